@@ -1,0 +1,21 @@
+// Digests: SHA-256 where a name must hold for years (models, data files), XXH3 where speed counts (checksums).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace temper {
+
+/// SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits.
+std::string sha256_hex(std::span<const std::byte> bytes);
+std::string sha256_hex(std::string_view text);
+/// Of a whole file; throws Error if it cannot be read.
+std::string sha256_file(const std::filesystem::path& path);
+
+/// XXH3, 64 bits.
+std::uint64_t xxh3(std::span<const std::byte> bytes);
+
+}  // namespace temper

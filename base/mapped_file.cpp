@@ -1,0 +1,106 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+/// Closes a file descriptor at the end of its scope.
+struct Descriptor {
+  int value;
+  explicit Descriptor(int fd) : value(fd) {}
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+};
+
+Descriptor open_regular_file(const std::filesystem::path& path, std::size_t& size) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    if (errno == ENOENT) throw Error("{}: no such file; check the path", path.string());
+    throw Error("{}: cannot be opened for reading: {}", path.string(), std::strerror(errno));
+  }
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    const int reason = errno;
+    ::close(fd);
+    throw Error("{}: cannot be examined: {}", path.string(), std::strerror(reason));
+  }
+  if (S_ISDIR(status.st_mode)) {
+    ::close(fd);
+    throw Error("{}: is a directory, expected a file", path.string());
+  }
+  size = static_cast<std::size_t>(status.st_size);
+  return Descriptor(fd);
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.value < 0 || ::fsync(fd.value) != 0)
+    throw Error("{}: the directory cannot be synced: {}", directory.string(), std::strerror(errno));
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  const Descriptor fd = open_regular_file(path, size_);
+  if (size_ == 0) throw Error("{}: the file is empty", path.string());
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.value, 0);
+  if (mapping == MAP_FAILED) throw Error("{}: cannot be mapped: {}", path.string(), std::strerror(errno));
+  data_ = static_cast<const std::byte*>(mapping);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+std::string read_text_file(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return std::string(file.text());
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  std::filesystem::path partial = path;
+  partial += ".partial";
+  const auto fail = [&](const char* action) {
+    const int reason = errno;
+    ::unlink(partial.c_str());
+    throw Error("{}: {}: {}", path.string(), action, std::strerror(reason));
+  };
+  {
+    const Descriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (fd.value < 0) fail("cannot be created");
+    while (!content.empty()) {
+      const ssize_t written = ::write(fd.value, content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail("cannot be written");
+      content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::fsync(fd.value) != 0) fail("cannot be synced");
+  }
+  if (::rename(partial.c_str(), path.c_str()) != 0) fail("cannot be renamed into place");
+  sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
+}  // namespace temper

@@ -1,0 +1,38 @@
+// A file mapped read-only. Ranks of one node that map the same file share its pages.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace temper {
+
+class MappedFile {
+ public:
+  /// Throws Error if the path is missing, is a directory, is empty or cannot be read.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The whole of a small file. Throws Error as MappedFile does.
+std::string read_text_file(const std::filesystem::path& path);
+
+/// Writes a file beside its final name, syncs it and renames it, so that a reader sees the old text or the new.
+/// Throws Error naming the path and the system's reason.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace temper

@@ -1,0 +1,16 @@
+# Compiler flags of our own code, carried by one target. Library headers are system headers and stay silent.
+add_library(temper_settings INTERFACE)
+target_include_directories(temper_settings INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(temper_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                       -Woverloaded-virtual -Werror)
+# Results must not depend on which compiler fused which multiplication with which addition.
+target_compile_options(temper_settings INTERFACE -ffp-contract=off)
+
+if(TEMPER_SANITIZE)
+  target_compile_options(temper_settings INTERFACE -fsanitize=${TEMPER_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(temper_settings INTERFACE -fsanitize=${TEMPER_SANITIZE})
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${PROJECT_BINARY_DIR}/generated/version.h @ONLY)
