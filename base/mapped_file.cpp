@@ -89,7 +89,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
     throw Error("{}: {}: {}", path.string(), action, std::strerror(reason));
   };
   {
-    const Descriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    Descriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (fd.value < 0) fail("cannot be created");
     while (!content.empty()) {
       const ssize_t written = ::write(fd.value, content.data(), content.size());
@@ -98,6 +98,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
       content.remove_prefix(static_cast<std::size_t>(written));
     }
     if (::fsync(fd.value) != 0) fail("cannot be synced");
+    // Some network file systems tell of a full disk only here.
+    if (::close(std::exchange(fd.value, -1)) != 0) fail("cannot be closed");
   }
   if (::rename(partial.c_str(), path.c_str()) != 0) fail("cannot be renamed into place");
   sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));

@@ -19,6 +19,7 @@ inline std::filesystem::path shared_directory() {
 }  // namespace temper::testing_support
 
 /// Skips the current test where the shared folder is absent; else defines `name` as a path in it.
-#define TEMPER_REQUIRE_SHARED(name, relative)                                          \
+#define TEMPER_REQUIRE_SHARED(name, relative)                                                  \
   const std::filesystem::path name = temper::testing_support::shared_directory() / (relative); \
-  if (temper::testing_support::shared_directory().empty() || !std::filesystem::exists(name)) GTEST_SKIP() << "skipped: no shared data"
+  if (temper::testing_support::shared_directory().empty() || !std::filesystem::exists(name))   \
+  GTEST_SKIP() << "skipped: no shared data"

@@ -1,0 +1,39 @@
+// The one order in which gradients are summed. The leaves of the tree are the grains of the global batch (design
+// decision 10); a node covers leaves [begin, end) and is the sum of its two children, split at the largest power of
+// two below its length. A rank that owns some contiguous leaves sums the complete nodes among them; whoever finishes
+// the sum only follows the tree, so the bits do not depend on how leaves are spread over ranks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/kernels.h"
+
+namespace temper {
+
+struct TreeNode {
+  int begin = 0;
+  int end = 0;
+  friend bool operator==(const TreeNode&, const TreeNode&) = default;
+};
+
+/// Leaves [first, last) that rank `rank` of `ranks` owns: contiguous, as even as possible, earlier ranks have more.
+/// With more ranks than leaves the last ranks own none.
+TreeNode leaves_of_rank(int leaves, int ranks, int rank);
+
+/// The fewest nodes of the tree over `leaves` leaves whose union is [range.begin, range.end), left to right.
+std::vector<TreeNode> cover(int leaves, TreeNode range);
+
+/// True if a and b (a left of b) are the two children of one node of the tree over `leaves` leaves.
+bool are_siblings(int leaves, TreeNode a, TreeNode b);
+
+/// out [n] = the sum over the whole tree, where inputs[i] [n] holds the sum of nodes[i] and the nodes together cover
+/// all leaves, left to right. out may be one of the inputs.
+void tree_sum(Kernels& kernels, int leaves, std::span<const TreeNode> nodes, std::span<const float* const> inputs,
+              float* out, std::int64_t n);
+
+/// The same for a few doubles, one a leaf.
+double tree_sum(std::span<const double> leaves);
+
+}  // namespace temper

@@ -1,0 +1,118 @@
+// GPT-2's expression, matched by hand:
+//   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+// Alternatives are tried in this order at each place, and every character belongs to some match.
+#include <array>
+#include <cstdint>
+
+#include "data/tokenizer/pre_tokenizer.h"
+#include "data/tokenizer/unicode_properties.h"
+#include "data/tokenizer/utf8.h"
+
+namespace temper {
+namespace {
+
+constexpr std::uint8_t kBeyondAscii = 0xFF;
+
+class ByteLevelPreTokenizer : public PreTokenizer {
+ public:
+  ByteLevelPreTokenizer(bool add_prefix_space, bool use_regex)
+      : add_prefix_space_(add_prefix_space), use_regex_(use_regex) {
+    classes_.fill(kBeyondAscii);
+    for (std::size_t c = 0; c < 0x80; ++c)
+      classes_[c] = static_cast<std::uint8_t>(character_class(static_cast<char32_t>(c)));
+  }
+
+  [[nodiscard]] std::string_view prepare(std::string_view text, std::string& buffer) const override {
+    if (!add_prefix_space_ || text.starts_with(' ')) return text;
+    buffer.assign(1, ' ').append(text);
+    return buffer;
+  }
+
+  std::size_t next_words(std::string_view text, std::size_t position,
+                         std::vector<std::string_view>& words) const override {
+    words.clear();
+    if (!use_regex_) {
+      if (position < text.size()) words.push_back(text.substr(position));
+      return text.size();
+    }
+    std::size_t i = position;
+    while (i < text.size() && words.size() < words.capacity()) {
+      const std::size_t end = end_of_match(text, i);
+      words.push_back(text.substr(i, end - i));
+      i = end;
+    }
+    return i;
+  }
+
+  [[nodiscard]] bool is_byte_level() const override { return true; }
+
+ private:
+  struct Character {
+    CharacterClass kind;
+    std::uint32_t bytes;
+  };
+
+  [[nodiscard]] Character character(std::string_view text, std::size_t i) const {
+    const std::uint8_t kind = classes_[static_cast<unsigned char>(text[i])];
+    if (kind != kBeyondAscii) return {static_cast<CharacterClass>(kind), 1};
+    const CodePoint code = decode_utf8(text.data() + i);
+    return {character_class(code.value), code.bytes};
+  }
+
+  [[nodiscard]] std::size_t end_of_match(std::string_view text, std::size_t start) const {
+    if (text[start] == '\'') {
+      if (const std::size_t length = contraction(text.substr(start)); length > 0) return start + length;
+    }
+    Character first = character(text, start);
+    std::size_t i = start + first.bytes;
+    if (text[start] == ' ' && i < text.size()) {
+      const Character second = character(text, i);
+      if (second.kind != CharacterClass::space) {
+        first = second;
+        i += second.bytes;
+      }
+    }
+    std::size_t last = first.bytes;  // bytes of the last character of the run
+    while (i < text.size()) {
+      const Character next = character(text, i);
+      if (next.kind != first.kind) break;
+      last = next.bytes;
+      i += next.bytes;
+    }
+    // \s+(?!\S): white space before a word leaves its last character to that word, if it has another one.
+    if (first.kind == CharacterClass::space && i < text.size() && i - last > start) return i - last;
+    return i;
+  }
+
+  /// Bytes of the contraction that a text, which begins with an apostrophe, begins with; 0 if it is none.
+  static std::size_t contraction(std::string_view text) {
+    if (text.size() < 2) return 0;
+    switch (text[1]) {
+      case 's':
+      case 't':
+      case 'm':
+      case 'd':
+        return 2;
+      case 'r':
+      case 'v':
+        return text.size() > 2 && text[2] == 'e' ? 3 : 0;
+      case 'l':
+        return text.size() > 2 && text[2] == 'l' ? 3 : 0;
+      default:
+        return 0;
+    }
+  }
+
+  bool add_prefix_space_;
+  bool use_regex_;
+  std::array<std::uint8_t, 256> classes_{};
+};
+
+}  // namespace
+
+std::unique_ptr<PreTokenizer> make_byte_level_pre_tokenizer(const JsonNode& node) {
+  return std::make_unique<ByteLevelPreTokenizer>(node.member("add_prefix_space").boolean(),
+                                                 node.boolean_or("use_regex", true));
+}
+
+}  // namespace temper

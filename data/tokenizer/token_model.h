@@ -1,0 +1,33 @@
+// The third step of a tokenizer: a word to the ids of its tokens.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "data/tokenizer/tokenizer_file.h"
+#include "data/tokenizer/vocabulary.h"
+
+namespace temper {
+
+class TokenModel {
+ public:
+  virtual ~TokenModel() = default;
+  /// Appends the ids of a word, which is not empty. A word has the same ids wherever it stands.
+  virtual void append_ids(std::string_view word, std::vector<std::int32_t>& ids) const = 0;
+};
+
+/// The model of a tokenizer.json. Keeps a reference to the vocabulary, which must outlive it. `byte_level`: whether the
+/// pre-tokenizer hands it bytes. Throws Error for an unsupported type or option.
+std::unique_ptr<TokenModel> make_token_model(const TokenizerFile& file, const Vocabulary& vocabulary, bool byte_level);
+
+/// Greedy longest match from the left (Schuster and Nakajima 2012; Devlin et al. 2018).
+std::unique_ptr<TokenModel> make_wordpiece(const TokenizerFile& file, const JsonNode& node,
+                                           const Vocabulary& vocabulary, bool byte_level);
+
+/// Byte pair encoding (Sennrich et al. 2016) over bytes (Radford et al. 2019).
+std::unique_ptr<TokenModel> make_byte_level_bpe(const TokenizerFile& file, const JsonNode& node,
+                                                const Vocabulary& vocabulary, bool byte_level);
+
+}  // namespace temper

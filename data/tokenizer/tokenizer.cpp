@@ -1,0 +1,217 @@
+#include "data/tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/decoder.h"
+#include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/post_processor.h"
+#include "data/tokenizer/pre_tokenizer.h"
+#include "data/tokenizer/token_model.h"
+#include "data/tokenizer/tokenizer_file.h"
+#include "data/tokenizer/utf8.h"
+#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/workspace.h"
+
+namespace temper {
+
+struct Tokenizer::Parts {
+  explicit Parts(TokenizerFile file)
+      : vocabulary(std::move(file.vocabulary_text), file.vocabulary),
+        normalizer(make_normalizer(file.root())),
+        pre_tokenizer(make_pre_tokenizer(file.root())),
+        model(make_token_model(file, vocabulary, pre_tokenizer->is_byte_level())),
+        added_tokens(file.root(), vocabulary, normalizer.get()),
+        vocabulary_size(std::max(vocabulary.size(), added_tokens.size())),
+        post_processor(make_post_processor(file.root(), vocabulary_size)),
+        decoder(make_decoder(file.root())),
+        digest(std::move(file.digest)) {}
+
+  /// Replaces `ids` by those of a text, at most `limit` of them.
+  void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids) const;
+  void append_words(std::string_view text, std::size_t limit, Workspace& workspace,
+                    std::vector<std::int32_t>& ids) const;
+
+  Vocabulary vocabulary;
+  std::unique_ptr<Normalizer> normalizer;  // may be null
+  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  std::unique_ptr<TokenModel> model;
+  AddedTokens added_tokens;
+  std::int32_t vocabulary_size;
+  PostProcessor post_processor;
+  std::unique_ptr<Decoder> decoder;
+  std::string digest;
+  mutable WorkspacePool workspaces;
+};
+
+void Tokenizer::Parts::append_words(std::string_view text, std::size_t limit, Workspace& workspace,
+                                    std::vector<std::int32_t>& ids) const {
+  const std::string_view prepared = pre_tokenizer->prepare(text, workspace.prepared);
+  for (std::size_t position = 0; position < prepared.size() && ids.size() < limit;) {
+    position = pre_tokenizer->next_words(prepared, position, workspace.words);
+    for (const std::string_view word : workspace.words) {
+      if (word.size() > WordCache::kLongestWord) {
+        model->append_ids(word, ids);
+        continue;
+      }
+      const WordCache::Key key = WordCache::key(word);
+      const std::span<const std::int32_t> known = workspace.cache.find(key);
+      if (!known.empty()) {
+        ids.insert(ids.end(), known.begin(), known.end());
+        continue;
+      }
+      const std::size_t before = ids.size();
+      model->append_ids(word, ids);
+      workspace.cache.insert(key, std::span(ids).subspan(before));
+    }
+  }
+}
+
+void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspace& workspace,
+                              std::vector<std::int32_t>& ids) const {
+  require_utf8(text);
+  ids.clear();
+  added_tokens.plain().split(text, workspace.pieces);
+  for (const TokenFinder::Piece& piece : workspace.pieces) {
+    if (ids.size() >= limit) break;
+    if (piece.token != nullptr) {
+      ids.push_back(piece.token->id);
+      continue;
+    }
+    std::string_view normalized = piece.text;
+    if (normalizer) {
+      normalizer->normalize(piece.text, workspace.normalized);
+      normalized = workspace.normalized;
+    }
+    added_tokens.normalized().split(normalized, workspace.normalized_pieces);
+    for (const TokenFinder::Piece& part : workspace.normalized_pieces) {
+      if (part.token != nullptr) {
+        ids.push_back(part.token->id);
+      } else {
+        append_words(part.text, limit, workspace, ids);
+      }
+    }
+  }
+  if (ids.size() > limit) ids.resize(limit);
+}
+
+namespace {
+
+/// Tokens that the special ones of a template leave to the texts.
+std::size_t room_for_text(std::span<const TemplatePiece> pieces, std::size_t max_length) {
+  const std::size_t special = special_tokens(pieces);
+  if (max_length < special)
+    throw Error("the length limit of {} tokens is below the {} special tokens that every example has; raise it",
+                max_length, special);
+  return max_length - special;
+}
+
+/// How much of two texts of `first` and `second` tokens is kept in `room` tokens.
+std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second, std::size_t room) {
+  if (first + second <= room) return {first, second};
+  const bool first_is_longer = first > second;
+  const std::size_t shorter = std::min(first, second);
+  // Halves, of which the longer text has the larger; a text shorter than its half leaves the rest to the other.
+  const std::size_t kept_shorter = std::min(shorter, room / 2);
+  const std::size_t kept_longer = room - kept_shorter;
+  return first_is_longer ? std::pair(kept_longer, kept_shorter) : std::pair(kept_shorter, kept_longer);
+}
+
+Encoding apply(std::span<const TemplatePiece> pieces, std::span<const std::int32_t> first,
+               std::span<const std::int32_t> second) {
+  Encoding encoding;
+  const std::size_t most = first.size() + second.size() + pieces.size();
+  encoding.ids.reserve(most);
+  encoding.types.reserve(most);
+  for (const TemplatePiece& piece : pieces) {
+    switch (piece.kind) {
+      case TemplatePiece::Kind::special:
+        encoding.ids.push_back(piece.id);
+        break;
+      case TemplatePiece::Kind::first:
+        encoding.ids.insert(encoding.ids.end(), first.begin(), first.end());
+        break;
+      case TemplatePiece::Kind::second:
+        encoding.ids.insert(encoding.ids.end(), second.begin(), second.end());
+        break;
+    }
+    encoding.types.resize(encoding.ids.size(), piece.type);
+  }
+  return encoding;
+}
+
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
+
+Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Tokenizer::~Tokenizer() = default;
+
+std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& tokenizer_json) {
+  return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(read_tokenizer_file(tokenizer_json))));
+}
+
+Encoding Tokenizer::encode(std::string_view text, std::size_t max_length) const {
+  const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
+  const std::size_t room = room_for_text(pieces, max_length);
+  const WorkspacePool::Lease workspace = parts_->workspaces.take();
+  parts_->encode(text, room, *workspace, workspace->ids);
+  return apply(pieces, workspace->ids, {});
+}
+
+Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const {
+  const std::vector<TemplatePiece>& pieces = parts_->post_processor.pair;
+  const std::size_t room = room_for_text(pieces, max_length);
+  const WorkspacePool::Lease workspace = parts_->workspaces.take();
+  parts_->encode(first, kUnlimited, *workspace, workspace->ids);
+  parts_->encode(second, kUnlimited, *workspace, workspace->second_ids);
+  const auto [kept_first, kept_second] = longest_first(workspace->ids.size(), workspace->second_ids.size(), room);
+  return apply(pieces, std::span(workspace->ids).first(kept_first),
+               std::span(workspace->second_ids).first(kept_second));
+}
+
+std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
+  const WorkspacePool::Lease workspace = parts_->workspaces.take();
+  parts_->encode(text, kUnlimited, *workspace, workspace->ids);
+  return workspace->ids;
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string_view> tokens;
+  tokens.reserve(ids.size());
+  for (const std::int32_t id : ids) {
+    if (const AddedToken* added = parts_->added_tokens.find(id); added != nullptr) {
+      // The library looks up the decoded form, so a special token that normalising changes is never skipped.
+      const AddedToken* named = parts_->added_tokens.find(added->decoded);
+      if (skip_special_tokens && named != nullptr && named->special) continue;
+      tokens.emplace_back(added->decoded);
+    } else if (const std::optional<std::string_view> known = parts_->vocabulary.token(id)) {
+      tokens.push_back(*known);
+    }
+  }
+  return parts_->decoder->decode(tokens);
+}
+
+std::int32_t Tokenizer::vocabulary_size() const { return parts_->vocabulary_size; }
+
+std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
+  if (const AddedToken* added = parts_->added_tokens.find(token); added != nullptr) return added->id;
+  return parts_->vocabulary.find(token);
+}
+
+std::string_view Tokenizer::token(std::int32_t id) const {
+  if (const AddedToken* added = parts_->added_tokens.find(id); added != nullptr) return added->content;
+  return parts_->vocabulary.token(id).value_or(std::string_view());
+}
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  const AddedToken* added = parts_->added_tokens.find(id);
+  return added != nullptr && added->special;
+}
+
+const std::string& Tokenizer::digest() const { return parts_->digest; }
+
+}  // namespace temper

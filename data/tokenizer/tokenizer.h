@@ -1,0 +1,61 @@
+// Text to the ids that a pre-trained network knows, and back: what tokenizer.json says, exactly as the Hugging Face
+// library does it. The way of a text: added tokens are taken out, the rest is normalised, cut into words, and each
+// word into tokens; special tokens are put around the result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper {
+
+struct Encoding {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> types;  // segment of each token
+};
+
+/// Immutable after load and safe to share among threads.
+class Tokenizer {
+ public:
+  /// Reads tokenizer.json; its members `truncation` and `padding` are ignored. Throws Error naming the file, the
+  /// member, what was found and what is supported.
+  static std::unique_ptr<Tokenizer> load(const std::filesystem::path& tokenizer_json);
+  ~Tokenizer();
+
+  /// One text with its special tokens, cut from the right to at most `max_length` tokens, special ones included.
+  /// Throws Error if the text is not valid UTF-8 (naming the byte offset) or the special tokens alone are too many.
+  Encoding encode(std::string_view text, std::size_t max_length) const;
+
+  /// Two texts with their special tokens. Where they are too long, the longer one is cut first, until both are equally
+  /// long, then both in turn (the strategy longest_first). Throws Error as encode does.
+  Encoding encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const;
+
+  /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
+  std::vector<std::int32_t> encode_plain(std::string_view text) const;
+
+  /// The text of a row of ids; ids that no token has are left out.
+  std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
+
+  /// Highest id + 1, added tokens included.
+  std::int32_t vocabulary_size() const;
+  std::optional<std::int32_t> id_of(std::string_view token) const;
+  /// The token of an id as tokenizer.json writes it; empty if no token has this id.
+  std::string_view token(std::int32_t id) const;
+  bool is_special(std::int32_t id) const;
+
+  /// SHA-256 of the bytes of tokenizer.json in hexadecimal, as a part of cache keys.
+  const std::string& digest() const;
+
+ private:
+  struct Parts;
+  explicit Tokenizer(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace temper

@@ -1,0 +1,42 @@
+// What the sub-commands share: how each is declared, and what it is handed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace temper {
+
+/// Exit statuses beside those of ErrorKind.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitStopped = 75;  ///< stopped by a signal after saving: try again (sysexits.h: EX_TEMPFAIL)
+
+/// What a command runs in.
+struct CommandContext {
+  Communicator& world;
+  double process_seconds;  ///< since the process began
+  [[nodiscard]] bool speaks() const { return world.rank() == 0; }
+};
+
+/// A parsed command: runs on all ranks and returns the exit status. Throws Error.
+using CommandBody = std::function<int(CommandContext&)>;
+
+/// Declares a sub-command on `app`; when it was chosen, the returned body runs it.
+struct Command {
+  CLI::App* app;
+  CommandBody run;
+};
+
+Command add_train_command(CLI::App& app);
+Command add_eval_command(CLI::App& app);
+Command add_predict_command(CLI::App& app);
+Command add_export_command(CLI::App& app);
+Command add_inspect_command(CLI::App& app);
+Command add_version_command(CLI::App& app);
+
+}  // namespace temper

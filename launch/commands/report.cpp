@@ -1,0 +1,33 @@
+#include "launch/commands/report.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace temper {
+
+nlohmann::json metrics_json(const Metrics& metrics) {
+  if (metrics.values.empty()) return nullptr;
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [name, value] : metrics.values) json[name] = value;
+  if (!metrics.confusion.empty()) json["confusion"] = metrics.confusion;
+  return json;
+}
+
+void print_metrics(const std::string& title, const Metrics& metrics) {
+  if (metrics.values.empty()) return;
+  std::string line = fmt::format("{:<12}", title);
+  for (const auto& [name, value] : metrics.values) line += fmt::format(" {} {:.4f} ", name, value);
+  std::printf("%s\n", line.c_str());
+}
+
+void print_json(const nlohmann::json& json) { std::printf("%s\n", json.dump().c_str()); }
+
+std::unique_ptr<Device> make_device(const std::string& name) {
+  if (name != "auto" && name != "cpu")
+    throw usage_error("run.device is '{}'; this build has cpu (and auto, which is the same here)", name);
+  return make_cpu_device();
+}
+
+}  // namespace temper

@@ -1,0 +1,23 @@
+// How commands print results: text for people, one JSON object on the last line for programs.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "runtime/metrics.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+/// An object name -> value; a number that JSON cannot carry (not finite) becomes null. Null where there are no metrics.
+nlohmann::json metrics_json(const Metrics& metrics);
+/// One line "title  name value  name value"; nothing where there are no metrics.
+void print_metrics(const std::string& title, const Metrics& metrics);
+/// One line on standard output.
+void print_json(const nlohmann::json& json);
+
+/// "auto" and "cpu" give the processor.
+std::unique_ptr<Device> make_device(const std::string& name);
+
+}  // namespace temper

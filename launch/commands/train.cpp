@@ -1,0 +1,106 @@
+// temper train: the fine-tune of a configuration file.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "launch/commands/command.h"
+#include "launch/commands/report.h"
+#include "launch/signals.h"
+#include "runtime/config.h"
+#include "runtime/trainer.h"
+
+namespace temper {
+namespace {
+
+struct TrainArguments {
+  std::string file;
+  std::vector<std::string> overrides;
+  bool json = false;
+  bool fresh = false;
+  bool resume = false;
+  bool help_config = false;
+};
+
+int terminal_columns(int descriptor) {
+  winsize size{};
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+nlohmann::json to_json(const TrainReport& report) {
+  return {{"stopped", report.stopped},
+          {"steps", report.steps},
+          {"total_steps", report.total_steps},
+          {"ranks", report.ranks},
+          {"best_step", report.best_step},
+          {"best", metrics_json(report.best)},
+          {"last", metrics_json(report.last)},
+          {"test", metrics_json(report.test)},
+          {"examples_per_second", report.examples_per_second},
+          {"tokens_per_second", report.tokens_per_second},
+          {"seconds", report.seconds},
+          {"seconds_to_first_step", report.seconds_to_first_step},
+          {"peak_memory_bytes", report.peak_memory_bytes},
+          {"checkpoint", report.checkpoint.string()},
+          {"model", report.model.string()}};
+}
+
+void print(const TrainReport& report) {
+  if (report.already_finished) std::printf("This run was finished before; nothing was trained.\n");
+  if (report.stopped)
+    std::printf("Stopped by a signal at step %ld of %ld; start it again to go on.\n", report.steps, report.total_steps);
+  std::printf("%-12s %ld of %ld on %d ranks, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
+              report.total_steps, report.ranks, report.seconds, report.examples_per_second, report.tokens_per_second);
+  print_metrics("last", report.last);
+  if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
+  print_metrics("test", report.test);
+  std::printf("%-12s %.0f MiB resident, the largest rank\n", "memory",
+              static_cast<double>(report.peak_memory_bytes) / (1 << 20));
+  if (!report.checkpoint.empty()) std::printf("%-12s %s\n", "checkpoint", report.checkpoint.c_str());
+  if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
+}
+
+int run(const TrainArguments& arguments, CommandContext& context) {
+  if (arguments.help_config) {
+    if (context.speaks()) std::fputs(describe_configuration().c_str(), stdout);
+    return kExitDone;
+  }
+  if (arguments.file.empty()) throw usage_error("temper train needs a configuration file; see temper train --help");
+  std::vector<std::string> overrides = arguments.overrides;
+  if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
+  if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
+  const Configuration configuration = read_configuration(arguments.file, overrides);
+  const std::unique_ptr<Device> device = make_device(configuration.run.device);
+  TrainOptions options;
+  options.stop_requested = stop_signal_received;
+  options.terminal = isatty(STDERR_FILENO) == 1;
+  options.columns = terminal_columns(STDERR_FILENO);
+  options.process_seconds = context.process_seconds;
+  const TrainReport report = train(configuration, *device, context.world, options);
+  if (context.speaks()) {
+    if (!arguments.json) print(report);
+    if (arguments.json) print_json(to_json(report));
+  }
+  return report.stopped ? kExitStopped : kExitDone;
+}
+
+}  // namespace
+
+Command add_train_command(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Fine-tune a model as a configuration file says");
+  command->add_option("configuration", arguments->file, "TOML file; see docs/configuration.md or --help-config");
+  command->add_option("--set", arguments->overrides, "Override a key: --set train.epochs=1")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_flag("--resume", arguments->resume, "Go on from the newest good checkpoint (the default)");
+  command->add_flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
+  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
+  command->add_flag("--help-config", arguments->help_config, "List every key of the configuration file");
+  command->footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
+}
+
+}  // namespace temper

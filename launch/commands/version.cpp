@@ -1,0 +1,36 @@
+// temper version: what this program is built from.
+#include <mpi.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <nlohmann/json.hpp>
+
+#include "launch/commands/command.h"
+#include "launch/commands/report.h"
+#include "version.h"
+
+namespace temper {
+
+Command add_version_command(CLI::App& app) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("version", "Print the version and what the program was built with");
+  command->add_flag("--json", *json, "Print one JSON object as the last line");
+  command->footer("Example:\n  temper version --json");
+  return {command, [json](CommandContext& context) {
+            if (!context.speaks()) return kExitDone;
+            const dnnl_version_t* dnnl = dnnl_version();
+            const std::string dnnl_text = fmt::format("{}.{}.{}", dnnl->major, dnnl->minor, dnnl->patch);
+            char library[MPI_MAX_LIBRARY_VERSION_STRING];
+            int length = 0;
+            MPI_Get_library_version(library, &length);
+            const std::string mpi(library, static_cast<std::size_t>(length));
+            const std::string mpi_name = mpi.substr(0, mpi.find(','));
+            if (*json) {
+              print_json({{"version", kVersion}, {"mpi", mpi_name}, {"onednn", dnnl_text}, {"devices", {"cpu"}}});
+            } else {
+              std::printf("temper %s\ndevices  cpu\nmpi      %s\nonednn   %s\n", kVersion, mpi_name.c_str(),
+                          dnnl_text.c_str());
+            }
+            return kExitDone;
+          }};
+}
+
+}  // namespace temper

@@ -1,0 +1,79 @@
+#include "model/encoder.h"
+
+#include <utility>
+
+namespace temper {
+
+Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)
+    : architecture_(std::move(architecture)), task_(request.task), embedding_dropout_(config.hidden_dropout) {
+  const Initialization weights = Initialization::normal(config.initializer_range);
+  const ParameterPlace embeddings{parameters(), 0, false, weights};
+  const auto named = [&](const std::string& part) { return architecture_.prefix + part; };
+  words_ = add_embedding(embeddings, named(architecture_.word_embeddings), config.vocabulary_size, config.width);
+  positions_ = add_embedding(embeddings, named(architecture_.position_embeddings), config.max_positions, config.width);
+  if (!architecture_.type_embeddings.empty())
+    types_ = add_embedding(embeddings, named(architecture_.type_embeddings), config.type_vocabulary_size, config.width);
+  embedding_norm_ =
+      add_layer_norm(embeddings, named(architecture_.embedding_norm), config.width, config.layer_norm_epsilon);
+
+  const EncoderLayerShape shape{config.width,
+                                config.intermediate_width,
+                                config.heads,
+                                parse_activation(config.activation),
+                                config.layer_norm_epsilon,
+                                config.attention_dropout,
+                                architecture_.attention_output_dropout ? config.hidden_dropout : 0.0F,
+                                config.hidden_dropout};
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    const ParameterPlace place{parameters(), i + 1, false, weights};
+    const auto first_place = 1 + static_cast<std::uint32_t>(i) * EncoderLayer::kDropoutPlaces;
+    layers_.emplace_back(place, named(architecture_.layers) + std::to_string(i) + ".", architecture_.layer, shape,
+                         first_place);
+  }
+  head_ = make_head(config, request);
+}
+
+std::unique_ptr<Head> Encoder::make_head(const ModelConfig& config, const HeadRequest& request) {
+  const ParameterPlace place{parameters(), config.layers + 1, true, Initialization::normal(config.initializer_range)};
+  HeadShape shape{config.width, request.labels, config.classifier_dropout,
+                  1 + static_cast<std::uint32_t>(config.layers) * EncoderLayer::kDropoutPlaces};
+  switch (request.task) {
+    case Task::token_classification:
+      shape.dropout = architecture_.token_head_dropout;
+      return make_token_head(place, "classifier", shape);
+    case Task::masked_lm:
+      shape.labels = config.vocabulary_size;
+      return make_masked_head(place, architecture_.masked_head, shape, architecture_.masked_head_activation,
+                              config.layer_norm_epsilon, words_);
+    default:
+      return make_sequence_head(place, architecture_.sequence_head, shape);
+  }
+}
+
+Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                          std::vector<Variable>* hidden_states) {
+  const Variable embedded =
+      embedding_sum(tape, input.indices, words_, positions_, architecture_.position_offset, types_);
+  const Variable normed =
+      layer_norm(tape, embedded, Variable(), embedding_norm_.weight, embedding_norm_.bias, embedding_norm_.epsilon);
+  Variable hidden = dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
+  if (hidden_states != nullptr) hidden_states->push_back(hidden);
+  for (const EncoderLayer& layer : layers_) {
+    hidden = layer.forward(tape, input, hidden);
+    if (hidden_states != nullptr) hidden_states->push_back(hidden);
+  }
+  return head_->forward(tape, input, hidden, selection);
+}
+
+std::string Encoder::architecture() const {
+  switch (task_) {
+    case Task::token_classification:
+      return architecture_.class_prefix + "ForTokenClassification";
+    case Task::masked_lm:
+      return architecture_.class_prefix + "ForMaskedLM";
+    default:
+      return architecture_.class_prefix + "ForSequenceClassification";
+  }
+}
+
+}  // namespace temper

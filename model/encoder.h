@@ -1,0 +1,64 @@
+// The encoder family: token embeddings, a norm, a stack of post-norm layers, and a head for the task. An architecture
+// (bert.cpp, roberta.cpp, distilbert.cpp) only names the parts and says where it differs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/encoder_layer.h"
+#include "model/heads.h"
+#include "model/huggingface/model_config.h"
+#include "model/model.h"
+
+namespace temper {
+
+/// What a head is made for: the task, and how many labels (targets, for a regression) it has.
+struct HeadRequest {
+  Task task = Task::sequence_classification;
+  std::int64_t labels = 0;
+};
+
+/// The parts of an architecture as its weights name them.
+struct EncoderArchitecture {
+  std::string class_prefix;     ///< "Bert", of BertForMaskedLM
+  std::string prefix;           ///< "bert.", before the names of the encoder's parts
+  std::string word_embeddings;  ///< relative to the prefix, like the next five
+  std::string position_embeddings;
+  std::string type_embeddings;  ///< empty: none
+  std::string embedding_norm;
+  std::string layers;  ///< "encoder.layer."
+  EncoderLayerNames layer;
+  std::int64_t position_offset = 0;      ///< position ids begin here (RoBERTa: padding index + 1)
+  bool attention_output_dropout = true;  ///< before the residual sum behind the attention
+  SequenceHeadNames sequence_head;       ///< whole names, like the next two
+  double token_head_dropout = 0.0;
+  MaskedHeadNames masked_head;
+  Activation masked_head_activation = Activation::gelu;
+};
+
+class Encoder final : public Model {
+ public:
+  Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request);
+
+  Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                   std::vector<Variable>* hidden_states) override;
+  [[nodiscard]] std::string architecture() const override;
+  [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
+
+ private:
+  std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);
+
+  EncoderArchitecture architecture_;
+  Task task_;
+  double embedding_dropout_;
+  Variable words_;
+  Variable positions_;
+  Variable types_;
+  LayerNorm embedding_norm_;
+  std::vector<EncoderLayer> layers_;
+  std::unique_ptr<Head> head_;
+};
+
+}  // namespace temper

@@ -1,0 +1,124 @@
+#include "model/freezing.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+std::vector<std::string_view> split_at_dots(std::string_view name) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t dot = name.find('.');
+    parts.push_back(name.substr(0, dot));
+    if (dot == std::string_view::npos) return parts;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+/// Glob over one part of a name: * any run, ? any one character.
+bool glob_matches(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern.front() == '*') {
+    for (std::size_t skipped = 0; skipped <= text.size(); ++skipped)
+      if (glob_matches(pattern.substr(1), text.substr(skipped))) return true;
+    return false;
+  }
+  return !text.empty() && (pattern.front() == '?' || pattern.front() == text.front()) &&
+         glob_matches(pattern.substr(1), text.substr(1));
+}
+
+std::optional<long> whole_number(std::string_view text) {
+  long value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// One part of a pattern against one part of a name; "2-5" is a range of numbers.
+bool part_matches(std::string_view pattern, std::string_view part) {
+  const std::size_t dash = pattern.find('-');
+  if (dash != std::string_view::npos) {
+    const auto first = whole_number(pattern.substr(0, dash));
+    const auto last = whole_number(pattern.substr(dash + 1));
+    const auto number = whole_number(part);
+    if (first && last) return number && *first <= *number && *number <= *last;
+  }
+  return glob_matches(pattern, part);
+}
+
+bool covers_name(std::string_view pattern, std::string_view name) {
+  const auto wanted = split_at_dots(pattern);
+  const auto parts = split_at_dots(name);
+  if (wanted.size() > parts.size()) return false;
+  return std::equal(wanted.begin(), wanted.end(), parts.begin(), part_matches);
+}
+
+[[noreturn]] void refuse_pattern(const char* key, const std::string& pattern, const Model& model) {
+  std::set<std::string> modules;
+  for (const Parameter& parameter : model.parameters().all()) {
+    std::string_view name = parameter.name;
+    if (name.starts_with(model.prefix())) name.remove_prefix(model.prefix().size());
+    const auto parts = split_at_dots(name);
+    std::string module;
+    for (std::size_t i = 0; i + 1 < parts.size() && i < 3; ++i) module += (i == 0 ? "" : ".") + std::string(parts[i]);
+    modules.insert(module);
+  }
+  std::string listed;
+  for (const std::string& module : modules) listed += (listed.empty() ? "" : ", ") + module;
+  throw usage_error("{}: the pattern '{}' covers no parameter of this model; its modules are {}", key, pattern, listed);
+}
+
+}  // namespace
+
+bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix) {
+  if (pattern == "*") return !parameter.head;
+  if (covers_name(pattern, parameter.name)) return true;
+  return parameter.name.starts_with(prefix) && covers_name(pattern, parameter.name.substr(prefix.size()));
+}
+
+void apply_freezing(Model& model, std::span<const std::string> patterns) {
+  const std::string prefix = model.prefix();
+  auto& parameters = model.parameters().all();
+  for (const Parameter& parameter : parameters) parameter.variable.set_requires_gradient(true);
+  for (const std::string& pattern : patterns) {
+    bool covered = false;
+    for (const Parameter& parameter : parameters) {
+      if (!pattern_covers(pattern, parameter, prefix)) continue;
+      parameter.variable.set_requires_gradient(false);
+      covered = true;
+    }
+    if (!covered) refuse_pattern("tuning.freeze", pattern, model);
+  }
+  if (std::none_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.trainable(); }))
+    throw usage_error("tuning.freeze covers every parameter: nothing is left to train");
+}
+
+std::vector<double> learning_rate_factors(const Model& model, double layer_decay,
+                                          std::span<const std::pair<std::string, double>> rates) {
+  const auto& parameters = model.parameters().all();
+  std::int64_t top = 0;
+  for (const Parameter& parameter : parameters) top = std::max(top, parameter.depth);
+  std::vector<double> factors;
+  for (const Parameter& parameter : parameters)
+    factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.depth)));
+  for (const auto& [pattern, rate] : rates) {
+    bool covered = false;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (!pattern_covers(pattern, parameters[i], model.prefix())) continue;
+      const double decayed = std::pow(layer_decay, static_cast<double>(top - parameters[i].depth));
+      factors[i] = decayed * rate;
+      covered = true;
+    }
+    if (!covered) refuse_pattern("tuning.rates", pattern, model);
+  }
+  return factors;
+}
+
+}  // namespace temper

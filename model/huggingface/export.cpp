@@ -1,0 +1,220 @@
+#include "model/huggingface/export.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "model/huggingface/json_object.h"
+
+namespace temper {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 7> kTokenizerFiles = {
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json",
+    "merges.txt",     "added_tokens.json"};
+constexpr std::array<std::string_view, 3> kOwnFiles = {"config.json", "model.safetensors", "README.md"};
+
+/// A folder that is gone at the end of the scope unless it is released.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {
+    std::error_code error;
+    fs::remove_all(path_, error);  // left by an export that was killed
+    if (!error) fs::create_directories(path_, error);
+    if (error)
+      throw Error("{}: cannot be created: {}; check the permissions and the free space of the folder above it",
+                  path_.string(), error.message());
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!released_) fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  [[nodiscard]] const fs::path& path() const { return path_; }
+  void release() { released_ = true; }
+
+ private:
+  fs::path path_;
+  bool released_ = false;
+};
+
+fs::path hidden_sibling(const fs::path& target, std::string_view purpose) {
+  return target.parent_path() / fmt::format(".{}.temper-{}", target.filename().string(), purpose);
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int reason = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) throw Error("{}: the folder cannot be synced: {}", folder.string(), std::strerror(reason));
+}
+
+bool is_exported_file(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  const auto is_name = [&](std::string_view known) { return known == name; };
+  return entry.is_regular_file() && (std::any_of(kOwnFiles.begin(), kOwnFiles.end(), is_name) ||
+                                     std::any_of(kTokenizerFiles.begin(), kTokenizerFiles.end(), is_name));
+}
+
+/// Replacing a folder deletes what was in it: that must be an older export and nothing else.
+void check_target(const ExportRequest& request, const fs::path& target) {
+  std::error_code ignored;
+  if (target.filename().empty())
+    throw Error("{}: is no name for a folder; name the folder to write", request.target_folder.string());
+  if (!fs::exists(target, ignored)) return;
+  if (!fs::is_directory(target, ignored))
+    throw Error("{}: is a file, expected a folder or nothing; choose another output folder", target.string());
+  if (fs::equivalent(target, request.source_folder, ignored))
+    throw Error("{}: is the base model itself, which an export would replace; choose another output folder",
+                target.string());
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(target, error)) {
+    if (!is_exported_file(entry))
+      throw Error(
+          "{}: holds {}, which is not part of an exported model and would be deleted; choose another output "
+          "folder, or move it away",
+          target.string(), in_quotes(entry.path().filename().string()));
+  }
+  if (error) throw Error("{}: cannot be read: {}; check its permissions", target.string(), error.message());
+}
+
+/// Rows of the classifier among the tensors; none for architectures that have no labels.
+std::optional<std::size_t> label_count(const ExportRequest& request) {
+  const bool classifies = request.architecture.ends_with("ForSequenceClassification") ||
+                          request.architecture.ends_with("ForTokenClassification");
+  if (!classifies) return std::nullopt;
+  for (const TensorToWrite& tensor : request.tensors)
+    if ((tensor.name == "classifier.weight" || tensor.name == "classifier.out_proj.weight") && !tensor.shape.empty())
+      return static_cast<std::size_t>(tensor.shape.front());
+  throw Error("{}: {} needs the tensor classifier.weight or classifier.out_proj.weight, found neither",
+              request.target_folder.string(), request.architecture);
+}
+
+std::vector<std::string> labels_of(const ExportRequest& request) {
+  const std::optional<std::size_t> count = label_count(request);
+  std::vector<std::string> labels = request.labels;
+  if (labels.empty() && count.has_value())
+    for (std::size_t i = 0; i < *count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
+  if (count.has_value() && labels.size() != *count)
+    throw Error("{}: {} labels were given, but the classifier has {} rows; expected a label for each",
+                request.target_folder.string(), labels.size(), *count);
+  std::set<std::string> seen;
+  for (const std::string& label : labels)
+    if (!seen.insert(label).second)
+      throw Error("{}: the label {} was given twice, expected different labels", request.target_folder.string(),
+                  in_quotes(label));
+  return labels;
+}
+
+std::string config_text(const ExportRequest& request) {
+  using Json = nlohmann::ordered_json;
+  const fs::path source = request.source_folder / "config.json";
+  std::error_code ignored;
+  if (!fs::exists(source, ignored))
+    throw Error("{}: no such file, expected the configuration of the base model; check the path of the model folder",
+                source.string());
+  Json config = read_json_object(source);
+  config["architectures"] = Json::array({request.architecture});
+  // Older names of keys that are set here: two values for one thing would contradict each other.
+  for (const char* replaced : {"torch_dtype", "num_labels", "id2label", "label2id", "problem_type"})
+    config.erase(replaced);
+  config["dtype"] = "float32";
+  const std::vector<std::string> labels = labels_of(request);
+  if (!labels.empty()) {
+    Json id2label = Json::object();
+    Json label2id = Json::object();
+    for (std::size_t id = 0; id < labels.size(); ++id) {
+      id2label[std::to_string(id)] = labels[id];
+      label2id[labels[id]] = id;
+    }
+    config["id2label"] = std::move(id2label);
+    config["label2id"] = std::move(label2id);
+  }
+  if (!request.problem_type.empty()) config["problem_type"] = request.problem_type;
+  try {
+    return config.dump(2) + "\n";
+  } catch (const nlohmann::json::exception&) {
+    throw Error("{}: a label is not UTF-8, expected UTF-8", request.target_folder.string());
+  }
+}
+
+void copy_tokenizer(const fs::path& source_folder, const fs::path& folder) {
+  std::error_code ignored;
+  for (const std::string_view name : kTokenizerFiles) {
+    const fs::path source = source_folder / name;
+    if (!fs::is_regular_file(source, ignored)) continue;
+    const bool is_empty = fs::file_size(source, ignored) == 0;
+    write_file_atomically(folder / name, is_empty ? std::string() : read_text_file(source));
+  }
+}
+
+[[noreturn]] void refuse_replacement(const fs::path& target, int reason) {
+  throw Error("{}: the new model cannot be put in its place: {}; check the permissions of the folder above it",
+              target.string(), std::strerror(reason));
+}
+
+/// Where a file system cannot swap two names (NFS, some parallel ones): two renames, the first undone if the second
+/// fails.
+void replace_in_two_steps(const fs::path& fresh, const fs::path& target) {
+  const fs::path previous = hidden_sibling(target, "previous");
+  std::error_code ignored;
+  fs::remove_all(previous, ignored);
+  if (::rename(target.c_str(), previous.c_str()) != 0) refuse_replacement(target, errno);
+  if (::rename(fresh.c_str(), target.c_str()) != 0) {
+    const int reason = errno;
+    fs::rename(previous, target, ignored);
+    refuse_replacement(target, reason);
+  }
+  fs::remove_all(previous, ignored);
+}
+
+/// Puts the finished folder under its final name; `fresh` then no longer exists, or holds the old model to be removed.
+void put_in_place(TemporaryFolder& fresh, const fs::path& target) {
+  // Succeeds where the target is absent or an empty folder.
+  if (::rename(fresh.path().c_str(), target.c_str()) == 0) {
+    fresh.release();
+  } else if (errno != ENOTEMPTY && errno != EEXIST) {
+    refuse_replacement(target, errno);
+  } else if (::renameat2(AT_FDCWD, fresh.path().c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) refuse_replacement(target, errno);
+    replace_in_two_steps(fresh.path(), target);
+  }
+  sync_folder(target.parent_path());
+}
+
+}  // namespace
+
+void export_model(const ExportRequest& request) {
+  std::error_code error;
+  fs::path target = fs::weakly_canonical(fs::absolute(request.target_folder), error);
+  if (error) throw Error("{}: cannot be resolved: {}; check the path", request.target_folder.string(), error.message());
+  if (target.filename().empty()) target = target.parent_path();  // "model/" is "model"
+  check_target(request, target);
+  const std::string config = config_text(request);
+
+  TemporaryFolder fresh(hidden_sibling(target, "partial"));
+  write_file_atomically(fresh.path() / "config.json", config);
+  copy_tokenizer(request.source_folder, fresh.path());
+  // transformers refuses weights that do not say which framework's layout they have.
+  write_safetensors(fresh.path() / "model.safetensors", request.tensors, {{"format", "pt"}});
+  write_file_atomically(fresh.path() / "README.md", request.model_card);
+  put_in_place(fresh, target);
+}
+
+}  // namespace temper

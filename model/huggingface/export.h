@@ -1,0 +1,31 @@
+// Writing a fine-tuned model as a Hugging Face folder that transformers loads unchanged.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/huggingface/safetensors.h"
+
+namespace temper {
+
+struct ExportRequest {
+  std::filesystem::path source_folder;  ///< the base model: its config.json and tokenizer go along
+  std::filesystem::path target_folder;
+  std::string architecture;  ///< e.g. "BertForSequenceClassification"
+  /// One a class. Empty for models without classes; for a head over sequences or tokens then LABEL_0, LABEL_1, ... for
+  /// as many rows as the tensor classifier.weight (RoBERTa: classifier.out_proj.weight) has.
+  std::vector<std::string> labels;
+  std::string problem_type;            ///< may be empty
+  std::vector<TensorToWrite> tensors;  ///< under transformers' names
+  std::string model_card;              ///< text of README.md
+};
+
+/// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced), the
+/// tokenizer's files as they are, model.safetensors and README.md. All is built in a hidden folder beside the target
+/// and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is untouched
+/// and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an export
+/// writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
+void export_model(const ExportRequest& request);
+
+}  // namespace temper

@@ -1,0 +1,123 @@
+// A model may be larger than memory can hold twice, so it is streamed into the file rather than assembled first.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "model/huggingface/json_object.h"
+#include "model/huggingface/safetensors.h"
+
+namespace temper {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kDataAlignment = 64;
+
+/// A file under construction beside its final name; removed unless it is committed.
+class PartialFile {
+ public:
+  explicit PartialFile(const fs::path& path) : path_(path), partial_(path) {
+    partial_ += ".partial";
+    descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) refuse("cannot be created");
+  }
+  ~PartialFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!committed_) ::unlink(partial_.c_str());
+  }
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) refuse("cannot be written");
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor_) != 0) refuse("cannot be synced");
+    // Network file systems report a full disk as late as here.
+    if (::close(std::exchange(descriptor_, -1)) != 0) refuse("cannot be closed");
+    if (::rename(partial_.c_str(), path_.c_str()) != 0) refuse("cannot be renamed into place");
+    committed_ = true;
+    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
+    const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = directory >= 0 && ::fsync(directory) == 0;
+    const int reason = errno;
+    if (directory >= 0) ::close(directory);
+    errno = reason;
+    if (!synced) refuse("its folder cannot be synced");
+  }
+
+ private:
+  [[noreturn]] void refuse(const char* action) const {
+    throw Error("{}: {}: {}; check the free space and the permissions of the folder", path_.string(), action,
+                std::strerror(errno));
+  }
+
+  fs::path path_;
+  fs::path partial_;
+  int descriptor_ = -1;
+  bool committed_ = false;
+};
+
+/// Tensors that fill whole alignment units first: then each of those begins aligned, though the format allows no gaps.
+std::vector<TensorToWrite> aligned_first(std::span<const TensorToWrite> tensors) {
+  std::vector<TensorToWrite> ordered(tensors.begin(), tensors.end());
+  std::stable_partition(ordered.begin(), ordered.end(),
+                        [](const TensorToWrite& tensor) { return tensor.values.size_bytes() % kDataAlignment == 0; });
+  return ordered;
+}
+
+std::string header_of(std::span<const TensorToWrite> tensors, const std::map<std::string, std::string>& metadata,
+                      const fs::path& path) {
+  auto header = nlohmann::json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const TensorToWrite& tensor : tensors) {
+    if (tensor.name.empty() || tensor.name == "__metadata__" || header.contains(tensor.name))
+      throw Error("{}: cannot hold a tensor named {}: names must be unique, not empty and not \"__metadata__\"",
+                  path.string(), in_quotes(tensor.name));
+    const auto count = element_count(tensor.shape);
+    if (!count.has_value() || static_cast<std::uint64_t>(*count) != tensor.values.size())
+      throw Error("{}: tensor {} has {} values, expected as many as its shape {} has elements", path.string(),
+                  in_quotes(tensor.name), tensor.values.size(), nlohmann::json(tensor.shape).dump());
+    const std::uint64_t end = offset + tensor.values.size_bytes();
+    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error("{}: a tensor name or a metadata text is not UTF-8, expected UTF-8", path.string());
+  }
+  const std::size_t unpadded = sizeof(std::uint64_t) + text.size();
+  text.append((kDataAlignment - unpadded % kDataAlignment) % kDataAlignment, ' ');
+  return text;
+}
+
+}  // namespace
+
+void write_safetensors(const fs::path& path, std::span<const TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  const std::vector<TensorToWrite> ordered = aligned_first(tensors);
+  const std::string header = header_of(ordered, metadata, path);
+  const std::uint64_t length = header.size();
+  PartialFile file(path);
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(std::as_bytes(std::span(header)));
+  for (const TensorToWrite& tensor : ordered) file.write(std::as_bytes(tensor.values));
+  file.commit();
+}
+
+}  // namespace temper

@@ -1,0 +1,178 @@
+#include "model/huggingface/weight_files.h"
+
+#include <bit>
+#include <cstring>
+#include <set>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/nearest_name.h"
+#include "model/huggingface/json_object.h"
+
+namespace temper {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr const char* kRemedy = "download or save the model again";
+
+/// Tensor name -> name of its shard, from the index's "weight_map".
+std::map<std::string, std::string> read_index(const fs::path& path) {
+  const MappedFile file(path);
+  const nlohmann::json index = parse_strict_object(file.text(), path.string() + ": the index", kRemedy);
+  const auto weight_map = index.find("weight_map");
+  if (weight_map == index.end() || !weight_map->is_object() || weight_map->empty())
+    throw Error("{}: \"weight_map\" is missing or empty, expected an object that names the shard of each tensor; {}",
+                path.string(), kRemedy);
+  std::map<std::string, std::string> shard_of;
+  for (const auto& [name, shard] : weight_map->items()) {
+    const std::string file_name = shard.is_string() ? shard.get<std::string>() : std::string();
+    // A shard lies beside its index: a path could name any file of the machine.
+    if (file_name.empty() || file_name == ".." || file_name == "." || file_name.find('/') != std::string::npos)
+      throw Error("{}: tensor {} is said to lie in {}, expected the name of a file in the same folder; {}",
+                  path.string(), in_quotes(name), shown(shard), kRemedy);
+    shard_of.emplace(name, file_name);
+  }
+  return shard_of;
+}
+
+/// IEEE 754 binary16 to binary32, exact. Subnormals are rebuilt by a subtraction of normal numbers, so that the result
+/// does not depend on whether the processor flushes subnormals to zero.
+float from_f16(std::uint16_t half) {
+  constexpr std::uint32_t kRebias = (127U - 15U) << 23;
+  constexpr std::uint32_t kSmallestNormal = (127U - 14U) << 23;  // 2^-14
+  const std::uint32_t magnitude = (half & 0x7fffU) << 13;
+  const std::uint32_t sign = (half & 0x8000U) << 16;
+  const std::uint32_t normal = magnitude + kRebias;
+  const std::uint32_t special = magnitude + 2 * kRebias;
+  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + kSmallestNormal) -
+                                                               std::bit_cast<float>(kSmallestNormal));
+  const std::uint32_t exponent = half & 0x7c00U;
+  return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : exponent == 0x7c00U ? special : normal));
+}
+
+/// bfloat16 is the upper half of a binary32.
+float from_bf16(std::uint16_t half) { return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16); }
+
+template <typename Stored, typename Convert>
+void convert_all(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Stored stored;
+    std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));  // the file promises no alignment
+    out[i] = convert(stored);
+  }
+}
+
+}  // namespace
+
+void WeightFiles::add(SafetensorsFile file) {
+  // The views live in the nodes of the file's map, which a move leaves where they are.
+  const SafetensorsFile& added = files_.emplace_back(std::move(file));
+  for (const auto& [name, tensor] : added.tensors()) {
+    const auto [found, is_new] = tensors_.emplace(name, &tensor);
+    if (!is_new)
+      throw Error("{}: tensor {} lies in {} and in {}, expected it once; {}", folder_.string(), in_quotes(name),
+                  fs::path(found->second->file).filename().string(), added.path().filename().string(), kRemedy);
+  }
+}
+
+WeightFiles WeightFiles::open(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored))
+    throw Error("{}: {}, expected a model folder with config.json and {}; check the path", folder.string(),
+                fs::exists(folder, ignored) ? "is a file" : "no such folder", kSingleFile);
+  WeightFiles weights(folder);
+  if (fs::exists(folder / kSingleFile, ignored)) {
+    weights.add(SafetensorsFile(folder / kSingleFile));
+    return weights;
+  }
+  const fs::path index_path = folder / kIndexFile;
+  if (!fs::exists(index_path, ignored)) {
+    const bool pickled = fs::exists(folder / "pytorch_model.bin", ignored);
+    throw Error("{}: has neither {} nor {}; {}", folder.string(), kSingleFile, kIndexFile,
+                pickled ? "it has pytorch_model.bin: save the model as safetensors (save_pretrained does) and use that"
+                        : "check the path, or download the weights of the model");
+  }
+  const std::map<std::string, std::string> shard_of = read_index(index_path);
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : shard_of) {
+    if (!shards.insert(shard).second) continue;
+    if (!fs::exists(folder / shard, ignored))
+      throw Error("{}: the shard {} is missing, which {} names for tensor {}; {}", folder.string(), in_quotes(shard),
+                  kIndexFile, in_quotes(name), "download it, too");
+  }
+  for (const std::string& shard : shards) weights.add(SafetensorsFile(folder / shard));
+  for (const auto& [name, shard] : shard_of) {
+    const TensorView* tensor = weights.find(name);
+    if (tensor == nullptr || fs::path(tensor->file).filename() != shard)
+      throw Error(
+          "{}: tensor {} is said to lie in {}, but {}; the index and the shards are not of one model: {}",
+          index_path.string(), in_quotes(name), in_quotes(shard),
+          tensor == nullptr ? "no shard has it" : "it lies in " + in_quotes(fs::path(tensor->file).filename().string()),
+          kRemedy);
+  }
+  return weights;
+}
+
+const TensorView* WeightFiles::find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> WeightFiles::names() const {
+  std::vector<std::string> sorted;
+  sorted.reserve(tensors_.size());
+  for (const auto& [name, tensor] : tensors_) sorted.push_back(name);
+  return sorted;
+}
+
+std::string WeightFiles::digest() const {
+  if (files_.size() == 1) return sha256_file(files_.front().path());
+  std::string lines;
+  for (const SafetensorsFile& file : files_)
+    lines += sha256_file(file.path()) + "  " + file.path().filename().string() + "\n";
+  return sha256_hex(std::string_view(lines));
+}
+
+fs::path WeightFiles::file_of(const std::string& name) const {
+  if (const TensorView* tensor = find(name)) return tensor->file;
+  const std::string near = nearest_name(name, names());
+  throw Error("{}: has no tensor {}{}", folder_.string(), in_quotes(name),
+              near.empty() ? "" : "; the nearest name is " + in_quotes(near));
+}
+
+void to_f32(const TensorView& tensor, std::span<float> out) {
+  const std::size_t count = tensor.bytes.size() / size_in_bytes(tensor.type);
+  if (out.size() != count)
+    throw Error("{}: tensor {} has {} elements, expected {}", tensor.file, in_quotes(tensor.name), count, out.size());
+  switch (tensor.type) {
+    case StoredType::f32:
+      if (!out.empty()) std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
+      return;
+    case StoredType::f16:
+      return convert_all<std::uint16_t>(tensor.bytes, out, from_f16);
+    case StoredType::bf16:
+      return convert_all<std::uint16_t>(tensor.bytes, out, from_bf16);
+    case StoredType::f64:
+      return convert_all<double>(tensor.bytes, out, [](double value) { return static_cast<float>(value); });
+    case StoredType::i64:
+    case StoredType::i32:
+    case StoredType::i16:
+    case StoredType::i8:
+    case StoredType::u8:
+    case StoredType::boolean:
+      break;
+  }
+  throw Error(
+      "{}: tensor {} is stored as {}, expected F32, F16, BF16 or F64; save the model with floating-point weights",
+      tensor.file, in_quotes(tensor.name), name_of(tensor.type));
+}
+
+bool is_mappable_f32(const TensorView& tensor) {
+  return tensor.type == StoredType::f32 && reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
+}
+
+}  // namespace temper

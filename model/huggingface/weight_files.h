@@ -1,0 +1,49 @@
+// The weights of a Hugging Face model folder: model.safetensors, or model.safetensors.index.json and its shards.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/huggingface/safetensors.h"
+
+namespace temper {
+
+/// All weights of a folder under their names. The files stay mapped as long as this object lives, and so do the views
+/// and the bytes that they show; nothing is copied.
+class WeightFiles {
+ public:
+  /// The single file is preferred where both exist, as transformers does. Throws Error where the folder holds no
+  /// safetensors, the index is damaged, a shard is missing, a tensor is not in the shard that the index names, or a
+  /// tensor lies in two shards.
+  static WeightFiles open(const std::filesystem::path& folder);
+
+  /// nullptr where there is no such tensor.
+  [[nodiscard]] const TensorView* find(const std::string& name) const;
+  /// Sorted.
+  [[nodiscard]] std::vector<std::string> names() const;
+  /// SHA-256 of the weights; reads every byte, so call it once. One file: its SHA-256. Shards: the SHA-256 of one line
+  /// a shard, "<SHA-256>  <file name>\n", sorted by name (what `sha256sum *.safetensors | sha256sum` prints).
+  [[nodiscard]] std::string digest() const;
+  /// Throws Error where there is no such tensor.
+  [[nodiscard]] std::filesystem::path file_of(const std::string& name) const;
+
+ private:
+  explicit WeightFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  void add(SafetensorsFile file);
+
+  std::filesystem::path folder_;
+  std::vector<SafetensorsFile> files_;  ///< sorted by name
+  std::map<std::string, const TensorView*> tensors_;
+};
+
+/// The values as f32, rounded to nearest even where the stored type is wider (f64); every f16, bf16 and f32 is exact.
+/// out: product(shape) floats. Throws Error naming file and tensor for types that are no floating point.
+void to_f32(const TensorView& tensor, std::span<float> out);
+
+/// Stored as f32 and aligned to 4 bytes: the mapped bytes may be used in place.
+bool is_mappable_f32(const TensorView& tensor);
+
+}  // namespace temper

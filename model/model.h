@@ -1,0 +1,55 @@
+// What the training engine knows of a model: its parameters, and how a packed batch becomes logits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/packed_input.h"
+#include "model/parameter.h"
+
+namespace temper {
+
+enum class Task : std::uint8_t { sequence_classification, regression, multi_label, token_classification, masked_lm };
+
+/// "sequence-classification" and so on; throws a usage Error that lists the tasks.
+Task parse_task(const std::string& name);
+std::string name_of(Task task);
+/// True where the loss is taken on tokens rather than on whole sequences.
+bool is_token_task(Task task);
+
+/// Which tokens a token task needs logits for. Undefined: all of them.
+struct TokenSelection {
+  Tensor rows;       ///< i32 [n], rows of the batch
+  Tensor examples;   ///< u32 [n], names of these rows for dropout
+  Tensor positions;  ///< u32 [n]
+  [[nodiscard]] bool defined() const { return rows.defined(); }
+};
+
+class Model {
+ public:
+  Model() = default;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  virtual ~Model() = default;
+
+  /// Logits: [sequences, labels] for tasks on sequences; [selected tokens, labels] (or vocabulary) for tasks on tokens.
+  /// `hidden_states`, if given, receives the embeddings' output and that of every layer, [tokens, width] each (as
+  /// transformers' output_hidden_states does).
+  virtual Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                           std::vector<Variable>* hidden_states = nullptr) = 0;
+
+  /// The class name that transformers gives this architecture with this head, for config.json.
+  [[nodiscard]] virtual std::string architecture() const = 0;
+  /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".
+  [[nodiscard]] virtual std::string prefix() const = 0;
+
+  [[nodiscard]] ParameterList& parameters() { return parameters_; }
+  [[nodiscard]] const ParameterList& parameters() const { return parameters_; }
+
+ private:
+  ParameterList parameters_;
+};
+
+}  // namespace temper

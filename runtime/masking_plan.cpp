@@ -1,0 +1,19 @@
+#include "runtime/masking_plan.h"
+
+#include "base/error.h"
+
+namespace temper {
+
+MaskingPlan::MaskingPlan(const Tokenizer& tokenizer, std::uint64_t masking_seed) : seed(masking_seed) {
+  for (const char* name : {"[MASK]", "<mask>"})
+    if (const auto id = tokenizer.id_of(name)) vocabulary.mask_id = *id;
+  if (vocabulary.mask_id < 0)
+    throw Error("the tokenizer has no mask token ([MASK] or <mask>), which masked language modelling needs");
+  vocabulary.vocabulary_size = tokenizer.vocabulary_size();
+  for (std::int32_t id = 0; id < vocabulary.vocabulary_size; ++id)
+    vocabulary.special.push_back(tokenizer.is_special(id));
+}
+
+void MaskingPlan::apply(Batch& batch, std::int64_t epoch) const { mask_tokens(batch, vocabulary, seed, epoch); }
+
+}  // namespace temper

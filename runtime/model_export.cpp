@@ -1,0 +1,66 @@
+#include "runtime/model_export.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "model/huggingface/export.h"
+
+namespace temper {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataFileLineage, role, file, sha256, rows)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Lineage, title, architecture, task, base_model, base_model_sha256, labels,
+                                   data_files, program_version, ranks, steps, metrics, configuration)
+
+namespace {
+
+std::string problem_type(Task task) {
+  switch (task) {
+    case Task::sequence_classification:
+      return "single_label_classification";
+    case Task::regression:
+      return "regression";
+    case Task::multi_label:
+      return "multi_label_classification";
+    case Task::token_classification:
+    case Task::masked_lm:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+void export_trained_model(const Model& model, Task task, const std::filesystem::path& source_folder,
+                          const std::vector<std::string>& labels, Lineage lineage,
+                          const std::filesystem::path& target_folder) {
+  lineage.title = target_folder.filename().string();
+  lineage.architecture = model.architecture();
+  ExportRequest request;
+  request.source_folder = source_folder;
+  request.target_folder = target_folder;
+  request.architecture = lineage.architecture;
+  request.labels = labels;
+  request.problem_type = problem_type(task);
+  for (const Parameter& parameter : model.parameters().all()) {
+    const auto extents = parameter.shape.extents();
+    request.tensors.push_back(
+        {parameter.name, {extents.begin(), extents.end()}, parameter.variable.value().span<float>()});
+  }
+  request.model_card = model_card(lineage);
+  export_model(request);
+}
+
+std::string lineage_to_json(const Lineage& lineage) {
+  const nlohmann::json json = lineage;
+  return json.dump(1);
+}
+
+Lineage parse_lineage(const std::string& json) {
+  try {
+    return nlohmann::json::parse(json).get<Lineage>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error("the lineage in the checkpoint cannot be read: {}", error.what());
+  }
+}
+
+}  // namespace temper

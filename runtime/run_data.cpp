@@ -1,0 +1,147 @@
+#include "runtime/run_data.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "data/table_reader.h"
+#include "data/token_cache.h"
+
+namespace temper {
+namespace {
+
+std::filesystem::path cache_folder(const Configuration& configuration) {
+  if (!configuration.data.cache_dir.empty()) return configuration.data.cache_dir;
+  return std::filesystem::path(configuration.output.dir) / "cache";
+}
+
+ColumnChoice columns_of(const Configuration& configuration, Task task) {
+  return {configuration.data.text, configuration.data.text_pair,
+          task == Task::masked_lm ? std::string() : configuration.data.label};
+}
+
+/// Takes the rows whose text's digest falls into the fraction out of `train` and gives them back as a table.
+Table split_by_digest(Table& train, const std::string& text_column, double fraction) {
+  const auto column = static_cast<std::size_t>(std::find(train.columns.begin(), train.columns.end(), text_column) -
+                                               train.columns.begin());
+  Table kept{train.path, train.columns, {}, {}};
+  Table split = kept;
+  for (std::size_t i = 0; i < train.rows.size(); ++i) {
+    const std::string_view text = column < train.columns.size() ? train.rows[i][column] : std::string_view();
+    const double place = static_cast<double>(xxh3(std::as_bytes(std::span(text))) >> 11) * 0x1p-53;
+    Table& target = place < fraction ? split : kept;
+    target.rows.push_back(std::move(train.rows[i]));
+    target.lines.push_back(train.lines[i]);
+  }
+  train = std::move(kept);
+  return split;
+}
+
+/// The labels of the run: those that are configured, or those of the model if it names the same, or those of the data.
+LabelSet choose_labels(const Configuration& configuration, Task task, const Table& train,
+                       const std::vector<std::string>& model_labels) {
+  if (task == Task::masked_lm || task == Task::regression) return LabelSet::from_names({});
+  if (!configuration.data.labels.empty()) return LabelSet::from_names(configuration.data.labels);
+  LabelSet collected = collect_labels(train, configuration.data.label, label_kind(task));
+  std::vector<std::string> sorted = model_labels;
+  std::vector<std::string> found = collected.names();
+  std::sort(sorted.begin(), sorted.end());
+  std::sort(found.begin(), found.end());
+  return sorted == found ? LabelSet::from_names(model_labels) : collected;
+}
+
+}  // namespace
+
+LabelKind label_kind(Task task) {
+  switch (task) {
+    case Task::sequence_classification:
+      return LabelKind::single_class;
+    case Task::regression:
+      return LabelKind::regression;
+    case Task::multi_label:
+      return LabelKind::multi_label;
+    case Task::token_classification:
+      return LabelKind::token_class;
+    case Task::masked_lm:
+      break;
+  }
+  return LabelKind::none;
+}
+
+std::int64_t head_outputs(Task task, const LabelSet& labels) {
+  return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
+}
+
+Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+                       const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,
+                       const std::function<void(const std::string&)>& say) {
+  const ColumnChoice columns = columns_of(configuration, task);
+  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, label_kind(task)};
+  const auto rows = static_cast<std::int64_t>(table.rows.size());
+  const std::filesystem::path folder = cache_folder(configuration);
+  const std::string key = token_cache_key(table, columns, tokenizer, labels, options);
+
+  if (configuration.data.cache) {
+    std::optional<Dataset> cached = load_cached(folder, key);
+    std::vector<std::int64_t> found{cached.has_value() ? 1 : 0};
+    communicator.all_reduce(std::span(found), Reduction::min);
+    if (found.front() == 1) return std::move(*cached);
+  }
+  const std::int64_t ranks = communicator.size();
+  const std::int64_t begin = rows * communicator.rank() / ranks;
+  const std::int64_t end = rows * (communicator.rank() + 1) / ranks;
+  Dataset mine = tokenize_rows(table, columns, tokenizer, labels, options, begin, end);
+  Dataset whole;
+  if (ranks == 1) {
+    whole = std::move(mine);
+  } else {
+    std::vector<Dataset> parts;
+    for (const std::vector<std::byte>& bytes : communicator.all_gather_variable(serialize(mine)))
+      parts.push_back(deserialize_dataset(bytes));
+    whole = concatenate(parts);
+  }
+  if (configuration.data.cache && communicator.rank() == 0) {
+    try {
+      store_cached(folder, key, whole);
+    } catch (const Error& error) {
+      // The cache saves time; a run does without it.
+      say(fmt::format("the tokenised rows are not cached: {}", error.what()));
+    }
+  }
+  return whole;
+}
+
+RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+                         const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
+                         Communicator& communicator, const std::function<void(const std::string&)>& say) {
+  const DataSection& section = configuration.data;
+  Table train = read_table(section.train);
+  Table validation;
+  Table test;
+  if (!section.validation.empty()) {
+    validation = read_table(section.validation);
+  } else if (section.validation_fraction > 0.0) {
+    validation = split_by_digest(train, section.text, section.validation_fraction);
+  }
+  if (!section.test.empty()) test = read_table(section.test);
+
+  RunData data{choose_labels(configuration, task, train, model_labels), {}, {}, {}, {}, {}};
+  const auto tokenize = [&](const Table& table) {
+    if (table.rows.empty()) return Dataset();
+    return tokenize_table(table, configuration, task, tokenizer, data.labels, max_length, threads, communicator, say);
+  };
+  data.train = tokenize(train);
+  data.validation = tokenize(validation);
+  data.test = tokenize(test);
+  const auto add_file = [&](const char* role, const std::string& path, const Dataset& rows) {
+    if (!path.empty())
+      data.files.push_back({role, std::filesystem::path(path).filename().string(), sha256_file(path), rows.rows()});
+  };
+  add_file("train", section.train, data.train);
+  add_file("validation", section.validation, data.validation);
+  add_file("test", section.test, data.test);
+  return data;
+}
+
+}  // namespace temper

@@ -1,0 +1,43 @@
+// The model of a run with what belongs to it: its folder's configuration, tokenizer and weights.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "data/tokenizer/tokenizer.h"
+#include "model/huggingface/model_config.h"
+#include "model/huggingface/weight_files.h"
+#include "model/registry.h"
+#include "model/weights.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+/// A Hugging Face folder whose configuration and tokenizer have been read and belong together.
+struct ModelFolder {
+  std::filesystem::path path;
+  ModelConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;
+
+  /// Throws Error if a file is missing or damaged, or if the tokenizer belongs to another vocabulary.
+  explicit ModelFolder(const std::filesystem::path& folder);
+  /// Tokens of the longest row: the wish, cut to what the model has positions for.
+  [[nodiscard]] std::int64_t max_length(std::int64_t wish) const;
+};
+
+/// A model with its weights. The weights' files stay mapped as long as it lives.
+struct RunModel {
+  WeightFiles files;
+  std::unique_ptr<Model> model;
+  LoadReport report;
+
+  /// dropout < 0: the rates of config.json; else it replaces them all.
+  RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
+           Device& device);
+};
+
+/// The task that a fine-tuned model's config.json tells of. Throws Error if it names no architecture with a head.
+Task task_of(const ModelConfig& config);
+
+}  // namespace temper

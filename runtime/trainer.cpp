@@ -1,0 +1,561 @@
+// What a reader would otherwise get wrong: every decision that ends or bends the loop (stop, save, evaluate, end of a
+// phase, early stopping) is a pure function of the step, or of numbers that all ranks have just reduced together. No
+// rank ever acts on its own clock or signal alone, so no rank is ever left waiting.
+#include "runtime/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "data/loader.h"
+#include "data/sampler.h"
+#include "model/freezing.h"
+#include "runtime/checkpoint_folder.h"
+#include "runtime/checkpointing.h"
+#include "runtime/evaluator.h"
+#include "runtime/masking_plan.h"
+#include "runtime/memory_usage.h"
+#include "runtime/model_export.h"
+#include "runtime/phases.h"
+#include "runtime/run_data.h"
+#include "runtime/run_model.h"
+#include "runtime/run_reporter.h"
+#include "runtime/schedule.h"
+#include "runtime/training_step.h"
+#include "version.h"
+
+namespace temper {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+OptimizerSettings optimizer_settings(const TrainSection& train) {
+  return {train.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw,
+          train.weight_decay,
+          train.beta1,
+          train.beta2,
+          train.epsilon,
+          train.momentum};
+}
+
+class Trainer {
+ public:
+  Trainer(const Configuration& configuration, Device& device, Communicator& communicator, const TrainOptions& options)
+      : configuration_(configuration),
+        device_(device),
+        communicator_(communicator),
+        options_(options),
+        start_(Clock::now()),
+        folder_(configuration.output.dir),
+        reporter_(configuration, communicator.rank() == 0, options) {}
+
+  TrainReport run();
+
+ private:
+  // ---- before the first step
+  void agree_on_configuration();
+  void make_output_folder();
+  void find_checkpoint();
+  void load();
+  void check_checkpoint_belongs();
+  Tensor class_weights() const;
+  void describe_start();
+
+  // ---- steps
+  void train_phase();
+  double learning_rate(const PhasePlan& phase) const;
+  void advance(const StepOutcome& outcome);
+  bool evaluation_due() const;
+  void evaluate_and_judge();
+  void save();
+  bool run_has_ended() const;
+  std::vector<PhasePlan> phases() const;
+
+  // ---- after the last
+  void finish();
+  void load_best();
+  /// Nothing if a signal came meanwhile.
+  std::optional<Metrics> evaluate_on(const Dataset& data);
+  TrainReport report();
+
+  const Configuration& configuration_;
+  Device& device_;
+  Communicator& communicator_;
+  const TrainOptions& options_;
+  Clock::time_point start_;
+  std::filesystem::path folder_;
+  RunReporter reporter_;
+
+  Task task_ = Task::sequence_classification;
+  std::optional<ModelFolder> model_folder_;
+  std::optional<RunData> data_;
+  std::optional<RunModel> model_;
+  std::optional<MaskingPlan> masking_;
+  LossSettings loss_;
+  std::string metric_;
+  Lineage lineage_;
+  CheckpointTexts texts_;
+
+  std::optional<FoundCheckpoint> resumed_;
+  TrainingState state_;
+  std::int64_t steps_per_epoch_ = 0;
+  std::int64_t total_steps_ = 0;
+  std::unique_ptr<TrainingStep> step_;
+
+  bool stop_ = false;
+  bool ended_early_ = false;
+  bool already_finished_ = false;
+  bool saved_this_step_ = false;
+  Clock::time_point last_save_ = Clock::now();
+  std::filesystem::path checkpoint_;
+  std::filesystem::path exported_;
+  Metrics last_;
+  Metrics best_;
+  Metrics test_;
+  double step_seconds_ = 0.0;
+  std::int64_t examples_ = 0;
+  std::int64_t tokens_ = 0;
+  double seconds_to_first_step_ = 0.0;
+};
+
+TrainReport Trainer::run() {
+  communicator_.set_timeout(configuration_.run.timeout_seconds);
+  agree_on_configuration();
+  make_output_folder();
+  find_checkpoint();
+  load();
+  if (state_.finished) {
+    already_finished_ = true;
+    return report();
+  }
+  describe_start();
+  while (!run_has_ended() && !stop_) train_phase();
+  if (!stop_) finish();
+  return report();
+}
+
+void Trainer::agree_on_configuration() {
+  const std::string mine = sha256_hex(to_toml(configuration_));
+  std::vector<std::byte> all(mine.size() * static_cast<std::size_t>(communicator_.size()));
+  communicator_.all_gather(std::as_bytes(std::span(mine)), all);
+  const std::string_view text(reinterpret_cast<const char*>(all.data()), all.size());
+  for (int rank = 1; rank < communicator_.size(); ++rank)
+    if (text.substr(static_cast<std::size_t>(rank) * mine.size(), mine.size()) != text.substr(0, mine.size()))
+      throw usage_error(
+          "the configurations of rank 0 and rank {} differ; give every rank the same file and --set options", rank);
+  task_ = parse_task(configuration_.model.task);
+}
+
+void Trainer::make_output_folder() {
+  if (communicator_.rank() == 0) {
+    std::error_code status;
+    std::filesystem::create_directories(folder_ / "checkpoints", status);
+    if (status)
+      throw Error("{}: the output folder cannot be made: {}; choose another output.dir", folder_.string(),
+                  status.message());
+    write_file_atomically(folder_ / "configuration.toml", to_toml(configuration_));
+  }
+  communicator_.barrier();
+}
+
+void Trainer::find_checkpoint() {
+  if (!configuration_.checkpoint.resume) return;
+  resumed_ = newest_good_checkpoint(folder_ / "checkpoints", communicator_,
+                                    [&](const std::string& warning) { reporter_.say(warning); });
+  if (!resumed_) return;
+  const Configuration before =
+      parse_configuration(resumed_->checkpoint.configuration_toml(), resumed_->path.string(), {});
+  if (const auto keys = differing_keys(before, configuration_); !keys.empty()) {
+    std::string listed;
+    for (const std::string& key : keys) listed += (listed.empty() ? "" : ", ") + key;
+    throw usage_error(
+        "{}: was written with another configuration (it differs in {}); set them back to go on, choose "
+        "another output.dir, or start anew with --fresh",
+        resumed_->path.string(), listed);
+  }
+  state_ = parse_training_state(resumed_->checkpoint.state_json());
+}
+
+void Trainer::load() {
+  const int local_ranks = communicator_.topology().local_size;
+  if (!resumed_) {
+    state_.grains =
+        configuration_.train.grains > 0 ? static_cast<int>(configuration_.train.grains) : communicator_.size();
+    state_.threads = configuration_.run.threads > 0 ? static_cast<int>(configuration_.run.threads)
+                                                    : default_cpu_threads(local_ranks);
+    // Ranks with more or fewer cores than the others would cut products differently.
+    std::vector<std::int64_t> threads{state_.threads};
+    communicator_.all_reduce(std::span(threads), Reduction::min);
+    state_.threads = static_cast<int>(threads.front());
+  }
+  set_cpu_threads(state_.threads);
+  if (communicator_.size() > state_.grains)
+    reporter_.say(
+        fmt::format("{} ranks share {} grains: {} of them have nothing to compute; set train.grains to at "
+                    "least the number of ranks at the first start of a run",
+                    communicator_.size(), state_.grains, communicator_.size() - state_.grains));
+
+  model_folder_.emplace(configuration_.model.path);
+  const std::int64_t max_length = model_folder_->max_length(configuration_.data.max_length);
+  if (max_length < configuration_.data.max_length)
+    reporter_.say(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
+                              configuration_.data.max_length, max_length));
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length,
+                           state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
+  for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
+  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
+
+  const HeadRequest request{task_, head_outputs(task_, data_->labels)};
+  model_.emplace(*model_folder_, request, configuration_.model.dropout,
+                 LoadOptions{configuration_.model.replace_head, configuration_.train.seed}, device_);
+  reporter_.weights(model_->report);
+  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, configuration_.train.seed);
+  loss_ = {task_, class_weights(), static_cast<float>(configuration_.train.label_smoothing)};
+  metric_ =
+      configuration_.train.metric.empty() ? default_metric(configuration_.model.task) : configuration_.train.metric;
+
+  state_.labels = data_->labels.names();
+  lineage_.task = configuration_.model.task;
+  lineage_.base_model = model_folder_->path.filename().string();
+  lineage_.labels = state_.labels;
+  lineage_.data_files = data_->files;
+  lineage_.program_version = kVersion;
+  lineage_.configuration = to_toml(configuration_);
+  lineage_.ranks = communicator_.size();
+  // Reading every byte of the base model takes a while; one rank does it.
+  std::vector<std::byte> digest(64);
+  if (communicator_.rank() == 0) {
+    const std::string hex = model_->files.digest();
+    std::transform(hex.begin(), hex.end(), digest.begin(), [](char c) { return static_cast<std::byte>(c); });
+  }
+  communicator_.broadcast(digest, 0);
+  lineage_.base_model_sha256.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+  texts_ = {lineage_.configuration, lineage_to_json(lineage_)};
+
+  steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
+  total_steps_ = phases().back().end_step;
+  if (resumed_) {
+    check_checkpoint_belongs();
+    restore_parameters(resumed_->checkpoint, *model_->model, device_);
+    checkpoint_ = resumed_->path;
+    best_.values = state_.best_metrics;
+    last_.values = state_.last_metrics;
+  } else {
+    for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
+      for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
+  }
+  reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
+}
+
+void Trainer::check_checkpoint_belongs() {
+  const Lineage before = parse_lineage(resumed_->checkpoint.lineage_json());
+  if (before.base_model_sha256 != lineage_.base_model_sha256)
+    throw Error(
+        "{}: belongs to a base model with SHA-256 {}, but {} holds {}; go on with that model, or start anew with "
+        "--fresh",
+        resumed_->path.string(), before.base_model_sha256.substr(0, 16), model_folder_->path.string(),
+        lineage_.base_model_sha256.substr(0, 16));
+  for (const DataFileLineage& file : before.data_files) {
+    const auto now = std::find_if(lineage_.data_files.begin(), lineage_.data_files.end(),
+                                  [&](const DataFileLineage& other) { return other.role == file.role; });
+    if (file.role == "train" && now != lineage_.data_files.end() && now->sha256 != file.sha256)
+      throw Error(
+          "{}: was trained on another version of {} (its SHA-256 was {}); put that file back, or start anew with "
+          "--fresh",
+          resumed_->path.string(), file.file, file.sha256.substr(0, 16));
+  }
+}
+
+Tensor Trainer::class_weights() const {
+  const TrainSection& train = configuration_.train;
+  const bool classes = task_ == Task::sequence_classification || task_ == Task::token_classification;
+  const bool balanced = train.class_weights == "balanced";
+  if (!balanced && train.class_weight_values.empty()) return {};
+  if (!classes) throw usage_error("train.class_weights applies to classification only, not to {}", name_of(task_));
+  const std::size_t count = data_->labels.size();
+  std::vector<double> weights = train.class_weight_values;
+  if (balanced) {
+    // Inverse frequency, with a mean of 1 over the rows: rows / (classes * rows of the class).
+    std::vector<double> rows(count);
+    double counted = 0.0;
+    for (const std::int32_t label : data_->train.classes) {
+      if (label < 0) continue;
+      rows[static_cast<std::size_t>(label)] += 1.0;
+      counted += 1.0;
+    }
+    weights.clear();
+    for (const double n : rows) weights.push_back(n > 0.0 ? counted / (static_cast<double>(count) * n) : 1.0);
+  }
+  if (weights.size() != count)
+    throw usage_error("train.class_weight_values has {} weights, but there are {} classes", weights.size(), count);
+  const Tensor tensor = Tensor::empty(device_.memory(), {static_cast<std::int64_t>(count)});
+  std::transform(weights.begin(), weights.end(), tensor.data<float>(), [](double w) { return static_cast<float>(w); });
+  return tensor;
+}
+
+void Trainer::describe_start() {
+  reporter_.start({communicator_.size(), state_.threads, data_->train.rows(), data_->validation.rows(),
+                   data_->test.rows(), static_cast<std::int64_t>(data_->labels.size()), total_steps_, state_.step,
+                   state_.grains});
+}
+
+std::vector<PhasePlan> Trainer::phases() const {
+  return plan_phases(configuration_.tuning, configuration_.train, steps_per_epoch_, state_.phase_ends);
+}
+
+bool Trainer::run_has_ended() const { return ended_early_ || state_.step >= total_steps_; }
+
+void Trainer::train_phase() {
+  std::vector<PhasePlan> plan = phases();
+  total_steps_ = plan.back().end_step;
+  while (state_.phase + 1 < plan.size() && state_.step >= plan[state_.phase].end_step) ++state_.phase;
+  const PhasePlan phase = plan[state_.phase];
+
+  apply_freezing(*model_->model, phase.freeze);
+  const auto& parameters = model_->model->parameters().all();
+  TrainingStepSettings settings;
+  settings.grains = state_.grains;
+  settings.clip_norm = configuration_.train.clip_norm;
+  settings.seed = configuration_.train.seed;
+  settings.optimizer = optimizer_settings(configuration_.train);
+  settings.loss = loss_;
+  settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
+  // Moments live as long as a phase: a parameter that enters one starts with zero moments.
+  const bool continues = resumed_ && state_.step > phase.begin_step;
+  settings.updates.assign(parameters.size(), 0);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].trainable()) continue;
+    const auto known = std::find_if(state_.changed.begin(), state_.changed.end(),
+                                    [&](const auto& entry) { return entry.first == parameters[i].name; });
+    if (known == state_.changed.end()) {
+      state_.changed.emplace_back(parameters[i].name, 0);
+    } else if (continues) {
+      settings.updates[i] = known->second;
+    }
+  }
+  step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
+  if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_);
+  resumed_.reset();
+  reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step);
+
+  const TreeNode grains = step_->buckets().own_grains();
+  LoaderOptions loading;
+  loading.batch_size = configuration_.train.batch_size;
+  loading.grains = state_.grains;
+  loading.first_grain = grains.begin;
+  loading.last_grain = grains.end;
+  loading.micro_batches = static_cast<int>(configuration_.train.gradient_accumulation);
+  loading.seed = configuration_.train.seed;
+  loading.shuffle = configuration_.data.shuffle;
+  loading.epochs = -1;
+  Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
+
+  // A signal may have come between a step and the evaluation that was due behind it.
+  if (state_.step > 0 && evaluation_due() && state_.last_evaluated_step != state_.step) evaluate_and_judge();
+  std::int64_t phase_end = phase.end_step;
+  while (state_.step < phase_end && !stop_ && !ended_early_) {
+    const Clock::time_point began = Clock::now();
+    Step batch = *loader.next();
+    if (masking_)
+      for (auto& grain : batch.grains)
+        for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
+    const double rate = learning_rate(phase);
+    const bool save_due = configuration_.checkpoint.every_minutes > 0.0 &&
+                          seconds_since(last_save_) > 60.0 * configuration_.checkpoint.every_minutes;
+    const StepOutcome outcome = step_->run(batch, state_.step, rate, {options_.stop_requested(), save_due});
+    advance(outcome);
+    const double seconds = seconds_since(began);
+    step_seconds_ += seconds;
+    examples_ += batch.global_rows;
+    state_.examples += batch.global_rows;
+    state_.seconds += seconds;
+    if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
+    reporter_.step({state_.step, total_steps_, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_),
+                    outcome.loss, rate, outcome.gradient_norm, static_cast<double>(examples_) / step_seconds_,
+                    static_cast<double>(tokens_) / step_seconds_,
+                    static_cast<double>(total_steps_ - state_.step) * step_seconds_ /
+                        static_cast<double>(std::max<std::int64_t>(1, reporter_.steps_shown()))});
+
+    // After the last step there is nothing to come back for: the run is finished instead.
+    stop_ = outcome.stop_requested && state_.step < total_steps_;
+    saved_this_step_ = false;
+    if (!stop_ && evaluation_due()) evaluate_and_judge();
+    const bool at_boundary = configuration_.checkpoint.every_steps > 0
+                                 ? state_.step % configuration_.checkpoint.every_steps == 0
+                                 : state_.step_in_epoch == 0;
+    const bool phase_over =
+        phase.plateau_patience > 0 && state_.phase_evaluations_without_gain >= phase.plateau_patience;
+    if (phase_over && state_.phase + 1 < plan.size()) phase_end = state_.step;
+    if (phase_end == state_.step && state_.phase + 1 < plan.size()) {
+      state_.phase_ends.push_back(state_.step);
+      state_.phase_evaluations_without_gain = 0;
+    }
+    if (stop_ || ((at_boundary || outcome.save_due) && !run_has_ended())) save();
+  }
+  if (state_.phase + 1 < plan.size() && state_.step >= phase_end) {
+    step_->release_values();
+    ++state_.phase;
+  }
+}
+
+double Trainer::learning_rate(const PhasePlan& phase) const {
+  const TrainSection& train = configuration_.train;
+  const std::int64_t warmup = train.warmup_steps > 0
+                                  ? train.warmup_steps
+                                  : static_cast<std::int64_t>(train.warmup_ratio * static_cast<double>(total_steps_));
+  double rate =
+      phase.learning_rate * schedule_factor(parse_schedule(train.schedule), state_.step, total_steps_, warmup);
+  const std::int64_t into_phase = state_.step - phase.begin_step;
+  if (into_phase < phase.warmup_steps)
+    rate *= static_cast<double>(into_phase + 1) / static_cast<double>(phase.warmup_steps);
+  return rate;
+}
+
+void Trainer::advance(const StepOutcome& outcome) {
+  ++state_.step;
+  if (++state_.step_in_epoch == steps_per_epoch_) {
+    state_.step_in_epoch = 0;
+    ++state_.epoch;
+  }
+  tokens_ += outcome.tokens;
+  state_.tokens += outcome.tokens;
+}
+
+bool Trainer::evaluation_due() const {
+  if (data_->validation.rows() == 0) return false;
+  if (state_.step == total_steps_) return true;
+  const std::int64_t every = configuration_.evaluate.every_steps;
+  return every > 0 ? state_.step % every == 0 : state_.step_in_epoch == 0;
+}
+
+std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
+  EvaluationSettings settings;
+  settings.loss = loss_;
+  settings.loss.label_smoothing = 0.0F;
+  settings.outputs = head_outputs(task_, data_->labels);
+  settings.batch_size = configuration_.evaluate.batch_size;
+  settings.masking = masking_ ? &*masking_ : nullptr;
+  settings.stop_requested = options_.stop_requested;
+  return evaluate(*model_->model, device_, communicator_, data, settings);
+}
+
+void Trainer::evaluate_and_judge() {
+  const std::optional<Metrics> metrics = evaluate_on(data_->validation);
+  if (!metrics) {
+    stop_ = true;
+    return;
+  }
+  last_ = *metrics;
+  state_.last_evaluated_step = state_.step;
+  state_.last_metrics = last_.values;
+  const double value = last_.value(metric_);
+  const bool first = state_.best_step < 0;
+  const bool better =
+      first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_));
+  if (better) {
+    best_ = last_;
+    state_.best_step = state_.step;
+    state_.best_metrics = best_.values;
+    state_.evaluations_without_gain = 0;
+    state_.phase_evaluations_without_gain = 0;
+  } else {
+    ++state_.evaluations_without_gain;
+    ++state_.phase_evaluations_without_gain;
+  }
+  reporter_.evaluation(state_.step, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_), last_,
+                       better);
+  const std::int64_t patience = configuration_.train.early_stopping;
+  if (patience > 0 && state_.evaluations_without_gain >= patience) {
+    reporter_.say(fmt::format("{} has not improved for {} evaluations: training ends", metric_, patience));
+    ended_early_ = true;
+  }
+  // The best model so far must survive whatever comes after it.
+  if (better && !run_has_ended()) save();
+}
+
+void Trainer::save() {
+  if (saved_this_step_) return;
+  const auto slots = step_->parameter_of_slot();
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    const std::string& name = model_->model->parameters().all()[slots[slot]].name;
+    for (auto& [changed, updates] : state_.changed)
+      if (changed == name) updates = step_->optimizer().slots()[slot].updates;
+  }
+  checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
+  save_training(checkpoint_, state_, texts_, *model_->model, *step_, communicator_);
+  if (communicator_.rank() == 0)
+    retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep),
+                       state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);
+  saved_this_step_ = true;
+  last_save_ = Clock::now();
+  reporter_.saved(state_.step, checkpoint_);
+}
+
+void Trainer::finish() {
+  state_.finished = true;
+  saved_this_step_ = false;
+  save();
+  step_->release_values();
+  if (state_.best_step >= 0 && state_.best_step != state_.step) load_best();
+  if (data_->test.rows() > 0) {
+    const std::optional<Metrics> metrics = evaluate_on(data_->test);
+    if (metrics) test_ = *metrics;
+  }
+  reporter_.test(state_.step, test_);
+  if (configuration_.output.export_model) {
+    lineage_.steps = state_.best_step >= 0 ? state_.best_step : state_.step;
+    for (const auto& [name, value] : best_.values) lineage_.metrics.emplace_back("validation " + name, value);
+    for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);
+    exported_ = folder_ / "model";
+    if (communicator_.rank() == 0)
+      export_trained_model(*model_->model, task_, model_folder_->path, state_.labels, lineage_, exported_);
+    communicator_.barrier();
+  }
+  reporter_.finish();
+}
+
+void Trainer::load_best() {
+  const std::filesystem::path path = checkpoint_path(folder_ / "checkpoints", state_.best_step);
+  const Checkpoint best = Checkpoint::open(path, communicator_);
+  restore_parameters(best, *model_->model, device_);
+}
+
+TrainReport Trainer::report() {
+  TrainReport report;
+  report.stopped = stop_;
+  report.already_finished = already_finished_;
+  report.steps = state_.step;
+  report.total_steps = total_steps_;
+  report.best_step = state_.best_step;
+  report.best = best_;
+  report.last = last_;
+  report.test = test_;
+  report.examples_per_second = step_seconds_ > 0.0 ? static_cast<double>(examples_) / step_seconds_ : 0.0;
+  report.tokens_per_second = step_seconds_ > 0.0 ? static_cast<double>(tokens_) / step_seconds_ : 0.0;
+  report.seconds = options_.process_seconds + seconds_since(start_);
+  report.seconds_to_first_step = seconds_to_first_step_;
+  std::vector<std::int64_t> memory{peak_resident_bytes()};
+  communicator_.all_reduce(std::span(memory), Reduction::max);
+  report.peak_memory_bytes = memory.front();
+  report.ranks = communicator_.size();
+  report.checkpoint = checkpoint_;
+  if (!exported_.empty() || std::filesystem::exists(folder_ / "model" / "config.json"))
+    report.model = folder_ / "model";
+  return report;
+}
+
+}  // namespace
+
+TrainReport train(const Configuration& configuration, Device& device, Communicator& communicator,
+                  const TrainOptions& options) {
+  return Trainer(configuration, device, communicator, options).run();
+}
+
+}  // namespace temper

@@ -1,0 +1,49 @@
+// A whole fine-tune: from a configuration to a trained model, its metrics and its checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "comm/communicator.h"
+#include "runtime/config.h"
+#include "runtime/metrics.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+struct TrainOptions {
+  /// True once a signal asked this rank to stop; polled between steps, in evaluation and before saving.
+  std::function<bool()> stop_requested = [] { return false; };
+  std::FILE* stream = stderr;  ///< of progress, on rank 0
+  bool terminal = false;       ///< the stream is one: draw bars
+  int columns = 80;
+  double process_seconds = 0.0;  ///< since the process began, for "start to first step"
+};
+
+struct TrainReport {
+  bool stopped = false;  ///< by a signal, after saving
+  bool already_finished = false;
+  std::int64_t steps = 0;
+  std::int64_t total_steps = 0;
+  std::int64_t best_step = -1;
+  Metrics best;
+  Metrics last;
+  Metrics test;
+  double examples_per_second = 0.0;  ///< of the steps alone, this start
+  double tokens_per_second = 0.0;
+  double seconds = 0.0;                ///< in all, this start
+  double seconds_to_first_step = 0.0;  ///< from the start of the process to the end of the first step
+  std::int64_t peak_memory_bytes = 0;  ///< resident, the largest of all ranks
+  int ranks = 1;
+  std::filesystem::path checkpoint;  ///< the last one
+  std::filesystem::path model;       ///< exported folder; empty where none was written
+};
+
+/// Collective. Throws Error.
+TrainReport train(const Configuration& configuration, Device& device, Communicator& communicator,
+                  const TrainOptions& options);
+
+}  // namespace temper

@@ -1,0 +1,28 @@
+#include "runtime/training_state.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace temper {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, step, epoch, step_in_epoch, phase, phase_ends, grains, threads,
+                                   changed, best_step, best_metrics, last_metrics, last_evaluated_step,
+                                   evaluations_without_gain, phase_evaluations_without_gain, finished, examples, tokens,
+                                   seconds, labels)
+
+std::string to_json(const TrainingState& state) {
+  const nlohmann::json json = state;
+  return json.dump(1);
+}
+
+TrainingState parse_training_state(const std::string& json) {
+  try {
+    return nlohmann::json::parse(json).get<TrainingState>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error("the state in the checkpoint cannot be read: {}; it was written by another version of the program",
+                error.what());
+  }
+}
+
+}  // namespace temper

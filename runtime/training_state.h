@@ -1,0 +1,43 @@
+// Where a run stands: everything besides the numbers in tensors that a resumed run needs to go on as if nothing had
+// happened. It is the checkpoint's state_json.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace temper {
+
+struct TrainingState {
+  std::int64_t step = 0;           ///< optimizer steps done
+  std::int64_t epoch = 0;          ///< of the next step
+  std::int64_t step_in_epoch = 0;  ///< of the next step
+  std::size_t phase = 0;           ///< of the next step
+  /// Steps at which the phases so far really ended; shorter than planned where a plateau ended one.
+  std::vector<std::int64_t> phase_ends;
+  int grains = 0;   ///< fixed at the first start
+  int threads = 0;  ///< a rank; fixed at the first start, since products are cut by it
+  /// Parameters that differ from the base model (trained, or drawn anew), with the updates that their moments have
+  /// seen.
+  std::vector<std::pair<std::string, std::int64_t>> changed;
+
+  std::int64_t best_step = -1;  ///< -1: nothing evaluated yet
+  std::vector<std::pair<std::string, double>> best_metrics;
+  std::vector<std::pair<std::string, double>> last_metrics;
+  std::int64_t last_evaluated_step = 0;
+  std::int64_t evaluations_without_gain = 0;        ///< for early stopping
+  std::int64_t phase_evaluations_without_gain = 0;  ///< for a phase that ends at a plateau
+  bool finished = false;
+
+  std::int64_t examples = 0;  ///< seen so far
+  std::int64_t tokens = 0;
+  double seconds = 0.0;  ///< spent in steps, over all starts
+  std::vector<std::string> labels;
+};
+
+std::string to_json(const TrainingState& state);
+/// Throws Error naming the member that is missing or of another type.
+TrainingState parse_training_state(const std::string& json);
+
+}  // namespace temper

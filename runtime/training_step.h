@@ -1,0 +1,82 @@
+// One optimizer step of data-parallel training, top to bottom: the gradients of this rank's grains, their sum over all
+// ranks, clipping, and the update of this rank's slices.
+//
+// Its bits depend on the configuration and the number of grains, never on the number of ranks: grains are computed with
+// the same shapes wherever they run and summed along one tree, the norm is summed chunk by chunk, and every count is
+// reduced before anything is divided.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "comm/gradient_buckets.h"
+#include "data/loader.h"
+#include "model/model.h"
+#include "runtime/optimizer.h"
+#include "runtime/task_loss.h"
+
+namespace temper {
+
+struct TrainingStepSettings {
+  int grains = 1;
+  double clip_norm = 0.0;  ///< 0: no clipping
+  std::uint64_t seed = 0;  ///< of dropout
+  OptimizerSettings optimizer;
+  LossSettings loss;
+  std::vector<double> rate_factors;   ///< of each parameter of the model, in order
+  std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
+};
+
+/// What a rank would like; one rank's wish is everybody's.
+struct StepWishes {
+  bool stop = false;
+  bool save = false;
+};
+
+struct StepOutcome {
+  double loss = 0.0;           ///< mean over what was counted
+  double gradient_norm = 0.0;  ///< of the mean gradient, before clipping
+  double weight = 0.0;         ///< what was counted
+  std::int64_t tokens = 0;     ///< of all ranks
+  bool save_due = false;
+  bool stop_requested = false;  ///< by any rank
+};
+
+class TrainingStep {
+ public:
+  /// Collective. Moves the values of the trainable parameters of `model` into an arena; the destructor leaves them
+  /// there only until then, so take them out with release_values() before another TrainingStep is made.
+  TrainingStep(Model& model, Device& device, Communicator& communicator, TrainingStepSettings settings);
+
+  /// Collective. `number` is the 0-based number of the optimizer step: dropout's random numbers are a function of it.
+  /// Throws Error on all ranks if the loss or the gradient is not finite.
+  StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
+
+  /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
+  void release_values();
+
+  /// The arena's slots: which parameter of the model (index) lies in slot i.
+  [[nodiscard]] std::span<const std::size_t> parameter_of_slot() const { return parameter_of_slot_; }
+  [[nodiscard]] const ArenaLayout& layout() const { return layout_; }
+  [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
+  [[nodiscard]] GradientBuckets& buckets() { return *buckets_; }
+  /// Bytes of gradients and of optimizer state that this rank holds.
+  [[nodiscard]] std::int64_t gradient_bytes() const;
+
+ private:
+  LossSum run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
+                    std::int64_t& tokens);
+
+  Model& model_;
+  Device& device_;
+  Communicator& communicator_;
+  TrainingStepSettings settings_;
+  std::vector<std::size_t> parameter_of_slot_;
+  ArenaLayout layout_;
+  std::unique_ptr<GradientBuckets> buckets_;
+  std::unique_ptr<Optimizer> optimizer_;
+};
+
+}  // namespace temper

@@ -1,0 +1,256 @@
+// Bias, activation and dropout. GELU's slope and the gradient of the bias come from one pass over dy.
+#include "tensor/kernels/cpu/vector_targets.h"
+//
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "tensor/kernels/cpu/column_sums.h"
+#include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/activation.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/row_dropout-inl.h"
+#include "tensor/kernels/cpu/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+namespace {
+
+// Each activation gives its value at z and its slope at z, where its value there was y.
+
+struct Identity {
+  static HWY_INLINE FloatVector value(Floats /*d*/, FloatVector z) { return z; }
+  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector /*y*/) { return hn::Set(d, 1.0F); }
+};
+
+struct Gelu {
+  static HWY_INLINE FloatVector value(Floats d, FloatVector z) {
+    return hn::Mul(z, normal_distribution(d, z).cumulative);
+  }
+  static HWY_INLINE FloatVector slope(Floats d, FloatVector z, FloatVector /*y*/) {
+    constexpr float kInverseRootOf2Pi = 0.398942280F;
+    const auto normal = normal_distribution(d, z);
+    return hn::MulAdd(hn::Mul(z, hn::Set(d, kInverseRootOf2Pi)), normal.bell, normal.cumulative);
+  }
+};
+
+/// (1 + tanh u) / 2 is the logistic function of 2 u, here with u = sqrt(2 / pi) (z + 0.044715 z^3).
+struct GeluTanh {
+  static constexpr float kTwiceRootOf2OverPi = 1.59576912F;
+  static constexpr float kCubic = 0.044715F * kTwiceRootOf2OverPi;
+
+  static HWY_INLINE FloatVector gate(Floats d, FloatVector z) {
+    const auto factor = hn::MulAdd(hn::Mul(z, z), hn::Set(d, kCubic), hn::Set(d, kTwiceRootOf2OverPi));
+    return logistic(d, hn::Mul(z, factor));
+  }
+  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::Mul(z, gate(d, z)); }
+  static HWY_INLINE FloatVector slope(Floats d, FloatVector z, FloatVector /*y*/) {
+    const auto s = gate(d, z);
+    const auto inner = hn::MulAdd(hn::Mul(z, z), hn::Set(d, 3 * kCubic), hn::Set(d, kTwiceRootOf2OverPi));
+    return hn::MulAdd(hn::Mul(hn::Mul(z, s), hn::Sub(hn::Set(d, 1.0F), s)), inner, s);
+  }
+};
+
+struct Relu {
+  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::IfThenZeroElse(hn::Lt(z, hn::Zero(d)), z); }
+  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector y) {
+    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), hn::Set(d, 1.0F));
+  }
+};
+
+struct HyperbolicTangent {
+  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::Tanh(d, z); }
+  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector y) {
+    return hn::NegMulAdd(y, y, hn::Set(d, 1.0F));
+  }
+};
+
+template <class Function>
+void forward_rows(Matrix z, const float* bias, Matrix y, std::int64_t begin, std::int64_t end) {
+  const Floats d;
+  const bool writes_y = y.data != z.data;
+  for (std::int64_t row = begin; row < end; ++row) {
+    float* z_row = z.row(row);
+    float* y_row = y.row(row);
+    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      auto v = access.load(d, z_row + i);
+      if (bias != nullptr) {
+        v = hn::Add(v, access.load(d, bias + i));
+        access.store(v, d, z_row + i);
+      }
+      if (writes_y) {
+        access.store(Function::value(d, v), d, y_row + i);
+      }
+    };
+    for_each_vector(d, z.columns, step);
+  }
+}
+
+template <class Function, bool kReadsZ, bool kReadsY>
+void backward_rows(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Matrix dz, float* sums, std::int64_t begin,
+                   std::int64_t end) {
+  const Floats d;
+  const bool writes_dz = kReadsZ || kReadsY || dz.data != dy.data;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* dy_row = dy.row(row);
+    const float* z_row = kReadsZ ? z.row(row) : nullptr;
+    const float* y_row = kReadsY ? y.row(row) : nullptr;
+    float* dz_row = dz.row(row);
+    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      auto v = access.load(d, dy_row + i);
+      if constexpr (kReadsZ) {
+        v = hn::Mul(v, Function::slope(d, access.load(d, z_row + i), v));
+      }
+      if constexpr (kReadsY) {
+        v = hn::Mul(v, Function::slope(d, v, access.load(d, y_row + i)));
+      }
+      if (writes_dz) {
+        access.store(v, d, dz_row + i);
+      }
+      if (sums != nullptr) {
+        access.store(hn::Add(access.load(d, sums + i), v), d, sums + i);
+      }
+    };
+    for_each_vector(d, dy.columns, step);
+  }
+}
+
+}  // namespace
+
+void bias_activation_rows(Matrix z, const float* bias, Activation activation, Matrix y, std::int64_t begin,
+                          std::int64_t end) {
+  switch (activation) {
+    case Activation::none:
+      return forward_rows<Identity>(z, bias, y, begin, end);
+    case Activation::gelu:
+      return forward_rows<Gelu>(z, bias, y, begin, end);
+    case Activation::gelu_tanh:
+      return forward_rows<GeluTanh>(z, bias, y, begin, end);
+    case Activation::relu:
+      return forward_rows<Relu>(z, bias, y, begin, end);
+    case Activation::tanh:
+      return forward_rows<HyperbolicTangent>(z, bias, y, begin, end);
+  }
+}
+
+void bias_activation_backward_rows(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation, Matrix dz,
+                                   float* sums, std::int64_t begin, std::int64_t end) {
+  switch (activation) {
+    case Activation::none:
+      return backward_rows<Identity, false, false>(dy, z, y, dz, sums, begin, end);
+    case Activation::gelu:
+      return backward_rows<Gelu, true, false>(dy, z, y, dz, sums, begin, end);
+    case Activation::gelu_tanh:
+      return backward_rows<GeluTanh, true, false>(dy, z, y, dz, sums, begin, end);
+    case Activation::relu:
+      return backward_rows<Relu, false, true>(dy, z, y, dz, sums, begin, end);
+    case Activation::tanh:
+      return backward_rows<HyperbolicTangent, false, true>(dy, z, y, dz, sums, begin, end);
+  }
+}
+
+void dropout_rows(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y, std::int64_t begin,
+                  std::int64_t end) {
+  const Floats d;
+  RowDropout mask(dropout, names, x.columns);
+  for (std::int64_t row = begin; row < end; ++row) {
+    mask.draw(row);
+    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      access.store(mask.apply(d, access.load(d, x.row(row) + i), i), d, y.row(row) + i);
+    };
+    for_each_vector(d, x.columns, step);
+  }
+}
+
+void add_to(const float* x, float* y, std::int64_t n) {
+  const Floats d;
+  const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+    access.store(hn::Add(access.load(d, y + i), access.load(d, x + i)), d, y + i);
+  };
+  for_each_vector(d, n, step);
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(bias_activation_rows);
+HWY_EXPORT(bias_activation_backward_rows);
+HWY_EXPORT(dropout_rows);
+HWY_EXPORT(add_to);
+
+namespace {
+
+// What an element costs beside one that is only moved.
+std::int64_t work_of(Activation activation) { return activation == Activation::none ? 1 : 4; }
+
+void copy_row(const float* x, float* y, std::int64_t n) {
+  if (x != y) {
+    std::copy_n(x, n, y);
+  }
+}
+
+}  // namespace
+
+void CpuKernels::bias_activation_forward(Matrix z, const float* bias, Activation activation, Matrix y) {
+  if (bias == nullptr && activation == Activation::none && y.data == z.data) {
+    return;
+  }
+  parallel_ranges(z.rows, z.columns * work_of(activation), [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(z, bias, activation, y, begin, end);
+  });
+}
+
+void CpuKernels::bias_activation_backward(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation,
+                                          Matrix dz, float* d_bias, bool accumulate_bias) {
+  if (d_bias == nullptr && activation == Activation::none && dz.data == dy.data) {
+    return;
+  }
+  ColumnSums sums(dy.rows, dy.columns, d_bias != nullptr);
+  const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);
+  const std::int64_t work = block_rows * dy.columns * work_of(activation);
+  parallel_ranges(ColumnSums::blocks(dy.rows), work, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      HWY_DYNAMIC_DISPATCH(bias_activation_backward_rows)
+      (dy, z, y, activation, dz, sums.block(block), block * block_rows, std::min(dy.rows, (block + 1) * block_rows));
+    }
+  });
+  sums.write(d_bias, accumulate_bias);
+}
+
+void CpuKernels::dropout(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y) {
+  parallel_ranges(x.rows, x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
+    if (dropout.active()) {
+      HWY_DYNAMIC_DISPATCH(dropout_rows)(x, names, dropout, y, begin, end);
+      return;
+    }
+    for (std::int64_t row = begin; row < end; ++row) {
+      copy_row(x.row(row), y.row(row), x.columns);
+    }
+  });
+}
+
+void CpuKernels::copy(const float* x, float* y, std::int64_t n, bool accumulate) {
+  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) {
+    if (accumulate) {
+      HWY_DYNAMIC_DISPATCH(add_to)(x + begin, y + begin, end - begin);
+    } else {
+      copy_row(x + begin, y + begin, end - begin);
+    }
+  });
+}
+
+void CpuKernels::fill(float* x, float value, std::int64_t n) {
+  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) { std::fill(x + begin, x + end, value); });
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

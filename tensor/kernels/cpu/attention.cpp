@@ -1,0 +1,414 @@
+// Attention in tiles of kTile queries by kTile keys, one head of one sequence after another.
+//
+// Scores are computed with the keys in the vector's lanes, so the keys are transposed first; lanes beyond the last key
+// hold anything finite and are masked where a row is summed or its maximum sought. Head widths that fill whole vectors
+// are read and written in place, others through padded copies.
+#include "tensor/kernels/cpu/vector_targets.h"
+//
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/attention.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/aligned_allocator.h"
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/small_matmul-inl.h"
+#include "tensor/kernels/cpu/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kTile = 64;
+
+/// n rounded up to whole vectors.
+HWY_INLINE std::int64_t padded(std::int64_t n) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
+  return (n + lanes - 1) / lanes * lanes;
+}
+
+/// Zeroed scratch, taken once a thread and call and used for every pair of sequence and head.
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t floats)
+      : data_(hwy::AllocateAligned<float>(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)))) {
+    std::fill_n(data_.get(), floats, 0.0F);
+  }
+  [[nodiscard]] float* data() const { return data_.get(); }
+
+ private:
+  hwy::AlignedFreeUniquePtr<float[]> data_;
+};
+
+/// Rows of one head of one sequence, whose padding may be read.
+struct HeadRows {
+  const float* data;
+  std::int64_t stride;
+
+  [[nodiscard]] const float* row(std::int64_t i) const { return data + i * stride; }
+};
+
+/// The rows themselves where `width` fills whole vectors, else a copy in `room`, whose padding stays zero.
+HWY_INLINE HeadRows with_padding(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t width,
+                                 float* room) {
+  const std::int64_t room_stride = padded(width);
+  if (room_stride == width) {
+    return {x, stride};
+  }
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::copy_n(x + i * stride, width, room + i * room_stride);
+  }
+  return {room, room_stride};
+}
+
+/// Where a result of a head is built up: in place where `width` fills whole vectors, else in `room`.
+struct Result {
+  float* data;
+  std::int64_t stride;
+  float* target;
+  std::int64_t target_stride;
+
+  Result(float* to, std::int64_t to_stride, std::int64_t width, float* room)
+      : data(padded(width) == width ? to : room),
+        stride(padded(width) == width ? to_stride : padded(width)),
+        target(to),
+        target_stride(to_stride) {}
+
+  [[nodiscard]] float* row(std::int64_t i) const { return data + i * stride; }
+  void deliver(std::int64_t rows, std::int64_t width) const {
+    if (data != target) {
+      for (std::int64_t i = 0; i < rows; ++i) {
+        std::copy_n(row(i), width, target + i * target_stride);
+      }
+    }
+  }
+};
+
+/// Transposes n rows tile by tile: the tile of rows from `first` on lies at y + first * width, [width, padded(rows)].
+HWY_INLINE void transpose_tiles(const float* x, std::int64_t stride, std::int64_t n, std::int64_t width, float* y) {
+  for (std::int64_t first = 0; first < n; first += kTile) {
+    const std::int64_t rows = std::min(kTile, n - first);
+    transpose(x + first * stride, stride, rows, width, y + first * width, padded(rows));
+  }
+}
+
+/// The dropout mask of one tile of probabilities.
+class TileDropout {
+ public:
+  TileDropout(const Dropout& dropout, std::int64_t largest_tile)
+      : dropout_(dropout), threshold_(static_cast<std::int32_t>(dropout.threshold())), scale_(dropout.scale()) {
+    if (active()) {
+      const auto most = static_cast<std::size_t>(largest_tile * ((largest_tile + 7) / 8));
+      blocks_.resize(most);
+      positions_.resize(most);
+      half_words_.resize(8 * most + kHalfWordSlack);
+    }
+  }
+
+  [[nodiscard]] bool active() const { return threshold_ != 0; }
+
+  /// first_key is a multiple of 8.
+  void draw(std::uint32_t example, std::int64_t head, std::int64_t first_query, std::int64_t queries,
+            std::int64_t first_key, std::int64_t keys) {
+    row_blocks_ = (keys + 7) / 8;
+    std::size_t place = 0;
+    for (std::int64_t i = 0; i < queries; ++i) {
+      for (std::int64_t block = 0; block < row_blocks_; ++block, ++place) {
+        blocks_[place] = static_cast<std::uint32_t>(first_key / 8 + block);
+        positions_[place] = static_cast<std::uint32_t>(first_query + i);
+      }
+    }
+    philox_half_words(blocks_.data(), positions_.data(), example,
+                      (dropout_.place << 12) + static_cast<std::uint32_t>(head), dropout_.key,
+                      static_cast<std::int64_t>(place), half_words_.data());
+  }
+
+  /// Elements of the tile's row from `column` on, dropped or scaled.
+  HWY_INLINE FloatVector apply(FloatVector v, std::int64_t row, std::int64_t column) const {
+    return drop(Floats(), v, half_words_.data() + row * row_blocks_ * 8 + column, threshold_, scale_);
+  }
+
+ private:
+  Dropout dropout_;
+  std::int32_t threshold_;
+  float scale_;
+  std::int64_t row_blocks_ = 0;
+  std::vector<std::uint32_t> blocks_;
+  std::vector<std::uint32_t> positions_;
+  std::vector<std::uint16_t> half_words_;
+};
+
+/// What the softmax of a tile's queries has seen so far.
+struct RunningSoftmax {
+  HWY_ALIGN float maxima[kTile];
+  HWY_ALIGN float sums[kTile];
+  HWY_ALIGN float rescale[kTile];  ///< by what the last tile changed the scale of what came before it
+};
+
+/// scores [queries, keys] become e^(scale * score - maximum so far).
+HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t queries, std::int64_t keys, float scale,
+                             bool first, RunningSoftmax& running) {
+  const Floats d;
+  const auto scales = hn::Set(d, scale);
+  const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (std::int64_t i = 0; i < queries; ++i) {
+    float* row = scores + i * stride;
+    auto largest = first ? lowest : hn::Set(d, running.maxima[i]);
+    const auto find_largest = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
+      largest = hn::Max(largest, access.valid_or(d, hn::Mul(hn::LoadU(d, row + j), scales), lowest));
+    };
+    for_each_vector(d, keys, find_largest);
+    largest = hn::MaxOfLanes(d, largest);
+
+    auto sum = hn::Zero(d);
+    const auto exponentiate = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
+      const auto e = exponential(d, hn::MulSub(hn::LoadU(d, row + j), scales, largest));
+      sum = hn::Add(sum, access.valid_or_zero(d, e));
+      hn::StoreU(e, d, row + j);
+    };
+    for_each_vector(d, keys, exponentiate);
+    running.rescale[i] = running.maxima[i];
+    running.maxima[i] = hn::GetLane(largest);
+    const float tile_sum = hn::GetLane(hn::SumOfLanes(d, sum));
+    if (first) {
+      running.sums[i] = tile_sum;
+    } else {
+      const auto factor = exponential(d, hn::Sub(hn::Set(d, running.rescale[i]), largest));
+      running.rescale[i] = hn::GetLane(factor);
+      running.sums[i] = running.sums[i] * running.rescale[i] + tile_sum;
+    }
+  }
+}
+
+HWY_INLINE void multiply_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+                              const float* factors) {
+  const Floats d;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const auto factor = hn::Set(d, factors[i]);
+    const auto step = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
+      access.store(hn::Mul(access.load(d, x + i * stride + j), factor), d, x + i * stride + j);
+    };
+    for_each_vector(d, columns, step);
+  }
+}
+
+}  // namespace
+
+/// The pairs of sequence and head that fall to `member` of `members`, dealt out one by one.
+void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
+                            std::int64_t heads, float scale, const Dropout& dropout, Matrix out, float* log_sum_exp,
+                            std::int64_t member, std::int64_t members) {
+  const Floats d;
+  const std::int64_t width = q.columns / heads;
+  const std::int64_t padded_width = padded(width);
+  const bool in_place = padded_width == width;
+  const std::int64_t tile = std::min(kTile, sequences.longest);
+  const Scratch keys_transposed(width * padded(sequences.longest));
+  const Scratch values_room(in_place ? 0 : sequences.longest * padded_width);
+  const Scratch out_room(in_place ? 0 : tile * padded_width);
+  const Scratch scores_room(tile * padded(tile));
+  float* scores = scores_room.data();
+  RunningSoftmax running{};
+  TileDropout mask(dropout, tile);
+
+  for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
+    const std::int64_t sequence = pair / heads;
+    const std::int64_t head = pair % heads;
+    const std::int64_t start = sequences.starts[sequence];
+    const std::int64_t length = sequences.starts[sequence + 1] - start;
+    const std::int64_t column = head * width;
+    transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
+    const HeadRows values = with_padding(v.row(start) + column, v.stride, length, width, values_room.data());
+
+    for (std::int64_t first_query = 0; first_query < length; first_query += kTile) {
+      const std::int64_t queries = std::min(kTile, length - first_query);
+      const LeftOperand query_rows{q.row(start + first_query) + column, q.stride, 1};
+      const Result result(out.row(start + first_query) + column, out.stride, width, out_room.data());
+      for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
+        const std::int64_t keys = std::min(kTile, length - first_key);
+        const std::int64_t stride = padded(keys);
+        const bool first = first_key == 0;
+        small_matmul(query_rows, keys_transposed.data() + first_key * width, stride, queries, stride, width, scores,
+                     stride, false);
+        softmax_tile(scores, stride, queries, keys, scale, first, running);
+        if (mask.active()) {
+          mask.draw(sequences.examples[sequence], head, first_query, queries, first_key, keys);
+          for (std::int64_t i = 0; i < queries; ++i) {
+            for (std::int64_t j = 0; j < keys; j += static_cast<std::int64_t>(hn::Lanes(d))) {
+              float* at = scores + i * stride + j;
+              hn::StoreU(mask.apply(hn::LoadU(d, at), i, j), d, at);
+            }
+          }
+        }
+        if (!first) {
+          multiply_rows(result.data, result.stride, queries, padded_width, running.rescale);
+        }
+        small_matmul({scores, stride, 1}, values.row(first_key), values.stride, queries, padded_width, keys,
+                     result.data, result.stride, !first);
+      }
+      for (std::int64_t i = 0; i < queries; ++i) {
+        running.rescale[i] = 1.0F / running.sums[i];
+      }
+      multiply_rows(result.data, result.stride, queries, padded_width, running.rescale);
+      result.deliver(queries, width);
+      if (log_sum_exp != nullptr) {
+        float* to = log_sum_exp + head * sequences.tokens + start + first_query;
+        const auto take_logarithm = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+          const auto logarithm = hn::Log(d, hn::LoadU(d, running.sums + i));
+          access.store(hn::Add(hn::LoadU(d, running.maxima + i), logarithm), d, to + i);
+        };
+        for_each_vector(d, queries, take_logarithm);
+      }
+    }
+  }
+}
+
+/// With P the probabilities, M the dropout mask with its scale, and D[i] = dO[i] . O[i]:
+///   dV = (M P)^T dO,   dP = M (dO V^T),   dS = scale P (dP - D),   dQ = dS K,   dK = dS^T Q.
+void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
+                             const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
+                             float scale, const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv, std::int64_t member,
+                             std::int64_t members) {
+  const Floats d;
+  const std::int64_t width = q.columns / heads;
+  const std::int64_t padded_width = padded(width);
+  const std::int64_t longest = sequences.longest;
+  const std::int64_t tile = std::min(kTile, longest);
+  const std::int64_t room = padded_width == width ? 0 : longest * padded_width;
+  const Scratch keys_transposed(width * padded(longest));
+  const Scratch values_transposed(width * padded(longest));
+  const Scratch q_room(room);
+  const Scratch k_room(room);
+  const Scratch d_out_room(room);
+  const Scratch dq_room(room);
+  const Scratch dk_room(room);
+  const Scratch dv_room(room);
+  const Scratch products_room(longest);
+  const Scratch p_room(tile * padded(tile));
+  const Scratch ds_room(tile * padded(tile));
+  float* products = products_room.data();
+  float* p = p_room.data();
+  float* ds = ds_room.data();
+  const auto scales = hn::Set(d, scale);
+  TileDropout mask(dropout, tile);
+
+  for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
+    const std::int64_t sequence = pair / heads;
+    const std::int64_t head = pair % heads;
+    const std::int64_t start = sequences.starts[sequence];
+    const std::int64_t length = sequences.starts[sequence + 1] - start;
+    const std::int64_t column = head * width;
+    const float* logarithms = log_sum_exp + head * sequences.tokens + start;
+    transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
+    transpose_tiles(v.row(start) + column, v.stride, length, width, values_transposed.data());
+    const HeadRows query_rows = with_padding(q.row(start) + column, q.stride, length, width, q_room.data());
+    const HeadRows key_rows = with_padding(k.row(start) + column, k.stride, length, width, k_room.data());
+    const HeadRows d_out_rows = with_padding(d_out.row(start) + column, d_out.stride, length, width, d_out_room.data());
+    const Result d_queries(dq.row(start) + column, dq.stride, width, dq_room.data());
+    const Result d_keys(dk.row(start) + column, dk.stride, width, dk_room.data());
+    const Result d_values(dv.row(start) + column, dv.stride, width, dv_room.data());
+
+    for (std::int64_t i = 0; i < length; ++i) {
+      const float* out_row = out.row(start + i) + column;
+      const float* d_out_row = d_out.row(start + i) + column;
+      auto sum = hn::Zero(d);
+      const auto multiply = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
+        sum = hn::MulAdd(access.load(d, out_row + j), access.load(d, d_out_row + j), sum);
+      };
+      for_each_vector(d, width, multiply);
+      products[i] = hn::GetLane(hn::SumOfLanes(d, sum));
+    }
+
+    for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
+      const std::int64_t keys = std::min(kTile, length - first_key);
+      const std::int64_t stride = padded(keys);
+      for (std::int64_t first_query = 0; first_query < length; first_query += kTile) {
+        const std::int64_t queries = std::min(kTile, length - first_query);
+        small_matmul({query_rows.row(first_query), query_rows.stride, 1}, keys_transposed.data() + first_key * width,
+                     stride, queries, stride, width, p, stride, false);
+        small_matmul({d_out_rows.row(first_query), d_out_rows.stride, 1}, values_transposed.data() + first_key * width,
+                     stride, queries, stride, width, ds, stride, false);
+        if (mask.active()) {
+          mask.draw(sequences.examples[sequence], head, first_query, queries, first_key, keys);
+        }
+        for (std::int64_t i = 0; i < queries; ++i) {
+          const auto logarithm = hn::Set(d, logarithms[first_query + i]);
+          const auto product = hn::Set(d, products[first_query + i]);
+          for (std::int64_t j = 0; j < keys; j += static_cast<std::int64_t>(hn::Lanes(d))) {
+            float* p_at = p + i * stride + j;
+            float* ds_at = ds + i * stride + j;
+            const auto probability = exponential(d, hn::MulSub(hn::LoadU(d, p_at), scales, logarithm));
+            auto d_probability = hn::LoadU(d, ds_at);
+            auto kept = probability;
+            if (mask.active()) {
+              d_probability = mask.apply(d_probability, i, j);
+              kept = mask.apply(probability, i, j);
+            }
+            hn::StoreU(kept, d, p_at);
+            hn::StoreU(hn::Mul(hn::Mul(probability, scales), hn::Sub(d_probability, product)), d, ds_at);
+          }
+        }
+        small_matmul({p, 1, stride}, d_out_rows.row(first_query), d_out_rows.stride, keys, padded_width, queries,
+                     d_values.row(first_key), d_values.stride, first_query != 0);
+        small_matmul({ds, 1, stride}, query_rows.row(first_query), query_rows.stride, keys, padded_width, queries,
+                     d_keys.row(first_key), d_keys.stride, first_query != 0);
+        small_matmul({ds, stride, 1}, key_rows.row(first_key), key_rows.stride, queries, padded_width, keys,
+                     d_queries.row(first_query), d_queries.stride, first_key != 0);
+      }
+    }
+    d_queries.deliver(length, width);
+    d_keys.deliver(length, width);
+    d_values.deliver(length, width);
+  }
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(attention_forward_part);
+HWY_EXPORT(attention_backward_part);
+
+namespace {
+
+/// Threads worth waking for `products` tiles' products of the whole batch, were its sequences equally long.
+int threads_for(const PackedSequences& sequences, std::int64_t columns, std::int64_t heads, std::int64_t products) {
+  constexpr std::int64_t kMultiplicationsPerThread = 1 << 18;
+  const std::int64_t mean_length = sequences.tokens / std::max<std::int64_t>(sequences.sequences, 1);
+  const std::int64_t work = sequences.tokens * mean_length * columns * products;
+  return static_cast<int>(
+      std::min<std::int64_t>(sequences.sequences * heads, worthwhile_threads(work, kMultiplicationsPerThread)));
+}
+
+}  // namespace
+
+void CpuKernels::attention_forward(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
+                                   std::int64_t heads, float scale, const Dropout& dropout, Matrix out,
+                                   float* log_sum_exp) {
+  parallel_team(threads_for(sequences, q.columns, heads, 2), [&](std::int64_t member, std::int64_t members) {
+    HWY_DYNAMIC_DISPATCH(attention_forward_part)
+    (q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
+  });
+}
+
+void CpuKernels::attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
+                                    const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
+                                    float scale, const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv) {
+  parallel_team(threads_for(sequences, q.columns, heads, 5), [&](std::int64_t member, std::int64_t members) {
+    HWY_DYNAMIC_DISPATCH(attention_backward_part)
+    (q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv, member, members);
+  });
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

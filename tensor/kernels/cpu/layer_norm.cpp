@@ -1,0 +1,173 @@
+// Layer norm with what stands around it in an encoder: dropout and the residual sum before it. A row is read once from
+// memory; the passes after the first find it in the nearest cache.
+#include "tensor/kernels/cpu/vector_targets.h"
+//
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "tensor/kernels/cpu/column_sums.h"
+#include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/layer_norm.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/row_dropout-inl.h"
+#include "tensor/kernels/cpu/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+
+void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
+                             const float* weight, const float* bias, float epsilon, Matrix y, float* sum, float* mean,
+                             float* rstd, std::int64_t begin, std::int64_t end) {
+  const Floats d;
+  const std::int64_t columns = x.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+  RowDropout mask(dropout, names, columns);
+  const bool drops = mask.active();
+  for (std::int64_t row = begin; row < end; ++row) {
+    mask.draw(row);
+    const float* x_row = x.row(row);
+    const float* residual_row = residual.data == nullptr ? nullptr : residual.row(row);
+    float* y_row = y.row(row);
+    float* sum_row = sum == nullptr ? y_row : sum + row * columns;
+
+    auto total = hn::Zero(d);
+    const auto add_up = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      auto v = access.load(d, x_row + i);
+      if (drops) {
+        v = mask.apply(d, v, i);
+      }
+      if (residual_row != nullptr) {
+        v = hn::Add(v, access.load(d, residual_row + i));
+      }
+      access.store(v, d, sum_row + i);
+      total = hn::Add(total, access.valid_or_zero(d, v));
+    };
+    for_each_vector(d, columns, add_up);
+    const float row_mean = hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns;
+
+    auto squares = hn::Zero(d);
+    const auto center = hn::Set(d, row_mean);
+    const auto add_squares = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto difference = access.valid_or_zero(d, hn::Sub(access.load(d, sum_row + i), center));
+      squares = hn::MulAdd(difference, difference, squares);
+    };
+    for_each_vector(d, columns, add_squares);
+    const float variance = hn::GetLane(hn::SumOfLanes(d, squares)) * inverse_columns;
+    const float row_rstd = 1.0F / std::sqrt(variance + epsilon);
+
+    const auto factor = hn::Set(d, row_rstd);
+    const auto normalize = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
+      access.store(hn::MulAdd(normal, access.load(d, weight + i), access.load(d, bias + i)), d, y_row + i);
+    };
+    for_each_vector(d, columns, normalize);
+    if (mean != nullptr) {
+      mean[row] = row_mean;
+    }
+    if (rstd != nullptr) {
+      rstd[row] = row_rstd;
+    }
+  }
+}
+
+/// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
+void layer_norm_backward_rows(ConstMatrix dy, const float* sum, const float* mean, const float* rstd,
+                              const float* weight, RowNames names, const Dropout& dropout, float* dx, float* d_residual,
+                              bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
+                              std::int64_t end) {
+  const Floats d;
+  const std::int64_t columns = dy.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+  const bool drops = dropout.active() && dx != nullptr;
+  RowDropout mask(drops ? dropout : Dropout{}, names, columns);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* dy_row = dy.row(row);
+    const float* sum_row = sum + row * columns;
+    const auto center = hn::Set(d, mean[row]);
+    const auto factor = hn::Set(d, rstd[row]);
+
+    auto total = hn::Zero(d);
+    auto normal_total = hn::Zero(d);
+    const auto add_up = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto v = access.load(d, dy_row + i);  // zero beyond the end, and so is what comes of it
+      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
+      const auto g = hn::Mul(v, access.load(d, weight + i));
+      total = hn::Add(total, g);
+      normal_total = hn::MulAdd(g, normal, normal_total);
+      if (weight_sums != nullptr) {
+        access.store(hn::MulAdd(v, normal, access.load(d, weight_sums + i)), d, weight_sums + i);
+      }
+      if (bias_sums != nullptr) {
+        access.store(hn::Add(v, access.load(d, bias_sums + i)), d, bias_sums + i);
+      }
+    };
+    for_each_vector(d, columns, add_up);
+    if (dx == nullptr && d_residual == nullptr) {
+      continue;
+    }
+
+    const auto mean_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns);
+    const auto mean_normal_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, normal_total)) * inverse_columns);
+    float* dx_row = dx == nullptr ? nullptr : dx + row * columns;
+    float* residual_row = d_residual == nullptr ? nullptr : d_residual + row * columns;
+    mask.draw(row);
+    const auto propagate = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
+      const auto g = hn::Mul(access.load(d, dy_row + i), access.load(d, weight + i));
+      const auto d_sum = hn::Mul(factor, hn::NegMulAdd(normal, mean_normal_g, hn::Sub(g, mean_g)));
+      if (residual_row != nullptr) {
+        access.store(accumulate_residual ? hn::Add(access.load(d, residual_row + i), d_sum) : d_sum, d,
+                     residual_row + i);
+      }
+      if (dx_row != nullptr) {
+        access.store(drops ? mask.apply(d, d_sum, i) : d_sum, d, dx_row + i);
+      }
+    };
+    for_each_vector(d, columns, propagate);
+  }
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(layer_norm_forward_rows);
+HWY_EXPORT(layer_norm_backward_rows);
+
+void CpuKernels::layer_norm_forward(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
+                                    const float* weight, const float* bias, float epsilon, Matrix y, float* sum,
+                                    float* mean, float* rstd) {
+  parallel_ranges(x.rows, x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(layer_norm_forward_rows)
+    (x, residual, names, dropout, weight, bias, epsilon, y, sum, mean, rstd, begin, end);
+  });
+}
+
+void CpuKernels::layer_norm_backward(ConstMatrix dy, const float* sum, const float* mean, const float* rstd,
+                                     const float* weight, RowNames names, const Dropout& dropout, float* dx,
+                                     float* d_residual, bool accumulate_residual, float* d_weight,
+                                     bool accumulate_weight, float* d_bias, bool accumulate_bias) {
+  ColumnSums weight_sums(dy.rows, dy.columns, d_weight != nullptr);
+  ColumnSums bias_sums(dy.rows, dy.columns, d_bias != nullptr);
+  const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);
+  parallel_ranges(ColumnSums::blocks(dy.rows), block_rows * dy.columns * 4, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
+      (dy, sum, mean, rstd, weight, names, dropout, dx, d_residual, accumulate_residual, weight_sums.block(block),
+       bias_sums.block(block), block * block_rows, std::min(dy.rows, (block + 1) * block_rows));
+    }
+  });
+  weight_sums.write(d_weight, accumulate_weight);
+  bias_sums.write(d_bias, accumulate_bias);
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

@@ -1,0 +1,86 @@
+// Sums over whole arrays, in blocks whose borders depend on the length alone.
+#include "tensor/kernels/cpu/vector_targets.h"
+//
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/reduction.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+
+void add_arrays(const float* a, const float* b, float* out, std::int64_t n) {
+  const Floats d;
+  const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+    access.store(hn::Add(access.load(d, a + i), access.load(d, b + i)), d, out + i);
+  };
+  for_each_vector(d, n, step);
+}
+
+double sum_squares(const float* x, std::int64_t n) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> narrow;
+  // Four sums, or each addition would wait for the one before it.
+  constexpr std::int64_t kSums = 4;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto sum0 = hn::Zero(d);
+  auto sum1 = hn::Zero(d);
+  auto sum2 = hn::Zero(d);
+  auto sum3 = hn::Zero(d);
+  std::int64_t i = 0;
+  for (; i + kSums * lanes <= n; i += kSums * lanes) {
+    const auto x0 = hn::PromoteTo(d, hn::LoadU(narrow, x + i));
+    const auto x1 = hn::PromoteTo(d, hn::LoadU(narrow, x + i + lanes));
+    const auto x2 = hn::PromoteTo(d, hn::LoadU(narrow, x + i + 2 * lanes));
+    const auto x3 = hn::PromoteTo(d, hn::LoadU(narrow, x + i + 3 * lanes));
+    sum0 = hn::MulAdd(x0, x0, sum0);
+    sum1 = hn::MulAdd(x1, x1, sum1);
+    sum2 = hn::MulAdd(x2, x2, sum2);
+    sum3 = hn::MulAdd(x3, x3, sum3);
+  }
+  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
+  for (; i < n; ++i) {
+    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  return sum;
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(add_arrays);
+HWY_EXPORT(sum_squares);
+
+void CpuKernels::add(const float* a, const float* b, float* out, std::int64_t n) {
+  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(add_arrays)(a + begin, b + begin, out + begin, end - begin);
+  });
+}
+
+double CpuKernels::sum_of_squares(const float* x, std::int64_t n) {
+  constexpr std::int64_t kBlock = 1 << 15;
+  std::vector<double> sums(static_cast<std::size_t>((n + kBlock - 1) / kBlock));
+  parallel_ranges(static_cast<std::int64_t>(sums.size()), kBlock, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      const std::int64_t begin = block * kBlock;
+      sums[static_cast<std::size_t>(block)] = HWY_DYNAMIC_DISPATCH(sum_squares)(x + begin, std::min(kBlock, n - begin));
+    }
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

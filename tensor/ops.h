@@ -1,0 +1,55 @@
+// The ops that models are written in: each computes its value and records its backward (tensor/tape.h).
+// x [rows, columns]; weights as PyTorch stores them. An op's output needs a gradient if one of its inputs does.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/kernels.h"
+#include "tensor/tape.h"
+
+namespace temper {
+
+/// Index tensors of the tokens of a packed batch, on the device.
+struct EmbeddingIndices {
+  Tensor ids;        ///< i32 [tokens]
+  Tensor positions;  ///< i32 [tokens]
+  Tensor types;      ///< i32 [tokens]
+};
+
+/// activation(x weight^T + bias): x [rows, in], weight [out, in], bias [out] (may be undefined) -> [rows, out].
+Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias,
+                Activation activation = Activation::none);
+
+/// words[ids] + positions[position + position_offset] + types[types]: tables [entries, width] -> [tokens, width].
+/// `types` may be undefined. Indices must lie inside the tables: the caller checks them.
+Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variable& words, const Variable& positions,
+                       std::int64_t position_offset, const Variable& types);
+
+/// layer_norm(dropout(x) + residual) (Ba, Kiros, Hinton: "Layer normalization", 2016); residual may be undefined.
+/// weight, bias [columns]. names [rows] tells dropout which token a row is.
+Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
+                    const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
+
+/// Multi-head self-attention inside each packed sequence: q, k, v [tokens, width] -> [tokens, width], scores scaled by
+/// 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need", 2017). The arrays behind `sequences` must live
+/// until backward.
+Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
+                   const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout = {});
+
+/// Zeroes elements at random and scales the others (Srivastava et al., 2014). Returns x itself where inactive.
+Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout);
+
+/// x[rows]: rows i32 [n], inside x -> [n, columns]. A row may occur more than once.
+Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);
+
+/// Losses end a forward pass: they return the sum and what to divide it by, and leave the gradient of the sum in
+/// `logits`, so that Tape::backward can follow at once.
+/// labels i32 [rows], -100 where a row does not count; class_weights f32 [classes] (may be undefined).
+LossSum cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
+                      float label_smoothing);
+/// targets f32 [rows, columns] in [0, 1].
+LossSum binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets);
+/// targets f32 [rows, columns].
+LossSum mean_squared_error(Tape& tape, const Variable& predictions, const Tensor& targets);
+
+}  // namespace temper

@@ -1,0 +1,186 @@
+// Whole models against PyTorch: forward values, every gradient, and the weights after five optimizer steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "model/freezing.h"
+#include "runtime/task_loss.h"
+#include "runtime/training_step.h"
+#include "tests/model_fixture.h"
+#include "tests/shared_data.h"
+
+namespace temper {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::values_of;
+
+class FixtureParity : public testing::TestWithParam<std::string> {};
+
+/// |a - b| within tolerance, absolute plus relative.
+void expect_close(std::span<const float> actual, std::span<const float> expected, double tolerance,
+                  const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    ASSERT_LE(std::abs(actual[i] - expected[i]), tolerance * (1.0 + std::abs(expected[i]))) << what << " at " << i;
+}
+
+double largest(std::span<const float> values) {
+  double most = 0.0;
+  for (const float value : values) most = std::max(most, static_cast<double>(std::abs(value)));
+  return most;
+}
+
+TEST_P(FixtureParity, ForwardMatchesPyTorch) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
+  const ModelFixture fixture(folder);
+  const auto device = make_cpu_device();
+  const auto model = fixture.load(*device);
+  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, /*labelled=*/true, *device);
+  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, /*labelled=*/false, *device);
+
+  Tape tape(*device, Tape::Mode::evaluation);
+  std::vector<Variable> hidden;
+  const Variable logits = model->forward(tape, all.input, all.selection, &hidden);
+  const std::int64_t width = fixture.config.width;
+  ASSERT_EQ(hidden.size(), static_cast<std::size_t>(fixture.config.layers) + 1);
+  const auto keep = [&](const std::vector<float>& padded, std::int64_t columns) {
+    std::vector<float> kept;
+    for (const std::int64_t row : fixture.kept_rows)
+      kept.insert(kept.end(), padded.begin() + row * columns, padded.begin() + (row + 1) * columns);
+    return kept;
+  };
+  for (std::size_t layer = 0; layer < hidden.size(); ++layer) {
+    const std::string name = "hidden_states." + std::to_string(layer);
+    expect_close(hidden[layer].value().span<float>(),
+                 keep(values_of<float>(fixture.expected.tensors().at(name)), width), 1e-5, name);
+  }
+  std::vector<float> expected_logits = values_of<float>(fixture.expected.tensors().at("logits"));
+  if (is_token_task(fixture.request.task)) expected_logits = keep(expected_logits, fixture.request.labels);
+  expect_close(logits.value().span<float>(), expected_logits, 1e-5, "logits");
+
+  const Variable counted = model->forward(tape, batch.input, batch.selection);
+  const LossSum loss = task_loss(tape, counted, batch, {fixture.request.task, Tensor(), 0.0F});
+  const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
+  EXPECT_NEAR(loss.loss / loss.weight, expected_loss, 1e-5 * (1.0 + std::abs(expected_loss)));
+}
+
+TEST_P(FixtureParity, GradientsMatchPyTorch) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
+  const ModelFixture fixture(folder);
+  const auto device = make_cpu_device();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, /*labelled=*/true, *device);
+  std::int64_t leaf = 0;
+  for (const Parameter& parameter : model->parameters().all())
+    if (parameter.trainable())
+      parameter.variable.bind_gradient(Tensor::empty(device->memory(), parameter.shape), leaf++);
+
+  Tape tape(*device, Tape::Mode::training);
+  const LossSum loss = task_loss(tape, model->forward(tape, batch.input, batch.selection), batch,
+                                 {fixture.request.task, Tensor(), 0.0F});
+  std::vector<std::int64_t> completed;
+  tape.backward([&](std::int64_t slot) { completed.push_back(slot); });
+  EXPECT_EQ(completed.size(), static_cast<std::size_t>(leaf));
+
+  for (const Parameter& parameter : model->parameters().all()) {
+    const auto found = fixture.expected.tensors().find("grad." + parameter.name);
+    ASSERT_EQ(found != fixture.expected.tensors().end(), parameter.trainable()) << parameter.name;
+    if (!parameter.trainable()) {
+      EXPECT_FALSE(parameter.variable.gradient().defined()) << parameter.name;
+      continue;
+    }
+    const auto expected = values_of<float>(found->second);
+    const auto actual = parameter.variable.gradient().span<float>();
+    const bool key_bias = parameter.name.ends_with("key.bias") || parameter.name.ends_with("k_lin.bias");
+    const double bound = key_bias ? 1e-7 : 2e-5 * largest(expected);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      ASSERT_LE(std::abs(actual[i] / loss.weight - expected[i]), bound) << parameter.name << " at " << i;
+  }
+}
+
+TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
+  const ModelFixture fixture(folder);
+  const auto device = make_cpu_device();
+  const auto solo = make_solo_communicator();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+
+  TrainingStepSettings settings;
+  settings.clip_norm = 1.0;
+  settings.loss.task = fixture.request.task;
+  settings.optimizer.weight_decay = 0.01;
+  settings.rate_factors.assign(model->parameters().all().size(), 1.0);
+  TrainingStep step(*model, *device, *solo, settings);
+  for (std::int64_t number = 0; number < 5; ++number) {
+    Step batch;
+    batch.grains = {{fixture.batch}};
+    step.run(batch, number, 1e-3, {});
+  }
+
+  const SafetensorsFile after(folder / "after_steps.safetensors");
+  std::size_t elements = 0;
+  std::size_t within = 0;
+  for (const auto& [name, view] : after.tensors()) {
+    const Parameter* parameter = model->parameters().find(name);
+    ASSERT_NE(parameter, nullptr) << name;
+    const auto expected = values_of<float>(view);
+    const auto actual = parameter->variable.value().span<float>();
+    ASSERT_EQ(actual.size(), expected.size()) << name;
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      const double difference = std::abs(actual[i] - expected[i]);
+      ASSERT_LE(difference, 1e-4) << name << " at " << i;
+      ++elements;
+      within += difference <= 5e-6 ? 1 : 0;
+    }
+  }
+  EXPECT_GE(static_cast<double>(within), 0.999 * static_cast<double>(elements));
+}
+
+TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
+  const ModelFixture fixture(folder);
+  const auto device = make_cpu_device();
+  const auto solo = make_solo_communicator();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, testing_support::frozen_patterns("bert-frozen"));
+  TrainingStepSettings settings;
+  settings.rate_factors.assign(model->parameters().all().size(), 1.0);
+  TrainingStep step(*model, *device, *solo, settings);
+
+  std::int64_t trainable = 0;
+  for (const Parameter& parameter : model->parameters().all())
+    trainable += parameter.trainable() ? parameter.size() : 0;
+  std::int64_t in_arena = 0;
+  for (const ArenaSlot& slot : step.layout().slots()) in_arena += slot.size;
+  EXPECT_EQ(in_arena, trainable);
+  std::int64_t in_state = 0;
+  for (const Optimizer::StateSlice& slice : step.optimizer().state())
+    in_state += static_cast<std::int64_t>(slice.first.size());
+  EXPECT_EQ(in_state, trainable);
+  // Frozen weights stay where they are mapped: nobody copied them into the arena.
+  const Parameter* frozen = model->parameters().find("bert.encoder.layer.0.attention.self.query.weight");
+  EXPECT_EQ(reinterpret_cast<const std::byte*>(frozen->variable.value().data<float>()),
+            fixture.weights.find(frozen->name)->bytes.data());
+
+  Step batch;
+  batch.grains = {{fixture.batch}};
+  step.run(batch, 0, 1e-3, {});
+  for (const Parameter& parameter : model->parameters().all())
+    EXPECT_EQ(parameter.variable.gradient().defined(), parameter.trainable()) << parameter.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Encoders, FixtureParity, testing::ValuesIn(testing_support::encoder_fixtures()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace temper
