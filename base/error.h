@@ -20,7 +20,7 @@ class Error : public std::runtime_error {
   explicit Error(fmt::format_string<Args...> format, Args&&... args)
       : std::runtime_error(fmt::format(format, std::forward<Args>(args)...)) {}
 
-  Error(ErrorKind kind, std::string sentence) : std::runtime_error(std::move(sentence)), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& sentence) : std::runtime_error(sentence), kind_(kind) {}
 
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
 

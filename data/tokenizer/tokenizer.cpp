@@ -179,6 +179,11 @@ std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
   return workspace->ids;
 }
 
+Encoding Tokenizer::with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const {
+  const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
+  return apply(pieces, ids.first(std::min(ids.size(), room_for_text(pieces, max_length))), {});
+}
+
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
   std::vector<std::string_view> tokens;
   tokens.reserve(ids.size());

@@ -39,6 +39,10 @@ class Tokenizer {
   /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
 
+  /// The special tokens of one text put around ids that encode_plain gave, which are cut from the right so that at most
+  /// `max_length` tokens come out. For rows that are put together word by word.
+  Encoding with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const;
+
   /// The text of a row of ids; ids that no token has are left out.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
 

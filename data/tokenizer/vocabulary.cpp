@@ -9,7 +9,7 @@ Vocabulary::Vocabulary(std::string text, const std::vector<VocabularyEntry>& ent
     : text_(std::move(text)), ids_(text_, entries.size()) {
   std::int32_t highest = -1;
   for (const VocabularyEntry& entry : entries) highest = std::max(highest, entry.id);
-  tokens_.resize(static_cast<std::size_t>(highest + 1));
+  tokens_.resize(static_cast<std::size_t>(highest) + 1);
   for (const VocabularyEntry& entry : entries) {
     const std::string_view token = std::string_view(text_).substr(entry.offset, entry.length);
     count_ += ids_.find(token) == FlatStringMap::kAbsent ? 1 : 0;

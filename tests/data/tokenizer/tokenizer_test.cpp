@@ -165,6 +165,7 @@ TEST(Tokenizer, SharesItselfAmongThreads) {
   const Ids expected = tokenizer->encode_plain(text);
   std::vector<std::thread> threads;
   std::vector<int> differing(4, 0);
+  threads.reserve(differing.size());
   for (int& count : differing)
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) count += tokenizer->encode_plain(text) == expected ? 0 : 1;

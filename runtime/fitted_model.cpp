@@ -1,0 +1,51 @@
+#include "runtime/fitted_model.h"
+
+#include "base/error.h"
+#include "runtime/evaluator.h"
+
+namespace temper {
+namespace {
+
+/// config.json leaves out what transformers takes as a default: LABEL_0 and LABEL_1.
+std::vector<std::string> label_names(const ModelConfig& config, Task task) {
+  if (task == Task::regression || task == Task::masked_lm) return {};
+  if (!config.labels.empty()) return config.labels;
+  return {"LABEL_0", "LABEL_1"};
+}
+
+}  // namespace
+
+FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
+    : device_(device),
+      folder_(folder),
+      task_(task_of(folder_.config)),
+      labels_(LabelSet::from_names(label_names(folder_.config, task_))),
+      outputs_(head_outputs(task_, labels_)) {
+  model_.emplace(folder_, HeadRequest{task_, outputs_}, -1.0, LoadOptions{}, device);
+  if (!model_->report.initialized.empty())
+    throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", folder.string(),
+                model_->report.initialized.front());
+}
+
+std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, int threads,
+                                                   Communicator& communicator,
+                                                   const std::function<bool()>& stop_requested) {
+  Configuration configuration;
+  configuration.data.text = use.text;
+  configuration.data.text_pair = use.text_pair;
+  configuration.data.label = use.label;
+  configuration.data.cache = false;
+  const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
+                                      threads, communicator, [](const std::string&) {});
+  std::optional<MaskingPlan> masking;
+  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), 0);
+  EvaluationSettings settings;
+  settings.loss.task = task_;
+  settings.outputs = outputs_;
+  settings.batch_size = use.batch_size;
+  settings.masking = masking ? &*masking : nullptr;
+  settings.stop_requested = stop_requested;
+  return evaluate(model(), device_, communicator, rows, settings);
+}
+
+}  // namespace temper

@@ -1,0 +1,52 @@
+// A fine-tuned model, ready to be evaluated or to predict: what temper eval and temper predict work on.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "comm/communicator.h"
+#include "data/table.h"
+#include "runtime/masking_plan.h"
+#include "runtime/metrics.h"
+#include "runtime/run_data.h"
+#include "runtime/run_model.h"
+
+namespace temper {
+
+/// Which columns of a table are read, and how.
+struct TableUse {
+  std::string text = "text";
+  std::string text_pair;
+  std::string label;  ///< empty: the rows have no labels
+  std::int64_t max_length = 128;
+  std::int64_t batch_size = 64;
+};
+
+class FittedModel {
+ public:
+  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head.
+  FittedModel(const std::filesystem::path& folder, Device& device);
+
+  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] const LabelSet& labels() const { return labels_; }
+  [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
+  [[nodiscard]] Model& model() { return *model_->model; }
+  [[nodiscard]] std::int64_t outputs() const { return outputs_; }
+  /// Tokens a row may have here: the wish, cut to the model's positions.
+  [[nodiscard]] std::int64_t max_length(std::int64_t wish) const { return folder_.max_length(wish); }
+
+  /// Collective. Nothing if a signal asked any rank to stop.
+  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, int threads,
+                                        Communicator& communicator, const std::function<bool()>& stop_requested);
+
+ private:
+  Device& device_;
+  ModelFolder folder_;
+  Task task_;
+  LabelSet labels_;
+  std::int64_t outputs_;
+  std::optional<RunModel> model_;
+};
+
+}  // namespace temper

@@ -1,0 +1,221 @@
+#include <omp.h>
+
+#include <array>
+#include <numbers>
+
+#include "tests/tensor/kernels/kernel_testing.h"
+
+namespace temper {
+namespace {
+
+double value_of(Activation activation, double z) {
+  switch (activation) {
+    case Activation::gelu:
+      return 0.5 * z * std::erfc(-z / std::numbers::sqrt2);
+    case Activation::gelu_tanh:
+      return 0.5 * z * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (z + 0.044715 * z * z * z)));
+    case Activation::relu:
+      return std::max(z, 0.0);
+    case Activation::tanh:
+      return std::tanh(z);
+    case Activation::none:
+      break;
+  }
+  return z;
+}
+
+constexpr std::array kActivations = {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                     Activation::tanh};
+constexpr std::array<std::int64_t, 4> kWidths = {1, 7, 33, 384};
+
+class ActivationTest : public KernelTest {};
+TEMPER_ON_EACH_INSTRUCTION_SET(ActivationTest);
+
+TEST_P(ActivationTest, ForwardAddsBiasAndMatchesReference) {
+  for (const Activation activation : kActivations) {
+    for (const std::int64_t width : kWidths) {
+      auto z = TestMatrix::random(5, width, 1, width + 3);
+      const auto bias = TestMatrix::random(1, width, 2);
+      std::vector<double> expected_z;
+      std::vector<double> expected_y;
+      for (std::int64_t i = 0; i < 5; ++i) {
+        for (std::int64_t j = 0; j < width; ++j) {
+          expected_z.push_back(static_cast<double>(z(i, j)) + static_cast<double>(bias(0, j)));
+          expected_y.push_back(value_of(activation, expected_z.back()));
+        }
+      }
+      TestMatrix y(5, width, width + 1);
+      kernels_.bias_activation_forward(z, bias.data(), activation, y);
+      expect_close(z.values(), expected_z, 1e-7);
+      expect_close(y.values(), expected_y, 5e-7);
+      EXPECT_TRUE(z.gaps_untouched());
+      EXPECT_TRUE(y.gaps_untouched());
+    }
+  }
+}
+
+TEST_P(ActivationTest, ForwardWithoutBiasLeavesTheInput) {
+  auto z = TestMatrix::random(2, 9, 1);
+  const auto before = z.values();
+  TestMatrix y(2, 9);
+  kernels_.bias_activation_forward(z, nullptr, Activation::none, y);
+  EXPECT_EQ(z.values(), before);
+  EXPECT_EQ(y.values(), before);
+}
+
+TEST_P(ActivationTest, NoActivationMayWriteOverItsInput) {
+  auto z = TestMatrix::random(2, 9, 1);
+  const std::vector<float> bias(9, 1.0F);
+  const float before = z(1, 8);
+  kernels_.bias_activation_forward(z, bias.data(), Activation::none, z);
+  EXPECT_EQ(z(1, 8), before + 1.0F);
+}
+
+TEST_P(ActivationTest, GeluIsRelativelyExactFarFromZero) {
+  TestMatrix z(1, 4001);
+  for (std::int64_t j = 0; j < z.columns(); ++j) {
+    z(0, j) = static_cast<float>(j - 2000) * 0.004F;
+  }
+  TestMatrix y(1, z.columns());
+  kernels_.bias_activation_forward(z, nullptr, Activation::gelu, y);
+  for (std::int64_t j = 0; j < z.columns(); ++j) {
+    const double expected = value_of(Activation::gelu, static_cast<double>(z(0, j)));
+    ASSERT_NEAR(static_cast<double>(y(0, j)), expected, 3e-6 * std::abs(expected)) << z(0, j);
+  }
+}
+
+TEST_P(ActivationTest, GeluHasItsLimits) {
+  TestMatrix z(1, 3);
+  z(0, 0) = -100.0F;
+  z(0, 1) = 100.0F;
+  z(0, 2) = std::nanf("");
+  TestMatrix y(1, 3);
+  kernels_.bias_activation_forward(z, nullptr, Activation::gelu, y);
+  EXPECT_EQ(y(0, 0), 0.0F);
+  EXPECT_EQ(y(0, 1), 100.0F);
+  EXPECT_TRUE(std::isnan(y(0, 2)));
+}
+
+TEST_P(ActivationTest, BackwardMatchesCentralDifferences) {
+  for (const Activation activation : kActivations) {
+    for (const std::int64_t width : kWidths) {
+      for (const bool accumulate : {false, true}) {
+        const auto z = TestMatrix::random(6, width, 1, width + 2);
+        const auto dy = TestMatrix::random(6, width, 2, width + 1);
+        TestMatrix y(6, width);
+        std::vector<double> expected_dz;
+        std::vector<double> expected_bias(static_cast<std::size_t>(width), accumulate ? 0.5 : 0.0);
+        for (std::int64_t i = 0; i < 6; ++i) {
+          for (std::int64_t j = 0; j < width; ++j) {
+            const double at = static_cast<double>(z(i, j));
+            y(i, j) = static_cast<float>(value_of(activation, at));
+            const double slope = (value_of(activation, at + 1e-5) - value_of(activation, at - 1e-5)) / 2e-5;
+            expected_dz.push_back(slope * static_cast<double>(dy(i, j)));
+            expected_bias[static_cast<std::size_t>(j)] += expected_dz.back();
+          }
+        }
+        TestMatrix dz(6, width, width + 4);
+        std::vector<float> d_bias(static_cast<std::size_t>(width), 0.5F);
+        kernels_.bias_activation_backward(dy, z, y, activation, dz, d_bias.data(), accumulate);
+        expect_close(dz.values(), expected_dz, 1e-6);
+        expect_close(to_double(d_bias), expected_bias, 1e-6);
+        EXPECT_TRUE(dz.gaps_untouched());
+      }
+    }
+  }
+}
+
+TEST_P(ActivationTest, BackwardInPlaceSumsManyRowsAccurately) {
+  auto dy = TestMatrix::random(5000, 33, 4);
+  std::vector<double> expected(33, 0.0);
+  for (std::int64_t i = 0; i < dy.rows(); ++i) {
+    for (std::int64_t j = 0; j < 33; ++j) {
+      dy(i, j) += 1.0F;
+      expected[static_cast<std::size_t>(j)] += static_cast<double>(dy(i, j));
+    }
+  }
+  std::vector<float> d_bias(33);
+  kernels_.bias_activation_backward(dy, {}, {}, Activation::none, dy, d_bias.data(), false);
+  expect_close(to_double(d_bias), expected, 5e-7);
+}
+
+TEST_P(ActivationTest, GradientOfBiasHasTheSameBitsOnAnyNumberOfThreads) {
+  const int before = omp_get_max_threads();
+  const auto dy = TestMatrix::random(1000, 384, 4);
+  const auto z = TestMatrix::random(1000, 384, 5);
+  TestMatrix dz(1000, 384);
+  std::vector<std::vector<float>> sums;
+  for (const int threads : {1, 2, 3}) {
+    omp_set_num_threads(threads);
+    sums.emplace_back(384);
+    kernels_.bias_activation_backward(dy, z, {}, Activation::gelu, dz, sums.back().data(), false);
+  }
+  omp_set_num_threads(before);
+  EXPECT_EQ(sums[1], sums[0]);
+  EXPECT_EQ(sums[2], sums[0]);
+}
+
+TEST_P(ActivationTest, BackwardOfNoRowsGivesZero) {
+  std::vector<float> d_bias(3, 9.0F);
+  TestMatrix none(0, 3);
+  kernels_.bias_activation_backward(none, none, none, Activation::gelu, none, d_bias.data(), true);
+  EXPECT_EQ(d_bias, std::vector<float>(3, 9.0F));
+  kernels_.bias_activation_backward(none, none, none, Activation::gelu, none, d_bias.data(), false);
+  EXPECT_EQ(d_bias, std::vector<float>(3, 0.0F));
+}
+
+TEST_P(ActivationTest, DropoutFollowsItsDefinitionBitForBit) {
+  const Dropout dropout{.rate = 0.3F, .place = 5, .key = random_key(42, 17)};
+  const std::array<std::uint32_t, 3> examples = {7, 7, 4000000000U};
+  const std::array<std::uint32_t, 3> positions = {0, 1, 511};
+  for (const std::int64_t width : kWidths) {
+    const auto x = TestMatrix::random(3, width, 1, width + 1);
+    TestMatrix y(3, width, width + 2);
+    kernels_.dropout(x, {examples.data(), positions.data()}, dropout, y);
+    for (std::int64_t i = 0; i < 3; ++i) {
+      for (std::int64_t j = 0; j < width; ++j) {
+        const auto row = static_cast<std::size_t>(i);
+        const double factor = dropout_factor(dropout, static_cast<std::uint32_t>(j), positions[row], examples[row]);
+        ASSERT_EQ(y(i, j), x(i, j) * static_cast<float>(factor)) << i << ", " << j;
+      }
+    }
+    EXPECT_TRUE(y.gaps_untouched());
+  }
+}
+
+TEST_P(ActivationTest, DropoutKeepsAboutTheShareItShould) {
+  const Dropout dropout{.rate = 0.1F, .place = 1, .key = random_key(1, 1)};
+  const std::uint32_t name = 3;
+  const std::vector<float> ones(100000, 1.0F);
+  TestMatrix y(1, 100000);
+  kernels_.dropout({ones.data(), 1, 100000, 100000}, {&name, &name}, dropout, y);
+  double sum = 0.0;
+  for (const double value : y.values()) {
+    sum += value;
+  }
+  EXPECT_NEAR(sum / 100000.0, 1.0, 0.005);
+}
+
+TEST_P(ActivationTest, InactiveDropoutCopies) {
+  const auto x = TestMatrix::random(3, 7, 1, 9);
+  TestMatrix y(3, 7, 8);
+  kernels_.dropout(x, {}, Dropout{}, y);
+  EXPECT_EQ(y.values(), x.values());
+}
+
+TEST_P(ActivationTest, CopyAndFill) {
+  const auto x = TestMatrix::random(1, 37, 1);
+  auto y = TestMatrix::random(1, 37, 2);
+  const float expected = y(0, 36) + x(0, 36);
+  kernels_.copy(x.data(), y.data(), 37, true);
+  EXPECT_EQ(y(0, 36), expected);
+  kernels_.copy(x.data(), y.data(), 37, false);
+  EXPECT_EQ(y.values(), x.values());
+  kernels_.copy(y.data(), y.data(), 37, false);
+  EXPECT_EQ(y.values(), x.values());
+  kernels_.fill(y.data(), 2.5F, 37);
+  EXPECT_EQ(y.values(), std::vector<double>(37, 2.5));
+}
+
+}  // namespace
+}  // namespace temper

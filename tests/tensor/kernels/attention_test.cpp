@@ -1,0 +1,237 @@
+#include <omp.h>
+
+#include <numeric>
+
+#include "tests/tensor/kernels/kernel_testing.h"
+
+namespace temper {
+namespace {
+
+struct Case {
+  std::vector<std::int32_t> starts;
+  std::int64_t heads;
+  std::int64_t head_width;
+  Dropout dropout;
+};
+
+const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
+
+std::vector<Case> cases() {
+  return {
+      {{0, 11}, 2, 32, {}},           {{0, 1, 8, 8, 41}, 3, 7, {}},  {{0, 11, 20}, 2, 8, kDropout},
+      {{0, 64, 129}, 1, 16, {}},      {{0, 5, 205}, 2, 5, kDropout}, {{0, 70}, 1, 64, kDropout},
+      {{0, 3, 36}, 1, 256, kDropout},
+  };
+}
+
+struct Problem {
+  const Case& the;
+  std::vector<std::uint32_t> examples;
+  PackedSequences sequences;
+  double scale;
+
+  explicit Problem(const Case& which) : the(which), examples(which.starts.size() - 1), sequences{}, scale(0.0) {
+    std::iota(examples.begin(), examples.end(), 1000U);
+    sequences = {the.starts.back(), static_cast<std::int64_t>(examples.size()), the.starts.data(), examples.data(), 0};
+    for (std::size_t s = 0; s < examples.size(); ++s) {
+      sequences.longest = std::max<std::int64_t>(sequences.longest, the.starts[s + 1] - the.starts[s]);
+    }
+    scale = 1.0 / std::sqrt(static_cast<double>(the.head_width));
+  }
+  [[nodiscard]] std::int64_t columns() const { return the.heads * the.head_width; }
+
+  struct Result {
+    std::vector<double> out;
+    std::vector<double> log_sum_exp;
+    std::vector<double> dq;
+    std::vector<double> dk;
+    std::vector<double> dv;
+  };
+
+  /// Forward, and with d_out given the textbook backward, which the central differences confirm.
+  [[nodiscard]] Result reference(const std::vector<double>& q, const std::vector<double>& k,
+                                 const std::vector<double>& v, const std::vector<double>& d_out) const {
+    const std::int64_t width = the.head_width;
+    Result result;
+    result.out.assign(q.size(), 0.0);
+    result.log_sum_exp.assign(static_cast<std::size_t>(the.heads * sequences.tokens), 0.0);
+    result.dq = result.dk = result.dv = result.out;
+    for (std::int64_t s = 0; s < sequences.sequences; ++s) {
+      for (std::int64_t head = 0; head < the.heads; ++head) {
+        for (std::int64_t i = sequences.starts[s]; i < sequences.starts[s + 1]; ++i) {
+          const auto at = [&](std::int64_t token, std::int64_t c) {
+            return static_cast<std::size_t>(token * columns() + head * width + c);
+          };
+          std::vector<double> p;
+          double sum = 0.0;
+          for (std::int64_t j = sequences.starts[s]; j < sequences.starts[s + 1]; ++j) {
+            double score = 0.0;
+            for (std::int64_t c = 0; c < width; ++c) {
+              score += q[at(i, c)] * k[at(j, c)];
+            }
+            p.push_back(std::exp(scale * score));
+            sum += p.back();
+          }
+          result.log_sum_exp[static_cast<std::size_t>(head * sequences.tokens + i)] = std::log(sum);
+          std::vector<double> d_p;
+          double mean_d_p = 0.0;
+          for (std::size_t j = 0; j < p.size(); ++j) {
+            p[j] /= sum;
+            const double factor =
+                the.dropout.active()
+                    ? dropout_factor(the.dropout, static_cast<std::uint32_t>(j),
+                                     static_cast<std::uint32_t>(i - sequences.starts[s]),
+                                     examples[static_cast<std::size_t>(s)], static_cast<std::uint32_t>(head))
+                    : 1.0;
+            const std::int64_t key = sequences.starts[s] + static_cast<std::int64_t>(j);
+            double d = 0.0;
+            for (std::int64_t c = 0; c < width; ++c) {
+              result.out[at(i, c)] += factor * p[j] * v[at(key, c)];
+              if (!d_out.empty()) {
+                d += d_out[at(i, c)] * v[at(key, c)] * factor;
+                result.dv[at(key, c)] += factor * p[j] * d_out[at(i, c)];
+              }
+            }
+            d_p.push_back(d);
+            mean_d_p += p[j] * d;
+          }
+          for (std::size_t j = 0; j < p.size(); ++j) {
+            const double d_score = scale * p[j] * (d_p[j] - mean_d_p);
+            const std::int64_t key = sequences.starts[s] + static_cast<std::int64_t>(j);
+            for (std::int64_t c = 0; c < width; ++c) {
+              result.dq[at(i, c)] += d_score * k[at(key, c)];
+              result.dk[at(key, c)] += d_score * q[at(i, c)];
+            }
+          }
+        }
+      }
+    }
+    return result;
+  }
+};
+
+class AttentionTest : public KernelTest {};
+TEMPER_ON_EACH_INSTRUCTION_SET(AttentionTest);
+
+TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
+  for (const Case& which : cases()) {
+    const Problem problem(which);
+    const std::int64_t tokens = problem.sequences.tokens;
+    const std::int64_t columns = problem.columns();
+    const auto q = TestMatrix::random(tokens, columns, 1, columns + 5);
+    const auto k = TestMatrix::random(tokens, columns, 2, columns + 6);
+    const auto v = TestMatrix::random(tokens, columns, 3, columns + 7);
+    const auto d_out = TestMatrix::random(tokens, columns, 4, columns + 1);
+    const auto expected = problem.reference(q.values(), k.values(), v.values(), d_out.values());
+
+    TestMatrix out(tokens, columns, columns + 2);
+    TestMatrix log_sum_exp(which.heads, tokens);
+    kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
+                               which.dropout, out, log_sum_exp.data());
+    expect_close(out.values(), expected.out, 1e-6);
+    expect_close(log_sum_exp.values(), expected.log_sum_exp, 1e-6);
+
+    TestMatrix dq(tokens, columns, columns + 3);
+    TestMatrix dk(tokens, columns, columns + 4);
+    TestMatrix dv(tokens, columns, columns + 5);
+    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
+                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    expect_close(dq.values(), expected.dq, 3e-6);
+    expect_close(dk.values(), expected.dk, 3e-6);
+    expect_close(dv.values(), expected.dv, 3e-6);
+    for (const TestMatrix* matrix : {&out, &dq, &dk, &dv}) {
+      EXPECT_TRUE(matrix->gaps_untouched());
+    }
+  }
+}
+
+TEST(AttentionReference, MatchesCentralDifferences) {
+  const Case which{{0, 5, 8}, 2, 3, kDropout};
+  const Problem problem(which);
+  const auto q = TestMatrix::random(8, 6, 1).values();
+  const auto k = TestMatrix::random(8, 6, 2).values();
+  const auto v = TestMatrix::random(8, 6, 3).values();
+  const auto d_out = TestMatrix::random(8, 6, 4).values();
+  const auto result = problem.reference(q, k, v, d_out);
+  const auto in_q = [&](const std::vector<double>& at) { return dot(problem.reference(at, k, v, {}).out, d_out); };
+  const auto in_k = [&](const std::vector<double>& at) { return dot(problem.reference(q, at, v, {}).out, d_out); };
+  const auto in_v = [&](const std::vector<double>& at) { return dot(problem.reference(q, k, at, {}).out, d_out); };
+  expect_close(result.dq, numeric_gradient(q, in_q), 1e-8);
+  expect_close(result.dk, numeric_gradient(k, in_k), 1e-8);
+  expect_close(result.dv, numeric_gradient(v, in_v), 1e-8);
+}
+
+TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
+  const std::vector<std::int32_t> starts = {0, 100};
+  const std::uint32_t example = 0;
+  const PackedSequences sequences{100, 1, starts.data(), &example, 100};
+  const auto q = TestMatrix::random(100, 8, 1, 0, 30.0F);
+  const auto v = TestMatrix::random(100, 8, 2);
+  TestMatrix out(100, 8);
+  kernels_.attention_forward(q, q, v, sequences, 1, 1.0F, Dropout{}, out, nullptr);
+  // A token's own key fits it best by far.
+  expect_close(
+      out.values(),
+      [&] {
+        auto expected = out.values();
+        for (std::int64_t i = 0; i < 100; ++i) {
+          std::int64_t best = 0;
+          double highest = -1e30;
+          double second = -1e30;
+          for (std::int64_t j = 0; j < 100; ++j) {
+            double score = 0.0;
+            for (std::int64_t c = 0; c < 8; ++c) {
+              score += static_cast<double>(q(i, c)) * static_cast<double>(q(j, c));
+            }
+            second = std::max(second, std::min(score, highest));
+            best = score > highest ? j : best;
+            highest = std::max(highest, score);
+          }
+          for (std::int64_t c = 0; c < 8 && highest - second > 50.0; ++c) {
+            expected[static_cast<std::size_t>(i * 8 + c)] = static_cast<double>(v(best, c));
+          }
+        }
+        return expected;
+      }(),
+      1e-6);
+}
+
+TEST_P(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const int before = omp_get_max_threads();
+  std::vector<std::int32_t> starts = {0};
+  for (const std::int32_t length : {100, 3, 64, 31, 200}) {
+    starts.push_back(starts.back() + length);
+  }
+  const Case which{starts, 4, 32, kDropout};
+  const Problem problem(which);
+  const std::int64_t tokens = problem.sequences.tokens;
+  const auto q = TestMatrix::random(tokens, 128, 1);
+  const auto k = TestMatrix::random(tokens, 128, 2);
+  const auto v = TestMatrix::random(tokens, 128, 3);
+  std::vector<std::vector<double>> results;
+  for (const int threads : {1, 2, 3}) {
+    omp_set_num_threads(threads);
+    TestMatrix out(tokens, 128);
+    TestMatrix log_sum_exp(4, tokens);
+    TestMatrix dq(tokens, 128);
+    TestMatrix dk(tokens, 128);
+    TestMatrix dv(tokens, 128);
+    kernels_.attention_forward(q, k, v, problem.sequences, 4, 0.2F, kDropout, out, log_sum_exp.data());
+    kernels_.attention_backward(q, k, v, out, v, log_sum_exp.data(), problem.sequences, 4, 0.2F, kDropout, dq, dk, dv);
+    results.push_back(dk.values());
+  }
+  omp_set_num_threads(before);
+  EXPECT_EQ(results[1], results[0]);
+  EXPECT_EQ(results[2], results[0]);
+}
+
+TEST_P(AttentionTest, TakesNoSequencesAtAll) {
+  const std::int32_t start = 0;
+  TestMatrix none(0, 8);
+  kernels_.attention_forward(none, none, none, {0, 0, &start, nullptr, 0}, 2, 1.0F, Dropout{}, none, nullptr);
+  kernels_.attention_backward(none, none, none, none, none, nullptr, {0, 0, &start, nullptr, 0}, 2, 1.0F, Dropout{},
+                              none, none, none);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,83 @@
+#include <omp.h>
+
+#include <tuple>
+
+#include "tests/tensor/kernels/kernel_testing.h"
+
+namespace temper {
+namespace {
+
+std::vector<double> product(const TestMatrix& a, bool transpose_a, const TestMatrix& b, bool transpose_b,
+                            const TestMatrix& c, bool accumulate) {
+  const std::int64_t inner = transpose_a ? a.rows() : a.columns();
+  std::vector<double> result;
+  for (std::int64_t i = 0; i < c.rows(); ++i) {
+    for (std::int64_t j = 0; j < c.columns(); ++j) {
+      double sum = accumulate ? static_cast<double>(c(i, j)) : 0.0;
+      for (std::int64_t p = 0; p < inner; ++p) {
+        sum +=
+            static_cast<double>(transpose_a ? a(p, i) : a(i, p)) * static_cast<double>(transpose_b ? b(j, p) : b(p, j));
+      }
+      result.push_back(sum);
+    }
+  }
+  return result;
+}
+
+TEST(Matmul, MatchesNaiveLoopForEachOrderAndStride) {
+  CpuKernels kernels;
+  for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {7, 33, 5}, {33, 7, 1}, {40, 400, 33}, {401, 30, 17}}) {
+    for (const bool transpose_a : {false, true}) {
+      for (const bool transpose_b : {false, true}) {
+        for (const bool accumulate : {false, true}) {
+          const auto a = transpose_a ? TestMatrix::random(k, m, 1, m + 3) : TestMatrix::random(m, k, 1, k + 3);
+          const auto b = transpose_b ? TestMatrix::random(n, k, 2, k + 5) : TestMatrix::random(k, n, 2, n + 5);
+          auto c = TestMatrix::random(m, n, 3, n + 2);
+          const auto expected = product(a, transpose_a, b, transpose_b, c, accumulate);
+          kernels.matmul(a, transpose_a, b, transpose_b, c, accumulate);
+          expect_close(c.values(), expected, 2e-6);
+          EXPECT_TRUE(c.gaps_untouched());
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, OfEmptyMatricesIsZeroOrUnchanged) {
+  CpuKernels kernels;
+  const TestMatrix a(3, 0);
+  const TestMatrix b(0, 4);
+  auto c = TestMatrix::random(3, 4, 1, 6);
+  const auto before = c.values();
+  kernels.matmul(a, false, b, false, c, true);
+  EXPECT_EQ(c.values(), before);
+  kernels.matmul(a, false, b, false, c, false);
+  EXPECT_EQ(c.values(), std::vector<double>(12, 0.0));
+  EXPECT_TRUE(c.gaps_untouched());
+
+  TestMatrix none(0, 4);
+  kernels.matmul(TestMatrix(0, 3), false, TestMatrix(3, 4), false, none, false);
+}
+
+TEST(Matmul, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const int before = omp_get_max_threads();
+  CpuKernels kernels;
+  for (const auto& [m, n, k] : {std::tuple{384, 1536, 176}, {850, 384, 384}, {611, 709, 871}}) {
+    const auto a = TestMatrix::random(m, k, 1);
+    const auto b = TestMatrix::random(n, k, 2);
+    TestMatrix on_one(m, n);
+    omp_set_num_threads(1);
+    kernels.matmul(a, false, b, true, on_one, false);
+    for (const int threads : {2, 3}) {
+      TestMatrix on_several(m, n);
+      omp_set_num_threads(threads);
+      kernels.matmul(a, false, b, true, on_several, false);
+      EXPECT_EQ(on_several.values(), on_one.values());
+      EXPECT_EQ(omp_get_max_threads(), threads);
+    }
+  }
+  omp_set_num_threads(before);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,186 @@
+// Every op's gradient against central differences of its own forward pass. The differences are taken of
+// sum(out * direction) in double, so f32 rounding of the outputs is the only noise.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "tensor/ops.h"
+
+namespace temper {
+namespace {
+
+class OpsGradient : public testing::Test {
+ protected:
+  Tensor random(const Shape& shape, float scale = 1.0F, float offset = 0.0F) {
+    const Tensor tensor = Tensor::empty(device_->memory(), shape);
+    std::normal_distribution<float> normal(offset, scale);
+    for (float& value : tensor.span<float>()) value = normal(engine_);
+    return tensor;
+  }
+  template <typename T>
+  Tensor indices(const std::vector<T>& values) {
+    const Tensor tensor = Tensor::empty(device_->memory(), {static_cast<std::int64_t>(values.size())}, dtype_of<T>());
+    std::copy(values.begin(), values.end(), tensor.data<T>());
+    return tensor;
+  }
+  Variable leaf(Tensor value) { return Variable(std::move(value), true); }
+
+  using Forward = std::function<Variable(Tape&)>;
+
+  /// The same dropout masks are drawn in every pass.
+  Tape tape(Tape::Mode mode = Tape::Mode::training) { return Tape(*device_, mode, random_key(3, 5)); }
+
+  void check(const Forward& forward, const std::vector<Variable>& inputs, double tolerance = 2e-3) {
+    Tape recorded = tape();
+    const Variable out = forward(recorded);
+    const Tensor direction = random(out.shape());
+    Tape::set_gradient(out, direction);
+    recorded.backward();
+    const auto value = [&] {
+      Tape fresh = tape();
+      const Tensor result = forward(fresh).value();
+      double sum = 0.0;
+      for (std::int64_t i = 0; i < result.size(); ++i)
+        sum += static_cast<double>(result.data<float>()[i]) * direction.data<float>()[i];
+      return sum;
+    };
+    compare(value, inputs, tolerance);
+  }
+
+  void compare(const std::function<double()>& value, const std::vector<Variable>& inputs, double tolerance) {
+    for (std::size_t n = 0; n < inputs.size(); ++n) {
+      ASSERT_TRUE(inputs[n].gradient().defined()) << "input " << n;
+      const auto gradient = inputs[n].gradient().span<float>();
+      const auto values = inputs[n].value().span<float>();
+      for (std::size_t i = 0; i < values.size(); i += 1 + values.size() / 40) {
+        constexpr float kStep = 1e-2F;
+        const float kept = values[i];
+        values[i] = kept + kStep;
+        const double above = value();
+        values[i] = kept - kStep;
+        const double below = value();
+        values[i] = kept;
+        const double difference = (above - below) / (2.0 * kStep);
+        ASSERT_NEAR(gradient[i], difference, tolerance * (1.0 + std::abs(difference))) << "input " << n << " at " << i;
+      }
+    }
+  }
+
+  std::unique_ptr<Device> device_ = make_cpu_device();
+  std::mt19937 engine_{17};
+};
+
+class LinearGradient : public OpsGradient, public testing::WithParamInterface<Activation> {};
+
+TEST_P(LinearGradient, MatchesCentralDifferences) {
+  const Variable x = leaf(random({5, 7}));
+  const Variable weight = leaf(random({6, 7}, 0.4F));
+  const Variable bias = leaf(random({6}));
+  check([&](Tape& t) { return linear(t, x, weight, bias, GetParam()); }, {x, weight, bias}, 5e-3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Activations, LinearGradient,
+                         testing::Values(Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::tanh));
+
+TEST_F(OpsGradient, EmbeddingSumMatchesCentralDifferences) {
+  const Variable words = leaf(random({9, 5}));
+  const Variable positions = leaf(random({8, 5}));
+  const Variable types = leaf(random({2, 5}));
+  const EmbeddingIndices where{indices<std::int32_t>({1, 3, 3, 8, 0}), indices<std::int32_t>({0, 1, 2, 0, 1}),
+                               indices<std::int32_t>({0, 0, 1, 1, 0})};
+  check([&](Tape& t) { return embedding_sum(t, where, words, positions, 2, types); }, {words, positions, types});
+}
+
+TEST_F(OpsGradient, LayerNormWithResidualAndDropoutMatchesCentralDifferences) {
+  const Variable x = leaf(random({4, 24}));
+  const Variable residual = leaf(random({4, 24}));
+  const Variable weight = leaf(random({24}, 0.3F, 1.0F));
+  const Variable bias = leaf(random({24}));
+  const Tensor examples = indices<std::uint32_t>({3, 3, 9, 9});
+  const Tensor positions = indices<std::uint32_t>({0, 1, 0, 1});
+  const RowNames names{examples.data<std::uint32_t>(), positions.data<std::uint32_t>()};
+  check([&](Tape& t) { return layer_norm(t, x, residual, weight, bias, 1e-5F, names, t.dropout(0.3, 4)); },
+        {x, residual, weight, bias}, 1e-2);
+}
+
+TEST_F(OpsGradient, LayerNormAloneMatchesCentralDifferences) {
+  const Variable x = leaf(random({3, 17}));
+  const Variable weight = leaf(random({17}, 0.3F, 1.0F));
+  const Variable bias = leaf(random({17}));
+  check([&](Tape& t) { return layer_norm(t, x, Variable(), weight, bias, 1e-5F); }, {x, weight, bias}, 1e-2);
+}
+
+TEST_F(OpsGradient, AttentionWithDropoutMatchesCentralDifferences) {
+  const Variable q = leaf(random({12, 8}));
+  const Variable k = leaf(random({12, 8}));
+  const Variable v = leaf(random({12, 8}));
+  const Tensor starts = indices<std::int32_t>({0, 5, 6, 12});
+  const Tensor examples = indices<std::uint32_t>({4, 2, 11});
+  const PackedSequences sequences{12, 3, starts.data<std::int32_t>(), examples.data<std::uint32_t>(), 6};
+  check([&](Tape& t) { return attention(t, q, k, v, sequences, 2); }, {q, k, v}, 5e-3);
+  for (const Variable& x : {q, k, v}) x.bind_gradient(Tensor(), -1);
+  check([&](Tape& t) { return attention(t, q, k, v, sequences, 2, t.dropout(0.25, 1)); }, {q, k, v}, 5e-3);
+}
+
+TEST_F(OpsGradient, SelfAttentionOfOneInputAddsItsThreeGradients) {
+  const Variable x = leaf(random({6, 8}, 0.5F));
+  const Tensor starts = indices<std::int32_t>({0, 6});
+  const Tensor examples = indices<std::uint32_t>({0});
+  const PackedSequences sequences{6, 1, starts.data<std::int32_t>(), examples.data<std::uint32_t>(), 6};
+  check([&](Tape& t) { return attention(t, x, x, x, sequences, 2); }, {x}, 5e-3);
+}
+
+TEST_F(OpsGradient, DropoutMatchesCentralDifferences) {
+  const Variable x = leaf(random({3, 19}));
+  const Tensor examples = indices<std::uint32_t>({1, 1, 2});
+  const Tensor positions = indices<std::uint32_t>({0, 1, 0});
+  const RowNames names{examples.data<std::uint32_t>(), positions.data<std::uint32_t>()};
+  check([&](Tape& t) { return dropout(t, x, names, t.dropout(0.4, 2)); }, {x});
+}
+
+TEST_F(OpsGradient, GatherRowsMatchesCentralDifferences) {
+  const Variable x = leaf(random({6, 5}));
+  const Tensor rows = indices<std::int32_t>({4, 0, 4});
+  check([&](Tape& t) { return gather_rows(t, x, rows); }, {x});
+}
+
+TEST_F(OpsGradient, CrossEntropyMatchesCentralDifferences) {
+  const Variable logits = leaf(random({4, 6}));
+  const Tensor labels = indices<std::int32_t>({2, -100, 0, 5});
+  const Tensor weights = random({6}, 0.1F, 1.0F);
+  const auto value = [&] {
+    Tape t = tape();
+    return cross_entropy(t, logits, labels, weights, 0.1F).loss;
+  };
+  value();
+  compare(value, {logits}, 2e-3);
+}
+
+TEST_F(OpsGradient, BinaryCrossEntropyMatchesCentralDifferences) {
+  const Variable logits = leaf(random({3, 4}));
+  const Tensor targets = random({3, 4}, 0.0F, 0.5F);
+  for (std::size_t i = 0; i < 12; i += 2) targets.span<float>()[i] = 1.0F;
+  const auto value = [&] {
+    Tape t = tape();
+    return binary_cross_entropy(t, logits, targets).loss;
+  };
+  value();
+  compare(value, {logits}, 2e-3);
+}
+
+TEST_F(OpsGradient, MeanSquaredErrorMatchesCentralDifferences) {
+  const Variable predictions = leaf(random({5, 2}));
+  const Tensor targets = random({5, 2});
+  const auto value = [&] {
+    Tape t = tape();
+    return mean_squared_error(t, predictions, targets).loss;
+  };
+  value();
+  compare(value, {predictions}, 2e-3);
+}
+
+}  // namespace
+}  // namespace temper
