@@ -31,9 +31,7 @@ std::size_t index_of_largest(const std::vector<double>& values) {
   return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
-std::string label_name(const LabelSet& labels, std::size_t id) {
-  return std::string(labels.name(static_cast<std::int32_t>(id)));
-}
+std::string label_name(const LabelSet& labels, std::size_t id) { return labels.name(static_cast<std::int32_t>(id)); }
 
 void add_class(Json& row, const LabelSet& labels, std::span<const float> logits) {
   const std::vector<double> p = softmax(logits);
@@ -94,8 +92,7 @@ std::string predict_lines(FittedModel& fitted, const Table& table, const TableUs
   const ColumnChoice columns{use.text, use.text_pair, ""};
   const TokenizeOptions options{static_cast<std::size_t>(fitted.max_length(use.max_length)), threads, LabelKind::none};
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), options, begin, end);
-  const auto text_column =
-      static_cast<std::size_t>(std::find(table.columns.begin(), table.columns.end(), use.text) - table.columns.begin());
+  const std::size_t text_column = column_index(table, use.text);
   std::int32_t mask = -1;
   if (fitted.task() == Task::masked_lm) mask = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
   std::string lines;

@@ -23,12 +23,11 @@ ColumnChoice columns_of(const Configuration& configuration, Task task) {
 
 /// Takes the rows whose text's digest falls into the fraction out of `train` and gives them back as a table.
 Table split_by_digest(Table& train, const std::string& text_column, double fraction) {
-  const auto column = static_cast<std::size_t>(std::find(train.columns.begin(), train.columns.end(), text_column) -
-                                               train.columns.begin());
+  const std::size_t column = column_index(train, text_column);
   Table kept{train.path, train.columns, {}, {}};
   Table split = kept;
   for (std::size_t i = 0; i < train.rows.size(); ++i) {
-    const std::string_view text = column < train.columns.size() ? train.rows[i][column] : std::string_view();
+    const std::string_view text = train.rows[i][column];
     const double place = static_cast<double>(xxh3(std::as_bytes(std::span(text))) >> 11) * 0x1p-53;
     Table& target = place < fraction ? split : kept;
     target.rows.push_back(std::move(train.rows[i]));

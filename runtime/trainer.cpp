@@ -221,6 +221,11 @@ void Trainer::load() {
   metric_ =
       configuration_.train.metric.empty() ? default_metric(configuration_.model.task) : configuration_.train.metric;
 
+  // A mistyped metric is refused now, not at the first evaluation.
+  Metrics known;
+  for (const std::string& name : metric_names(configuration_.model.task)) known.values.emplace_back(name, 0.0);
+  (void)known.value(metric_);
+
   state_.labels = data_->labels.names();
   lineage_.task = configuration_.model.task;
   lineage_.base_model = model_folder_->path.filename().string();

@@ -81,7 +81,7 @@ class Kernels {
   virtual void matmul(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) = 0;
 
   // ---- activation --------------------------------------------------------------------------------------------------
-  /// z [rows, columns] += bias (may be null); y = activation(z). y may be z where the activation is `none`.
+  /// z [rows, columns] += bias (may be null); y = activation(z). y may be z; then the activation's input is not kept.
   /// `gelu` is exact, x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` its tanh form (Hendrycks, Gimpel 2016).
   virtual void bias_activation_forward(Matrix z, const float* bias, Activation activation, Matrix y) = 0;
   /// dz = dy * activation'(z); d_bias (may be null) (+)= sum of dz over rows. y is what forward gave (read for tanh

@@ -2,6 +2,7 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
+#include <type_traits>
 #include <cmath>
 #include <cstdint>
 
@@ -74,7 +75,7 @@ struct HyperbolicTangent {
 template <class Function>
 void forward_rows(Matrix z, const float* bias, Matrix y, std::int64_t begin, std::int64_t end) {
   const Floats d;
-  const bool writes_y = y.data != z.data;
+  const bool writes_y = y.data != z.data || !std::is_same_v<Function, Identity>;
   for (std::int64_t row = begin; row < end; ++row) {
     float* z_row = z.row(row);
     float* y_row = y.row(row);

@@ -21,6 +21,7 @@
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/small_matmul-inl.h"
+#include "tensor/kernels/cpu/transpose-inl.h"
 #include "tensor/kernels/cpu/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -157,17 +158,23 @@ struct RunningSoftmax {
 HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t queries, std::int64_t keys, float scale,
                              bool first, RunningSoftmax& running) {
   const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto scales = hn::Set(d, scale);
   const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  HWY_ALIGN float maxima[kTile] = {};
+  HWY_ALIGN float sums[kTile] = {};
   for (std::int64_t i = 0; i < queries; ++i) {
-    float* row = scores + i * stride;
+    const float* row = scores + i * stride;
     auto largest = first ? lowest : hn::Set(d, running.maxima[i]);
     const auto find_largest = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
       largest = hn::Max(largest, access.valid_or(d, hn::Mul(hn::LoadU(d, row + j), scales), lowest));
     };
     for_each_vector(d, keys, find_largest);
-    largest = hn::MaxOfLanes(d, largest);
-
+    maxima[i] = hn::GetLane(hn::MaxOfLanes(d, largest));
+  }
+  for (std::int64_t i = 0; i < queries; ++i) {
+    float* row = scores + i * stride;
+    const auto largest = hn::Set(d, maxima[i]);
     auto sum = hn::Zero(d);
     const auto exponentiate = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
       const auto e = exponential(d, hn::MulSub(hn::LoadU(d, row + j), scales, largest));
@@ -175,16 +182,18 @@ HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t qu
       hn::StoreU(e, d, row + j);
     };
     for_each_vector(d, keys, exponentiate);
-    running.rescale[i] = running.maxima[i];
-    running.maxima[i] = hn::GetLane(largest);
-    const float tile_sum = hn::GetLane(hn::SumOfLanes(d, sum));
-    if (first) {
-      running.sums[i] = tile_sum;
-    } else {
-      const auto factor = exponential(d, hn::Sub(hn::Set(d, running.rescale[i]), largest));
-      running.rescale[i] = hn::GetLane(factor);
-      running.sums[i] = running.sums[i] * running.rescale[i] + tile_sum;
+    sums[i] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+  for (std::int64_t i = 0; i < queries; i += lanes) {
+    const auto largest = hn::Load(d, maxima + i);
+    auto sum = hn::Load(d, sums + i);
+    if (!first) {
+      const auto rescale = exponential(d, hn::Sub(hn::Load(d, running.maxima + i), largest));
+      sum = hn::MulAdd(hn::Load(d, running.sums + i), rescale, sum);
+      hn::Store(rescale, d, running.rescale + i);
     }
+    hn::Store(largest, d, running.maxima + i);
+    hn::Store(sum, d, running.sums + i);
   }
 }
 

@@ -88,8 +88,10 @@ void CpuKernels::gather_rows(ConstMatrix x, const std::int32_t* rows, Matrix y) 
 void CpuKernels::scatter_add_rows(ConstMatrix dy, const std::int32_t* rows, Matrix dx) {
   parallel_ranges(
       dy.columns, dy.rows,
-      [&](std::int64_t begin, std::int64_t end) { HWY_DYNAMIC_DISPATCH(add_rows_at)
-                                                  (dy, rows, dx, begin, end); },
+      [&](std::int64_t begin, std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(add_rows_at)
+        (dy, rows, dx, begin, end);
+      },
       kColumnGranule);
 }
 

@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/transpose.h"
 
 namespace temper {
 namespace {
@@ -20,6 +22,8 @@ namespace {
 constexpr std::int64_t kPart = 192;
 constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kGranule = 16;
+// x w^T is the one order that parts slow down (by 10 to 20 %). From so many rows on it pays to turn w over first.
+constexpr std::int64_t kRowsWorthTurning = 768;
 constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
 
 struct Operand {
@@ -69,7 +73,15 @@ void CpuKernels::matmul(ConstMatrix a, bool transpose_a, ConstMatrix b, bool tra
     return;
   }
   const Operand left{a.data, a.stride, transpose_a};
-  const Operand right{b.data, b.stride, transpose_b};
+  Operand right{b.data, b.stride, transpose_b};
+  std::unique_ptr<float[]> turned;  // NOLINT(modernize-avoid-c-arrays): a vector would clear it first
+  if (!transpose_a && transpose_b && m >= kRowsWorthTurning) {
+    // One granule more than needed, lest the rows of a power of two fall into the same few sets of the cache.
+    const std::int64_t stride = (n / kGranule + 2) * kGranule;
+    turned = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(k * stride));
+    transpose_matrix(b, turned.get(), stride);
+    right = {turned.get(), stride, false};
+  }
   const bool by_rows = m >= n;
   const std::int64_t side = std::max(m, n);
   const std::int64_t parts = std::clamp<std::int64_t>(side / kPart, 1, kMostParts);

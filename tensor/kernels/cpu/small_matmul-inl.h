@@ -122,51 +122,6 @@ inline void small_matmul(LeftOperand a, const float* b, std::int64_t b_stride, s
   }
 }
 
-/// y [columns, rows] = the transpose of x [rows, columns], rows >= 1. y's rows may be read and written up to the next
-/// multiple of 4 beyond `rows`; what is left there is finite where x is.
-inline void transpose(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, float* y,
-                      std::int64_t y_stride) {
-#if HWY_TARGET == HWY_SCALAR
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = 0; column < columns; ++column) {
-      y[column * y_stride + row] = x[row * x_stride + column];
-    }
-  }
-#else
-  const hn::FixedTag<float, 4> d;
-  const hn::FixedTag<double, 2> d64;
-  for (std::int64_t row = 0; row < rows; row += 4) {
-    const float* x0 = x + row * x_stride;
-    const float* x1 = x + std::min(row + 1, rows - 1) * x_stride;
-    const float* x2 = x + std::min(row + 2, rows - 1) * x_stride;
-    const float* x3 = x + std::min(row + 3, rows - 1) * x_stride;
-    std::int64_t column = 0;
-    for (; column + 4 <= columns; column += 4) {
-      const auto a = hn::LoadU(d, x0 + column);
-      const auto b = hn::LoadU(d, x1 + column);
-      const auto c = hn::LoadU(d, x2 + column);
-      const auto e = hn::LoadU(d, x3 + column);
-      const auto ab_lower = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
-      const auto ab_upper = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
-      const auto ce_lower = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
-      const auto ce_upper = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
-      float* to = y + column * y_stride + row;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_lower, ce_lower)), d, to);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_lower, ce_lower)), d, to + y_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_upper, ce_upper)), d, to + 2 * y_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_upper, ce_upper)), d, to + 3 * y_stride);
-    }
-    for (; column < columns; ++column) {
-      float* to = y + column * y_stride + row;
-      to[0] = x0[column];
-      to[1] = x1[column];
-      to[2] = x2[column];
-      to[3] = x3[column];
-    }
-  }
-#endif
-}
-
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

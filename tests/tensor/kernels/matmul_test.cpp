@@ -26,7 +26,8 @@ std::vector<double> product(const TestMatrix& a, bool transpose_a, const TestMat
 
 TEST(Matmul, MatchesNaiveLoopForEachOrderAndStride) {
   CpuKernels kernels;
-  for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {7, 33, 5}, {33, 7, 1}, {40, 400, 33}, {401, 30, 17}}) {
+  for (const auto& [m, n, k] :
+       {std::tuple{1, 1, 1}, {7, 33, 5}, {33, 7, 1}, {40, 400, 33}, {401, 30, 17}, {900, 37, 18}}) {
     for (const bool transpose_a : {false, true}) {
       for (const bool transpose_b : {false, true}) {
         for (const bool accumulate : {false, true}) {

@@ -1,0 +1,210 @@
+// Rows are tokenised in blocks that the threads take one after the other; the blocks are put together in their order.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/nearest_name.h"
+#include "data/dataset.h"
+#include "data/name_list.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kRowsInBlock = 128;
+
+class RowTokenizer {
+ public:
+  RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
+               const TokenizeOptions& options)
+      : table_(table),
+        label_column_(columns.label),
+        tokenizer_(tokenizer),
+        labels_(labels),
+        options_(options),
+        text_(column_index(table, columns.text)) {
+    if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
+    if (!columns.label.empty() && options.kind != LabelKind::none) label_ = column_index(table, columns.label);
+    if (pair_ && options.kind == LabelKind::token_class)
+      throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
+                  columns.text_pair);
+  }
+
+  Dataset tokenize(std::int64_t begin, std::int64_t end) const {
+    Dataset block = empty();
+    for (std::int64_t row = begin; row < end; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      try {
+        append(block, table_.rows[i]);
+      } catch (const Error& error) {
+        throw Error("{}, line {}: {}", table_.path.string(), table_.lines[i], error.what());
+      }
+    }
+    return block;
+  }
+
+  /// No rows, but the width that rows will have.
+  Dataset empty() const {
+    Dataset dataset;
+    if (!label_) return dataset;
+    const auto names = static_cast<std::int32_t>(labels_.size());
+    if (options_.kind == LabelKind::multi_label) dataset.target_width = names;
+    if (options_.kind == LabelKind::regression) dataset.target_width = std::max(1, names);
+    return dataset;
+  }
+
+ private:
+  // What these throw is given the row's place by tokenize().
+
+  void append(Dataset& block, const std::vector<std::string>& fields) const {
+    std::vector<std::int32_t> token_classes;
+    Encoding encoding;
+    if (options_.kind == LabelKind::token_class) {
+      encoding = encode_words(fields, token_classes);
+    } else {
+      encoding = pair_ ? tokenizer_.encode_pair(fields[text_], fields[*pair_], options_.max_length)
+                       : tokenizer_.encode(fields[text_], options_.max_length);
+    }
+    if (encoding.ids.empty())
+      throw Error("the text in column \"{}\" has no tokens; take the row out", table_.columns[text_]);
+    block.ids.insert(block.ids.end(), encoding.ids.begin(), encoding.ids.end());
+    block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
+    block.starts.push_back(block.tokens());
+    if (!label_) return;
+    const std::string& label = fields[*label_];
+    switch (options_.kind) {
+      case LabelKind::single_class:
+        block.classes.push_back(class_of(label));
+        break;
+      case LabelKind::token_class:
+        block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+        break;
+      case LabelKind::multi_label:
+        append_label_set(block, label);
+        break;
+      case LabelKind::regression:
+        append_numbers(block, label);
+        break;
+      case LabelKind::none:
+        break;
+    }
+  }
+
+  [[nodiscard]] std::int32_t class_of(const std::string& label) const {
+    if (const auto id = labels_.id_of(label)) return *id;
+    if (label.empty())
+      throw Error("the label in column \"{}\" is empty; give the row a label or take it out", place(row),
+                  label_column_);
+    const std::string nearest = nearest_name(label, labels_.names());
+    throw Error("unknown label \"{}\" in column \"{}\"{}; known labels are {}", label, label_column_,
+                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()));
+  }
+
+  void append_label_set(Dataset& block, const std::string& text) const {
+    const std::size_t first = block.targets.size();
+    block.targets.resize(first + labels_.size());
+    for (const std::string& label : split_labels(text))
+      block.targets[first + static_cast<std::size_t>(class_of(label))] = 1.0F;
+  }
+
+  void append_numbers(Dataset& block, const std::string& text) const {
+    const std::vector<std::string> parts = labels_.size() == 0 ? std::vector<std::string>{text} : split_labels(text);
+    if (std::cmp_not_equal(parts.size(), block.target_width))
+      throw Error("column \"{}\" holds {} numbers, expected {}", label_column_, parts.size(), block.target_width);
+    for (const std::string& part : parts) {
+      const std::optional<double> number = parse_number(part);
+      // A number that f32 cannot hold would become infinite.
+      if (!number || !std::isfinite(static_cast<float>(*number)))
+        throw Error("found \"{}\" in column \"{}\", expected a finite number", part, label_column_);
+      block.targets.push_back(static_cast<float>(*number));
+    }
+  }
+
+  /// Each word is tokenised alone, with the blank that byte-level tokenizers expect before all but the first.
+  Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
+    const std::vector<std::string> words = split_words(fields[text_]);
+    std::vector<std::string> word_labels;
+    if (label_) {
+      word_labels = split_words(fields[*label_]);
+      if (word_labels.size() != words.size())
+        throw Error("{} words in column \"{}\" but {} labels in column \"{}\", expected one label a word", words.size(),
+                    table_.columns[text_], word_labels.size(), label_column_);
+    }
+    std::vector<std::int32_t> ids;
+    std::vector<std::int32_t> text_classes;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : kNotCounted;
+      const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
+      for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kNotCounted);
+      ids.insert(ids.end(), pieces.begin(), pieces.end());
+    }
+    // The places of the text are sent through the template instead of its ids, to see where they come out: -1, -2, ...
+    // are ids of no special token.
+    std::vector<std::int32_t> places(ids.size());
+    for (std::size_t i = 0; i < places.size(); ++i) places[i] = -1 - static_cast<std::int32_t>(i);
+    Encoding encoding = tokenizer_.with_special_tokens(places, options_.max_length);
+    for (std::int32_t& id : encoding.ids) {
+      const bool special = id >= 0;
+      const std::size_t i = special ? 0 : static_cast<std::size_t>(-1 - static_cast<std::int64_t>(id));
+      classes.push_back(special ? kNotCounted : text_classes[i]);
+      if (!special) id = ids[i];
+    }
+    return encoding;
+  }
+
+  const Table& table_;
+  const std::string& label_column_;
+  const Tokenizer& tokenizer_;
+  const LabelSet& labels_;
+  const TokenizeOptions& options_;
+  std::size_t text_;
+  std::optional<std::size_t> pair_;
+  std::optional<std::size_t> label_;
+};
+
+}  // namespace
+
+Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
+                      const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
+  if (begin < 0 || begin > end || std::cmp_greater(end, table.rows.size()))
+    throw Error("{}: rows {} to {} were asked for, the table has {}", table.path.string(), begin, end,
+                table.rows.size());
+  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options);
+  const auto blocks = static_cast<std::size_t>((end - begin + kRowsInBlock - 1) / kRowsInBlock);
+  if (blocks == 0) return row_tokenizer.empty();
+  std::vector<Dataset> parts(blocks);
+  std::vector<std::exception_ptr> errors(blocks);
+  std::atomic<std::size_t> next_block = 0;
+  std::atomic<bool> failed = false;
+  const auto work = [&] {
+    // Blocks are taken in order and finished once taken, so the first error of the rows is always among the errors.
+    while (!failed) {
+      const std::size_t block = next_block++;
+      if (block >= blocks) return;
+      const std::int64_t first = begin + static_cast<std::int64_t>(block) * kRowsInBlock;
+      try {
+        parts[block] = row_tokenizer.tokenize(first, std::min(first + kRowsInBlock, end));
+      } catch (...) {
+        errors[block] = std::current_exception();
+        failed = true;
+      }
+    }
+  };
+  const std::size_t threads = std::min(blocks, static_cast<std::size_t>(std::max(1, options.threads)));
+  {
+    std::vector<std::jthread> helpers;
+    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return concatenate(parts);
+}
+
+}  // namespace temper

@@ -1,0 +1,166 @@
+// temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "data/labels.h"
+#include "data/table_reader.h"
+#include "launch/commands/command.h"
+#include "launch/commands/report.h"
+#include "model/huggingface/model_config.h"
+#include "model/huggingface/weight_files.h"
+#include "runtime/checkpoint.h"
+#include "runtime/training_state.h"
+
+namespace temper {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectArguments {
+  std::string path;
+  std::string label = "label";
+  bool tensors = false;
+  bool json = false;
+};
+
+Json tensor_json(const std::string& name, const std::string& type, const std::vector<std::int64_t>& shape) {
+  return {{"name", name}, {"type", type}, {"shape", shape}};
+}
+
+Json inspect_safetensors(const std::filesystem::path& path, bool tensors) {
+  const SafetensorsFile file(path);
+  Json json{{"kind", "safetensors"}, {"path", path.string()}};
+  std::int64_t elements = 0;
+  for (const auto& [name, view] : file.tensors()) {
+    elements += element_count(view.shape).value_or(0);
+    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(name_of(view.type)), view.shape));
+  }
+  json["tensor_count"] = file.tensors().size();
+  json["elements"] = elements;
+  return json;
+}
+
+Json inspect_model(const std::filesystem::path& path, bool tensors) {
+  const ModelConfig config = read_model_config(path);
+  const WeightFiles files = WeightFiles::open(path);
+  Json json{{"kind", "model"},
+            {"path", path.string()},
+            {"model_type", config.model_type},
+            {"architectures", config.architectures},
+            {"layers", config.layers},
+            {"width", config.width},
+            {"heads", config.heads},
+            {"intermediate_width", config.intermediate_width},
+            {"vocabulary_size", config.vocabulary_size},
+            {"longest_sequence", config.longest_sequence()},
+            {"labels", config.labels}};
+  std::int64_t parameters = 0;
+  const std::vector<std::string> names = files.names();
+  for (const std::string& name : names) {
+    const TensorView* view = files.find(name);
+    parameters += element_count(view->shape).value_or(0);
+    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(name_of(view->type)), view->shape));
+  }
+  json["tensor_count"] = names.size();
+  json["parameters"] = parameters;
+  return json;
+}
+
+Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communicator& world) {
+  const Checkpoint checkpoint = Checkpoint::open(path, world);
+  const TrainingState state = parse_training_state(checkpoint.state_json());
+  Json json{{"kind", "checkpoint"},   {"path", path.string()},        {"step", state.step},
+            {"epoch", state.epoch},   {"phase", state.phase},         {"finished", state.finished},
+            {"grains", state.grains}, {"best_step", state.best_step}, {"labels", state.labels}};
+  for (const auto& [name, value] : state.last_metrics) json["last"][name] = value;
+  for (const auto& [name, value] : state.best_metrics) json["best"][name] = value;
+  json["tensor_count"] = checkpoint.tensors().size();
+  if (tensors)
+    for (const CheckpointTensor& tensor : checkpoint.tensors())
+      json["tensors"].push_back(tensor_json(tensor.name, "F32", tensor.shape));
+  json["lineage"] = Json::parse(checkpoint.lineage_json());
+  return json;
+}
+
+Json inspect_table(const std::filesystem::path& path, const std::string& label) {
+  const Table table = read_table(path);
+  Json json{{"kind", "data"}, {"path", path.string()}, {"rows", table.rows.size()}};
+  for (std::size_t column = 0; column < table.columns.size(); ++column) {
+    std::size_t longest = 0;
+    std::size_t total = 0;
+    std::size_t empty = 0;
+    for (const auto& row : table.rows) {
+      longest = std::max(longest, row[column].size());
+      total += row[column].size();
+      empty += row[column].empty() ? 1 : 0;
+    }
+    json["columns"].push_back({{"name", table.columns[column]},
+                               {"mean_bytes", table.rows.empty() ? 0 : total / table.rows.size()},
+                               {"longest_bytes", longest},
+                               {"empty", empty}});
+  }
+  const auto found = std::find(table.columns.begin(), table.columns.end(), label);
+  if (found == table.columns.end()) return json;
+  const auto column = static_cast<std::size_t>(found - table.columns.begin());
+  std::map<std::string, std::size_t> counts;
+  for (const auto& row : table.rows) ++counts[row[column]];
+  json["distinct_labels"] = counts.size();
+  constexpr std::size_t kShown = 200;
+  if (counts.size() <= kShown)
+    for (const auto& [name, count] : counts) json["label_counts"][name] = count;
+  return json;
+}
+
+Json inspect_path(const InspectArguments& arguments, Communicator& world) {
+  const std::filesystem::path path = arguments.path;
+  if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
+  if (std::filesystem::is_directory(path)) return inspect_model(path, arguments.tensors);
+  if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
+  if (path.extension() == ".safetensors") return inspect_safetensors(path, arguments.tensors);
+  return inspect_table(path, arguments.label);
+}
+
+/// "name: value" lines; lists of objects one a line.
+void print_text(const Json& json) {
+  for (const auto& [name, value] : json.items()) {
+    const bool rows = value.is_array() && !value.empty() && value.front().is_object();
+    if (!rows && !value.is_object()) {
+      std::printf("%-20s %s\n", name.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      continue;
+    }
+    std::printf("%s\n", name.c_str());
+    for (const auto& [key, item] : value.items())
+      std::printf("  %s%s%s\n", rows ? "" : key.c_str(), rows ? "" : ": ", item.dump().c_str());
+  }
+}
+
+}  // namespace
+
+Command add_inspect_command(CLI::App& app) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command = app.add_subcommand("inspect", "Show what a model folder, checkpoint, weights or data file holds");
+  command->add_option("path", arguments->path, "Model folder, .h5, .safetensors, .csv, .tsv or .jsonl")->required();
+  command->add_option("--label", arguments->label, "Column whose values are counted in a data file")
+      ->capture_default_str();
+  command->add_flag("--tensors", arguments->tensors, "List every tensor");
+  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
+  command->footer(
+      "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent");
+  return {command, [arguments](CommandContext& context) {
+            const Json json = inspect_path(*arguments, context.world);
+            if (!context.speaks()) return kExitDone;
+            if (arguments->json) {
+              std::printf("%s\n", json.dump().c_str());
+            } else {
+              print_text(json);
+            }
+            return kExitDone;
+          }};
+}
+
+}  // namespace temper
