@@ -14,13 +14,13 @@
 namespace temper {
 
 /// Class of a token that no loss and no metric counts.
-inline constexpr std::int32_t kNotCounted = -100;
+inline constexpr std::int32_t kUnlabelled = -100;
 
 struct Dataset {
   std::vector<std::int32_t> ids;           ///< [tokens] of all rows, one row after the other
   std::vector<std::int32_t> types;         ///< [tokens] segment of each token
   std::vector<std::int64_t> starts = {0};  ///< [rows + 1] where each row begins in ids
-  std::vector<std::int32_t> classes;       ///< [rows], or [tokens] with kNotCounted; empty where rows have none
+  std::vector<std::int32_t> classes;       ///< [rows], or [tokens] with kUnlabelled; empty where rows have none
   std::vector<float> targets;              ///< [rows, target_width]: numbers, or 0 and 1 for multi-label
   std::int32_t target_width = 0;
 
@@ -65,7 +65,7 @@ struct TokenizeOptions {
 ///
 /// single_class and multi_label: the names of `labels` become ids, or 0 and 1. regression: one number a row, or a JSON
 /// array of one number a name where `labels` names the targets. token_class: the text holds words (split_words); the
-/// first token of each word has the word's class, all others kNotCounted. Throws Error, with file and line, for an
+/// first token of each word has the word's class, all others kUnlabelled. Throws Error, with file and line, for an
 /// unknown label, what is no finite number, more or fewer labels than words, text that is not UTF-8, and a row
 /// without a token; and for a missing column.
 Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
@@ -99,10 +100,9 @@ class RowTokenizer {
   [[nodiscard]] std::int32_t class_of(const std::string& label) const {
     if (const auto id = labels_.id_of(label)) return *id;
     if (label.empty())
-      throw Error("the label in column \"{}\" is empty; give the row a label or take it out", place(row),
-                  label_column_);
+      throw Error("the label in column \"{}\" is empty; give the row a label or take it out", label_column_);
     const std::string nearest = nearest_name(label, labels_.names());
-    throw Error("unknown label \"{}\" in column \"{}\"{}; known labels are {}", label, label_column_,
+    throw Error("unknown label {} in column \"{}\"{}; known labels are {}", quoted_name(label), label_column_,
                 nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()));
   }
 
@@ -119,9 +119,9 @@ class RowTokenizer {
       throw Error("column \"{}\" holds {} numbers, expected {}", label_column_, parts.size(), block.target_width);
     for (const std::string& part : parts) {
       const std::optional<double> number = parse_number(part);
-      // A number that f32 cannot hold would become infinite.
-      if (!number || !std::isfinite(static_cast<float>(*number)))
-        throw Error("found \"{}\" in column \"{}\", expected a finite number", part, label_column_);
+      // Targets are f32.
+      if (!number || std::abs(*number) > std::numeric_limits<float>::max())
+        throw Error("found {} in column \"{}\", expected a finite number", quoted_name(part), label_column_);
       block.targets.push_back(static_cast<float>(*number));
     }
   }
@@ -139,9 +139,9 @@ class RowTokenizer {
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> text_classes;
     for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : kNotCounted;
+      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : kUnlabelled;
       const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
-      for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kNotCounted);
+      for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kUnlabelled);
       ids.insert(ids.end(), pieces.begin(), pieces.end());
     }
     // The places of the text are sent through the template instead of its ids, to see where they come out: -1, -2, ...
@@ -152,7 +152,7 @@ class RowTokenizer {
     for (std::int32_t& id : encoding.ids) {
       const bool special = id >= 0;
       const std::size_t i = special ? 0 : static_cast<std::size_t>(-1 - static_cast<std::int64_t>(id));
-      classes.push_back(special ? kNotCounted : text_classes[i]);
+      classes.push_back(special ? kUnlabelled : text_classes[i]);
       if (!special) id = ids[i];
     }
     return encoding;

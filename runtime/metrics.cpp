@@ -295,13 +295,13 @@ Metrics classification_metrics(const ClassificationCounts& counts) {
   }
   metrics.values = {{"loss", ratio(counts.loss_sum, counts.loss_weight)},
                     {"accuracy", ratio(correct, rows)},
+                    {"macro_f1", macro(scores, &ClassScores::f1)},
+                    {"weighted_f1", weighted(scores, &ClassScores::f1)},
+                    {"matthews", matthews(rows, correct, truths, predictions)},
                     {"macro_precision", macro(scores, &ClassScores::precision)},
                     {"macro_recall", macro(scores, &ClassScores::recall)},
-                    {"macro_f1", macro(scores, &ClassScores::f1)},
                     {"weighted_precision", weighted(scores, &ClassScores::precision)},
-                    {"weighted_recall", weighted(scores, &ClassScores::recall)},
-                    {"weighted_f1", weighted(scores, &ClassScores::f1)},
-                    {"matthews", matthews(rows, correct, truths, predictions)}};
+                    {"weighted_recall", weighted(scores, &ClassScores::recall)}};
   return metrics;
 }
 
@@ -320,11 +320,11 @@ Metrics regression_metrics(const RegressionPairs& pairs) {
       mean.*score += scores.*score / static_cast<double>(outputs);
   }
   return {{{"loss", ratio(pairs.loss_sum, pairs.loss_weight)},
-           {"mean_squared_error", mean.squared},
-           {"mean_absolute_error", mean.absolute},
            {"pearson", mean.pearson},
            {"spearman", mean.spearman},
-           {"r2", mean.r2}},
+           {"r2", mean.r2},
+           {"mean_squared_error", mean.squared},
+           {"mean_absolute_error", mean.absolute}},
           {}};
 }
 
@@ -338,14 +338,14 @@ Metrics multi_label_metrics(const MultiLabelCounts& counts) {
   const ClassScores micro = class_scores(sum_of(counts.true_positives), false_positives, false_negatives);
   const auto labels = static_cast<std::int64_t>(scores.size());
   return {{{"loss", ratio(counts.loss_sum, counts.loss_weight)},
+           {"micro_f1", micro.f1},
+           {"macro_f1", macro(scores, &ClassScores::f1)},
            {"subset_accuracy", ratio(counts.exact_rows, counts.rows)},
+           {"weighted_f1", weighted(scores, &ClassScores::f1)},
            {"micro_precision", micro.precision},
            {"micro_recall", micro.recall},
-           {"micro_f1", micro.f1},
            {"macro_precision", macro(scores, &ClassScores::precision)},
            {"macro_recall", macro(scores, &ClassScores::recall)},
-           {"macro_f1", macro(scores, &ClassScores::f1)},
-           {"weighted_f1", weighted(scores, &ClassScores::f1)},
            {"hamming_loss", ratio(false_positives + false_negatives, labels * counts.rows)}},
           {}};
 }

@@ -68,24 +68,24 @@ struct LanguageModelCounts {
 };
 
 struct Metrics {
-  std::vector<std::pair<std::string, double>> values;  ///< in the order in which they are shown; loss first
+  std::vector<std::pair<std::string, double>> values;  ///< loss first, then what matters most
   std::vector<std::vector<std::int64_t>> confusion;    ///< [truth][predicted]; empty for other tasks
 
   /// Throws a usage Error that names the nearest metric and lists all.
   [[nodiscard]] double value(std::string_view metric) const;
 };
 
-/// loss, accuracy, macro and weighted precision, recall and F1, matthews. Macro means run over the classes that occur
-/// as truth or prediction. `matthews` is R_K (Gorodkin 2004, "Comparing two K-category assignments by a K-category
-/// correlation coefficient"), for two classes Matthews' phi.
+/// loss, accuracy, macro and weighted F1, matthews, macro and weighted precision and recall. Macro means run over the
+/// classes that occur as truth or prediction. `matthews` is R_K (Gorodkin 2004, "Comparing two K-category assignments
+/// by a K-category correlation coefficient"), for two classes Matthews' phi.
 Metrics classification_metrics(const ClassificationCounts& counts);
 
-/// loss, mean_squared_error, mean_absolute_error, pearson, spearman (ties get the mean of their ranks), r2. Correlation
+/// loss, pearson, spearman (ties get the mean of their ranks), r2, mean_squared_error, mean_absolute_error. Correlation
 /// with a constant is 0. `r2` of constant truths is 1 where every prediction is exact, else 0.
 Metrics regression_metrics(const RegressionPairs& pairs);
 
-/// loss, subset_accuracy (every label of a row right), micro and macro precision, recall and F1, weighted_f1,
-/// hamming_loss (part of all labels that are wrong). Macro means run over all labels.
+/// loss, micro and macro F1, subset_accuracy (every label of a row right), weighted_f1, micro and macro precision and
+/// recall, hamming_loss (part of all labels that are wrong). Macro means run over all labels.
 Metrics multi_label_metrics(const MultiLabelCounts& counts);
 
 /// loss (mean negative log-likelihood in nats), perplexity (its exponential), accuracy.

@@ -54,7 +54,7 @@ class Trainer {
         options_(options),
         start_(Clock::now()),
         folder_(configuration.output.dir),
-        reporter_(configuration, communicator.rank() == 0, options) {}
+        reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns) {}
 
   TrainReport run();
 
@@ -72,6 +72,7 @@ class Trainer {
   void train_phase();
   double learning_rate(const PhasePlan& phase) const;
   void advance(const StepOutcome& outcome);
+  void report_step(const StepOutcome& outcome, double learning_rate);
   bool evaluation_due() const;
   void evaluate_and_judge();
   void save();
@@ -119,7 +120,8 @@ class Trainer {
   Metrics last_;
   Metrics best_;
   Metrics test_;
-  double step_seconds_ = 0.0;
+  double step_seconds_ = 0.0;  ///< of this start, like the next three
+  std::int64_t steps_here_ = 0;
   std::int64_t examples_ = 0;
   std::int64_t tokens_ = 0;
   double seconds_to_first_step_ = 0.0;
@@ -306,9 +308,17 @@ Tensor Trainer::class_weights() const {
 }
 
 void Trainer::describe_start() {
-  reporter_.start({communicator_.size(), state_.threads, data_->train.rows(), data_->validation.rows(),
-                   data_->test.rows(), static_cast<std::int64_t>(data_->labels.size()), total_steps_, state_.step,
-                   state_.grains});
+  RunSummary summary;
+  summary.ranks = communicator_.size();
+  summary.threads = state_.threads;
+  summary.train_rows = data_->train.rows();
+  summary.validation_rows = data_->validation.rows();
+  summary.test_rows = data_->test.rows();
+  summary.labels = static_cast<std::int64_t>(data_->labels.size());
+  summary.first_step = state_.step;
+  summary.total_steps = total_steps_;
+  summary.grains = state_.grains;
+  reporter_.start(summary);
 }
 
 std::vector<PhasePlan> Trainer::phases() const {
@@ -382,11 +392,7 @@ void Trainer::train_phase() {
     state_.examples += batch.global_rows;
     state_.seconds += seconds;
     if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
-    reporter_.step({state_.step, total_steps_, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_),
-                    outcome.loss, rate, outcome.gradient_norm, static_cast<double>(examples_) / step_seconds_,
-                    static_cast<double>(tokens_) / step_seconds_,
-                    static_cast<double>(total_steps_ - state_.step) * step_seconds_ /
-                        static_cast<double>(std::max<std::int64_t>(1, reporter_.steps_shown()))});
+    report_step(outcome, rate);
 
     // After the last step there is nothing to come back for: the run is finished instead.
     stop_ = outcome.stop_requested && state_.step < total_steps_;
@@ -431,6 +437,22 @@ void Trainer::advance(const StepOutcome& outcome) {
   }
   tokens_ += outcome.tokens;
   state_.tokens += outcome.tokens;
+}
+
+void Trainer::report_step(const StepOutcome& outcome, double learning_rate) {
+  ++steps_here_;
+  ProgressLine line;
+  line.step = state_.step;
+  line.total_steps = total_steps_;
+  line.epoch = static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_);
+  line.loss = outcome.loss;
+  line.learning_rate = learning_rate;
+  line.gradient_norm = outcome.gradient_norm;
+  line.examples_per_second = static_cast<double>(examples_) / step_seconds_;
+  line.tokens_per_second = static_cast<double>(tokens_) / step_seconds_;
+  line.seconds_left =
+      static_cast<double>(total_steps_ - state_.step) * step_seconds_ / static_cast<double>(steps_here_);
+  reporter_.step(line);
 }
 
 bool Trainer::evaluation_due() const {

@@ -67,7 +67,6 @@ struct ModelFixture {
     const auto mask = values_of<std::int64_t>(inputs.tensors().at("attention_mask"));
     const TensorView& label_view = inputs.tensors().at("labels");
     const std::int64_t length = ids_view.shape[1];
-    batch.sequence_starts.push_back(0);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto position = static_cast<std::int64_t>(i) % length;
       if (mask[i] != 0) {

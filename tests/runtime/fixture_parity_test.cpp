@@ -176,8 +176,8 @@ TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Encoders, FixtureParity, testing::ValuesIn(testing_support::encoder_fixtures()),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& fixture) {
+                           std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

@@ -2,9 +2,8 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
-#include <type_traits>
-#include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "tensor/kernels/cpu/column_sums.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"

@@ -37,11 +37,10 @@ HWY_EXPORT(transpose_rows);
 
 void transpose_matrix(ConstMatrix x, float* y, std::int64_t stride) {
   constexpr std::int64_t kGranule = 16;
-  parallel_ranges(
-      x.rows, x.columns,
-      [&](std::int64_t begin, std::int64_t end) { HWY_DYNAMIC_DISPATCH(transpose_rows)
-                                                  (x, y, stride, begin, end); },
-      kGranule);
+  const auto turn = [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(transpose_rows)(x, y, stride, begin, end);
+  };
+  parallel_ranges(x.rows, x.columns, turn, kGranule);
 }
 
 }  // namespace temper

@@ -71,6 +71,19 @@ TEST_P(ActivationTest, NoActivationMayWriteOverItsInput) {
   EXPECT_EQ(z(1, 8), before + 1.0F);
 }
 
+TEST_P(ActivationTest, AnActivationMayWriteOverItsInput) {
+  for (const Activation activation : kActivations) {
+    auto z = TestMatrix::random(3, 33, 1, 35);
+    auto in_place = z;
+    const std::vector<float> bias(33, 0.5F);
+    TestMatrix y(3, 33);
+    kernels_.bias_activation_forward(z, bias.data(), activation, y);
+    kernels_.bias_activation_forward(in_place, bias.data(), activation, in_place);
+    EXPECT_EQ(in_place.values(), y.values());
+    EXPECT_TRUE(in_place.gaps_untouched());
+  }
+}
+
 TEST_P(ActivationTest, GeluIsRelativelyExactFarFromZero) {
   TestMatrix z(1, 4001);
   for (std::int64_t j = 0; j < z.columns(); ++j) {

@@ -1,0 +1,171 @@
+#include "data/diagnostics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/digest.h"
+#include "data/name_list.h"
+
+namespace temper {
+namespace {
+
+constexpr double kImbalance = 10.0;     // from here on a loss without class weights tends to ignore the rare class
+constexpr double kManyTruncated = 0.1;  // share of rows
+constexpr double kManyUnknown = 0.01;   // share of tokens
+
+std::uint64_t digest(std::string_view text) { return xxh3(std::as_bytes(std::span(text))); }
+
+/// What identifies the text of a row, or the pair of its texts: 64 bits are enough to count by.
+class RowText {
+ public:
+  RowText(const Table& table, const ColumnChoice& columns) : table_(table), text_(column_index(table, columns.text)) {
+    if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
+  }
+  [[nodiscard]] std::uint64_t identity(std::size_t row) const {
+    const std::string& text = table_.rows[row][text_];
+    if (!pair_) return digest(text);
+    return digest(std::to_string(text.size()) + ":" + text + table_.rows[row][*pair_]);
+  }
+  [[nodiscard]] bool is_blank(std::size_t row) const {
+    return table_.rows[row][text_].find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+  }
+
+ private:
+  const Table& table_;
+  std::size_t text_;
+  std::optional<std::size_t> pair_;
+};
+
+std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
+
+/// How often each label occurs.
+std::vector<std::int64_t> label_counts(const Dataset& dataset, std::size_t labels) {
+  std::vector<std::int64_t> counts(labels);
+  for (const std::int32_t label : dataset.classes)
+    if (label >= 0 && std::cmp_less(label, labels)) ++counts[static_cast<std::size_t>(label)];
+  if (std::cmp_equal(dataset.target_width, labels))
+    for (std::size_t i = 0; i < dataset.targets.size(); ++i) counts[i % labels] += dataset.targets[i] > 0.5F ? 1 : 0;
+  return counts;
+}
+
+}  // namespace
+
+std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& columns) {
+  const RowText texts(train, columns);
+  std::optional<std::size_t> label;
+  if (!columns.label.empty()) label = column_index(train, columns.label);
+  std::unordered_map<std::uint64_t, std::uint64_t> label_of;
+  std::unordered_set<std::uint64_t> conflicting;
+  std::int64_t duplicates = 0;
+  std::int64_t blank = 0;
+  for (std::size_t row = 0; row < train.rows.size(); ++row) {
+    if (texts.is_blank(row)) ++blank;
+    const std::uint64_t text = texts.identity(row);
+    const auto [known, is_new] = label_of.emplace(text, label ? digest(train.rows[row][*label]) : 0);
+    if (is_new) continue;
+    ++duplicates;
+    if (label && known->second != digest(train.rows[row][*label])) conflicting.insert(text);
+  }
+  const std::string file = train.path.string();
+  const auto rows = static_cast<double>(train.rows.size());
+  std::vector<Finding> findings;
+  if (duplicates > 0)
+    findings.push_back(
+        {Severity::note, "duplicates",
+         fmt::format("{}: {} of {} rows repeat the text of an earlier row", file, duplicates, train.rows.size()),
+         static_cast<double>(duplicates) / rows});
+  if (!conflicting.empty())
+    findings.push_back(
+        {Severity::warning, "conflicting_labels",
+         fmt::format("{}: {} texts occur with different labels; at most one can be learnt", file, conflicting.size()),
+         static_cast<double>(conflicting.size())});
+  if (blank > 0)
+    findings.push_back({Severity::warning, "empty_text",
+                        fmt::format("{}: {} of {} rows have an empty text in column \"{}\"", file, blank,
+                                    train.rows.size(), columns.text),
+                        static_cast<double>(blank) / rows});
+  return findings;
+}
+
+std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out, std::string_view role,
+                                      const ColumnChoice& columns) {
+  std::unordered_set<std::uint64_t> known;
+  const RowText train_texts(train, columns);
+  for (std::size_t row = 0; row < train.rows.size(); ++row) known.insert(train_texts.identity(row));
+  const RowText texts(held_out, columns);
+  std::int64_t shared = 0;
+  for (std::size_t row = 0; row < held_out.rows.size(); ++row) shared += known.contains(texts.identity(row)) ? 1 : 0;
+  if (shared == 0) return {};
+  return {{Severity::warning, "leakage",
+           fmt::format("{}: {} of {} {} rows have a text that is in the training data too; {} metrics will be too good",
+                       held_out.path.string(), shared, held_out.rows.size(), role, role),
+           static_cast<double>(shared) / static_cast<double>(held_out.rows.size())}};
+}
+
+std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels) {
+  if (labels.size() == 0) return {};
+  const std::vector<std::int64_t> counts = label_counts(train, labels.size());
+  std::vector<Finding> findings;
+  std::vector<std::string> unused;
+  std::optional<std::size_t> rarest;
+  for (std::size_t label = 0; label < counts.size(); ++label) {
+    if (counts[label] == 0) {
+      unused.push_back(labels.names()[label]);
+    } else if (!rarest || counts[label] < counts[*rarest]) {
+      rarest = label;
+    }
+  }
+  if (!unused.empty())
+    findings.push_back(
+        {Severity::warning, "unused_label",
+         fmt::format("no training row has the label{} {}; the model cannot learn {}", unused.size() == 1 ? "" : "s",
+                     name_list(unused), unused.size() == 1 ? "it" : "them"),
+         static_cast<double>(unused.size())});
+  if (!rarest) return findings;
+  const auto most = static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin());
+  const double ratio = static_cast<double>(counts[most]) / static_cast<double>(counts[*rarest]);
+  if (ratio >= kImbalance)
+    findings.push_back({Severity::warning, "class_imbalance",
+                        fmt::format("the label {} occurs {} times and {} only {} times in the training data; consider "
+                                    "class weights, and judge by macro F1 rather than accuracy",
+                                    quoted_name(labels.names()[most]), counts[most],
+                                    quoted_name(labels.names()[*rarest]), counts[*rarest]),
+                        ratio});
+  return findings;
+}
+
+std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length) {
+  std::vector<Finding> findings;
+  std::int64_t full = 0;
+  for (std::int64_t row = 0; row < train.rows(); ++row) full += std::cmp_equal(train.length(row), max_length) ? 1 : 0;
+  if (full > 0) {
+    const double share = static_cast<double>(full) / static_cast<double>(train.rows());
+    findings.push_back({share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
+                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies beyond it is "
+                                    "cut off",
+                                    full, train.rows(), percent(share), max_length),
+                        share});
+  }
+  std::optional<std::int32_t> unknown;
+  for (const std::string_view name : {"[UNK]", "<unk>"})
+    if (!unknown) unknown = tokenizer.id_of(name);
+  if (!unknown) return findings;
+  const std::int64_t count = std::count(train.ids.begin(), train.ids.end(), *unknown);
+  if (count > 0) {
+    const double share = static_cast<double>(count) / static_cast<double>(train.tokens());
+    findings.push_back({share >= kManyUnknown ? Severity::warning : Severity::note, "unknown_tokens",
+                        fmt::format("{} of {} training tokens ({}) are not in the tokenizer's vocabulary", count,
+                                    train.tokens(), percent(share)),
+                        share});
+  }
+  return findings;
+}
+
+}  // namespace temper

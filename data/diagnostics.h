@@ -1,0 +1,41 @@
+// What would spoil a fine-tune without an error: classes that hardly occur, the same text in training and test data,
+// texts that are cut, tokens that the network never saw.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/labels.h"
+#include "data/table.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace temper {
+
+enum class Severity { note, warning };
+
+struct Finding {
+  Severity severity = Severity::note;
+  std::string name;      ///< one word for programs, such as "class_imbalance"
+  std::string sentence;  ///< for the user: what was found, where, and what to do
+  double value = 0.0;    ///< the ratio, share or count that the sentence tells
+};
+
+/// duplicates: rows of `train` whose text occurs before; conflicting_labels: texts that occur with different labels;
+/// empty_text: rows whose text is empty or blank.
+std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& columns);
+
+/// leakage: rows of `held_out` whose text occurs in `train`. `role` names it: "validation" or "test".
+std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out, std::string_view role,
+                                      const ColumnChoice& columns);
+
+/// class_imbalance: the most frequent class has ten times as many rows as the least frequent, or more; unused_label: a
+/// label that no row has. Of single and multiple labels and of words' classes.
+std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels);
+
+/// truncated: rows that fill the length limit, which almost always means that they were cut; unknown_tokens: the share
+/// of tokens that stand for what the vocabulary lacks.
+std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length);
+
+}  // namespace temper

@@ -1,0 +1,139 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "data/sampler.h"
+
+namespace temper {
+namespace {
+
+void require_at_least(const char* name, std::int64_t value, std::int64_t least) {
+  if (value < least) throw Error("the loader's {} is {}, expected at least {}", name, value, least);
+}
+
+void check(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start) {
+  require_at_least("batch size", options.batch_size, 1);
+  require_at_least("number of grains", options.grains, 1);
+  require_at_least("first grain", options.first_grain, 0);
+  require_at_least("last grain", options.last_grain, options.first_grain);
+  require_at_least("number of grains", options.grains, options.last_grain);
+  require_at_least("number of micro-batches", options.micro_batches, 1);
+  require_at_least("number of steps packed ahead", options.prefetch, 1);
+  require_at_least("epoch", start.epoch, 0);
+  require_at_least("step", start.step, 0);
+  if (dataset.rows() == 0) throw Error("there are no rows to load");
+  const std::int64_t steps = steps_per_epoch(dataset.rows(), options.batch_size);
+  if (start.step > steps)
+    throw Error("the data position is step {} of an epoch of {} steps; data file or batch size differ from the run's",
+                start.step, steps);
+}
+
+}  // namespace
+
+Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosition position,
+               std::span<const std::int64_t> order, std::span<const std::int64_t> lengths) {
+  const std::int64_t first = position.step * options.batch_size;
+  const std::int64_t count = std::min(options.batch_size, dataset.rows() - first);
+  const auto batch_rows = order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+  const GrainAssignment assignment = assign_grains(batch_rows, lengths, options.grains);
+  Step step{position, count, {}};
+  for (int g = options.first_grain; g < options.last_grain; ++g) {
+    const std::span<const std::int64_t> rows = assignment.rows[static_cast<std::size_t>(g)];
+    const auto parts = static_cast<std::size_t>(options.micro_batches);
+    std::vector<Batch>& micro_batches = step.grains.emplace_back();
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t begin = rows.size() * part / parts;
+      const std::size_t end = rows.size() * (part + 1) / parts;
+      micro_batches.push_back(pack(dataset, rows.subspan(begin, end - begin)));
+    }
+  }
+  return step;
+}
+
+class Loader::Prefetcher {
+ public:
+  Prefetcher(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start)
+      : dataset_(dataset),
+        options_(options),
+        thread_([this, start](const std::stop_token& stop) { run(start, stop); }) {}
+
+  std::optional<Step> next() {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return !ready_.empty() || ended_; });
+    if (ready_.empty()) {
+      if (error_) std::rethrow_exception(error_);
+      return std::nullopt;
+    }
+    Step step = std::move(ready_.front());
+    ready_.pop_front();
+    lock.unlock();
+    emptied_.notify_one();
+    return step;
+  }
+
+ private:
+  void run(LoaderPosition position, const std::stop_token& stop) {
+    std::exception_ptr error;
+    try {
+      produce(position, stop);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const std::lock_guard lock(mutex_);
+    error_ = error;
+    ended_ = true;
+    filled_.notify_all();
+  }
+
+  void produce(LoaderPosition position, const std::stop_token& stop) {
+    const std::vector<std::int64_t> lengths = dataset_.lengths();
+    const std::int64_t steps = steps_per_epoch(dataset_.rows(), options_.batch_size);
+    for (; options_.epochs < 0 || position.epoch < options_.epochs; position = {position.epoch + 1, 0}) {
+      const std::vector<std::int64_t> order =
+          epoch_order(dataset_.rows(), options_.seed, position.epoch, options_.shuffle);
+      for (; position.step < steps; ++position.step) {
+        if (stop.stop_requested()) return;
+        if (!put(make_step(dataset_, options_, position, order, lengths), stop)) return;
+      }
+    }
+  }
+
+  /// Waits for room; false if the loader is being destroyed.
+  bool put(Step step, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    if (!emptied_.wait(lock, stop, [this] { return std::cmp_less(ready_.size(), options_.prefetch); })) return false;
+    ready_.push_back(std::move(step));
+    lock.unlock();
+    filled_.notify_one();
+    return true;
+  }
+
+  const Dataset& dataset_;
+  const LoaderOptions options_;
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::condition_variable_any emptied_;
+  std::deque<Step> ready_;
+  std::exception_ptr error_;
+  bool ended_ = false;
+  std::jthread thread_;  // last, so that it ends before what it uses
+};
+
+Loader::Loader(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start) {
+  check(dataset, options, start);
+  prefetcher_ = std::make_unique<Prefetcher>(dataset, options, start);
+}
+
+Loader::~Loader() = default;
+
+std::optional<Step> Loader::next() { return prefetcher_->next(); }
+
+}  // namespace temper

@@ -1,0 +1,69 @@
+// Batches ahead of their use: a thread packs the next steps while the current one is computed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/dataset.h"
+
+namespace temper {
+
+/// Where in the data a run stands; part of a checkpoint.
+struct LoaderPosition {
+  std::int64_t epoch = 0;
+  std::int64_t step = 0;  ///< in the epoch
+
+  friend bool operator==(const LoaderPosition&, const LoaderPosition&) = default;
+};
+
+struct LoaderOptions {
+  std::int64_t batch_size = 32;  ///< rows, over all grains
+  int grains = 1;                ///< parts of a batch, over all ranks
+  int first_grain = 0;           ///< this rank has grains [first_grain, last_grain)
+  int last_grain = 1;
+  int micro_batches = 1;  ///< contiguous parts of a grain, of about equally many rows
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  std::int64_t epochs = 1;  ///< where the data ends; endless if negative
+  int prefetch = 2;         ///< steps that are packed ahead
+};
+
+struct Step {
+  LoaderPosition position;                 ///< of this step
+  std::int64_t global_rows = 0;            ///< over all ranks
+  std::vector<std::vector<Batch>> grains;  ///< [this rank's grains][micro_batches], empty batches where rows are few
+};
+
+/// What a step holds: a pure function of its arguments, and what the loader makes ahead. `order`: epoch_order of the
+/// step's epoch; `lengths`: of the dataset.
+Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosition position,
+               std::span<const std::int64_t> order, std::span<const std::int64_t> lengths);
+
+/// For one consuming thread.
+///
+///     Loader loader(dataset, options, {.epoch = 0, .step = 0});
+///     while (std::optional<Step> step = loader.next()) train(*step);
+class Loader {
+ public:
+  /// Begins at `start`. The dataset must outlive the loader and not change. Throws Error for options out of range, a
+  /// start beyond its epoch, and a dataset without rows.
+  Loader(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start);
+  /// Ends the thread, wherever it is.
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next step; nothing at the end of the last epoch. Throws what the thread threw, once the steps before it are
+  /// used up.
+  std::optional<Step> next();
+
+ private:
+  class Prefetcher;
+  std::unique_ptr<Prefetcher> prefetcher_;
+};
+
+}  // namespace temper
