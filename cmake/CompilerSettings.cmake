@@ -10,6 +10,9 @@ endif()
 # Results must not depend on which compiler fused which multiplication with which addition.
 target_compile_options(temper_settings INTERFACE -ffp-contract=off)
 
+# MPI's old C++ bindings would ask for a library of their own.
+target_compile_definitions(temper_settings INTERFACE OMPI_SKIP_MPICXX=1 MPICH_SKIP_MPICXX=1)
+
 if(TEMPER_SANITIZE)
   target_compile_options(temper_settings INTERFACE -fsanitize=${TEMPER_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

@@ -6,7 +6,6 @@ function(temper_missing what package)
                       "(launch/install-dependencies.sh installs everything that Temper needs).")
 endfunction()
 
-set(MPI_CXX_SKIP_MPICXX ON)
 find_package(MPI COMPONENTS C QUIET)
 if(NOT MPI_C_FOUND)
   temper_missing("MPI" "libopenmpi-dev openmpi-bin")

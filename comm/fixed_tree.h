@@ -22,6 +22,9 @@ struct TreeNode {
 /// With more ranks than leaves the last ranks own none.
 TreeNode leaves_of_rank(int leaves, int ranks, int rank);
 
+/// Where a node of more than one leaf is cut into its children.
+int tree_middle(TreeNode node);
+
 /// The fewest nodes of the tree over `leaves` leaves whose union is [range.begin, range.end), left to right.
 std::vector<TreeNode> cover(int leaves, TreeNode range);
 

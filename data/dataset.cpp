@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <tuple>
 
 #include "base/error.h"
 
@@ -16,9 +18,9 @@ constexpr std::uint64_t kMagic = 0x31415441'44504D54;  // "TMPDATA1" in memory
 using Header = std::array<std::uint64_t, 7>;
 
 template <typename T>
-void append(std::vector<std::byte>& bytes, const T* values, std::size_t count) {
-  const auto view = std::as_bytes(std::span(values, count));
-  bytes.insert(bytes.end(), view.begin(), view.end());
+std::byte* put(std::byte* to, std::span<const T> values) {
+  if (!values.empty()) std::memcpy(to, values.data(), values.size_bytes());
+  return to + values.size_bytes();
 }
 
 template <typename T>
@@ -92,16 +94,17 @@ std::vector<std::byte> serialize(const Dataset& dataset) {
                          dataset.starts.size(),
                          dataset.classes.size(),
                          dataset.targets.size()};
-  std::vector<std::byte> bytes;
-  bytes.reserve(sizeof(Header) +
-                4 * (dataset.ids.size() + dataset.types.size() + dataset.classes.size() + dataset.targets.size()) +
-                8 * dataset.starts.size());
-  append(bytes, header.data(), header.size());
-  append(bytes, dataset.ids.data(), dataset.ids.size());
-  append(bytes, dataset.types.data(), dataset.types.size());
-  append(bytes, dataset.starts.data(), dataset.starts.size());
-  append(bytes, dataset.classes.data(), dataset.classes.size());
-  append(bytes, dataset.targets.data(), dataset.targets.size());
+  const auto [ids, types, starts, classes, targets] =
+      std::tuple(std::span(dataset.ids), std::span(dataset.types), std::span(dataset.starts),
+                 std::span(dataset.classes), std::span(dataset.targets));
+  std::vector<std::byte> bytes(sizeof(Header) + ids.size_bytes() + types.size_bytes() + starts.size_bytes() +
+                               classes.size_bytes() + targets.size_bytes());
+  std::byte* end = put(bytes.data(), std::span<const std::uint64_t>(header));
+  end = put(end, ids);
+  end = put(end, types);
+  end = put(end, starts);
+  end = put(end, classes);
+  put(end, targets);
   return bytes;
 }
 

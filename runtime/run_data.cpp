@@ -140,6 +140,18 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
   add_file("train", section.train, data.train);
   add_file("validation", section.validation, data.validation);
   add_file("test", section.test, data.test);
+  if (communicator.rank() == 0) {
+    // The findings are for a person; one rank looks.
+    const ColumnChoice columns = columns_of(configuration, task);
+    const auto add = [&](std::vector<Finding> findings) {
+      data.findings.insert(data.findings.end(), findings.begin(), findings.end());
+    };
+    add(diagnose_texts(train, columns));
+    if (!validation.rows.empty()) add(diagnose_overlap(train, validation, "validation", columns));
+    if (!test.rows.empty()) add(diagnose_overlap(train, test, "test", columns));
+    if (task != Task::masked_lm && task != Task::regression) add(diagnose_labels(data.train, data.labels));
+    add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));
+  }
   return data;
 }
 

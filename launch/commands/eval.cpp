@@ -2,6 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"

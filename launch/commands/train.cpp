@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/signals.h"

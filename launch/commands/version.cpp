@@ -3,6 +3,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "version.h"

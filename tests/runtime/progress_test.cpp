@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,10 +56,19 @@ class Screen {
   std::FILE* file_;
 };
 
-/// Sets NO_COLOR for its lifetime.
-struct WithoutColours {
-  WithoutColours() { ::setenv("NO_COLOR", "1", 1); }
-  ~WithoutColours() { ::unsetenv("NO_COLOR"); }
+/// Sets NO_COLOR to `value` for its lifetime; empty means that colours are welcome.
+class NoColour {
+ public:
+  explicit NoColour(const char* value) {
+    if (const char* before = std::getenv("NO_COLOR")) before_ = before;
+    ::setenv("NO_COLOR", value, 1);
+  }
+  ~NoColour() { before_ ? ::setenv("NO_COLOR", before_->c_str(), 1) : ::unsetenv("NO_COLOR"); }
+  NoColour(const NoColour&) = delete;
+  NoColour& operator=(const NoColour&) = delete;
+
+ private:
+  std::optional<std::string> before_;
 };
 
 std::size_t columns_of(const std::string& text) {
@@ -182,20 +192,18 @@ TEST(ProgressOnATerminal, AnErrorStandsBelowTheBar) {
 }
 
 TEST(ProgressOnATerminal, HonoursNoColor) {
+  const auto draw = [](const Screen& screen, const char* no_colour) {
+    const NoColour set(no_colour);
+    Progress progress(screen.stream(), /*terminal=*/true, 80);
+    progress.update(kLine);
+  };
   const Screen coloured;
-  {
-    Progress progress(coloured.stream(), /*terminal=*/true, 80);
-    progress.update(kLine);
-  }
-  EXPECT_NE(coloured.bytes().find("\x1b[36m"), std::string::npos);
-
-  const WithoutColours asked;
   const Screen plain;
-  {
-    Progress progress(plain.stream(), /*terminal=*/true, 80);
-    progress.update(kLine);
-  }
-  EXPECT_EQ(plain.bytes().find('m' /* ends a colour */, plain.bytes().find('\x1b')), std::string::npos);
+  draw(coloured, "");
+  draw(plain, "1");
+  EXPECT_NE(coloured.bytes().find("\x1b[36m"), std::string::npos);
+  // The only escape left erases the rest of the line.
+  EXPECT_EQ(plain.bytes().rfind('\x1b'), plain.bytes().find("\x1b[K"));
   EXPECT_EQ(plain.lines(), coloured.lines());
 }
 

@@ -1,0 +1,95 @@
+#include "comm/node_window.h"
+
+#include <mpi.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/error.h"
+#include "comm/node_communicator.h"
+
+namespace temper {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+std::size_t rounded_up(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + kPage - 1) / kPage * kPage; }
+
+class SoloWindow final : public NodeWindow {
+ public:
+  explicit SoloWindow(std::size_t bytes)
+      : size_(rounded_up(bytes)), block_(static_cast<std::byte*>(std::aligned_alloc(kPage, size_)), &std::free) {
+    if (block_ == nullptr) throw Error("out of memory: {} bytes for parameters and gradients", size_);
+    std::memset(block_.get(), 0, size_);
+  }
+  [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override { return {block_.get(), size_}; }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<std::byte, decltype(&std::free)> block_;
+};
+
+void check(int status, const char* call) {
+  if (status != MPI_SUCCESS) throw Error("{} failed: the node's ranks cannot share memory", call);
+}
+
+class SharedWindow final : public NodeWindow {
+ public:
+  SharedWindow(Communicator& communicator, MPI_Comm node, std::size_t bytes) {
+    local_rank_ = communicator.topology().local_rank;
+    const std::size_t mine = rounded_up(bytes);
+    require_room(node, mine);
+    void* base = nullptr;
+    // Parts in one piece, in the order of the ranks: every part is a multiple of a page, so each begins on one.
+    check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
+          "MPI_Win_allocate_shared");
+    check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
+    for (int rank = 0; rank < communicator.topology().local_size; ++rank) {
+      MPI_Aint size = 0;
+      int unit = 0;
+      void* start = nullptr;
+      check(MPI_Win_shared_query(window_, rank, &size, &unit, &start), "MPI_Win_shared_query");
+      parts_.emplace_back(static_cast<std::byte*>(start), static_cast<std::size_t>(size));
+    }
+    // Each rank touches its own part first, so that its pages lie in the memory nearest to it.
+    std::memset(base, 0, mine);
+    check(MPI_Barrier(node), "MPI_Barrier");
+  }
+  ~SharedWindow() override {
+    MPI_Win_unlock_all(window_);
+    MPI_Win_free(&window_);
+  }
+  [[nodiscard]] std::span<std::byte> part(int local_rank) const override {
+    return parts_[static_cast<std::size_t>(local_rank)];
+  }
+
+ private:
+  /// A window that does not fit ends later in a bus error, without a word; so ask before.
+  static void require_room(MPI_Comm node, std::size_t mine) {
+    unsigned long long wanted = mine;
+    check(MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, node), "MPI_Allreduce");
+    struct statvfs room {};
+    if (::statvfs("/dev/shm", &room) != 0) return;
+    const unsigned long long free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
+    if (wanted > free_bytes)
+      throw Error(
+          "/dev/shm has {} MiB free, but the ranks of this node need {} MiB to share gradients; make it larger "
+          "(mount -o remount,size=...), or freeze more layers",
+          free_bytes >> 20, wanted >> 20);
+  }
+
+  MPI_Win window_ = MPI_WIN_NULL;
+  std::vector<std::span<std::byte>> parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<NodeWindow> make_node_window(Communicator& communicator, std::size_t bytes) {
+  void* node = node_communicator_of(communicator);
+  if (node == nullptr) return std::make_unique<SoloWindow>(bytes);
+  return std::make_unique<SharedWindow>(communicator, static_cast<MPI_Comm>(node), bytes);
+}
+
+}  // namespace temper

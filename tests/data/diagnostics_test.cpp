@@ -1,0 +1,83 @@
+#include "data/diagnostics.h"
+
+#include <gtest/gtest.h>
+
+#include "data/csv_reader.h"
+#include "tests/data/temporary_folder.h"
+#include "tests/data/tokenizer/tokenizer_json.h"
+
+namespace temper {
+namespace {
+
+const ColumnChoice kColumns{"text", "", "label"};
+
+std::vector<std::string> names(const std::vector<Finding>& findings) {
+  std::vector<std::string> names;
+  for (const Finding& finding : findings) names.push_back(finding.name);
+  return names;
+}
+
+TEST(Diagnostics, GoodTextsGiveNoFindings) {
+  EXPECT_TRUE(diagnose_texts(parse_csv("text,label\na,x\nb,y\n", "a.csv"), kColumns).empty());
+}
+
+TEST(Diagnostics, CountDuplicatesConflictsAndBlanks) {
+  const std::vector<Finding> findings =
+      diagnose_texts(parse_csv("text,label\na,x\na,x\na,y\n\" \",x\nb,x\n", "a.csv"), kColumns);
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"duplicates", "conflicting_labels", "empty_text"}));
+  EXPECT_DOUBLE_EQ(findings[0].value, 0.4);
+  EXPECT_EQ(findings[0].sentence, "a.csv: 2 of 5 rows repeat the text of an earlier row");
+  EXPECT_EQ(findings[1].severity, Severity::warning);
+  EXPECT_DOUBLE_EQ(findings[1].value, 1.0);
+  EXPECT_DOUBLE_EQ(findings[2].value, 0.2);
+}
+
+TEST(Diagnostics, ComparePairsOfTexts) {
+  const Table table = parse_csv("text,other,label\na,b,x\na,c,x\nab,,x\n,ab,x\n", "a.csv");
+  EXPECT_EQ(names(diagnose_texts(table, {"text", "other", "label"})), (std::vector<std::string>{"empty_text"}));
+}
+
+TEST(Diagnostics, FindHeldOutTextsInTheTrainingData) {
+  const Table train = parse_csv("text,label\na,x\nb,y\n", "train.csv");
+  const std::vector<Finding> findings =
+      diagnose_overlap(train, parse_csv("text,label\nb,y\nc,x\nd,x\ne,x\n", "test.csv"), "test", kColumns);
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"leakage"}));
+  EXPECT_DOUBLE_EQ(findings[0].value, 0.25);
+  EXPECT_HAS(findings[0].sentence, "test.csv: 1 of 4 test rows");
+  EXPECT_TRUE(diagnose_overlap(train, parse_csv("text,label\nc,x\n", "test.csv"), "test", kColumns).empty());
+}
+
+TEST(Diagnostics, FindRareAndUnusedLabels) {
+  Dataset dataset;
+  dataset.classes.assign(20, 0);
+  dataset.classes.insert(dataset.classes.end(), {1, 1, kUnlabelled});
+  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"}));
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"unused_label", "class_imbalance"}));
+  EXPECT_HAS(findings[0].sentence, "no training row has the label \"z\"");
+  EXPECT_DOUBLE_EQ(findings[1].value, 10.0);
+  dataset.classes.insert(dataset.classes.end(), {1, 2, 2, 2});
+  EXPECT_TRUE(diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"})).empty());
+}
+
+TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
+  Dataset dataset;
+  dataset.target_width = 2;
+  for (int row = 0; row < 30; ++row) dataset.targets.insert(dataset.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
+  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y"}));
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"class_imbalance"}));
+  EXPECT_DOUBLE_EQ(findings[0].value, 30.0);
+}
+
+TEST(Diagnostics, CountRowsAtTheLimitAndUnknownTokens) {
+  const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
+  const Table table = parse_csv("text,label\nthe cat sat,x\ncat,x\nqqq,x\n", "a.csv");
+  const Dataset dataset =
+      tokenize_rows(table, kColumns, *tokenizer, LabelSet::from_names({"x"}), {4, 1, LabelKind::single_class}, 0, 3);
+  const std::vector<Finding> findings = diagnose_tokens(dataset, *tokenizer, 4);
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"truncated", "unknown_tokens"}));
+  EXPECT_DOUBLE_EQ(findings[0].value, 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(findings[1].value, 0.1);
+}
+
+}  // namespace
+}  // namespace temper
