@@ -137,7 +137,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   }
   communicator.all_reduce(std::span(sums.predictions), Reduction::sum);
   communicator.all_reduce(std::span(sums.truths), Reduction::sum);
-  return regression_metrics({std::move(sums.predictions), std::move(sums.truths), loss, weight});
+  return regression_metrics({std::move(sums.predictions), std::move(sums.truths), loss, weight, settings.outputs});
 }
 
 void predict(Model& model, Device& device, const Dataset& data, Task task, std::int64_t begin, std::int64_t end,

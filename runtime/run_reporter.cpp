@@ -59,7 +59,7 @@ void RunReporter::start(const RunSummary& summary) {
                   summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
 }
 
-void RunReporter::phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step) {
+void RunReporter::phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins) {
   std::int64_t trained = 0;
   std::int64_t all = 0;
   for (const Parameter& parameter : model.parameters().all()) {
@@ -68,6 +68,7 @@ void RunReporter::phase(std::size_t index, std::size_t phases, const Model& mode
   }
   const std::string which = phases > 1 ? fmt::format("phase {} of {}: ", index + 1, phases) : "";
   say(fmt::format("{}training {} of {} parameters", which, grouped(trained), grouped(all)));
+  if (!begins) return;
   log(step, "phase", {{"phase", static_cast<double>(index)}, {"trained_parameters", static_cast<double>(trained)}});
 }
 

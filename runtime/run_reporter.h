@@ -39,7 +39,8 @@ class RunReporter {
   void say(const std::string& text);
   void weights(const LoadReport& report);
   void start(const RunSummary& summary);
-  void phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step);
+  /// `begins`: false where a resumed run goes on inside a phase, whose begin is in the log already.
+  void phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins);
   void step(const ProgressLine& line);
   void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best);
   void test(std::int64_t step, const Metrics& metrics);

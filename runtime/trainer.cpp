@@ -78,6 +78,7 @@ class Trainer {
   void save();
   bool run_has_ended() const;
   std::vector<PhasePlan> phases() const;
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
 
   // ---- after the last
   void finish();
@@ -216,9 +217,9 @@ void Trainer::load() {
 
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
-                 LoadOptions{configuration_.model.replace_head, configuration_.train.seed}, device_);
+                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
   reporter_.weights(model_->report);
-  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, configuration_.train.seed);
+  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
   loss_ = {task_, class_weights(), static_cast<float>(configuration_.train.label_smoothing)};
   metric_ =
       configuration_.train.metric.empty() ? default_metric(configuration_.model.task) : configuration_.train.metric;
@@ -338,7 +339,7 @@ void Trainer::train_phase() {
   TrainingStepSettings settings;
   settings.grains = state_.grains;
   settings.clip_norm = configuration_.train.clip_norm;
-  settings.seed = configuration_.train.seed;
+  settings.seed = seed();
   settings.optimizer = optimizer_settings(configuration_.train);
   settings.loss = loss_;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
@@ -358,7 +359,7 @@ void Trainer::train_phase() {
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_);
   resumed_.reset();
-  reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step);
+  reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step, state_.step == phase.begin_step);
 
   const TreeNode grains = step_->buckets().own_grains();
   LoaderOptions loading;
@@ -367,7 +368,7 @@ void Trainer::train_phase() {
   loading.first_grain = grains.begin;
   loading.last_grain = grains.end;
   loading.micro_batches = static_cast<int>(configuration_.train.gradient_accumulation);
-  loading.seed = configuration_.train.seed;
+  loading.seed = seed();
   loading.shuffle = configuration_.data.shuffle;
   loading.epochs = -1;
   Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});

@@ -30,7 +30,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const Task task = parse_task(configuration.model.task);
   const ModelFolder folder(arguments.base.empty() ? configuration.model.path : arguments.base);
   const HeadRequest request{task, head_outputs(task, LabelSet::from_names(state.labels))};
-  RunModel model(folder, request, -1.0, {/*replace_head=*/true, configuration.train.seed}, *device);
+  RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",

@@ -7,11 +7,16 @@
 
 namespace temper {
 
+namespace {
+constexpr std::size_t kMostClassesShown = 32;  // a larger confusion matrix is no longer a line
+}
+
 nlohmann::json metrics_json(const Metrics& metrics) {
   if (metrics.values.empty()) return nullptr;
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, value] : metrics.values) json[name] = value;
-  if (!metrics.confusion.empty()) json["confusion"] = metrics.confusion;
+  if (!metrics.confusion.empty() && metrics.confusion.size() <= kMostClassesShown)
+    json["confusion"] = metrics.confusion;
   return json;
 }
 

@@ -1,0 +1,81 @@
+#include "runtime/checkpoint_folder.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "base/error.h"
+#include "runtime/checkpoint_trailer.h"
+
+namespace temper {
+namespace {
+
+constexpr std::string_view kPrefix = "checkpoint-";
+constexpr std::string_view kSuffix = ".h5";
+
+/// The step in a file name; nothing if it is no checkpoint's.
+std::optional<std::int64_t> step_of(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.size() <= kPrefix.size() + kSuffix.size())
+    return std::nullopt;
+  const char* begin = name.data() + kPrefix.size();
+  const char* end = name.data() + name.size() - kSuffix.size();
+  std::int64_t step = 0;
+  const auto [stopped, status] = std::from_chars(begin, end, step);
+  return status == std::errc() && stopped == end ? std::optional(step) : std::nullopt;
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step) {
+  return folder / fmt::format("{}{:08}{}", kPrefix, step, kSuffix);
+}
+
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, absent))
+    if (step_of(entry.path())) found.push_back(entry.path());
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return *step_of(a) < *step_of(b); });
+  return found;
+}
+
+std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::path& folder, Communicator& communicator,
+                                                      const std::function<void(const std::string&)>& warn) {
+  // Rank 0 decides what there is: another rank may see the folder a moment later.
+  std::string listed;
+  if (communicator.rank() == 0)
+    for (const std::filesystem::path& path : list_checkpoints(folder)) listed += path.filename().string() + "\n";
+  const auto view = std::as_bytes(std::span(listed));
+  std::vector<std::byte> bytes(view.begin(), view.end());
+  communicator.broadcast_variable(bytes, 0);
+  std::string_view names(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  while (!names.empty()) {
+    names.remove_suffix(1);  // the newest stands last
+    const std::size_t line = names.rfind('\n');
+    const std::size_t begin = line == std::string_view::npos ? 0 : line + 1;
+    const std::filesystem::path path = folder / names.substr(begin);
+    names = names.substr(0, begin);
+    try {
+      return FoundCheckpoint{path, Checkpoint::open(path, communicator)};
+    } catch (const Error& error) {
+      // All ranks throw the same here, so all go on to the one before.
+      warn(error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+void retain_checkpoints(const std::filesystem::path& folder, int keep, std::optional<std::int64_t> best_step) {
+  const std::vector<std::filesystem::path> found = list_checkpoints(folder);
+  const std::size_t kept = std::min(found.size(), static_cast<std::size_t>(std::max(1, keep)));
+  std::error_code ignored;  // what cannot be deleted now is tried again at the next checkpoint
+  for (std::size_t i = 0; i + kept < found.size(); ++i)
+    if (step_of(found[i]) != best_step) std::filesystem::remove(found[i], ignored);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && name.ends_with(".partial")) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+}  // namespace temper

@@ -1,0 +1,38 @@
+// The trailer of a checkpoint file: the checksum of every region, behind the end of the HDF5 data.
+//
+//   regions   n times { u64 offset, u64 bytes, u64 xxh3 }, ascending, without gap or overlap from 0
+//   footer    u64 magic, u64 version, u64 n, u64 xxh3 of the regions and of the three words before
+//
+// All little-endian, as on every machine that the program runs on.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace temper {
+
+struct CheckedRegion {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t xxh3 = 0;
+};
+
+/// The trailer's bytes for these regions.
+std::vector<std::byte> make_trailer(std::span<const CheckedRegion> regions);
+
+/// Reads and checks the trailer of an open file, and that the regions fill the file up to it. Throws Error.
+std::vector<CheckedRegion> read_trailer(int descriptor, const std::filesystem::path& file);
+
+/// Checks the content of regions first, first + stride, ... Throws Error naming the damaged place.
+void check_regions(int descriptor, const std::filesystem::path& file, std::span<const CheckedRegion> regions,
+                   std::size_t first, std::size_t stride);
+
+/// Collective: throws the same Error on all ranks if `failure`, this rank's sentence, is not empty on any; the lowest
+/// rank's sentence is told.
+void agree_on_success(Communicator& communicator, const std::string& failure);
+
+}  // namespace temper

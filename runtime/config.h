@@ -1,0 +1,132 @@
+// The configuration of a run: what a TOML file says, typed and checked. docs/configuration.md lists every key.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace temper {
+
+struct ModelSection {
+  std::string path;
+  std::string task = "sequence-classification";
+  bool replace_head = false;
+  double dropout = -1.0;  ///< below 0: as the model says
+};
+
+struct DataSection {
+  std::string train;
+  std::string validation;
+  std::string test;
+  std::string text = "text";
+  std::string text_pair;
+  std::string label = "label";
+  std::vector<std::string> labels;
+  std::int64_t max_length = 128;
+  std::string cache_dir;  ///< empty: <output.dir>/cache
+  bool cache = true;
+  bool shuffle = true;
+  double validation_fraction = 0.0;
+};
+
+/// One phase of a run; it ends by exactly one of epochs, steps, fraction, or, for the last, with the run.
+struct PhaseConfig {
+  std::vector<std::string> freeze;
+  double epochs = 0.0;
+  std::int64_t steps = 0;
+  double fraction = 0.0;              ///< of the whole run
+  std::int64_t plateau_patience = 0;  ///< ends it early after so many evaluations without gain
+  std::optional<double> learning_rate;
+  std::optional<double> layer_decay;
+  std::int64_t warmup_steps = 0;  ///< 0: a twentieth of the phase, for phases after the first
+  friend bool operator==(const PhaseConfig&, const PhaseConfig&) = default;
+};
+
+struct TuningSection {
+  std::vector<std::string> freeze;
+  double layer_decay = 1.0;
+  std::vector<std::pair<std::string, double>> rates;  ///< pattern, factor on the learning rate; later ones win
+  std::vector<PhaseConfig> phases;
+};
+
+struct TrainSection {
+  double epochs = 3.0;
+  std::int64_t max_steps = 0;
+  std::int64_t batch_size = 32;
+  std::int64_t gradient_accumulation = 1;
+  double learning_rate = 5e-5;
+  std::string optimizer = "adamw";
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double momentum = 0.9;
+  std::string schedule = "linear";
+  double warmup_ratio = 0.1;
+  std::int64_t warmup_steps = 0;
+  double clip_norm = 1.0;
+  double label_smoothing = 0.0;
+  std::string class_weights = "none";
+  std::vector<double> class_weight_values;
+  std::int64_t seed = 0;
+  std::int64_t grains = 0;
+  std::int64_t early_stopping = 0;
+  std::string metric;
+};
+
+struct EvaluateSection {
+  std::int64_t every_steps = 0;
+  std::int64_t batch_size = 64;
+};
+
+struct CheckpointSection {
+  std::int64_t every_steps = 0;
+  double every_minutes = 0.0;
+  std::int64_t keep = 2;
+  bool resume = true;
+};
+
+struct OutputSection {
+  std::string dir = "runs/temper";
+  std::int64_t log_every = 10;
+  bool tensorboard = true;
+  bool export_model = true;
+};
+
+struct RunSection {
+  std::string device = "auto";
+  std::int64_t threads = 0;
+  double timeout_seconds = 600.0;
+};
+
+struct Configuration {
+  ModelSection model;
+  DataSection data;
+  TuningSection tuning;
+  TrainSection train;
+  EvaluateSection evaluate;
+  CheckpointSection checkpoint;
+  OutputSection output;
+  RunSection run;
+};
+
+/// Reads and checks a file. `overrides`: "section.key=value", the value as TOML, or a bare word for a string. Throws a
+/// usage Error for anything that is not as it should be, naming file, line, key, what was found and what is allowed.
+Configuration read_configuration(const std::filesystem::path& file, std::span<const std::string> overrides);
+/// The same of a text; `name` stands for the file in messages.
+Configuration parse_configuration(std::string_view toml, const std::string& name,
+                                  std::span<const std::string> overrides);
+
+/// Every key with its value. Reading it gives the same configuration.
+std::string to_toml(const Configuration& configuration);
+/// The keys, "section.key", that decide the weights and in which two configurations differ.
+std::vector<std::string> differing_keys(const Configuration& a, const Configuration& b);
+/// Every key with its type, default, what is allowed and what it means, as Markdown.
+std::string describe_configuration();
+
+}  // namespace temper

@@ -1,0 +1,64 @@
+#include "runtime/positioned_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace temper {
+
+PositionedFile::PositionedFile(const std::filesystem::path& file, Mode mode) : file_(file) {
+  descriptor_ = ::open(file.c_str(), (mode == Mode::read ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  if (descriptor_ < 0)
+    throw Error("{}: cannot be opened for {}: {}", file.string(), mode == Mode::read ? "reading" : "writing",
+                std::strerror(errno));
+}
+
+PositionedFile::~PositionedFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+PositionedFile::PositionedFile(PositionedFile&& other) noexcept
+    : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+void PositionedFile::close_durably() {
+  if (::fsync(descriptor_) != 0) throw Error("{}: cannot be synced: {}", file_.string(), std::strerror(errno));
+  if (::close(std::exchange(descriptor_, -1)) != 0)
+    throw Error("{}: cannot be closed: {}", file_.string(), std::strerror(errno));
+}
+
+void read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, const std::filesystem::path& file) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw Error("{}: cannot be read: {}", file.string(), std::strerror(errno));
+    if (count == 0) throw Error("{}: ends at byte {}, where {} more are expected", file.string(), offset, bytes.size());
+    offset += static_cast<std::uint64_t>(count);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes,
+              const std::filesystem::path& file) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw Error("{}: cannot be written: {}", file.string(), std::strerror(errno));
+    offset += static_cast<std::uint64_t>(count);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int reason = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) throw Error("{}: the folder cannot be synced: {}", folder.string(), std::strerror(reason));
+}
+
+}  // namespace temper

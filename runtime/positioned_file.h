@@ -1,0 +1,41 @@
+// Reading and writing at a place of a file, whole or with an Error that says why not.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace temper {
+
+/// An open file, closed at the end of its scope.
+class PositionedFile {
+ public:
+  enum class Mode : std::uint8_t { read, write };
+  /// Throws Error naming the file and the system's reason.
+  PositionedFile(const std::filesystem::path& file, Mode mode);
+  ~PositionedFile();
+  PositionedFile(PositionedFile&& other) noexcept;
+  PositionedFile(const PositionedFile&) = delete;
+  PositionedFile& operator=(const PositionedFile&) = delete;
+  PositionedFile& operator=(PositionedFile&&) = delete;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  /// Syncs and closes; throws Error if the system could not keep what was written.
+  void close_durably();
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+};
+
+/// Throw Error if not all of it can be read or written.
+void read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, const std::filesystem::path& file);
+void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes,
+              const std::filesystem::path& file);
+
+/// Syncs a folder, so that a rename in it lasts. Throws Error.
+void sync_folder(const std::filesystem::path& folder);
+
+}  // namespace temper
