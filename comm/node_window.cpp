@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -39,10 +40,11 @@ class SharedWindow final : public NodeWindow {
  public:
   SharedWindow(Communicator& communicator, MPI_Comm node, std::size_t bytes) {
     local_rank_ = communicator.topology().local_rank;
-    const std::size_t mine = rounded_up(bytes);
+    // MPI puts a header before the parts, so they begin anywhere in a page; the mapping itself begins on one, in every
+    // process. A page more leaves room to move each part up to the next.
+    const std::size_t mine = rounded_up(bytes) + kPage;
     require_room(node, mine);
     void* base = nullptr;
-    // Parts in one piece, in the order of the ranks: every part is a multiple of a page, so each begins on one.
     check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
           "MPI_Win_allocate_shared");
     check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
@@ -51,10 +53,12 @@ class SharedWindow final : public NodeWindow {
       int unit = 0;
       void* start = nullptr;
       check(MPI_Win_shared_query(window_, rank, &size, &unit, &start), "MPI_Win_shared_query");
-      parts_.emplace_back(static_cast<std::byte*>(start), static_cast<std::size_t>(size));
+      const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(start);
+      const std::uintptr_t aligned = (address + kPage - 1) / kPage * kPage;
+      parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - kPage);
     }
     // Each rank touches its own part first, so that its pages lie in the memory nearest to it.
-    std::memset(base, 0, mine);
+    std::memset(part(local_rank_).data(), 0, part(local_rank_).size());
     check(MPI_Barrier(node), "MPI_Barrier");
   }
   ~SharedWindow() override {

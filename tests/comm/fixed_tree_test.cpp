@@ -1,0 +1,103 @@
+#include "comm/fixed_tree.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace temper {
+namespace {
+
+std::vector<std::vector<float>> random_leaves(int leaves, std::size_t n) {
+  std::mt19937 engine(5);
+  std::normal_distribution<float> normal;
+  std::vector<std::vector<float>> values(static_cast<std::size_t>(leaves), std::vector<float>(n));
+  for (auto& leaf : values)
+    for (float& value : leaf) value = normal(engine) * 1e3F;
+  return values;
+}
+
+/// The sum of a node by the definition: left child plus right child.
+std::vector<float> naive_sum(const std::vector<std::vector<float>>& leaves, TreeNode node) {
+  if (node.end - node.begin == 1) return leaves[static_cast<std::size_t>(node.begin)];
+  int cut = 1;
+  while (cut * 2 < node.end - node.begin) cut *= 2;
+  std::vector<float> left = naive_sum(leaves, {node.begin, node.begin + cut});
+  const std::vector<float> right = naive_sum(leaves, {node.begin + cut, node.end});
+  for (std::size_t i = 0; i < left.size(); ++i) left[i] += right[i];
+  return left;
+}
+
+TEST(FixedTree, SharesLeavesOutEvenly) {
+  for (int leaves = 1; leaves <= 17; ++leaves) {
+    for (int ranks = 1; ranks <= 9; ++ranks) {
+      int next = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const TreeNode own = leaves_of_rank(leaves, ranks, rank);
+        EXPECT_EQ(own.begin, next);
+        EXPECT_LE(own.end - own.begin, (leaves + ranks - 1) / ranks);
+        EXPECT_GE(own.end - own.begin, leaves / ranks);
+        next = own.end;
+      }
+      EXPECT_EQ(next, leaves);
+    }
+  }
+}
+
+TEST(FixedTree, SumsHaveTheSameBitsHoweverLeavesAreSpread) {
+  const auto device = make_cpu_device();
+  constexpr std::size_t kElements = 3001;  // several blocks and a rest
+  for (int leaves = 1; leaves <= 17; ++leaves) {
+    const auto values = random_leaves(leaves, kElements);
+    const std::vector<float> expected = naive_sum(values, {0, leaves});
+    for (int ranks = 1; ranks <= 9; ++ranks) {
+      std::vector<TreeNode> nodes;
+      std::vector<std::vector<float>> partial;
+      for (int rank = 0; rank < ranks; ++rank)
+        for (const TreeNode node : cover(leaves, leaves_of_rank(leaves, ranks, rank))) {
+          nodes.push_back(node);
+          partial.push_back(naive_sum(values, node));
+        }
+      std::vector<const float*> inputs;
+      for (const auto& sum : partial) inputs.push_back(sum.data());
+      std::vector<float> out(kElements);
+      tree_sum(device->kernels(), leaves, nodes, inputs, out.data(), kElements);
+      EXPECT_EQ(out, expected) << leaves << " leaves on " << ranks << " ranks";
+      // In place of one of the inputs, as a rank sums into its own gradients.
+      tree_sum(device->kernels(), leaves, nodes, inputs, partial.back().data(), kElements);
+      EXPECT_EQ(partial.back(), expected);
+    }
+  }
+}
+
+TEST(FixedTree, CoversARangeWithNodesOfTheTree) {
+  for (int leaves = 1; leaves <= 12; ++leaves)
+    for (int begin = 0; begin < leaves; ++begin)
+      for (int end = begin + 1; end <= leaves; ++end) {
+        int next = begin;
+        for (const TreeNode node : cover(leaves, {begin, end})) {
+          EXPECT_EQ(node.begin, next);
+          next = node.end;
+        }
+        EXPECT_EQ(next, end);
+      }
+  EXPECT_TRUE(cover(5, {2, 2}).empty());
+}
+
+TEST(FixedTree, KnowsSiblings) {
+  EXPECT_TRUE(are_siblings(8, {0, 4}, {4, 8}));
+  EXPECT_TRUE(are_siblings(8, {2, 3}, {3, 4}));
+  EXPECT_FALSE(are_siblings(8, {1, 2}, {2, 3}));
+  EXPECT_TRUE(are_siblings(5, {0, 4}, {4, 5}));
+  EXPECT_FALSE(are_siblings(5, {2, 4}, {4, 5}));
+}
+
+TEST(FixedTree, SumsDoublesAlongTheSameTree) {
+  EXPECT_EQ(tree_sum(std::vector<double>{1e100, 1.0, -1e100}), (1e100 + 1.0) + -1e100);
+  EXPECT_EQ(tree_sum(std::vector<double>{}), 0.0);
+}
+
+}  // namespace
+}  // namespace temper

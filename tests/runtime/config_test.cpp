@@ -1,0 +1,160 @@
+#include "runtime/config.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+
+namespace temper {
+namespace {
+
+constexpr const char* kSmallest = "[model]\npath = \"m\"\n[data]\ntrain = \"t.csv\"\n";
+
+Configuration parse(const std::string& toml, const std::vector<std::string>& overrides = {}) {
+  return parse_configuration(toml, "run.toml", overrides);
+}
+
+/// The sentence with which the text is refused; it must be a usage error.
+std::string refusal(const std::string& toml, const std::vector<std::string>& overrides = {}) {
+  try {
+    parse(toml, overrides);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return error.what();
+  }
+  ADD_FAILURE() << "not refused: " << toml;
+  return "";
+}
+
+#define EXPECT_REFUSED(toml, part)                                             \
+  do {                                                                         \
+    const std::string sentence = refusal(std::string(kSmallest) + (toml));     \
+    EXPECT_NE(sentence.find(part), std::string::npos) << sentence;             \
+  } while (false)
+
+TEST(Configuration, ReadsEveryKindOfValue) {
+  const Configuration read = parse(R"([model]
+path = "models/minilm"
+task = "multi-label"
+replace_head = true
+[data]
+train = "a.csv"
+labels = ["x", "y"]
+[tuning]
+layer_decay = 0.9
+rates = { classifier = 10, "encoder.layer.5" = 2.0 }
+phases = [{ freeze = ["*"], epochs = 1 }, { freeze = ["embeddings"], learning_rate = 1e-5, plateau_patience = 2 }]
+[train]
+epochs = 2
+batch_size = 16
+learning_rate = 1e-4
+class_weight_values = [1, 2.5]
+)");
+  EXPECT_EQ(read.model.path, "models/minilm");
+  EXPECT_TRUE(read.model.replace_head);
+  EXPECT_EQ(read.data.labels, (std::vector<std::string>{"x", "y"}));
+  EXPECT_DOUBLE_EQ(read.train.epochs, 2.0);
+  EXPECT_EQ(read.train.batch_size, 16);
+  EXPECT_EQ(read.train.class_weight_values, (std::vector<double>{1.0, 2.5}));
+  ASSERT_EQ(read.tuning.rates.size(), 2U);
+  EXPECT_EQ(read.tuning.rates.back().first, "encoder.layer.5") << "the longer pattern comes later and wins";
+  ASSERT_EQ(read.tuning.phases.size(), 2U);
+  EXPECT_DOUBLE_EQ(read.tuning.phases[0].epochs, 1.0);
+  EXPECT_DOUBLE_EQ(read.tuning.phases[1].learning_rate.value(), 1e-5);
+  EXPECT_EQ(read.tuning.phases[1].plateau_patience, 2);
+}
+
+TEST(Configuration, OverridesWinOverTheFile) {
+  const Configuration read = parse(kSmallest, {"train.epochs=1", "model.path=models/x", "data.labels=[\"a\"]",
+                                               "output.dir=runs/2024", "train.learning_rate=3e-5", "data.cache=false"});
+  EXPECT_DOUBLE_EQ(read.train.epochs, 1.0);
+  EXPECT_EQ(read.model.path, "models/x");
+  EXPECT_EQ(read.data.labels, std::vector<std::string>{"a"});
+  EXPECT_EQ(read.output.dir, "runs/2024");
+  EXPECT_DOUBLE_EQ(read.train.learning_rate, 3e-5);
+  EXPECT_FALSE(read.data.cache);
+}
+
+TEST(Configuration, AStringMayLookLikeANumberInAnOverride) {
+  EXPECT_EQ(parse(kSmallest, {"output.dir=42"}).output.dir, "42");
+}
+
+TEST(Configuration, WritesWhatItReads) {
+  Configuration configuration = parse(kSmallest);
+  configuration.model.path = "a \"quoted\" \\ path\n";
+  configuration.train.learning_rate = 1.0 / 3.0;
+  configuration.train.epsilon = 1e-8;
+  configuration.tuning.rates = {{"classifier", 10.0}, {"encoder.layer.5", 0.1}};
+  PhaseConfig phase;
+  phase.freeze = {"*"};
+  phase.fraction = 0.25;
+  phase.layer_decay = 0.8;
+  configuration.tuning.phases = {phase, PhaseConfig{}};
+  const std::string text = to_toml(configuration);
+  const Configuration again = parse(text);
+  EXPECT_EQ(to_toml(again), text);
+  EXPECT_EQ(again.model.path, configuration.model.path);
+  EXPECT_EQ(again.train.learning_rate, configuration.train.learning_rate);
+  EXPECT_EQ(again.tuning.rates, configuration.tuning.rates);
+  EXPECT_EQ(again.tuning.phases, configuration.tuning.phases);
+}
+
+TEST(Configuration, NamesTheNearestKey) {
+  EXPECT_REFUSED("[train]\nlearing_rate = 1e-4\n", "learning_rate");
+  EXPECT_REFUSED("[trian]\nepochs = 1\n", "did you mean 'train'");
+  EXPECT_REFUSED("[train]\nmax_length = 4\n", "data.max_length");
+  EXPECT_REFUSED("[tuning]\nphases = [{ freez = [] }]\n", "freeze");
+}
+
+TEST(Configuration, NamesTheLine) { EXPECT_REFUSED("[train]\nepochs = 1\nbatchsize = 4\n", "run.toml line 7"); }
+
+TEST(Configuration, RefusesWrongTypes) {
+  EXPECT_REFUSED("[train]\nepochs = \"three\"\n", "expected a finite number");
+  EXPECT_REFUSED("[train]\nbatch_size = 2.5\n", "expected a whole number");
+  EXPECT_REFUSED("[train]\nepochs = nan\n", "expected a finite number");
+  EXPECT_REFUSED("[checkpoint]\nresume = 1\n", "expected true or false");
+  EXPECT_REFUSED("[tuning]\nfreeze = \"embeddings\"\n", "expected an array of strings");
+}
+
+TEST(Configuration, RefusesValuesOutOfRangeAndSaysWhatIsAllowed) {
+  EXPECT_REFUSED("[train]\nlearning_rate = -1e-4\n", "allowed is above 0");
+  EXPECT_REFUSED("[train]\nbatch_size = 0\n", "allowed is at least 1");
+  EXPECT_REFUSED("[train]\nlabel_smoothing = 1.0\n", "allowed is at least 0 and below 1");
+  EXPECT_REFUSED("[train]\noptimizer = \"adam\"\n", "adamw");
+}
+
+TEST(Configuration, RefusesWhatIsMissingOrContradicts) {
+  EXPECT_NE(refusal("[model]\npath = \"m\"\n").find("data.train is missing"), std::string::npos);
+  EXPECT_REFUSED("validation = \"v.csv\"\nvalidation_fraction = 0.1\n", "exclude each other");
+  EXPECT_REFUSED("[tuning]\nfreeze = [\"*\"]\nphases = [{ epochs = 1 }]\n", "exclude each other");
+  EXPECT_REFUSED("[tuning]\nphases = [{ freeze = [\"*\"] }, { epochs = 1 }]\n", "has no end");
+  EXPECT_REFUSED("[tuning]\nphases = [{ epochs = 1, steps = 3 }]\n", "ends by one of");
+}
+
+TEST(Configuration, TellsOfASyntaxErrorWhereItIs) { EXPECT_REFUSED("[train\n", "line 5"); }
+
+TEST(Configuration, RefusesOverridesThatNameNothing) {
+  EXPECT_NE(refusal(kSmallest, {"epochs=1"}).find("section.key=value"), std::string::npos);
+  EXPECT_NE(refusal(kSmallest, {"train.epoch=1"}).find("train.epochs"), std::string::npos);
+  EXPECT_NE(refusal(kSmallest, {"train.epochs=-1"}).find("above 0"), std::string::npos);
+}
+
+TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
+  const Configuration a = parse(kSmallest);
+  EXPECT_TRUE(differing_keys(a, parse(kSmallest, {"output.dir=elsewhere", "run.threads=3"})).empty());
+  EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.seed=1", "tuning.layer_decay=0.5"})),
+            (std::vector<std::string>{"tuning.layer_decay", "train.seed"}));
+}
+
+TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {
+  EXPECT_EQ(read_text_file(std::filesystem::path(TEMPER_SOURCE_DIR) / "docs" / "configuration.md"),
+            describe_configuration())
+      << "write it anew: temper train --help-config > docs/configuration.md";
+}
+
+}  // namespace
+}  // namespace temper
