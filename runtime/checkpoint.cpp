@@ -106,21 +106,36 @@ std::vector<CheckedRegion> regions_of(int descriptor, const std::filesystem::pat
   return regions;
 }
 
-/// Makes the file on rank 0: HDF5's part, room for all of it, and the trailer. Gives the tensors' places.
+/// Asks for the room that the file will take, and throws Error if it is not there: before HDF5 begins, since HDF5 does
+/// not recover from a disk that fills up under it. Some file systems cannot be asked.
+void require_room(const std::filesystem::path& partial, const std::filesystem::path& file,
+                  const CheckpointContent& content) {
+  constexpr std::uint64_t kStructures = 1 << 20;
+  constexpr std::uint64_t kTensorOverhead = 2 * 4096;
+  std::uint64_t bytes =
+      kStructures + content.state_json.size() + content.configuration_toml.size() + content.lineage_json.size();
+  for (const CheckpointTensor& tensor : content.tensors)
+    bytes += static_cast<std::uint64_t>(tensor.elements()) * sizeof(float) + kTensorOverhead;
+  const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    throw Error("{}: cannot be created: {}; is output.dir writable?", file.string(), std::strerror(errno));
+  const int refused = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+  ::close(descriptor);
+  if (refused != 0 && refused != EOPNOTSUPP && refused != EINVAL)
+    throw Error("{}: the checkpoint needs {} MiB: {}; make room, or set output.dir to another disk", file.string(),
+                (bytes >> 20) + 1, std::strerror(refused));
+}
+
+/// Makes the file on rank 0: HDF5's part and the trailer. Gives the tensors' places.
 std::vector<std::uint64_t> lay_out(const std::filesystem::path& partial, const std::filesystem::path& file,
                                    const CheckpointContent& content, const std::vector<Piece>& pieces) {
+  require_room(partial, file, content);
   const std::vector<std::uint64_t> offsets = create_hdf5_file(partial, content);
   PositionedFile out(partial, PositionedFile::Mode::write);
   struct stat status {};
   if (::fstat(out.descriptor(), &status) != 0) throw Error("{}: its size cannot be read", partial.string());
   const auto end = static_cast<std::uint64_t>(status.st_size);
   const std::vector<std::byte> trailer = make_trailer(regions_of(out.descriptor(), partial, end, pieces, offsets));
-  const std::uint64_t size = end + trailer.size();
-  // Asking for the room now tells of a full disk before anything is written; some file systems cannot.
-  const int refused = ::posix_fallocate(out.descriptor(), 0, static_cast<off_t>(size));
-  if (refused != 0 && refused != EOPNOTSUPP && refused != EINVAL)
-    throw Error("{}: the checkpoint needs {} MiB: {}; make room, or set output.dir to another disk", file.string(),
-                (size >> 20) + 1, std::strerror(refused));
   write_at(out.descriptor(), end, trailer, file);
   out.close_durably();
   return offsets;

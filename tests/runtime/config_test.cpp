@@ -30,10 +30,10 @@ std::string refusal(const std::string& toml, const std::vector<std::string>& ove
   return "";
 }
 
-#define EXPECT_REFUSED(toml, part)                                             \
-  do {                                                                         \
-    const std::string sentence = refusal(std::string(kSmallest) + (toml));     \
-    EXPECT_NE(sentence.find(part), std::string::npos) << sentence;             \
+#define EXPECT_REFUSED(toml, part)                                         \
+  do {                                                                     \
+    const std::string sentence = refusal(std::string(kSmallest) + (toml)); \
+    EXPECT_NE(sentence.find(part), std::string::npos) << sentence;         \
   } while (false)
 
 TEST(Configuration, ReadsEveryKindOfValue) {
