@@ -1,0 +1,143 @@
+// A run that was killed or stopped goes on as if nothing had happened.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+class Resume : public TinyRun {
+ protected:
+  /// Sends `signal` once, as soon as the log of the run shows so many steps.
+  Invocation signalled(const std::string& output, int signal, int after_steps) {
+    Invocation invocation;
+    invocation.meanwhile = [this, output, signal, after_steps, sent = false](pid_t process) mutable {
+      if (sent) return;
+      const std::string log = read(path(output) / "metrics.jsonl");
+      if (std::count(log.begin(), log.end(), '\n') < after_steps) return;
+      sent = true;
+      kill(signal == SIGKILL ? -process : process, signal);
+    };
+    return invocation;
+  }
+  std::vector<std::string> overrides(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"train.grains=4", "train.epochs=12", "checkpoint.every_steps=3",
+                                 "output.tensorboard=false"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  std::string expected(const std::vector<std::string>& more = {}) {
+    const Outcome outcome = train("whole", overrides(more));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return weights("whole");
+  }
+};
+
+TEST_F(Resume, AfterBeingKilledOnAnotherNumberOfRanks) {
+  const std::string whole = expected();
+  const Outcome killed = train("out", overrides(), 2, signalled("out", SIGKILL, 12));
+  ASSERT_NE(killed.status, 0);
+  ASSERT_FALSE(std::filesystem::exists(path("out/model")));
+  const Outcome resumed = train("out", overrides(), 3);
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+  EXPECT_TRUE(weights("out") == whole);
+}
+
+TEST_F(Resume, AfterASignalThatAsksToStop) {
+  const std::string whole = expected();
+  for (const int signal : {SIGTERM, SIGUSR1}) {
+    const std::string output = "out-" + std::to_string(signal);
+    const Outcome stopped = train(output, overrides(), 0, signalled(output, signal, 5));
+    ASSERT_EQ(stopped.status, 75) << stopped.err;
+    ASSERT_FALSE(std::filesystem::exists(path(output) / "model"));
+    const Outcome resumed = train(output, overrides(), 2);
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    EXPECT_TRUE(weights(output) == whole) << signal;
+  }
+}
+
+TEST_F(Resume, AfterASignalThatMpirunForwards) {
+  const std::string whole = expected();
+  const Outcome stopped = train("out", overrides(), 2, signalled("out", SIGUSR1, 5));
+  ASSERT_EQ(stopped.status, 75) << stopped.err;
+  ASSERT_EQ(train("out", overrides(), 2).status, 0);
+  EXPECT_TRUE(weights("out") == whole);
+}
+
+TEST_F(Resume, InsidePhases) {
+  const std::vector<std::string> phases{
+      "tuning.phases=[{ freeze = [\"*\"], epochs = 2 }, { freeze = [\"embeddings\"], epochs = 3, plateau_patience = 1 "
+      "}, "
+      "{ layer_decay = 0.9, learning_rate = 1e-3 }]"};
+  const std::string whole = expected(phases);
+  for (const int steps : {4, 17, 30, 50}) {
+    const std::string output = "out-" + std::to_string(steps);
+    const Outcome stopped = train(output, overrides(phases), 0, signalled(output, SIGTERM, steps));
+    ASSERT_TRUE(stopped.status == 75 || stopped.status == 0) << stopped.err;
+    const Outcome resumed = train(output, overrides(phases), 2);
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    EXPECT_TRUE(weights(output) == whole) << "stopped after " << steps << " lines of the log";
+  }
+}
+
+TEST_F(Resume, OfAFinishedRunSaysSo) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const std::string before = weights("out");
+  const Outcome again = train("out", {"train.epochs=1"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_TRUE(weights("out") == before);
+}
+
+TEST_F(Resume, IsRefusedWithAnotherConfigurationModelOrData) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const Outcome configured = train("out", {"train.epochs=1", "train.weight_decay=0.5"});
+  EXPECT_EQ(configured.status, 2);
+  EXPECT_NE(configured.err.find("train.weight_decay"), std::string::npos) << configured.err;
+
+  const std::string model = read(path("model/model.safetensors"));
+  std::string other = model;
+  other[other.size() - 3] = static_cast<char>(other[other.size() - 3] ^ 1);
+  write("model/model.safetensors", other);
+  const Outcome another_model = train("out", {"train.epochs=1"});
+  EXPECT_EQ(another_model.status, 1);
+  EXPECT_NE(another_model.err.find("base model"), std::string::npos) << another_model.err;
+  write("model/model.safetensors", model);
+
+  std::ofstream(path("data/train.csv"), std::ios::app) << "\"a nice road\",positive,1.0,good,O T T\n";
+  const Outcome another_file = train("out", {"train.epochs=1"});
+  EXPECT_EQ(another_file.status, 1);
+  EXPECT_NE(another_file.err.find("train.csv"), std::string::npos) << another_file.err;
+}
+
+TEST_F(Resume, CanBeTurnedOff) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const Outcome fresh = train("out", {"train.epochs=1", "train.seed=5", "checkpoint.resume=false"});
+  EXPECT_EQ(fresh.status, 0) << fresh.err;
+  EXPECT_EQ(fresh.err.find("going on"), std::string::npos);
+}
+
+TEST_F(Resume, GoesBackToTheCheckpointBeforeADamagedOne) {
+  const std::string whole = expected();
+  const Outcome killed = train("out", overrides(), 0, signalled("out", SIGKILL, 14));
+  ASSERT_NE(killed.status, 0);
+  std::vector<std::filesystem::path> checkpoints;
+  for (const auto& entry : std::filesystem::directory_iterator(path("out/checkpoints")))
+    if (entry.path().extension() == ".h5") checkpoints.push_back(entry.path());
+  std::sort(checkpoints.begin(), checkpoints.end());
+  ASSERT_GE(checkpoints.size(), 2U);
+  std::string bytes = read(checkpoints.back());
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+  std::ofstream(checkpoints.back(), std::ios::binary) << bytes;
+  const Outcome resumed = train("out", overrides(), 2);
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find(checkpoints.back().filename().string()), std::string::npos) << resumed.err;
+  EXPECT_TRUE(weights("out") == whole);
+}
+
+}  // namespace
+}  // namespace temper::system_tests

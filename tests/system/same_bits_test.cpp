@@ -1,0 +1,50 @@
+// Design decision 10: the same bits on any number of ranks up to the number of grains.
+#include <gtest/gtest.h>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+class SameBits : public TinyRun {
+ protected:
+  /// 28 steps with dropout, accumulation, clipping and a last batch of 11 rows.
+  const std::vector<std::string> overrides_{"train.grains=8", "train.epochs=4", "train.gradient_accumulation=2",
+                                            "train.clip_norm=0.5", "output.tensorboard=false"};
+};
+
+TEST_F(SameBits, OnOneTwoThreeFourAndEightRanks) {
+  const Outcome alone = train("alone", overrides_);
+  ASSERT_EQ(alone.status, 0) << alone.err;
+  const std::string expected = weights("alone");
+  ASSERT_FALSE(expected.empty());
+  for (const int ranks : {1, 2, 3, 4, 8}) {
+    const std::string output = "on-" + std::to_string(ranks);
+    const Outcome outcome = train(output, overrides_, ranks);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(weights(output) == expected) << ranks << " ranks";
+  }
+}
+
+TEST_F(SameBits, WithMoreRanksThanRowsInTheLastBatch) {
+  // 203 rows in batches of 50 leave 3 for the last batch.
+  const std::vector<std::string> overrides{"train.grains=4", "train.epochs=1", "train.batch_size=50"};
+  ASSERT_EQ(train("one", overrides).status, 0);
+  ASSERT_EQ(train("four", overrides, 4).status, 0);
+  EXPECT_TRUE(weights("one") == weights("four"));
+}
+
+TEST_F(SameBits, TwiceTheSameRun) {
+  ASSERT_EQ(train("first", {"train.epochs=1"}, 2).status, 0);
+  ASSERT_EQ(train("second", {"train.epochs=1"}, 2).status, 0);
+  EXPECT_TRUE(weights("first") == weights("second"));
+}
+
+TEST_F(SameBits, OnWeightsOtherThanTheirOwnSeed) {
+  ASSERT_EQ(train("first", {"train.epochs=1"}).status, 0);
+  ASSERT_EQ(train("second", {"train.epochs=1", "train.seed=1"}).status, 0);
+  EXPECT_FALSE(weights("first") == weights("second")) << "another seed must give other weights";
+}
+
+}  // namespace
+}  // namespace temper::system_tests

@@ -1,0 +1,158 @@
+// Whole fine-tunes of a tiny model.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+using Json = nlohmann::json;
+
+class Train : public TinyRun {
+ protected:
+  Json report(const Outcome& outcome) {
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return Json::parse(outcome.last_line(), nullptr, /*allow_exceptions=*/false);
+  }
+};
+
+TEST_F(Train, LearnsOnTwoRanksAndLeavesEverythingBehind) {
+  const Json result = report(train("out", {"train.epochs=8"}, 2));
+  EXPECT_GT(result["test"]["accuracy"], 0.9);
+  for (const char* name : {"best", "last", "test", "examples_per_second", "tokens_per_second", "seconds",
+                           "seconds_to_first_step", "peak_memory_bytes", "checkpoint", "model"})
+    EXPECT_TRUE(result.contains(name)) << name;
+  EXPECT_EQ(result["ranks"], 2);
+  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "README.md"})
+    EXPECT_TRUE(std::filesystem::exists(path("out") / "model" / name)) << name;
+  const Json config = Json::parse(read(path("out/model/config.json")));
+  EXPECT_EQ(config["id2label"]["2"], "positive");
+  EXPECT_EQ(config["architectures"][0], "BertForSequenceClassification");
+  EXPECT_TRUE(std::filesystem::exists(result["checkpoint"].get<std::string>().insert(0, folder_.string() + "/")));
+  EXPECT_FALSE(std::filesystem::is_empty(path("out/tensorboard")));
+  std::istringstream log(read(path("out/metrics.jsonl")));
+  int training = 0;
+  int evaluations = 0;
+  for (std::string line; std::getline(log, line);) {
+    const Json event = Json::parse(line);
+    training += event["kind"] == "train" ? 1 : 0;
+    evaluations += event["kind"] == "evaluation" ? 1 : 0;
+  }
+  EXPECT_EQ(training, 8 * 7);
+  EXPECT_EQ(evaluations, 8);
+
+  // What was exported measures and predicts as the run said.
+  Invocation eval;
+  eval.arguments = {"eval", "out/model", "data/test.csv", "--json", "--max-length", "32"};
+  eval.folder = folder_;
+  const Json measured = report(run(eval));
+  EXPECT_EQ(measured["accuracy"], result["test"]["accuracy"]);
+  EXPECT_NEAR(measured["loss"].get<double>(), result["test"]["loss"].get<double>(), 1e-5);
+  Invocation predict;
+  predict.arguments = {"predict", "out/model", "-"};
+  predict.folder = folder_;
+  predict.input = "this is very good and nice\nthey hate the awful road\n";
+  const Outcome lines = run(predict);
+  EXPECT_EQ(lines.status, 0) << lines.err;
+  std::istringstream predictions(lines.out);
+  std::string line;
+  std::getline(predictions, line);
+  EXPECT_EQ(Json::parse(line)["label"], "positive");
+  std::getline(predictions, line);
+  EXPECT_EQ(Json::parse(line)["label"], "negative");
+  // Two ranks predict what one does, in the same order.
+  predict.arguments = {"predict", "out/model", "data/test.csv", "--max-length", "32"};
+  predict.input.clear();
+  const std::string alone = run(predict).out;
+  predict.ranks = 2;
+  EXPECT_EQ(run(predict).out, alone);
+}
+
+TEST_F(Train, ACheckpointCanBeInspectedAndExported) {
+  report(train("out", {"train.epochs=1"}));
+  Invocation command;
+  command.folder = folder_;
+  command.arguments = {"inspect", "out/checkpoints/checkpoint-00000007.h5", "--json"};
+  const Json inspected = report(run(command));
+  EXPECT_EQ(inspected["step"], 7);
+  EXPECT_EQ(inspected["kind"], "checkpoint");
+  command.arguments = {"export", "out/checkpoints/checkpoint-00000007.h5", "-o", "exported"};
+  EXPECT_EQ(run(command).status, 0);
+  EXPECT_EQ(read(path("exported/model.safetensors")), weights("out"));
+  for (const char* what : {"model", "model/model.safetensors", "data/train.csv"}) {
+    command.arguments = {"inspect", what, "--json"};
+    EXPECT_TRUE(report(run(command)).contains("kind")) << what;
+  }
+}
+
+/// A configuration that must run through, and a metric that its result must have.
+struct Variant {
+  const char* name;
+  std::vector<std::string> overrides;
+  const char* metric;
+};
+
+class Variants : public Train, public testing::WithParamInterface<Variant> {};
+
+TEST_P(Variants, RunThrough) {
+  std::vector<std::string> overrides = GetParam().overrides;
+  overrides.emplace_back("output.tensorboard=false");
+  const Json result = report(train("out", overrides, 2));
+  ASSERT_TRUE(result["best"].is_object()) << result.dump();
+  EXPECT_TRUE(result["best"].contains(GetParam().metric)) << result["best"].dump();
+  EXPECT_TRUE(std::filesystem::exists(path("out/model/model.safetensors")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configurations, Variants,
+    testing::Values(
+        Variant{"regression", {"train.epochs=1", "model.task=regression", "data.label=score"}, "pearson"},
+        Variant{"multi_label", {"train.epochs=1", "model.task=multi-label", "data.label=tags"}, "micro_f1"},
+        Variant{"token_classification",
+                {"train.epochs=1", "model.task=token-classification", "data.label=word_labels"},
+                "macro_f1"},
+        Variant{"masked_lm", {"train.epochs=1", "model.task=masked-lm"}, "perplexity"},
+        Variant{"sgd_cosine",
+                {"train.epochs=1", "train.optimizer=sgd", "train.learning_rate=0.05", "train.schedule=cosine"},
+                "accuracy"},
+        Variant{"constant_smoothed_balanced",
+                {"train.epochs=1", "train.schedule=constant", "train.label_smoothing=0.1",
+                 "train.class_weights=balanced", "train.clip_norm=0"},
+                "accuracy"},
+        Variant{
+            "accumulated_and_stopped_early",
+            {"train.epochs=6", "train.gradient_accumulation=3", "train.early_stopping=1", "train.learning_rate=1e-7"},
+            "accuracy"},
+        Variant{"phases",
+                {"train.epochs=2",
+                 "tuning.phases=[{ freeze = [\"*\"], epochs = 1 }, { freeze = [\"embeddings\"], "
+                 "layer_decay = 0.8, epochs = 1 }]"},
+                "accuracy"},
+        Variant{
+            "rates", {"train.epochs=1", "tuning.layer_decay=0.9", "tuning.rates={ classifier = 5.0 }"}, "accuracy"}),
+    [](const auto& variant) { return std::string(variant.param.name); });
+
+TEST_F(Train, HelpOfEveryCommandHasAnExample) {
+  for (const char* command : {"train", "eval", "predict", "export", "inspect", "version"}) {
+    Invocation help;
+    help.arguments = {command, "--help"};
+    const Outcome outcome = run(help);
+    EXPECT_EQ(outcome.status, 0) << command;
+    EXPECT_NE(outcome.out.find("Example:"), std::string::npos) << command;
+  }
+}
+
+TEST_F(Train, WrongUseEndsWithStatusTwo) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"trian"}, {"train", "--frobnicate"}, {"eval"}, {"train"}}) {
+    Invocation wrong;
+    wrong.arguments = words;
+    EXPECT_EQ(run(wrong).status, 2) << (words.empty() ? "nothing" : words.back());
+  }
+}
+
+}  // namespace
+}  // namespace temper::system_tests
