@@ -70,6 +70,8 @@ class Trainer {
 
   // ---- steps
   void train_phase();
+  /// What is due behind a step: an evaluation, and with it perhaps the end of the phase, which is then noted.
+  bool phase_is_over(const PhasePlan& phase, std::size_t phases);
   double learning_rate(const PhasePlan& phase) const;
   void advance(const StepOutcome& outcome);
   void report_step(const StepOutcome& outcome, double learning_rate);
@@ -329,9 +331,8 @@ std::vector<PhasePlan> Trainer::phases() const {
 bool Trainer::run_has_ended() const { return ended_early_ || state_.step >= total_steps_; }
 
 void Trainer::train_phase() {
-  std::vector<PhasePlan> plan = phases();
+  const std::vector<PhasePlan> plan = phases();
   total_steps_ = plan.back().end_step;
-  while (state_.phase + 1 < plan.size() && state_.step >= plan[state_.phase].end_step) ++state_.phase;
   const PhasePlan phase = plan[state_.phase];
 
   apply_freezing(*model_->model, phase.freeze);
@@ -373,10 +374,9 @@ void Trainer::train_phase() {
   loading.epochs = -1;
   Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
 
-  // A signal may have come between a step and the evaluation that was due behind it.
-  if (state_.step > 0 && evaluation_due() && state_.last_evaluated_step != state_.step) evaluate_and_judge();
-  std::int64_t phase_end = phase.end_step;
-  while (state_.step < phase_end && !stop_ && !ended_early_) {
+  // A signal may have come between a step and what was due behind it.
+  bool over = state_.step > phase.begin_step && phase_is_over(phase, plan.size());
+  while (!over && !stop_ && !run_has_ended()) {
     const Clock::time_point began = Clock::now();
     Step batch = *loader.next();
     if (masking_)
@@ -398,23 +398,24 @@ void Trainer::train_phase() {
     // After the last step there is nothing to come back for: the run is finished instead.
     stop_ = outcome.stop_requested && state_.step < total_steps_;
     saved_this_step_ = false;
-    if (!stop_ && evaluation_due()) evaluate_and_judge();
+    if (!stop_) over = phase_is_over(phase, plan.size());
     const bool at_boundary = configuration_.checkpoint.every_steps > 0
                                  ? state_.step % configuration_.checkpoint.every_steps == 0
                                  : state_.step_in_epoch == 0;
-    const bool phase_over =
-        phase.plateau_patience > 0 && state_.phase_evaluations_without_gain >= phase.plateau_patience;
-    if (phase_over && state_.phase + 1 < plan.size()) phase_end = state_.step;
-    if (phase_end == state_.step && state_.phase + 1 < plan.size()) {
-      state_.phase_ends.push_back(state_.step);
-      state_.phase_evaluations_without_gain = 0;
-    }
     if (stop_ || ((at_boundary || outcome.save_due) && !run_has_ended())) save();
   }
-  if (state_.phase + 1 < plan.size() && state_.step >= phase_end) {
-    step_->release_values();
-    ++state_.phase;
-  }
+  if (over) step_->release_values();
+}
+
+bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
+  if (evaluation_due() && state_.last_evaluated_step != state_.step) evaluate_and_judge();
+  const bool last = state_.phase + 1 == phases;
+  const bool plateau = phase.plateau_patience > 0 && state_.phase_evaluations_without_gain >= phase.plateau_patience;
+  if (stop_ || last || (state_.step < phase.end_step && !plateau)) return false;
+  state_.phase_ends.push_back(state_.step);
+  state_.phase_evaluations_without_gain = 0;
+  ++state_.phase;
+  return true;
 }
 
 double Trainer::learning_rate(const PhasePlan& phase) const {
