@@ -21,6 +21,8 @@ class MappedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
   [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// Takes the pages out of this process; what is read again comes back from the system's cache.
+  void forget_pages() const noexcept;
 
  private:
   std::filesystem::path path_;

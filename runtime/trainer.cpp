@@ -64,6 +64,8 @@ class Trainer {
   void make_output_folder();
   void find_checkpoint();
   void load();
+  /// The model as it is before any training; its new weights are the same ones each time.
+  void load_base_model();
   void check_checkpoint_belongs();
   Tensor class_weights() const;
   void describe_start();
@@ -217,9 +219,7 @@ void Trainer::load() {
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
 
-  const HeadRequest request{task_, head_outputs(task_, data_->labels)};
-  model_.emplace(*model_folder_, request, configuration_.model.dropout,
-                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
+  load_base_model();
   reporter_.weights(model_->report);
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
   loss_ = {task_, class_weights(), static_cast<float>(configuration_.train.label_smoothing)};
@@ -262,6 +262,12 @@ void Trainer::load() {
       for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
   }
   reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
+}
+
+void Trainer::load_base_model() {
+  const HeadRequest request{task_, head_outputs(task_, data_->labels)};
+  model_.emplace(*model_folder_, request, configuration_.model.dropout,
+                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
 }
 
 void Trainer::check_checkpoint_belongs() {
@@ -360,6 +366,9 @@ void Trainer::train_phase() {
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_);
   resumed_.reset();
+  // The trained values lie in the arena now.
+  model_->files.forget_pages();
+  device_.memory().trim();
   reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step, state_.step == phase.begin_step);
 
   const TreeNode grains = step_->buckets().own_grains();
@@ -404,7 +413,9 @@ void Trainer::train_phase() {
                                  : state_.step_in_epoch == 0;
     if (stop_ || ((at_boundary || outcome.save_due) && !run_has_ended())) save();
   }
-  if (over) step_->release_values();
+  if (!over) return;
+  step_->release_values();
+  step_.reset();
 }
 
 bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
@@ -531,7 +542,6 @@ void Trainer::finish() {
   state_.finished = true;
   saved_this_step_ = false;
   save();
-  step_->release_values();
   if (state_.best_step >= 0 && state_.best_step != state_.step) load_best();
   if (data_->test.rows() > 0) {
     const std::optional<Metrics> metrics = evaluate_on(data_->test);
@@ -553,6 +563,9 @@ void Trainer::finish() {
 void Trainer::load_best() {
   const std::filesystem::path path = checkpoint_path(folder_ / "checkpoints", state_.best_step);
   const Checkpoint best = Checkpoint::open(path, communicator_);
+  // What a later phase changed is not in an earlier checkpoint, and must be as the base model has it.
+  step_.reset();
+  load_base_model();
   restore_parameters(best, *model_->model, device_);
 }
 

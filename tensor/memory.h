@@ -1,11 +1,11 @@
-// Memory of a device. Activations of a training step have the same sizes as those of the step before, more or less,
-// so freed blocks are kept by size class and handed out again: after the first steps nothing is asked of the system.
+// Memory of a device. The activations of a training step live and die in nearly the same order in every step, so they
+// are cut from one region by best fit and put back into it: after the largest step nothing is asked of the system.
 #pragma once
 
 #include <cstddef>
 #include <map>
 #include <mutex>
-#include <vector>
+#include <set>
 
 namespace temper {
 
@@ -20,14 +20,18 @@ class Memory {
   virtual void* allocate(std::size_t bytes) = 0;
   /// Takes back a block that allocate(bytes) of this object gave.
   virtual void release(void* block, std::size_t bytes) noexcept = 0;
+  /// Gives what is not in use back to the system.
+  virtual void trim() noexcept = 0;
 };
 
 struct MemoryUse {
   std::size_t in_use = 0;  ///< bytes handed out now
   std::size_t peak = 0;    ///< most bytes ever handed out at once
-  std::size_t held = 0;    ///< bytes held from the system, handed out or kept for reuse
+  std::size_t held = 0;    ///< bytes up to the end of the highest block ever handed out
 };
 
+/// One region of address space, of which only what has been touched takes memory; on huge pages where the system has
+/// them.
 class HostMemory final : public Memory {
  public:
   HostMemory() = default;
@@ -35,15 +39,22 @@ class HostMemory final : public Memory {
 
   void* allocate(std::size_t bytes) override;
   void release(void* block, std::size_t bytes) noexcept override;
+  void trim() noexcept override;
   [[nodiscard]] MemoryUse use() const;
   void reset_peak();
 
-  /// Sizes are rounded up to a quarter of their power of two, so that token counts that differ a little share blocks.
-  static std::size_t size_class(std::size_t bytes);
-
  private:
+  void reserve();
+  void grow(std::size_t end);
+  void add_free(std::size_t begin, std::size_t size);
+  void remove_free(std::map<std::size_t, std::size_t>::iterator block);
+
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> kept_;
+  std::byte* region_ = nullptr;
+  std::size_t reserved_ = 0;                               ///< bytes of address space
+  std::size_t usable_ = 0;                                 ///< bytes that may be touched
+  std::map<std::size_t, std::size_t> free_;                ///< begin -> size; no two of them touch
+  std::set<std::pair<std::size_t, std::size_t>> by_size_;  ///< the same as (size, begin)
   MemoryUse use_;
 };
 

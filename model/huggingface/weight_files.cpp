@@ -137,6 +137,10 @@ std::string WeightFiles::digest() const {
   return sha256_hex(std::string_view(lines));
 }
 
+void WeightFiles::forget_pages() const noexcept {
+  for (const SafetensorsFile& file : files_) file.forget_pages();
+}
+
 fs::path WeightFiles::file_of(const std::string& name) const {
   if (const TensorView* tensor = find(name)) return tensor->file;
   const std::string near = nearest_name(name, names());

@@ -27,6 +27,8 @@ class WeightFiles {
   /// SHA-256 of the weights; reads every byte, so call it once. One file: its SHA-256. Shards: the SHA-256 of one line
   /// a shard, "<SHA-256>  <file name>\n", sorted by name (what `sha256sum *.safetensors | sha256sum` prints).
   [[nodiscard]] std::string digest() const;
+  /// Once most weights have been read and will not be again: what is read nevertheless is fetched anew.
+  void forget_pages() const noexcept;
   /// Throws Error where there is no such tensor.
   [[nodiscard]] std::filesystem::path file_of(const std::string& name) const;
 

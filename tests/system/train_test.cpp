@@ -135,6 +135,18 @@ INSTANTIATE_TEST_SUITE_P(
             "rates", {"train.epochs=1", "tuning.layer_decay=0.9", "tuning.rates={ classifier = 5.0 }"}, "accuracy"}),
     [](const auto& variant) { return std::string(variant.param.name); });
 
+TEST_F(Train, TheBestModelHoldsNothingOfALaterPhase) {
+  const Json result =
+      report(train("out", {"tuning.phases=[{freeze=[\"*\"], epochs=1}, {freeze=[], epochs=1, learning_rate=5.0}]",
+                           "train.clip_norm=0", "train.metric=loss", "checkpoint.keep=1"}));
+  ASSERT_EQ(result["best_step"], 7);
+  Invocation command;
+  command.folder = folder_;
+  command.arguments = {"export", "out/checkpoints/checkpoint-00000007.h5", "-o", "exported", "--json"};
+  report(run(command));
+  EXPECT_EQ(read(path("exported/model.safetensors")), weights("out"));
+}
+
 TEST_F(Train, HelpOfEveryCommandHasAnExample) {
   for (const char* command : {"train", "eval", "predict", "export", "inspect", "version"}) {
     Invocation help;

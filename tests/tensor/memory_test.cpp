@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <random>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/tensor.h"
@@ -10,13 +15,67 @@
 namespace temper {
 namespace {
 
-TEST(HostMemory, HandsOutAFreedBlockOfTheSameClassAgain) {
+TEST(HostMemory, HandsOutAFreedBlockAgain) {
   HostMemory memory;
   void* first = memory.allocate(100'000);
   memory.release(first, 100'000);
   void* second = memory.allocate(99'000);
   EXPECT_EQ(first, second);
   memory.release(second, 99'000);
+}
+
+TEST(HostMemory, JoinsFreedNeighbours) {
+  HostMemory memory;
+  std::array<void*, 4> blocks{};
+  for (void*& block : blocks) block = memory.allocate(10'000);
+  for (const std::size_t i : {0U, 2U, 1U}) memory.release(blocks.at(i), 10'000);
+  void* joined = memory.allocate(29'000);
+  EXPECT_EQ(joined, blocks[0]);
+  memory.release(joined, 29'000);
+  memory.release(blocks[3], 10'000);
+}
+
+TEST(HostMemory, TakesTheTightestHole) {
+  HostMemory memory;
+  std::array<void*, 5> blocks{};
+  const std::array<std::size_t, 5> sizes{50'000, 1'000, 20'000, 1'000, 1'000};
+  for (std::size_t i = 0; i < blocks.size(); ++i) blocks.at(i) = memory.allocate(sizes.at(i));
+  memory.release(blocks[0], sizes[0]);
+  memory.release(blocks[2], sizes[2]);
+  void* block = memory.allocate(19'000);
+  EXPECT_EQ(block, blocks[2]);
+}
+
+TEST(HostMemory, NeverHandsOutTheSameByteTwice) {
+  HostMemory memory;
+  std::mt19937 random(7);  // NOLINT(cert-msc51-cpp): the same sizes every time
+  std::vector<std::pair<std::byte*, std::size_t>> held;
+  for (int i = 0; i < 5'000; ++i) {
+    if (!held.empty() && random() % 2 == 0) {
+      std::swap(held[random() % held.size()], held.back());
+      const auto [block, size] = held.back();
+      ASSERT_EQ(block[0], block[size - 1]);
+      memory.release(block, size);
+      held.pop_back();
+      continue;
+    }
+    const std::size_t size = 1 + random() % 20'000;
+    auto* block = static_cast<std::byte*>(memory.allocate(size));
+    block[0] = block[size - 1] = static_cast<std::byte>(i % 251);
+    held.emplace_back(block, size);
+  }
+  std::sort(held.begin(), held.end());
+  for (std::size_t i = 1; i < held.size(); ++i) EXPECT_LE(held[i - 1].first + held[i - 1].second, held[i].first);
+}
+
+TEST(HostMemory, KeepsWhatIsInUseWhenTrimmed) {
+  HostMemory memory;
+  auto* kept = static_cast<std::byte*>(memory.allocate(10'000));
+  void* freed = memory.allocate(1'000'000);
+  kept[9'999] = std::byte{42};
+  memory.release(freed, 1'000'000);
+  memory.trim();
+  EXPECT_EQ(kept[9'999], std::byte{42});
 }
 
 TEST(HostMemory, AlignsBlocksToCacheLines) {
@@ -28,22 +87,14 @@ TEST(HostMemory, AlignsBlocksToCacheLines) {
   }
 }
 
-TEST(HostMemory, SizeClassesWasteAtMostAThird) {
-  for (std::size_t bytes = 1024; bytes < 5'000'000; bytes += 997) {
-    EXPECT_GE(HostMemory::size_class(bytes), bytes);
-    EXPECT_LE(static_cast<double>(HostMemory::size_class(bytes)), 1.34 * static_cast<double>(bytes));
-    EXPECT_EQ(HostMemory::size_class(bytes) % 64, 0U);
-  }
-}
-
 TEST(HostMemory, CountsWhatIsInUse) {
   HostMemory memory;
   {
     const Tensor tensor = Tensor::empty(memory, {1024, 4});
-    EXPECT_EQ(memory.use().in_use, 16384U);
+    EXPECT_GE(memory.use().in_use, 16384U);
   }
   EXPECT_EQ(memory.use().in_use, 0U);
-  EXPECT_EQ(memory.use().peak, 16384U);
+  EXPECT_GE(memory.use().peak, 16384U);
 }
 
 TEST(Tensor, CopiesShareMemory) {
