@@ -17,11 +17,13 @@
 #include "model/freezing.h"
 #include "runtime/checkpoint_folder.h"
 #include "runtime/checkpointing.h"
+#include "runtime/class_weights.h"
 #include "runtime/evaluator.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
 #include "runtime/phases.h"
+#include "runtime/resumption.h"
 #include "runtime/run_data.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
@@ -62,12 +64,9 @@ class Trainer {
   // ---- before the first step
   void agree_on_configuration();
   void make_output_folder();
-  void find_checkpoint();
   void load();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
-  void check_checkpoint_belongs();
-  Tensor class_weights() const;
   void describe_start();
 
   // ---- steps
@@ -136,7 +135,9 @@ TrainReport Trainer::run() {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
   agree_on_configuration();
   make_output_folder();
-  find_checkpoint();
+  resumed_ = find_checkpoint_to_resume(configuration_, communicator_,
+                                       [&](const std::string& warning) { reporter_.say(warning); });
+  if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
   load();
   if (state_.finished) {
     already_finished_ = true;
@@ -172,24 +173,6 @@ void Trainer::make_output_folder() {
   communicator_.barrier();
 }
 
-void Trainer::find_checkpoint() {
-  if (!configuration_.checkpoint.resume) return;
-  resumed_ = newest_good_checkpoint(folder_ / "checkpoints", communicator_,
-                                    [&](const std::string& warning) { reporter_.say(warning); });
-  if (!resumed_) return;
-  const Configuration before =
-      parse_configuration(resumed_->checkpoint.configuration_toml(), resumed_->path.string(), {});
-  if (const auto keys = differing_keys(before, configuration_); !keys.empty()) {
-    std::string listed;
-    for (const std::string& key : keys) listed += (listed.empty() ? "" : ", ") + key;
-    throw usage_error(
-        "{}: was written with another configuration (it differs in {}); set them back to go on, choose "
-        "another output.dir, or start anew with --fresh",
-        resumed_->path.string(), listed);
-  }
-  state_ = parse_training_state(resumed_->checkpoint.state_json());
-}
-
 void Trainer::load() {
   const int local_ranks = communicator_.topology().local_size;
   if (!resumed_) {
@@ -222,7 +205,8 @@ void Trainer::load() {
   load_base_model();
   reporter_.weights(model_->report);
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
-  loss_ = {task_, class_weights(), static_cast<float>(configuration_.train.label_smoothing)};
+  loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
+           static_cast<float>(configuration_.train.label_smoothing)};
   metric_ =
       configuration_.train.metric.empty() ? default_metric(configuration_.model.task) : configuration_.train.metric;
 
@@ -252,7 +236,7 @@ void Trainer::load() {
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
   total_steps_ = phases().back().end_step;
   if (resumed_) {
-    check_checkpoint_belongs();
+    require_same_origin(*resumed_, lineage_, model_folder_->path);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
     best_.values = state_.best_metrics;
@@ -268,52 +252,6 @@ void Trainer::load_base_model() {
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed()}, device_);
-}
-
-void Trainer::check_checkpoint_belongs() {
-  const Lineage before = parse_lineage(resumed_->checkpoint.lineage_json());
-  if (before.base_model_sha256 != lineage_.base_model_sha256)
-    throw Error(
-        "{}: belongs to a base model with SHA-256 {}, but {} holds {}; go on with that model, or start anew with "
-        "--fresh",
-        resumed_->path.string(), before.base_model_sha256.substr(0, 16), model_folder_->path.string(),
-        lineage_.base_model_sha256.substr(0, 16));
-  for (const DataFileLineage& file : before.data_files) {
-    const auto now = std::find_if(lineage_.data_files.begin(), lineage_.data_files.end(),
-                                  [&](const DataFileLineage& other) { return other.role == file.role; });
-    if (file.role == "train" && now != lineage_.data_files.end() && now->sha256 != file.sha256)
-      throw Error(
-          "{}: was trained on another version of {} (its SHA-256 was {}); put that file back, or start anew with "
-          "--fresh",
-          resumed_->path.string(), file.file, file.sha256.substr(0, 16));
-  }
-}
-
-Tensor Trainer::class_weights() const {
-  const TrainSection& train = configuration_.train;
-  const bool classes = task_ == Task::sequence_classification || task_ == Task::token_classification;
-  const bool balanced = train.class_weights == "balanced";
-  if (!balanced && train.class_weight_values.empty()) return {};
-  if (!classes) throw usage_error("train.class_weights applies to classification only, not to {}", name_of(task_));
-  const std::size_t count = data_->labels.size();
-  std::vector<double> weights = train.class_weight_values;
-  if (balanced) {
-    // Inverse frequency, with a mean of 1 over the rows: rows / (classes * rows of the class).
-    std::vector<double> rows(count);
-    double counted = 0.0;
-    for (const std::int32_t label : data_->train.classes) {
-      if (label < 0) continue;
-      rows[static_cast<std::size_t>(label)] += 1.0;
-      counted += 1.0;
-    }
-    weights.clear();
-    for (const double n : rows) weights.push_back(n > 0.0 ? counted / (static_cast<double>(count) * n) : 1.0);
-  }
-  if (weights.size() != count)
-    throw usage_error("train.class_weight_values has {} weights, but there are {} classes", weights.size(), count);
-  const Tensor tensor = Tensor::empty(device_.memory(), {static_cast<std::int64_t>(count)});
-  std::transform(weights.begin(), weights.end(), tensor.data<float>(), [](double w) { return static_cast<float>(w); });
-  return tensor;
 }
 
 void Trainer::describe_start() {
