@@ -58,11 +58,14 @@ Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelec
       layer_norm(tape, embedded, Variable(), embedding_norm_.weight, embedding_norm_.bias, embedding_norm_.epsilon);
   Variable hidden = dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
   if (hidden_states != nullptr) hidden_states->push_back(hidden);
+  const bool whole = hidden_states != nullptr || layers_.empty();
   for (const EncoderLayer& layer : layers_) {
-    hidden = layer.forward(tape, input, hidden);
+    const bool last = &layer == &layers_.back();
+    hidden = layer.forward(tape, input, hidden, last && !whole ? selection : TokenSelection());
     if (hidden_states != nullptr) hidden_states->push_back(hidden);
   }
-  return head_->forward(tape, input, hidden, selection);
+  if (whole && selection.defined()) hidden = gather_rows(tape, hidden, selection.rows);
+  return head_->forward(tape, hidden, input.names_of(selection));
 }
 
 std::string Encoder::architecture() const {

@@ -36,20 +36,23 @@ EncoderLayer::EncoderLayer(const ParameterPlace& place, const std::string& prefi
       down_(add_linear(place, prefix + names.down, shape.width, shape.intermediate_width)),
       output_norm_(add_layer_norm(place, prefix + names.output_norm, shape.width, shape.epsilon)) {}
 
-Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Variable& hidden) const {
-  const Variable q = linear(tape, hidden, query_.weight, query_.bias);
+Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                               const TokenSelection& selection) const {
+  const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
+  const RowNames names = input.names_of(selection);
+  const Variable q = linear(tape, asking, query_.weight, query_.bias);
   const Variable k = linear(tape, hidden, key_.weight, key_.bias);
   const Variable v = linear(tape, hidden, value_.weight, value_.bias);
-  const Variable context = attention(tape, q, k, v, input.packed(), shape_.heads,
+  const Variable context = attention(tape, q, k, v, input.packed(selection), shape_.heads,
                                      tape.dropout(shape_.attention_dropout, first_dropout_place_));
   const Variable attended = linear(tape, context, attention_output_.weight, attention_output_.bias);
   const Variable middle =
-      layer_norm(tape, attended, hidden, attention_norm_.weight, attention_norm_.bias, attention_norm_.epsilon,
-                 input.token_names(), tape.dropout(shape_.attention_output_dropout, first_dropout_place_ + 1));
+      layer_norm(tape, attended, asking, attention_norm_.weight, attention_norm_.bias, attention_norm_.epsilon, names,
+                 tape.dropout(shape_.attention_output_dropout, first_dropout_place_ + 1));
   const Variable raised = linear(tape, middle, up_.weight, up_.bias, shape_.activation);
   const Variable lowered = linear(tape, raised, down_.weight, down_.bias);
-  return layer_norm(tape, lowered, middle, output_norm_.weight, output_norm_.bias, output_norm_.epsilon,
-                    input.token_names(), tape.dropout(shape_.output_dropout, first_dropout_place_ + 2));
+  return layer_norm(tape, lowered, middle, output_norm_.weight, output_norm_.bias, output_norm_.epsilon, names,
+                    tape.dropout(shape_.output_dropout, first_dropout_place_ + 2));
 }
 
 Activation parse_activation(const std::string& name) {

@@ -64,8 +64,9 @@ class EncoderLayer {
   EncoderLayer(const ParameterPlace& place, const std::string& prefix, const EncoderLayerNames& names,
                const EncoderLayerShape& shape, std::uint32_t first_dropout_place);
 
-  /// hidden [tokens, width] -> [tokens, width].
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden) const;
+  /// hidden [tokens, width] -> [n, width], the rows that are selected. Of the others only keys and values are computed.
+  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                   const TokenSelection& selection = {}) const;
 
   /// How many dropout places a layer uses.
   static constexpr std::uint32_t kDropoutPlaces = 3;

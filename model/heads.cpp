@@ -3,11 +3,6 @@
 namespace temper {
 namespace {
 
-/// The selected rows, or all.
-Variable selected_tokens(Tape& tape, const Variable& hidden, const TokenSelection& selection) {
-  return selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
-}
-
 class SequenceHead final : public Head {
  public:
   SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, const HeadShape& shape)
@@ -17,9 +12,8 @@ class SequenceHead final : public Head {
         dense_(add_linear(place, names.dense, shape.width, shape.width)),
         classifier_(add_linear(place, names.classifier, shape.labels, shape.width)) {}
 
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const TokenSelection&) const override {
-    const RowNames names = input.sequence_names();
-    Variable row = gather_rows(tape, hidden, input.first_rows);
+  Variable forward(Tape& tape, const Variable& rows, RowNames names) const override {
+    Variable row = rows;
     if (dropout_before_dense_) row = dropout(tape, row, names, tape.dropout(shape_.dropout, shape_.dropout_place));
     row = linear(tape, row, dense_.weight, dense_.bias, activation_);
     row = dropout(tape, row, names, tape.dropout(shape_.dropout, shape_.dropout_place + 1));
@@ -39,13 +33,8 @@ class TokenHead final : public Head {
   TokenHead(const ParameterPlace& place, const std::string& classifier, const HeadShape& shape)
       : shape_(shape), classifier_(add_linear(place, classifier, shape.labels, shape.width)) {}
 
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden,
-                   const TokenSelection& selection) const override {
-    const RowNames names = selection.defined() ? RowNames{selection.examples.data<std::uint32_t>(),
-                                                          selection.positions.data<std::uint32_t>()}
-                                               : input.token_names();
-    const Variable kept = dropout(tape, selected_tokens(tape, hidden, selection), names,
-                                  tape.dropout(shape_.dropout, shape_.dropout_place));
+  Variable forward(Tape& tape, const Variable& rows, RowNames names) const override {
+    const Variable kept = dropout(tape, rows, names, tape.dropout(shape_.dropout, shape_.dropout_place));
     return linear(tape, kept, classifier_.weight, classifier_.bias);
   }
 
@@ -64,10 +53,8 @@ class MaskedHead final : public Head {
         words_(std::move(word_embeddings)),
         bias_(place.list.add(names.bias, {shape.labels}, place.depth, place.head, Initialization::zeros()).variable) {}
 
-  Variable forward(Tape& tape, const PackedInput&, const Variable& hidden,
-                   const TokenSelection& selection) const override {
-    const Variable dense =
-        linear(tape, selected_tokens(tape, hidden, selection), dense_.weight, dense_.bias, activation_);
+  Variable forward(Tape& tape, const Variable& rows, RowNames) const override {
+    const Variable dense = linear(tape, rows, dense_.weight, dense_.bias, activation_);
     const Variable normed = layer_norm(tape, dense, Variable(), norm_.weight, norm_.bias, norm_.epsilon);
     return linear(tape, normed, words_, bias_);
   }

@@ -17,9 +17,8 @@ class Head {
   Head& operator=(const Head&) = delete;
   virtual ~Head() = default;
 
-  /// hidden [tokens, width] -> [sequences, labels], or [selected tokens, labels] for a head on tokens.
-  virtual Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden,
-                           const TokenSelection& selection) const = 0;
+  /// The last hidden state of some tokens, rows [n, width], and their names -> [n, labels].
+  virtual Variable forward(Tape& tape, const Variable& rows, RowNames names) const = 0;
 };
 
 /// Width and labels of a head, its dropout rate, and the first of the dropout places it may use.

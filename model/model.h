@@ -19,14 +19,6 @@ std::string name_of(Task task);
 /// True where the loss is taken on tokens rather than on whole sequences.
 bool is_token_task(Task task);
 
-/// Which tokens a token task needs logits for. Undefined: all of them.
-struct TokenSelection {
-  Tensor rows;       ///< i32 [n], rows of the batch
-  Tensor examples;   ///< u32 [n], names of these rows for dropout
-  Tensor positions;  ///< u32 [n]
-  [[nodiscard]] bool defined() const { return rows.defined(); }
-};
-
 class Model {
  public:
   Model() = default;
@@ -34,7 +26,8 @@ class Model {
   Model& operator=(const Model&) = delete;
   virtual ~Model() = default;
 
-  /// Logits: [sequences, labels] for tasks on sequences; [selected tokens, labels] (or vocabulary) for tasks on tokens.
+  /// Logits of the selected tokens: [n, labels], or [n, vocabulary]. Tasks on sequences select the first token of each.
+  /// What the logits do not depend on is not computed, unless hidden states are asked for.
   /// `hidden_states`, if given, receives the embeddings' output and that of every layer, [tokens, width] each (as
   /// transformers' output_hidden_states does).
   virtual Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,

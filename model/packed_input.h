@@ -8,12 +8,22 @@
 
 namespace temper {
 
+/// The tokens whose last hidden state is read: by the loss, or by whoever predicts.
+struct TokenSelection {
+  Tensor rows;       ///< i32 [n], rows of the batch, ascending
+  Tensor starts;     ///< i32 [sequences + 1]: those of sequence s are starts[s] to starts[s + 1]
+  Tensor examples;   ///< u32 [n], names of these rows for dropout
+  Tensor positions;  ///< u32 [n]
+
+  /// Undefined: all tokens.
+  [[nodiscard]] bool defined() const { return rows.defined(); }
+  [[nodiscard]] RowNames names() const { return {examples.data<std::uint32_t>(), positions.data<std::uint32_t>()}; }
+};
+
 struct PackedInput {
   EmbeddingIndices indices;  ///< ids, positions (0.. in each sequence), types; i32 [tokens] each
   Tensor starts;             ///< i32 [sequences + 1]
-  Tensor first_rows;         ///< i32 [sequences]: the row of each sequence's first token
   Tensor examples;           ///< u32 [sequences]: names the example for random numbers
-  Tensor zero_positions;     ///< u32 [sequences], all 0: the position of first_rows
   Tensor token_examples;     ///< u32 [tokens]
   Tensor token_positions;    ///< u32 [tokens]
   std::int64_t longest = 0;  ///< tokens of the longest sequence
@@ -23,11 +33,20 @@ struct PackedInput {
   [[nodiscard]] PackedSequences packed() const {
     return {tokens(), sequences(), starts.data<std::int32_t>(), examples.data<std::uint32_t>(), longest};
   }
+  /// Of which only the selected tokens ask.
+  [[nodiscard]] PackedSequences packed(const TokenSelection& asking) const {
+    PackedSequences sequences = packed();
+    if (asking.defined()) {
+      sequences.query_starts = asking.starts.data<std::int32_t>();
+      sequences.query_positions = asking.positions.data<std::uint32_t>();
+    }
+    return sequences;
+  }
   [[nodiscard]] RowNames token_names() const {
     return {token_examples.data<std::uint32_t>(), token_positions.data<std::uint32_t>()};
   }
-  [[nodiscard]] RowNames sequence_names() const {
-    return {examples.data<std::uint32_t>(), zero_positions.data<std::uint32_t>()};
+  [[nodiscard]] RowNames names_of(const TokenSelection& selection) const {
+    return selection.defined() ? selection.names() : token_names();
   }
 };
 

@@ -8,8 +8,6 @@
 namespace temper {
 namespace {
 
-constexpr std::int32_t kNotCounted = -100;
-
 template <typename T>
 Tensor upload(std::span<const T> values, const Shape& shape, Device& device) {
   const Tensor tensor = Tensor::empty(device.memory(), shape, dtype_of<T>());
@@ -22,17 +20,44 @@ Tensor upload(const std::vector<T>& values, Device& device) {
   return upload(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, device);
 }
 
+/// Tokens as they are gathered, sequence after sequence.
+struct Selection {
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> starts{0};
+  std::vector<std::uint32_t> examples;
+  std::vector<std::uint32_t> positions;
+
+  void add(std::int32_t row, std::uint32_t example, std::uint32_t position) {
+    rows.push_back(row);
+    examples.push_back(example);
+    positions.push_back(position);
+  }
+  void end_sequence() { starts.push_back(static_cast<std::int32_t>(rows.size())); }
+  [[nodiscard]] TokenSelection on(Device& device) const {
+    return {upload(rows, device), upload(starts, device), upload(examples, device), upload(positions, device)};
+  }
+};
+
 }  // namespace
 
 DeviceBatch to_device(const Batch& batch, Task task, bool labelled, Device& device) {
-  const std::int64_t sequences = batch.sequences();
+  const auto sequences = static_cast<std::size_t>(batch.sequences());
+  const bool on_tokens = is_token_task(task);
   std::vector<std::uint32_t> token_examples;
   token_examples.reserve(batch.ids.size());
-  for (std::int64_t s = 0; s < sequences; ++s) {
-    const auto i = static_cast<std::size_t>(s);
-    token_examples.insert(token_examples.end(),
-                          static_cast<std::size_t>(batch.sequence_starts[i + 1] - batch.sequence_starts[i]),
-                          batch.examples[i]);
+  Selection selection;
+  std::vector<std::int32_t> classes;
+  for (std::size_t s = 0; s < sequences; ++s) {
+    const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
+    const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
+    token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
+    if (!on_tokens) selection.add(batch.sequence_starts[s], batch.examples[s], 0);
+    for (std::size_t t = begin; on_tokens && labelled && t < end; ++t) {
+      if (batch.classes[t] == kUnlabelled) continue;
+      selection.add(static_cast<std::int32_t>(t), batch.examples[s], static_cast<std::uint32_t>(t - begin));
+      classes.push_back(batch.classes[t]);
+    }
+    selection.end_sequence();
   }
   const std::vector<std::uint32_t> token_positions(batch.positions.begin(), batch.positions.end());
 
@@ -40,38 +65,20 @@ DeviceBatch to_device(const Batch& batch, Task task, bool labelled, Device& devi
   PackedInput& input = out.input;
   input.indices = {upload(batch.ids, device), upload(batch.positions, device), upload(batch.types, device)};
   input.starts = upload(batch.sequence_starts, device);
-  input.first_rows =
-      upload(std::span(batch.sequence_starts).first(static_cast<std::size_t>(sequences)), {sequences}, device);
   input.examples = upload(batch.examples, device);
-  input.zero_positions = upload(std::vector<std::uint32_t>(static_cast<std::size_t>(sequences)), device);
   input.token_examples = upload(token_examples, device);
   input.token_positions = upload(token_positions, device);
   input.longest = batch.max_length();
 
-  out.rows = is_token_task(task) ? batch.tokens() : sequences;
+  const bool every_token = on_tokens && !labelled;
+  if (!every_token) out.selection = selection.on(device);
+  out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
   if (!labelled) return out;
   if (task == Task::regression || task == Task::multi_label) {
-    out.targets = upload(std::span<const float>(batch.targets), {sequences, batch.target_width}, device);
-    return out;
+    out.targets = upload(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, device);
+  } else {
+    out.classes = upload(on_tokens ? classes : batch.classes, device);
   }
-  if (!is_token_task(task)) {
-    out.classes = upload(batch.classes, device);
-    return out;
-  }
-  std::vector<std::int32_t> rows;
-  std::vector<std::int32_t> classes;
-  std::vector<std::uint32_t> examples;
-  std::vector<std::uint32_t> positions;
-  for (std::size_t t = 0; t < batch.classes.size(); ++t) {
-    if (batch.classes[t] == kNotCounted) continue;
-    rows.push_back(static_cast<std::int32_t>(t));
-    classes.push_back(batch.classes[t]);
-    examples.push_back(token_examples[t]);
-    positions.push_back(token_positions[t]);
-  }
-  out.rows = static_cast<std::int64_t>(rows.size());
-  out.selection = {upload(rows, device), upload(examples, device), upload(positions, device)};
-  out.classes = upload(classes, device);
   return out;
 }
 

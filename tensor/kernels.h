@@ -44,6 +44,11 @@ struct PackedSequences {
   const std::int32_t* starts = nullptr;     ///< [sequences + 1]
   const std::uint32_t* examples = nullptr;  ///< [sequences]
   std::int64_t longest = 0;                 ///< tokens of the longest sequence
+  /// Where only some tokens ask (attend to the others): sequence s asks with rows query_starts[s] to
+  /// query_starts[s + 1] of the queries, which are the tokens at query_positions in it, each at most once. Null: every
+  /// token asks.
+  const std::int32_t* query_starts = nullptr;      ///< [sequences + 1]
+  const std::uint32_t* query_positions = nullptr;  ///< [queries]
 };
 
 /// A loss as a sum and what it has to be divided by: a count, or a sum of class weights.
@@ -111,8 +116,9 @@ class Kernels {
   // ---- attention ---------------------------------------------------------------------------------------------------
   /// Multi-head attention within each sequence, no mask, no padding: out = softmax(scale q k^T) v for each head, in
   /// tiles with a running maximum and sum (Dao, Fu, Ermon, Rudra, Re: "FlashAttention", 2022), so that of one sequence
-  /// at most a tile of scores exists at once. q, k, v, out [tokens, heads * head_width], each with its own stride.
-  /// log_sum_exp [heads, tokens] is kept for backward (may be null). Dropout acts on the probabilities.
+  /// at most a tile of scores exists at once. k, v [tokens, heads * head_width], q, out [queries, heads * head_width],
+  /// each with its own stride. log_sum_exp [heads, queries] is kept for backward (may be null). Dropout acts on the
+  /// probabilities.
   virtual void attention_forward(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
                                  std::int64_t heads, float scale, const Dropout& dropout, Matrix out,
                                  float* log_sum_exp) = 0;

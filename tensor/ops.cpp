@@ -147,7 +147,7 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
   const float scale = 1.0F / std::sqrt(static_cast<float>(width / heads));
   const bool records = tape.records({&q, &k, &v});
   const Tensor y = tape.empty(q.shape());
-  const Tensor log_sum_exp = records ? tape.empty({heads, sequences.tokens}) : Tensor();
+  const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
   tape.kernels().attention_forward(matrix(q.value()), matrix(k.value()), matrix(v.value()), sequences, heads, scale,
                                    dropout, matrix(y), records ? log_sum_exp.data<float>() : nullptr);
   Variable out(y, records);

@@ -30,8 +30,8 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
 Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
                     const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
 
-/// Multi-head self-attention inside each packed sequence: q, k, v [tokens, width] -> [tokens, width], scores scaled by
-/// 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need", 2017). The arrays behind `sequences` must live
+/// Multi-head self-attention inside each packed sequence: k, v [tokens, width], q [queries, width], by default one a
+/// token, -> [queries, width], scores scaled by 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need", 2017). The arrays behind `sequences` must live
 /// until backward.
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
                    const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout = {});

@@ -93,6 +93,12 @@ struct Result {
   }
 };
 
+void clear_rows(const Result& result, std::int64_t first, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::fill_n(result.row(first + i), width, 0.0F);
+  }
+}
+
 /// Transposes n rows tile by tile: the tile of rows from `first` on lies at y + first * width, [width, padded(rows)].
 HWY_INLINE void transpose_tiles(const float* x, std::int64_t stride, std::int64_t n, std::int64_t width, float* y) {
   for (std::int64_t first = 0; first < n; first += kTile) {
@@ -100,6 +106,27 @@ HWY_INLINE void transpose_tiles(const float* x, std::int64_t stride, std::int64_
     transpose(x + first * stride, stride, rows, width, y + first * width, padded(rows));
   }
 }
+
+/// The tokens of one sequence that ask.
+struct Queries {
+  std::int64_t start;  ///< their first row
+  std::int64_t count;
+  const std::uint32_t* positions;  ///< [count]; null: 0, 1, 2, ...
+
+  Queries(const PackedSequences& sequences, std::int64_t sequence)
+      : start(starts_of(sequences)[sequence]),
+        count(starts_of(sequences)[sequence + 1] - start),
+        positions(sequences.query_starts == nullptr ? nullptr : sequences.query_positions + start) {}
+
+  [[nodiscard]] std::uint32_t position(std::int64_t i) const {
+    return positions == nullptr ? static_cast<std::uint32_t>(i) : positions[i];
+  }
+
+ private:
+  static const std::int32_t* starts_of(const PackedSequences& sequences) {
+    return sequences.query_starts == nullptr ? sequences.starts : sequences.query_starts;
+  }
+};
 
 /// The dropout mask of one tile of probabilities.
 class TileDropout {
@@ -117,14 +144,14 @@ class TileDropout {
   [[nodiscard]] bool active() const { return threshold_ != 0; }
 
   /// first_key is a multiple of 8.
-  void draw(std::uint32_t example, std::int64_t head, std::int64_t first_query, std::int64_t queries,
-            std::int64_t first_key, std::int64_t keys) {
+  void draw(std::uint32_t example, std::int64_t head, const Queries& asking, std::int64_t first_query,
+            std::int64_t queries, std::int64_t first_key, std::int64_t keys) {
     row_blocks_ = (keys + 7) / 8;
     std::size_t place = 0;
     for (std::int64_t i = 0; i < queries; ++i) {
       for (std::int64_t block = 0; block < row_blocks_; ++block, ++place) {
         blocks_[place] = static_cast<std::uint32_t>(first_key / 8 + block);
-        positions_[place] = static_cast<std::uint32_t>(first_query + i);
+        positions_[place] = asking.position(first_query + i);
       }
     }
     philox_half_words(blocks_.data(), positions_.data(), example,
@@ -234,13 +261,17 @@ void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const P
     const std::int64_t start = sequences.starts[sequence];
     const std::int64_t length = sequences.starts[sequence + 1] - start;
     const std::int64_t column = head * width;
+    const Queries asking(sequences, sequence);
+    if (asking.count == 0) {
+      continue;
+    }
     transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
     const HeadRows values = with_padding(v.row(start) + column, v.stride, length, width, values_room.data());
 
-    for (std::int64_t first_query = 0; first_query < length; first_query += kTile) {
-      const std::int64_t queries = std::min(kTile, length - first_query);
-      const LeftOperand query_rows{q.row(start + first_query) + column, q.stride, 1};
-      const Result result(out.row(start + first_query) + column, out.stride, width, out_room.data());
+    for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
+      const std::int64_t queries = std::min(kTile, asking.count - first_query);
+      const LeftOperand query_rows{q.row(asking.start + first_query) + column, q.stride, 1};
+      const Result result(out.row(asking.start + first_query) + column, out.stride, width, out_room.data());
       for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = padded(keys);
@@ -249,7 +280,7 @@ void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const P
                      stride, false);
         softmax_tile(scores, stride, queries, keys, scale, first, running);
         if (mask.active()) {
-          mask.draw(sequences.examples[sequence], head, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
           for (std::int64_t i = 0; i < queries; ++i) {
             for (std::int64_t j = 0; j < keys; j += static_cast<std::int64_t>(hn::Lanes(d))) {
               float* at = scores + i * stride + j;
@@ -269,7 +300,7 @@ void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const P
       multiply_rows(result.data, result.stride, queries, padded_width, running.rescale);
       result.deliver(queries, width);
       if (log_sum_exp != nullptr) {
-        float* to = log_sum_exp + head * sequences.tokens + start + first_query;
+        float* to = log_sum_exp + head * q.rows + asking.start + first_query;
         const auto take_logarithm = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
           const auto logarithm = hn::Log(d, hn::LoadU(d, running.sums + i));
           access.store(hn::Add(hn::LoadU(d, running.maxima + i), logarithm), d, to + i);
@@ -315,19 +346,22 @@ void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstM
     const std::int64_t start = sequences.starts[sequence];
     const std::int64_t length = sequences.starts[sequence + 1] - start;
     const std::int64_t column = head * width;
-    const float* logarithms = log_sum_exp + head * sequences.tokens + start;
+    const Queries asking(sequences, sequence);
+    const float* logarithms = log_sum_exp + head * q.rows + asking.start;
     transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
     transpose_tiles(v.row(start) + column, v.stride, length, width, values_transposed.data());
-    const HeadRows query_rows = with_padding(q.row(start) + column, q.stride, length, width, q_room.data());
+    const HeadRows query_rows =
+        with_padding(q.row(asking.start) + column, q.stride, asking.count, width, q_room.data());
     const HeadRows key_rows = with_padding(k.row(start) + column, k.stride, length, width, k_room.data());
-    const HeadRows d_out_rows = with_padding(d_out.row(start) + column, d_out.stride, length, width, d_out_room.data());
-    const Result d_queries(dq.row(start) + column, dq.stride, width, dq_room.data());
+    const HeadRows d_out_rows =
+        with_padding(d_out.row(asking.start) + column, d_out.stride, asking.count, width, d_out_room.data());
+    const Result d_queries(dq.row(asking.start) + column, dq.stride, width, dq_room.data());
     const Result d_keys(dk.row(start) + column, dk.stride, width, dk_room.data());
     const Result d_values(dv.row(start) + column, dv.stride, width, dv_room.data());
 
-    for (std::int64_t i = 0; i < length; ++i) {
-      const float* out_row = out.row(start + i) + column;
-      const float* d_out_row = d_out.row(start + i) + column;
+    for (std::int64_t i = 0; i < asking.count; ++i) {
+      const float* out_row = out.row(asking.start + i) + column;
+      const float* d_out_row = d_out.row(asking.start + i) + column;
       auto sum = hn::Zero(d);
       const auto multiply = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
         sum = hn::MulAdd(access.load(d, out_row + j), access.load(d, d_out_row + j), sum);
@@ -339,14 +373,18 @@ void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstM
     for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
       const std::int64_t keys = std::min(kTile, length - first_key);
       const std::int64_t stride = padded(keys);
-      for (std::int64_t first_query = 0; first_query < length; first_query += kTile) {
-        const std::int64_t queries = std::min(kTile, length - first_query);
+      if (asking.count == 0) {
+        clear_rows(d_keys, first_key, keys, padded_width);
+        clear_rows(d_values, first_key, keys, padded_width);
+      }
+      for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
+        const std::int64_t queries = std::min(kTile, asking.count - first_query);
         small_matmul({query_rows.row(first_query), query_rows.stride, 1}, keys_transposed.data() + first_key * width,
                      stride, queries, stride, width, p, stride, false);
         small_matmul({d_out_rows.row(first_query), d_out_rows.stride, 1}, values_transposed.data() + first_key * width,
                      stride, queries, stride, width, ds, stride, false);
         if (mask.active()) {
-          mask.draw(sequences.examples[sequence], head, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
         }
         for (std::int64_t i = 0; i < queries; ++i) {
           const auto logarithm = hn::Set(d, logarithms[first_query + i]);
@@ -373,7 +411,7 @@ void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstM
                      d_queries.row(first_query), d_queries.stride, first_key != 0);
       }
     }
-    d_queries.deliver(length, width);
+    d_queries.deliver(asking.count, width);
     d_keys.deliver(length, width);
     d_values.deliver(length, width);
   }

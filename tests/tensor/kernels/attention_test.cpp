@@ -145,6 +145,77 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
   }
 }
 
+/// Rows of a [tokens, columns] matrix, and a matrix that has them in their places and zeros elsewhere.
+std::vector<double> taken(const std::vector<double>& x, const std::vector<std::int64_t>& rows, std::int64_t columns) {
+  std::vector<double> y;
+  for (const std::int64_t row : rows) y.insert(y.end(), x.begin() + row * columns, x.begin() + (row + 1) * columns);
+  return y;
+}
+
+TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
+  struct Asking {
+    std::vector<std::int32_t> starts;
+    std::vector<std::uint32_t> positions;
+  };
+  const std::vector<std::pair<Case, Asking>> problems{
+      {{{0, 11, 20}, 2, 8, kDropout}, {{0, 1, 2}, {0, 0}}},
+      {{{0, 5, 12, 90}, 3, 7, kDropout}, {{0, 0, 2, 5}, {1, 6, 0, 64, 77}}},
+      {{{0, 70, 140}, 1, 32, {}},
+       {{0, 66, 66},
+        [] {
+          std::vector<std::uint32_t> most(66);
+          std::iota(most.begin(), most.end(), 3U);
+          return most;
+        }()}},
+  };
+  for (const auto& [which, asking] : problems) {
+    const Problem problem(which);
+    const std::int64_t tokens = problem.sequences.tokens;
+    const std::int64_t columns = problem.columns();
+    std::vector<std::int64_t> rows;
+    for (std::size_t s = 0; s + 1 < asking.starts.size(); ++s)
+      for (std::int32_t i = asking.starts[s]; i < asking.starts[s + 1]; ++i)
+        rows.push_back(which.starts[s] + asking.positions[static_cast<std::size_t>(i)]);
+    const auto queries = static_cast<std::int64_t>(rows.size());
+    const auto q = TestMatrix::random(tokens, columns, 1);
+    const auto k = TestMatrix::random(tokens, columns, 2);
+    const auto v = TestMatrix::random(tokens, columns, 3);
+    auto d_out = TestMatrix::random(tokens, columns, 4);
+    TestMatrix asked(queries, columns);
+    TestMatrix asked_d_out(queries, columns);
+    for (std::int64_t t = 0, i = 0; t < tokens; ++t) {
+      const bool asks = i < queries && rows[static_cast<std::size_t>(i)] == t;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        if (asks) {
+          asked(i, c) = q(t, c);
+          asked_d_out(i, c) = d_out(t, c);
+        } else {
+          d_out(t, c) = 0.0F;
+        }
+      }
+      i += asks ? 1 : 0;
+    }
+    const auto expected = problem.reference(q.values(), k.values(), v.values(), d_out.values());
+
+    PackedSequences sequences = problem.sequences;
+    sequences.query_starts = asking.starts.data();
+    sequences.query_positions = asking.positions.data();
+    TestMatrix out(queries, columns);
+    TestMatrix log_sum_exp(which.heads, queries);
+    kernels_.attention_forward(asked, k, v, sequences, which.heads, static_cast<float>(problem.scale), which.dropout,
+                               out, log_sum_exp.data());
+    expect_close(out.values(), taken(expected.out, rows, columns), 1e-6);
+    TestMatrix dq(queries, columns);
+    TestMatrix dk(tokens, columns);
+    TestMatrix dv(tokens, columns);
+    kernels_.attention_backward(asked, k, v, out, asked_d_out, log_sum_exp.data(), sequences, which.heads,
+                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    expect_close(dq.values(), taken(expected.dq, rows, columns), 3e-6);
+    expect_close(dk.values(), expected.dk, 3e-6);
+    expect_close(dv.values(), expected.dv, 3e-6);
+  }
+}
+
 TEST(AttentionReference, MatchesCentralDifferences) {
   const Case which{{0, 5, 8}, 2, 3, kDropout};
   const Problem problem(which);
