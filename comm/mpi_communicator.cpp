@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <string>
 
 #include "base/error.h"
@@ -36,10 +37,12 @@ class StagedPending final : public Pending {
 
   StagedPending(Communicator& communicator, const char* what) : communicator_(communicator), what_(what) {}
   ~StagedPending() override {
+    // Requests of a failed run are not waited for: the others may never answer.
+    if (std::uncaught_exceptions() > 0) return;
     try {
       wait();
     } catch (const std::exception&) {
-      // The error has been told by whoever waited; requests of a failed run are not waited for.
+      // The error has been told by whoever waited.
     }
   }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include "base/error.h"
 #include "comm/node_communicator.h"
@@ -62,6 +63,8 @@ class SharedWindow final : public NodeWindow {
     check(MPI_Barrier(node), "MPI_Barrier");
   }
   ~SharedWindow() override {
+    // Freeing is collective, and after an error of one rank the others do not come.
+    if (std::uncaught_exceptions() > 0) return;
     MPI_Win_unlock_all(window_);
     MPI_Win_free(&window_);
   }

@@ -30,7 +30,9 @@ int run(int argc, char** argv) {
     return status == 0 ? kExitDone : static_cast<int>(ErrorKind::usage);
   }
 
-  install_signal_handlers();
+  ignore_file_size_signal();
+  for (const Command& command : commands)
+    if (command.app->parsed() && command.stops_cleanly) defer_stop_signals();
   Ranks ranks(&argc, &argv);
   try {
     CommandContext context{ranks.world(), seconds_since_process_start()};

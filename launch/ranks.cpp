@@ -23,7 +23,7 @@ void Ranks::fail(const std::string& sentence, int status) {
   const int rank = world_->rank();
   if (session_ != nullptr && rank > 0) {
     // An error that every rank meets is told by rank 0, which ends this process meanwhile.
-    const int milliseconds = std::min(1000 + 100 * rank, 3000);
+    const int milliseconds = std::min(2000 + 100 * rank, 4000);
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     std::fprintf(stderr, "temper: rank %d: %s\n", rank, sentence.c_str());
   } else {

@@ -1,34 +1,40 @@
 #include "launch/signals.h"
 
 #include <csignal>
+#include <ctime>
 #include <initializer_list>
 
 namespace temper {
 namespace {
 
-// A signal handler can only reach what is global; nothing else is.
-volatile std::sig_atomic_t stop_signals = 0;
-
-void remember(int signal) {
-  if (signal == SIGINT && stop_signals != 0) {
-    std::signal(SIGINT, SIG_DFL);
-    std::raise(SIGINT);
-  }
-  stop_signals = 1;
+sigset_t set_of(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
+  return set;
 }
+
+sigset_t stop_signals() { return set_of({SIGTERM, SIGUSR1, SIGINT}); }
 
 }  // namespace
 
-void install_signal_handlers() {
-  struct sigaction action {};
-  action.sa_handler = remember;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) sigaction(signal, &action, nullptr);
-  // A file size limit shows as an error of the write, not as the end of the process.
-  std::signal(SIGXFSZ, SIG_IGN);
+void defer_stop_signals() {
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-bool stop_signal_received() { return stop_signals != 0; }
+bool stop_signal_received() {
+  static bool received = false;
+  const sigset_t set = stop_signals();
+  const timespec at_once{};
+  if (!received && sigtimedwait(&set, nullptr, &at_once) > 0) {
+    received = true;
+    const sigset_t interrupt = set_of({SIGINT});
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
+  }
+  return received;
+}
+
+void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }
 
 }  // namespace temper

@@ -1,12 +1,15 @@
 // Signals that ask a run to stop: SIGTERM (a scheduler's end of time, mpirun's end), SIGUSR1 (a warning ahead of it)
-// and SIGINT. The first one lets the step finish and the state be saved; a second SIGINT ends the process at once.
+// and SIGINT. They are never handled where they strike, but kept pending and asked for: a handler's frame would be
+// written below the stack pointer, and the matrix products of some oneDNN versions borrow that register.
 #pragma once
 
 namespace temper {
 
-/// Installs the handlers. Call once, before ranks are started.
-void install_signal_handlers();
-/// True from the first such signal on.
+/// Keeps the signals pending in this thread and all that it starts from now on: call it before there are any.
+void defer_stop_signals();
+/// True from the first deferred signal on. After it, SIGINT ends the process at once.
 bool stop_signal_received();
+/// A file size limit shows as an error of the write, not as the end of the process.
+void ignore_file_size_signal();
 
 }  // namespace temper

@@ -78,4 +78,16 @@ void retain_checkpoints(const std::filesystem::path& folder, int keep, std::opti
   }
 }
 
+std::optional<std::filesystem::path> set_aside_checkpoints(const std::filesystem::path& folder) {
+  if (list_checkpoints(folder).empty()) return std::nullopt;
+  std::filesystem::path old;
+  for (int i = 1; old.empty() || std::filesystem::exists(old); ++i) old = folder.string() + ".old-" + std::to_string(i);
+  std::error_code status;
+  std::filesystem::rename(folder, old, status);
+  if (!status) std::filesystem::create_directory(folder, status);
+  if (status)
+    throw Error("{}: the checkpoints of an earlier run cannot be set aside: {}", folder.string(), status.message());
+  return old;
+}
+
 }  // namespace temper

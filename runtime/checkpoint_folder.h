@@ -30,4 +30,9 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
 /// One process: deletes all but the newest `keep` and the best, and what crashes left behind.
 void retain_checkpoints(const std::filesystem::path& folder, int keep, std::optional<std::int64_t> best_step);
 
+/// One process: renames a folder that holds checkpoints of an earlier run to the first free of "checkpoints.old-1",
+/// "checkpoints.old-2" and so on, and makes an empty one. Gives the new name, or nothing where there were none. Throws
+/// Error.
+std::optional<std::filesystem::path> set_aside_checkpoints(const std::filesystem::path& folder);
+
 }  // namespace temper

@@ -66,7 +66,7 @@ std::vector<ConfigurationKey> make_keys() {
       "Each layer down learns at this factor of the rate of the one above.")
       ->range = {0, 1, false, true};
   add("tuning", "rates", at(&C::tuning, &T::rates),
-      "Table of pattern = factor on the learning rate, e.g. { classifier = 10.0 }; of several that fit, the last.");
+      "Table of pattern = factor on the learning rate, e.g. { classifier = 10.0 }; of several that fit, the longest.");
   add("tuning", "phases", at(&C::tuning, &T::phases),
       "Array of phases, each { freeze = [...], epochs | steps | fraction = ..., plateau_patience, learning_rate, "
       "layer_decay, warmup_steps }; the last may be open-ended.");

@@ -100,13 +100,20 @@ Dataset tokenize_table(const Table& table, const Configuration& configuration, T
       parts.push_back(deserialize_dataset(bytes));
     whole = concatenate(parts);
   }
-  if (configuration.data.cache && communicator.rank() == 0) {
-    try {
-      store_cached(folder, key, whole);
-    } catch (const Error& error) {
-      // The cache saves time; a run does without it.
-      say(fmt::format("the tokenised rows are not cached: {}", error.what()));
-    }
+  if (configuration.data.cache) {
+    const auto store = [&] {
+      try {
+        store_cached(folder, key, whole);
+      } catch (const Error& error) {
+        // The cache saves time; a run does without it.
+        say(fmt::format("the tokenised rows are not cached: {}", error.what()));
+      }
+    };
+    if (communicator.rank() == 0) store();
+    communicator.barrier();
+    // A folder of its own on each node gets an entry of its own.
+    const NodeTopology& topology = communicator.topology();
+    if (topology.node > 0 && topology.local_rank == 0 && !load_cached(folder, key)) store();
   }
   return whole;
 }

@@ -67,6 +67,8 @@ class Trainer {
   void load();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
+  /// So that a run that starts anew does not end up with checkpoints of another.
+  void set_aside_older_run();
   void describe_start();
 
   // ---- steps
@@ -85,6 +87,8 @@ class Trainer {
 
   // ---- after the last
   void finish();
+  /// Measures the best model on the test rows and exports it.
+  void deliver();
   void load_best();
   /// Nothing if a signal came meanwhile.
   std::optional<Metrics> evaluate_on(const Dataset& data);
@@ -141,6 +145,8 @@ TrainReport Trainer::run() {
   load();
   if (state_.finished) {
     already_finished_ = true;
+    // A run that was killed between its last checkpoint and its model is completed.
+    if (configuration_.output.export_model && !std::filesystem::exists(folder_ / "model" / "config.json")) deliver();
     return report();
   }
   describe_start();
@@ -245,7 +251,15 @@ void Trainer::load() {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
   }
+  if (!resumed_) set_aside_older_run();
   reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
+}
+
+void Trainer::set_aside_older_run() {
+  if (communicator_.rank() == 0)
+    if (const auto old = set_aside_checkpoints(folder_ / "checkpoints"))
+      reporter_.say("the checkpoints of an earlier run are in " + old->string());
+  communicator_.barrier();
 }
 
 void Trainer::load_base_model() {
@@ -480,6 +494,11 @@ void Trainer::finish() {
   state_.finished = true;
   saved_this_step_ = false;
   save();
+  deliver();
+  reporter_.finish();
+}
+
+void Trainer::deliver() {
   if (state_.best_step >= 0 && state_.best_step != state_.step) load_best();
   if (data_->test.rows() > 0) {
     const std::optional<Metrics> metrics = evaluate_on(data_->test);
@@ -495,7 +514,6 @@ void Trainer::finish() {
       export_trained_model(*model_->model, task_, model_folder_->path, state_.labels, lineage_, exported_);
     communicator_.barrier();
   }
-  reporter_.finish();
 }
 
 void Trainer::load_best() {

@@ -28,7 +28,7 @@ std::size_t size_of_block(std::size_t bytes) { return rounded_up(std::max<std::s
 
 HostMemory::~HostMemory() {
   if (region_ == nullptr) return;
-  ASAN_UNPOISON_MEMORY_REGION(region_, reserved_);
+  ASAN_UNPOISON_MEMORY_REGION(region_, usable_);
   ::munmap(region_, reserved_);
 }
 

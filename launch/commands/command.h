@@ -30,6 +30,7 @@ using CommandBody = std::function<int(CommandContext&)>;
 struct Command {
   CLI::App* app;
   CommandBody run;
+  bool stops_cleanly = false;  ///< asks for stop signals and ends in its own time
 };
 
 Command add_train_command(CLI::App& app);

@@ -31,6 +31,7 @@ int terminal_columns(int descriptor) {
 
 nlohmann::json to_json(const TrainReport& report) {
   return {{"stopped", report.stopped},
+          {"already_finished", report.already_finished},
           {"steps", report.steps},
           {"total_steps", report.total_steps},
           {"ranks", report.ranks},
@@ -51,8 +52,9 @@ void print(const TrainReport& report) {
   if (report.already_finished) std::printf("This run was finished before; nothing was trained.\n");
   if (report.stopped)
     std::printf("Stopped by a signal at step %ld of %ld; start it again to go on.\n", report.steps, report.total_steps);
-  std::printf("%-12s %ld of %ld on %d ranks, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
-              report.total_steps, report.ranks, report.seconds, report.examples_per_second, report.tokens_per_second);
+  std::printf("%-12s %ld of %ld on %d rank%s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
+              report.total_steps, report.ranks, report.ranks == 1 ? "" : "s", report.seconds,
+              report.examples_per_second, report.tokens_per_second);
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);
@@ -101,7 +103,8 @@ Command add_train_command(CLI::App& app) {
   command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
   command->add_flag("--help-config", arguments->help_config, "List every key of the configuration file");
   command->footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
-  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); },
+          /*stops_cleanly=*/true};
 }
 
 }  // namespace temper

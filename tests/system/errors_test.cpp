@@ -2,6 +2,7 @@
 // behind.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -234,6 +235,25 @@ TEST_F(Errors, AnErrorOfOneRankEndsTheOthers) {
   const std::vector<std::string> command{TEMPER_MPIEXEC, "-n", "3",    "--oversubscribe", "--bind-to", "none",
                                          "sh",           "-c", script, TEMPER_PROGRAM};
   expect_told(run_command(command, invocation), 1, {"rank 1", "tokenizer.json"});
+}
+
+TEST_F(Errors, ARankThatNoLongerAnswersEndsTheRun) {
+  Invocation invocation;
+  invocation.meanwhile = [this, stopped = false](pid_t mpirun) mutable {
+    if (stopped || read(path("out") / "metrics.jsonl").size() < 100) return;
+    const std::string children = "/proc/" + std::to_string(mpirun) + "/task/" + std::to_string(mpirun) + "/children";
+    std::ifstream list(children);
+    pid_t first = 0;
+    pid_t second = 0;
+    if (!(list >> first >> second)) return;
+    stopped = kill(second, SIGSTOP) == 0;
+  };
+  const Outcome outcome =
+      train("out", {"train.epochs=2000", "run.timeout_seconds=1", "output.tensorboard=false"}, 2, invocation);
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  EXPECT_FALSE(outcome.timed_out);
+  ASSERT_FALSE(outcome.messages().empty()) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("waited"), std::string::npos) << outcome.messages()[0];
 }
 
 TEST_F(Errors, AFullDiskWhileSavingKeepsTheOlderCheckpoint) {

@@ -85,6 +85,26 @@ TEST_F(Resume, InsidePhases) {
   }
 }
 
+TEST_F(Resume, OfAFinishedRunWithoutItsModelDeliversIt) {
+  const std::string whole = expected();
+  std::filesystem::remove_all(path("whole/model"));
+  const Outcome again = train("whole", overrides(), 2);
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_NE(again.out.find("\"already_finished\":true"), std::string::npos) << again.out;
+  EXPECT_TRUE(weights("whole") == whole);
+}
+
+TEST_F(Resume, NeverGoesBackToARunBeforeAFreshStart) {
+  ASSERT_EQ(train("out", overrides({"train.epochs=2", "train.seed=5"})).status, 0);
+  std::filesystem::remove(path("out/metrics.jsonl"));
+  const std::vector<std::string> fresh = overrides({"checkpoint.resume=false"});
+  ASSERT_NE(train("out", fresh, 0, signalled("out", SIGKILL, 2)).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("out/checkpoints.old-1/checkpoint-00000014.h5")));
+  const Outcome resumed = train("out", overrides());
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_TRUE(weights("out") == expected());
+}
+
 TEST_F(Resume, OfAFinishedRunSaysSo) {
   ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
   const std::string before = weights("out");
