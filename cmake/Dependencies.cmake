@@ -17,7 +17,7 @@ if(NOT OpenMP_CXX_FOUND)
 endif()
 
 foreach(entry "hwy:libhwy-dev" "CLI11:libcli11-dev" "tomlplusplus:libtomlplusplus-dev"
-              "nlohmann_json:nlohmann-json3-dev" "fmt:libfmt-dev" "spdlog:libspdlog-dev")
+              "nlohmann_json:nlohmann-json3-dev" "fmt:libfmt-dev")
   string(REPLACE ":" ";" entry "${entry}")
   list(GET entry 0 library)
   list(GET entry 1 package)

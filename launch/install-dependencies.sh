@@ -6,7 +6,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config git
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
   libdnnl-dev libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  libfmt-dev libspdlog-dev libicu-dev libxxhash-dev libssl-dev zlib1g-dev
+  libfmt-dev libicu-dev libxxhash-dev libssl-dev zlib1g-dev
   libgtest-dev libbenchmark-dev
   python3 python3-pip unzip ca-certificates
 )

@@ -49,6 +49,7 @@ struct Dropout {
   PhiloxKey key{};
 
   [[nodiscard]] bool active() const { return threshold() != 0; }
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): a rate is never negative
   [[nodiscard]] std::uint32_t threshold() const { return static_cast<std::uint32_t>(rate * 65536.0F + 0.5F); }
   [[nodiscard]] float scale() const { return 65536.0F / static_cast<float>(65536 - threshold()); }
 };
