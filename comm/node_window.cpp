@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <limits>
 
 #include "base/error.h"
 #include "comm/node_communicator.h"
@@ -75,11 +76,14 @@ class SharedWindow final : public NodeWindow {
  private:
   /// A window that does not fit ends later in a bus error, without a word; so ask before.
   static void require_room(MPI_Comm node, std::size_t mine) {
+    // All ranks judge by the same number, read before any of them allocates.
+    struct statvfs room {};
+    unsigned long long free_bytes = std::numeric_limits<unsigned long long>::max();
+    check(MPI_Barrier(node), "MPI_Barrier");
+    if (::statvfs("/dev/shm", &room) == 0) free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
+    check(MPI_Allreduce(MPI_IN_PLACE, &free_bytes, 1, MPI_UNSIGNED_LONG_LONG, MPI_MIN, node), "MPI_Allreduce");
     unsigned long long wanted = mine;
     check(MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, node), "MPI_Allreduce");
-    struct statvfs room {};
-    if (::statvfs("/dev/shm", &room) != 0) return;
-    const unsigned long long free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
     if (wanted > free_bytes)
       throw Error(
           "/dev/shm has {} MiB free, but the ranks of this node need {} MiB to share gradients; make it larger "

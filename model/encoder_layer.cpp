@@ -56,10 +56,11 @@ Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Varia
 }
 
 Activation parse_activation(const std::string& name) {
-  if (name == "gelu") return Activation::gelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::gelu_tanh;
+  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
+  if (name.starts_with("gelu_")) return Activation::gelu_tanh;
   if (name == "relu") return Activation::relu;
-  throw Error("config.json names the activation '{}'; supported are gelu, gelu_new, gelu_pytorch_tanh and relu", name);
+  if (name == "tanh") return Activation::tanh;
+  throw Error("config.json names the activation '{}', which is not supported", name);
 }
 
 }  // namespace temper

@@ -84,7 +84,7 @@ class EncoderLayer {
   LayerNorm output_norm_;
 };
 
-/// "gelu", "gelu_new", "gelu_pytorch_tanh", "relu" as config.json names them; throws Error listing them.
+/// One of supported_activations() (model/huggingface/model_config.h); throws Error for another.
 Activation parse_activation(const std::string& name);
 
 }  // namespace temper

@@ -35,6 +35,11 @@ constexpr std::array kTasks{
 }  // namespace
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request) {
+  if (request.task == Task::masked_lm && !config.tied_embeddings)
+    throw Error(
+        "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
+        "supported",
+        (config.folder / "config.json").string());
   std::string supported;
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.model_type == config.model_type)

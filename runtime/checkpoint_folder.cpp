@@ -66,10 +66,18 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
   return std::nullopt;
 }
 
-void retain_checkpoints(const std::filesystem::path& folder, int keep, std::optional<std::int64_t> best_step) {
-  const std::vector<std::filesystem::path> found = list_checkpoints(folder);
+void retain_checkpoints(const std::filesystem::path& folder, int keep, std::int64_t step,
+                        std::optional<std::int64_t> best_step) {
+  std::error_code ignored;  // what cannot be changed now is tried again at the next checkpoint
+  std::vector<std::filesystem::path> found;
+  for (const std::filesystem::path& path : list_checkpoints(folder)) {
+    if (*step_of(path) <= step) {
+      found.push_back(path);
+    } else {
+      std::filesystem::rename(path, path.string() + ".damaged", ignored);
+    }
+  }
   const std::size_t kept = std::min(found.size(), static_cast<std::size_t>(std::max(1, keep)));
-  std::error_code ignored;  // what cannot be deleted now is tried again at the next checkpoint
   for (std::size_t i = 0; i + kept < found.size(); ++i)
     if (step_of(found[i]) != best_step) std::filesystem::remove(found[i], ignored);
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
@@ -78,15 +86,12 @@ void retain_checkpoints(const std::filesystem::path& folder, int keep, std::opti
   }
 }
 
-std::optional<std::filesystem::path> set_aside_checkpoints(const std::filesystem::path& folder) {
-  if (list_checkpoints(folder).empty()) return std::nullopt;
+std::filesystem::path set_aside(const std::filesystem::path& folder) {
   std::filesystem::path old;
   for (int i = 1; old.empty() || std::filesystem::exists(old); ++i) old = folder.string() + ".old-" + std::to_string(i);
   std::error_code status;
   std::filesystem::rename(folder, old, status);
-  if (!status) std::filesystem::create_directory(folder, status);
-  if (status)
-    throw Error("{}: the checkpoints of an earlier run cannot be set aside: {}", folder.string(), status.message());
+  if (status) throw Error("{}: cannot be set aside as {}: {}", folder.string(), old.string(), status.message());
   return old;
 }
 

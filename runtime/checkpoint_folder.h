@@ -27,12 +27,14 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::path& folder, Communicator& communicator,
                                                       const std::function<void(const std::string&)>& warn);
 
-/// One process: deletes all but the newest `keep` and the best, and what crashes left behind.
-void retain_checkpoints(const std::filesystem::path& folder, int keep, std::optional<std::int64_t> best_step);
+/// One process: of the checkpoints up to `step`, the current one, deletes all but the newest `keep` and the best, and
+/// what crashes left behind. Newer ones are damaged, or the run would have gone on from them: they get the ending
+/// ".damaged".
+void retain_checkpoints(const std::filesystem::path& folder, int keep, std::int64_t step,
+                        std::optional<std::int64_t> best_step);
 
-/// One process: renames a folder that holds checkpoints of an earlier run to the first free of "checkpoints.old-1",
-/// "checkpoints.old-2" and so on, and makes an empty one. Gives the new name, or nothing where there were none. Throws
-/// Error.
-std::optional<std::filesystem::path> set_aside_checkpoints(const std::filesystem::path& folder);
+/// One process: renames a folder of an earlier run to the first free of "<name>.old-1", "<name>.old-2" and so on. Gives
+/// the new name. Throws Error.
+std::filesystem::path set_aside(const std::filesystem::path& folder);
 
 }  // namespace temper

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -45,6 +46,14 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.beta2,
           train.epsilon,
           train.momentum};
+}
+
+/// Numbers that are not finite have no place in the JSON of a checkpoint.
+std::vector<std::pair<std::string, double>> finite_values(const Metrics& metrics) {
+  std::vector<std::pair<std::string, double>> values;
+  for (const auto& entry : metrics.values)
+    if (std::isfinite(entry.second)) values.push_back(entry);
+  return values;
 }
 
 class Trainer {
@@ -89,6 +98,8 @@ class Trainer {
   void finish();
   /// Measures the best model on the test rows and exports it.
   void deliver();
+  /// Of a finished run that was ended between its last checkpoint and its model.
+  bool delivery_is_due();
   void load_best();
   /// Nothing if a signal came meanwhile.
   std::optional<Metrics> evaluate_on(const Dataset& data);
@@ -145,12 +156,13 @@ TrainReport Trainer::run() {
   load();
   if (state_.finished) {
     already_finished_ = true;
-    // A run that was killed between its last checkpoint and its model is completed.
-    if (configuration_.output.export_model && !std::filesystem::exists(folder_ / "model" / "config.json")) deliver();
+    if (delivery_is_due()) deliver();
     return report();
   }
   describe_start();
-  while (!run_has_ended() && !stop_) train_phase();
+  // A run that was stopped between its last step and its end has a phase to close, though no step to take.
+  do train_phase();
+  while (!run_has_ended() && !stop_);
   if (!stop_) finish();
   return report();
 }
@@ -174,7 +186,6 @@ void Trainer::make_output_folder() {
     if (status)
       throw Error("{}: the output folder cannot be made: {}; choose another output.dir", folder_.string(),
                   status.message());
-    write_file_atomically(folder_ / "configuration.toml", to_toml(configuration_));
   }
   communicator_.barrier();
 }
@@ -252,13 +263,20 @@ void Trainer::load() {
       for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
   }
   if (!resumed_) set_aside_older_run();
+  if (communicator_.rank() == 0) write_file_atomically(folder_ / "configuration.toml", to_toml(configuration_));
   reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
 }
 
 void Trainer::set_aside_older_run() {
-  if (communicator_.rank() == 0)
-    if (const auto old = set_aside_checkpoints(folder_ / "checkpoints"))
-      reporter_.say("the checkpoints of an earlier run are in " + old->string());
+  if (communicator_.rank() == 0) {
+    const std::filesystem::path checkpoints = folder_ / "checkpoints";
+    if (!list_checkpoints(checkpoints).empty()) {
+      reporter_.say("the checkpoints of an earlier run are in " + set_aside(checkpoints).string());
+      std::filesystem::create_directory(checkpoints);
+    }
+    if (std::filesystem::exists(folder_ / "model"))
+      reporter_.say("the model of an earlier run is in " + set_aside(folder_ / "model").string());
+  }
   communicator_.barrier();
 }
 
@@ -374,7 +392,7 @@ bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
   if (evaluation_due() && state_.last_evaluated_step != state_.step) evaluate_and_judge();
   const bool last = state_.phase + 1 == phases;
   const bool plateau = phase.plateau_patience > 0 && state_.phase_evaluations_without_gain >= phase.plateau_patience;
-  if (stop_ || last || (state_.step < phase.end_step && !plateau)) return false;
+  if (stop_ || ended_early_ || last || (state_.step < phase.end_step && !plateau)) return false;
   state_.phase_ends.push_back(state_.step);
   state_.phase_evaluations_without_gain = 0;
   ++state_.phase;
@@ -446,15 +464,16 @@ void Trainer::evaluate_and_judge() {
   }
   last_ = *metrics;
   state_.last_evaluated_step = state_.step;
-  state_.last_metrics = last_.values;
+  state_.last_metrics = finite_values(last_);
   const double value = last_.value(metric_);
   const bool first = state_.best_step < 0;
   const bool better =
-      first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_));
+      std::isfinite(value) &&
+      (first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_)));
   if (better) {
     best_ = last_;
     state_.best_step = state_.step;
-    state_.best_metrics = best_.values;
+    state_.best_metrics = finite_values(best_);
     state_.evaluations_without_gain = 0;
     state_.phase_evaluations_without_gain = 0;
   } else {
@@ -483,7 +502,7 @@ void Trainer::save() {
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
   save_training(checkpoint_, state_, texts_, *model_->model, *step_, communicator_);
   if (communicator_.rank() == 0)
-    retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep),
+    retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,
                        state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);
   saved_this_step_ = true;
   last_save_ = Clock::now();
@@ -498,11 +517,28 @@ void Trainer::finish() {
   reporter_.finish();
 }
 
+bool Trainer::delivery_is_due() {
+  // Rank 0 looks, lest the ranks disagree.
+  std::vector<std::int64_t> due{0};
+  if (communicator_.rank() == 0) {
+    const bool delivered = configuration_.output.export_model
+                               ? std::filesystem::exists(folder_ / "model" / "config.json")
+                               : data_->test.rows() == 0;
+    due.front() = delivered ? 0 : 1;
+  }
+  communicator_.all_reduce(std::span(due), Reduction::max);
+  return due.front() != 0;
+}
+
 void Trainer::deliver() {
   if (state_.best_step >= 0 && state_.best_step != state_.step) load_best();
   if (data_->test.rows() > 0) {
     const std::optional<Metrics> metrics = evaluate_on(data_->test);
-    if (metrics) test_ = *metrics;
+    if (!metrics) {
+      stop_ = true;
+      return;
+    }
+    test_ = *metrics;
   }
   reporter_.test(state_.step, test_);
   if (configuration_.output.export_model) {

@@ -274,6 +274,8 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
         "least; correct the file, or download it again",
         path.string(), config.max_positions, config.position_offset);
 
+  const Json* tied = keys.find("tie_word_embeddings");
+  config.tied_embeddings = tied == nullptr || *tied != false;
   config.labels = read_labels(keys);
   config.problem_type = keys.text("problem_type", "");
   return config;

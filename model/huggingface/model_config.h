@@ -31,6 +31,7 @@ struct ModelConfig {
   std::int32_t pad_token_id = 0;   ///< -1: none
   float initializer_range = 0.0F;  ///< standard deviation of new weights
 
+  bool tied_embeddings = true;      ///< a language-model head shares the word embeddings
   std::vector<std::string> labels;  ///< id2label in the order of the ids; empty where the file has none
   std::string problem_type;         ///< "regression", "single_label_classification", ...; may be empty
   std::string json;                 ///< the file's own text

@@ -207,12 +207,16 @@ TEST_F(CheckpointTest, RetentionKeepsTheNewestAndTheBest) {
   world_.barrier();
   if (world_.rank() == 0) {
     std::ofstream(folder_ / "checkpoint-00000009.h5.partial") << "left behind";
-    retain_checkpoints(folder_, 2, 1);
+    retain_checkpoints(folder_, 2, 4, 1);
     EXPECT_EQ(list_checkpoints(folder_),
               (std::vector{checkpoint_path(folder_, 1), checkpoint_path(folder_, 3), checkpoint_path(folder_, 4)}));
     EXPECT_FALSE(std::filesystem::exists(folder_ / "checkpoint-00000009.h5.partial"));
-    retain_checkpoints(folder_, 0, std::nullopt);
+    retain_checkpoints(folder_, 0, 4, std::nullopt);
     EXPECT_EQ(list_checkpoints(folder_), std::vector{checkpoint_path(folder_, 4)}) << "never the only one";
+    std::ofstream(folder_ / "checkpoint-00000007.h5") << "which the run could not go on from";
+    retain_checkpoints(folder_, 1, 4, std::nullopt);
+    EXPECT_EQ(list_checkpoints(folder_), std::vector{checkpoint_path(folder_, 4)}) << "never the current one";
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "checkpoint-00000007.h5.damaged"));
   }
   world_.barrier();
 }

@@ -105,6 +105,21 @@ TEST_F(Resume, NeverGoesBackToARunBeforeAFreshStart) {
   EXPECT_TRUE(weights("out") == expected());
 }
 
+TEST_F(Resume, AfterASignalInTheLastEvaluation) {
+  std::string rows = read(path("data/validation.csv"));
+  const std::string once = rows.substr(rows.find('\n') + 1);
+  for (int i = 0; i < 300; ++i) rows += once;
+  write("data/validation.csv", rows);
+  const std::vector<std::string> one_step{"train.max_steps=1", "train.grains=1", "evaluate.batch_size=4"};
+  ASSERT_EQ(train("whole", one_step).status, 0);
+  const Outcome stopped = train("out", one_step, 0, signalled("out", SIGTERM, 1));
+  ASSERT_EQ(stopped.status, 75) << stopped.err;
+  ASSERT_FALSE(std::filesystem::exists(path("out/model")));
+  const Outcome resumed = train("out", one_step);
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_TRUE(weights("out") == weights("whole"));
+}
+
 TEST_F(Resume, OfAFinishedRunSaysSo) {
   ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
   const std::string before = weights("out");

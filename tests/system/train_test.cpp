@@ -147,6 +147,14 @@ TEST_F(Train, TheBestModelHoldsNothingOfALaterPhase) {
   EXPECT_EQ(read(path("exported/model.safetensors")), weights("out"));
 }
 
+TEST_F(Train, EarlyStoppingAtTheEndOfAPhaseEndsTheRun) {
+  const Json result =
+      report(train("out", {"tuning.phases=[{freeze=[\"*\"], epochs=2, learning_rate=1e-9}, {freeze=[], epochs=1}]",
+                           "train.early_stopping=1"}));
+  EXPECT_EQ(result["steps"], 14);
+  EXPECT_FALSE(result["model"].get<std::string>().empty());
+}
+
 TEST_F(Train, HelpOfEveryCommandHasAnExample) {
   for (const char* command : {"train", "eval", "predict", "export", "inspect", "version"}) {
     Invocation help;
