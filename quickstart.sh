@@ -10,8 +10,8 @@ step "1/5 Packages"
 launch/install-dependencies.sh
 
 step "2/5 Build"
-cmake --preset release -DBUILD_TESTING=OFF --log-level=WARNING
-cmake --build --preset release
+cmake --preset release --log-level=WARNING
+cmake --build --preset release --target temper
 temper=build/release/temper
 
 step "3/5 Model and data"

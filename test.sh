@@ -5,6 +5,6 @@ cd "$(dirname "$0")"
 preset=${1:-release}
 
 launch/install-dependencies.sh
-cmake --preset "$preset" --log-level=WARNING
+cmake --preset "$preset" -DBUILD_TESTING=ON --log-level=WARNING
 cmake --build --preset "$preset"
-ctest --preset "$preset"
+ctest --preset "$preset" --no-tests=error
