@@ -89,7 +89,7 @@ class StepExchange {
   StepExchange(Communicator& communicator, Device& device, std::int64_t elements, bool share_memory)
       : communicator_(communicator),
         layout_(std::vector<std::int64_t>{elements}),
-        buckets_(communicator, device.kernels(), layout_, communicator.size(), std::int64_t{1} << 20, share_memory) {
+        buckets_(communicator, device, layout_, communicator.size(), {.share_memory = share_memory}) {
     buckets_.begin_step();
     float* mine = buckets_.begin_grain();
     for (std::int64_t i = 0; i < elements; ++i) mine[i] = gradient_of(communicator.rank(), i);

@@ -130,16 +130,22 @@ def peer_python(options):
             make_peer_venv(folder)
         python = folder / "bin/python"
     remedy = "name a Python that has torch and transformers by --python"
-    try:
-        tried = subprocess.run(
-            [python, "-c", "import torch.distributed.run, transformers"], capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        raise Refusal(f"{python}: cannot be run: {error.strerror}; {remedy}") from error
-    if tried.returncode != 0:
-        reason = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Refusal(f"{python}: cannot import torch and transformers ({reason}); {remedy}")
+    problem = import_problem(python, "torch.distributed.run, transformers")
+    if problem:
+        raise Refusal(f"{python}: {problem}; {remedy}")
     return python
+
+
+def import_problem(python, modules):
+    """Why this Python cannot import them; nothing if it can."""
+    try:
+        tried = subprocess.run([python, "-c", f"import {modules}"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"cannot be run: {error.strerror}"
+    if tried.returncode == 0:
+        return ""
+    reason = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return f"cannot import torch and transformers ({reason})"
 
 
 # ---- what both programs are given ------------------------------------------------------------------------------------
@@ -211,6 +217,10 @@ def configuration(options, data, layers, seed, folder):
         "output": {"dir": str(folder / "run"), "log_every": never, "tensorboard": False, "export_model": False},
         "run": {"device": "cpu", "threads": options.threads},
     }
+    return to_toml(sections)
+
+
+def to_toml(sections):
     # JSON's strings, numbers, booleans and arrays of strings are TOML's as well.
     lines = []
     for section, keys in sections.items():
@@ -321,15 +331,20 @@ def table(options, data, ours, theirs):
         if key == "test_accuracy":
             last = f"{compared['test_accuracy_difference']:+.4f} (difference)"
         rows.append((name, format(ours[key], form), format(theirs[key], form), last))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    cells = [[row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2, 3))] for row in rows]
     what = (
         f"{options.data.resolve().name}: {counted(data.rows, 'row')}, {counted(options.epochs, 'epoch')}, "
         f"{options.mode}, {options.precision}, batch {options.batch}, rate {options.lr:g}, "
         f"length {options.max_length}, {counted(options.ranks, 'rank')} of {counted(options.threads, 'thread')}"
     )
-    return "\n".join([what, "", *("| " + " | ".join(row) + " |" for row in [cells[0], rule, *cells[1:]])])
+    return "\n".join([what, "", *aligned(rows)])
+
+
+def aligned(rows):
+    """The lines of a Markdown table; the first row is its head, the first column stands on the left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    cells = [[row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))] for row in rows]
+    return ["| " + " | ".join(row) + " |" for row in [cells[0], rule, *cells[1:]]]
 
 
 SETTINGS = "mode precision ranks threads epochs batch lr max_length limit repeats seed".split()
@@ -362,20 +377,25 @@ def compare(options):
         print(json.dumps(report), flush=True)
 
 
-def main():
+def status_of(program, job):
+    """Does the job; what stops it is said in the program's name. The exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = parse_options()
     try:
-        compare(options)
+        job()
     except Refusal as refusal:
-        say(f"against_ddp.sh: {refusal}")
+        say(f"{program}: {refusal}")
         return 2
     except RuntimeError as error:
-        say(f"against_ddp.sh: {error}")
+        say(f"{program}: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def main():
+    options = parse_options()
+    return status_of("against_ddp.sh", lambda: compare(options))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
 # Compiler flags of our own code, carried by one target. Library headers are system headers and stay silent.
 add_library(temper_settings INTERFACE)
 target_include_directories(temper_settings INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
-target_compile_options(temper_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                       -Woverloaded-virtual -Werror)
+# nvcc hands the host's part of a .cu file to the compiler with lines of its own in it.
+target_compile_options(temper_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow
+                       -Wnon-virtual-dtor -Woverloaded-virtual -Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # g++ 12 sees overlapping copies in `"text" + std::string(...)` where there are none (its bug 105651).
-  target_compile_options(temper_settings INTERFACE -Wno-restrict)
+  target_compile_options(temper_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 # Results must not depend on which compiler fused which multiplication with which addition.
-target_compile_options(temper_settings INTERFACE -ffp-contract=off)
+target_compile_options(temper_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 
 # MPI's old C++ bindings would ask for a library of their own.
 target_compile_definitions(temper_settings INTERFACE OMPI_SKIP_MPICXX=1 MPICH_SKIP_MPICXX=1)
 
 if(TEMPER_SANITIZE)
-  target_compile_options(temper_settings INTERFACE -fsanitize=${TEMPER_SANITIZE} -fno-omit-frame-pointer
-                         -fno-sanitize-recover=all)
+  target_compile_options(temper_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TEMPER_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all>)
   target_link_options(temper_settings INTERFACE -fsanitize=${TEMPER_SANITIZE})
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -17,31 +17,17 @@ void cover_below(TreeNode node, TreeNode range, std::vector<TreeNode>& found) {
   cover_below({cut, node.end}, range, found);
 }
 
-/// Elements summed at a time: what a few blocks of scratch take stays in the first-level cache.
-constexpr std::int64_t kBlock = 1024;
-
-class BlockSum {
- public:
-  BlockSum(Kernels& kernels, std::span<const TreeNode> nodes, std::span<const float* const> inputs)
-      : kernels_(kernels), nodes_(nodes), inputs_(inputs) {}
-
-  /// The sum of the subtree at `node` over elements [begin, begin + n): an input itself, or a sum in `scratch`.
-  const float* sum(TreeNode node, std::int64_t begin, std::int64_t n, float* scratch) {
-    if (nodes_[next_] == node) return inputs_[next_++] + begin;
-    const int cut = tree_middle(node);
-    const float* left = sum({node.begin, cut}, begin, n, scratch);
-    const float* right = sum({cut, node.end}, begin, n, scratch + kBlock);
-    kernels_.add(left, right, scratch, n);
-    return scratch;
+void add_steps(TreeNode node, std::span<const TreeNode>& left, std::vector<TreeStep>& steps) {
+  if (left.front() == node) {
+    left = left.subspan(1);
+    steps.push_back(TreeStep::input);
+    return;
   }
-  void restart() { next_ = 0; }
-
- private:
-  Kernels& kernels_;
-  std::span<const TreeNode> nodes_;
-  std::span<const float* const> inputs_;
-  std::size_t next_ = 0;
-};
+  const int cut = tree_middle(node);
+  add_steps({node.begin, cut}, left, steps);
+  add_steps({cut, node.end}, left, steps);
+  steps.push_back(TreeStep::sum);
+}
 
 double sum_leaves(std::span<const double> leaves) {
   if (leaves.size() == 1) return leaves.front();
@@ -79,17 +65,10 @@ bool are_siblings(int leaves, TreeNode a, TreeNode b) {
   return false;
 }
 
-void tree_sum(Kernels& kernels, int leaves, std::span<const TreeNode> nodes, std::span<const float* const> inputs,
-              float* out, std::int64_t n) {
-  BlockSum blocks(kernels, nodes, inputs);
-  // A level of the tree needs one block of scratch; no tree of int leaves is deeper.
-  std::vector<float> scratch(static_cast<std::size_t>(kBlock) * 33);
-  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
-    const std::int64_t length = std::min(kBlock, n - begin);
-    blocks.restart();
-    const float* sum = blocks.sum({0, leaves}, begin, length, scratch.data());
-    if (sum != out + begin) std::copy_n(sum, length, out + begin);
-  }
+std::vector<TreeStep> tree_steps(int leaves, std::span<const TreeNode> nodes) {
+  std::vector<TreeStep> steps;
+  add_steps({0, leaves}, nodes, steps);
+  return steps;
 }
 
 double tree_sum(std::span<const double> leaves) { return leaves.empty() ? 0.0 : sum_leaves(leaves); }

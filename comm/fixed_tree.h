@@ -31,12 +31,11 @@ std::vector<TreeNode> cover(int leaves, TreeNode range);
 /// True if a and b (a left of b) are the two children of one node of the tree over `leaves` leaves.
 bool are_siblings(int leaves, TreeNode a, TreeNode b);
 
-/// out [n] = the sum over the whole tree, where inputs[i] [n] holds the sum of nodes[i] and the nodes together cover
-/// all leaves, left to right. out may be one of the inputs.
-void tree_sum(Kernels& kernels, int leaves, std::span<const TreeNode> nodes, std::span<const float* const> inputs,
-              float* out, std::int64_t n);
+/// How Kernels::add_tree sums the whole tree, where its inputs hold the sums of `nodes`, which together cover all
+/// leaves, left to right.
+std::vector<TreeStep> tree_steps(int leaves, std::span<const TreeNode> nodes);
 
-/// The same for a few doubles, one a leaf.
+/// The sum over the whole tree of a few doubles, one a leaf.
 double tree_sum(std::span<const double> leaves);
 
 }  // namespace temper

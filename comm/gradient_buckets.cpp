@@ -14,15 +14,16 @@ std::pair<int, int> buckets_of(const ArenaSlot& slot, const BucketPlan& plan) {
 
 }  // namespace
 
-GradientBuckets::GradientBuckets(Communicator& communicator, Kernels& kernels, const ArenaLayout& layout, int leaves,
-                                 std::int64_t bucket_elements, bool share_memory)
-    : kernels_(kernels),
+GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
+                                 const BucketOptions& options)
+    : device_(device),
       layout_(layout),
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
       buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ =
-      make_gradient_exchange(communicator, kernels, {layout_, leaves_, buffer_count_, bucket_elements, share_memory});
+  exchange_ = make_gradient_exchange(communicator, device,
+                                     {layout_, leaves_, buffer_count_, options.elements, options.share_memory,
+                                      options.nccl, options.sum_order});
   slots_in_bucket_.assign(exchange_->plan().buckets.size(), 0);
   for (const ArenaSlot& slot : layout_.slots()) {
     const auto [first, last] = buckets_of(slot, exchange_->plan());
@@ -63,7 +64,7 @@ void GradientBuckets::end_grain() {
   for (std::size_t i = 0; i < completed_.size(); ++i) {
     if (completed_[i]) continue;
     const ArenaSlot slot = layout_.slots()[i];
-    kernels_.fill(gradients + slot.begin, 0.0F, slot.size);
+    device_.kernels().clear(gradients + slot.begin, slot.size * static_cast<std::int64_t>(sizeof(float)));
     complete(static_cast<std::int64_t>(i));
   }
   ++next_grain_;
@@ -108,7 +109,7 @@ void GradientBuckets::close_bucket(int bucket) {
   const ElementRange range = exchange_->plan().buckets[static_cast<std::size_t>(bucket)];
   for (const Merge& merge : merges_) {
     float* target = exchange_->buffer(merge.target) + range.begin;
-    kernels_.add(target, exchange_->buffer(merge.source) + range.begin, target, range.size());
+    device_.kernels().add(target, exchange_->buffer(merge.source) + range.begin, target, range.size());
   }
   if (next_grain_ + 1 < grains_.end) return;
   std::vector<TreeNode> nodes;

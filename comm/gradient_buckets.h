@@ -10,6 +10,13 @@
 
 namespace temper {
 
+struct BucketOptions {
+  std::int64_t elements = 1 << 20;   ///< of a bucket
+  bool share_memory = true;          ///< inside a node, on the CPU
+  NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
+  SumOrder sum_order = SumOrder::fixed;
+};
+
 /// One step of a rank that owns grains [first, last):
 ///
 ///     buckets.begin_step();
@@ -22,8 +29,8 @@ namespace temper {
 class GradientBuckets {
  public:
   /// Collective. `leaves` is the number of grains of the global batch.
-  GradientBuckets(Communicator& communicator, Kernels& kernels, const ArenaLayout& layout, int leaves,
-                  std::int64_t bucket_elements = 1 << 20, bool share_memory = true);
+  GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
+                  const BucketOptions& options = {});
 
   void begin_step();
   /// Where the next grain's gradient is written: an array in the arena's layout, its content unspecified.
@@ -56,7 +63,7 @@ class GradientBuckets {
   static int count_buffers(int leaves, TreeNode grains);
   void close_bucket(int bucket);
 
-  Kernels& kernels_;
+  Device& device_;
   ArenaLayout layout_;
   int leaves_;
   TreeNode grains_;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "comm/device_exchange.h"
 #include "comm/node_window.h"
 
 namespace temper {
@@ -28,19 +29,6 @@ AlignedFloats allocate(std::int64_t elements) {
   return block;
 }
 
-/// The nodes of every rank, as all ranks can work them out.
-std::vector<std::vector<TreeNode>> nodes_of_ranks(int leaves, int ranks) {
-  std::vector<std::vector<TreeNode>> nodes;
-  for (int rank = 0; rank < ranks; ++rank) nodes.push_back(cover(leaves, leaves_of_rank(leaves, ranks, rank)));
-  return nodes;
-}
-
-std::vector<TreeNode> concatenated(const std::vector<std::vector<TreeNode>>& nodes_by_rank) {
-  std::vector<TreeNode> all;
-  for (const auto& nodes : nodes_by_rank) all.insert(all.end(), nodes.begin(), nodes.end());
-  return all;
-}
-
 // ---- ranks of one node ---------------------------------------------------------------------------------------------
 
 /// Each rank's part of the window: a header of one counter a bucket, then the gradient buffers; rank 0's part also has
@@ -50,11 +38,9 @@ class WindowExchange final : public GradientExchange {
   WindowExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
       : communicator_(communicator),
         kernels_(kernels),
-        leaves_(request.leaves),
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
-        nodes_(nodes_of_ranks(request.leaves, communicator.size())),
-        all_nodes_(concatenated(nodes_)) {
+        tree_(request.leaves, communicator.size()) {
     const std::size_t arena_bytes = static_cast<std::size_t>(elements_) * sizeof(float);
     header_bytes_ = header_size();
     const std::size_t parameter_bytes = communicator.rank() == 0 ? arena_bytes : 0;
@@ -63,7 +49,7 @@ class WindowExchange final : public GradientExchange {
   }
 
   const BucketPlan& plan() const override { return plan_; }
-  std::span<float> parameters() override { return {floats(0, 0), static_cast<std::size_t>(elements_)}; }
+  float* parameters() override { return floats(0, 0); }
   float* buffer(int index) override { return buffer_of(communicator_.rank(), index); }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
@@ -109,7 +95,7 @@ class WindowExchange final : public GradientExchange {
     ++step_;
     next_ = 0;
     // A rank that owns no grain has nothing in its buffers; the others sum into their first.
-    if (nodes_[static_cast<std::size_t>(communicator_.rank())].empty() && reduced_ == nullptr)
+    if (tree_.nodes_of(communicator_.rank()).empty() && reduced_ == nullptr)
       reduced_ = allocate(elements_);
   }
 
@@ -131,19 +117,17 @@ class WindowExchange final : public GradientExchange {
   void reduce(ElementRange slice) {
     inputs_.clear();
     for (int rank = 0; rank < communicator_.size(); ++rank)
-      for (std::size_t i = 0; i < nodes_[static_cast<std::size_t>(rank)].size(); ++i)
+      for (std::size_t i = 0; i < tree_.nodes_of(rank).size(); ++i)
         inputs_.push_back(buffer_of(rank, buffer_index(rank, i)) + slice.begin);
     float* out = (reduced_ != nullptr ? reduced_.get() : buffer(0)) + slice.begin;
-    tree_sum(kernels_, leaves_, all_nodes_, inputs_, out, slice.size());
+    kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
   }
 
   Communicator& communicator_;
   Kernels& kernels_;
-  int leaves_;
   std::int64_t elements_;
   BucketPlan plan_;
-  std::vector<std::vector<TreeNode>> nodes_;
-  std::vector<TreeNode> all_nodes_;
+  RankTree tree_;
   std::size_t header_bytes_ = 0;
   std::unique_ptr<NodeWindow> window_;
   AlignedFloats reduced_;
@@ -160,18 +144,16 @@ class MessageExchange final : public GradientExchange {
   MessageExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
       : communicator_(communicator),
         kernels_(kernels),
-        leaves_(request.leaves),
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
-        nodes_(nodes_of_ranks(request.leaves, communicator.size())),
-        all_nodes_(concatenated(nodes_)),
+        tree_(request.leaves, communicator.size()),
         parameters_(allocate(elements_)),
         reduced_(allocate(elements_)) {
     for (int i = 0; i < request.buffers; ++i) buffers_.push_back(allocate(elements_));
   }
 
   const BucketPlan& plan() const override { return plan_; }
-  std::span<float> parameters() override { return {parameters_.get(), static_cast<std::size_t>(elements_)}; }
+  float* parameters() override { return parameters_.get(); }
   float* buffer(int index) override { return buffers_[static_cast<std::size_t>(index)].get(); }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
@@ -180,9 +162,7 @@ class MessageExchange final : public GradientExchange {
     const std::size_t length = static_cast<std::size_t>(slices[me].size());
     Transfer transfer;
     transfer.slice = slices[me];
-    std::size_t received_nodes = 0;
-    for (std::size_t rank = 0; rank < slices.size(); ++rank) received_nodes += rank == me ? 0 : nodes_[rank].size();
-    transfer.staging = std::vector<float>(received_nodes * length);
+    transfer.staging = std::vector<float>(tree_.nodes_of_others(communicator_.rank()) * length);
     std::vector<Outgoing> outgoing;
     std::vector<Incoming> incoming;
     float* place = transfer.staging.data();
@@ -197,7 +177,7 @@ class MessageExchange final : public GradientExchange {
         const std::span values(first, static_cast<std::size_t>(slices[rank].size()));
         outgoing.push_back({static_cast<int>(rank), std::as_bytes(values)});
       }
-      for (std::size_t i = 0; i < nodes_[rank].size(); ++i) {
+      for (std::size_t i = 0; i < tree_.nodes_of(static_cast<int>(rank)).size(); ++i) {
         incoming.push_back({static_cast<int>(rank), std::as_writable_bytes(std::span(place, length))});
         transfer.inputs.push_back(place);
         place += length;
@@ -246,18 +226,15 @@ class MessageExchange final : public GradientExchange {
   };
 
   void reduce(Transfer& transfer) {
-    tree_sum(kernels_, leaves_, all_nodes_, transfer.inputs, reduced_.get() + transfer.slice.begin,
-             transfer.slice.size());
+    kernels_.add_tree(transfer.inputs, tree_.steps(), reduced_.get() + transfer.slice.begin, transfer.slice.size());
     transfer.staging = {};
   }
 
   Communicator& communicator_;
   Kernels& kernels_;
-  int leaves_;
   std::int64_t elements_;
   BucketPlan plan_;
-  std::vector<std::vector<TreeNode>> nodes_;
-  std::vector<TreeNode> all_nodes_;
+  RankTree tree_;
   AlignedFloats parameters_;
   AlignedFloats reduced_;
   std::vector<AlignedFloats> buffers_;
@@ -267,15 +244,31 @@ class MessageExchange final : public GradientExchange {
 
 }  // namespace
 
-BucketPlan::BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements) {
+RankTree::RankTree(int leaves, int ranks) {
+  std::vector<TreeNode> all;
+  for (int rank = 0; rank < ranks; ++rank) {
+    nodes_.push_back(cover(leaves, leaves_of_rank(leaves, ranks, rank)));
+    all.insert(all.end(), nodes_.back().begin(), nodes_.back().end());
+  }
+  steps_ = tree_steps(leaves, all);
+}
+
+std::size_t RankTree::nodes_of_others(int rank) const {
+  std::size_t count = 0;
+  for (const auto& nodes : nodes_) count += nodes.size();
+  return count - nodes_of(rank).size();
+}
+
+BucketPlan::BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements, Owners owners) {
   constexpr std::int64_t kChunk = ArenaLayout::kChunk;
   const std::int64_t bucket_chunks = std::max<std::int64_t>(1, bucket_elements / kChunk);
   for (std::int64_t first = 0; first < layout.chunks(); first += bucket_chunks) {
     const std::int64_t last = std::min(first + bucket_chunks, layout.chunks());
     auto& of_ranks = slices.emplace_back();
     for (int rank = 0; rank < ranks; ++rank) {
-      const auto turn = static_cast<std::int64_t>((static_cast<std::size_t>(rank) + buckets.size()) %
-                                                  static_cast<std::size_t>(ranks));
+      const std::size_t shift = owners == Owners::in_turns ? buckets.size() : 0;
+      const auto turn =
+          static_cast<std::int64_t>((static_cast<std::size_t>(rank) + shift) % static_cast<std::size_t>(ranks));
       of_ranks.push_back(
           {(first + (last - first) * turn / ranks) * kChunk, (first + (last - first) * (turn + 1) / ranks) * kChunk});
     }
@@ -290,11 +283,15 @@ std::vector<ElementRange> BucketPlan::owned_by(int rank) const {
   return owned;
 }
 
-std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Kernels& kernels,
+std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Device& device,
                                                          const ExchangeRequest& request) {
+  if (auto* cuda = dynamic_cast<CudaDevice*>(&device);
+      cuda != nullptr && (request.nccl != nullptr || communicator.size() == 1))
+    return make_device_exchange(communicator, *cuda, request.nccl, request);
+  if (!device.shares_host_memory()) return make_staged_exchange(communicator, device, request);
   if (request.share_memory && communicator.topology().nodes == 1)
-    return std::make_unique<WindowExchange>(communicator, kernels, request);
-  return std::make_unique<MessageExchange>(communicator, kernels, request);
+    return std::make_unique<WindowExchange>(communicator, device.kernels(), request);
+  return std::make_unique<MessageExchange>(communicator, device.kernels(), request);
 }
 
 }  // namespace temper

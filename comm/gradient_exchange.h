@@ -2,9 +2,12 @@
 // each bucket: it alone receives the sum of that slice, keeps the optimizer state for it and updates it (ZeRO stage 1;
 // Rajbhandari, Rasley, Ruwase, He: "ZeRO: memory optimizations toward training trillion parameter models", 2020).
 //
-// Two ways lie behind one interface: ranks of one node share a window and sum straight out of each other's gradients
-// into the one copy of the parameters that the node has; ranks on several nodes send slices. Both add along the tree of
-// comm/fixed_tree.h, so both give the same bits.
+// Several ways lie behind one interface: on the CPU, ranks of one node share a window and sum straight out of each
+// other's gradients into the one copy of the parameters that the node has, and ranks on several nodes send slices; GPUs
+// exchange theirs over NCCL, or through the host (comm/device_exchange.h). All add along the tree of comm/fixed_tree.h,
+// so all give the same bits, unless NCCL's own order is asked for.
+//
+// Pointers to parameters and gradients are to memory of the device.
 #pragma once
 
 #include <cstdint>
@@ -15,19 +18,21 @@
 #include "comm/communicator.h"
 #include "comm/fixed_tree.h"
 #include "tensor/arena.h"
-#include "tensor/kernels.h"
+#include "tensor/device.h"
 
 namespace temper {
 
 /// The buckets of an arena and who owns what of them.
 struct BucketPlan {
   std::vector<ElementRange> buckets;
-  /// slices[bucket][rank]: multiples of a chunk, together the bucket. Who comes first in a bucket changes from bucket
-  /// to bucket, so that small buckets do not all fall to the same ranks.
+  /// slices[bucket][rank]: multiples of a chunk, together the bucket. In turns, who comes first changes from bucket to
+  /// bucket, so that small buckets do not all fall to the same ranks; collectives of a library want them in rank order.
   std::vector<std::vector<ElementRange>> slices;
 
+  enum class Owners : std::uint8_t { in_turns, in_rank_order };
+
   BucketPlan() = default;
-  BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements);
+  BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements, Owners owners = Owners::in_turns);
   /// The ranges of one rank, ascending.
   [[nodiscard]] std::vector<ElementRange> owned_by(int rank) const;
 };
@@ -41,7 +46,7 @@ class GradientExchange {
 
   [[nodiscard]] virtual const BucketPlan& plan() const = 0;
   /// The parameters, in the arena's layout: one copy a node or one a rank.
-  virtual std::span<float> parameters() = 0;
+  virtual float* parameters() = 0;
   /// This rank's gradient buffers, `buffers` of them, in the arena's layout.
   virtual float* buffer(int index) = 0;
 
@@ -56,16 +61,41 @@ class GradientExchange {
   virtual void share_parameters() = 0;
 };
 
+class NcclCommunicator;
+
+/// In which order the ranks' gradients are added: along the fixed tree, the same bits on any number of ranks; or as the
+/// library likes, the same bits on the same number of ranks of the same machine. Only NCCL has an order of its own.
+enum class SumOrder : std::uint8_t { fixed, library };
+
 struct ExchangeRequest {
   ArenaLayout layout;
   int leaves = 1;   ///< of the tree: grains
   int buffers = 1;  ///< gradient buffers of this rank
   std::int64_t bucket_elements = 1 << 20;
   bool share_memory = true;  ///< false: messages even inside a node
+  NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
+  SumOrder sum_order = SumOrder::fixed;
 };
 
-/// Collective. Uses shared memory where all ranks are on one node and it has room.
-std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Kernels& kernels,
+/// Which nodes of the tree each rank has, and how the whole is summed from them.
+class RankTree {
+ public:
+  RankTree(int leaves, int ranks);
+  [[nodiscard]] const std::vector<TreeNode>& nodes_of(int rank) const {
+    return nodes_[static_cast<std::size_t>(rank)];
+  }
+  [[nodiscard]] std::size_t nodes_of_others(int rank) const;
+  /// Over the nodes of all ranks, in rank order.
+  [[nodiscard]] std::span<const TreeStep> steps() const { return steps_; }
+
+ private:
+  std::vector<std::vector<TreeNode>> nodes_;
+  std::vector<TreeStep> steps_;
+};
+
+/// Collective. On the CPU, uses shared memory where all ranks are on one node and it has room; on a GPU, NCCL where the
+/// request brings it or there is only one rank.
+std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Device& device,
                                                          const ExchangeRequest& request);
 
 }  // namespace temper

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
+#include <vector>
 
 #include "base/error.h"
 
@@ -43,18 +45,18 @@ std::string join(const std::vector<std::string>& names) {
 }
 
 void draw(const Parameter& parameter, Device& device, std::uint64_t seed) {
-  const Tensor value = Tensor::empty(device.memory(), parameter.shape);
-  initialize(value.span<float>(), parameter.shape, parameter.initialization, seed, parameter.name);
-  parameter.variable.set_value(value);
+  std::vector<float> values(static_cast<std::size_t>(parameter.size()));
+  initialize(values, parameter.shape, parameter.initialization, seed, parameter.name);
+  parameter.variable.set_value(device.upload(std::span<const float>(values), parameter.shape));
 }
 
 Tensor value_of(const TensorView& stored, const Shape& shape, Device& device) {
-  if (is_mappable_f32(stored))
+  if (is_mappable_f32(stored) && device.shares_host_memory())
     // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
     return Tensor::view(const_cast<std::byte*>(stored.bytes.data()), shape);
-  const Tensor value = Tensor::empty(device.memory(), shape);
-  to_f32(stored, value.span<float>());
-  return value;
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  to_f32(stored, values);
+  return device.upload(std::span<const float>(values), shape);
 }
 
 }  // namespace

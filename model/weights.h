@@ -22,7 +22,8 @@ struct LoadReport {
   std::vector<std::string> unexpected;   ///< tensors of the files that the model has no use for
 };
 
-/// Weights stored as f32 are not copied: the parameters view the mapped files, which must outlive the model. Names may
+/// Weights stored as f32 are not copied where the device shares the host's memory: the parameters view the mapped
+/// files, which must outlive the model. Names may
 /// be with or without the model's prefix, and norms may be called gamma and beta. Throws Error listing what is missing
 /// of the encoder, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options);

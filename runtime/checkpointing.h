@@ -21,13 +21,13 @@ struct CheckpointTexts {
 
 /// Collective. Saves the parameters listed in state.changed and the optimizer state of those that are trained now.
 void save_training(const std::filesystem::path& file, const TrainingState& state, const CheckpointTexts& texts,
-                   const Model& model, TrainingStep& step, Communicator& communicator);
+                   const Model& model, TrainingStep& step, Device& device, Communicator& communicator);
 
 /// Gives the model's parameters the values that the checkpoint holds; the others keep theirs. Throws Error where the
 /// checkpoint holds a parameter that the model lacks, or of another shape: it belongs to another model.
 void restore_parameters(const Checkpoint& checkpoint, Model& model, Device& device);
 
 /// Fills this rank's moments from the checkpoint. Parameters without moments there keep zero.
-void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingStep& step);
+void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingStep& step, Device& device);
 
 }  // namespace temper

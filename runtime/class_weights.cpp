@@ -1,6 +1,6 @@
 #include "runtime/class_weights.h"
 
-#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
@@ -32,9 +32,8 @@ Tensor class_weights(const TrainSection& train, Task task, const Dataset& rows, 
   const std::vector<double> weights = by_frequency ? balanced(rows, classes) : train.class_weight_values;
   if (weights.size() != classes)
     throw usage_error("train.class_weight_values has {} weights, but there are {} classes", weights.size(), classes);
-  const Tensor tensor = Tensor::empty(device.memory(), {static_cast<std::int64_t>(classes)});
-  std::transform(weights.begin(), weights.end(), tensor.data<float>(), [](double w) { return static_cast<float>(w); });
-  return tensor;
+  const std::vector<float> rounded(weights.begin(), weights.end());
+  return device.upload(std::span<const float>(rounded), {static_cast<std::int64_t>(classes)});
 }
 
 }  // namespace temper

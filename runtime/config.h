@@ -66,6 +66,7 @@ struct TrainSection {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double momentum = 0.9;
+  std::string precision = "f32";
   std::string schedule = "linear";
   double warmup_ratio = 0.1;
   std::int64_t warmup_steps = 0;
@@ -75,6 +76,7 @@ struct TrainSection {
   std::vector<double> class_weight_values;
   std::int64_t seed = 0;
   std::int64_t grains = 0;
+  std::string sum_order = "fixed";
   std::int64_t early_stopping = 0;
   std::string metric;
 };
@@ -100,6 +102,7 @@ struct OutputSection {
 
 struct RunSection {
   std::string device = "auto";
+  std::string gpu_communication = "auto";
   std::int64_t threads = 0;
   double timeout_seconds = 600.0;
 };

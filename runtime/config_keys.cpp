@@ -90,6 +90,10 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "epsilon", at(&C::train, &R::epsilon), "AdamW: added to the root of the second moment.")->range =
       above(0);
   add("train", "momentum", at(&C::train, &R::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
+  add("train", "precision", at(&C::train, &R::precision),
+      "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A device "
+      "without bf16 computes in f32.")
+      ->choices = {"f32", "bf16"};
   add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
       "constant", "linear", "cosine"};
   add("train", "warmup_ratio", at(&C::train, &R::warmup_ratio), "Share of the steps in which the rate rises from 0.")
@@ -112,6 +116,9 @@ std::vector<ConfigurationKey> make_keys() {
       "Parts of a batch that are summed in one fixed order: up to so many ranks give the same bits. 0: the number of "
       "ranks at the first start.")
       ->range = between(0, 4096);
+  add("train", "sum_order", at(&C::train, &R::sum_order),
+      "Of gradients over GPUs: fixed gives the same bits on any number of ranks, library lets NCCL choose.")
+      ->choices = {"fixed", "library"};
   add("train", "early_stopping", at(&C::train, &R::early_stopping),
       "Ends the run after so many evaluations without gain; 0: never.")
       ->range = at_least(0);
@@ -147,7 +154,13 @@ std::vector<ConfigurationKey> make_keys() {
   no_weights();
 
   using U = RunSection;
-  add("run", "device", at(&C::run, &U::device), "Where to compute.")->choices = {"auto", "cpu"};
+  add("run", "device", at(&C::run, &U::device),
+      "Where to compute; auto: on GPUs where the program is built for them and every rank finds one.")
+      ->choices = {"auto", "cpu", "cuda"};
+  no_weights();
+  add("run", "gpu_communication", at(&C::run, &U::gpu_communication),
+      "Between GPUs: NCCL, or MPI through the hosts' memory; auto: NCCL where it can be started.")
+      ->choices = {"auto", "nccl", "mpi"};
   no_weights();
   add("run", "threads", at(&C::run, &U::threads), "Threads a rank; 0: the cores that it may use.")->range =
       between(0, 1024);

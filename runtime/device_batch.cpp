@@ -1,24 +1,12 @@
 #include "runtime/device_batch.h"
 
-#include <algorithm>
-#include <cstring>
 #include <span>
 #include <vector>
 
+#include "tensor/array_bundle.h"
+
 namespace temper {
 namespace {
-
-template <typename T>
-Tensor upload(std::span<const T> values, const Shape& shape, Device& device) {
-  const Tensor tensor = Tensor::empty(device.memory(), shape, dtype_of<T>());
-  if (!values.empty()) std::memcpy(tensor.data<T>(), values.data(), values.size_bytes());
-  return tensor;
-}
-
-template <typename T>
-Tensor upload(const std::vector<T>& values, Device& device) {
-  return upload(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, device);
-}
 
 /// Tokens as they are gathered, sequence after sequence.
 struct Selection {
@@ -33,52 +21,69 @@ struct Selection {
     positions.push_back(position);
   }
   void end_sequence() { starts.push_back(static_cast<std::int32_t>(rows.size())); }
-  [[nodiscard]] TokenSelection on(Device& device) const {
-    return {upload(rows, device), upload(starts, device), upload(examples, device), upload(positions, device)};
-  }
 };
+
+void add(ArrayBundle& bundle, const HostRowGroups& host, GroupedRows& target) {
+  bundle.add(host.ids, target.ids);
+  bundle.add(host.piece_starts, target.piece_starts);
+  bundle.add(host.row_starts, target.row_starts);
+  bundle.add(host.order, target.order);
+}
 
 }  // namespace
 
-DeviceBatch to_device(const Batch& batch, Task task, bool labelled, Device& device) {
+DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
   const bool on_tokens = is_token_task(task);
   std::vector<std::uint32_t> token_examples;
   token_examples.reserve(batch.ids.size());
   Selection selection;
-  std::vector<std::int32_t> classes;
+  DeviceBatch out;
   for (std::size_t s = 0; s < sequences; ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
     if (!on_tokens) selection.add(batch.sequence_starts[s], batch.examples[s], 0);
-    for (std::size_t t = begin; on_tokens && labelled && t < end; ++t) {
+    for (std::size_t t = begin; on_tokens && use.labelled && t < end; ++t) {
       if (batch.classes[t] == kUnlabelled) continue;
       selection.add(static_cast<std::int32_t>(t), batch.examples[s], static_cast<std::uint32_t>(t - begin));
-      classes.push_back(batch.classes[t]);
+      out.host_classes.push_back(batch.classes[t]);
     }
     selection.end_sequence();
   }
+  if (use.labelled && !on_tokens) out.host_classes = batch.classes;
   const std::vector<std::uint32_t> token_positions(batch.positions.begin(), batch.positions.end());
 
-  DeviceBatch out;
+  ArrayBundle bundle;
   PackedInput& input = out.input;
-  input.indices = {upload(batch.ids, device), upload(batch.positions, device), upload(batch.types, device)};
-  input.starts = upload(batch.sequence_starts, device);
-  input.examples = upload(batch.examples, device);
-  input.token_examples = upload(token_examples, device);
-  input.token_positions = upload(token_positions, device);
+  bundle.add(batch.ids, input.indices.ids);
+  bundle.add(batch.positions, input.indices.positions);
+  bundle.add(batch.types, input.indices.types);
+  if (use.trains_embeddings) {
+    add(bundle, group_rows(batch.ids), input.indices.by_id);
+    add(bundle, group_rows(batch.positions), input.indices.by_position);
+    add(bundle, group_rows(batch.types), input.indices.by_type);
+  }
+  bundle.add(batch.sequence_starts, input.starts);
+  bundle.add(batch.examples, input.examples);
+  bundle.add(token_examples, input.token_examples);
+  bundle.add(token_positions, input.token_positions);
   input.longest = batch.max_length();
 
-  const bool every_token = on_tokens && !labelled;
-  if (!every_token) out.selection = selection.on(device);
-  out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
-  if (!labelled) return out;
-  if (task == Task::regression || task == Task::multi_label) {
-    out.targets = upload(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, device);
-  } else {
-    out.classes = upload(on_tokens ? classes : batch.classes, device);
+  const bool every_token = on_tokens && !use.labelled;
+  if (!every_token) {
+    bundle.add(selection.rows, out.selection.rows);
+    bundle.add(selection.starts, out.selection.starts);
+    bundle.add(selection.examples, out.selection.examples);
+    bundle.add(selection.positions, out.selection.positions);
   }
+  out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
+  if (use.labelled && (task == Task::regression || task == Task::multi_label)) {
+    bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets);
+  } else if (use.labelled) {
+    bundle.add(out.host_classes, out.classes);
+  }
+  bundle.upload(device);
   return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "data/batch.h"
 #include "model/model.h"
@@ -15,9 +16,15 @@ struct DeviceBatch {
   Tensor classes;            ///< i32, one a row of logits; undefined for regression and multi-label
   Tensor targets;            ///< f32 [sequences, labels], for regression and multi-label
   std::int64_t rows = 0;     ///< of logits
+  std::vector<std::int32_t> host_classes;  ///< what `classes` holds, on the host
 };
 
-/// Copies a batch to the device. Token tasks without labels (`labelled` false) read every token.
-DeviceBatch to_device(const Batch& batch, Task task, bool labelled, Device& device);
+struct BatchUse {
+  bool labelled = true;            ///< token tasks without labels read every token
+  bool trains_embeddings = false;  ///< backward goes into the embedding tables
+};
+
+/// Copies a batch to the device, in one copy.
+DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device);
 
 }  // namespace temper

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "data/sampler.h"
+#include "runtime/working_copies.h"
+#include "tensor/host_copy.h"
 
 namespace temper {
 namespace {
@@ -26,36 +28,35 @@ struct Accumulated {
   std::vector<double> truths;
 };
 
-void add_classes(Accumulated& sums, const DeviceBatch& batch, const Tensor& logits) {
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const std::int32_t truth = batch.classes.data<std::int32_t>()[row];
-    const auto scores = logits.span<float>().subspan(static_cast<std::size_t>(row * logits.columns()),
-                                                     static_cast<std::size_t>(logits.columns()));
-    sums.classes.add(truth, index_of_largest(scores));
-  }
+/// Logits on the host, [rows, columns].
+struct HostLogits {
+  std::span<const float> values;
+  std::size_t columns;
+
+  [[nodiscard]] std::span<const float> row(std::size_t i) const { return values.subspan(i * columns, columns); }
+};
+
+void add_classes(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
+  for (std::size_t row = 0; row < batch.host_classes.size(); ++row)
+    sums.classes.add(batch.host_classes[row], index_of_largest(logits.row(row)));
 }
 
-void add_tokens(Accumulated& sums, const DeviceBatch& batch, const Tensor& logits) {
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const auto scores = logits.span<float>().subspan(static_cast<std::size_t>(row * logits.columns()),
-                                                     static_cast<std::size_t>(logits.columns()));
+void add_tokens(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
+  for (std::size_t row = 0; row < batch.host_classes.size(); ++row) {
     ++sums.tokens.tokens;
-    sums.tokens.correct += index_of_largest(scores) == batch.classes.data<std::int32_t>()[row] ? 1 : 0;
+    sums.tokens.correct += index_of_largest(logits.row(row)) == batch.host_classes[row] ? 1 : 0;
   }
 }
 
-void add_labels(Accumulated& sums, const DeviceBatch& batch, const Tensor& logits) {
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const auto offset = static_cast<std::size_t>(row * logits.columns());
-    const auto count = static_cast<std::size_t>(logits.columns());
-    sums.labels.add(batch.targets.span<float>().subspan(offset, count), logits.span<float>().subspan(offset, count));
-  }
+void add_labels(Accumulated& sums, const Batch& batch, const HostLogits& logits) {
+  for (std::size_t row = 0; row < static_cast<std::size_t>(batch.sequences()); ++row)
+    sums.labels.add(std::span(batch.targets).subspan(row * logits.columns, logits.columns), logits.row(row));
 }
 
-void add_predictions(Accumulated& sums, std::int64_t first_row, const DeviceBatch& batch, const Tensor& logits) {
-  const std::int64_t offset = first_row * logits.columns();
-  std::copy_n(logits.data<float>(), logits.size(), sums.predictions.begin() + offset);
-  std::copy_n(batch.targets.data<float>(), logits.size(), sums.truths.begin() + offset);
+void add_predictions(Accumulated& sums, std::int64_t first_row, const Batch& batch, const HostLogits& logits) {
+  const std::int64_t offset = first_row * static_cast<std::int64_t>(logits.columns);
+  std::copy(logits.values.begin(), logits.values.end(), sums.predictions.begin() + offset);
+  std::copy_n(batch.targets.begin(), logits.values.size(), sums.truths.begin() + offset);
 }
 
 }  // namespace
@@ -64,7 +65,10 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
                                 const EvaluationSettings& settings) {
   const Task task = settings.loss.task;
   const std::int64_t batches = steps_per_epoch(data.rows(), settings.batch_size);
-  std::vector<double> losses(2 * static_cast<std::size_t>(batches));
+  ensure_working_copies(model, device, settings.activations);
+  // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
+  const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
+  device.kernels().clear(losses.bytes(), losses.size_bytes());
   Accumulated sums;
   sums.classes.resize(task == Task::masked_lm ? 0 : settings.outputs);
   sums.labels.resize(settings.outputs);
@@ -86,34 +90,39 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     std::iota(rows.begin(), rows.end(), first);
     Batch host = pack(data, rows);
     if (settings.masking != nullptr) settings.masking->apply(host, kEvaluationEpoch);
-    const DeviceBatch batch = to_device(host, task, /*labelled=*/true, device);
-    Tape tape(device, Tape::Mode::evaluation);
-    const Variable logits = model.forward(tape, batch.input, batch.selection);
-    const LossSum loss = task_loss(tape, logits, batch, settings.loss);
-    losses[static_cast<std::size_t>(b)] = loss.loss;
-    losses[static_cast<std::size_t>(batches + b)] = loss.weight;
+    const DeviceBatch batch = to_device(host, task, BatchUse{}, device);
+    Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
+    const Variable output = model.forward(tape, batch.input, batch.selection);
+    constexpr std::int64_t kPairBytes = 2 * sizeof(double);
+    task_loss(tape, output, batch, settings.loss, losses.part(b * kPairBytes, {2}, DType::f64));
+    const HostCopy on_host(device, output.value());
+    const HostLogits logits{on_host.values(), static_cast<std::size_t>(output.value().columns())};
     switch (task) {
       case Task::sequence_classification:
       case Task::token_classification:
-        add_classes(sums, batch, logits.value());
+        add_classes(sums, batch, logits);
         break;
       case Task::masked_lm:
-        add_tokens(sums, batch, logits.value());
+        add_tokens(sums, batch, logits);
         break;
       case Task::multi_label:
-        add_labels(sums, batch, logits.value());
+        add_labels(sums, host, logits);
         break;
       case Task::regression:
-        add_predictions(sums, first, batch, logits.value());
+        add_predictions(sums, first, host, logits);
         break;
     }
   }
 
   // Each batch's loss comes from one rank, the others add zero.
-  communicator.all_reduce(std::span(losses), Reduction::sum);
-  const auto middle = losses.begin() + batches;
-  const double loss = std::accumulate(losses.begin(), middle, 0.0);
-  const double weight = std::accumulate(middle, losses.end(), 0.0);
+  std::vector<double> pairs = device.download<double>(losses);
+  communicator.all_reduce(std::span(pairs), Reduction::sum);
+  double loss = 0.0;
+  double weight = 0.0;
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    loss += pairs[i];
+    weight += pairs[i + 1];
+  }
   const auto reduce_counts = [&](auto& counts) {
     std::vector<std::int64_t> flat = counts.flat();
     communicator.all_reduce(std::span(flat), Reduction::sum);
@@ -140,21 +149,23 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   return regression_metrics({std::move(sums.predictions), std::move(sums.truths), loss, weight, settings.outputs});
 }
 
-void predict(Model& model, Device& device, const Dataset& data, Task task, std::int64_t begin, std::int64_t end,
-             std::int64_t batch_size,
+void predict(Model& model, Device& device, const Dataset& data, Task task, DType activations, std::int64_t begin,
+             std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> logits)>& consume) {
+  ensure_working_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
     std::iota(rows.begin(), rows.end(), first);
     const Batch host = pack(data, rows);
-    const DeviceBatch batch = to_device(host, task, /*labelled=*/false, device);
-    Tape tape(device, Tape::Mode::evaluation);
+    const DeviceBatch batch = to_device(host, task, BatchUse{.labelled = false}, device);
+    Tape tape(device, Tape::Mode::evaluation, {}, activations);
     const Tensor logits = model.forward(tape, batch.input, batch.selection).value();
+    const HostCopy on_host(device, logits);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::int64_t logit_rows = is_token_task(task) ? data.length(rows[i]) : 1;
       const auto count = static_cast<std::size_t>(logit_rows * logits.columns());
-      consume(rows[i], logits.span<float>().subspan(static_cast<std::size_t>(consumed), count));
+      consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);
     }
   }

@@ -21,6 +21,7 @@ struct EvaluationSettings {
   LossSettings loss;
   std::int64_t outputs = 0;  ///< of the head
   std::int64_t batch_size = 64;
+  DType activations = DType::f32;
   const MaskingPlan* masking = nullptr;  ///< for masked language modelling
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
@@ -32,8 +33,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
 
 /// Logits of rows [begin, end) without labels: `consume(row, logits)` is called for each row in order. Token tasks give
 /// one row of logits a token, one after the other.
-void predict(Model& model, Device& device, const Dataset& data, Task task, std::int64_t begin, std::int64_t end,
-             std::int64_t batch_size,
+void predict(Model& model, Device& device, const Dataset& data, Task task, DType activations, std::int64_t begin,
+             std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> logits)>& consume);
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/huggingface/export.h"
+#include "tensor/host_copy.h"
 
 namespace temper {
 
@@ -30,7 +31,7 @@ std::string problem_type(Task task) {
 
 }  // namespace
 
-void export_trained_model(const Model& model, Task task, const std::filesystem::path& source_folder,
+void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
                           const std::vector<std::string>& labels, Lineage lineage,
                           const std::filesystem::path& target_folder) {
   lineage.title = target_folder.filename().string();
@@ -41,10 +42,12 @@ void export_trained_model(const Model& model, Task task, const std::filesystem::
   request.architecture = lineage.architecture;
   request.labels = labels;
   request.problem_type = problem_type(task);
+  std::vector<HostCopy> values;
+  values.reserve(model.parameters().all().size());
   for (const Parameter& parameter : model.parameters().all()) {
     const auto extents = parameter.shape.extents();
-    request.tensors.push_back(
-        {parameter.name, {extents.begin(), extents.end()}, parameter.variable.value().span<float>()});
+    values.emplace_back(device, parameter.variable.value());
+    request.tensors.push_back({parameter.name, {extents.begin(), extents.end()}, values.back().values()});
   }
   request.model_card = model_card(lineage);
   export_model(request);

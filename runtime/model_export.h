@@ -7,11 +7,12 @@
 
 #include "model/huggingface/model_card.h"
 #include "model/model.h"
+#include "tensor/device.h"
 
 namespace temper {
 
 /// One process writes; the model's values must be complete in it. `lineage.title` and `.architecture` are filled in.
-void export_trained_model(const Model& model, Task task, const std::filesystem::path& source_folder,
+void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
                           const std::vector<std::string>& labels, Lineage lineage,
                           const std::filesystem::path& target_folder);
 

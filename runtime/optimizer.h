@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tensor/arena.h"
-#include "tensor/kernels.h"
+#include "tensor/device.h"
 
 namespace temper {
 
@@ -32,20 +32,23 @@ struct SlotSettings {
 class Optimizer {
  public:
   /// `owned`: ascending ranges of the arena, in whole chunks.
-  Optimizer(Kernels& kernels, const ArenaLayout& layout, std::vector<ElementRange> owned,
+  Optimizer(Device& device, const ArenaLayout& layout, std::vector<ElementRange> owned,
             const OptimizerSettings& settings, std::vector<SlotSettings> slots);
 
-  /// Sums of squares of the gradients, one a chunk of the arena [layout.chunks()]; 0 for chunks of other ranks.
-  [[nodiscard]] std::vector<double> chunk_square_sums(const float* gradients) const;
-  /// Updates the own slices. gradient_scale: 1 / count, times the clipping factor.
-  void step(std::span<float> parameters, const float* gradients, double learning_rate, double gradient_scale);
+  /// Sums of squares of the gradients, one a chunk of the arena: sums [layout.chunks()], on the device. Chunks of other
+  /// ranks are left as they are.
+  void chunk_square_sums(const float* gradients, double* sums) const;
+  /// Updates the own slices of the arena. gradient_scale: 1 / count, times the clipping factor. `working` (may be null)
+  /// is an arena of bf16 that receives the updated parameters too.
+  void step(float* parameters, const float* gradients, BFloat16* working, double learning_rate, double gradient_scale);
 
-  /// A piece of a moment array: `values` are elements [begin, begin + size) of parameter `slot`.
+  /// Elements [begin, begin + size) of parameter `slot`, and their moments on the device.
   struct StateSlice {
     std::size_t slot;
     std::int64_t begin;
-    std::span<float> first;
-    std::span<float> second;  ///< empty for SGD
+    std::int64_t size;
+    float* first;
+    float* second;  ///< null for SGD
   };
   /// The own state, to be saved or filled.
   [[nodiscard]] std::vector<StateSlice> state();
@@ -61,14 +64,14 @@ class Optimizer {
     std::int64_t state;  ///< where its moments begin
   };
 
-  Kernels& kernels_;
+  Device& device_;
   ArenaLayout layout_;
   std::vector<ElementRange> owned_;
   OptimizerSettings settings_;
   std::vector<SlotSettings> slots_;
   std::vector<Segment> segments_;
-  std::vector<float> first_;
-  std::vector<float> second_;
+  Tensor first_;
+  Tensor second_;
 };
 
 }  // namespace temper

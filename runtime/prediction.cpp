@@ -96,7 +96,7 @@ std::string predict_lines(FittedModel& fitted, const Table& table, const TableUs
   std::int32_t mask = -1;
   if (fitted.task() == Task::masked_lm) mask = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
   std::string lines;
-  predict(fitted.model(), device, rows, fitted.task(), 0, rows.rows(), use.batch_size,
+  predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), use.batch_size,
           [&](std::int64_t row, std::span<const float> logits) {
             const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
             const auto ids = std::span(rows.ids).subspan(first, static_cast<std::size_t>(rows.length(row)));

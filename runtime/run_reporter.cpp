@@ -53,8 +53,11 @@ void RunReporter::start(const RunSummary& summary) {
   if (summary.test_rows > 0) rows += ", " + grouped(summary.test_rows) + " to test";
   if (summary.labels > 0) rows += fmt::format(", {} labels", summary.labels);
   say(rows);
-  say(fmt::format("{} rank{} of {} thread{}, {} grain{}, {} steps{}", summary.ranks, summary.ranks == 1 ? "" : "s",
-                  summary.threads, summary.threads == 1 ? "" : "s", summary.grains, summary.grains == 1 ? "" : "s",
+  const std::string each = summary.device == "cpu"
+                               ? fmt::format("of {} thread{}", summary.threads, summary.threads == 1 ? "" : "s")
+                               : fmt::format("on {}", summary.device);
+  say(fmt::format("{} rank{} {}, {} grain{}, {} steps{}", summary.ranks, summary.ranks == 1 ? "" : "s", each,
+                  summary.grains, summary.grains == 1 ? "" : "s",
                   grouped(summary.total_steps),
                   summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
 }

@@ -20,6 +20,7 @@ namespace temper {
 struct RunSummary {
   int ranks = 1;
   int threads = 1;
+  std::string device;
   std::int64_t train_rows = 0;
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;

@@ -1,4 +1,4 @@
-// From logits to the loss of a task, as a sum and what it is divided by.
+// From logits to the loss of a task.
 #pragma once
 
 #include "runtime/device_batch.h"
@@ -12,7 +12,9 @@ struct LossSettings {
   float label_smoothing = 0.0F;
 };
 
-/// The loss of transformers' models for the same task; the gradient of the sum is left for Tape::backward.
-LossSum task_loss(Tape& tape, const Variable& logits, const DeviceBatch& batch, const LossSettings& settings);
+/// The loss of transformers' models for the same task, added to `sum` f64 [2] as a sum and what to divide it by; the
+/// gradient of the sum is left for Tape::backward.
+void task_loss(Tape& tape, const Variable& logits, const DeviceBatch& batch, const LossSettings& settings,
+               const Tensor& sum);
 
 }  // namespace temper

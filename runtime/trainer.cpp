@@ -4,6 +4,7 @@
 #include "runtime/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -19,6 +20,7 @@
 #include "runtime/checkpoint_folder.h"
 #include "runtime/checkpointing.h"
 #include "runtime/class_weights.h"
+#include "runtime/device_plan.h"
 #include "runtime/evaluator.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
@@ -118,6 +120,8 @@ class Trainer {
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
   std::optional<MaskingPlan> masking_;
+  std::unique_ptr<NcclCommunicator> nccl_;
+  DType activations_ = DType::f32;
   LossSettings loss_;
   std::string metric_;
   Lineage lineage_;
@@ -150,9 +154,11 @@ TrainReport Trainer::run() {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
   agree_on_configuration();
   make_output_folder();
-  resumed_ = find_checkpoint_to_resume(configuration_, communicator_,
-                                       [&](const std::string& warning) { reporter_.say(warning); });
+  const Say say = [&](const std::string& text) { reporter_.say(text); };
+  resumed_ = find_checkpoint_to_resume(configuration_, communicator_, say);
   if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
+  activations_ = activation_type(configuration_.train, device_, say);
+  nccl_ = connect_gpus(configuration_.run, device_, communicator_, say);
   load();
   if (state_.finished) {
     already_finished_ = true;
@@ -290,6 +296,7 @@ void Trainer::describe_start() {
   RunSummary summary;
   summary.ranks = communicator_.size();
   summary.threads = state_.threads;
+  summary.device = device_.name();
   summary.train_rows = data_->train.rows();
   summary.validation_rows = data_->validation.rows();
   summary.test_rows = data_->test.rows();
@@ -319,6 +326,9 @@ void Trainer::train_phase() {
   settings.seed = seed();
   settings.optimizer = optimizer_settings(configuration_.train);
   settings.loss = loss_;
+  settings.activations = activations_;
+  settings.buckets.nccl = nccl_.get();
+  settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
   // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
@@ -334,7 +344,7 @@ void Trainer::train_phase() {
     }
   }
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
-  if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_);
+  if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_, device_);
   resumed_.reset();
   // The trained values lie in the arena now.
   model_->files.forget_pages();
@@ -373,6 +383,8 @@ void Trainer::train_phase() {
     state_.seconds += seconds;
     if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
     report_step(outcome, rate);
+    // The first step loads libraries and chooses algorithms.
+    if (steps_here_ == 1 && !run_has_ended()) device_.forget_kernel_times();
 
     // After the last step there is nothing to come back for: the run is finished instead.
     stop_ = outcome.stop_requested && state_.step < total_steps_;
@@ -451,6 +463,7 @@ std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   settings.loss.label_smoothing = 0.0F;
   settings.outputs = head_outputs(task_, data_->labels);
   settings.batch_size = configuration_.evaluate.batch_size;
+  settings.activations = activations_;
   settings.masking = masking_ ? &*masking_ : nullptr;
   settings.stop_requested = options_.stop_requested;
   return evaluate(*model_->model, device_, communicator_, data, settings);
@@ -500,7 +513,7 @@ void Trainer::save() {
       if (changed == name) updates = step_->optimizer().slots()[slot].updates;
   }
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
-  save_training(checkpoint_, state_, texts_, *model_->model, *step_, communicator_);
+  save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,
                        state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);
@@ -547,7 +560,7 @@ void Trainer::deliver() {
     for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);
     exported_ = folder_ / "model";
     if (communicator_.rank() == 0)
-      export_trained_model(*model_->model, task_, model_folder_->path, state_.labels, lineage_, exported_);
+      export_trained_model(*model_->model, device_, task_, model_folder_->path, state_.labels, lineage_, exported_);
     communicator_.barrier();
   }
 }
@@ -575,9 +588,11 @@ TrainReport Trainer::report() {
   report.tokens_per_second = step_seconds_ > 0.0 ? static_cast<double>(tokens_) / step_seconds_ : 0.0;
   report.seconds = options_.process_seconds + seconds_since(start_);
   report.seconds_to_first_step = seconds_to_first_step_;
-  std::vector<std::int64_t> memory{peak_resident_bytes()};
+  std::array<std::int64_t, 2> memory{peak_resident_bytes(), device_.peak_memory_bytes()};
   communicator_.all_reduce(std::span(memory), Reduction::max);
-  report.peak_memory_bytes = memory.front();
+  report.peak_memory_bytes = memory[0];
+  report.peak_device_memory_bytes = memory[1];
+  report.kernel_times = device_.kernel_times();
   report.ranks = communicator_.size();
   report.checkpoint = checkpoint_;
   if (!exported_.empty() || std::filesystem::exists(folder_ / "model" / "config.json"))

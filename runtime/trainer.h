@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "runtime/config.h"
@@ -34,9 +35,11 @@ struct TrainReport {
   Metrics test;
   double examples_per_second = 0.0;  ///< of the steps alone, this start
   double tokens_per_second = 0.0;
-  double seconds = 0.0;                ///< in all, this start
-  double seconds_to_first_step = 0.0;  ///< from the start of the process to the end of the first step
-  std::int64_t peak_memory_bytes = 0;  ///< resident, the largest of all ranks
+  double seconds = 0.0;                       ///< in all, this start
+  double seconds_to_first_step = 0.0;         ///< from the start of the process to the end of the first step
+  std::int64_t peak_memory_bytes = 0;         ///< resident, the largest of all ranks
+  std::int64_t peak_device_memory_bytes = 0;  ///< of tensors on the device, the largest of all ranks
+  std::vector<KernelTime> kernel_times;       ///< this rank's from its second step on; none if kernels are not timed
   int ranks = 1;
   std::filesystem::path checkpoint;  ///< the last one
   std::filesystem::path model;       ///< exported folder; empty where none was written

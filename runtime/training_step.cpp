@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
+#include "runtime/working_copies.h"
 
 namespace temper {
 
@@ -17,28 +17,44 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   for (std::size_t i = parameters.size(); i-- > 0;) {
     if (!parameters[i].trainable()) continue;
     parameter_of_slot_.push_back(i);
+    trains_embeddings_ |= parameters[i].depth == 0;
     sizes.push_back(parameters[i].size());
     slots.push_back(
         {settings_.rate_factors[i], parameters[i].decays(), settings_.updates.empty() ? 0 : settings_.updates[i]});
   }
   layout_ = ArenaLayout(sizes);
-  buckets_ = std::make_unique<GradientBuckets>(communicator, device.kernels(), layout_, settings_.grains);
+  buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
-  optimizer_ = std::make_unique<Optimizer>(device.kernels(), layout_, owned, settings_.optimizer, std::move(slots));
+  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots));
+  const TreeNode grains = buckets_->own_grains();
+  sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
+  device.kernels().clear(sums_.bytes(), sums_.size_bytes());
 
   // Each rank brings the slices that it owns, then all parameters view the arena.
-  const std::span<float> arena = exchange.parameters();
+  float* arena = exchange.parameters();
   for (const Optimizer::StateSlice& slice : optimizer_->state()) {
     const float* values = parameters[parameter_of_slot_[slice.slot]].variable.value().data<float>() + slice.begin;
-    std::memcpy(arena.data() + layout_.slots()[slice.slot].begin + slice.begin, values, slice.first.size_bytes());
+    float* place = arena + layout_.slots()[slice.slot].begin + slice.begin;
+    device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
+                          /*accumulate=*/false);
   }
+  if (settings_.activations != DType::f32)
+    working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
   exchange.share_parameters();
+  round_parameters();
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
-    parameter.variable.set_value(Tensor::view(arena.data() + layout_.slots()[slot].begin, parameter.shape));
+    const std::int64_t begin = layout_.slots()[slot].begin;
+    parameter.variable.set_value(Tensor::view(arena + begin, parameter.shape));
+    if (working_.defined())
+      parameter.variable.set_working(
+          working_.part(begin * static_cast<std::int64_t>(size_of(working_.type())), parameter.shape, working_.type()));
   }
+  ensure_working_copies(model, device, settings_.activations);
 }
+
+BFloat16* TrainingStep::working_arena() const { return working_.defined() ? working_.data<BFloat16>() : nullptr; }
 
 StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes) {
   const auto grains = static_cast<std::size_t>(settings_.grains);
@@ -46,19 +62,27 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   std::vector<double> losses(grains);
   std::vector<double> weights(grains);
   std::int64_t tokens = 0;
+  constexpr std::int64_t kPairBytes = 2 * sizeof(double);
+  const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
+  device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
   buckets_->begin_step();
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
-    const LossSum sum = run_grain(batch.grains[g], buckets_->begin_grain(), number, tokens);
+    const Tensor sum = sums_.part(loss_bytes + static_cast<std::int64_t>(g) * kPairBytes, {2}, DType::f64);
+    tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
     buckets_->end_grain();
-    losses[first_grain + g] = sum.loss;
-    weights[first_grain + g] = sum.weight;
   }
   buckets_->finish();
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
-  std::vector<double> shared = optimizer_->chunk_square_sums(buckets_->exchange().reduced());
-  const std::size_t chunks = shared.size();
+  optimizer_->chunk_square_sums(buckets_->exchange().reduced(), sums_.data<double>());
+  std::vector<double> shared = device_.download<double>(sums_);
+  const auto chunks = static_cast<std::size_t>(layout_.chunks());
+  for (std::size_t g = 0; g < batch.grains.size(); ++g) {
+    losses[first_grain + g] = shared[chunks + 2 * g];
+    weights[first_grain + g] = shared[chunks + 2 * g + 1];
+  }
+  shared.resize(chunks);
   shared.insert(shared.end(), losses.begin(), losses.end());
   shared.insert(shared.end(), weights.begin(), weights.end());
   shared.push_back(static_cast<double>(tokens));
@@ -87,14 +111,24 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
-    optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), learning_rate, scale);
+    optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), working_arena(), learning_rate,
+                     scale);
   }
   buckets_->exchange().share_parameters();
+  // The optimizer has rounded the own slices; on one rank, that is all.
+  if (communicator_.size() > 1) round_parameters();
   return outcome;
 }
 
-LossSum TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
-                                std::int64_t& tokens) {
+void TrainingStep::round_parameters() {
+  if (!working_.defined()) return;
+  const std::int64_t elements = layout_.elements();
+  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters(), 1, elements, elements}, working_.as_row(),
+                         /*accumulate=*/false);
+}
+
+std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
+                                     const Tensor& sum) {
   const auto& parameters = model_.parameters().all();
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
@@ -103,15 +137,15 @@ LossSum TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* 
   }
   std::size_t last = micro_batches.size();
   while (last > 0 && micro_batches[last - 1].sequences() == 0) --last;
-  LossSum sum;
+  std::int64_t tokens = 0;
   for (std::size_t i = 0; i < last; ++i) {
     if (micro_batches[i].sequences() == 0) continue;
-    const DeviceBatch batch = to_device(micro_batches[i], settings_.loss.task, /*labelled=*/true, device_);
+    const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings_};
+    const DeviceBatch batch = to_device(micro_batches[i], settings_.loss.task, use, device_);
     tokens += batch.input.tokens();
-    Tape tape(device_, Tape::Mode::training, random_key(settings_.seed, static_cast<std::uint64_t>(number)));
-    const LossSum part = task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss);
-    sum.loss += part.loss;
-    sum.weight += part.weight;
+    Tape tape(device_, Tape::Mode::training, random_key(settings_.seed, static_cast<std::uint64_t>(number)),
+              settings_.activations);
+    task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
     const bool final = i + 1 == last;
     tape.backward([&](std::int64_t slot) {
       if (final) buckets_->complete(slot);
@@ -121,14 +155,14 @@ LossSum TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* 
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot)
     if (parameters[parameter_of_slot_[slot]].variable.gradient_written())
       buckets_->complete(static_cast<std::int64_t>(slot));
-  return sum;
+  return tokens;
 }
 
 void TrainingStep::release_values() {
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);
-    device_.kernels().copy(parameter.variable.value().data<float>(), copy.data<float>(), copy.size(), false);
+    device_.kernels().copy(parameter.variable.value().as_rows(), copy.as_rows(), /*accumulate=*/false);
     parameter.variable.set_value(copy);
     parameter.variable.bind_gradient(Tensor(), -1);
   }

@@ -27,6 +27,8 @@ struct TrainingStepSettings {
   LossSettings loss;
   std::vector<double> rate_factors;   ///< of each parameter of the model, in order
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
+  DType activations = DType::f32;
+  BucketOptions buckets;
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -66,8 +68,12 @@ class TrainingStep {
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
  private:
-  LossSum run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
-                    std::int64_t& tokens);
+  /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
+  std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
+                         const Tensor& sum);
+  /// Brings the working copies up to date with the arena.
+  void round_parameters();
+  [[nodiscard]] BFloat16* working_arena() const;
 
   Model& model_;
   Device& device_;
@@ -77,6 +83,9 @@ class TrainingStep {
   ArenaLayout layout_;
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
+  bool trains_embeddings_ = false;
+  Tensor working_;  ///< the arena in the type of the activations, where that is not f32
+  Tensor sums_;     ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 
 }  // namespace temper

@@ -5,14 +5,54 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
 
 namespace temper {
+namespace {
 
-std::unique_ptr<Device> make_cpu_device() {
-  return std::make_unique<Device>(DeviceKind::cpu, std::make_unique<CpuKernels>(), std::make_unique<HostMemory>());
+class CpuDevice final : public Device {
+ public:
+  [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
+  [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] Memory& memory() override { return memory_; }
+  [[nodiscard]] std::int64_t peak_memory_bytes() const override {
+    return static_cast<std::int64_t>(memory_.use().peak);
+  }
+  [[nodiscard]] bool has_bf16() const override { return false; }
+  void upload(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void synchronize() override {}
+
+ private:
+  [[nodiscard]] Kernels& plain_kernels() override { return kernels_; }
+
+  CpuKernels kernels_;
+  HostMemory memory_;
+};
+
+}  // namespace
+
+std::vector<float> Device::download_as_f32(const Tensor& tensor) {
+  if (tensor.type() == DType::f32) return download<float>(tensor);
+  const std::vector<BFloat16> stored = download<BFloat16>(tensor);
+  std::vector<float> values(stored.size());
+  std::transform(stored.begin(), stored.end(), values.begin(), to_float);
+  return values;
 }
+
+void Device::time_kernels() {
+  timed_ = std::make_unique<TimedKernels>(plain_kernels(), [this] { synchronize(); });
+}
+
+std::vector<KernelTime> Device::kernel_times() const { return timed_ ? timed_->times() : std::vector<KernelTime>(); }
+
+void Device::forget_kernel_times() {
+  if (timed_) timed_->forget_times();
+}
+
+std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }
 
 void set_cpu_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
 

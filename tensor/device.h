@@ -1,11 +1,20 @@
-// A device: its kernels and its memory. Everything that computes is handed one.
+// A device: its kernels, its memory, and the way there and back. Everything that computes is handed one.
+//
+// What a reader would otherwise get wrong: a device works through what it is given in order, but not at once. What it
+// wrote may be read on the host only through `download`, or after `synchronize`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/tensor.h"
+#include "tensor/timed_kernels.h"
 
 namespace temper {
 
@@ -13,17 +22,59 @@ enum class DeviceKind : std::uint8_t { cpu, cuda };
 
 class Device {
  public:
-  Device(DeviceKind kind, std::unique_ptr<Kernels> kernels, std::unique_ptr<Memory> memory)
-      : kind_(kind), kernels_(std::move(kernels)), memory_(std::move(memory)) {}
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
 
-  [[nodiscard]] DeviceKind kind() const { return kind_; }
-  [[nodiscard]] Kernels& kernels() const { return *kernels_; }
-  [[nodiscard]] Memory& memory() const { return *memory_; }
+  [[nodiscard]] virtual DeviceKind kind() const = 0;
+  /// For people: "cpu", or the name of the GPU.
+  [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] Kernels& kernels() { return timed_ ? *timed_ : plain_kernels(); }
+  [[nodiscard]] virtual Memory& memory() = 0;
+  /// The most bytes of memory() that were in use at once.
+  [[nodiscard]] virtual std::int64_t peak_memory_bytes() const = 0;
+  /// True where the host reads and writes the device's memory as its own.
+  [[nodiscard]] bool shares_host_memory() const { return kind() == DeviceKind::cpu; }
+  /// True where kernels take bf16 activations.
+  [[nodiscard]] virtual bool has_bf16() const = 0;
+
+  /// Copies to the device, in order with its work. `from` may be changed as soon as this returns.
+  virtual void upload(const void* from, void* to, std::size_t bytes) = 0;
+  /// Copies to the host once the work given so far is done, and waits for it.
+  virtual void download(const void* from, void* to, std::size_t bytes) = 0;
+  /// Waits for all work. Throws Error if any of it failed.
+  virtual void synchronize() = 0;
+
+  // ---- where the time goes (tensor/timed_kernels.h) ----------------------------------------------------------------
+  /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels().
+  void time_kernels();
+  /// A row for each kernel called since, the longest first; none if kernels are not timed.
+  [[nodiscard]] std::vector<KernelTime> kernel_times() const;
+  /// Begins to add up anew.
+  void forget_kernel_times();
+
+  // ---- the same for arrays and tensors -----------------------------------------------------------------------------
+  template <typename T>
+  [[nodiscard]] Tensor upload(std::span<const T> values, const Shape& shape) {
+    const Tensor tensor = Tensor::empty(memory(), shape, dtype_of<T>());
+    if (!values.empty()) upload(values.data(), tensor.data<T>(), values.size_bytes());
+    return tensor;
+  }
+  template <typename T>
+  [[nodiscard]] std::vector<T> download(const Tensor& tensor) {
+    std::vector<T> values(static_cast<std::size_t>(tensor.size()));
+    if (!values.empty()) download(tensor.data<T>(), values.data(), values.size() * sizeof(T));
+    return values;
+  }
+  /// A tensor of f32 or bf16 as f32.
+  [[nodiscard]] std::vector<float> download_as_f32(const Tensor& tensor);
 
  private:
-  DeviceKind kind_;
-  std::unique_ptr<Kernels> kernels_;
-  std::unique_ptr<Memory> memory_;
+  /// The kernels themselves.
+  [[nodiscard]] virtual Kernels& plain_kernels() = 0;
+
+  std::unique_ptr<TimedKernels> timed_;
 };
 
 /// The host's processor.

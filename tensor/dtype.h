@@ -1,13 +1,15 @@
-// Element types. Computation is f32 today; the type travels with every tensor so that bf16 and f16 can follow.
+// Element types. The type travels with every tensor; kernels that take a matrix of any type look at it (tensor/rows.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
+#include "tensor/bfloat16.h"
+
 namespace temper {
 
-enum class DType : std::uint8_t { f32, bf16, f16, i32, u32 };
+enum class DType : std::uint8_t { f32, bf16, f16, i32, u32, f64 };
 
 constexpr std::size_t size_of(DType type) {
   switch (type) {
@@ -18,6 +20,8 @@ constexpr std::size_t size_of(DType type) {
     case DType::i32:
     case DType::u32:
       return 4;
+    case DType::f64:
+      return 8;
   }
   return 0;
 }
@@ -34,6 +38,8 @@ constexpr std::string_view name_of(DType type) {
       return "i32";
     case DType::u32:
       return "u32";
+    case DType::f64:
+      return "f64";
   }
   return "unknown";
 }
@@ -52,6 +58,14 @@ constexpr DType dtype_of<std::int32_t>() {
 template <>
 constexpr DType dtype_of<std::uint32_t>() {
   return DType::u32;
+}
+template <>
+constexpr DType dtype_of<BFloat16>() {
+  return DType::bf16;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::f64;
 }
 
 }  // namespace temper

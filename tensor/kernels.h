@@ -4,29 +4,22 @@
 // batch, and every `accumulate` flag means "add to what the output holds" where false means "overwrite" — a gradient
 // buffer is therefore never cleared before its first write. Sums over rows run in an order that depends on the shapes
 // alone, never on the number of threads.
+//
+// Every pointer is to memory of the device, also those inside structs. A call may return before its work is done: work
+// is done in the order of the calls, and Device (tensor/device.h) waits for it.
+//
+// Activations and their gradients are Rows: f32 or, on devices that have it, bf16; the matrices of one call have one
+// type unless said otherwise. Whatever is summed (norms, softmax, losses, gradients of parameters) is summed in f32 or
+// wider.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "tensor/random.h"
+#include "tensor/rows.h"
 
 namespace temper {
-
-/// A row-major matrix [rows, columns] whose rows lie `stride` elements apart.
-template <typename T>
-struct MatrixOf {
-  T* data = nullptr;
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  std::int64_t stride = 0;
-
-  [[nodiscard]] T* row(std::int64_t i) const { return data + i * stride; }
-  // NOLINTNEXTLINE(google-explicit-constructor): a matrix that may be written may be read
-  operator MatrixOf<const T>() const { return {data, rows, columns, stride}; }
-};
-using Matrix = MatrixOf<float>;
-using ConstMatrix = MatrixOf<const float>;
 
 enum class Activation : std::uint8_t { none, gelu, gelu_tanh, relu, tanh };
 
@@ -51,10 +44,17 @@ struct PackedSequences {
   const std::uint32_t* query_positions = nullptr;  ///< [queries]
 };
 
-/// A loss as a sum and what it has to be divided by: a count, or a sum of class weights.
-struct LossSum {
-  double loss = 0.0;
-  double weight = 0.0;
+/// The rows of a matrix grouped by an index: group g is what all rows of index ids[g] share. Rows of one group are cut
+/// into pieces of at most kPiece, so that a device can sum the pieces side by side and the order is still fixed.
+struct RowGroups {
+  static constexpr std::int64_t kPiece = 64;
+  std::int64_t groups = 0;
+  std::int64_t pieces = 0;
+  std::int64_t rows = 0;
+  const std::int32_t* ids = nullptr;           ///< [groups], ascending, each once
+  const std::int32_t* piece_starts = nullptr;  ///< [groups + 1]: pieces of group g
+  const std::int32_t* row_starts = nullptr;    ///< [pieces + 1]: places in `order` of piece p
+  const std::int32_t* order = nullptr;         ///< [rows]: row numbers, ascending within a group
 };
 
 struct AdamWStep {
@@ -74,6 +74,9 @@ struct SgdStep {
   float gradient_scale = 1;
 };
 
+/// A step of a sum in postfix notation: the next input, or the sum of the two topmost in their place.
+enum class TreeStep : std::uint8_t { input, sum };
+
 class Kernels {
  public:
   Kernels() = default;
@@ -83,34 +86,43 @@ class Kernels {
 
   // ---- matmul ------------------------------------------------------------------------------------------------------
   /// c [m, n] (+)= op(a) [m, k] op(b) [k, n], where op transposes if asked. k may be 0: then c is zero (or unchanged).
-  virtual void matmul(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) = 0;
+  /// a and b have one type, c has theirs or f32.
+  virtual void matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) = 0;
+  /// z = x weight^T + bias; y = activation(z). x [rows, in], weight [out, in], bias [1, out] (data may be null). z and
+  /// y as in bias_activation_forward. A device that can do all of it in one pass overrides this.
+  virtual void linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y);
+  /// d_weight [out, in] (+)= dz^T x and d_bias [out] (may be null) (+)= sum of dz over rows; both f32.
+  virtual void linear_weight_gradient(ConstRows dz, ConstRows x, Matrix d_weight, bool accumulate_weight, float* d_bias,
+                                      bool accumulate_bias);
 
   // ---- activation --------------------------------------------------------------------------------------------------
-  /// z [rows, columns] += bias (may be null); y = activation(z). y may be z; then the activation's input is not kept.
+  /// z [rows, columns] += bias [1, columns] (data may be null); y = activation(z). y may be z; then the activation's
+  /// input is not kept.
   /// `gelu` is exact, x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` its tanh form (Hendrycks, Gimpel 2016).
-  virtual void bias_activation_forward(Matrix z, const float* bias, Activation activation, Matrix y) = 0;
+  virtual void bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) = 0;
   /// dz = dy * activation'(z); d_bias (may be null) (+)= sum of dz over rows. y is what forward gave (read for tanh
   /// and relu only; for the others it may be empty). dz may be dy.
-  virtual void bias_activation_backward(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation, Matrix dz,
+  virtual void bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
                                         float* d_bias, bool accumulate_bias) = 0;
   /// y = mask * x * scale; the same call on a gradient is its backward. y may be x.
-  virtual void dropout(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y) = 0;
-  /// y (+)= x, of n elements; y may be x.
-  virtual void copy(const float* x, float* y, std::int64_t n, bool accumulate) = 0;
-  virtual void fill(float* x, float value, std::int64_t n) = 0;
+  virtual void dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) = 0;
+  /// y (+)= x, of one shape but perhaps of two types; y may be x.
+  virtual void copy(ConstRows x, Rows y, bool accumulate) = 0;
+  /// Zero bytes.
+  virtual void clear(void* data, std::int64_t bytes) = 0;
 
   // ---- layer_norm --------------------------------------------------------------------------------------------------
   /// sum = dropout(x) + residual (residual.data may be null, dropout inactive); y = (sum - mean) * rstd * weight +
   /// bias. `sum` may be null where no backward follows and may be x.data where residual is null and dropout inactive;
   /// mean, rstd [rows] may be null together with it. Variance is the biased one, as in torch.nn.LayerNorm.
-  virtual void layer_norm_forward(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
-                                  const float* weight, const float* bias, float epsilon, Matrix y, float* sum,
-                                  float* mean, float* rstd) = 0;
-  /// d_sum = gradient of the sum; d_residual (may be null) (+)= d_sum; dx (may be null) = dropout mask * d_sum
-  /// (overwritten); d_weight, d_bias (each may be null) (+)=. sum, mean, rstd as forward left them.
-  virtual void layer_norm_backward(ConstMatrix dy, const float* sum, const float* mean, const float* rstd,
-                                   const float* weight, RowNames names, const Dropout& dropout, float* dx,
-                                   float* d_residual, bool accumulate_residual, float* d_weight, bool accumulate_weight,
+  virtual void layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
+                                  const float* weight, const float* bias, float epsilon, Rows y, Rows sum, float* mean,
+                                  float* rstd) = 0;
+  /// d_sum = gradient of the sum; d_residual (data may be null) (+)= d_sum; dx (data may be null) = dropout mask *
+  /// d_sum (overwritten); d_weight, d_bias (each may be null) (+)=. sum, mean, rstd as forward left them.
+  virtual void layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd,
+                                   const float* weight, RowNames names, const Dropout& dropout, Rows dx,
+                                   Rows d_residual, bool accumulate_residual, float* d_weight, bool accumulate_weight,
                                    float* d_bias, bool accumulate_bias) = 0;
 
   // ---- attention ---------------------------------------------------------------------------------------------------
@@ -119,55 +131,71 @@ class Kernels {
   /// at most a tile of scores exists at once. k, v [tokens, heads * head_width], q, out [queries, heads * head_width],
   /// each with its own stride. log_sum_exp [heads, queries] is kept for backward (may be null). Dropout acts on the
   /// probabilities.
-  virtual void attention_forward(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
-                                 std::int64_t heads, float scale, const Dropout& dropout, Matrix out,
+  virtual void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
+                                 std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                  float* log_sum_exp) = 0;
   /// dq, dk, dv are overwritten.
-  virtual void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
+  virtual void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                   const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                  float scale, const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv) = 0;
+                                  float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) = 0;
 
   // ---- embedding ---------------------------------------------------------------------------------------------------
   /// y[t] = words[ids[t]] + positions[position_ids[t]] + types[type_ids[t]]; types may be null. ids are checked by the
-  /// caller. Tables are [entries, width].
+  /// caller. Tables are [entries, width], f32.
   virtual void embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
                                      const std::int32_t* position_ids, const float* types, const std::int32_t* type_ids,
-                                     Matrix y) = 0;
-  /// d_table[ids[t]] += dy[t] in the order of t. Rows that do not occur are not touched: the caller clears the table.
-  virtual void embedding_backward(ConstMatrix dy, const std::int32_t* ids, float* d_table) = 0;
+                                     Rows y) = 0;
+  /// d_table[ids[g]] += the sum of dy over the rows of group g; each piece of a group is summed in the order of its
+  /// rows, and the pieces in theirs. Rows of the table that do not occur are not touched: the caller clears them.
+  virtual void embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) = 0;
   /// y[i] = x[rows[i]].
-  virtual void gather_rows(ConstMatrix x, const std::int32_t* rows, Matrix y) = 0;
-  /// dx[rows[i]] += dy[i]; the caller clears dx.
-  virtual void scatter_add_rows(ConstMatrix dy, const std::int32_t* rows, Matrix dx) = 0;
+  virtual void gather_rows(ConstRows x, const std::int32_t* rows, Rows y) = 0;
+  /// dx[rows[i]] += dy[i] in the order of i; the caller clears dx.
+  virtual void scatter_add_rows(ConstRows dy, const std::int32_t* rows, Rows dx) = 0;
 
   // ---- softmax_cross_entropy ---------------------------------------------------------------------------------------
+  // A loss is added to sum [2] as a sum and what it has to be divided by: a count, or a sum of class weights.
+
   /// Softmax cross entropy of logits [rows, classes] against labels [rows] (-100: not counted), with class weights
   /// [classes] (may be null) and label smoothing in [0, 1) as torch.nn.functional.cross_entropy defines both.
   /// The sum is not divided. d_logits (data may be null; may be logits) is the gradient of the sum.
-  virtual LossSum cross_entropy(ConstMatrix logits, const std::int32_t* labels, const float* class_weights,
-                                float label_smoothing, Matrix d_logits) = 0;
+  virtual void cross_entropy(ConstRows logits, const std::int32_t* labels, const float* class_weights,
+                             float label_smoothing, Rows d_logits, double* sum) = 0;
   /// Sigmoid and binary cross entropy of each element against targets [rows, columns] in [0, 1]; the weight is the
   /// number of elements.
-  virtual LossSum binary_cross_entropy(ConstMatrix logits, const float* targets, Matrix d_logits) = 0;
+  virtual void binary_cross_entropy(ConstRows logits, const float* targets, Rows d_logits, double* sum) = 0;
   /// Squared error of each element; the weight is the number of elements.
-  virtual LossSum mean_squared_error(ConstMatrix predictions, const float* targets, Matrix d_predictions) = 0;
-  /// y = softmax(x) by rows; y may be x.
-  virtual void softmax(ConstMatrix x, Matrix y) = 0;
-  /// y = 1 / (1 + exp(-x)); y may be x.
-  virtual void sigmoid(ConstMatrix x, Matrix y) = 0;
+  virtual void mean_squared_error(ConstRows predictions, const float* targets, Rows d_predictions, double* sum) = 0;
 
   // ---- optimizer_step ----------------------------------------------------------------------------------------------
-  /// One fused pass over a slice: scale, decay, moments, update.
+  /// One fused pass over a slice: scale, decay, moments, update. `working` (may be null) receives the updated
+  /// parameters rounded to bf16.
   virtual void adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
-                          std::int64_t n, const AdamWStep& step) = 0;
-  virtual void sgd_step(float* parameters, const float* gradients, float* momenta, std::int64_t n,
+                          BFloat16* working, std::int64_t n, const AdamWStep& step) = 0;
+  /// momenta may be null where the momentum is 0.
+  virtual void sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
                         const SgdStep& step) = 0;
 
   // ---- reduction ---------------------------------------------------------------------------------------------------
   /// out = a + b; out may be a or b.
   virtual void add(const float* a, const float* b, float* out, std::int64_t n) = 0;
-  /// Sum of squares, accumulated in double.
-  virtual double sum_of_squares(const float* x, std::int64_t n) = 0;
+  /// out [n] = the inputs [n] each, added in the order that `postfix` says. out may be an input. At no time are more
+  /// than kMostTreeDepth sums open. The spans are the host's; the inputs are the device's.
+  static constexpr int kMostTreeDepth = 33;
+  virtual void add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
+                        std::int64_t n) = 0;
+  /// sums[i] = the sum of squares of x[i * chunk, (i + 1) * chunk), accumulated in double, for i < chunks.
+  virtual void chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) = 0;
+
+  /// Where a kernel that is made of others finds them: at itself, unless something is wrapped around it that wants to
+  /// see them too.
+  void take_parts_from(Kernels& wrapper) { whole_ = &wrapper; }
+
+ protected:
+  [[nodiscard]] Kernels& whole() { return *whole_; }
+
+ private:
+  Kernels* whole_ = this;
 };
 
 }  // namespace temper

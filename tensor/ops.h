@@ -1,10 +1,13 @@
 // The ops that models are written in: each computes its value and records its backward (tensor/tape.h).
-// x [rows, columns]; weights as PyTorch stores them. An op's output needs a gradient if one of its inputs does.
+// x [rows, columns]; weights as PyTorch stores them. An op's output needs a gradient if one of its inputs does, and has
+// the type of its first input; embedding_sum gives the type of the tape's activations. Products read the working copies
+// of weights (Variable::working), which must have the type of x; norms and embeddings read the values, in f32.
 #pragma once
 
 #include <cstdint>
 
 #include "tensor/kernels.h"
+#include "tensor/row_groups.h"
 #include "tensor/tape.h"
 
 namespace temper {
@@ -14,6 +17,9 @@ struct EmbeddingIndices {
   Tensor ids;        ///< i32 [tokens]
   Tensor positions;  ///< i32 [tokens]
   Tensor types;      ///< i32 [tokens]
+  GroupedRows by_id;  ///< for backward only: the tokens grouped by each of the three
+  GroupedRows by_position;
+  GroupedRows by_type;
 };
 
 /// activation(x weight^T + bias): x [rows, in], weight [out, in], bias [out] (may be undefined) -> [rows, out].
@@ -42,14 +48,14 @@ Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& d
 /// x[rows]: rows i32 [n], inside x -> [n, columns]. A row may occur more than once.
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);
 
-/// Losses end a forward pass: they return the sum and what to divide it by, and leave the gradient of the sum in
-/// `logits`, so that Tape::backward can follow at once.
+/// Losses end a forward pass: they add the sum and what to divide it by to `sum` f64 [2], and leave the gradient of the
+/// sum in `logits`, so that Tape::backward can follow at once.
 /// labels i32 [rows], -100 where a row does not count; class_weights f32 [classes] (may be undefined).
-LossSum cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
-                      float label_smoothing);
+void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
+                   float label_smoothing, const Tensor& sum);
 /// targets f32 [rows, columns] in [0, 1].
-LossSum binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets);
+void binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets, const Tensor& sum);
 /// targets f32 [rows, columns].
-LossSum mean_squared_error(Tape& tape, const Variable& predictions, const Tensor& targets);
+void mean_squared_error(Tape& tape, const Variable& predictions, const Tensor& targets, const Tensor& sum);
 
 }  // namespace temper

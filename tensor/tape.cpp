@@ -36,16 +36,16 @@ void Tape::record(std::initializer_list<const Variable*> inputs, std::function<v
 
 GradientTarget Tape::gradient_of(const Variable& variable) {
   Variable::State& state = *variable.state_;
-  if (!state.gradient.defined()) state.gradient = empty(state.value.shape());
+  if (!state.gradient.defined()) state.gradient = empty(state.value.shape(), state.value.type());
   const bool accumulate = state.written;
   state.written = true;
-  return {state.gradient.data<float>(), accumulate};
+  return {state.gradient, accumulate};
 }
 
-float* Tape::cleared_gradient_of(const Variable& variable) {
-  const GradientTarget target = gradient_of(variable);
-  if (!target.accumulate) kernels().fill(target.data, 0.0F, variable.value().size());
-  return target.data;
+Tensor Tape::cleared_gradient_of(const Variable& variable) {
+  GradientTarget target = gradient_of(variable);
+  if (!target.accumulate) kernels().clear(target.tensor.bytes(), target.tensor.size_bytes());
+  return std::move(target.tensor);
 }
 
 void Tape::set_gradient(const Variable& variable, Tensor gradient) {

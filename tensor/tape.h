@@ -25,13 +25,21 @@ class Variable {
   [[nodiscard]] bool defined() const { return state_ != nullptr; }
   [[nodiscard]] bool requires_gradient() const { return state_ != nullptr && state_->requires_gradient; }
   [[nodiscard]] const Tensor& value() const { return state_->value; }
+  /// What products read: the value itself, or a copy of it rounded to bf16 where one was given.
+  [[nodiscard]] const Tensor& working() const { return state_->working.defined() ? state_->working : state_->value; }
   /// Undefined until backward has written it.
   [[nodiscard]] const Tensor& gradient() const { return state_->gradient; }
   [[nodiscard]] bool gradient_written() const { return state_->written; }
   [[nodiscard]] const Shape& shape() const { return state_->value.shape(); }
 
-  /// For leaves (parameters): replaces the value, says whether it is trained, and where its gradient is to be written.
-  void set_value(Tensor value) const { state_->value = std::move(value); }
+  /// For leaves (parameters): replaces the value and forgets the working copy; says whether it is trained, and where its
+  /// gradient is to be written.
+  void set_value(Tensor value) const {
+    state_->value = std::move(value);
+    state_->working = Tensor();
+  }
+  /// A copy of the value in the type of the activations, which whoever changes the value keeps up to date.
+  void set_working(Tensor working) const { state_->working = std::move(working); }
   void set_requires_gradient(bool requires_gradient) const { state_->requires_gradient = requires_gradient; }
   /// The buffer counts as unwritten. `leaf` is the number that Tape::backward reports when the gradient is complete.
   void bind_gradient(Tensor gradient, std::int64_t leaf) const;
@@ -43,6 +51,7 @@ class Variable {
   friend class Tape;
   struct State {
     Tensor value;
+    Tensor working;
     Tensor gradient;
     bool requires_gradient = false;
     bool written = false;
@@ -52,24 +61,31 @@ class Variable {
   std::shared_ptr<State> state_;
 };
 
-/// Where an op writes the gradient of an input.
+/// Where an op writes the gradient of an input. A gradient has the type of its value: f32 for parameters, the type of
+/// the activations for these.
 struct GradientTarget {
-  float* data = nullptr;
+  Tensor tensor;
   bool accumulate = false;
+
+  /// Of a parameter; null where the gradient is not wanted.
+  [[nodiscard]] float* parameter() const { return tensor.defined() ? tensor.data<float>() : nullptr; }
 };
 
 class Tape {
  public:
   enum class Mode : std::uint8_t { training, evaluation };
 
-  /// Records only in training mode. Dropout is a pure function of `key` (tensor/random.h).
-  Tape(Device& device, Mode mode, PhiloxKey key = {}) : device_(device), mode_(mode), key_(key) {}
+  /// Records only in training mode. Dropout is a pure function of `key` (tensor/random.h). Activations are of type
+  /// `activations`: f32, or bf16 where the device has it.
+  Tape(Device& device, Mode mode, PhiloxKey key = {}, DType activations = DType::f32)
+      : device_(device), mode_(mode), key_(key), activations_(activations) {}
 
   [[nodiscard]] Device& device() const { return device_; }
   [[nodiscard]] Kernels& kernels() const { return device_.kernels(); }
   [[nodiscard]] Tensor empty(const Shape& shape, DType type = DType::f32) const {
     return Tensor::empty(device_.memory(), shape, type);
   }
+  [[nodiscard]] DType activations() const { return activations_; }
   /// The dropout of a place in the model; inactive in evaluation.
   [[nodiscard]] Dropout dropout(double rate, std::uint32_t place) const;
 
@@ -81,7 +97,7 @@ class Tape {
   /// For closures: the gradient of an input is about to be written there; allocates it at the first time.
   GradientTarget gradient_of(const Variable& variable);
   /// The same, cleared before the first write: for ops that touch some rows only.
-  float* cleared_gradient_of(const Variable& variable);
+  Tensor cleared_gradient_of(const Variable& variable);
   /// Lets a loss hand over the gradient that it computed with its value.
   static void set_gradient(const Variable& variable, Tensor gradient);
 
@@ -100,6 +116,7 @@ class Tape {
   Device& device_;
   Mode mode_;
   PhiloxKey key_;
+  DType activations_;
   std::vector<Record> records_;
 };
 

@@ -1,5 +1,7 @@
 #include "tensor/tensor.h"
 
+#include <cstddef>
+
 #include "base/error.h"
 
 namespace temper {
@@ -37,6 +39,12 @@ Tensor Tensor::view(void* data, const Shape& shape, DType type) {
   tensor.data_ = data;
   tensor.shape_ = shape;
   tensor.type_ = type;
+  return tensor;
+}
+
+Tensor Tensor::part(std::int64_t begin, const Shape& shape, DType type) const {
+  Tensor tensor = view(static_cast<std::byte*>(data_) + begin, shape, type);
+  tensor.owner_ = owner_;
   return tensor;
 }
 

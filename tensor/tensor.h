@@ -10,6 +10,7 @@
 
 #include "tensor/dtype.h"
 #include "tensor/memory.h"
+#include "tensor/rows.h"
 
 namespace temper {
 
@@ -52,6 +53,18 @@ class Tensor {
   /// First extent, and the product of the others: how a tensor is seen as a matrix of rows.
   [[nodiscard]] std::int64_t rows() const { return shape_[0]; }
   [[nodiscard]] std::int64_t columns() const { return shape_.dimensions() < 2 ? 1 : size_of_row(); }
+
+  /// The memory, whatever the type.
+  [[nodiscard]] void* bytes() const { return data_; }
+  [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }
+  /// The tensor as kernels see it: [rows(), columns()] without gaps. An undefined one has no data.
+  [[nodiscard]] Rows as_rows() const {
+    return defined() ? Rows(data_, rows(), columns(), columns(), type_) : Rows();
+  }
+  /// All elements as one row.
+  [[nodiscard]] Rows as_row() const { return {data_, 1, size(), size(), type_}; }
+  /// Part of the memory, from byte `begin` on, as a tensor of its own that keeps the whole alive.
+  [[nodiscard]] Tensor part(std::int64_t begin, const Shape& shape, DType type) const;
 
   /// The elements; throws Error if T is not the tensor's type.
   template <typename T>

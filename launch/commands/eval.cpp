@@ -6,6 +6,7 @@
 #include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/fitted_model.h"
 
@@ -22,7 +23,7 @@ struct EvalArguments {
 };
 
 int run(const EvalArguments& arguments, CommandContext& context) {
-  const std::unique_ptr<Device> device = make_device(arguments.device);
+  const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   const int threads =
       arguments.threads > 0 ? arguments.threads : default_cpu_threads(context.world.topology().local_size);
   set_cpu_threads(threads);
@@ -59,7 +60,7 @@ Command add_eval_command(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto or cpu")->capture_default_str();
+  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
   command->footer("Example:\n  temper eval runs/sentiment/model data/test.csv --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};

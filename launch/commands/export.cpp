@@ -39,7 +39,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     restore_parameters(checkpoint, *model.model, *device);
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
-    export_trained_model(*model.model, task, folder.path, state.labels, lineage, arguments.output);
+    export_trained_model(*model.model, *device, task, folder.path, state.labels, lineage, arguments.output);
     if (arguments.json) {
       print_json({{"model", arguments.output}, {"step", state.step}});
     } else {

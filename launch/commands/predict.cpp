@@ -9,6 +9,7 @@
 #include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/prediction.h"
 
@@ -49,7 +50,7 @@ Table read_lines(const std::string& column, Communicator& world) {
 
 int run(const PredictArguments& arguments, CommandContext& context) {
   Communicator& world = context.world;
-  const std::unique_ptr<Device> device = make_device(arguments.device);
+  const std::unique_ptr<Device> device = make_device(arguments.device, world);
   const int threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
   set_cpu_threads(threads);
   FittedModel fitted(arguments.model, *device);
@@ -104,7 +105,7 @@ Command add_predict_command(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto or cpu")->capture_default_str();
+  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
   command->footer(
       "Example:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper predict runs/sentiment/model "

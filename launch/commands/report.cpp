@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include <fmt/format.h>
 
 namespace temper {
 
@@ -28,11 +28,5 @@ void print_metrics(const std::string& title, const Metrics& metrics) {
 }
 
 void print_json(const nlohmann::json& json) { std::printf("%s\n", json.dump().c_str()); }
-
-std::unique_ptr<Device> make_device(const std::string& name) {
-  if (name != "auto" && name != "cpu")
-    throw usage_error("run.device is '{}'; this build has cpu (and auto, which is the same here)", name);
-  return make_cpu_device();
-}
 
 }  // namespace temper

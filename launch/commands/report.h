@@ -1,12 +1,10 @@
 // How commands print results: text for people, one JSON object on the last line for programs.
 #pragma once
 
-#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "runtime/metrics.h"
-#include "tensor/device.h"
 
 namespace temper {
 
@@ -17,8 +15,5 @@ nlohmann::json metrics_json(const Metrics& metrics);
 void print_metrics(const std::string& title, const Metrics& metrics);
 /// One line on standard output.
 void print_json(const nlohmann::json& json);
-
-/// "auto" and "cpu" give the processor.
-std::unique_ptr<Device> make_device(const std::string& name);
 
 }  // namespace temper

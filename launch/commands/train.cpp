@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/config.h"
 #include "runtime/trainer.h"
@@ -21,12 +22,20 @@ struct TrainArguments {
   bool json = false;
   bool fresh = false;
   bool resume = false;
+  bool profile = false;
   bool help_config = false;
 };
 
 int terminal_columns(int descriptor) {
   winsize size{};
   return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+nlohmann::json profile_json(const std::vector<KernelTime>& times) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const KernelTime& time : times)
+    rows.push_back({{"kernel", time.name}, {"calls", time.calls}, {"seconds", time.seconds}});
+  return rows;
 }
 
 nlohmann::json to_json(const TrainReport& report) {
@@ -44,6 +53,7 @@ nlohmann::json to_json(const TrainReport& report) {
           {"seconds", report.seconds},
           {"seconds_to_first_step", report.seconds_to_first_step},
           {"peak_memory_bytes", report.peak_memory_bytes},
+          {"peak_device_memory_bytes", report.peak_device_memory_bytes},
           {"checkpoint", report.checkpoint.string()},
           {"model", report.model.string()}};
 }
@@ -64,6 +74,16 @@ void print(const TrainReport& report) {
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
 }
 
+void print_profile(const std::vector<KernelTime>& times) {
+  double all = 0.0;
+  for (const KernelTime& time : times) all += time.seconds;
+  const auto percent = [&](double seconds) { return all > 0.0 ? 100.0 * seconds / all : 0.0; };
+  std::printf("%-26s %10s %12s %9s\n", "kernel", "calls", "seconds", "share");
+  for (const KernelTime& time : times)
+    std::printf("%-26s %10ld %12.4f %7.1f %%\n", time.name.c_str(), time.calls, time.seconds, percent(time.seconds));
+  std::printf("outside matrix products and attention: %.0f %%\n", 100.0 * share_outside_products_and_attention(times));
+}
+
 int run(const TrainArguments& arguments, CommandContext& context) {
   if (arguments.help_config) {
     if (context.speaks()) std::fputs(describe_configuration().c_str(), stdout);
@@ -74,7 +94,8 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
   if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
   const Configuration configuration = read_configuration(arguments.file, overrides);
-  const std::unique_ptr<Device> device = make_device(configuration.run.device);
+  const std::unique_ptr<Device> device = make_device(configuration.run.device, context.world);
+  if (arguments.profile) device->time_kernels();
   TrainOptions options;
   options.stop_requested = stop_signal_received;
   options.terminal = isatty(STDERR_FILENO) == 1;
@@ -82,8 +103,17 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   options.process_seconds = context.process_seconds;
   const TrainReport report = train(configuration, *device, context.world, options);
   if (context.speaks()) {
-    if (!arguments.json) print(report);
-    if (arguments.json) print_json(to_json(report));
+    if (arguments.json) {
+      nlohmann::json json = to_json(report);
+      if (arguments.profile) {
+        json["profile"] = profile_json(report.kernel_times);
+        json["outside_products_and_attention"] = share_outside_products_and_attention(report.kernel_times);
+      }
+      print_json(json);
+    } else {
+      print(report);
+      if (arguments.profile) print_profile(report.kernel_times);
+    }
   }
   return report.stopped ? kExitStopped : kExitDone;
 }
@@ -101,6 +131,10 @@ Command add_train_command(CLI::App& app) {
   command->add_flag("--resume", arguments->resume, "Go on from the newest good checkpoint (the default)");
   command->add_flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
   command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
+  command->add_flag(
+      "--profile", arguments->profile,
+      "Print where the time of rank 0 goes, kernel by kernel, from the second step on. Timing waits after "
+      "every kernel, so the run is slower than usual");
   command->add_flag("--help-config", arguments->help_config, "List every key of the configuration file");
   command->footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); },

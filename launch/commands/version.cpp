@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "comm/nccl_communicator.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "tensor/cuda_device.h"
 #include "version.h"
 
 namespace temper {
@@ -24,11 +26,27 @@ Command add_version_command(CLI::App& app) {
             MPI_Get_library_version(library, &length);
             const std::string mpi(library, static_cast<std::size_t>(length));
             const std::string mpi_name = mpi.substr(0, mpi.find(','));
+            const CudaAvailability cuda = cuda_availability();
+            nlohmann::json devices{"cpu"};
+            if (cuda.built) devices.push_back("cuda");
             if (*json) {
-              print_json({{"version", kVersion}, {"mpi", mpi_name}, {"onednn", dnnl_text}, {"devices", {"cpu"}}});
-            } else {
-              std::printf("temper %s\ndevices  cpu\nmpi      %s\nonednn   %s\n", kVersion, mpi_name.c_str(),
-                          dnnl_text.c_str());
+              print_json({{"version", kVersion},
+                          {"mpi", mpi_name},
+                          {"onednn", dnnl_text},
+                          {"devices", devices},
+                          {"cuda", cuda.versions},
+                          {"nccl", nccl_version()},
+                          {"gpus", cuda.devices}});
+              return kExitDone;
+            }
+            std::printf("temper %s\ndevices  %s\nmpi      %s\nonednn   %s\n", kVersion,
+                        cuda.built ? "cpu, cuda" : "cpu", mpi_name.c_str(), dnnl_text.c_str());
+            if (cuda.built) {
+              std::printf("cuda     %s\nnccl     %s\n", cuda.versions.c_str(),
+                          !nccl_is_built() ? "not built in"
+                          : nccl_version().empty() ? "not installed"
+                                                   : nccl_version().c_str());
+              std::printf("gpus     %d%s%s\n", cuda.devices, cuda.unusable.empty() ? "" : ": ", cuda.unusable.c_str());
             }
             return kExitDone;
           }};

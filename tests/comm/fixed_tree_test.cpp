@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -62,14 +63,58 @@ TEST(FixedTree, SumsHaveTheSameBitsHoweverLeavesAreSpread) {
         }
       std::vector<const float*> inputs;
       for (const auto& sum : partial) inputs.push_back(sum.data());
+      const std::vector<TreeStep> steps = tree_steps(leaves, nodes);
       std::vector<float> out(kElements);
-      tree_sum(device->kernels(), leaves, nodes, inputs, out.data(), kElements);
+      device->kernels().add_tree(inputs, steps, out.data(), kElements);
       EXPECT_EQ(out, expected) << leaves << " leaves on " << ranks << " ranks";
       // In place of one of the inputs, as a rank sums into its own gradients.
-      tree_sum(device->kernels(), leaves, nodes, inputs, partial.back().data(), kElements);
-      EXPECT_EQ(partial.back(), expected);
+      for (const std::size_t target : {std::size_t{0}, partial.size() / 2, partial.size() - 1}) {
+        const std::vector<float> kept = partial[target];
+        device->kernels().add_tree(inputs, steps, partial[target].data(), kElements);
+        EXPECT_EQ(partial[target], expected);
+        partial[target] = kept;
+        inputs[target] = partial[target].data();
+      }
     }
   }
+}
+
+TEST(FixedTree, StepsNameEveryInputOnceAndLeaveOneSum) {
+  for (const int leaves : {1, 2, 3, 7, 64, 1000, 4096}) {
+    for (const int ranks : {1, 2, 3, 5, 17}) {
+      std::vector<TreeNode> nodes;
+      for (int rank = 0; rank < ranks; ++rank)
+        for (const TreeNode node : cover(leaves, leaves_of_rank(leaves, ranks, rank))) nodes.push_back(node);
+      const std::vector<TreeStep> steps = tree_steps(leaves, nodes);
+      std::size_t inputs = 0;
+      int open = 0;
+      int most = 0;
+      for (const TreeStep step : steps) {
+        inputs += step == TreeStep::input ? 1 : 0;
+        open += step == TreeStep::input ? 1 : -1;
+        ASSERT_GT(open, 0);
+        most = std::max(most, open);
+      }
+      EXPECT_EQ(inputs, nodes.size());
+      EXPECT_EQ(open, 1);
+      EXPECT_LE(most, Kernels::kMostTreeDepth);
+    }
+  }
+}
+
+TEST(FixedTree, SumsAsManyLeavesAsAConfigurationMayAskFor) {
+  constexpr int kLeaves = 4096;
+  const auto device = make_cpu_device();
+  const auto values = random_leaves(kLeaves, 3);
+  std::vector<TreeNode> nodes;
+  std::vector<const float*> inputs;
+  for (int leaf = 0; leaf < kLeaves; ++leaf) {
+    nodes.push_back({leaf, leaf + 1});
+    inputs.push_back(values[static_cast<std::size_t>(leaf)].data());
+  }
+  std::vector<float> out(3);
+  device->kernels().add_tree(inputs, tree_steps(kLeaves, nodes), out.data(), 3);
+  EXPECT_EQ(out, naive_sum(values, {0, kLeaves}));
 }
 
 TEST(FixedTree, CoversARangeWithNodesOfTheTree) {

@@ -3,13 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <ostream>
+#include <string>
 #include <vector>
 
 #include "tensor/device.h"
+#include "tests/distant_device.h"
 #include "tests/world.h"
 
 namespace temper {
 namespace {
+
+using testing_support::DistantDevice;
 
 /// The gradient of one grain: a pure function of grain and element.
 float gradient_of(int grain, std::int64_t element) {
@@ -22,11 +28,34 @@ float tree_value(TreeNode node, std::int64_t element) {
   return tree_value({node.begin, cut}, element) + tree_value({cut, node.end}, element);
 }
 
-class GradientBucketsTest : public testing::TestWithParam<std::pair<int, bool>> {
+/// How the ranks' gradients meet: each is one implementation of GradientExchange, or one over another.
+enum class Way : std::uint8_t { window, message, staged_window, staged_message };
+
+struct Case {
+  int leaves;
+  Way way;
+};
+
+std::string name_of(const Case& which) {
+  constexpr std::array kWays{"window", "message", "staged_window", "staged_message"};
+  return std::to_string(which.leaves) + "_" + kWays.at(static_cast<std::size_t>(which.way));
+}
+
+void PrintTo(const Case& which, std::ostream* out) { *out << name_of(which); }
+
+class GradientBucketsTest : public testing::TestWithParam<Case> {
  protected:
-  Communicator& world_ = world_communicator();
-  std::unique_ptr<Device> device_ = make_cpu_device();
-  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+  void SetUp() override {
+    const Way way = GetParam().way;
+    if (way == Way::staged_window || way == Way::staged_message) {
+      device_ = std::make_unique<DistantDevice>();
+    } else {
+      device_ = make_cpu_device();
+    }
+    options_.elements = 3 * ArenaLayout::kChunk;
+    options_.share_memory = way == Way::window || way == Way::staged_window;
+  }
+  GradientBuckets make_buckets() { return {world_, *device_, layout_, GetParam().leaves, options_}; }
 
   /// Runs one step in which slot `skipped` gets no gradient, and compares the own slices.
   void run_step(GradientBuckets& buckets, int leaves, std::int64_t skipped) {
@@ -56,57 +85,101 @@ class GradientBucketsTest : public testing::TestWithParam<std::pair<int, bool>> 
       }
     }
   }
+
+  Communicator& world_ = world_communicator();
+  std::unique_ptr<Device> device_;
+  BucketOptions options_;
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
 };
 
 TEST_P(GradientBucketsTest, OwnSlicesHoldTheTreeSumStepAfterStep) {
-  const auto [leaves, share_memory] = GetParam();
-  GradientBuckets buckets(world_, device_->kernels(), layout_, leaves, 3 * ArenaLayout::kChunk, share_memory);
+  GradientBuckets buckets = make_buckets();
   for (const std::int64_t skipped : {-1, 2, -1}) {
-    run_step(buckets, leaves, skipped);
+    run_step(buckets, GetParam().leaves, skipped);
     buckets.exchange().share_parameters();
   }
 }
 
 TEST_P(GradientBucketsTest, UpdatedParametersReachEveryRank) {
-  const auto [leaves, share_memory] = GetParam();
-  GradientBuckets buckets(world_, device_->kernels(), layout_, leaves, 3 * ArenaLayout::kChunk, share_memory);
+  GradientBuckets buckets = make_buckets();
   GradientExchange& exchange = buckets.exchange();
   for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
-    for (std::int64_t i = range.begin; i < range.end; ++i)
-      exchange.parameters()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+    for (std::int64_t i = range.begin; i < range.end; ++i) exchange.parameters()[i] = static_cast<float>(i);
   exchange.share_parameters();
-  for (std::int64_t i = 0; i < layout_.elements(); ++i)
-    ASSERT_EQ(exchange.parameters()[static_cast<std::size_t>(i)], static_cast<float>(i));
+  for (std::int64_t i = 0; i < layout_.elements(); ++i) ASSERT_EQ(exchange.parameters()[i], static_cast<float>(i));
   world_.barrier();
 }
 
-TEST(BucketPlan, SlicesMakeUpEveryBucket) {
-  const ArenaLayout layout{std::vector<std::int64_t>{1'000'000, 7}};
-  for (int ranks = 1; ranks <= 9; ++ranks) {
-    const BucketPlan plan(layout, ranks, 5 * ArenaLayout::kChunk);
-    std::int64_t end = 0;
-    for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
-      EXPECT_EQ(plan.buckets[b].begin, end);
-      end = plan.buckets[b].end;
-      std::vector<ElementRange> slices = plan.slices[b];
-      std::sort(slices.begin(), slices.end(),
-                [](ElementRange x, ElementRange y) { return std::pair(x.begin, x.end) < std::pair(y.begin, y.end); });
-      std::int64_t covered = plan.buckets[b].begin;
-      for (const ElementRange slice : slices) {
-        EXPECT_EQ(slice.begin, covered);
-        EXPECT_EQ(slice.size() % ArenaLayout::kChunk, 0);
-        covered = slice.end;
-      }
-      EXPECT_EQ(covered, plan.buckets[b].end);
-    }
-    EXPECT_EQ(end, layout.elements());
+TEST_P(GradientBucketsTest, StepsAndSharingTakeTurns) {
+  GradientBuckets buckets = make_buckets();
+  GradientExchange& exchange = buckets.exchange();
+  for (int step = 0; step < 3; ++step) {
+    run_step(buckets, GetParam().leaves, -1);
+    // An update of the kind that an optimizer makes: of the own slices, from the reduced gradients.
+    for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+      for (std::int64_t i = range.begin; i < range.end; ++i)
+        exchange.parameters()[i] = exchange.reduced()[i] + static_cast<float>(step);
+    exchange.share_parameters();
+    for (const ArenaSlot& slot : layout_.slots())
+      for (std::int64_t i = slot.begin; i < slot.begin + slot.size; ++i)
+        ASSERT_EQ(exchange.parameters()[i], tree_value({0, GetParam().leaves}, i) + static_cast<float>(step));
+    world_.barrier();
   }
 }
 
+TEST_P(GradientBucketsTest, WhatIsNoParameterCountsAsZero) {
+  GradientBuckets buckets = make_buckets();
+  run_step(buckets, GetParam().leaves, -1);
+  const float* reduced = buckets.exchange().reduced();
+  for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank()))
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      const bool in_slot = std::any_of(layout_.slots().begin(), layout_.slots().end(), [&](const ArenaSlot& slot) {
+        return slot.begin <= i && i < slot.begin + slot.size;
+      });
+      if (!in_slot) {
+        ASSERT_EQ(reduced[i], 0.0F) << "element " << i;
+      }
+    }
+  world_.barrier();
+}
+
+class StagedBucketsTest : public GradientBucketsTest {};
+
+TEST_P(StagedBucketsTest, CarryEachBucketOnceThereAndBack) {
+  const auto& distant = dynamic_cast<const DistantDevice&>(*device_);
+  GradientBuckets buckets = make_buckets();
+  GradientExchange& exchange = buckets.exchange();
+  const std::size_t bytes = static_cast<std::size_t>(layout_.elements()) * sizeof(float);
+  const auto& memory = distant.distant_memory();
+  EXPECT_TRUE(memory.holds(exchange.parameters(), bytes));
+  EXPECT_TRUE(memory.holds(exchange.reduced(), bytes));
+  for (int i = 0; i < buckets.buffers(); ++i) EXPECT_TRUE(memory.holds(exchange.buffer(i), bytes)) << i;
+  // A step carries each of the rank's nodes down once and its slices up once.
+  const TreeNode grains = buckets.own_grains();
+  const std::size_t nodes = cover(GetParam().leaves, grains).size();
+  std::size_t own_bytes = 0;
+  for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+    own_bytes += static_cast<std::size_t>(range.size()) * sizeof(float);
+  run_step(buckets, GetParam().leaves, -1);
+  EXPECT_EQ(distant.downloaded, nodes * bytes);
+  EXPECT_EQ(distant.uploaded, own_bytes);
+  exchange.share_parameters();
+  EXPECT_EQ(distant.downloaded, nodes * bytes + own_bytes);
+  EXPECT_EQ(distant.uploaded, bytes) << "the own slices are there already";
+  world_.barrier();
+}
+
 INSTANTIATE_TEST_SUITE_P(GrainsAndWays, GradientBucketsTest,
-                         testing::Values(std::pair{1, true}, std::pair{2, true}, std::pair{3, true}, std::pair{8, true},
-                                         std::pair{1, false}, std::pair{2, false}, std::pair{5, false},
-                                         std::pair{8, false}));
+                         testing::Values(Case{1, Way::window}, Case{2, Way::window}, Case{3, Way::window},
+                                         Case{8, Way::window}, Case{1, Way::message}, Case{2, Way::message},
+                                         Case{5, Way::message}, Case{8, Way::message}, Case{1, Way::staged_window},
+                                         Case{3, Way::staged_window}, Case{8, Way::staged_window},
+                                         Case{2, Way::staged_message}, Case{5, Way::staged_message}),
+                         [](const auto& which) { return name_of(which.param); });
+INSTANTIATE_TEST_SUITE_P(Grains, StagedBucketsTest,
+                         testing::Values(Case{1, Way::staged_window}, Case{3, Way::staged_window},
+                                         Case{8, Way::staged_message}),
+                         [](const auto& which) { return name_of(which.param); });
 
 }  // namespace
 }  // namespace temper

@@ -143,11 +143,46 @@ TEST(Configuration, RefusesOverridesThatNameNothing) {
   EXPECT_NE(refusal(kSmallest, {"train.epochs=-1"}).find("above 0"), std::string::npos);
 }
 
+TEST(Configuration, ChoosesDeviceAndPrecision) {
+  const Configuration by_default = parse(kSmallest);
+  EXPECT_EQ(by_default.run.device, "auto");
+  EXPECT_EQ(by_default.run.gpu_communication, "auto");
+  EXPECT_EQ(by_default.train.precision, "f32");
+  EXPECT_EQ(by_default.train.sum_order, "fixed");
+  const Configuration read = parse(std::string(kSmallest) + R"([train]
+precision = "bf16"
+sum_order = "library"
+[run]
+device = "cuda"
+gpu_communication = "mpi"
+)");
+  EXPECT_EQ(read.train.precision, "bf16");
+  EXPECT_EQ(read.train.sum_order, "library");
+  EXPECT_EQ(read.run.device, "cuda");
+  EXPECT_EQ(read.run.gpu_communication, "mpi");
+  EXPECT_EQ(to_toml(parse(to_toml(read))), to_toml(read));
+  for (const char* way : {"auto", "nccl", "mpi"})
+    EXPECT_EQ(parse(kSmallest, {std::string("run.gpu_communication=") + way}).run.gpu_communication, way);
+  for (const char* device : {"auto", "cpu", "cuda"})
+    EXPECT_EQ(parse(kSmallest, {std::string("run.device=") + device}).run.device, device);
+}
+
+TEST(Configuration, RefusesDevicesAndPrecisionsThatItDoesNotHaveAndSaysWhichItHas) {
+  EXPECT_REFUSED("[train]\nprecision = \"f16\"\n", "bf16");
+  EXPECT_REFUSED("[train]\nprecision = 32\n", "train.precision");
+  EXPECT_REFUSED("[train]\nsum_order = \"any\"\n", "library");
+  EXPECT_REFUSED("[run]\ndevice = \"accelerator\"\n", "cuda");
+  EXPECT_REFUSED("[run]\ngpu_communication = \"gloo\"\n", "nccl");
+}
+
 TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
   const Configuration a = parse(kSmallest);
   EXPECT_TRUE(differing_keys(a, parse(kSmallest, {"output.dir=elsewhere", "run.threads=3"})).empty());
   EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.seed=1", "tuning.layer_decay=0.5"})),
             (std::vector<std::string>{"tuning.layer_decay", "train.seed"}));
+  EXPECT_TRUE(differing_keys(a, parse(kSmallest, {"run.device=cpu", "run.gpu_communication=mpi"})).empty());
+  EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.precision=bf16", "train.sum_order=library"})),
+            (std::vector<std::string>{"train.precision", "train.sum_order"}));
 }
 
 TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {

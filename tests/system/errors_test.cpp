@@ -2,6 +2,7 @@
 // behind.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -162,6 +163,8 @@ std::vector<Mistake> mistakes() {
       {"negative_rate", nothing, {"train.learning_rate=-1"}, 2, {"train.learning_rate", "above 0"}},
       {"zero_batch", nothing, {"train.batch_size=0"}, 2, {"train.batch_size", "at least 1"}},
       {"pattern_that_covers_nothing", nothing, {"tuning.freeze=[\"encodr\"]"}, 2, {"encodr", "embeddings"}},
+      {"unknown_device", nothing, {"run.device=accelerator"}, 2, {"run.device", "accelerator", "cuda"}},
+      {"unknown_precision", nothing, {"train.precision=f16"}, 2, {"train.precision", "f16", "bf16"}},
       {"unknown_metric", nothing, {"train.metric=acuracy"}, 2, {"acuracy", "accuracy"}},
       {"output_folder_not_writable",
        [](const Path& f) { replace_content(f / "out", "a file in its place"); },
@@ -208,16 +211,64 @@ TEST_P(EachMistake, EndsInOneMessageOfTwoRanks) {
 INSTANTIATE_TEST_SUITE_P(Input, EachMistake, testing::ValuesIn(mistakes()),
                          [](const auto& mistake) { return std::string(mistake.param.name); });
 
+class WithoutAGpu : public Errors {
+ protected:
+  /// A command of temper that sees no GPU, whether the program is built for them and the machine has one or not.
+  Outcome run_blind(const std::vector<std::string>& arguments, int ranks = 0) {
+    Invocation invocation;
+    invocation.folder = folder_;
+    invocation.arguments = arguments;
+    invocation.ranks = ranks;
+    std::vector<std::string> command = command_line(invocation);
+    command.insert(command.begin() + (ranks > 0 ? 6 : 0), {"env", "CUDA_VISIBLE_DEVICES="});
+    return run_command(command, invocation);
+  }
+};
+
+TEST_F(WithoutAGpu, CudaIsRefusedWithTheReasonAndTheRemedy) {
+  const std::vector<std::string> train{"train", "run.toml", "--set", "output.dir=out", "--set", "run.device=cuda"};
+  const std::vector<std::string> named{"run.device is cuda", "no GPU to use", "run.device = \"cpu\""};
+  expect_told(run_blind(train), 1, named);
+  expect_told(run_blind(train, 2), 1, named);
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+}
+
+TEST_F(WithoutAGpu, EveryCommandRefusesCuda) {
+  ASSERT_EQ(train("made", {"train.epochs=1", "run.device=cpu"}).status, 0);
+  expect_told(run_blind({"eval", "made/model", "data/test.csv", "--device", "cuda"}), 1, {"no GPU to use"});
+  expect_told(run_blind({"predict", "made/model", "data/test.csv", "--device", "cuda"}), 1, {"no GPU to use"});
+  expect_told(run_blind({"eval", "made/model", "data/test.csv", "--device", "tpu"}), 2, {"tpu", "cpu", "cuda"});
+}
+
+TEST_F(WithoutAGpu, AutoComputesOnTheCpu) {
+  const std::vector<std::string> shared{"train", "run.toml", "--set", "train.epochs=1", "--set"};
+  const auto with = [&](const char* output, const char* device) {
+    std::vector<std::string> arguments = shared;
+    arguments.insert(arguments.end(),
+                     {std::string("output.dir=") + output, "--set", std::string("run.device=") + device});
+    return run_blind(arguments);
+  };
+  const Outcome on_auto = with("automatic", "auto");
+  EXPECT_EQ(on_auto.status, 0) << on_auto.err;
+  EXPECT_EQ(with("by-name", "cpu").status, 0);
+  EXPECT_TRUE(weights("automatic") == weights("by-name"));
+}
+
 TEST_F(Errors, RanksWithDifferentConfigurations) {
   Invocation invocation;
   invocation.folder = folder_;
   const std::string program = TEMPER_PROGRAM;
-  std::vector<std::string> command{TEMPER_MPIEXEC, "--oversubscribe", "--bind-to", "none"};
-  for (const char* rate : {"train.learning_rate=1e-3", "train.learning_rate=2e-3"}) {
-    if (command.size() > 4) command.emplace_back(":");
-    command.insert(command.end(), {"-n", "1", program, "train", "run.toml", "--set", "output.dir=out", "--set", rate});
+  using Pair = std::array<const char*, 2>;
+  for (const Pair& pair : {Pair{"train.learning_rate=1e-3", "train.learning_rate=2e-3"},
+                           Pair{"run.device=cpu", "run.device=auto"}, Pair{"run.device=auto", "run.device=cpu"}}) {
+    std::vector<std::string> command{TEMPER_MPIEXEC, "--oversubscribe", "--bind-to", "none"};
+    for (const char* setting : pair) {
+      if (command.size() > 4) command.emplace_back(":");
+      command.insert(command.end(),
+                     {"-n", "1", program, "train", "run.toml", "--set", "output.dir=out", "--set", setting});
+    }
+    expect_told(run_command(command, invocation), 2, {"rank", "differ"});
   }
-  expect_told(run_command(command, invocation), 2, {"rank", "differ"});
 }
 
 TEST_F(Errors, AnErrorOfOneRankEndsTheOthers) {

@@ -1,6 +1,9 @@
 // Whole fine-tunes of a tiny model.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -22,8 +25,9 @@ class Train : public TinyRun {
 TEST_F(Train, LearnsOnTwoRanksAndLeavesEverythingBehind) {
   const Json result = report(train("out", {"train.epochs=8"}, 2));
   EXPECT_GT(result["test"]["accuracy"], 0.9);
-  for (const char* name : {"best", "last", "test", "examples_per_second", "tokens_per_second", "seconds",
-                           "seconds_to_first_step", "peak_memory_bytes", "checkpoint", "model"})
+  for (const char* name :
+       {"best", "last", "test", "examples_per_second", "tokens_per_second", "seconds", "seconds_to_first_step",
+        "peak_memory_bytes", "peak_device_memory_bytes", "checkpoint", "model"})
     EXPECT_TRUE(result.contains(name)) << name;
   EXPECT_EQ(result["ranks"], 2);
   for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "README.md"})
@@ -153,6 +157,75 @@ TEST_F(Train, EarlyStoppingAtTheEndOfAPhaseEndsTheRun) {
                            "train.early_stopping=1"}));
   EXPECT_EQ(result["steps"], 14);
   EXPECT_FALSE(result["model"].get<std::string>().empty());
+}
+
+TEST_F(Train, BFloat16OnTheCpuIsF32WithALineThatSaysSo) {
+  const std::vector<std::string> overrides{"train.epochs=1", "run.device=cpu", "output.tensorboard=false"};
+  std::vector<std::string> in_bf16 = overrides;
+  in_bf16.emplace_back("train.precision=bf16");
+  for (const int ranks : {0, 2}) {
+    const Outcome plain = train("plain", overrides, ranks);
+    const Outcome asked = train("asked", in_bf16, ranks);
+    report(plain);
+    report(asked);
+    EXPECT_TRUE(weights("asked") == weights("plain")) << ranks << " ranks";
+    int lines = 0;
+    std::istringstream said(asked.err);
+    for (std::string line; std::getline(said, line);)
+      lines += line.find("bf16") != std::string::npos && line.find("f32") != std::string::npos ? 1 : 0;
+    EXPECT_EQ(lines, 1) << ranks << " ranks: " << asked.err;
+    EXPECT_EQ(plain.err.find("bf16"), std::string::npos) << plain.err;
+    std::filesystem::remove_all(path("plain"));
+    std::filesystem::remove_all(path("asked"));
+  }
+}
+
+TEST_F(Train, AProfileChangesNothingButTheTime) {
+  const std::vector<std::string> overrides{"train.epochs=1", "data.cache=false", "output.tensorboard=false"};
+  const Outcome plain = train("plain", overrides, 2);
+  report(plain);
+  std::vector<std::string> profiled = overrides;
+  profiled.emplace_back("output.dir=profiled");
+  Invocation command;
+  command.arguments = {"train", "run.toml", "--profile", "--json"};
+  for (const std::string& text : profiled) command.arguments.insert(command.arguments.end(), {"--set", text});
+  command.ranks = 2;
+  command.folder = folder_;
+  const Json result = report(run(command));
+  EXPECT_TRUE(weights("profiled") == weights("plain"));
+  EXPECT_FALSE(Json::parse(plain.last_line()).contains("profile"));
+
+  std::map<std::string, std::int64_t> calls;
+  double before = std::numeric_limits<double>::infinity();
+  for (const Json& row : result["profile"]) {
+    calls[row["kernel"]] = row["calls"];
+    EXPECT_LE(row["seconds"], before) << row.dump();
+    before = row["seconds"];
+  }
+  // Two layers, seven steps, the first of which is left out.
+  EXPECT_EQ(calls["attention_backward"], 2 * 6);
+  EXPECT_GT(calls["matmul"], calls["attention_backward"]);
+  EXPECT_GT(calls["adamw_step"], 0);
+  EXPECT_GT(result["outside_products_and_attention"], 0.0);
+  EXPECT_LT(result["outside_products_and_attention"], 1.0);
+}
+
+TEST_F(Train, AProfileIsATableForPeople) {
+  Invocation command;
+  command.folder = folder_;
+  command.arguments = {"train", "run.toml", "--profile", "--set", "train.epochs=1", "--set", "output.dir=out"};
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::vector<std::string> kernels;
+  bool in_table = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (in_table) kernels.push_back(line.substr(0, line.find(' ')));
+    in_table = in_table || line.starts_with("kernel ");
+  }
+  for (const char* kernel : {"matmul", "attention_forward", "layer_norm_backward", "cross_entropy", "adamw_step"})
+    EXPECT_EQ(std::count(kernels.begin(), kernels.end(), kernel), 1) << kernel << '\n' << outcome.out;
+  EXPECT_NE(outcome.last_line().find("outside matrix products and attention: "), std::string::npos) << outcome.out;
 }
 
 TEST_F(Train, HelpOfEveryCommandHasAnExample) {

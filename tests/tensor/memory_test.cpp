@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "tensor/tensor.h"
 
 namespace temper {
@@ -95,20 +94,6 @@ TEST(HostMemory, CountsWhatIsInUse) {
   }
   EXPECT_EQ(memory.use().in_use, 0U);
   EXPECT_GE(memory.use().peak, 16384U);
-}
-
-TEST(Tensor, CopiesShareMemory) {
-  HostMemory memory;
-  const Tensor tensor = Tensor::empty(memory, {2, 3});
-  const Tensor copy = tensor;  // NOLINT(performance-unnecessary-copy-initialization): the copy is what is tested
-  copy.data<float>()[5] = 7.0F;
-  EXPECT_EQ(tensor.data<float>()[5], 7.0F);
-}
-
-TEST(Tensor, RefusesToBeReadAsAnotherType) {
-  HostMemory memory;
-  const Tensor tensor = Tensor::empty(memory, {2}, DType::i32);
-  EXPECT_THROW((void)tensor.data<float>(), Error);
 }
 
 }  // namespace

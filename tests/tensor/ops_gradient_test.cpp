@@ -26,6 +26,16 @@ class OpsGradient : public testing::Test {
     std::copy(values.begin(), values.end(), tensor.data<T>());
     return tensor;
   }
+  GroupedRows groups(const std::vector<std::int32_t>& values) {
+    const HostRowGroups host = group_rows(values);
+    return {indices(host.ids), indices(host.piece_starts), indices(host.row_starts), indices(host.order)};
+  }
+  /// What a loss adds to: its sum and what to divide it by, zero so far.
+  Tensor no_loss() {
+    const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
+    device_->kernels().clear(sum.bytes(), sum.size_bytes());
+    return sum;
+  }
   Variable leaf(Tensor value) { return Variable(std::move(value), true); }
 
   using Forward = std::function<Variable(Tape&)>;
@@ -94,8 +104,11 @@ TEST_F(OpsGradient, EmbeddingSumMatchesCentralDifferences) {
   const Variable words = leaf(random({9, 5}));
   const Variable positions = leaf(random({8, 5}));
   const Variable types = leaf(random({2, 5}));
-  const EmbeddingIndices where{indices<std::int32_t>({1, 3, 3, 8, 0}), indices<std::int32_t>({0, 1, 2, 0, 1}),
-                               indices<std::int32_t>({0, 0, 1, 1, 0})};
+  const std::vector<std::int32_t> ids{1, 3, 3, 8, 0};
+  const std::vector<std::int32_t> places{0, 1, 2, 0, 1};
+  const std::vector<std::int32_t> kinds{0, 0, 1, 1, 0};
+  const EmbeddingIndices where{indices(ids), indices(places), indices(kinds),
+                               groups(ids),  groups(places),  groups(kinds)};
   check([&](Tape& t) { return embedding_sum(t, where, words, positions, 2, types); }, {words, positions, types});
 }
 
@@ -158,7 +171,9 @@ TEST_F(OpsGradient, CrossEntropyMatchesCentralDifferences) {
   const Tensor weights = random({6}, 0.1F, 1.0F);
   const auto value = [&] {
     Tape t = tape();
-    return cross_entropy(t, logits, labels, weights, 0.1F).loss;
+    const Tensor sum = no_loss();
+    cross_entropy(t, logits, labels, weights, 0.1F, sum);
+    return sum.data<double>()[0];
   };
   value();
   compare(value, {logits}, 2e-3);
@@ -170,7 +185,9 @@ TEST_F(OpsGradient, BinaryCrossEntropyMatchesCentralDifferences) {
   for (std::size_t i = 0; i < 12; i += 2) targets.span<float>()[i] = 1.0F;
   const auto value = [&] {
     Tape t = tape();
-    return binary_cross_entropy(t, logits, targets).loss;
+    const Tensor sum = no_loss();
+    binary_cross_entropy(t, logits, targets, sum);
+    return sum.data<double>()[0];
   };
   value();
   compare(value, {logits}, 2e-3);
@@ -181,10 +198,25 @@ TEST_F(OpsGradient, MeanSquaredErrorMatchesCentralDifferences) {
   const Tensor targets = random({5, 2});
   const auto value = [&] {
     Tape t = tape();
-    return mean_squared_error(t, predictions, targets).loss;
+    const Tensor sum = no_loss();
+    mean_squared_error(t, predictions, targets, sum);
+    return sum.data<double>()[0];
   };
   value();
   compare(value, {predictions}, 2e-3);
+}
+
+TEST_F(OpsGradient, LossesOfSeveralBatchesAreAddedUp) {
+  const Variable logits = leaf(random({4, 6}));
+  const Tensor labels = indices<std::int32_t>({2, -100, 0, 5});
+  const Tensor sum = no_loss();
+  Tape t = tape();
+  cross_entropy(t, logits, labels, Tensor(), 0.0F, sum);
+  const double once = sum.data<double>()[0];
+  EXPECT_EQ(sum.data<double>()[1], 3.0);
+  cross_entropy(t, logits, labels, Tensor(), 0.0F, sum);
+  EXPECT_EQ(sum.data<double>()[0], once + once);
+  EXPECT_EQ(sum.data<double>()[1], 6.0);
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/ops.h"
 
 namespace temper {
@@ -13,7 +15,7 @@ class TapeTest : public testing::Test {
  protected:
   Variable make(const Shape& shape, float value, bool requires_gradient) {
     const Tensor tensor = Tensor::empty(device_->memory(), shape);
-    device_->kernels().fill(tensor.data<float>(), value, tensor.size());
+    std::fill_n(tensor.data<float>(), tensor.size(), value);
     return Variable(tensor, requires_gradient);
   }
   Variable make_leaf(const Shape& shape, float value, std::int64_t leaf) {
@@ -23,7 +25,7 @@ class TapeTest : public testing::Test {
   }
   Variable seeded(const Variable& out) {
     const Tensor gradient = Tensor::empty(device_->memory(), out.shape());
-    device_->kernels().fill(gradient.data<float>(), 1.0F, gradient.size());
+    std::fill_n(gradient.data<float>(), gradient.size(), 1.0F);
     Tape::set_gradient(out, gradient);
     return out;
   }
@@ -84,6 +86,82 @@ TEST_F(TapeTest, ASecondMicroBatchAddsToTheFirst) {
     tape.backward();
   }
   for (const float value : weight.gradient().span<float>()) EXPECT_FLOAT_EQ(value, 6.0F);
+}
+
+TEST_F(TapeTest, ProductsReadTheWorkingCopyWhereThereIsOne) {
+  const Variable x = make({3, 4}, 1.0F, true);
+  const Variable weight = make_leaf({2, 4}, 0.5F, 0);
+  const Variable bias = make_leaf({2}, 1.0F, 1);
+  EXPECT_EQ(weight.working().bytes(), weight.value().bytes()) << "by default the value itself";
+  weight.set_working(make({2, 4}, 0.25F, false).value());
+  bias.set_working(make({2}, 3.0F, false).value());
+  Tape tape(*device_, Tape::Mode::training);
+  const Variable out = seeded(linear(tape, x, weight, bias));
+  for (const float value : out.value().span<float>()) EXPECT_FLOAT_EQ(value, 4.0F);
+  tape.backward();
+  // dx = dy W reads it too; the gradients of the parameters have the places and the type of the values.
+  for (const float value : x.gradient().span<float>()) EXPECT_FLOAT_EQ(value, 0.5F);
+  for (const float value : weight.gradient().span<float>()) EXPECT_FLOAT_EQ(value, 3.0F);
+  for (const float value : weight.value().span<float>()) EXPECT_EQ(value, 0.5F);
+}
+
+TEST_F(TapeTest, ANewValueForgetsTheWorkingCopy) {
+  const Variable weight = make_leaf({2, 4}, 0.5F, 0);
+  weight.set_working(make({2, 4}, 0.25F, false).value());
+  EXPECT_EQ(weight.working().data<float>()[0], 0.25F);
+  weight.set_value(make({2, 4}, 0.75F, false).value());
+  EXPECT_EQ(weight.working().data<float>()[0], 0.75F);
+}
+
+TEST_F(TapeTest, NormsAndEmbeddingsReadTheValue) {
+  const Variable scale = make_leaf({4}, 0.0F, 0);
+  const Variable shift = make_leaf({4}, 2.0F, 1);
+  const Variable words = make_leaf({3, 4}, 0.5F, 2);
+  const Variable positions = make_leaf({3, 4}, 0.25F, 3);
+  for (const Variable& parameter : {scale, shift, words, positions})
+    parameter.set_working(make(parameter.shape(), 100.0F, false).value());
+  Tape tape(*device_, Tape::Mode::evaluation);
+  const Variable normed = layer_norm(tape, make({2, 4}, 1.0F, false), Variable(), scale, shift, 1e-5F);
+  for (const float value : normed.value().span<float>()) EXPECT_EQ(value, 2.0F);
+  EmbeddingIndices where;
+  const std::vector<std::int32_t> tokens{2, 0};
+  for (Tensor* indices : {&where.ids, &where.positions, &where.types})
+    *indices = device_->upload(std::span(tokens), {2});
+  const Variable embedded = embedding_sum(tape, where, words, positions, 0, Variable());
+  for (const float value : embedded.value().span<float>()) EXPECT_EQ(value, 0.75F);
+}
+
+TEST_F(TapeTest, AGradientHasTheTypeOfItsValue) {
+  Tape tape(*device_, Tape::Mode::training, {}, DType::bf16);
+  EXPECT_EQ(tape.activations(), DType::bf16);
+  const Variable parameter = make({2, 2}, 1.0F, true);
+  const Variable activation(Tensor::empty(device_->memory(), {2, 2}, DType::bf16), true);
+  EXPECT_EQ(tape.gradient_of(parameter).tensor.type(), DType::f32);
+  EXPECT_FALSE(tape.gradient_of(activation).accumulate);
+  EXPECT_EQ(activation.gradient().type(), DType::bf16);
+  EXPECT_TRUE(tape.gradient_of(activation).accumulate);
+  EXPECT_EQ(GradientTarget{}.parameter(), nullptr);
+}
+
+TEST_F(TapeTest, AClearedGradientIsClearedOnce) {
+  Tape tape(*device_, Tape::Mode::training);
+  const Variable parameter = make_leaf({2, 3}, 1.0F, 0);
+  std::fill_n(parameter.gradient().data<float>(), 6, 9.0F);
+  const Tensor first = tape.cleared_gradient_of(parameter);
+  EXPECT_EQ(first.bytes(), parameter.gradient().bytes());
+  for (const float value : first.span<float>()) EXPECT_EQ(value, 0.0F);
+  first.data<float>()[2] = 5.0F;
+  EXPECT_EQ(tape.cleared_gradient_of(parameter).data<float>()[2], 5.0F);
+}
+
+TEST_F(TapeTest, OnTheCpuBFloat16ActivationsAreRefused) {
+  Tape tape(*device_, Tape::Mode::evaluation, {}, DType::bf16);
+  const Variable table = make({2, 4}, 1.0F, false);
+  EmbeddingIndices where;
+  const std::vector<std::int32_t> tokens{1};
+  for (Tensor* indices : {&where.ids, &where.positions, &where.types})
+    *indices = device_->upload(std::span(tokens), {1});
+  EXPECT_THROW(embedding_sum(tape, where, table, table, 0, Variable()), Error);
 }
 
 TEST_F(TapeTest, FreesActivationsAsBackwardGoes) {

@@ -2,7 +2,9 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "tensor/kernels/cpu/column_sums.h"
@@ -198,9 +200,20 @@ void copy_row(const float* x, float* y, std::int64_t n) {
   }
 }
 
+void copy_or_add(const float* x, float* y, std::int64_t n, bool accumulate) {
+  if (accumulate) {
+    HWY_DYNAMIC_DISPATCH(add_to)(x, y, n);
+  } else {
+    copy_row(x, y, n);
+  }
+}
+
 }  // namespace
 
-void CpuKernels::bias_activation_forward(Matrix z, const float* bias, Activation activation, Matrix y) {
+void CpuKernels::bias_activation_forward(Rows z_rows, ConstRows bias_row, Activation activation, Rows y_rows) {
+  const Matrix z = f32(z_rows);
+  const float* bias = f32(bias_row).data;
+  const Matrix y = f32(y_rows);
   if (bias == nullptr && activation == Activation::none && y.data == z.data) {
     return;
   }
@@ -209,8 +222,12 @@ void CpuKernels::bias_activation_forward(Matrix z, const float* bias, Activation
   });
 }
 
-void CpuKernels::bias_activation_backward(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation,
-                                          Matrix dz, float* d_bias, bool accumulate_bias) {
+void CpuKernels::bias_activation_backward(ConstRows dy_rows, ConstRows z_rows, ConstRows y_rows, Activation activation,
+                                          Rows dz_rows, float* d_bias, bool accumulate_bias) {
+  const ConstMatrix dy = f32(dy_rows);
+  const ConstMatrix z = f32(z_rows);
+  const ConstMatrix y = f32(y_rows);
+  const Matrix dz = f32(dz_rows);
   if (d_bias == nullptr && activation == Activation::none && dz.data == dy.data) {
     return;
   }
@@ -226,7 +243,9 @@ void CpuKernels::bias_activation_backward(ConstMatrix dy, ConstMatrix z, ConstMa
   sums.write(d_bias, accumulate_bias);
 }
 
-void CpuKernels::dropout(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y) {
+void CpuKernels::dropout(ConstRows x_rows, RowNames names, const Dropout& dropout, Rows y_rows) {
+  const ConstMatrix x = f32(x_rows);
+  const Matrix y = f32(y_rows);
   parallel_ranges(x.rows, x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
     if (dropout.active()) {
       HWY_DYNAMIC_DISPATCH(dropout_rows)(x, names, dropout, y, begin, end);
@@ -238,18 +257,29 @@ void CpuKernels::dropout(ConstMatrix x, RowNames names, const Dropout& dropout, 
   });
 }
 
-void CpuKernels::copy(const float* x, float* y, std::int64_t n, bool accumulate) {
-  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) {
-    if (accumulate) {
-      HWY_DYNAMIC_DISPATCH(add_to)(x + begin, y + begin, end - begin);
-    } else {
-      copy_row(x + begin, y + begin, end - begin);
+void CpuKernels::copy(ConstRows x_rows, Rows y_rows, bool accumulate) {
+  ConstMatrix x = f32(x_rows);
+  Matrix y = f32(y_rows);
+  if (x.stride == x.columns && y.stride == y.columns) {
+    // Without gaps it is one long row, cut wherever it suits the threads.
+    parallel_ranges(x.rows * x.columns, 1, [&](std::int64_t begin, std::int64_t end) {
+      copy_or_add(x.data + begin, y.data + begin, end - begin, accumulate);
+    });
+    return;
+  }
+  parallel_ranges(x.rows, x.columns, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      copy_or_add(x.row(row), y.row(row), x.columns, accumulate);
     }
   });
 }
 
-void CpuKernels::fill(float* x, float value, std::int64_t n) {
-  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) { std::fill(x + begin, x + end, value); });
+void CpuKernels::clear(void* data, std::int64_t bytes) {
+  auto* first = static_cast<std::byte*>(data);
+  parallel_ranges(bytes / 4, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::memset(first + 4 * begin, 0, static_cast<std::size_t>(4 * (end - begin)));
+  });
+  std::memset(first + bytes / 4 * 4, 0, static_cast<std::size_t>(bytes % 4));
 }
 
 }  // namespace temper

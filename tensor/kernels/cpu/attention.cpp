@@ -439,21 +439,35 @@ int threads_for(const PackedSequences& sequences, std::int64_t columns, std::int
 
 }  // namespace
 
-void CpuKernels::attention_forward(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
-                                   std::int64_t heads, float scale, const Dropout& dropout, Matrix out,
+void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
+                                   std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                    float* log_sum_exp) {
+  // A type that is refused must be refused here: nothing may throw inside the team.
+  const ConstMatrix queries = f32(q);
+  const ConstMatrix keys = f32(k);
+  const ConstMatrix values = f32(v);
+  const Matrix result = f32(out);
   parallel_team(threads_for(sequences, q.columns, heads, 2), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_forward_part)
-    (q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
+    (queries, keys, values, sequences, heads, scale, dropout, result, log_sum_exp, member, members);
   });
 }
 
-void CpuKernels::attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
+void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                    float scale, const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv) {
+                                    float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
+  const ConstMatrix queries = f32(q);
+  const ConstMatrix keys = f32(k);
+  const ConstMatrix values = f32(v);
+  const ConstMatrix result = f32(out);
+  const ConstMatrix d_result = f32(d_out);
+  const Matrix d_queries = f32(dq);
+  const Matrix d_keys = f32(dk);
+  const Matrix d_values = f32(dv);
   parallel_team(threads_for(sequences, q.columns, heads, 5), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_backward_part)
-    (q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv, member, members);
+    (queries, keys, values, result, d_result, log_sum_exp, sequences, heads, scale, dropout, d_queries, d_keys,
+     d_values, member, members);
   });
 }
 

@@ -2,57 +2,65 @@
 // OpenMP threads inside a rank.
 #pragma once
 
+#include "base/error.h"
 #include "tensor/kernels.h"
 
 namespace temper {
 
+/// The rows as what the CPU computes in. Throws Error for another type: it has f32 alone.
+inline ConstMatrix f32(ConstRows x) {
+  if (x.type != DType::f32) throw Error("the CPU computes in f32, but was given {}", name_of(x.type));
+  return x.as<float>();
+}
+inline Matrix f32(Rows x) {
+  (void)f32(ConstRows(x));
+  return x.as<float>();
+}
+
 class CpuKernels final : public Kernels {
  public:
-  void matmul(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) override;
+  void matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) override;
 
-  void bias_activation_forward(Matrix z, const float* bias, Activation activation, Matrix y) override;
-  void bias_activation_backward(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation, Matrix dz,
-                                float* d_bias, bool accumulate_bias) override;
-  void dropout(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y) override;
-  void copy(const float* x, float* y, std::int64_t n, bool accumulate) override;
-  void fill(float* x, float value, std::int64_t n) override;
+  void bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) override;
+  void bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz, float* d_bias,
+                                bool accumulate_bias) override;
+  void dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) override;
+  void copy(ConstRows x, Rows y, bool accumulate) override;
+  void clear(void* data, std::int64_t bytes) override;
 
-  void layer_norm_forward(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
-                          const float* weight, const float* bias, float epsilon, Matrix y, float* sum, float* mean,
-                          float* rstd) override;
-  void layer_norm_backward(ConstMatrix dy, const float* sum, const float* mean, const float* rstd, const float* weight,
-                           RowNames names, const Dropout& dropout, float* dx, float* d_residual,
-                           bool accumulate_residual, float* d_weight, bool accumulate_weight, float* d_bias,
-                           bool accumulate_bias) override;
+  void layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout, const float* weight,
+                          const float* bias, float epsilon, Rows y, Rows sum, float* mean, float* rstd) override;
+  void layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd, const float* weight,
+                           RowNames names, const Dropout& dropout, Rows dx, Rows d_residual, bool accumulate_residual,
+                           float* d_weight, bool accumulate_weight, float* d_bias, bool accumulate_bias) override;
 
-  void attention_forward(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
-                         std::int64_t heads, float scale, const Dropout& dropout, Matrix out,
-                         float* log_sum_exp) override;
-  void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
+  void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences, std::int64_t heads,
+                         float scale, const Dropout& dropout, Rows out, float* log_sum_exp) override;
+  void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                           const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads, float scale,
-                          const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv) override;
+                          const Dropout& dropout, Rows dq, Rows dk, Rows dv) override;
 
   void embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
                              const std::int32_t* position_ids, const float* types, const std::int32_t* type_ids,
-                             Matrix y) override;
-  void embedding_backward(ConstMatrix dy, const std::int32_t* ids, float* d_table) override;
-  void gather_rows(ConstMatrix x, const std::int32_t* rows, Matrix y) override;
-  void scatter_add_rows(ConstMatrix dy, const std::int32_t* rows, Matrix dx) override;
+                             Rows y) override;
+  void embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) override;
+  void gather_rows(ConstRows x, const std::int32_t* rows, Rows y) override;
+  void scatter_add_rows(ConstRows dy, const std::int32_t* rows, Rows dx) override;
 
-  LossSum cross_entropy(ConstMatrix logits, const std::int32_t* labels, const float* class_weights,
-                        float label_smoothing, Matrix d_logits) override;
-  LossSum binary_cross_entropy(ConstMatrix logits, const float* targets, Matrix d_logits) override;
-  LossSum mean_squared_error(ConstMatrix predictions, const float* targets, Matrix d_predictions) override;
-  void softmax(ConstMatrix x, Matrix y) override;
-  void sigmoid(ConstMatrix x, Matrix y) override;
+  void cross_entropy(ConstRows logits, const std::int32_t* labels, const float* class_weights, float label_smoothing,
+                     Rows d_logits, double* sum) override;
+  void binary_cross_entropy(ConstRows logits, const float* targets, Rows d_logits, double* sum) override;
+  void mean_squared_error(ConstRows predictions, const float* targets, Rows d_predictions, double* sum) override;
 
   void adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
-                  std::int64_t n, const AdamWStep& step) override;
-  void sgd_step(float* parameters, const float* gradients, float* momenta, std::int64_t n,
+                  BFloat16* working, std::int64_t n, const AdamWStep& step) override;
+  void sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
                 const SgdStep& step) override;
 
   void add(const float* a, const float* b, float* out, std::int64_t n) override;
-  double sum_of_squares(const float* x, std::int64_t n) override;
+  void add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
+                std::int64_t n) override;
+  void chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) override;
 };
 
 }  // namespace temper

@@ -1,9 +1,9 @@
-// Rows fetched by index, and their gradients added back. Additions to one row keep the order of the tokens: threads
-// share columns, never tokens.
+// Rows fetched by index, and their gradients added back in a fixed order: threads share columns, never rows.
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/parallel.h"
@@ -44,6 +44,33 @@ void add_rows_at(ConstMatrix dy, const std::int32_t* ids, Matrix table, std::int
   }
 }
 
+/// table[ids[g]] += the rows of each group, in columns [begin, end). A piece is summed in scratch and then added, as
+/// every device does it.
+void add_groups(ConstMatrix dy, const RowGroups& groups, float* table, std::int64_t begin, std::int64_t end) {
+  const Floats d;
+  const std::int64_t width = end - begin;
+  std::vector<float> piece_sum(static_cast<std::size_t>(width));
+  float* sum = piece_sum.data();
+  for (std::int64_t group = 0; group < groups.groups; ++group) {
+    float* to = table + groups.ids[group] * dy.columns + begin;
+    for (std::int64_t piece = groups.piece_starts[group]; piece < groups.piece_starts[group + 1]; ++piece) {
+      const std::int64_t first = groups.row_starts[piece];
+      std::copy_n(dy.row(groups.order[first]) + begin, width, sum);
+      for (std::int64_t i = first + 1; i < groups.row_starts[piece + 1]; ++i) {
+        const float* from = dy.row(groups.order[i]) + begin;
+        const auto step = [&](auto access, std::int64_t column) TEMPER_VECTOR_LAMBDA {
+          access.store(hn::Add(access.load(d, sum + column), access.load(d, from + column)), d, sum + column);
+        };
+        for_each_vector(d, width, step);
+      }
+      const auto finish = [&](auto access, std::int64_t column) TEMPER_VECTOR_LAMBDA {
+        access.store(hn::Add(access.load(d, to + column), access.load(d, sum + column)), d, to + column);
+      };
+      for_each_vector(d, width, finish);
+    }
+  }
+}
+
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -52,6 +79,7 @@ namespace temper {
 
 HWY_EXPORT(add_embeddings);
 HWY_EXPORT(add_rows_at);
+HWY_EXPORT(add_groups);
 
 namespace {
 
@@ -62,7 +90,8 @@ constexpr std::int64_t kColumnGranule = 16;
 
 void CpuKernels::embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
                                        const std::int32_t* position_ids, const float* types,
-                                       const std::int32_t* type_ids, Matrix y) {
+                                       const std::int32_t* type_ids, Rows y_rows) {
+  const Matrix y = f32(y_rows);
   const std::int64_t width = y.columns;
   parallel_ranges(y.rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
@@ -73,11 +102,20 @@ void CpuKernels::embedding_sum_forward(const float* words, const std::int32_t* i
   });
 }
 
-void CpuKernels::embedding_backward(ConstMatrix dy, const std::int32_t* ids, float* d_table) {
-  scatter_add_rows(dy, ids, {d_table, 0, dy.columns, dy.columns});
+void CpuKernels::embedding_backward(ConstRows dy_rows, const RowGroups& groups, float* d_table) {
+  const ConstMatrix dy = f32(dy_rows);
+  parallel_ranges(
+      dy.columns, groups.rows,
+      [&](std::int64_t begin, std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(add_groups)
+        (dy, groups, d_table, begin, end);
+      },
+      kColumnGranule);
 }
 
-void CpuKernels::gather_rows(ConstMatrix x, const std::int32_t* rows, Matrix y) {
+void CpuKernels::gather_rows(ConstRows x_rows, const std::int32_t* rows, Rows y_rows) {
+  const ConstMatrix x = f32(x_rows);
+  const Matrix y = f32(y_rows);
   parallel_ranges(y.rows, y.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       std::copy_n(x.row(rows[i]), y.columns, y.row(i));
@@ -85,7 +123,9 @@ void CpuKernels::gather_rows(ConstMatrix x, const std::int32_t* rows, Matrix y) 
   });
 }
 
-void CpuKernels::scatter_add_rows(ConstMatrix dy, const std::int32_t* rows, Matrix dx) {
+void CpuKernels::scatter_add_rows(ConstRows dy_rows, const std::int32_t* rows, Rows dx_rows) {
+  const ConstMatrix dy = f32(dy_rows);
+  const Matrix dx = f32(dx_rows);
   parallel_ranges(
       dy.columns, dy.rows,
       [&](std::int64_t begin, std::int64_t end) {

@@ -22,7 +22,7 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
 void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
-                             const float* weight, const float* bias, float epsilon, Matrix y, float* sum, float* mean,
+                             const float* weight, const float* bias, float epsilon, Matrix y, Matrix sum, float* mean,
                              float* rstd, std::int64_t begin, std::int64_t end) {
   const Floats d;
   const std::int64_t columns = x.columns;
@@ -34,7 +34,7 @@ void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names
     const float* x_row = x.row(row);
     const float* residual_row = residual.data == nullptr ? nullptr : residual.row(row);
     float* y_row = y.row(row);
-    float* sum_row = sum == nullptr ? y_row : sum + row * columns;
+    float* sum_row = sum.data == nullptr ? y_row : sum.row(row);
 
     auto total = hn::Zero(d);
     const auto add_up = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
@@ -77,18 +77,18 @@ void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names
 }
 
 /// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
-void layer_norm_backward_rows(ConstMatrix dy, const float* sum, const float* mean, const float* rstd,
-                              const float* weight, RowNames names, const Dropout& dropout, float* dx, float* d_residual,
+void layer_norm_backward_rows(ConstMatrix dy, ConstMatrix sum, const float* mean, const float* rstd,
+                              const float* weight, RowNames names, const Dropout& dropout, Matrix dx, Matrix d_residual,
                               bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
                               std::int64_t end) {
   const Floats d;
   const std::int64_t columns = dy.columns;
   const float inverse_columns = 1.0F / static_cast<float>(columns);
-  const bool drops = dropout.active() && dx != nullptr;
+  const bool drops = dropout.active() && dx.data != nullptr;
   RowDropout mask(drops ? dropout : Dropout{}, names, columns);
   for (std::int64_t row = begin; row < end; ++row) {
     const float* dy_row = dy.row(row);
-    const float* sum_row = sum + row * columns;
+    const float* sum_row = sum.row(row);
     const auto center = hn::Set(d, mean[row]);
     const auto factor = hn::Set(d, rstd[row]);
 
@@ -108,14 +108,14 @@ void layer_norm_backward_rows(ConstMatrix dy, const float* sum, const float* mea
       }
     };
     for_each_vector(d, columns, add_up);
-    if (dx == nullptr && d_residual == nullptr) {
+    if (dx.data == nullptr && d_residual.data == nullptr) {
       continue;
     }
 
     const auto mean_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns);
     const auto mean_normal_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, normal_total)) * inverse_columns);
-    float* dx_row = dx == nullptr ? nullptr : dx + row * columns;
-    float* residual_row = d_residual == nullptr ? nullptr : d_residual + row * columns;
+    float* dx_row = dx.data == nullptr ? nullptr : dx.row(row);
+    float* residual_row = d_residual.data == nullptr ? nullptr : d_residual.row(row);
     mask.draw(row);
     const auto propagate = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
@@ -142,19 +142,27 @@ namespace temper {
 HWY_EXPORT(layer_norm_forward_rows);
 HWY_EXPORT(layer_norm_backward_rows);
 
-void CpuKernels::layer_norm_forward(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
-                                    const float* weight, const float* bias, float epsilon, Matrix y, float* sum,
+void CpuKernels::layer_norm_forward(ConstRows x_rows, ConstRows residual_rows, RowNames names, const Dropout& dropout,
+                                    const float* weight, const float* bias, float epsilon, Rows y_rows, Rows sum_rows,
                                     float* mean, float* rstd) {
+  const ConstMatrix x = f32(x_rows);
+  const ConstMatrix residual = f32(residual_rows);
+  const Matrix y = f32(y_rows);
+  const Matrix sum = f32(sum_rows);
   parallel_ranges(x.rows, x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(layer_norm_forward_rows)
     (x, residual, names, dropout, weight, bias, epsilon, y, sum, mean, rstd, begin, end);
   });
 }
 
-void CpuKernels::layer_norm_backward(ConstMatrix dy, const float* sum, const float* mean, const float* rstd,
-                                     const float* weight, RowNames names, const Dropout& dropout, float* dx,
-                                     float* d_residual, bool accumulate_residual, float* d_weight,
+void CpuKernels::layer_norm_backward(ConstRows dy_rows, ConstRows sum_rows, const float* mean, const float* rstd,
+                                     const float* weight, RowNames names, const Dropout& dropout, Rows dx_rows,
+                                     Rows d_residual_rows, bool accumulate_residual, float* d_weight,
                                      bool accumulate_weight, float* d_bias, bool accumulate_bias) {
+  const ConstMatrix dy = f32(dy_rows);
+  const ConstMatrix sum = f32(sum_rows);
+  const Matrix dx = f32(dx_rows);
+  const Matrix d_residual = f32(d_residual_rows);
   ColumnSums weight_sums(dy.rows, dy.columns, d_weight != nullptr);
   ColumnSums bias_sums(dy.rows, dy.columns, d_bias != nullptr);
   const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);

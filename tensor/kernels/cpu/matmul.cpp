@@ -59,7 +59,11 @@ class OneThread {
 
 }  // namespace
 
-void CpuKernels::matmul(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) {
+void CpuKernels::matmul(ConstRows a_rows, bool transpose_a, ConstRows b_rows, bool transpose_b, Rows c_rows,
+                        bool accumulate) {
+  const ConstMatrix a = f32(a_rows);
+  const ConstMatrix b = f32(b_rows);
+  const Matrix c = f32(c_rows);
   const std::int64_t m = c.rows;
   const std::int64_t n = c.columns;
   const std::int64_t k = transpose_a ? a.rows : a.columns;

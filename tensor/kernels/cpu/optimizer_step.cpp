@@ -1,6 +1,7 @@
 // Optimiser updates: each slice of parameters, gradients and state passes through once.
 #include "tensor/kernels/cpu/vector_targets.h"
 //
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -77,26 +78,34 @@ namespace {
 // A part begins on a cache line of its own, and where a vector would have begun in one part alone.
 constexpr std::int64_t kGranule = 64;
 
+void round_parameters(const float* parameters, BFloat16* working, std::int64_t begin, std::int64_t end) {
+  if (working != nullptr) {
+    std::transform(parameters + begin, parameters + end, working + begin, to_bfloat16);
+  }
+}
+
 }  // namespace
 
 void CpuKernels::adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
-                            std::int64_t n, const AdamWStep& step) {
+                            BFloat16* working, std::int64_t n, const AdamWStep& step) {
   parallel_ranges(
       n, 4,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
         (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, end - begin, step);
+        round_parameters(parameters, working, begin, end);
       },
       kGranule);
 }
 
-void CpuKernels::sgd_step(float* parameters, const float* gradients, float* momenta, std::int64_t n,
+void CpuKernels::sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
                           const SgdStep& step) {
   parallel_ranges(
       n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
         (parameters + begin, gradients + begin, momenta == nullptr ? nullptr : momenta + begin, end - begin, step);
+        round_parameters(parameters, working, begin, end);
       },
       kGranule);
 }

@@ -2,8 +2,8 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -70,16 +70,38 @@ void CpuKernels::add(const float* a, const float* b, float* out, std::int64_t n)
   });
 }
 
-double CpuKernels::sum_of_squares(const float* x, std::int64_t n) {
-  constexpr std::int64_t kBlock = 1 << 15;
-  std::vector<double> sums(static_cast<std::size_t>((n + kBlock - 1) / kBlock));
-  parallel_ranges(static_cast<std::int64_t>(sums.size()), kBlock, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t block = first; block < last; ++block) {
-      const std::int64_t begin = block * kBlock;
-      sums[static_cast<std::size_t>(block)] = HWY_DYNAMIC_DISPATCH(sum_squares)(x + begin, std::min(kBlock, n - begin));
+void CpuKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
+                          std::int64_t n) {
+  // What a few blocks of scratch take stays in the first-level cache.
+  constexpr std::int64_t kBlock = 1024;
+  std::vector<float> scratch(static_cast<std::size_t>(kBlock) * kMostTreeDepth);
+  std::array<const float*, kMostTreeDepth> open{};
+  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+    const std::int64_t length = std::min(kBlock, n - begin);
+    std::size_t next = 0;
+    std::size_t depth = 0;
+    for (const TreeStep step : postfix) {
+      if (step == TreeStep::input) {
+        open[depth++] = inputs[next++] + begin;
+        continue;
+      }
+      --depth;
+      float* sum = scratch.data() + static_cast<std::int64_t>(depth - 1) * kBlock;
+      HWY_DYNAMIC_DISPATCH(add_arrays)(open[depth - 1], open[depth], sum, length);
+      open[depth - 1] = sum;
+    }
+    if (open.front() != out + begin) {
+      std::copy_n(open.front(), length, out + begin);
+    }
+  }
+}
+
+void CpuKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
+  parallel_ranges(chunks, chunk, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      sums[i] = HWY_DYNAMIC_DISPATCH(sum_squares)(x + i * chunk, chunk);
     }
   });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 }  // namespace temper

@@ -1,4 +1,4 @@
-// Losses with their gradients, softmax, and the logistic function. A row's loss is stored and the rows are summed in
+// Losses with their gradients. A row's loss is stored and the rows are summed in
 // their order, in double, so the sum does not depend on the number of threads.
 #include "tensor/kernels/cpu/vector_targets.h"
 //
@@ -100,23 +100,6 @@ double cross_entropy_row(const float* logits, std::int32_t label, const float* c
   return (hit + share * total_weight) * std::log(sum) - hit * label_logit - smoothed;
 }
 
-void softmax_rows(ConstMatrix x, Matrix y, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t row = begin; row < end; ++row) {
-    const float sum = sum_of_exponentials(x.row(row), largest_of(x.row(row), x.columns), x.columns, y.row(row));
-    finish_gradient(y.row(row), 1.0F / sum, 0.0F, nullptr, x.columns);
-  }
-}
-
-void sigmoid_rows(ConstMatrix x, Matrix y, std::int64_t begin, std::int64_t end) {
-  const Floats d;
-  for (std::int64_t row = begin; row < end; ++row) {
-    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      access.store(logistic(d, access.load(d, x.row(row) + i)), d, y.row(row) + i);
-    };
-    for_each_vector(d, x.columns, step);
-  }
-}
-
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -124,8 +107,6 @@ HWY_AFTER_NAMESPACE();
 namespace temper {
 
 HWY_EXPORT(cross_entropy_row);
-HWY_EXPORT(softmax_rows);
-HWY_EXPORT(sigmoid_rows);
 
 namespace {
 
@@ -146,10 +127,11 @@ double sum_over_rows(std::int64_t rows, std::int64_t work, const RowLoss& loss) 
 
 }  // namespace
 
-LossSum CpuKernels::cross_entropy(ConstMatrix logits, const std::int32_t* labels, const float* class_weights,
-                                  float label_smoothing, Matrix d_logits) {
+void CpuKernels::cross_entropy(ConstRows logit_rows, const std::int32_t* labels, const float* class_weights,
+                               float label_smoothing, Rows d_logit_rows, double* sum) {
+  const ConstMatrix logits = f32(logit_rows);
+  const Matrix d_logits = f32(d_logit_rows);
   const std::int64_t classes = logits.columns;
-  LossSum sum;
   for (std::int64_t row = 0; row < logits.rows; ++row) {
     const std::int32_t label = labels[row];
     if (label != kNotCounted && (label < 0 || label >= classes)) {
@@ -159,12 +141,12 @@ LossSum CpuKernels::cross_entropy(ConstMatrix logits, const std::int32_t* labels
           row, label, classes, classes - 1, kNotCounted);
     }
     if (label != kNotCounted) {
-      sum.weight += class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]);
+      sum[1] += class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]);
     }
   }
   const double total_weight = class_weights == nullptr ? static_cast<double>(classes)
                                                        : std::accumulate(class_weights, class_weights + classes, 0.0);
-  sum.loss = sum_over_rows(logits.rows, classes * kWorkOfExponential, [&](std::int64_t row) {
+  sum[0] += sum_over_rows(logits.rows, classes * kWorkOfExponential, [&](std::int64_t row) {
     float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(row);
     if (labels[row] == kNotCounted) {
       if (d_row != nullptr) {
@@ -175,12 +157,13 @@ LossSum CpuKernels::cross_entropy(ConstMatrix logits, const std::int32_t* labels
     return HWY_DYNAMIC_DISPATCH(cross_entropy_row)(logits.row(row), labels[row], class_weights, total_weight,
                                                    static_cast<double>(label_smoothing), classes, d_row);
   });
-  return sum;
 }
 
-LossSum CpuKernels::binary_cross_entropy(ConstMatrix logits, const float* targets, Matrix d_logits) {
+void CpuKernels::binary_cross_entropy(ConstRows logit_rows, const float* targets, Rows d_logit_rows, double* sum) {
+  const ConstMatrix logits = f32(logit_rows);
+  const Matrix d_logits = f32(d_logit_rows);
   // log(1 + e^-|z|) + max(z, 0) - z t, which no z overflows. There are few such logits: one a label and example.
-  const double loss = sum_over_rows(logits.rows, logits.columns * 32, [&](std::int64_t row) {
+  sum[0] += sum_over_rows(logits.rows, logits.columns * 32, [&](std::int64_t row) {
     double row_loss = 0.0;
     for (std::int64_t column = 0; column < logits.columns; ++column) {
       const double z = logits.row(row)[column];
@@ -193,11 +176,14 @@ LossSum CpuKernels::binary_cross_entropy(ConstMatrix logits, const float* target
     }
     return row_loss;
   });
-  return {loss, static_cast<double>(logits.rows * logits.columns)};
+  sum[1] += static_cast<double>(logits.rows * logits.columns);
 }
 
-LossSum CpuKernels::mean_squared_error(ConstMatrix predictions, const float* targets, Matrix d_predictions) {
-  const double loss = sum_over_rows(predictions.rows, predictions.columns, [&](std::int64_t row) {
+void CpuKernels::mean_squared_error(ConstRows prediction_rows, const float* targets, Rows d_prediction_rows,
+                                    double* sum) {
+  const ConstMatrix predictions = f32(prediction_rows);
+  const Matrix d_predictions = f32(d_prediction_rows);
+  sum[0] += sum_over_rows(predictions.rows, predictions.columns, [&](std::int64_t row) {
     double row_loss = 0.0;
     for (std::int64_t column = 0; column < predictions.columns; ++column) {
       const double difference = static_cast<double>(predictions.row(row)[column]) -
@@ -209,19 +195,7 @@ LossSum CpuKernels::mean_squared_error(ConstMatrix predictions, const float* tar
     }
     return row_loss;
   });
-  return {loss, static_cast<double>(predictions.rows * predictions.columns)};
-}
-
-void CpuKernels::softmax(ConstMatrix x, Matrix y) {
-  parallel_ranges(x.rows, x.columns * kWorkOfExponential, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(softmax_rows)(x, y, begin, end);
-  });
-}
-
-void CpuKernels::sigmoid(ConstMatrix x, Matrix y) {
-  parallel_ranges(x.rows, x.columns * kWorkOfExponential, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(sigmoid_rows)(x, y, begin, end);
-  });
+  sum[1] += static_cast<double>(predictions.rows * predictions.columns);
 }
 
 }  // namespace temper

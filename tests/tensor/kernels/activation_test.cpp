@@ -1,7 +1,9 @@
 #include <omp.h>
 
+#include <algorithm>
 #include <array>
 #include <numbers>
+#include <utility>
 
 #include "tests/tensor/kernels/kernel_testing.h"
 
@@ -45,7 +47,7 @@ TEST_P(ActivationTest, ForwardAddsBiasAndMatchesReference) {
         }
       }
       TestMatrix y(5, width, width + 1);
-      kernels_.bias_activation_forward(z, bias.data(), activation, y);
+      kernels_.bias_activation_forward(z, bias, activation, y);
       expect_close(z.values(), expected_z, 1e-7);
       expect_close(y.values(), expected_y, 5e-7);
       EXPECT_TRUE(z.gaps_untouched());
@@ -58,7 +60,7 @@ TEST_P(ActivationTest, ForwardWithoutBiasLeavesTheInput) {
   auto z = TestMatrix::random(2, 9, 1);
   const auto before = z.values();
   TestMatrix y(2, 9);
-  kernels_.bias_activation_forward(z, nullptr, Activation::none, y);
+  kernels_.bias_activation_forward(z, {}, Activation::none, y);
   EXPECT_EQ(z.values(), before);
   EXPECT_EQ(y.values(), before);
 }
@@ -67,7 +69,7 @@ TEST_P(ActivationTest, NoActivationMayWriteOverItsInput) {
   auto z = TestMatrix::random(2, 9, 1);
   const std::vector<float> bias(9, 1.0F);
   const float before = z(1, 8);
-  kernels_.bias_activation_forward(z, bias.data(), Activation::none, z);
+  kernels_.bias_activation_forward(z, row_of(bias), Activation::none, z);
   EXPECT_EQ(z(1, 8), before + 1.0F);
 }
 
@@ -77,8 +79,8 @@ TEST_P(ActivationTest, AnActivationMayWriteOverItsInput) {
     auto in_place = z;
     const std::vector<float> bias(33, 0.5F);
     TestMatrix y(3, 33);
-    kernels_.bias_activation_forward(z, bias.data(), activation, y);
-    kernels_.bias_activation_forward(in_place, bias.data(), activation, in_place);
+    kernels_.bias_activation_forward(z, row_of(bias), activation, y);
+    kernels_.bias_activation_forward(in_place, row_of(bias), activation, in_place);
     EXPECT_EQ(in_place.values(), y.values());
     EXPECT_TRUE(in_place.gaps_untouched());
   }
@@ -90,7 +92,7 @@ TEST_P(ActivationTest, GeluIsRelativelyExactFarFromZero) {
     z(0, j) = static_cast<float>(j - 2000) * 0.004F;
   }
   TestMatrix y(1, z.columns());
-  kernels_.bias_activation_forward(z, nullptr, Activation::gelu, y);
+  kernels_.bias_activation_forward(z, {}, Activation::gelu, y);
   for (std::int64_t j = 0; j < z.columns(); ++j) {
     const double expected = value_of(Activation::gelu, static_cast<double>(z(0, j)));
     ASSERT_NEAR(static_cast<double>(y(0, j)), expected, 3e-6 * std::abs(expected)) << z(0, j);
@@ -103,7 +105,7 @@ TEST_P(ActivationTest, GeluHasItsLimits) {
   z(0, 1) = 100.0F;
   z(0, 2) = std::nanf("");
   TestMatrix y(1, 3);
-  kernels_.bias_activation_forward(z, nullptr, Activation::gelu, y);
+  kernels_.bias_activation_forward(z, {}, Activation::gelu, y);
   EXPECT_EQ(y(0, 0), 0.0F);
   EXPECT_EQ(y(0, 1), 100.0F);
   EXPECT_TRUE(std::isnan(y(0, 2)));
@@ -201,7 +203,7 @@ TEST_P(ActivationTest, DropoutKeepsAboutTheShareItShould) {
   const std::uint32_t name = 3;
   const std::vector<float> ones(100000, 1.0F);
   TestMatrix y(1, 100000);
-  kernels_.dropout({ones.data(), 1, 100000, 100000}, {&name, &name}, dropout, y);
+  kernels_.dropout(row_of(ones), {&name, &name}, dropout, y);
   double sum = 0.0;
   for (const double value : y.values()) {
     sum += value;
@@ -216,18 +218,52 @@ TEST_P(ActivationTest, InactiveDropoutCopies) {
   EXPECT_EQ(y.values(), x.values());
 }
 
-TEST_P(ActivationTest, CopyAndFill) {
+TEST_P(ActivationTest, CopyOverwritesOrAdds) {
   const auto x = TestMatrix::random(1, 37, 1);
   auto y = TestMatrix::random(1, 37, 2);
-  const float expected = y(0, 36) + x(0, 36);
-  kernels_.copy(x.data(), y.data(), 37, true);
-  EXPECT_EQ(y(0, 36), expected);
-  kernels_.copy(x.data(), y.data(), 37, false);
+  std::vector<float> expected;
+  for (std::int64_t j = 0; j < 37; ++j) {
+    expected.push_back(y(0, j) + x(0, j));
+  }
+  kernels_.copy(x, y, true);
+  EXPECT_EQ(y.values(), to_double(expected));
+  kernels_.copy(x, y, false);
   EXPECT_EQ(y.values(), x.values());
-  kernels_.copy(y.data(), y.data(), 37, false);
+  kernels_.copy(y, y, false);
   EXPECT_EQ(y.values(), x.values());
-  kernels_.fill(y.data(), 2.5F, 37);
-  EXPECT_EQ(y.values(), std::vector<double>(37, 2.5));
+}
+
+TEST_P(ActivationTest, CopyKeepsToItsColumns) {
+  // The last is long enough for several threads, with and without gaps.
+  for (const auto& [rows, columns] : {std::pair{0, 5}, {1, 1}, {3, 33}, {5, 384}, {301, 257}}) {
+    for (const auto& [from_gap, to_gap] : {std::pair{0, 0}, {3, 0}, {0, 2}, {1, 4}}) {
+      const auto x = TestMatrix::random(rows, columns, 1, columns + from_gap);
+      auto y = TestMatrix::random(rows, columns, 2, columns + to_gap);
+      std::vector<float> expected;
+      for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j) {
+          expected.push_back(y(i, j) + x(i, j));
+        }
+      }
+      kernels_.copy(x, y, true);
+      EXPECT_EQ(y.values(), to_double(expected));
+      EXPECT_TRUE(y.gaps_untouched());
+      kernels_.copy(x, y, false);
+      EXPECT_EQ(y.values(), x.values());
+      EXPECT_TRUE(y.gaps_untouched());
+    }
+  }
+}
+
+TEST_P(ActivationTest, ClearZeroesTheBytesItIsGivenAndNoOthers) {
+  // The last is long enough for several threads.
+  for (const std::size_t bytes : {0U, 1U, 2U, 3U, 4U, 5U, 63U, 64U, 1027U, 1000003U}) {
+    std::vector<unsigned char> block(bytes + 2, 0xA5);
+    kernels_.clear(block.data() + 1, static_cast<std::int64_t>(bytes));
+    EXPECT_EQ(block.front(), 0xA5) << bytes;
+    EXPECT_EQ(block.back(), 0xA5) << bytes;
+    EXPECT_EQ(std::count(block.begin(), block.end(), 0), static_cast<std::ptrdiff_t>(bytes)) << bytes;
+  }
 }
 
 }  // namespace

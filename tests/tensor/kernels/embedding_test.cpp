@@ -1,5 +1,10 @@
-#include <array>
+#include <omp.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "tensor/row_groups.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -8,6 +13,23 @@ namespace {
 constexpr std::array<std::int32_t, 4> kIds = {5, 0, 5, 2};
 constexpr std::array<std::int32_t, 4> kPositions = {0, 1, 2, 0};
 constexpr std::array<std::int32_t, 4> kTypes = {0, 0, 1, 1};
+
+/// Host arrays as the kernel takes them: on the CPU they are the device's.
+RowGroups view(const HostRowGroups& host) {
+  return {static_cast<std::int64_t>(host.ids.size()),
+          static_cast<std::int64_t>(host.row_starts.size()) - 1,
+          static_cast<std::int64_t>(host.order.size()),
+          host.ids.data(),
+          host.piece_starts.data(),
+          host.row_starts.data(),
+          host.order.data()};
+}
+
+TestMatrix filled(std::int64_t rows, std::int64_t columns, float value) {
+  TestMatrix matrix(rows, columns);
+  std::fill_n(matrix.data(), rows * columns, value);
+  return matrix;
+}
 
 class EmbeddingTest : public KernelTest {};
 TEMPER_ON_EACH_INSTRUCTION_SET(EmbeddingTest);
@@ -36,16 +58,74 @@ TEST_P(EmbeddingTest, SumAddsThreeRows) {
 TEST_P(EmbeddingTest, BackwardAddsToTheRowsThatOccur) {
   for (const std::int64_t width : {1, 33, 384}) {
     const auto dy = TestMatrix::random(4, width, 1, width + 2);
-    TestMatrix table(6, width);
-    kernels_.fill(table.data(), 0.5F, 6 * width);
-    kernels_.embedding_backward(dy, kIds.data(), table.data());
+    auto table = filled(6, width, 0.5F);
+    kernels_.embedding_backward(dy, view(group_rows(kIds)), table.data());
     for (std::int64_t j = 0; j < width; ++j) {
-      ASSERT_EQ(table(5, j), 0.5F + dy(0, j) + dy(2, j));
+      // The rows of a piece are summed before they are added.
+      ASSERT_EQ(table(5, j), 0.5F + (dy(0, j) + dy(2, j)));
       ASSERT_EQ(table(0, j), 0.5F + dy(1, j));
       ASSERT_EQ(table(2, j), 0.5F + dy(3, j));
       ASSERT_EQ(table(1, j), 0.5F);
+      ASSERT_EQ(table(3, j), 0.5F);
+      ASSERT_EQ(table(4, j), 0.5F);
     }
   }
+}
+
+TEST_P(EmbeddingTest, BackwardSumsPieceByPiece) {
+  // A piece and a part, two whole pieces, and one row.
+  std::vector<std::int32_t> ids(100, 7);
+  ids.insert(ids.end(), 128, 0);
+  ids.push_back(3);
+  std::shuffle(ids.begin(), ids.end(), std::mt19937(5));
+  std::map<std::int32_t, std::vector<std::int64_t>> rows_of;
+  for (std::size_t t = 0; t < ids.size(); ++t) {
+    rows_of[ids[t]].push_back(static_cast<std::int64_t>(t));
+  }
+  for (const std::int64_t width : {1, 33, 384}) {
+    const auto dy = TestMatrix::random(static_cast<std::int64_t>(ids.size()), width, 1, width + 2, 100.0F);
+    auto table = filled(9, width, 0.5F);
+    auto expected = table;
+    for (const auto& [id, rows] : rows_of) {
+      for (std::size_t first = 0; first < rows.size(); first += RowGroups::kPiece) {
+        for (std::int64_t j = 0; j < width; ++j) {
+          float sum = dy(rows[first], j);
+          for (std::size_t i = first + 1; i < std::min(rows.size(), first + RowGroups::kPiece); ++i) {
+            sum += dy(rows[i], j);
+          }
+          expected(id, j) += sum;
+        }
+      }
+    }
+    kernels_.embedding_backward(dy, view(group_rows(ids)), table.data());
+    EXPECT_EQ(table.values(), expected.values());
+  }
+}
+
+TEST_P(EmbeddingTest, BackwardHasTheSameBitsOnAnyNumberOfThreads) {
+  const int before = omp_get_max_threads();
+  const auto dy = TestMatrix::random(1000, 384, 1);
+  std::vector<std::int32_t> ids;
+  for (std::int32_t t = 0; t < 1000; ++t) {
+    ids.push_back(t * t % 17);
+  }
+  const HostRowGroups groups = group_rows(ids);
+  std::vector<std::vector<double>> tables;
+  for (const int threads : {1, 2, 3}) {
+    omp_set_num_threads(threads);
+    auto table = filled(17, 384, 0.0F);
+    kernels_.embedding_backward(dy, view(groups), table.data());
+    tables.push_back(table.values());
+  }
+  omp_set_num_threads(before);
+  EXPECT_EQ(tables[1], tables[0]);
+  EXPECT_EQ(tables[2], tables[0]);
+}
+
+TEST_P(EmbeddingTest, BackwardOfNoRowsAddsNothing) {
+  auto table = filled(2, 5, 0.5F);
+  kernels_.embedding_backward(TestMatrix(0, 5), view(group_rows({})), table.data());
+  EXPECT_EQ(table.values(), std::vector<double>(10, 0.5));
 }
 
 TEST_P(EmbeddingTest, ScatterUndoesGather) {
@@ -58,7 +138,7 @@ TEST_P(EmbeddingTest, ScatterUndoesGather) {
   }
   TestMatrix dx(6, 33, 34);
   for (std::int64_t i = 0; i < 6; ++i) {
-    kernels_.fill(&dx(i, 0), 0.0F, 33);
+    std::fill_n(&dx(i, 0), 33, 0.0F);
   }
   kernels_.scatter_add_rows(y, kIds.data(), dx);
   for (std::int64_t j = 0; j < 33; ++j) {

@@ -64,6 +64,10 @@ class TestMatrix {
   operator Matrix() { return {data_.data(), rows_, columns_, stride_}; }
   // NOLINTNEXTLINE(google-explicit-constructor)
   operator ConstMatrix() const { return {data_.data(), rows_, columns_, stride_}; }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator Rows() { return Matrix(*this); }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator ConstRows() const { return ConstMatrix(*this); }
 
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   [[nodiscard]] std::int64_t columns() const { return columns_; }
@@ -100,6 +104,12 @@ class TestMatrix {
   std::int64_t stride_;
   std::vector<float> data_;
 };
+
+/// A row of values, as a bias is handed to a kernel.
+inline ConstRows row_of(const std::vector<float>& values) {
+  const auto n = static_cast<std::int64_t>(values.size());
+  return ConstMatrix{values.data(), 1, n, n};
+}
 
 inline std::vector<double> to_double(const std::vector<float>& values) { return {values.begin(), values.end()}; }
 

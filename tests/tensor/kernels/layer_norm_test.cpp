@@ -73,14 +73,14 @@ TEST_P(LayerNormTest, ForwardMatchesReference) {
         std::vector<float> mean(4);
         std::vector<float> rstd(4);
         kernels_.layer_norm_forward(x, residual_matrix, names.names(), dropout, weight.data(), bias.data(),
-                                    static_cast<float>(kEpsilon), y, sum.data(), mean.data(), rstd.data());
+                                    static_cast<float>(kEpsilon), y, sum, mean.data(), rstd.data());
         expect_close(sum.values(), expected_sum, 2e-7);
         expect_close(y.values(), expected, 1e-6);
         EXPECT_TRUE(y.gaps_untouched());
 
         TestMatrix y_alone(rows, width);
         kernels_.layer_norm_forward(x, residual_matrix, names.names(), dropout, weight.data(), bias.data(),
-                                    static_cast<float>(kEpsilon), y_alone, nullptr, nullptr, nullptr);
+                                    static_cast<float>(kEpsilon), y_alone, {}, nullptr, nullptr);
         EXPECT_EQ(y_alone.values(), y.values());
       }
     }
@@ -95,8 +95,8 @@ TEST_P(LayerNormTest, SumMayBeTheInput) {
   std::vector<float> mean(3);
   std::vector<float> rstd(3);
   TestMatrix y(3, 33);
-  kernels_.layer_norm_forward(x, {}, {}, Dropout{}, weight.data(), bias.data(), static_cast<float>(kEpsilon), y,
-                              x.data(), mean.data(), rstd.data());
+  kernels_.layer_norm_forward(x, {}, {}, Dropout{}, weight.data(), bias.data(), static_cast<float>(kEpsilon), y, x,
+                              mean.data(), rstd.data());
   EXPECT_EQ(x.values(), before);
   expect_close(y.values(), layer_norm(before, to_double(weight), to_double(bias)), 1e-6);
 }
@@ -107,7 +107,7 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
       for (const bool accumulate : {false, true}) {
         const std::int64_t rows = 3;
         const Names names(rows);
-        const auto sum = TestMatrix::random(rows, width, 1);
+        auto sum = TestMatrix::random(rows, width, 1);
         const auto weight = TestMatrix::random(1, width, 3);
         const auto bias = TestMatrix::random(1, width, 4);
         const auto dy = TestMatrix::random(rows, width, 5, width + 1);
@@ -115,7 +115,7 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
         std::vector<float> mean(3);
         std::vector<float> rstd(3);
         kernels_.layer_norm_forward(sum, {}, {}, Dropout{}, weight.data(), bias.data(), static_cast<float>(kEpsilon), y,
-                                    const_cast<float*>(sum.data()), mean.data(), rstd.data());
+                                    sum, mean.data(), rstd.data());
 
         const auto in_sum = [&](const std::vector<double>& at) {
           return dot(layer_norm(at, weight.values(), bias.values()), dy.values());
@@ -144,21 +144,27 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
           expected_bias[j] += before;
         }
 
-        TestMatrix dx(rows, width);
-        std::vector<float> d_residual(static_cast<std::size_t>(rows * width), 0.5F);
+        TestMatrix dx(rows, width, width + 2);
+        TestMatrix d_residual(rows, width, width + 3);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          for (std::int64_t j = 0; j < width; ++j) {
+            d_residual(i, j) = 0.5F;
+          }
+        }
         std::vector<float> d_weight(static_cast<std::size_t>(width), 0.5F);
         std::vector<float> d_bias(static_cast<std::size_t>(width), 0.5F);
-        kernels_.layer_norm_backward(dy, sum.data(), mean.data(), rstd.data(), weight.data(), names.names(), dropout,
-                                     dx.data(), d_residual.data(), accumulate, d_weight.data(), accumulate,
-                                     d_bias.data(), accumulate);
+        kernels_.layer_norm_backward(dy, sum, mean.data(), rstd.data(), weight.data(), names.names(), dropout, dx,
+                                     d_residual, accumulate, d_weight.data(), accumulate, d_bias.data(), accumulate);
         expect_close(dx.values(), expected_dx, 2e-6);
-        expect_close(to_double(d_residual), expected_residual, 2e-6);
+        expect_close(d_residual.values(), expected_residual, 2e-6);
         expect_close(to_double(d_weight), expected_weight, 2e-6);
         expect_close(to_double(d_bias), expected_bias, 2e-6);
+        EXPECT_TRUE(dx.gaps_untouched());
+        EXPECT_TRUE(d_residual.gaps_untouched());
 
         TestMatrix dx_alone(rows, width);
-        kernels_.layer_norm_backward(dy, sum.data(), mean.data(), rstd.data(), weight.data(), names.names(), dropout,
-                                     dx_alone.data(), nullptr, false, nullptr, false, nullptr, false);
+        kernels_.layer_norm_backward(dy, sum, mean.data(), rstd.data(), weight.data(), names.names(), dropout, dx_alone,
+                                     {}, false, nullptr, false, nullptr, false);
         EXPECT_EQ(dx_alone.values(), dx.values());
       }
     }
@@ -169,10 +175,9 @@ TEST_P(LayerNormTest, NoRowsGiveNoGradient) {
   const std::vector<float> weight(5, 1.0F);
   std::vector<float> d_weight(5, 3.0F);
   TestMatrix none(0, 5);
-  kernels_.layer_norm_forward(none, {}, {}, Dropout{}, weight.data(), weight.data(), 1e-5F, none, nullptr, nullptr,
-                              nullptr);
-  kernels_.layer_norm_backward(none, nullptr, nullptr, nullptr, weight.data(), {}, Dropout{}, none.data(), nullptr,
-                               false, d_weight.data(), false, nullptr, false);
+  kernels_.layer_norm_forward(none, {}, {}, Dropout{}, weight.data(), weight.data(), 1e-5F, none, {}, nullptr, nullptr);
+  kernels_.layer_norm_backward(none, {}, nullptr, nullptr, weight.data(), {}, Dropout{}, none, {}, false,
+                               d_weight.data(), false, nullptr, false);
   EXPECT_EQ(d_weight, std::vector<float>(5, 0.0F));
 }
 

@@ -1,5 +1,6 @@
 #include <omp.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "tests/tensor/kernels/kernel_testing.h"
@@ -78,6 +79,57 @@ TEST(Matmul, GivesTheSameBitsOnAnyNumberOfThreads) {
     }
   }
   omp_set_num_threads(before);
+}
+
+TEST(Linear, ForwardIsAProductABiasAndAnActivation) {
+  CpuKernels kernels;
+  const auto x = TestMatrix::random(9, 33, 1, 35);
+  const auto weight = TestMatrix::random(17, 33, 2);
+  const auto bias = TestMatrix::random(1, 17, 3);
+  for (const bool with_bias : {false, true}) {
+    TestMatrix z(9, 17, 20);
+    TestMatrix y(9, 17, 19);
+    kernels.linear_forward(x, weight, with_bias ? ConstRows(bias) : ConstRows(), Activation::relu, z, y);
+    auto expected = product(x, false, weight, true, z, false);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      expected[i] += with_bias ? static_cast<double>(bias(0, static_cast<std::int64_t>(i) % 17)) : 0.0;
+    }
+    expect_close(z.values(), expected, 2e-6);
+    for (double& value : expected) {
+      value = std::max(value, 0.0);
+    }
+    expect_close(y.values(), expected, 2e-6);
+    EXPECT_TRUE(z.gaps_untouched());
+    EXPECT_TRUE(y.gaps_untouched());
+  }
+}
+
+TEST(Linear, WeightGradientMatchesItsFormulaAndLeavesItsInputs) {
+  CpuKernels kernels;
+  const auto x = TestMatrix::random(50, 33, 1, 35);
+  const auto dz = TestMatrix::random(50, 17, 2, 18);
+  const auto dz_before = dz.values();
+  for (const bool accumulate_weight : {false, true}) {
+    for (const bool accumulate_bias : {false, true}) {
+      auto d_weight = TestMatrix::random(17, 33, 3, 36);
+      std::vector<float> d_bias(17, 0.5F);
+      const auto expected = product(dz, true, x, false, d_weight, accumulate_weight);
+      std::vector<double> expected_bias(17, accumulate_bias ? 0.5 : 0.0);
+      for (std::int64_t i = 0; i < 50; ++i) {
+        for (std::int64_t j = 0; j < 17; ++j) {
+          expected_bias[static_cast<std::size_t>(j)] += static_cast<double>(dz(i, j));
+        }
+      }
+      auto without_bias = d_weight;
+      kernels.linear_weight_gradient(dz, x, d_weight, accumulate_weight, d_bias.data(), accumulate_bias);
+      kernels.linear_weight_gradient(dz, x, without_bias, accumulate_weight, nullptr, false);
+      expect_close(d_weight.values(), expected, 2e-6);
+      expect_close(to_double(d_bias), expected_bias, 1e-6);
+      EXPECT_EQ(without_bias.values(), d_weight.values());
+      EXPECT_TRUE(d_weight.gaps_untouched());
+      EXPECT_EQ(dz.values(), dz_before);
+    }
+  }
 }
 
 }  // namespace

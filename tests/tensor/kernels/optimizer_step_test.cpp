@@ -23,7 +23,7 @@ TEST_P(OptimizerStepTest, AdamWTakesTheStepsOfPyTorch) {
   step.weight_decay = 0.1F;
   for (std::size_t i = 0; i < kGradients.size(); ++i) {
     step.step = static_cast<std::int64_t>(i) + 1;
-    kernels_.adamw_step(parameters.data(), kGradients[i].data(), first.data(), second.data(), 3, step);
+    kernels_.adamw_step(parameters.data(), kGradients[i].data(), first.data(), second.data(), nullptr, 3, step);
     expect_close(to_double(parameters), expected[i], 2e-7);
   }
 }
@@ -35,7 +35,7 @@ TEST_P(OptimizerStepTest, SgdTakesTheStepsOfPyTorch) {
   std::vector<float> momenta(3, 0.0F);
   const SgdStep step{.learning_rate = 0.01F, .momentum = 0.9F, .weight_decay = 0.1F, .gradient_scale = 1.0F};
   for (std::size_t i = 0; i < kGradients.size(); ++i) {
-    kernels_.sgd_step(parameters.data(), kGradients[i].data(), momenta.data(), 3, step);
+    kernels_.sgd_step(parameters.data(), kGradients[i].data(), momenta.data(), nullptr, 3, step);
     expect_close(to_double(parameters), expected[i], 2e-7);
   }
 }
@@ -43,7 +43,8 @@ TEST_P(OptimizerStepTest, SgdTakesTheStepsOfPyTorch) {
 TEST_P(OptimizerStepTest, SgdWithoutMomentumNeedsNoState) {
   std::vector<float> parameters = {1.0F, 2.0F};
   const std::vector<float> gradients = {2.0F, 4.0F};
-  kernels_.sgd_step(parameters.data(), gradients.data(), nullptr, 2, {.learning_rate = 0.5F, .gradient_scale = 0.25F});
+  kernels_.sgd_step(parameters.data(), gradients.data(), nullptr, nullptr, 2,
+                    {.learning_rate = 0.5F, .gradient_scale = 0.25F});
   EXPECT_EQ(parameters, (std::vector<float>{0.75F, 1.5F}));
 }
 
@@ -69,9 +70,49 @@ TEST_P(OptimizerStepTest, AdamWMatchesDoublePrecisionAtAnyLength) {
                          .weight_decay = 0.01F,
                          .gradient_scale = 0.5F,
                          .step = 7};
-    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), n, step);
+    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), nullptr, n, step);
     expect_close(parameters.values(), expected, 2e-7);
   }
+}
+
+TEST_P(OptimizerStepTest, WorkingReceivesTheUpdatedParametersRoundedAndChangesNothingElse) {
+  constexpr BFloat16 kUntouchedBits{0xABCD};
+  const int before = omp_get_max_threads();
+  // The last is long enough for several threads.
+  for (const std::int64_t n : {0, 1, 7, 33, 384, 100003}) {
+    const auto gradients = TestMatrix::random(1, n, 2);
+    const auto expect_rounded = [&](const auto& update) {
+      for (const int threads : {1, 3}) {
+        omp_set_num_threads(threads);
+        auto plain = TestMatrix::random(1, n, 1);
+        auto parameters = plain;
+        std::vector<float> first(static_cast<std::size_t>(n), 0.5F);
+        std::vector<float> second(first.size(), 0.25F);
+        auto first_beside = first;
+        auto second_beside = second;
+        std::vector<BFloat16> working(first.size() + 1, kUntouchedBits);
+        update(plain.data(), first.data(), second.data(), nullptr);
+        update(parameters.data(), first_beside.data(), second_beside.data(), working.data());
+        EXPECT_EQ(parameters.values(), plain.values());
+        EXPECT_EQ(first_beside, first);
+        EXPECT_EQ(second_beside, second);
+        for (std::int64_t i = 0; i < n; ++i) {
+          ASSERT_EQ(working[static_cast<std::size_t>(i)].bits, to_bfloat16(plain(0, i)).bits) << i;
+        }
+        EXPECT_EQ(working.back().bits, kUntouchedBits.bits) << "behind the end";
+      }
+    };
+    expect_rounded([&](float* parameters, float* first, float* second, BFloat16* working) {
+      kernels_.adamw_step(parameters, gradients.data(), first, second, working, n, {.learning_rate = 0.01F});
+    });
+    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
+      kernels_.sgd_step(parameters, gradients.data(), first, working, n, {.learning_rate = 0.01F, .momentum = 0.9F});
+    });
+    expect_rounded([&](float* parameters, float* /*first*/, float* /*second*/, BFloat16* working) {
+      kernels_.sgd_step(parameters, gradients.data(), nullptr, working, n, {.learning_rate = 0.01F});
+    });
+  }
+  omp_set_num_threads(before);
 }
 
 TEST_P(OptimizerStepTest, AdamWGivesTheSameBitsOnAnyNumberOfThreads) {
@@ -83,7 +124,7 @@ TEST_P(OptimizerStepTest, AdamWGivesTheSameBitsOnAnyNumberOfThreads) {
     const auto gradients = TestMatrix::random(1, 100003, 2);
     auto first = TestMatrix::random(1, 100003, 3);
     std::vector<float> second(100003, 0.25F);
-    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), 100003,
+    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), nullptr, 100003,
                         {.learning_rate = 0.01F});
     results.push_back(parameters.values());
   }

@@ -28,7 +28,23 @@ double cross_entropy(const std::vector<double>& logits, const std::vector<std::i
   return loss;
 }
 
-class SoftmaxCrossEntropyTest : public KernelTest {};
+/// What a kernel adds its loss to.
+struct LossSum {
+  std::array<double, 2> pair{};
+
+  [[nodiscard]] double loss() const { return pair[0]; }
+  [[nodiscard]] double weight() const { return pair[1]; }
+};
+
+class SoftmaxCrossEntropyTest : public KernelTest {
+ protected:
+  LossSum cross_entropy_of(ConstRows logits, const std::int32_t* labels, const float* class_weights,
+                           float label_smoothing, Rows d_logits) {
+    LossSum sum;
+    kernels_.cross_entropy(logits, labels, class_weights, label_smoothing, d_logits, sum.pair.data());
+    return sum;
+  }
+};
 TEMPER_ON_EACH_INSTRUCTION_SET(SoftmaxCrossEntropyTest);
 
 // Computed by PyTorch in double precision.
@@ -71,11 +87,10 @@ TEST_P(SoftmaxCrossEntropyTest, GivesWhatPyTorchGives) {
   };
   for (const Expected& expected : all) {
     TestMatrix d_logits(4, 3, 5);
-    const LossSum sum =
-        kernels_.cross_entropy({logits.data(), 4, 3, 3}, labels.data(), expected.weighted ? weights.data() : nullptr,
-                               expected.smoothing, d_logits);
-    EXPECT_NEAR(sum.loss, expected.loss, 1e-6);
-    EXPECT_NEAR(sum.loss / sum.weight, expected.mean, 1e-6);
+    const LossSum sum = cross_entropy_of(ConstMatrix{logits.data(), 4, 3, 3}, labels.data(),
+                                         expected.weighted ? weights.data() : nullptr, expected.smoothing, d_logits);
+    EXPECT_NEAR(sum.loss(), expected.loss, 1e-6);
+    EXPECT_NEAR(sum.loss() / sum.weight(), expected.mean, 1e-6);
     expect_close(d_logits.values(), expected.gradient, 3e-7);
     EXPECT_TRUE(d_logits.gaps_untouched());
   }
@@ -96,11 +111,11 @@ TEST_P(SoftmaxCrossEntropyTest, GradientMatchesCentralDifferences) {
     const auto expected = numeric_gradient(logits.values(), loss);
     const double expected_loss = loss(logits.values());
 
-    const LossSum alone = kernels_.cross_entropy(logits, labels.data(), weights.data(), 0.1F, Matrix{});
-    const LossSum sum = kernels_.cross_entropy(logits, labels.data(), weights.data(), 0.1F, logits);
-    EXPECT_NEAR(sum.loss, expected_loss, 2e-6 * expected_loss);
-    EXPECT_EQ(alone.loss, sum.loss);
-    EXPECT_NEAR(sum.weight,
+    const LossSum alone = cross_entropy_of(logits, labels.data(), weights.data(), 0.1F, {});
+    const LossSum sum = cross_entropy_of(logits, labels.data(), weights.data(), 0.1F, logits);
+    EXPECT_NEAR(sum.loss(), expected_loss, 2e-6 * expected_loss);
+    EXPECT_EQ(alone.loss(), sum.loss());
+    EXPECT_NEAR(sum.weight(),
                 static_cast<double>(weights(0, 1)) + static_cast<double>(weights(0, 0)) +
                     static_cast<double>(weights(0, classes - 1)),
                 1e-12);
@@ -112,25 +127,25 @@ TEST_P(SoftmaxCrossEntropyTest, SurvivesLargeLogits) {
   const std::vector<float> logits = {1000.0F, -1000.0F, 999.0F};
   const std::vector<std::int32_t> labels = {1};
   TestMatrix d_logits(1, 3);
-  const LossSum sum = kernels_.cross_entropy({logits.data(), 1, 3, 3}, labels.data(), nullptr, 0.0F, d_logits);
-  EXPECT_NEAR(sum.loss, 2000.0 + std::log(1.0 + std::exp(-1.0)), 1e-4);
+  const LossSum sum = cross_entropy_of(row_of(logits), labels.data(), nullptr, 0.0F, d_logits);
+  EXPECT_NEAR(sum.loss(), 2000.0 + std::log(1.0 + std::exp(-1.0)), 1e-4);
   EXPECT_NEAR(static_cast<double>(d_logits(0, 1)), -1.0, 1e-7);
 }
 
 TEST_P(SoftmaxCrossEntropyTest, CountsNothingWhereNothingIsLabelled) {
   auto logits = TestMatrix::random(2, 5, 1);
   const std::vector<std::int32_t> labels = {-100, -100};
-  const LossSum sum = kernels_.cross_entropy(logits, labels.data(), nullptr, 0.1F, logits);
-  EXPECT_EQ(sum.loss, 0.0);
-  EXPECT_EQ(sum.weight, 0.0);
+  const LossSum sum = cross_entropy_of(logits, labels.data(), nullptr, 0.1F, logits);
+  EXPECT_EQ(sum.loss(), 0.0);
+  EXPECT_EQ(sum.weight(), 0.0);
   EXPECT_EQ(logits.values(), std::vector<double>(10, 0.0));
-  EXPECT_EQ(kernels_.cross_entropy({nullptr, 0, 5, 5}, nullptr, nullptr, 0.0F, Matrix{}).weight, 0.0);
+  EXPECT_EQ(cross_entropy_of(ConstMatrix{nullptr, 0, 5, 5}, nullptr, nullptr, 0.0F, {}).weight(), 0.0);
 }
 
 TEST_P(SoftmaxCrossEntropyTest, RefusesALabelBeyondTheClasses) {
   const auto logits = TestMatrix::random(1, 5, 1);
   for (const std::int32_t label : {5, -1}) {
-    EXPECT_THROW(kernels_.cross_entropy(logits, &label, nullptr, 0.0F, Matrix{}), Error);
+    EXPECT_THROW(cross_entropy_of(logits, &label, nullptr, 0.0F, {}), Error);
   }
 }
 
@@ -151,9 +166,10 @@ TEST_P(SoftmaxCrossEntropyTest, BinaryMatchesCentralDifferences) {
   };
   const auto expected = numeric_gradient(logits.values(), loss);
   const double expected_loss = loss(logits.values());
-  const LossSum sum = kernels_.binary_cross_entropy(logits, targets.data(), logits);
-  EXPECT_NEAR(sum.loss, expected_loss, 1e-9);
-  EXPECT_EQ(sum.weight, 15.0);
+  LossSum sum;
+  kernels_.binary_cross_entropy(logits, targets.data(), logits, sum.pair.data());
+  EXPECT_NEAR(sum.loss(), expected_loss, 1e-9);
+  EXPECT_EQ(sum.weight(), 15.0);
   expect_close(logits.values(), expected, 1e-6);
 }
 
@@ -169,34 +185,30 @@ TEST_P(SoftmaxCrossEntropyTest, SquaredErrorMatchesItsFormula) {
       expected.push_back(2.0 * difference);
     }
   }
-  const LossSum sum = kernels_.mean_squared_error(predictions, targets.data(), predictions);
-  EXPECT_NEAR(sum.loss, expected_loss, 1e-12);
-  EXPECT_EQ(sum.weight, 12.0);
+  LossSum sum;
+  kernels_.mean_squared_error(predictions, targets.data(), predictions, sum.pair.data());
+  EXPECT_NEAR(sum.loss(), expected_loss, 1e-12);
+  EXPECT_EQ(sum.weight(), 12.0);
   expect_close(predictions.values(), expected, 1e-7);
 }
 
-TEST_P(SoftmaxCrossEntropyTest, SoftmaxAndSigmoidMatchReference) {
-  for (const std::int64_t width : {1, 7, 33, 384}) {
-    const auto x = TestMatrix::random(3, width, 1, width + 1, 5.0F);
-    std::vector<double> softmax;
-    std::vector<double> sigmoid;
-    for (std::int64_t i = 0; i < 3; ++i) {
-      double sum = 0.0;
-      for (std::int64_t j = 0; j < width; ++j) {
-        sum += std::exp(static_cast<double>(x(i, j)));
-      }
-      for (std::int64_t j = 0; j < width; ++j) {
-        softmax.push_back(std::exp(static_cast<double>(x(i, j))) / sum);
-        sigmoid.push_back(1.0 / (1.0 + std::exp(-static_cast<double>(x(i, j)))));
-      }
-    }
-    TestMatrix y(3, width, width + 2);
-    kernels_.softmax(x, y);
-    expect_close(y.values(), softmax, 1e-6);
-    kernels_.sigmoid(x, y);
-    expect_close(y.values(), sigmoid, 3e-7);
-    EXPECT_TRUE(y.gaps_untouched());
-  }
+TEST_P(SoftmaxCrossEntropyTest, EveryLossIsAddedToWhatIsThere) {
+  const auto logits = TestMatrix::random(4, 3, 1);
+  const std::vector<std::int32_t> labels = {2, -100, 0, 1};
+  const std::vector<float> targets(12, 0.25F);
+  const auto expect_added = [](const auto& add_loss) {
+    LossSum alone;
+    add_loss(alone.pair.data());
+    EXPECT_GT(alone.loss(), 0.0);
+    EXPECT_GT(alone.weight(), 0.0);
+    LossSum sum{{1.5, 4.0}};
+    add_loss(sum.pair.data());
+    EXPECT_EQ(sum.loss(), 1.5 + alone.loss());
+    EXPECT_EQ(sum.weight(), 4.0 + alone.weight());
+  };
+  expect_added([&](double* sum) { kernels_.cross_entropy(logits, labels.data(), nullptr, 0.1F, {}, sum); });
+  expect_added([&](double* sum) { kernels_.binary_cross_entropy(logits, targets.data(), {}, sum); });
+  expect_added([&](double* sum) { kernels_.mean_squared_error(logits, targets.data(), {}, sum); });
 }
 
 }  // namespace

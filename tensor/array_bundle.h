@@ -1,0 +1,39 @@
+// Many small arrays brought to a device in one copy: what a batch needs would otherwise be a dozen of them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace temper {
+
+class ArrayBundle {
+ public:
+  /// `target` becomes a tensor of these values, once upload() is called; both must live until then.
+  template <typename T>
+  void add(std::span<const T> values, const Shape& shape, Tensor& target) {
+    add_bytes(std::as_bytes(values), shape, dtype_of<T>(), target);
+  }
+  template <typename T>
+  void add(const std::vector<T>& values, Tensor& target) {
+    add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
+  }
+  /// All tensors share one block of the device's memory.
+  void upload(Device& device);
+
+ private:
+  struct Entry {
+    std::int64_t begin;
+    Shape shape;
+    DType type;
+    Tensor* target;
+  };
+  void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
+
+  std::vector<std::byte> bytes_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace temper

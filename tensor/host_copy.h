@@ -1,0 +1,25 @@
+// What lies on a device, as the host reads it: the memory itself where the host shares it, else a copy.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace temper {
+
+class HostCopy {
+ public:
+  /// Waits for the device's work so far. Of shared memory it is a view: `data` must then live as long.
+  HostCopy(Device& device, const float* data, std::size_t count);
+  /// Of a tensor of f32 or bf16; bf16 is always copied.
+  HostCopy(Device& device, const Tensor& tensor);
+
+  [[nodiscard]] std::span<const float> values() const { return view_.data() != nullptr ? view_ : copy_; }
+
+ private:
+  std::vector<float> copy_;
+  std::span<const float> view_;
+};
+
+}  // namespace temper

@@ -1,0 +1,241 @@
+// Bias, activation and dropout; copies between types. A thread has eight columns of a row, or one.
+#include <cstdint>
+
+#include "tensor/kernels/cuda/column_sums.cuh"
+#include "tensor/kernels/cuda/cuda_kernels.h"
+#include "tensor/kernels/cuda/element.cuh"
+#include "tensor/kernels/cuda/launch.cuh"
+#include "tensor/kernels/cuda/row_dropout.cuh"
+
+namespace temper {
+namespace {
+
+// ---- functions: each gives its value at z and its slope there, where its value was y --------------------------------
+
+struct Identity {
+  static constexpr bool kReadsZ = false;
+  static constexpr bool kReadsY = false;
+  static __device__ float value(float z) { return z; }
+  static __device__ float slope(float /*z*/, float /*y*/) { return 1.0F; }
+};
+
+/// The standard normal distribution at x: the chance of less than x, and e^(-x^2/2).
+struct Normal {
+  float cumulative;
+  float bell;
+};
+
+/// As on the CPU, where its source is named (tensor/kernels/cpu/vector_math-inl.h): relatively exact in both tails.
+__device__ Normal normal_distribution(float x) {
+  const float t = __fdividef(1.0F, fmaf(fabsf(x), 0.35F, 1.0F));
+  const float bell = __expf(x * -0.5F * x);
+  float p = -0.02914607711136341F;
+  p = fmaf(p, t, 0.14397241175174713F);
+  p = fmaf(p, t, -0.2557156980037689F);
+  p = fmaf(p, t, 0.1591757982969284F);
+  p = fmaf(p, t, -0.023110954090952873F);
+  p = fmaf(p, t, 0.1055084690451622F);
+  p = fmaf(p, t, 0.11983275413513184F);
+  p = fmaf(p, t, 0.13986188173294067F);
+  p = fmaf(p, t, 0.13962140679359436F);
+  const float tail = bell * t * p;
+  return {x < 0.0F ? tail : 1.0F - tail, bell};
+}
+
+struct Gelu {
+  static constexpr bool kReadsZ = true;
+  static constexpr bool kReadsY = false;
+  static __device__ float value(float z) { return z * normal_distribution(z).cumulative; }
+  static __device__ float slope(float z, float /*y*/) {
+    constexpr float kInverseRootOf2Pi = 0.398942280F;
+    const Normal normal = normal_distribution(z);
+    return fmaf(z * kInverseRootOf2Pi, normal.bell, normal.cumulative);
+  }
+};
+
+/// (1 + tanh u) / 2 is the logistic function of 2 u, here with u = sqrt(2 / pi) (z + 0.044715 z^3).
+struct GeluTanh {
+  static constexpr bool kReadsZ = true;
+  static constexpr bool kReadsY = false;
+  static constexpr float kTwiceRootOf2OverPi = 1.59576912F;
+  static constexpr float kCubic = 0.044715F * kTwiceRootOf2OverPi;
+
+  static __device__ float gate(float z) {
+    return __fdividef(1.0F, 1.0F + __expf(-z * fmaf(z * z, kCubic, kTwiceRootOf2OverPi)));
+  }
+  static __device__ float value(float z) { return z * gate(z); }
+  static __device__ float slope(float z, float /*y*/) {
+    const float s = gate(z);
+    return fmaf(z * s * (1.0F - s), fmaf(z * z, 3.0F * kCubic, kTwiceRootOf2OverPi), s);
+  }
+};
+
+struct Relu {
+  static constexpr bool kReadsZ = false;
+  static constexpr bool kReadsY = true;
+  static __device__ float value(float z) { return z < 0.0F ? 0.0F : z; }
+  static __device__ float slope(float /*z*/, float y) { return y > 0.0F ? 1.0F : 0.0F; }
+};
+
+struct HyperbolicTangent {
+  static constexpr bool kReadsZ = false;
+  static constexpr bool kReadsY = true;
+  static __device__ float value(float z) { return tanhf(z); }
+  static __device__ float slope(float /*z*/, float y) { return fmaf(-y, y, 1.0F); }
+};
+
+/// Calls function(an activation's functions).
+template <typename Function>
+void with_activation(Activation activation, const Function& function) {
+  switch (activation) {
+    case Activation::none:
+      return function(Identity{});
+    case Activation::gelu:
+      return function(Gelu{});
+    case Activation::gelu_tanh:
+      return function(GeluTanh{});
+    case Activation::relu:
+      return function(Relu{});
+    case Activation::tanh:
+      return function(HyperbolicTangent{});
+  }
+}
+
+// ---- kernels --------------------------------------------------------------------------------------------------------
+
+/// The activation sees z as it is stored, so that backward, which reads it there, fits.
+template <typename Function, typename T, typename B, int kWidth>
+__global__ void __launch_bounds__(kThreads) forward(MatrixOf<T> z, const B* bias, MatrixOf<T> y) {
+  const Place place = place_in<kWidth>(z.rows, z.columns);
+  if (place.count == 0) return;
+  T* z_at = row_of(z, place.row) + place.column;
+  float values[kWidth];
+  load(z_at, place.count, values);
+  if (bias != nullptr) {
+    float biases[kWidth];
+    load(bias + place.column, place.count, biases);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] = rounded<T>(values[i] + biases[i]);
+    if (y.data != z.data) store(values, place.count, z_at);
+  }
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) values[i] = Function::value(values[i]);
+  store(values, place.count, row_of(y, place.row) + place.column);
+}
+
+/// Gradients of z, stored where that is wanted, and to be summed over rows.
+template <typename Function, typename T>
+struct Backward {
+  MatrixOf<const T> dy;
+  MatrixOf<const T> z;
+  MatrixOf<const T> y;
+  MatrixOf<T> dz;
+  bool stores;
+
+  template <int kWidth>
+  __device__ void operator()(std::int64_t row, std::int64_t column, int count, float (&values)[kWidth]) const {
+    load(row_of(dy, row) + column, count, values);
+    float inputs[kWidth] = {};
+    if constexpr (Function::kReadsZ) load(row_of(z, row) + column, count, inputs);
+    float outputs[kWidth] = {};
+    if constexpr (Function::kReadsY) load(row_of(y, row) + column, count, outputs);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] *= Function::slope(inputs[i], outputs[i]);
+    if (stores) store(values, count, row_of(dz, row) + column);
+  }
+};
+
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads) drop(MatrixOf<const T> x, RowNames names, DropoutMask mask, MatrixOf<T> y) {
+  const Place place = place_in<kWidth>(x.rows, x.columns);
+  if (place.count == 0) return;
+  float values[kWidth];
+  load(row_of(x, place.row) + place.column, place.count, values);
+  drop_columns(mask, names.example[place.row], names.position[place.row], place.column, values);
+  store(values, place.count, row_of(y, place.row) + place.column);
+}
+
+template <typename From, typename To, int kWidth>
+__global__ void __launch_bounds__(kThreads) copy_elements(MatrixOf<const From> x, MatrixOf<To> y, bool accumulate) {
+  const Place place = place_in<kWidth>(x.rows, x.columns);
+  if (place.count == 0) return;
+  float values[kWidth];
+  load(row_of(x, place.row) + place.column, place.count, values);
+  To* to = row_of(y, place.row) + place.column;
+  if (accumulate) {
+    float before[kWidth];
+    load(to, place.count, before);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] += before[i];
+  }
+  store(values, place.count, to);
+}
+
+}  // namespace
+
+void CudaKernels::bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) {
+  if (bias.data == nullptr && activation == Activation::none && y.data == z.data) return;
+  const bool in_packs = rows_begin_packs(z) && rows_begin_packs(y) && begins_pack(bias.data);
+  with_activation(activation, [&]<typename Function>(Function) {
+    with_type(z.type, [&]<typename T>(std::type_identity<T>) {
+      with_type(bias.data == nullptr ? z.type : bias.type, [&]<typename B>(std::type_identity<B>) {
+        with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+          launch(forward<Function, T, B, kWidth>, grid_over<kWidth>(z.rows, z.columns), kThreads, 0, stream_, z.as<T>(),
+                 static_cast<const B*>(bias.data), y.as<T>());
+        });
+      });
+    });
+  });
+}
+
+void CudaKernels::bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
+                                           float* d_bias, bool accumulate_bias) {
+  const bool stores = activation != Activation::none || dz.data != dy.data;
+  if (d_bias == nullptr && !stores) return;
+  const ColumnSums sums(stream_, memory_, dy.rows, dy.columns, d_bias, accumulate_bias);
+  with_activation(activation, [&]<typename Function>(Function) {
+    const bool in_packs = rows_begin_packs(dy) && rows_begin_packs(dz) && (!Function::kReadsZ || rows_begin_packs(z)) &&
+                          (!Function::kReadsY || rows_begin_packs(y));
+    with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
+      const Backward<Function, T> backward{dy.as<T>(), z.as<T>(), y.as<T>(), dz.as<T>(), stores};
+      with_width(in_packs,
+                 [&]<int kWidth>(std::integral_constant<int, kWidth>) { sums.add_up<kWidth>(backward, dy.rows); });
+    });
+  });
+  sums.finish();
+}
+
+void CudaKernels::dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) {
+  if (!dropout.active()) {
+    copy(x, y, false);
+    return;
+  }
+  with_type(x.type, [&]<typename T>(std::type_identity<T>) {
+    with_width(rows_begin_packs(x) && rows_begin_packs(y), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+      launch(drop<T, kWidth>, grid_over<kWidth>(x.rows, x.columns), kThreads, 0, stream_, x.as<T>(), names,
+             mask_of(dropout), y.as<T>());
+    });
+  });
+}
+
+void CudaKernels::copy(ConstRows x, Rows y, bool accumulate) {
+  if (!accumulate && x.data == y.data && x.type == y.type) return;
+  if (x.stride == x.columns && y.stride == y.columns) {
+    x = joined(x);
+    y = joined(y);
+  }
+  with_type(x.type, [&]<typename From>(std::type_identity<From>) {
+    with_type(y.type, [&]<typename To>(std::type_identity<To>) {
+      with_width(rows_begin_packs(x) && rows_begin_packs(y), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+        launch(copy_elements<From, To, kWidth>, grid_over<kWidth>(x.rows, x.columns), kThreads, 0, stream_,
+               x.as<From>(), y.as<To>(), accumulate);
+      });
+    });
+  });
+}
+
+void CudaKernels::clear(void* data, std::int64_t bytes) {
+  if (bytes > 0) check_cuda(cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), stream_), "cudaMemsetAsync");
+}
+
+}  // namespace temper

@@ -1,0 +1,432 @@
+// Layer norm with what stands around it in an encoder: dropout and the residual sum before it. A row is read once: a
+// warp (or, where it is wide, a block) keeps it in registers. Rows that do not begin on 16 bytes, or are wider than
+// that, are read again for every pass.
+//
+// The statistics are those of the sum as it is stored, so that backward, which reads it there, fits.
+#include <cstdint>
+#include <type_traits>
+
+#include "tensor/kernels/cuda/block_sum.cuh"
+#include "tensor/kernels/cuda/column_sums.cuh"
+#include "tensor/kernels/cuda/cuda_kernels.h"
+#include "tensor/kernels/cuda/element.cuh"
+#include "tensor/kernels/cuda/launch.cuh"
+#include "tensor/kernels/cuda/row_dropout.cuh"
+
+namespace temper {
+namespace {
+
+template <typename T>
+struct Forward {
+  MatrixOf<const T> x;
+  MatrixOf<const T> residual;
+  RowNames names;
+  DropoutMask mask;
+  const float* weight;
+  const float* bias;
+  float epsilon;
+  MatrixOf<T> y;
+  MatrixOf<T> sum;
+  float* mean;
+  float* rstd;
+};
+
+template <typename T>
+struct Backward {
+  MatrixOf<const T> dy;
+  MatrixOf<const T> sum;
+  const float* mean;
+  const float* rstd;
+  const float* weight;
+  RowNames names;
+  DropoutMask mask;
+  MatrixOf<T> dx;
+  MatrixOf<T> d_residual;
+  bool accumulate_residual;
+};
+
+/// Over the kTeam threads that share a row: a warp, or a block.
+template <int kTeam>
+__device__ float sum_of_team(float value) {
+  if constexpr (kTeam == kWarp) return over_warp(Sum{}, value);
+  return over_block<kTeam>(Sum{}, value);
+}
+
+/// dropout(x) + residual, rounded.
+template <typename T, int kWidth>
+__device__ void load_sum(const Forward<T>& of, std::int64_t row, std::int64_t column, float (&values)[kWidth]) {
+  load(row_of(of.x, row) + column, kWidth, values);
+  if (of.mask.threshold != 0) {
+    drop_columns(of.mask, of.names.example[row], of.names.position[row], column, values);
+  }
+  if (of.residual.data != nullptr) {
+    float residuals[kWidth];
+    load(row_of(of.residual, row) + column, kWidth, residuals);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] += residuals[i];
+  }
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) values[i] = rounded<T>(values[i]);
+}
+
+template <typename T>
+__device__ void store_statistics(const Forward<T>& of, std::int64_t row, float mean, float rstd) {
+  if (of.mean != nullptr) of.mean[row] = mean;
+  if (of.rstd != nullptr) of.rstd[row] = rstd;
+}
+
+/// Writes what comes of d_sum, the gradient of the sum, of kWidth columns.
+template <typename T, int kWidth>
+__device__ void store_gradients(const Backward<T>& of, std::int64_t row, std::int64_t column, float (&d_sum)[kWidth]) {
+  if (of.d_residual.data != nullptr) {
+    T* to = row_of(of.d_residual, row) + column;
+    float values[kWidth] = {};
+    if (of.accumulate_residual) load(to, kWidth, values);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] += d_sum[i];
+    store(values, kWidth, to);
+  }
+  if (of.dx.data != nullptr) {
+    if (of.mask.threshold != 0) {
+      drop_columns(of.mask, of.names.example[row], of.names.position[row], column, d_sum);
+    }
+    store(d_sum, kWidth, row_of(of.dx, row) + column);
+  }
+}
+
+// ---- rows in registers ----------------------------------------------------------------------------------------------
+
+/// kTeam threads a row, each with kPacks packs of it.
+template <typename T, int kTeam, int kPacks>
+__global__ void __launch_bounds__(kThreads) forward_in_registers(Forward<T> of) {
+  const int member = static_cast<int>(threadIdx.x) % kTeam;
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * (kThreads / kTeam) + threadIdx.x / kTeam;
+  if (row >= of.x.rows) return;  // the whole team
+  const std::int64_t columns = of.x.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+
+  Pack<T> kept[kPacks] = {};
+  float total = 0.0F;
+#pragma unroll
+  for (int p = 0; p < kPacks; ++p) {
+    const std::int64_t column = static_cast<std::int64_t>(p * kTeam + member) * kPack;
+    if (column < columns) {
+      float values[kPack];
+      load_sum(of, row, column, values);
+      kept[p] = packed<T>(values);
+      if (of.sum.data != nullptr) store_pack(kept[p], row_of(of.sum, row) + column);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) total += values[i];
+    }
+  }
+  const float mean = sum_of_team<kTeam>(total) * inverse_columns;
+
+  float squares = 0.0F;
+#pragma unroll
+  for (int p = 0; p < kPacks; ++p) {
+    if ((p * kTeam + member) * kPack < columns) {
+      float values[kPack];
+      unpack(kept[p], values);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) squares = fmaf(values[i] - mean, values[i] - mean, squares);
+    }
+  }
+  const float rstd = 1.0F / sqrtf(fmaf(sum_of_team<kTeam>(squares), inverse_columns, of.epsilon));
+
+#pragma unroll
+  for (int p = 0; p < kPacks; ++p) {
+    const std::int64_t column = static_cast<std::int64_t>(p * kTeam + member) * kPack;
+    if (column < columns) {
+      float values[kPack];
+      float weights[kPack];
+      float biases[kPack];
+      unpack(kept[p], values);
+      load(of.weight + column, kPack, weights);
+      load(of.bias + column, kPack, biases);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) values[i] = fmaf((values[i] - mean) * rstd, weights[i], biases[i]);
+      store(values, kPack, row_of(of.y, row) + column);
+    }
+  }
+  if (member == 0) store_statistics(of, row, mean, rstd);
+}
+
+/// Adds up the sums of the teams of a block, each thread's being those of its columns, and writes them.
+template <int kTeam, int kPacks>
+__device__ void store_partial(const float (&sums)[kPacks][kPack], std::int64_t columns, float* partial) {
+  const int member = static_cast<int>(threadIdx.x) % kTeam;
+  float* to = partial + blockIdx.x * columns;
+  if constexpr (kTeam == kThreads) {
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      const std::int64_t column = static_cast<std::int64_t>(p * kTeam + member) * kPack;
+      if (column < columns) store(sums[p], kPack, to + column);
+    }
+  } else {
+    constexpr int kTeams = kThreads / kTeam;
+    constexpr int kColumns = kTeam * kPack;
+    __shared__ float sums_of[kTeams][kColumns];
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) sums_of[threadIdx.x / kTeam][member * kPack + i] = sums[p][i];
+      __syncthreads();
+      for (int own = static_cast<int>(threadIdx.x); own < kColumns; own += kThreads) {
+        float total = 0.0F;
+#pragma unroll
+        for (int team = 0; team < kTeams; ++team) total += sums_of[team][own];
+        if (p * kColumns + own < columns) to[p * kColumns + own] = total;
+      }
+      __syncthreads();
+    }
+  }
+}
+
+/// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd. A block has
+/// rows_each rows; what it sums over them goes to d_weight and d_bias [blocks, columns], each of which may be null.
+template <typename T, int kTeam, int kPacks>
+__global__ void __launch_bounds__(kThreads)
+    backward_in_registers(Backward<T> of, std::int64_t rows_each, float* d_weight, float* d_bias) {
+  constexpr int kTeams = kThreads / kTeam;
+  const int member = static_cast<int>(threadIdx.x) % kTeam;
+  const std::int64_t columns = of.dy.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * rows_each;
+  const std::int64_t end = begin + rows_each < of.dy.rows ? begin + rows_each : of.dy.rows;
+  const bool propagates = of.dx.data != nullptr || of.d_residual.data != nullptr;
+
+  float weight_sums[kPacks][kPack] = {};
+  float bias_sums[kPacks][kPack] = {};
+  for (std::int64_t row = begin + threadIdx.x / kTeam; row < end; row += kTeams) {
+    const float mean = of.mean[row];
+    const float rstd = of.rstd[row];
+    Pack<T> kept_dy[kPacks] = {};
+    Pack<T> kept_sum[kPacks] = {};
+    float total = 0.0F;
+    float normal_total = 0.0F;
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      const std::int64_t column = static_cast<std::int64_t>(p * kTeam + member) * kPack;
+      if (column < columns) {
+        kept_dy[p] = load_pack(row_of(of.dy, row) + column);
+        kept_sum[p] = load_pack(row_of(of.sum, row) + column);
+        float dy[kPack];
+        float normal[kPack];
+        float weights[kPack];
+        unpack(kept_dy[p], dy);
+        unpack(kept_sum[p], normal);
+        load(of.weight + column, kPack, weights);
+#pragma unroll
+        for (int i = 0; i < kPack; ++i) {
+          normal[i] = (normal[i] - mean) * rstd;
+          const float g = dy[i] * weights[i];
+          total += g;
+          normal_total = fmaf(g, normal[i], normal_total);
+          weight_sums[p][i] = fmaf(dy[i], normal[i], weight_sums[p][i]);
+          bias_sums[p][i] += dy[i];
+        }
+      }
+    }
+    if (!propagates) continue;
+    const float mean_g = sum_of_team<kTeam>(total) * inverse_columns;
+    const float mean_normal_g = sum_of_team<kTeam>(normal_total) * inverse_columns;
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      const std::int64_t column = static_cast<std::int64_t>(p * kTeam + member) * kPack;
+      if (column < columns) {
+        float values[kPack];
+        float normal[kPack];
+        float weights[kPack];
+        unpack(kept_dy[p], values);
+        unpack(kept_sum[p], normal);
+        load(of.weight + column, kPack, weights);
+#pragma unroll
+        for (int i = 0; i < kPack; ++i) {
+          normal[i] = (normal[i] - mean) * rstd;
+          values[i] = rstd * fmaf(-normal[i], mean_normal_g, fmaf(values[i], weights[i], -mean_g));
+        }
+        store_gradients(of, row, column, values);
+      }
+    }
+  }
+  if (d_weight != nullptr) store_partial<kTeam>(weight_sums, columns, d_weight);
+  if (d_bias != nullptr) store_partial<kTeam>(bias_sums, columns, d_bias);
+}
+
+// ---- any rows -------------------------------------------------------------------------------------------------------
+
+/// A block a row. The sum lies meanwhile where it is wanted, or else in y, as rounded as it would be there.
+template <typename T>
+__global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
+  const std::int64_t row = blockIdx.x;
+  const std::int64_t columns = of.x.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+  T* y = row_of(of.y, row);
+  T* sum = of.sum.data != nullptr ? row_of(of.sum, row) : y;
+  float total = 0.0F;
+  for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
+    float value[1];
+    load_sum(of, row, column, value);
+    write(value[0], sum + column);
+    total += value[0];
+  }
+  const float mean = over_block<kThreads>(Sum{}, total) * inverse_columns;
+  float squares = 0.0F;
+  for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
+    const float difference = read(sum + column) - mean;
+    squares = fmaf(difference, difference, squares);
+  }
+  const float rstd = 1.0F / sqrtf(fmaf(over_block<kThreads>(Sum{}, squares), inverse_columns, of.epsilon));
+  for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
+    write(fmaf((read(sum + column) - mean) * rstd, of.weight[column], of.bias[column]), y + column);
+  }
+  if (threadIdx.x == 0) store_statistics(of, row, mean, rstd);
+}
+
+/// A block a row; the gradients of weight and bias are summed elsewhere.
+template <typename T>
+__global__ void __launch_bounds__(kThreads) backward_any(Backward<T> of) {
+  const std::int64_t row = blockIdx.x;
+  const std::int64_t columns = of.dy.columns;
+  const float inverse_columns = 1.0F / static_cast<float>(columns);
+  const T* dy = row_of(of.dy, row);
+  const T* sum = row_of(of.sum, row);
+  const float mean = of.mean[row];
+  const float rstd = of.rstd[row];
+  float total = 0.0F;
+  float normal_total = 0.0F;
+  for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
+    const float g = read(dy + column) * of.weight[column];
+    total += g;
+    normal_total = fmaf(g, (read(sum + column) - mean) * rstd, normal_total);
+  }
+  const float mean_g = over_block<kThreads>(Sum{}, total) * inverse_columns;
+  const float mean_normal_g = over_block<kThreads>(Sum{}, normal_total) * inverse_columns;
+  for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
+    const float normal = (read(sum + column) - mean) * rstd;
+    float d_sum[1] = {rstd * fmaf(-normal, mean_normal_g, fmaf(read(dy + column), of.weight[column], -mean_g))};
+    store_gradients(of, row, column, d_sum);
+  }
+}
+
+/// Terms of the gradient of the bias.
+template <typename T>
+struct BiasTerm {
+  MatrixOf<const T> dy;
+
+  template <int kWidth>
+  __device__ void operator()(std::int64_t row, std::int64_t column, int count, float (&values)[kWidth]) const {
+    load(row_of(dy, row) + column, count, values);
+  }
+};
+
+/// Terms of the gradient of the weight.
+template <typename T>
+struct WeightTerm {
+  MatrixOf<const T> dy;
+  MatrixOf<const T> sum;
+  const float* mean;
+  const float* rstd;
+
+  template <int kWidth>
+  __device__ void operator()(std::int64_t row, std::int64_t column, int count, float (&values)[kWidth]) const {
+    float sums[kWidth];
+    load(row_of(dy, row) + column, count, values);
+    load(row_of(sum, row) + column, count, sums);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) values[i] *= (sums[i] - mean[row]) * rstd[row];
+  }
+};
+
+// ---- which ----------------------------------------------------------------------------------------------------------
+
+template <int kNumber>
+using Constant = std::integral_constant<int, kNumber>;
+
+/// Calls function(team, packs) with the numbers of threads a row and packs a thread that keep a row in registers. False
+/// if there are none.
+template <typename Function>
+bool with_team(std::int64_t columns, const Function& function) {
+  const std::int64_t packs = columns / kPack;
+  if (columns % kPack != 0) return false;
+  switch (parts(packs, kWarp)) {
+    case 1:
+      function(Constant<kWarp>{}, Constant<1>{});
+      return true;
+    case 2:
+      function(Constant<kWarp>{}, Constant<2>{});
+      return true;
+    case 3:
+      function(Constant<kWarp>{}, Constant<3>{});
+      return true;
+    case 4:
+      function(Constant<kWarp>{}, Constant<4>{});
+      return true;
+    default:
+      break;
+  }
+  switch (parts(packs, kThreads)) {
+    case 1:
+      function(Constant<kThreads>{}, Constant<1>{});
+      return true;
+    case 2:
+      function(Constant<kThreads>{}, Constant<2>{});
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void CudaKernels::layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
+                                     const float* weight, const float* bias, float epsilon, Rows y, Rows sum,
+                                     float* mean, float* rstd) {
+  const bool in_packs = rows_begin_packs(x) && rows_begin_packs(residual) && rows_begin_packs(y) &&
+                        rows_begin_packs(sum) && begins_pack(weight) && begins_pack(bias);
+  with_type(x.type, [&]<typename T>(std::type_identity<T>) {
+    const Forward<T> of{x.as<T>(), residual.as<T>(), names,     mask_of(dropout), weight,
+                        bias,      epsilon,          y.as<T>(), sum.as<T>(),      mean,
+                        rstd};
+    const auto in_registers = [&]<int kTeam, int kPacks>(Constant<kTeam>, Constant<kPacks>) {
+      launch(forward_in_registers<T, kTeam, kPacks>, dim3(parts(x.rows, kThreads / kTeam)), kThreads, 0, stream_, of);
+    };
+    if (in_packs && with_team(x.columns, in_registers)) return;
+    launch(forward_any<T>, dim3(static_cast<unsigned>(x.rows)), kThreads, 0, stream_, of);
+  });
+}
+
+void CudaKernels::layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd,
+                                      const float* weight, RowNames names, const Dropout& dropout, Rows dx,
+                                      Rows d_residual, bool accumulate_residual, float* d_weight,
+                                      bool accumulate_weight, float* d_bias, bool accumulate_bias) {
+  const ColumnSums weight_sums(stream_, memory_, dy.rows, dy.columns, d_weight, accumulate_weight);
+  const ColumnSums bias_sums(stream_, memory_, dy.rows, dy.columns, d_bias, accumulate_bias);
+  const bool sums_in_packs = rows_begin_packs(dy) && rows_begin_packs(sum);
+  const bool in_packs = sums_in_packs && rows_begin_packs(dx) && rows_begin_packs(d_residual) && begins_pack(weight);
+  with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
+    const Backward<T> of{
+        dy.as<T>(),         sum.as<T>(),        mean, rstd, weight, names, mask_of(dropout), dx.as<T>(),
+        d_residual.as<T>(), accumulate_residual};
+    const auto in_registers = [&]<int kTeam, int kPacks>(Constant<kTeam>, Constant<kPacks>) {
+      const RowRanges ranges(dy.rows);
+      launch(backward_in_registers<T, kTeam, kPacks>, dim3(ranges.count), kThreads, 0, stream_, of, ranges.rows_each,
+             weight_sums.partial(), bias_sums.partial());
+    };
+    if (in_packs && with_team(dy.columns, in_registers)) return;
+    // The sums first: dx may lie where dy does.
+    with_width(sums_in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+      if (d_weight != nullptr) {
+        weight_sums.add_up<kWidth>(WeightTerm<T>{dy.as<T>(), sum.as<T>(), mean, rstd}, dy.rows);
+      }
+      if (d_bias != nullptr) bias_sums.add_up<kWidth>(BiasTerm<T>{dy.as<T>()}, dy.rows);
+    });
+    if (dx.data != nullptr || d_residual.data != nullptr) {
+      launch(backward_any<T>, dim3(static_cast<unsigned>(dy.rows)), kThreads, 0, stream_, of);
+    }
+  });
+  weight_sums.finish();
+  bias_sums.finish();
+}
+
+}  // namespace temper

@@ -1,0 +1,116 @@
+// Sums of whole arrays with each other, and of their squares.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/kernels/cuda/block_sum.cuh"
+#include "tensor/kernels/cuda/cuda_kernels.h"
+#include "tensor/kernels/cuda/element.cuh"
+#include "tensor/kernels/cuda/launch.cuh"
+#include "tensor/kernels/cuda/scratch.h"
+
+namespace temper {
+namespace {
+
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) add_arrays(const float* a, const float* b, float* out, std::int64_t n) {
+  const Place place = place_in<kWidth>(1, n);
+  if (place.count == 0) return;
+  float left[kWidth];
+  float right[kWidth];
+  load(a + place.column, place.count, left);
+  load(b + place.column, place.count, right);
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) left[i] += right[i];
+  store(left, place.count, out + place.column);
+}
+
+/// A tree that travels with the launch.
+struct SmallTree {
+  static constexpr std::size_t kMostInputs = 64;
+  const float* inputs[kMostInputs];
+  TreeStep postfix[2 * kMostInputs];
+  unsigned steps;
+};
+
+/// A tree in memory of the device.
+struct LargeTree {
+  const float* const* inputs;
+  const TreeStep* postfix;
+  unsigned steps;
+};
+
+/// Each thread works the whole tree out for one element. Of the open sums the last is in a register.
+template <typename Tree>
+__global__ void __launch_bounds__(kThreads) add_along_tree(Tree tree, float* out, std::int64_t n) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= n) return;
+  float open[Kernels::kMostTreeDepth];
+  int depth = 0;
+  float last = 0.0F;
+  unsigned next = 0;
+  for (unsigned step = 0; step < tree.steps; ++step) {
+    if (tree.postfix[step] == TreeStep::input) {
+      open[depth++] = last;
+      last = tree.inputs[next++][i];
+    } else {
+      last = open[--depth] + last;
+    }
+  }
+  out[i] = last;
+}
+
+/// A block a chunk.
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) square_sums(const float* x, std::int64_t chunk, double* sums) {
+  const float* from = x + blockIdx.x * chunk;
+  double sum = 0.0;
+  for (std::int64_t i = static_cast<std::int64_t>(threadIdx.x) * kWidth; i < chunk; i += kThreads * kWidth) {
+    float values[kWidth];
+    load(from + i, chunk - i < kWidth ? static_cast<int>(chunk - i) : kWidth, values);
+#pragma unroll
+    for (int j = 0; j < kWidth; ++j) sum = fma(static_cast<double>(values[j]), static_cast<double>(values[j]), sum);
+  }
+  sum = over_block<kThreads>(Sum{}, sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+}  // namespace
+
+void CudaKernels::add(const float* a, const float* b, float* out, std::int64_t n) {
+  const bool in_packs = begins_pack(a) && begins_pack(b) && begins_pack(out);
+  with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+    launch(add_arrays<kWidth>, grid_over<kWidth>(1, n), kThreads, 0, stream_, a, b, out, n);
+  });
+}
+
+void CudaKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
+                           std::int64_t n) {
+  const auto steps = static_cast<unsigned>(postfix.size());
+  if (inputs.size() <= SmallTree::kMostInputs && postfix.size() <= 2 * SmallTree::kMostInputs) {
+    SmallTree tree{};
+    std::copy(inputs.begin(), inputs.end(), tree.inputs);
+    std::copy(postfix.begin(), postfix.end(), tree.postfix);
+    tree.steps = steps;
+    launch(add_along_tree<SmallTree>, grid_over<1>(1, n), kThreads, 0, stream_, tree, out, n);
+    return;
+  }
+  // From memory that is not pinned the copies are made, as far as the host is concerned, before the calls return.
+  const DeviceScratch<const float*> device_inputs(memory_, static_cast<std::int64_t>(inputs.size()));
+  const DeviceScratch<TreeStep> device_postfix(memory_, steps);
+  check_cuda(cudaMemcpyAsync(device_inputs.data(), inputs.data(), inputs.size_bytes(), cudaMemcpyHostToDevice, stream_),
+             "cudaMemcpyAsync");
+  check_cuda(
+      cudaMemcpyAsync(device_postfix.data(), postfix.data(), postfix.size_bytes(), cudaMemcpyHostToDevice, stream_),
+      "cudaMemcpyAsync");
+  launch(add_along_tree<LargeTree>, grid_over<1>(1, n), kThreads, 0, stream_,
+         LargeTree{device_inputs.data(), device_postfix.data(), steps}, out, n);
+}
+
+void CudaKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
+  with_width(begins_pack(x) && chunk % kPack == 0, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+    launch(square_sums<kWidth>, dim3(static_cast<unsigned>(chunks)), kThreads, 0, stream_, x, chunk, sums);
+  });
+}
+
+}  // namespace temper

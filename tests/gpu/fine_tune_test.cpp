@@ -1,0 +1,159 @@
+// Whole optimizer steps on GPUs, on any number of ranks: f32 against PyTorch and the CPU, bf16 against f32, and the same
+// bits again.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "comm/nccl_communicator.h"
+#include "data/sampler.h"
+#include "model/freezing.h"
+#include "runtime/training_step.h"
+#include "tensor/cuda_device.h"
+#include "tensor/host_copy.h"
+#include "tests/model_fixture.h"
+#include "tests/shared_data.h"
+#include "tests/world.h"
+
+namespace temper {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::values_of;
+using Weights = std::map<std::string, std::vector<float>>;
+
+/// Sequences [begin, end) of a batch.
+Batch sequences_of(const Batch& whole, std::size_t begin, std::size_t end) {
+  Batch part;
+  part.target_width = whole.target_width;
+  for (std::size_t s = begin; s < end; ++s) {
+    const auto first = static_cast<std::size_t>(whole.sequence_starts[s]);
+    const auto last = static_cast<std::size_t>(whole.sequence_starts[s + 1]);
+    part.ids.insert(part.ids.end(), whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
+                    whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
+    part.types.insert(part.types.end(), last - first, 0);
+    for (std::size_t t = first; t < last; ++t) part.positions.push_back(static_cast<std::int32_t>(t - first));
+    part.sequence_starts.push_back(static_cast<std::int32_t>(part.ids.size()));
+    part.examples.push_back(whole.examples[s]);
+    part.classes.push_back(whole.classes[s]);
+  }
+  return part;
+}
+
+struct Setting {
+  DType activations = DType::f32;
+  SumOrder sum_order = SumOrder::fixed;
+  bool nccl = true;
+  double dropout = 0.0;
+};
+
+class GpuFineTune : public testing::Test {
+ protected:
+  static constexpr int kGrains = 3;
+
+  /// Five steps on the fixture, one sequence a grain, on all ranks. The trained weights.
+  Weights fine_tune(const std::string& name, Device& device, const Setting& setting) {
+    ModelFixture fixture(testing_support::shared_directory() / "fixtures/models" / name);
+    fixture.config.hidden_dropout = static_cast<float>(setting.dropout);
+    fixture.config.attention_dropout = static_cast<float>(setting.dropout);
+    const auto model = fixture.load(device);
+    apply_freezing(*model, testing_support::frozen_patterns(name));
+    std::unique_ptr<NcclCommunicator> nccl;
+    if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && setting.nccl && world_.size() > 1)
+      nccl = make_nccl_communicator(world_, *cuda);
+
+    TrainingStepSettings settings;
+    settings.grains = kGrains;
+    settings.clip_norm = 1.0;
+    settings.loss.task = fixture.request.task;
+    settings.optimizer.weight_decay = 0.01;
+    settings.rate_factors.assign(model->parameters().all().size(), 1.0);
+    settings.activations = setting.activations;
+    settings.buckets.nccl = nccl.get();
+    settings.buckets.sum_order = setting.sum_order;
+    TrainingStep step(*model, device, world_, settings);
+    const TreeNode own = step.buckets().own_grains();
+    for (std::int64_t number = 0; number < 5; ++number) {
+      Step batch;
+      for (int grain = own.begin; grain < own.end; ++grain) {
+        const auto g = static_cast<std::size_t>(grain);
+        batch.grains.push_back({sequences_of(fixture.batch, g, g + 1)});
+      }
+      outcome_ = step.run(batch, number, 1e-3, {});
+    }
+    Weights weights;
+    for (const Parameter& parameter : model->parameters().all()) {
+      if (!parameter.trainable()) continue;
+      const HostCopy value(device, parameter.variable.value());
+      weights[parameter.name].assign(value.values().begin(), value.values().end());
+    }
+    step.release_values();
+    return weights;
+  }
+  Weights on_gpu(const std::string& name, const Setting& setting) { return fine_tune(name, *gpu_, setting); }
+
+  static void expect_close(const Weights& actual, const Weights& expected, double tolerance) {
+    ASSERT_EQ(actual.size(), expected.size());
+    for (const auto& [name, values] : expected)
+      for (std::size_t i = 0; i < values.size(); ++i)
+        ASSERT_NEAR(actual.at(name)[i], values[i], tolerance) << name << " at " << i;
+  }
+
+  Communicator& world_ = world_communicator();
+  std::unique_ptr<CudaDevice> gpu_ = make_cuda_device(world_.topology().local_rank);
+  StepOutcome outcome_;
+};
+
+TEST_F(GpuFineTune, MatchesPyTorchOnAnyNumberOfRanks) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
+  Weights expected;
+  const SafetensorsFile after(folder / "after_steps.safetensors");
+  for (const auto& [name, view] : after.tensors()) expected[name] = values_of<float>(view);
+  for (const bool nccl : {true, false})
+    for (const SumOrder order : {SumOrder::fixed, SumOrder::library})
+      expect_close(on_gpu("bert-frozen", {DType::f32, order, nccl, 0.0}), expected, 1e-4);
+}
+
+TEST_F(GpuFineTune, DropsOutWhatTheCpuDropsOut) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
+  const auto cpu = make_cpu_device();
+  const Weights expected = fine_tune("bert-classification", *cpu, {DType::f32, SumOrder::fixed, false, 0.3});
+  const double loss = outcome_.loss;
+  const Weights actual = on_gpu("bert-classification", {DType::f32, SumOrder::fixed, true, 0.3});
+  EXPECT_NEAR(outcome_.loss, loss, 1e-4 * loss);
+  expect_close(actual, expected, 1e-4);
+}
+
+TEST_F(GpuFineTune, GivesTheSameBitsAgain) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
+  for (const DType activations : {DType::f32, DType::bf16}) {
+    const Setting setting{activations, SumOrder::fixed, true, 0.1};
+    const Weights first = on_gpu("bert-classification", setting);
+    EXPECT_TRUE(on_gpu("bert-classification", setting) == first) << name_of(activations);
+    // Through the host the sums follow the same tree.
+    EXPECT_TRUE(on_gpu("bert-classification", {activations, SumOrder::fixed, false, 0.1}) == first);
+  }
+}
+
+TEST_F(GpuFineTune, InBf16StaysNearF32) {
+  for (const std::string name : {"bert-classification", "roberta-classification", "distilbert-classification"}) {
+    TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + name);
+    const Weights exact = on_gpu(name, {});
+    const double loss = outcome_.loss;
+    const Weights rounded = on_gpu(name, {DType::bf16, SumOrder::fixed, true, 0.0});
+    // 8 bits of mantissa: a loss of the order of 1 moves by less than a hundredth.
+    EXPECT_NEAR(outcome_.loss, loss, 1e-2 * (1.0 + loss)) << name;
+    // Five steps of at most 1e-3 each: most elements go the same way, none goes further than twice all of them.
+    expect_close(rounded, exact, 1e-2);
+    double same_way = 0.0;
+    double all = 0.0;
+    for (const auto& [parameter, values] : exact)
+      for (std::size_t i = 0; i < values.size(); ++i, all += 1.0)
+        same_way += std::abs(rounded.at(parameter)[i] - values[i]) < 1e-3 ? 1.0 : 0.0;
+    EXPECT_GE(same_way, 0.95 * all) << name;
+  }
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,251 @@
+#include <numeric>
+
+#include "tests/gpu/gpu_testing.h"
+
+namespace temper {
+namespace {
+
+constexpr float kEpsilon = 1e-5F;
+const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+
+/// The sizes of all kernels, and one for each number of packs that a thread of this one may keep, and beyond.
+std::vector<MatrixSize> sizes() {
+  std::vector<MatrixSize> result(kSizes);
+  for (const std::int64_t columns : {256, 520, 768, 1032, 2056, 4104}) result.push_back({3, columns});
+  return result;
+}
+
+class GpuLayerNormTest : public GpuActivationsTest {
+ protected:
+  TwinMatrix random(MatrixSize size, unsigned seed, Lie lie = Lie::packed) {
+    return TwinMatrix::random(gpu(), type(), size.rows, size.columns, seed, lie);
+  }
+  TwinMatrix empty(MatrixSize size, Lie lie = Lie::packed) { return {gpu(), type(), size.rows, size.columns, lie}; }
+  TwinMatrix parameters(std::int64_t columns, unsigned seed) {
+    return TwinMatrix::random(gpu(), DType::f32, 1, columns, seed);
+  }
+  TwinMatrix statistics(std::int64_t rows) { return {gpu(), DType::f32, 1, rows}; }
+};
+TEMPER_FOR_EACH_TYPE(GpuLayerNormTest);
+
+/// Names of rows for dropout.
+struct Names {
+  TwinArray<std::uint32_t> examples;
+  TwinArray<std::uint32_t> positions;
+
+  Names(Device& gpu, std::int64_t rows) : examples(gpu, counted(rows, 100)), positions(gpu, counted(rows, 3)) {}
+  [[nodiscard]] RowNames cpu() { return {examples.cpu(), positions.cpu()}; }
+  [[nodiscard]] RowNames gpu() const { return {examples.gpu(), positions.gpu()}; }
+
+ private:
+  static std::vector<std::uint32_t> counted(std::int64_t rows, std::uint32_t first) {
+    std::vector<std::uint32_t> names(static_cast<std::size_t>(rows));
+    std::iota(names.begin(), names.end(), first);
+    return names;
+  }
+};
+
+TEST_P(GpuLayerNormTest, ForwardMatchesCpu) {
+  for (const MatrixSize size : sizes()) {
+    Names names(gpu(), size.rows);
+    auto weight = parameters(size.columns, 3);
+    auto bias = parameters(size.columns, 4);
+    for (const Lie lie : kLies) {
+      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+        for (const bool with_residual : {false, true}) {
+          auto x = random(size, 1, lie);
+          auto residual = random(size, 2, lie);
+          auto y = empty(size, lie);
+          auto sum = empty(size, lie);
+          auto mean = statistics(size.rows);
+          auto rstd = statistics(size.rows);
+          on_cpu().layer_norm_forward(x.cpu(), with_residual ? ConstRows(residual.cpu()) : ConstRows{}, names.cpu(),
+                                      dropout, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), sum.cpu(),
+                                      mean.cpu().data, rstd.cpu().data);
+          // The statistics are those of the sum as it is stored.
+          sum.round();
+          on_cpu().layer_norm_forward(sum.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(),
+                                      sum.cpu(), mean.cpu().data, rstd.cpu().data);
+          on_gpu().layer_norm_forward(x.gpu(), with_residual ? ConstRows(residual.gpu()) : ConstRows{}, names.gpu(),
+                                      dropout, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), sum.gpu(),
+                                      mean.gpu_floats(), rstd.gpu_floats());
+          sum.expect_agreement(gpu(), tolerance(1e-6));
+          // One column has no variance: what rounding made of the sum would be all there is.
+          if (size.columns > 1) y.expect_agreement(gpu(), tolerance(5e-6));
+          mean.expect_agreement(gpu(), tolerance(5e-6));
+          rstd.expect_agreement(gpu(), tolerance(5e-6));
+
+          auto y_alone = empty(size, lie);
+          on_gpu().layer_norm_forward(x.gpu(), with_residual ? ConstRows(residual.gpu()) : ConstRows{}, names.gpu(),
+                                      dropout, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y_alone.gpu(), {},
+                                      nullptr, nullptr);
+          EXPECT_EQ(y_alone.gpu_block(gpu()), y.gpu_block(gpu()));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GpuLayerNormTest, StatisticsAreThoseOfTheStoredSum) {
+  const MatrixSize size{5, 384};
+  auto x = random(size, 1);
+  auto residual = random(size, 2);
+  auto weight = parameters(size.columns, 3);
+  auto bias = parameters(size.columns, 4);
+  for (const Lie lie : {Lie::packed, Lie::askew}) {
+    auto y = empty(size, lie);
+    auto sum = empty(size);
+    auto mean = statistics(size.rows);
+    auto rstd = statistics(size.rows);
+    on_gpu().layer_norm_forward(x.gpu(), residual.gpu(), {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon,
+                                y.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats());
+    const std::vector<float> stored = sum.gpu_block(gpu());
+    std::copy_n(stored.begin(), size.rows * size.columns, &sum(0, 0));
+    on_cpu().layer_norm_forward(sum.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), sum.cpu(),
+                                mean.cpu().data, rstd.cpu().data);
+    mean.expect_agreement(gpu(), 2e-6);
+    rstd.expect_agreement(gpu(), 2e-6);
+  }
+}
+
+TEST_P(GpuLayerNormTest, SumMayBeTheInput) {
+  for (const MatrixSize size : {MatrixSize{3, 33}, MatrixSize{3, 48}}) {
+    auto x = random(size, 1);
+    auto y = empty(size);
+    auto weight = parameters(size.columns, 3);
+    auto bias = parameters(size.columns, 4);
+    auto mean = statistics(size.rows);
+    auto rstd = statistics(size.rows);
+    on_cpu().layer_norm_forward(x.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), x.cpu(),
+                                mean.cpu().data, rstd.cpu().data);
+    on_gpu().layer_norm_forward(x.gpu(), {}, {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), x.gpu(),
+                                mean.gpu_floats(), rstd.gpu_floats());
+    x.expect_agreement(gpu(), 0.0);
+    y.expect_agreement(gpu(), tolerance(2e-6));
+  }
+}
+
+TEST_P(GpuLayerNormTest, FarFromZeroTheVarianceIsStillExact) {
+  if (type() != DType::f32) GTEST_SKIP() << "bf16 has no digits for it";
+  const MatrixSize size{3, 384};
+  auto x = random(size, 1);
+  for (std::int64_t row = 0; row < size.rows; ++row) {
+    for (std::int64_t column = 0; column < size.columns; ++column) x(row, column) += 1000.0F;
+  }
+  x.upload(gpu());
+  auto y = empty(size);
+  auto weight = parameters(size.columns, 3);
+  auto bias = parameters(size.columns, 4);
+  auto mean = statistics(size.rows);
+  auto rstd = statistics(size.rows);
+  on_cpu().layer_norm_forward(x.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), x.cpu(),
+                              mean.cpu().data, rstd.cpu().data);
+  on_gpu().layer_norm_forward(x.gpu(), {}, {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), x.gpu(),
+                              mean.gpu_floats(), rstd.gpu_floats());
+  rstd.expect_agreement(gpu(), 1e-5);
+}
+
+TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
+  for (const MatrixSize size : sizes()) {
+    Names names(gpu(), size.rows);
+    auto weight = parameters(size.columns, 3);
+    for (const Lie lie : kLies) {
+      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+        for (const bool accumulate : {false, true}) {
+          auto dy = random(size, 1, lie);
+          auto sum = random(size, 2, lie);
+          auto mean = parameters(size.rows, 5);
+          auto rstd = parameters(size.rows, 6);
+          auto dx = empty(size, lie);
+          auto d_residual = random(size, 7, lie);
+          auto d_weight = parameters(size.columns, 8);
+          auto d_bias = parameters(size.columns, 9);
+          on_cpu().layer_norm_backward(dy.cpu(), sum.cpu(), mean.cpu().data, rstd.cpu().data, weight.cpu().data,
+                                       names.cpu(), dropout, dx.cpu(), d_residual.cpu(), accumulate,
+                                       d_weight.cpu().data, accumulate, d_bias.cpu().data, accumulate);
+          on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(),
+                                       names.gpu(), dropout, dx.gpu(), d_residual.gpu(), accumulate,
+                                       d_weight.gpu_floats(), accumulate, d_bias.gpu_floats(), accumulate);
+          dx.expect_agreement(gpu(), tolerance(5e-6));
+          d_residual.expect_agreement(gpu(), tolerance(5e-6));
+          d_weight.expect_agreement(gpu(), 1e-5);
+          d_bias.expect_agreement(gpu(), 1e-5);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GpuLayerNormTest, BackwardGivesOnlyWhatIsWanted) {
+  for (const MatrixSize size : {MatrixSize{67, 48}, MatrixSize{5, 7}, MatrixSize{3, 2056}}) {
+    auto weight = parameters(size.columns, 3);
+    auto dy = random(size, 1);
+    auto sum = random(size, 2);
+    auto mean = parameters(size.rows, 5);
+    auto rstd = parameters(size.rows, 6);
+    for (int wanted = 0; wanted < 16; ++wanted) {
+      const auto wants = [&](int bit) { return (wanted & bit) != 0; };
+      auto dx = empty(size);
+      auto d_residual = empty(size);
+      auto d_weight = parameters(size.columns, 8);
+      auto d_bias = parameters(size.columns, 9);
+      on_cpu().layer_norm_backward(dy.cpu(), sum.cpu(), mean.cpu().data, rstd.cpu().data, weight.cpu().data, {}, {},
+                                   wants(1) ? Rows(dx.cpu()) : Rows{}, wants(2) ? Rows(d_residual.cpu()) : Rows{},
+                                   false, wants(4) ? d_weight.cpu().data : nullptr, false,
+                                   wants(8) ? d_bias.cpu().data : nullptr, true);
+      on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {},
+                                   {}, wants(1) ? dx.gpu() : Rows{}, wants(2) ? d_residual.gpu() : Rows{}, false,
+                                   wants(4) ? d_weight.gpu_floats() : nullptr, false,
+                                   wants(8) ? d_bias.gpu_floats() : nullptr, true);
+      dx.expect_agreement(gpu(), tolerance(5e-6));
+      d_residual.expect_agreement(gpu(), tolerance(5e-6));
+      d_weight.expect_agreement(gpu(), 1e-5);
+      d_bias.expect_agreement(gpu(), 1e-5);
+    }
+  }
+}
+
+TEST_P(GpuLayerNormTest, BackwardMayWriteOverItsInput) {
+  for (const MatrixSize size : {MatrixSize{67, 48}, MatrixSize{5, 7}}) {
+    auto weight = parameters(size.columns, 3);
+    auto dy = random(size, 1);
+    auto sum = random(size, 2);
+    auto mean = parameters(size.rows, 5);
+    auto rstd = parameters(size.rows, 6);
+    std::vector<std::vector<float>> results;
+    auto dx = empty(size);
+    auto d_weight = parameters(size.columns, 8);
+    auto d_bias = parameters(size.columns, 9);
+    for (const Rows& to : {dx.gpu(), dy.gpu()}) {
+      on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {},
+                                   {}, to, {}, false, d_weight.gpu_floats(), false, d_bias.gpu_floats(), false);
+      results.push_back(d_weight.gpu_block(gpu()));
+      results.push_back(d_bias.gpu_block(gpu()));
+    }
+    EXPECT_EQ(dy.gpu_block(gpu()), dx.gpu_block(gpu()));
+    EXPECT_EQ(results[2], results[0]);
+    EXPECT_EQ(results[3], results[1]);
+  }
+}
+
+TEST_P(GpuLayerNormTest, BackwardHasTheSameBitsEveryTime) {
+  const MatrixSize size{200, 384};
+  auto weight = parameters(size.columns, 3);
+  auto dy = random(size, 1);
+  auto sum = random(size, 2);
+  auto mean = parameters(size.rows, 5);
+  auto rstd = parameters(size.rows, 6);
+  std::vector<std::vector<float>> results;
+  for (int run = 0; run < 2; ++run) {
+    auto dx = empty(size);
+    auto d_weight = parameters(size.columns, 8);
+    auto d_bias = parameters(size.columns, 9);
+    on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {}, {},
+                                 dx.gpu(), {}, false, d_weight.gpu_floats(), false, d_bias.gpu_floats(), false);
+    for (const TwinMatrix* result : {&dx, &d_weight, &d_bias}) results.push_back(result->gpu_block(gpu()));
+  }
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(results[i + 3], results[i]);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,102 @@
+#include "tests/gpu/gpu_testing.h"
+
+namespace temper {
+namespace {
+
+class GpuReductionTest : public GpuTest {
+ protected:
+  TwinMatrix random(std::int64_t n, unsigned seed) { return TwinMatrix::random(gpu(), DType::f32, 1, n, seed); }
+};
+
+TEST_F(GpuReductionTest, AddMatchesCpu) {
+  for (const std::int64_t n : {0, 1, 7, 48, 1000, 5003}) {
+    for (const std::int64_t begin : {0, 1}) {
+      auto a = random(n + begin, 1);
+      auto b = random(n + begin, 2);
+      auto out = random(n + begin, 3);
+      on_cpu().add(a.cpu().data + begin, b.cpu().data + begin, out.cpu().data + begin, n);
+      on_gpu().add(a.gpu_floats() + begin, b.gpu_floats() + begin, out.gpu_floats() + begin, n);
+      out.expect_agreement(gpu(), 0.0);
+      on_cpu().add(a.cpu().data + begin, b.cpu().data + begin, a.cpu().data + begin, n);
+      on_gpu().add(a.gpu_floats() + begin, b.gpu_floats() + begin, a.gpu_floats() + begin, n);
+      a.expect_agreement(gpu(), 0.0);
+    }
+  }
+}
+
+/// A balanced binary tree over `count` inputs.
+void append_tree(std::size_t count, std::vector<TreeStep>& postfix) {
+  if (count == 1) {
+    postfix.push_back(TreeStep::input);
+    return;
+  }
+  append_tree(count / 2, postfix);
+  append_tree(count - count / 2, postfix);
+  postfix.push_back(TreeStep::sum);
+}
+
+/// Few inputs travel with the launch, many through memory. The sum goes to the last input.
+TEST_F(GpuReductionTest, TreeHasTheBitsOfTheCpu) {
+  for (const std::size_t count : {1U, 2U, 5U, 64U, 65U, 200U}) {
+    for (const std::int64_t n : {0, 1, 1000}) {
+      std::vector<TwinMatrix> inputs;
+      std::vector<const float*> cpu_inputs;
+      std::vector<const float*> gpu_inputs;
+      for (std::size_t i = 0; i < count; ++i) {
+        inputs.push_back(random(n, static_cast<unsigned>(i)));
+        cpu_inputs.push_back(inputs.back().cpu().data);
+        gpu_inputs.push_back(inputs.back().gpu_floats());
+      }
+      std::vector<TreeStep> postfix;
+      append_tree(count, postfix);
+      on_cpu().add_tree(cpu_inputs, postfix, inputs.back().cpu().data, n);
+      on_gpu().add_tree(gpu_inputs, postfix, inputs.back().gpu_floats(), n);
+      // The host's arrays are its own again.
+      std::fill(gpu_inputs.begin(), gpu_inputs.end(), nullptr);
+      std::fill(postfix.begin(), postfix.end(), TreeStep::sum);
+      for (const TwinMatrix& input : inputs) input.expect_agreement(gpu(), 0.0);
+    }
+  }
+}
+
+TEST_F(GpuReductionTest, TreeMayLeanToEitherSide) {
+  for (const bool to_the_right : {false, true}) {
+    constexpr int kInputs = Kernels::kMostTreeDepth;
+    std::vector<TwinMatrix> inputs;
+    std::vector<const float*> cpu_inputs;
+    std::vector<const float*> gpu_inputs;
+    std::vector<TreeStep> postfix;
+    for (int i = 0; i < kInputs; ++i) {
+      inputs.push_back(random(50, static_cast<unsigned>(i)));
+      cpu_inputs.push_back(inputs.back().cpu().data);
+      gpu_inputs.push_back(inputs.back().gpu_floats());
+      postfix.push_back(TreeStep::input);
+      if (i > 0 && !to_the_right) postfix.push_back(TreeStep::sum);
+    }
+    if (to_the_right) postfix.insert(postfix.end(), kInputs - 1, TreeStep::sum);
+    auto out = random(50, 99);
+    on_cpu().add_tree(cpu_inputs, postfix, out.cpu().data, 50);
+    on_gpu().add_tree(gpu_inputs, postfix, out.gpu_floats(), 50);
+    out.expect_agreement(gpu(), 0.0);
+  }
+}
+
+TEST_F(GpuReductionTest, SquareSumsMatchCpu) {
+  for (const std::int64_t chunk : {1, 7, 48, 1000, 4096}) {
+    for (const std::int64_t chunks : {0, 1, 5}) {
+      auto x = random(chunk * chunks, 1);
+      TwinArray<double> sums(gpu(), std::vector<double>(static_cast<std::size_t>(chunks), -1.0));
+      on_cpu().chunk_square_sums(x.cpu().data, chunk, chunks, sums.cpu());
+      on_gpu().chunk_square_sums(x.gpu_floats(), chunk, chunks, sums.gpu());
+      const auto actual = sums.gpu_values(gpu());
+      for (std::size_t i = 0; i < actual.size(); ++i) {
+        EXPECT_NEAR(actual[i], sums.cpu_values()[i], 1e-14 * sums.cpu_values()[i]);
+      }
+      on_gpu().chunk_square_sums(x.gpu_floats(), chunk, chunks, sums.gpu());
+      EXPECT_EQ(sums.gpu_values(gpu()), actual);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace temper
