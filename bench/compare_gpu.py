@@ -338,8 +338,9 @@ def compare(options):
     python = find_python(options)
     peak = peak_flops(options, gpu)
     rows, all_runs, versions = [], [], {}
+    models = {name: model_folder(name, python) for name in dict.fromkeys(case.model for case in options.cases)}
     for case in options.cases:
-        model = model_folder(case.model, python)
+        model = models[case.model]
         if model is None:
             continue
         with tempfile.TemporaryDirectory(prefix="temper-bench-") as name:

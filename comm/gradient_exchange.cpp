@@ -95,8 +95,7 @@ class WindowExchange final : public GradientExchange {
     ++step_;
     next_ = 0;
     // A rank that owns no grain has nothing in its buffers; the others sum into their first.
-    if (tree_.nodes_of(communicator_.rank()).empty() && reduced_ == nullptr)
-      reduced_ = allocate(elements_);
+    if (tree_.nodes_of(communicator_.rank()).empty() && reduced_ == nullptr) reduced_ = allocate(elements_);
   }
 
   bool is_ready(int bucket) {

@@ -72,7 +72,7 @@ struct ExchangeRequest {
   int leaves = 1;   ///< of the tree: grains
   int buffers = 1;  ///< gradient buffers of this rank
   std::int64_t bucket_elements = 1 << 20;
-  bool share_memory = true;  ///< false: messages even inside a node
+  bool share_memory = true;          ///< false: messages even inside a node
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
 };
@@ -81,9 +81,7 @@ struct ExchangeRequest {
 class RankTree {
  public:
   RankTree(int leaves, int ranks);
-  [[nodiscard]] const std::vector<TreeNode>& nodes_of(int rank) const {
-    return nodes_[static_cast<std::size_t>(rank)];
-  }
+  [[nodiscard]] const std::vector<TreeNode>& nodes_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
   [[nodiscard]] std::size_t nodes_of_others(int rank) const;
   /// Over the nodes of all ranks, in rank order.
   [[nodiscard]] std::span<const TreeStep> steps() const { return steps_; }

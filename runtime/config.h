@@ -103,6 +103,7 @@ struct OutputSection {
 struct RunSection {
   std::string device = "auto";
   std::string gpu_communication = "auto";
+  bool cuda_graphs = false;
   std::int64_t threads = 0;
   double timeout_seconds = 600.0;
 };

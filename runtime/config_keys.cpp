@@ -91,7 +91,8 @@ std::vector<ConfigurationKey> make_keys() {
       above(0);
   add("train", "momentum", at(&C::train, &R::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
   add("train", "precision", at(&C::train, &R::precision),
-      "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A device "
+      "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
+      "device "
       "without bf16 computes in f32.")
       ->choices = {"f32", "bf16"};
   add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
@@ -161,6 +162,9 @@ std::vector<ConfigurationKey> make_keys() {
   add("run", "gpu_communication", at(&C::run, &U::gpu_communication),
       "Between GPUs: NCCL, or MPI through the hosts' memory; auto: NCCL where it can be started.")
       ->choices = {"auto", "nccl", "mpi"};
+  no_weights();
+  add("run", "cuda_graphs", at(&C::run, &U::cuda_graphs),
+      "Replay what a GPU did for an earlier batch of the same shape; of use where rows have one length.");
   no_weights();
   add("run", "threads", at(&C::run, &U::threads), "Threads a rank; 0: the cores that it may use.")->range =
       between(0, 1024);

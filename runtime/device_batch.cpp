@@ -23,7 +23,13 @@ struct Selection {
   void end_sequence() { starts.push_back(static_cast<std::int32_t>(rows.size())); }
 };
 
-void add(ArrayBundle& bundle, const HostRowGroups& host, GroupedRows& target) {
+/// The bundle copies the arrays.
+void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, const BatchUse& use, GroupedRows& target) {
+  HostRowGroups host = group_rows(indices);
+  if (use.padded_groups) {
+    pad(host);
+    bundle.add(host.counts, target.counts);
+  }
   bundle.add(host.ids, target.ids);
   bundle.add(host.piece_starts, target.piece_starts);
   bundle.add(host.row_starts, target.row_starts);
@@ -32,7 +38,7 @@ void add(ArrayBundle& bundle, const HostRowGroups& host, GroupedRows& target) {
 
 }  // namespace
 
-DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device) {
+DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device, Tensor block) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
   const bool on_tokens = is_token_task(task);
   std::vector<std::uint32_t> token_examples;
@@ -60,9 +66,9 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   bundle.add(batch.positions, input.indices.positions);
   bundle.add(batch.types, input.indices.types);
   if (use.trains_embeddings) {
-    add(bundle, group_rows(batch.ids), input.indices.by_id);
-    add(bundle, group_rows(batch.positions), input.indices.by_position);
-    add(bundle, group_rows(batch.types), input.indices.by_type);
+    add_groups(bundle, batch.ids, use, input.indices.by_id);
+    add_groups(bundle, batch.positions, use, input.indices.by_position);
+    add_groups(bundle, batch.types, use, input.indices.by_type);
   }
   bundle.add(batch.sequence_starts, input.starts);
   bundle.add(batch.examples, input.examples);
@@ -83,7 +89,8 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   } else if (use.labelled) {
     bundle.add(out.host_classes, out.classes);
   }
-  bundle.upload(device);
+  bundle.upload(device, block);
+  out.block = std::move(block);
   return out;
 }
 

@@ -16,15 +16,17 @@ struct DeviceBatch {
   Tensor classes;            ///< i32, one a row of logits; undefined for regression and multi-label
   Tensor targets;            ///< f32 [sequences, labels], for regression and multi-label
   std::int64_t rows = 0;     ///< of logits
+  Tensor block;              ///< the memory that all of these lie in
   std::vector<std::int32_t> host_classes;  ///< what `classes` holds, on the host
 };
 
 struct BatchUse {
   bool labelled = true;            ///< token tasks without labels read every token
   bool trains_embeddings = false;  ///< backward goes into the embedding tables
+  bool padded_groups = false;      ///< what is laid out depends on the shape of the batch alone
 };
 
-/// Copies a batch to the device, in one copy.
-DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device);
+/// Copies a batch to the device, in one copy: into `block`, if that is given and has the size.
+DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device, Tensor block = {});
 
 }  // namespace temper

@@ -57,8 +57,7 @@ void RunReporter::start(const RunSummary& summary) {
                                ? fmt::format("of {} thread{}", summary.threads, summary.threads == 1 ? "" : "s")
                                : fmt::format("on {}", summary.device);
   say(fmt::format("{} rank{} {}, {} grain{}, {} steps{}", summary.ranks, summary.ranks == 1 ? "" : "s", each,
-                  summary.grains, summary.grains == 1 ? "" : "s",
-                  grouped(summary.total_steps),
+                  summary.grains, summary.grains == 1 ? "" : "s", grouped(summary.total_steps),
                   summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
 }
 

@@ -327,6 +327,7 @@ void Trainer::train_phase() {
   settings.optimizer = optimizer_settings(configuration_.train);
   settings.loss = loss_;
   settings.activations = activations_;
+  settings.graphs = configuration_.run.cuda_graphs;
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);

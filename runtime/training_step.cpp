@@ -31,6 +31,9 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
   device.kernels().clear(sums_.bytes(), sums_.size_bytes());
 
+  if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && settings_.graphs && !device.times_kernels())
+    graphs_ = std::make_unique<StepGraphs>(*cuda);
+
   // Each rank brings the slices that it owns, then all parameters view the arena.
   float* arena = exchange.parameters();
   for (const Optimizer::StateSlice& slice : optimizer_->state()) {
@@ -138,16 +141,12 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
   std::size_t last = micro_batches.size();
   while (last > 0 && micro_batches[last - 1].sequences() == 0) --last;
   std::int64_t tokens = 0;
+  const PhiloxKey key = random_key(settings_.seed, static_cast<std::uint64_t>(number));
   for (std::size_t i = 0; i < last; ++i) {
     if (micro_batches[i].sequences() == 0) continue;
-    const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings_};
-    const DeviceBatch batch = to_device(micro_batches[i], settings_.loss.task, use, device_);
-    tokens += batch.input.tokens();
-    Tape tape(device_, Tape::Mode::training, random_key(settings_.seed, static_cast<std::uint64_t>(number)),
-              settings_.activations);
-    task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
+    tokens += micro_batches[i].tokens();
     const bool final = i + 1 == last;
-    tape.backward([&](std::int64_t slot) {
+    run_micro_batch(micro_batches[i], key, sum, [&](std::int64_t slot) {
       if (final) buckets_->complete(slot);
     });
   }
@@ -156,6 +155,52 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
     if (parameters[parameter_of_slot_[slot]].variable.gradient_written())
       buckets_->complete(static_cast<std::int64_t>(slot));
   return tokens;
+}
+
+void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
+                                   const std::function<void(std::int64_t slot)>& complete) {
+  const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr};
+  const Task task = settings_.loss.task;
+  if (graphs_ == nullptr) {
+    forward_and_backward(to_device(batch, task, use, device_), key, nullptr, sum, complete);
+    return;
+  }
+  // Whether gradients are added to or overwritten is part of what is recorded.
+  const auto& parameters = model_.parameters().all();
+  std::vector<bool> written;
+  for (const std::size_t index : parameter_of_slot_) written.push_back(parameters[index].variable.gradient_written());
+  const Variable& first = parameters[parameter_of_slot_.front()].variable;
+  StepGraphs::Shape shape = shape_of(batch, task);
+  shape.gradients = first.gradient().bytes();
+  shape.sum = sum.bytes();
+  shape.written = std::move(written);
+
+  StepGraphs::Entry* entry = graphs_->find(shape);
+  if (entry == nullptr) {
+    forward_and_backward(to_device(batch, task, use, device_), key, nullptr, sum, complete);
+    return;
+  }
+  entry->batch = to_device(batch, task, use, device_, entry->batch.block);
+  const PhiloxKey* device_key = graphs_->set_key(key);
+  if (entry->work == nullptr) {
+    entry->work = graphs_->device().record([&] {
+      forward_and_backward(entry->batch, key, device_key, sum,
+                           [&](std::int64_t slot) { entry->completed.push_back(slot); });
+    });
+    for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot)
+      if (parameters[parameter_of_slot_[slot]].variable.gradient_written()) entry->written.push_back(slot);
+  }
+  entry->work->replay();
+  for (const std::size_t slot : entry->written) parameters[parameter_of_slot_[slot]].variable.mark_gradient_written();
+  for (const std::int64_t slot : entry->completed) complete(slot);
+}
+
+void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key,
+                                        const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
+  Tape tape(device_, Tape::Mode::training, key, settings_.activations);
+  tape.set_device_key(device_key);
+  task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
+  tape.backward(complete);
 }
 
 void TrainingStep::release_values() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "data/loader.h"
 #include "model/model.h"
 #include "runtime/optimizer.h"
+#include "runtime/step_graphs.h"
 #include "runtime/task_loss.h"
 
 namespace temper {
@@ -29,6 +31,7 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
+  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -64,6 +67,8 @@ class TrainingStep {
   [[nodiscard]] const ArenaLayout& layout() const { return layout_; }
   [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
   [[nodiscard]] GradientBuckets& buckets() { return *buckets_; }
+  /// Shapes of micro-batches that have been recorded as graphs.
+  [[nodiscard]] std::size_t recorded_graphs() const { return graphs_ == nullptr ? 0 : graphs_->recorded(); }
   /// Bytes of gradients and of optimizer state that this rank holds.
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
@@ -71,6 +76,11 @@ class TrainingStep {
   /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
   std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
                          const Tensor& sum);
+  /// Forward and backward of a micro-batch. `complete` is called for each slot whose gradient is final.
+  void run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
+                       const std::function<void(std::int64_t slot)>& complete);
+  void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
+                            const std::function<void(std::int64_t slot)>& complete);
   /// Brings the working copies up to date with the arena.
   void round_parameters();
   [[nodiscard]] BFloat16* working_arena() const;
@@ -84,8 +94,9 @@ class TrainingStep {
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
-  Tensor working_;  ///< the arena in the type of the activations, where that is not f32
-  Tensor sums_;     ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
+  std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
+  Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
+  Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 
 }  // namespace temper

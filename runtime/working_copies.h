@@ -7,8 +7,8 @@
 
 namespace temper {
 
-/// Gives every parameter that lacks one a working copy of type bf16; of f32 there is nothing to do. A parameter loses its
-/// copy when it gets a new value, so this is called before a model is used.
+/// Gives every parameter that lacks one a working copy of type bf16; of f32 there is nothing to do. A parameter loses
+/// its copy when it gets a new value, so this is called before a model is used.
 void ensure_working_copies(const Model& model, Device& device, DType activations);
 
 }  // namespace temper

@@ -13,11 +13,11 @@ void ArrayBundle::add_bytes(std::span<const std::byte> bytes, const Shape& shape
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
 }
 
-void ArrayBundle::upload(Device& device) {
+void ArrayBundle::upload(Device& device, Tensor& block) {
   // An empty array at the end still needs a place.
   bytes_.resize(bytes_.size() + kAlignment);
   const auto size = static_cast<std::int64_t>(bytes_.size());
-  const Tensor block = Tensor::empty(device.memory(), {size / 4}, DType::u32);
+  if (!block.defined() || block.size_bytes() != size) block = Tensor::empty(device.memory(), {size / 4}, DType::u32);
   device.upload(bytes_.data(), block.bytes(), static_cast<std::size_t>(size / 4 * 4));
   for (const Entry& entry : entries_) *entry.target = block.part(entry.begin, entry.shape, entry.type);
   bytes_.clear();

@@ -20,8 +20,13 @@ class ArrayBundle {
   void add(const std::vector<T>& values, Tensor& target) {
     add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
   }
-  /// All tensors share one block of the device's memory.
-  void upload(Device& device);
+  /// All tensors share one block of the device's memory: `block`, if it is given and has the size, else a new one,
+  /// which `block` becomes.
+  void upload(Device& device, Tensor& block);
+  void upload(Device& device) {
+    Tensor block;
+    upload(device, block);
+  }
 
  private:
   struct Entry {

@@ -15,6 +15,17 @@ namespace temper {
 
 using CudaStream = CUstream_st*;
 
+/// Work of a device that can be done again as it was given, with the same memory: a CUDA graph.
+class RecordedWork {
+ public:
+  RecordedWork() = default;
+  RecordedWork(const RecordedWork&) = delete;
+  RecordedWork& operator=(const RecordedWork&) = delete;
+  virtual ~RecordedWork() = default;
+  /// Gives it to the compute stream.
+  virtual void replay() = 0;
+};
+
 class CudaDevice : public Device {
  public:
   [[nodiscard]] DeviceKind kind() const final { return DeviceKind::cuda; }
@@ -31,6 +42,11 @@ class CudaDevice : public Device {
   /// True once everything given to the communication stream so far is done; does not wait. Throws Error if it failed.
   [[nodiscard]] virtual bool communication_is_done() = 0;
 
+  /// Records what `work` gives to the compute stream, which is not done meanwhile. It must not upload, download or
+  /// wait, and must free what it allocates; kernels in it should have run before with the same shapes, so that nothing
+  /// is prepared while recording.
+  [[nodiscard]] virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work) = 0;
+
   /// How the host waits for the device: returns once `done` says so, or throws. By default it polls for ever; whoever
   /// knows that other ranks are waited for sets what has a time limit. `what` names the wait.
   using Wait = std::function<void(const std::function<bool()>& done, const char* what)>;
@@ -39,10 +55,10 @@ class CudaDevice : public Device {
 
 /// What there is to run on.
 struct CudaAvailability {
-  bool built = false;      ///< the program has the CUDA device
-  int devices = 0;         ///< GPUs that this process sees
-  std::string unusable;    ///< why there are none: one clause, for a message
-  std::string versions;    ///< of toolkit and driver, for `temper version`
+  bool built = false;    ///< the program has the CUDA device
+  int devices = 0;       ///< GPUs that this process sees
+  std::string unusable;  ///< why there are none: one clause, for a message
+  std::string versions;  ///< of toolkit and driver, for `temper version`
 };
 CudaAvailability cuda_availability();
 

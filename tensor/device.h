@@ -49,6 +49,7 @@ class Device {
   // ---- where the time goes (tensor/timed_kernels.h) ----------------------------------------------------------------
   /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels().
   void time_kernels();
+  [[nodiscard]] bool times_kernels() const { return timed_ != nullptr; }
   /// A row for each kernel called since, the longest first; none if kernels are not timed.
   [[nodiscard]] std::vector<KernelTime> kernel_times() const;
   /// Begins to add up anew.

@@ -55,6 +55,9 @@ struct RowGroups {
   const std::int32_t* piece_starts = nullptr;  ///< [groups + 1]: pieces of group g
   const std::int32_t* row_starts = nullptr;    ///< [pieces + 1]: places in `order` of piece p
   const std::int32_t* order = nullptr;         ///< [rows]: row numbers, ascending within a group
+  /// [2], on a GPU: how many groups and pieces there really are, where `groups` and `pieces` only bound them. Null: so
+  /// many.
+  const std::int32_t* counts = nullptr;
 };
 
 struct AdamWStep {

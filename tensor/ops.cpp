@@ -128,24 +128,23 @@ Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, con
                                     sum.as_rows(), pointer(mean), pointer(rstd));
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&x, &residual, &weight, &bias},
-              [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
-                const GradientTarget d_weight = wanted_gradient(tape, weight);
-                const GradientTarget d_bias = wanted_gradient(tape, bias);
-                const GradientTarget d_residual = wanted_gradient(tape, residual);
-                const auto backward = [&](Rows dx) {
-                  tape.kernels().layer_norm_backward(
-                      out.gradient().as_rows(), sum.as_rows(), mean.data<float>(), rstd.data<float>(),
-                      weight.value().data<float>(), names, dropout, dx, d_residual.tensor.as_rows(),
-                      d_residual.accumulate, d_weight.parameter(), d_weight.accumulate, d_bias.parameter(),
-                      d_bias.accumulate);
-                };
-                if (x.requires_gradient()) {
-                  write_gradient(tape, x, backward);
-                } else {
-                  backward({});
-                }
-              });
+  tape.record(
+      {&x, &residual, &weight, &bias}, [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
+        const GradientTarget d_weight = wanted_gradient(tape, weight);
+        const GradientTarget d_bias = wanted_gradient(tape, bias);
+        const GradientTarget d_residual = wanted_gradient(tape, residual);
+        const auto backward = [&](Rows dx) {
+          tape.kernels().layer_norm_backward(out.gradient().as_rows(), sum.as_rows(), mean.data<float>(),
+                                             rstd.data<float>(), weight.value().data<float>(), names, dropout, dx,
+                                             d_residual.tensor.as_rows(), d_residual.accumulate, d_weight.parameter(),
+                                             d_weight.accumulate, d_bias.parameter(), d_bias.accumulate);
+        };
+        if (x.requires_gradient()) {
+          write_gradient(tape, x, backward);
+        } else {
+          backward({});
+        }
+      });
   return out;
 }
 

@@ -14,9 +14,9 @@ namespace temper {
 
 /// Index tensors of the tokens of a packed batch, on the device.
 struct EmbeddingIndices {
-  Tensor ids;        ///< i32 [tokens]
-  Tensor positions;  ///< i32 [tokens]
-  Tensor types;      ///< i32 [tokens]
+  Tensor ids;         ///< i32 [tokens]
+  Tensor positions;   ///< i32 [tokens]
+  Tensor types;       ///< i32 [tokens]
   GroupedRows by_id;  ///< for backward only: the tokens grouped by each of the three
   GroupedRows by_position;
   GroupedRows by_type;
@@ -37,8 +37,8 @@ Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, con
                     const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
 
 /// Multi-head self-attention inside each packed sequence: k, v [tokens, width], q [queries, width], by default one a
-/// token, -> [queries, width], scores scaled by 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need", 2017). The arrays behind `sequences` must live
-/// until backward.
+/// token, -> [queries, width], scores scaled by 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need",
+/// 2017). The arrays behind `sequences` must live until backward.
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
                    const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout = {});
 

@@ -47,6 +47,8 @@ struct Dropout {
   float rate = 0.0F;
   std::uint32_t place = 0;
   PhiloxKey key{};
+  /// In memory of the device: read in place of `key` when the work is done, by a GPU that does the same work each step.
+  const PhiloxKey* device_key = nullptr;
 
   [[nodiscard]] bool active() const { return threshold() != 0; }
   // NOLINTNEXTLINE(bugprone-incorrect-roundings): a rate is never negative

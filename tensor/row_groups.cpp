@@ -34,10 +34,21 @@ HostRowGroups group_rows(std::span<const std::int32_t> indices) {
   return groups;
 }
 
+void pad(HostRowGroups& groups) {
+  groups.counts = {static_cast<std::int32_t>(groups.ids.size()),
+                   static_cast<std::int32_t>(groups.row_starts.size()) - 1};
+  const std::size_t rows = groups.order.size();
+  groups.ids.resize(rows);
+  groups.piece_starts.resize(rows + 1);
+  groups.row_starts.resize(rows + 1);
+}
+
 RowGroups GroupedRows::groups() const {
   const auto data = [](const Tensor& tensor) { return tensor.data<std::int32_t>(); };
-  return {ids.size(),        row_starts.size() - 1, order.size(), data(ids), data(piece_starts),
-          data(row_starts), data(order)};
+  RowGroups groups{ids.size(),         row_starts.size() - 1, order.size(), data(ids),
+                   data(piece_starts), data(row_starts),      data(order)};
+  if (counts.defined()) groups.counts = data(counts);
+  return groups;
 }
 
 }  // namespace temper

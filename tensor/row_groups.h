@@ -17,7 +17,11 @@ struct HostRowGroups {
   std::vector<std::int32_t> piece_starts;
   std::vector<std::int32_t> row_starts;
   std::vector<std::int32_t> order;
+  std::vector<std::int32_t> counts;  ///< of groups and pieces where the arrays are padded, else empty
 };
+
+/// Makes the length of every array a function of the number of rows alone.
+void pad(HostRowGroups& groups);
 
 /// Rows 0 to indices.size() - 1, grouped by index. An index is not negative.
 HostRowGroups group_rows(std::span<const std::int32_t> indices);
@@ -28,6 +32,7 @@ struct GroupedRows {
   Tensor piece_starts;
   Tensor row_starts;
   Tensor order;
+  Tensor counts;  ///< undefined where the arrays are not padded
 
   [[nodiscard]] RowGroups groups() const;
 };

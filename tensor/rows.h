@@ -18,7 +18,7 @@ struct MatrixOf {
 
   [[nodiscard]] T* row(std::int64_t i) const { return data + i * stride; }
   template <typename Other>
-    requires(std::is_same_v<Other, const T> && !std::is_const_v<T>)
+  requires(std::is_same_v<Other, const T> && !std::is_const_v<T>)
   // NOLINTNEXTLINE(google-explicit-constructor): a matrix that may be written may be read
   operator MatrixOf<Other>() const {
     return {data, rows, columns, stride};
@@ -40,14 +40,15 @@ struct RowsOf {
   RowsOf(Void* d, std::int64_t r, std::int64_t c, std::int64_t s, DType t)
       : data(d), rows(r), columns(c), stride(s), type(t) {}
   template <typename T>
-    requires(!std::is_const_v<T> || std::is_const_v<Void>)
-  // NOLINTNEXTLINE(google-explicit-constructor): what is typed may be handed on untyped
-  RowsOf(MatrixOf<T> matrix)
+  requires(!std::is_const_v<T> || std::is_const_v<Void>)
+      // NOLINTNEXTLINE(google-explicit-constructor): what is typed may be handed on untyped
+      RowsOf(MatrixOf<T> matrix)
       : RowsOf(matrix.data, matrix.rows, matrix.columns, matrix.stride, dtype_of<std::remove_const_t<T>>()) {}
   template <typename Other>
-    requires(std::is_same_v<Other, void> && std::is_const_v<Void>)
-  // NOLINTNEXTLINE(google-explicit-constructor): a matrix that may be written may be read
-  RowsOf(const RowsOf<Other>& other) : RowsOf(other.data, other.rows, other.columns, other.stride, other.type) {}
+  requires(std::is_same_v<Other, void>&& std::is_const_v<Void>)
+      // NOLINTNEXTLINE(google-explicit-constructor): a matrix that may be written may be read
+      RowsOf(const RowsOf<Other>& other)
+      : RowsOf(other.data, other.rows, other.columns, other.stride, other.type) {}
 
   /// The elements as T, which must be what `type` says.
   template <typename T>

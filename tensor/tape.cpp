@@ -16,7 +16,7 @@ void Variable::bind_gradient(Tensor gradient, std::int64_t leaf) const {
 }
 
 Dropout Tape::dropout(double rate, std::uint32_t place) const {
-  return {mode_ == Mode::training ? static_cast<float>(rate) : 0.0F, place, key_};
+  return {mode_ == Mode::training ? static_cast<float>(rate) : 0.0F, place, key_, device_key_};
 }
 
 bool Tape::records(std::initializer_list<const Variable*> inputs) const {

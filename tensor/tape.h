@@ -30,10 +30,12 @@ class Variable {
   /// Undefined until backward has written it.
   [[nodiscard]] const Tensor& gradient() const { return state_->gradient; }
   [[nodiscard]] bool gradient_written() const { return state_->written; }
+  /// For work that is done again without a tape.
+  void mark_gradient_written() const { state_->written = true; }
   [[nodiscard]] const Shape& shape() const { return state_->value.shape(); }
 
-  /// For leaves (parameters): replaces the value and forgets the working copy; says whether it is trained, and where its
-  /// gradient is to be written.
+  /// For leaves (parameters): replaces the value and forgets the working copy; says whether it is trained, and where
+  /// its gradient is to be written.
   void set_value(Tensor value) const {
     state_->value = std::move(value);
     state_->working = Tensor();
@@ -86,6 +88,8 @@ class Tape {
     return Tensor::empty(device_.memory(), shape, type);
   }
   [[nodiscard]] DType activations() const { return activations_; }
+  /// Dropout reads its key from there, in memory of the device, and not the one that the tape was made with.
+  void set_device_key(const PhiloxKey* key) { device_key_ = key; }
   /// The dropout of a place in the model; inactive in evaluation.
   [[nodiscard]] Dropout dropout(double rate, std::uint32_t place) const;
 
@@ -117,6 +121,7 @@ class Tape {
   Mode mode_;
   PhiloxKey key_;
   DType activations_;
+  const PhiloxKey* device_key_ = nullptr;
   std::vector<Record> records_;
 };
 

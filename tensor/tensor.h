@@ -58,9 +58,7 @@ class Tensor {
   [[nodiscard]] void* bytes() const { return data_; }
   [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }
   /// The tensor as kernels see it: [rows(), columns()] without gaps. An undefined one has no data.
-  [[nodiscard]] Rows as_rows() const {
-    return defined() ? Rows(data_, rows(), columns(), columns(), type_) : Rows();
-  }
+  [[nodiscard]] Rows as_rows() const { return defined() ? Rows(data_, rows(), columns(), columns(), type_) : Rows(); }
   /// All elements as one row.
   [[nodiscard]] Rows as_row() const { return {data_, 1, size(), size(), type_}; }
   /// Part of the memory, from byte `begin` on, as a tensor of its own that keeps the whole alive.

@@ -43,7 +43,7 @@ Command add_version_command(CLI::App& app) {
                         cuda.built ? "cpu, cuda" : "cpu", mpi_name.c_str(), dnnl_text.c_str());
             if (cuda.built) {
               std::printf("cuda     %s\nnccl     %s\n", cuda.versions.c_str(),
-                          !nccl_is_built() ? "not built in"
+                          !nccl_is_built()         ? "not built in"
                           : nccl_version().empty() ? "not installed"
                                                    : nccl_version().c_str());
               std::printf("gpus     %d%s%s\n", cuda.devices, cuda.unusable.empty() ? "" : ": ", cuda.unusable.c_str());

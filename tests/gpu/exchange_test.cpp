@@ -100,7 +100,8 @@ TEST_P(GpuExchange, UpdatedParametersReachEveryRank) {
     }
     exchange.share_parameters();
     const std::vector<float> all = download(exchange.parameters());
-    for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], static_cast<float>(i + static_cast<std::size_t>(step)));
+    for (std::size_t i = 0; i < all.size(); ++i)
+      ASSERT_EQ(all[i], static_cast<float>(i + static_cast<std::size_t>(step)));
     world_.barrier();
   }
 }

@@ -1,5 +1,5 @@
-// Whole optimizer steps on GPUs, on any number of ranks: f32 against PyTorch and the CPU, bf16 against f32, and the same
-// bits again.
+// Whole optimizer steps on GPUs, on any number of ranks: f32 against PyTorch and the CPU, bf16 against f32, and the
+// same bits again.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,6 +46,8 @@ struct Setting {
   SumOrder sum_order = SumOrder::fixed;
   bool nccl = true;
   double dropout = 0.0;
+  bool graphs = false;
+  std::size_t micro_batches = 1;
 };
 
 class GpuFineTune : public testing::Test {
@@ -70,6 +72,7 @@ class GpuFineTune : public testing::Test {
     settings.optimizer.weight_decay = 0.01;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     settings.activations = setting.activations;
+    settings.graphs = setting.graphs;
     settings.buckets.nccl = nccl.get();
     settings.buckets.sum_order = setting.sum_order;
     TrainingStep step(*model, device, world_, settings);
@@ -78,10 +81,12 @@ class GpuFineTune : public testing::Test {
       Step batch;
       for (int grain = own.begin; grain < own.end; ++grain) {
         const auto g = static_cast<std::size_t>(grain);
-        batch.grains.push_back({sequences_of(fixture.batch, g, g + 1)});
+        batch.grains.emplace_back(setting.micro_batches, sequences_of(fixture.batch, g, g + 1));
       }
       outcome_ = step.run(batch, number, 1e-3, {});
     }
+    const bool has_grains = own.begin < own.end;
+    EXPECT_EQ(step.recorded_graphs() > 0, setting.graphs && has_grains);
     Weights weights;
     for (const Parameter& parameter : model->parameters().all()) {
       if (!parameter.trainable()) continue;
@@ -134,6 +139,17 @@ TEST_F(GpuFineTune, GivesTheSameBitsAgain) {
     // Through the host the sums follow the same tree.
     EXPECT_TRUE(on_gpu("bert-classification", {activations, SumOrder::fixed, false, 0.1}) == first);
   }
+}
+
+TEST_F(GpuFineTune, GraphsGiveTheSameBits) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
+  for (const std::string name : {"bert-classification", "bert-frozen"})
+    for (const std::size_t micro_batches : {1U, 3U}) {
+      Setting setting{DType::f32, SumOrder::fixed, true, 0.2, false, micro_batches};
+      const Weights expected = on_gpu(name, setting);
+      setting.graphs = true;
+      EXPECT_TRUE(on_gpu(name, setting) == expected) << name << ", " << micro_batches << " micro-batches";
+    }
 }
 
 TEST_F(GpuFineTune, InBf16StaysNearF32) {

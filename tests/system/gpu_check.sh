@@ -165,6 +165,7 @@ END
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
 logs=""
+limit=1200 # seconds of a program; whatever takes longer hangs
 failures=0
 summary=()
 
@@ -200,12 +201,13 @@ gpus() { # the number of GPUs in this machine
 on_ranks() { # on_ranks N COMMAND...
   local ranks=$1
   shift
-  mpirun -n "$ranks" --oversubscribe --bind-to none "$@"
+  timeout "$limit" mpirun -n "$ranks" --oversubscribe --bind-to none "$@"
 }
 
 has_passed() { # has_passed COMMAND...: a test program, of which something must have run
   local status=0 passed skipped
-  "$@" || status=$?
+  # mpirun gives its ranks what looks like a terminal.
+  "$@" --gtest_color=no || status=$?
   passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests\{0,1\}\..*/\1/p' "$log" | tail -n 1)
   skipped=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) tests\{0,1\}, listed below.*/\1/p' "$log" | tail -n 1)
   remark="${passed:-0} passed${skipped:+, $skipped skipped}"
@@ -276,7 +278,7 @@ prepare_training() {
 
 # trained NAME RANKS [--set KEY=VALUE]...: a short run on GPUs, and the digest of the model it exports, in $digest
 trained() {
-  local name=$1 ranks=$2 launcher=()
+  local name=$1 ranks=$2 launcher=(timeout "$limit")
   shift 2
   ((ranks == 1)) || launcher=(on_ranks "$ranks")
   rm -rf "${logs:?}/$name"
@@ -332,7 +334,7 @@ same_bits_on_ranks() { # same_bits_on_ranks PRECISION RANKS nccl|mpi
 without_nccl='WaysAndGrains/GpuExchange.*/host_*:*FixtureParity*'
 
 part_tests() {
-  check "gpu_tests" has_passed "$gpu_tests"
+  check "gpu_tests" has_passed timeout "$limit" "$gpu_tests"
   if ! command -v mpirun > /dev/null; then
     skip "gpu_tests on several ranks" "found no mpirun"
   elif ((gpu_count > 1)); then
@@ -381,7 +383,7 @@ part_sanitizer() {
     skip "compute-sanitizer" "it is not installed (it comes with the CUDA toolkit)"
     return
   fi
-  local common=(timeout 900 "$sanitizer" --target-processes all --error-exitcode 99 --print-limit 20)
+  local common=(timeout "$limit" "$sanitizer" --target-processes all --error-exitcode 99 --print-limit 20)
   check "compute-sanitizer memcheck" has_passed "${common[@]}" --tool memcheck --track-stream-ordered-races all \
     "$gpu_tests" '--gtest_filter=Gpu/*:Gpu*Test.*:*FixtureParity.GradientsMatchPyTorch*'
   check "compute-sanitizer racecheck" has_passed "${common[@]}" --tool racecheck "$gpu_tests" \
@@ -397,9 +399,13 @@ part_bench() {
     skip "bench/gpu.sh" "found no python3"
     return
   fi
+  if [[ ! -d $root/models/all-MiniLM-L6-v2 && ! -d $root/build/bench-models ]]; then
+    skip "bench/gpu.sh" "found no models/all-MiniLM-L6-v2, which quickstart.sh fetches"
+    return
+  fi
   check "bench/gpu.sh" bench_says
   local line
-  while IFS= read -r line; do skip "bench/gpu.sh, in part" "$line"; done < <(grep -E '^skipped|measured alone' "$log" || true)
+  while IFS= read -r line; do skip "bench/gpu.sh, in part" "${line#skipped: }"; done < <(grep -E '^skipped|measured alone' "$log" || true)
   sed 's/^/  /' "$logs/bench.txt"
 }
 

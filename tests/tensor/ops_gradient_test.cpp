@@ -28,7 +28,7 @@ class OpsGradient : public testing::Test {
   }
   GroupedRows groups(const std::vector<std::int32_t>& values) {
     const HostRowGroups host = group_rows(values);
-    return {indices(host.ids), indices(host.piece_starts), indices(host.row_starts), indices(host.order)};
+    return {indices(host.ids), indices(host.piece_starts), indices(host.row_starts), indices(host.order), Tensor()};
   }
   /// What a loss adds to: its sum and what to divide it by, zero so far.
   Tensor no_loss() {

@@ -89,6 +89,20 @@ TEST(GroupRows, HoldsEveryRowOnceWhateverTheIndices) {
   }
 }
 
+TEST(RowGroups, PaddedHaveLengthsThatTheRowsAloneDecide) {
+  for (const Indices& indices : {Indices{1, 2, 3, 4}, Indices{7, 7, 7, 7}, Indices{0, 9, 0, 9}}) {
+    HostRowGroups groups = group_rows(indices);
+    const HostRowGroups plain = groups;
+    pad(groups);
+    EXPECT_EQ(groups.ids.size(), 4U);
+    EXPECT_EQ(groups.piece_starts.size(), 5U);
+    EXPECT_EQ(groups.row_starts.size(), 5U);
+    EXPECT_EQ(groups.counts, (Indices{static_cast<std::int32_t>(plain.ids.size()), plain.piece_starts.back()}));
+    EXPECT_TRUE(std::equal(plain.ids.begin(), plain.ids.end(), groups.ids.begin()));
+    EXPECT_TRUE(std::equal(plain.row_starts.begin(), plain.row_starts.end(), groups.row_starts.begin()));
+  }
+}
+
 TEST(GroupedRows, CountWhatTheyHold) {
   const auto device = make_cpu_device();
   const auto on_device = [&](const Indices& values) {
@@ -97,7 +111,7 @@ TEST(GroupedRows, CountWhatTheyHold) {
   for (const Indices& indices : {Indices{}, Indices{5, 0, 5}, Indices(130, 2)}) {
     const HostRowGroups host = group_rows(indices);
     const GroupedRows grouped{on_device(host.ids), on_device(host.piece_starts), on_device(host.row_starts),
-                              on_device(host.order)};
+                              on_device(host.order), Tensor()};
     const RowGroups groups = grouped.groups();
     EXPECT_EQ(groups.groups, static_cast<std::int64_t>(host.ids.size()));
     EXPECT_EQ(groups.pieces, host.piece_starts.back());

@@ -85,6 +85,7 @@ struct BlockPart {
   int queries;
   int first;  ///< row of the sequence with which the tile begins
   std::uint32_t example;
+  PhiloxKey key;
   const std::uint32_t* positions;  ///< of the queries; null: 0, 1, 2, ...
 
   /// Where in its sequence a query asks.
@@ -95,7 +96,7 @@ struct BlockPart {
 
 __device__ inline BlockPart part_of_block(const AttentionShape& shape, int tile_rows) {
   const int sequence = static_cast<int>(blockIdx.x) / shape.tiles;
-  BlockPart part;
+  BlockPart part{};
   part.token_start = shape.starts[sequence];
   part.query_start = shape.query_starts[sequence];
   part.head = static_cast<int>(blockIdx.y);
@@ -103,7 +104,10 @@ __device__ inline BlockPart part_of_block(const AttentionShape& shape, int tile_
   part.tokens = shape.starts[sequence + 1] - shape.starts[sequence];
   part.queries = shape.query_starts[sequence + 1] - shape.query_starts[sequence];
   part.first = (static_cast<int>(blockIdx.x) % shape.tiles) * tile_rows;
-  part.example = shape.dropout.threshold == 0 ? 0 : shape.examples[sequence];
+  if (shape.dropout.threshold != 0) {
+    part.example = shape.examples[sequence];
+    part.key = shape.dropout.current_key();
+  }
   part.positions = shape.query_positions == nullptr ? nullptr : shape.query_positions + part.query_start;
   return part;
 }
@@ -111,7 +115,7 @@ __device__ inline BlockPart part_of_block(const AttentionShape& shape, int tile_
 /// The random words of eight neighbouring keys, [8 block, 8 block + 8), for a query at `position`.
 __device__ inline PhiloxCounter probability_words(const DropoutMask& mask, const BlockPart& part,
                                                   std::uint32_t position, std::uint32_t block) {
-  return philox({block, position, part.example, mask.last_word + static_cast<std::uint32_t>(part.head)}, mask.key);
+  return philox({block, position, part.example, mask.last_word + static_cast<std::uint32_t>(part.head)}, part.key);
 }
 
 /// What backward reads of each head and query beside its rows.

@@ -51,6 +51,33 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
+class Graph final : public RecordedWork {
+ public:
+  Graph(cudaStream_t stream, const std::function<void()>& work) : stream_(stream) {
+    check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    cudaGraph_t graph = nullptr;
+    try {
+      work();
+    } catch (...) {
+      (void)cudaStreamEndCapture(stream, &graph);
+      if (graph != nullptr) (void)cudaGraphDestroy(graph);
+      throw;
+    }
+    check_cuda(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    const cudaError_t made = cudaGraphInstantiate(&executable_, graph, 0);
+    (void)cudaGraphDestroy(graph);
+    check_cuda(made, "cudaGraphInstantiate");
+  }
+  ~Graph() override {
+    if (executable_ != nullptr) (void)cudaGraphExecDestroy(executable_);
+  }
+  void replay() override { check_cuda(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
 /// Makes the device current before the members are made on it.
 int made_current(int device) {
   check_cuda(cudaSetDevice(device), "cudaSetDevice");
@@ -108,6 +135,9 @@ class Gpu final : public CudaDevice {
     check_cuda(status, "communication between GPUs");
     return true;
   }
+  [[nodiscard]] std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
+    return std::make_unique<Graph>(compute_.get(), work);
+  }
   void set_wait(Wait wait) override { wait_ = wait ? std::move(wait) : Wait(poll); }
 
  private:
@@ -150,17 +180,18 @@ CudaAvailability cuda_availability() {
     found.devices = 0;
     // The status is kept by the runtime until it is asked for.
     (void)cudaGetLastError();
-    found.unusable = driver == 0                               ? "no NVIDIA driver"
-                     : status == cudaErrorInsufficientDriver ? "the NVIDIA driver is older than CUDA " + version_text(runtime)
+    found.unusable = driver == 0 ? "no NVIDIA driver"
+                     : status == cudaErrorInsufficientDriver
+                         ? "the NVIDIA driver is older than CUDA " + version_text(runtime)
                      : status == cudaErrorNoDevice || status == cudaSuccess ? "the driver shows no GPU"
                                                                             : cudaGetErrorString(status);
     return found;
   }
   for (int device = 0; device < found.devices; ++device)
     if (const cudaDeviceProp properties = properties_of(device); properties.major < kLeastMajor) {
-      found.unusable = fmt::format("{} has compute capability {}.{}, expected at least {}.0",
-                                   static_cast<const char*>(properties.name), properties.major, properties.minor,
-                                   kLeastMajor);
+      found.unusable =
+          fmt::format("{} has compute capability {}.{}, expected at least {}.0",
+                      static_cast<const char*>(properties.name), properties.major, properties.minor, kLeastMajor);
       found.devices = 0;
     }
   return found;

@@ -13,10 +13,13 @@ struct DropoutMask {
   std::uint32_t last_word = 0;  ///< place << 12
   float scale = 1.0F;
   PhiloxKey key{};
+  const PhiloxKey* device_key = nullptr;
+
+  [[nodiscard]] __device__ PhiloxKey current_key() const { return device_key == nullptr ? key : *device_key; }
 };
 
 inline DropoutMask mask_of(const Dropout& dropout) {
-  return {dropout.threshold(), dropout.place << 12, dropout.scale(), dropout.key};
+  return {dropout.threshold(), dropout.place << 12, dropout.scale(), dropout.key, dropout.device_key};
 }
 
 /// Half-word `column % 8` of the random words of a block of eight columns.
@@ -28,7 +31,7 @@ __device__ inline std::uint32_t half_word(const PhiloxCounter& words, std::int64
 /// The words of columns [8 block, 8 block + 8) of a row of activations.
 __device__ inline PhiloxCounter row_words(const DropoutMask& mask, std::uint32_t example, std::uint32_t position,
                                           std::uint32_t block) {
-  return philox({block, position, example, mask.last_word}, mask.key);
+  return philox({block, position, example, mask.last_word}, mask.current_key());
 }
 
 /// What an element is multiplied by.

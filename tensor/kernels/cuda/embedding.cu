@@ -67,7 +67,9 @@ __global__ void __launch_bounds__(kGroupThreads)
   const std::int64_t piece = blockIdx.x;
   const std::int64_t width = dy.columns;
   const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kGroupThreads + threadIdx.x) * kWidth;
-  if (column >= width) return;
+  const std::int64_t real_groups = groups.counts == nullptr ? groups.groups : groups.counts[0];
+  const std::int64_t real_pieces = groups.counts == nullptr ? groups.pieces : groups.counts[1];
+  if (column >= width || piece >= real_pieces) return;
   const int count = width - column < kWidth ? static_cast<int>(width - column) : kWidth;
   float sums[kWidth] = {};
   for (std::int32_t place = groups.row_starts[piece]; place < groups.row_starts[piece + 1]; ++place) {
@@ -76,7 +78,7 @@ __global__ void __launch_bounds__(kGroupThreads)
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) sums[i] += values[i];
   }
-  const std::int64_t group = group_of(groups.piece_starts, groups.groups, piece);
+  const std::int64_t group = group_of(groups.piece_starts, real_groups, piece);
   if (groups.piece_starts[group + 1] - groups.piece_starts[group] == 1) {
     float* to = d_table + groups.ids[group] * width + column;
     float values[kWidth];
@@ -95,6 +97,7 @@ __global__ void __launch_bounds__(kGroupThreads)
     add_pieces(RowGroups groups, const float* piece_sums, std::int64_t width, float* d_table) {
   const std::int64_t group = blockIdx.x;
   const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kGroupThreads + threadIdx.x) * kWidth;
+  if (groups.counts != nullptr && group >= groups.counts[0]) return;
   const std::int32_t first = groups.piece_starts[group];
   const std::int32_t last = groups.piece_starts[group + 1];
   if (column >= width || last - first == 1) return;
@@ -173,7 +176,7 @@ void CudaKernels::embedding_sum_forward(const float* words, const std::int32_t* 
 }
 
 void CudaKernels::embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) {
-  const bool several = groups.pieces > groups.groups;
+  const bool several = groups.pieces > groups.groups || groups.counts != nullptr;
   const DeviceScratch<float> piece_sums(memory_, several ? groups.pieces * dy.columns : 0);
   const bool in_packs = rows_begin_packs(dy) && dy.columns % kPack == 0 && begins_pack(d_table);
   with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {

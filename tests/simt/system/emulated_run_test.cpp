@@ -15,9 +15,9 @@ namespace {
 class EmulatedRun : public TinyRun {
  protected:
   static std::vector<std::string> on_gpu(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> all{"run.device=cuda",           "train.epochs=1",       "train.max_steps=4",
-                                 "train.grains=4",            "data.cache=false",     "output.tensorboard=false",
-                                 "run.gpu_communication=nccl"};
+    std::vector<std::string> all{
+        "run.device=cuda",  "train.epochs=1",           "train.max_steps=4",         "train.grains=4",
+        "data.cache=false", "output.tensorboard=false", "run.gpu_communication=nccl"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -30,7 +30,8 @@ class EmulatedRun : public TinyRun {
       std::vector<float> y(x.size());
       std::memcpy(x.data(), view.bytes.data(), view.bytes.size());
       std::memcpy(y.data(), other.tensors().at(name).bytes.data(), view.bytes.size());
-      for (std::size_t i = 0; i < x.size(); ++i) largest = std::max(largest, static_cast<double>(std::abs(x[i] - y[i])));
+      for (std::size_t i = 0; i < x.size(); ++i)
+        largest = std::max(largest, static_cast<double>(std::abs(x[i] - y[i])));
     }
     return largest;
   }
