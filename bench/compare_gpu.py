@@ -90,6 +90,10 @@ def parse_options():
     add("--steps", 50, f"steps that count, behind {WARM_UP} that do not", type=int, metavar="N")
     add("--repeats", 3, "runs of each, in turns", type=int, metavar="N")
     parser.add_argument("--peak", type=float, metavar="TFLOPS", help="of the GPU (default: by its name, for bf16)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="handed to temper train, such as run.cuda_graphs=true; may be given several times",
+    )
     add("--device", "cuda", "cpu: to try the script out", choices=("cuda", "cpu"))
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args()
@@ -222,8 +226,9 @@ def run_temper(options, case, model, seed, folder, *extra):
     shutil.rmtree(folder / "run", ignore_errors=True)
     file = folder / "run.toml"
     file.write_text(configuration(options, case, model, seed, folder), encoding="utf8")
-    said, _ = run("temper", [options.temper.resolve(), "train", file, "--json", *extra], dict(os.environ))
-    return said
+    overrides = [word for text in options.overrides for word in ("--set", text)]
+    command = [options.temper.resolve(), "train", file, "--json", *overrides, *extra]
+    return run("temper", command, dict(os.environ))[0]
 
 
 def time_temper(options, case, model, seed, folder):

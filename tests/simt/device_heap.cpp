@@ -50,8 +50,6 @@ class Heap {
     region_ = static_cast<std::byte*>(region);
     region_ += rounded(reinterpret_cast<std::uintptr_t>(region), kPage) - reinterpret_cast<std::uintptr_t>(region);
     (void)madvise(region_, kRegionBytes, MADV_HUGEPAGE);
-    // Shutting and opening it around each piece of work takes most of the time of a run, so it is done when asked for.
-    if (std::getenv("TEMPER_SIMT_GUARD") == nullptr) open_ = 1;
     struct sigaction action {};
     action.sa_sigaction = &Heap::explain;
     action.sa_flags = SA_SIGINFO;

@@ -67,7 +67,7 @@ std::vector<float> results_of(Kernels& kernels) {
   keep(z);
 
   const std::vector<std::uint32_t> names{0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3};
-  kernels.dropout(rows_of(x, 16), {names.data(), names.data()}, {0.3F, 5, 6, 7}, rows_of(y, 16));
+  kernels.dropout(rows_of(x, 16), {names.data(), names.data()}, {0.3F, 5, {6, 7}}, rows_of(y, 16));
   kernels.copy(rows_of(x, 16), rows_of(y, 16), true);
   keep(y);
   kernels.add(x.data(), gradient.data(), y.data(), static_cast<std::int64_t>(x.size()));

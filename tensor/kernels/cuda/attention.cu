@@ -112,6 +112,12 @@ __device__ void add_weighted_rows(const float (&weights)[Cut<kWidth>::kRows], co
   __syncwarp();
 }
 
+/// The random words of eight neighbouring keys, [8 block, 8 block + 8), for a query at `position`.
+__device__ inline PhiloxCounter probability_words(const DropoutMask& mask, const BlockPart& part,
+                                                  std::uint32_t position, int block) {
+  return philox({static_cast<std::uint32_t>(block), position, part.example, last_word_of(mask, part)}, part.key);
+}
+
 /// factors[r]: the dropout mask, with its scale, of row r of the warp's own queries and this lane's key, key
 /// first_key + lane. A lane draws for one of the rows and eight of the keys, and they meet in `room`, the warp's own.
 template <int kRows>
@@ -120,8 +126,7 @@ __device__ void draw_for_queries(const DropoutMask& mask, const BlockPart& part,
   const int row = lane % 8;
   if (row < kRows && first_query + row < part.queries) {
     const int block = lane / 8;
-    const PhiloxCounter words = probability_words(mask, part, part.position(first_query + row),
-                                                  static_cast<std::uint32_t>(first_key / 8 + block));
+    const PhiloxCounter words = probability_words(mask, part, part.position(first_query + row), first_key / 8 + block);
     reinterpret_cast<uint4*>(room)[row * 4 + block] = make_uint4(words[0], words[1], words[2], words[3]);
   }
   __syncwarp();
@@ -137,7 +142,7 @@ __device__ void draw_for_queries(const DropoutMask& mask, const BlockPart& part,
 template <int kRows>
 __device__ void draw_for_keys(const DropoutMask& mask, const BlockPart& part, std::uint32_t position, int first_key,
                               float (&factors)[kRows]) {
-  const PhiloxCounter words = probability_words(mask, part, position, static_cast<std::uint32_t>(first_key / 8));
+  const PhiloxCounter words = probability_words(mask, part, position, first_key / 8);
   const bool upper_half = first_key % 8 != 0;  // the second four keys of eight
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {

@@ -106,29 +106,43 @@ __device__ inline void as_left_operand(std::uint32_t (&a)[4], const float (&c0)[
 /// each lane draws one row, and ldmatrix deals them out, as they are where queries are rows of the scores, transposed
 /// where keys are.
 struct PieceDropout {
-  uint4* slots;  ///< [32] of the warp
+  /// Of a block's shared memory.
+  static constexpr int kBytes = kBlockWarps * 33 * static_cast<int>(sizeof(uint4));
 
-  __device__ void draw(std::uint32_t (&random)[4], const DropoutMask& mask, const BlockPart& part,
-                       std::uint32_t position, int first_key, const Lane& lane) const {
-    store(probability_words(mask, part, position, static_cast<std::uint32_t>(first_key / 8 + lane.index / 16)), lane);
+  uint4* slots;  ///< [32] of the warp, and one for what all draws of a block have in common, for want of registers
+
+  /// `room` [kBytes] lies at a multiple of 16.
+  __device__ static PieceDropout in(unsigned char* room, const Lane& lane) {
+    return {reinterpret_cast<uint4*>(room) + lane.warp * 33};
+  }
+  /// Before anything is drawn.
+  __device__ void prepare(const DropoutMask& mask, const BlockPart& part, const Lane& lane) const {
+    if (lane.index == 0) slots[32] = make_uint4(part.key[0], part.key[1], part.example, last_word_of(mask, part));
+    __syncwarp();
+  }
+
+  /// The query, of 16, whose position draw wants to have of this lane.
+  __device__ static int query_of(const Lane& lane) { return lane.index % 16; }
+  __device__ void draw(std::uint32_t (&random)[4], std::uint32_t position, int first_key, const Lane& lane) const {
+    store(position, first_key / 8 + lane.index / 16, lane);
     load_matrices(random, reinterpret_cast<const __nv_bfloat16*>(slots + lane.index));
     __syncwarp();
   }
-  /// The query, of 16, whose position draw wants to have of this lane.
-  __device__ static int query_of(const Lane& lane) { return lane.index % 16; }
 
   /// The same for scores with keys as rows and queries as columns.
-  __device__ void draw_transposed(std::uint32_t (&random)[4], const DropoutMask& mask, const BlockPart& part,
-                                  std::uint32_t position, int first_key, const Lane& lane) const {
-    store(probability_words(mask, part, position, static_cast<std::uint32_t>(first_key / 8 + lane.index / 8 % 2)),
-          lane);
+  __device__ static int transposed_query_of(const Lane& lane) { return lane.index % 8 + lane.index / 16 * 8; }
+  __device__ void draw_transposed(std::uint32_t (&random)[4], std::uint32_t position, int first_key,
+                                  const Lane& lane) const {
+    store(position, first_key / 8 + lane.index / 8 % 2, lane);
     load_matrices_transposed(random, reinterpret_cast<const __nv_bfloat16*>(slots + lane.index));
     __syncwarp();
   }
-  __device__ static int transposed_query_of(const Lane& lane) { return lane.index % 8 + lane.index / 16 * 8; }
 
  private:
-  __device__ void store(const PhiloxCounter& words, const Lane& lane) const {
+  __device__ void store(std::uint32_t position, int block, const Lane& lane) const {
+    const uint4 common = slots[32];
+    const PhiloxCounter words =
+        philox({static_cast<std::uint32_t>(block), position, common.z, common.w}, {common.x, common.y});
     slots[lane.index] = make_uint4(words[0], words[1], words[2], words[3]);
     __syncwarp();
   }

@@ -112,10 +112,9 @@ __device__ inline BlockPart part_of_block(const AttentionShape& shape, int tile_
   return part;
 }
 
-/// The random words of eight neighbouring keys, [8 block, 8 block + 8), for a query at `position`.
-__device__ inline PhiloxCounter probability_words(const DropoutMask& mask, const BlockPart& part,
-                                                  std::uint32_t position, std::uint32_t block) {
-  return philox({block, position, part.example, mask.last_word + static_cast<std::uint32_t>(part.head)}, part.key);
+/// The last word of the counter of a head's probabilities.
+__device__ inline std::uint32_t last_word_of(const DropoutMask& mask, const BlockPart& part) {
+  return mask.last_word + static_cast<std::uint32_t>(part.head);
 }
 
 /// What backward reads of each head and query beside its rows.

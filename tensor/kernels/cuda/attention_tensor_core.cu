@@ -21,7 +21,6 @@ constexpr int kTileElements = kKeys* kStride<kWidth>;
 /// Keys and values of both stages.
 template <int kWidth>
 constexpr int kStageBytes = kStages * 2 * kTileElements<kWidth>* static_cast<int>(sizeof(__nv_bfloat16));
-constexpr int kSlotBytes = kBlockThreads * static_cast<int>(sizeof(uint4));
 
 using ForwardCall = AttentionForward<__nv_bfloat16>;
 
@@ -88,7 +87,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
   const Lane lane = this_lane();
   const int width = call.shape.width;
   auto* tiles = reinterpret_cast<__nv_bfloat16*>(dynamic_shared());
-  const PieceDropout dropout{reinterpret_cast<uint4*>(dynamic_shared() + kStageBytes<kWidth>) + lane.warp * 32};
+  const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kStageBytes<kWidth>, lane);
+  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_key) {
     __nv_bfloat16* keys = tiles + stage * 2 * kTile;
@@ -164,7 +164,7 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
         float(&right)[4] = scores[m][2 * j + 1];
         if constexpr (kDropped) {
           std::uint32_t random[4];
-          dropout.draw(random, call.shape.dropout, part, positions[m], first_key + j * kPiece, lane);
+          dropout.draw(random, positions[m], first_key + j * kPiece, lane);
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             if (is_dropped(call.shape.dropout, random[i / 2], i)) left[i] = 0.0F;
@@ -213,7 +213,7 @@ void start(const ForwardCall& call, cudaStream_t stream) {
            stream, tiled);
   else
     launch(attention_forward_kernel<kWidth, kRowPieces, true>, tiled.shape.grid(), kBlockThreads,
-           kStageBytes<kWidth> + kSlotBytes, stream, tiled);
+           kStageBytes<kWidth> + PieceDropout::kBytes, stream, tiled);
 }
 
 }  // namespace

@@ -39,7 +39,6 @@ constexpr int kTileBytes = kElementBytes*(4 * kOtherElements<kWidth> +
                                           (kOwnRowsInRegisters<kWidth> ? 0 : 2 * kOwnElements<kWidth>));
 template <int kWidth>
 constexpr int kTermBytes = 2 * kOtherRows<kWidth>* static_cast<int>(sizeof(RowTerms));
-constexpr int kSlotBytes = kBlockThreads * static_cast<int>(sizeof(uint4));
 
 using BackwardCall = AttentionBackward<__nv_bfloat16>;
 
@@ -119,8 +118,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_ke
   __nv_bfloat16* own_keys = tiles + (kOwnRowsInRegisters<kWidth> ? 2 : 4) * kTile;
   __nv_bfloat16* own_values = own_keys + kOwnElements<kWidth>;
   auto* all_terms = reinterpret_cast<RowTerms*>(dynamic_shared() + kTileBytes<kWidth>);
-  const PieceDropout dropout{reinterpret_cast<uint4*>(dynamic_shared() + kTileBytes<kWidth> + kTermBytes<kWidth>) +
-                             lane.warp * 32};
+  const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kTileBytes<kWidth> + kTermBytes<kWidth>, lane);
+  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_query) {
     __nv_bfloat16* to = tiles + stage * 2 * kTile;
@@ -164,9 +163,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_ke
       own.multiply(queries + at + along, d_outs + at + along, p, ds);
       std::uint32_t random[4] = {};
       if constexpr (kDropped)
-        dropout.draw_transposed(random, call.shape.dropout, part,
-                                terms[piece + PieceDropout::transposed_query_of(lane)].position, part.first + own_row,
-                                lane);
+        dropout.draw_transposed(random, terms[piece + PieceDropout::transposed_query_of(lane)].position,
+                                part.first + own_row, lane);
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
 #pragma unroll
@@ -213,7 +211,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
   auto* tiles = reinterpret_cast<__nv_bfloat16*>(dynamic_shared());
   __nv_bfloat16* own_queries = tiles + (kOwnRowsInRegisters<kWidth> ? 2 : 4) * kTile;
   __nv_bfloat16* own_d_outs = own_queries + kOwnElements<kWidth>;
-  const PieceDropout dropout{reinterpret_cast<uint4*>(dynamic_shared() + kTileBytes<kWidth>) + lane.warp * 32};
+  const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kTileBytes<kWidth>, lane);
+  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_key) {
     __nv_bfloat16* to = tiles + stage * 2 * kTile;
@@ -274,7 +273,7 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
         }
       }
       std::uint32_t random[4] = {};
-      if constexpr (kDropped) dropout.draw(random, call.shape.dropout, part, position, first_key + piece, lane);
+      if constexpr (kDropped) dropout.draw(random, position, first_key + piece, lane);
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
 #pragma unroll
@@ -299,7 +298,7 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
 
 template <int kWidth, bool kDropped>
 void start(const BackwardCall& call, cudaStream_t stream) {
-  const std::size_t slots = kDropped ? kSlotBytes : 0;
+  const std::size_t slots = kDropped ? PieceDropout::kBytes : 0;
   launch(attention_d_keys_kernel<kWidth, kDropped>, call.shape.grid(), kBlockThreads,
          kTileBytes<kWidth> + kTermBytes<kWidth> + slots, stream, call);
   launch(attention_d_queries_kernel<kWidth, kDropped>, call.shape.grid(), kBlockThreads, kTileBytes<kWidth> + slots,

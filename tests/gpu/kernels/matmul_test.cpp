@@ -10,8 +10,9 @@ struct ProductSize {
   std::int64_t n;
   std::int64_t k;
 };
-constexpr std::initializer_list<ProductSize> kProducts = {{1, 1, 1},   {5, 7, 3},   {67, 48, 33}, {48, 40, 64},
-                                                          {0, 48, 48}, {48, 48, 0}, {5, 0, 7},    {128, 96, 1000}};
+constexpr std::initializer_list<ProductSize> kProducts = {{1, 1, 1},    {5, 7, 3},    {67, 48, 33},
+                                                          {48, 40, 64}, {32, 32, 32}, {0, 48, 48},
+                                                          {48, 48, 0},  {5, 0, 7},    {128, 96, 1000}};
 
 class GpuMatmulTest : public GpuActivationsTest {
  protected:
