@@ -1,10 +1,19 @@
 #include "runtime/step_graphs.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace temper {
 
 StepGraphs::StepGraphs(CudaDevice& device) : device_(device), key_(Tensor::empty(device.memory(), {2}, DType::u32)) {}
+
+StepGraphs::~StepGraphs() {
+  if (std::uncaught_exceptions() > 0) return;
+  try {
+    device_.synchronize();
+  } catch (...) {  // whoever next waits for the device is told
+  }
+}
 
 StepGraphs::Entry* StepGraphs::find(const Shape& shape) {
   if (const auto known = entries_.find(shape); known != entries_.end()) return &known->second;

@@ -38,6 +38,10 @@ class StepGraphs {
   };
 
   explicit StepGraphs(CudaDevice& device);
+  StepGraphs(const StepGraphs&) = delete;
+  StepGraphs& operator=(const StepGraphs&) = delete;
+  /// Waits for what it gave to the device, unless an error is under way.
+  ~StepGraphs();
 
   [[nodiscard]] CudaDevice& device() { return device_; }
   [[nodiscard]] std::size_t recorded() const { return entries_.size(); }

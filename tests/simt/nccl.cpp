@@ -12,6 +12,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -271,7 +272,10 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   made->greet();
   *comm = made.release();
   if (!(*comm)->blocking) return ncclInProgress;
-  while ((*comm)->state == ncclInProgress) (*comm)->progress();
+  while ((*comm)->state == ncclInProgress) {
+    (*comm)->progress();
+    std::this_thread::yield();
+  }
   return (*comm)->state;
 }
 
@@ -299,7 +303,10 @@ ncclResult_t ncclCommFinalize(ncclComm_t comm) {
   const Lock lock(simt::runtime_mutex());
   comm->finalizing = true;
   if (!comm->blocking) return comm->answer();
-  while (comm->ranks->under_way > 0) simt::advance_all();
+  while (comm->ranks->under_way > 0) {
+    simt::advance_all();
+    std::this_thread::yield();
+  }
   return ncclSuccess;
 }
 

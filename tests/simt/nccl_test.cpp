@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "tests/simt/device_array.h"
@@ -49,7 +50,11 @@ class EmulatedNccl : public testing::Test {
   /// Polls until nothing is in progress.
   static ncclResult_t state_of(ncclComm_t comm) {
     ncclResult_t state = ncclInProgress;
-    while (state == ncclInProgress) EXPECT_EQ(ncclCommGetAsyncError(comm, &state), ncclSuccess);
+    while (state == ncclInProgress) {
+      EXPECT_EQ(ncclCommGetAsyncError(comm, &state), ncclSuccess);
+      // Ranks may share a core.
+      std::this_thread::yield();
+    }
     return state;
   }
   void settle(ncclResult_t result) {
