@@ -10,7 +10,10 @@ step "1/5 Packages"
 launch/install-dependencies.sh
 
 step "2/5 Build"
-cmake --preset release --log-level=WARNING
+# Kernels for GPUs take minutes to compile; without a GPU they would be of no use here.
+cuda=OFF
+if command -v nvidia-smi > /dev/null && nvidia-smi -L > /dev/null 2>&1; then cuda=AUTO; fi
+cmake --preset release -DTEMPER_CUDA=$cuda --log-level=WARNING
 cmake --build --preset release --target temper
 temper=build/release/temper
 
