@@ -58,7 +58,7 @@ class Device {
   // ---- the same for arrays and tensors -----------------------------------------------------------------------------
   template <typename T>
   [[nodiscard]] Tensor upload(std::span<const T> values, const Shape& shape) {
-    const Tensor tensor = Tensor::empty(memory(), shape, dtype_of<T>());
+    Tensor tensor = Tensor::empty(memory(), shape, dtype_of<T>());
     if (!values.empty()) upload(values.data(), tensor.data<T>(), values.size_bytes());
     return tensor;
   }
