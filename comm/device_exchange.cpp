@@ -81,6 +81,10 @@ class DeviceExchange final : public GradientExchange {
     device_.compute_waits_for_communication();
   }
 
+  void wait_for_parameters() override {
+    if (communicator_.size() > 1) nccl_->wait("the updated parameters");
+  }
+
  private:
   [[nodiscard]] ElementRange slice(std::size_t bucket, int rank) const {
     return plan_.slices[bucket][static_cast<std::size_t>(rank)];

@@ -59,6 +59,10 @@ class GradientExchange {
   virtual const float* reduced() = 0;
   /// Makes this rank's updated slices of the parameters visible everywhere. All ranks call it.
   virtual void share_parameters() = 0;
+  /// Waits, with the time limit of the communicator, until what was shared is here. Work that reads parameters is
+  /// ordered behind it anyway; but a device's queue has an end, and who fills it behind a lost rank hangs without a
+  /// limit.
+  virtual void wait_for_parameters() {}
 };
 
 class NcclCommunicator;

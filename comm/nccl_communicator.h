@@ -10,10 +10,17 @@
 #include <memory>
 #include <string>
 
+#include "base/error.h"
 #include "comm/communicator.h"
 #include "tensor/cuda_device.h"
 
 namespace temper {
+
+/// NCCL is not there or cannot be started, and all ranks know it: another way may be taken.
+class NcclUnavailable : public Error {
+ public:
+  using Error::Error;
+};
 
 class NcclCommunicator {
  public:
@@ -53,7 +60,8 @@ bool nccl_is_built();
 /// "2.27.3"; empty where it is not built.
 std::string nccl_version();
 
-/// Collective. Throws Error where NCCL is not there or cannot be started.
+/// Collective. Throws NcclUnavailable on all ranks where NCCL is not there or cannot be started, another Error where
+/// the ranks could not even agree on that.
 std::unique_ptr<NcclCommunicator> make_nccl_communicator(Communicator& communicator, CudaDevice& device);
 
 }  // namespace temper

@@ -14,10 +14,13 @@ DType activation_type(const TrainSection& train, const Device& device, const Say
 std::unique_ptr<NcclCommunicator> connect_gpus(const RunSection& run, Device& device, Communicator& communicator,
                                                const Say& say) {
   auto* cuda = dynamic_cast<CudaDevice*>(&device);
-  if (cuda == nullptr || communicator.size() == 1 || run.gpu_communication == "mpi") return nullptr;
+  if (cuda == nullptr) return nullptr;
+  cuda->set_wait(
+      [&communicator](const std::function<bool()>& done, const char* what) { communicator.wait_until(done, what); });
+  if (communicator.size() == 1 || run.gpu_communication == "mpi") return nullptr;
   try {
     return make_nccl_communicator(communicator, *cuda);
-  } catch (const Error& error) {
+  } catch (const NcclUnavailable& error) {
     if (run.gpu_communication == "nccl") throw;
     say(fmt::format("{}: gradients go through the hosts' memory and MPI, which is slower", error.what()));
   }

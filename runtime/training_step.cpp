@@ -161,10 +161,12 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
                                    const std::function<void(std::int64_t slot)>& complete) {
   const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr};
   const Task task = settings_.loss.task;
-  if (graphs_ == nullptr) {
-    forward_and_backward(to_device(batch, task, use, device_), key, nullptr, sum, complete);
-    return;
-  }
+  const auto run_through_tape = [&] {
+    const DeviceBatch on_device = to_device(batch, task, use, device_);
+    buckets_->exchange().wait_for_parameters();
+    forward_and_backward(on_device, key, nullptr, sum, complete);
+  };
+  if (graphs_ == nullptr) return run_through_tape();
   // Whether gradients are added to or overwritten is part of what is recorded.
   const auto& parameters = model_.parameters().all();
   std::vector<bool> written;
@@ -176,13 +178,14 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   shape.written = std::move(written);
 
   StepGraphs::Entry* entry = graphs_->find(shape);
-  if (entry == nullptr) {
-    forward_and_backward(to_device(batch, task, use, device_), key, nullptr, sum, complete);
-    return;
-  }
+  if (entry == nullptr) return run_through_tape();
   entry->batch = to_device(batch, task, use, device_, entry->batch.block);
   const PhiloxKey* device_key = graphs_->set_key(key);
+  buckets_->exchange().wait_for_parameters();
   if (entry->work == nullptr) {
+    // A graph has memory of its own: what the pool keeps for the same activations is given back first.
+    device_.synchronize();
+    device_.memory().trim();
     entry->work = graphs_->device().record([&] {
       forward_and_backward(entry->batch, key, device_key, sum,
                            [&](std::int64_t slot) { entry->completed.push_back(slot); });

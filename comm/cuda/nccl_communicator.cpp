@@ -35,7 +35,9 @@ class Nccl final : public NcclCommunicator {
   }
 
   ~Nccl() override {
-    device_.set_wait({});
+    device_.set_wait([&communicator = communicator_](const std::function<bool()>& done, const char* what) {
+      communicator.wait_until(done, what);
+    });
     if (comm_ == nullptr) return;
     // After an error the others may never come to an orderly end.
     if (std::uncaught_exceptions() > 0) {
@@ -107,7 +109,7 @@ class Nccl final : public NcclCommunicator {
     communicator_.all_reduce(std::span(&good, 1), Reduction::min);
     if (good != 0) return;
     abort();
-    throw Error("NCCL could not be started: {}", failure.empty() ? "it failed on another rank" : failure);
+    throw NcclUnavailable("NCCL could not be started: {}", failure.empty() ? "it failed on another rank" : failure);
   }
   /// Whatever the host waits for may hang on a rank that is lost.
   void wait_until(const std::function<bool()>& done, const char* what) {

@@ -25,10 +25,11 @@ struct Normal {
   float bell;
 };
 
-/// As on the CPU, where its source is named (tensor/kernels/cpu/vector_math-inl.h): relatively exact in both tails.
+/// As on the CPU, where its source is named (tensor/kernels/cpu/vector_math-inl.h): relatively exact in both tails. So it
+/// takes expf: the error of __expf grows with its argument.
 __device__ Normal normal_distribution(float x) {
   const float t = __fdividef(1.0F, fmaf(fabsf(x), 0.35F, 1.0F));
-  const float bell = __expf(x * -0.5F * x);
+  const float bell = expf(x * -0.5F * x);
   float p = -0.02914607711136341F;
   p = fmaf(p, t, 0.14397241175174713F);
   p = fmaf(p, t, -0.2557156980037689F);
@@ -61,7 +62,7 @@ struct GeluTanh {
   static constexpr float kCubic = 0.044715F * kTwiceRootOf2OverPi;
 
   static __device__ float gate(float z) {
-    return __fdividef(1.0F, 1.0F + __expf(-z * fmaf(z * z, kCubic, kTwiceRootOf2OverPi)));
+    return __fdividef(1.0F, 1.0F + expf(-z * fmaf(z * z, kCubic, kTwiceRootOf2OverPi)));
   }
   static __device__ float value(float z) { return z * gate(z); }
   static __device__ float slope(float z, float /*y*/) {

@@ -25,13 +25,23 @@ __global__ void __launch_bounds__(kThreads) add_arrays(const float* a, const flo
   store(left, place.count, out + place.column);
 }
 
-/// A tree that travels with the launch.
-struct SmallTree {
-  static constexpr std::size_t kMostInputs = 64;
+/// A tree that travels with the launch, whose parameters may take 4 KiB.
+template <std::size_t kMost>
+struct CarriedTree {
+  static constexpr std::size_t kMostInputs = kMost;
   const float* inputs[kMostInputs];
   TreeStep postfix[2 * kMostInputs];
   unsigned steps;
+
+  CarriedTree(std::span<const float* const> from, std::span<const TreeStep> order)
+      : inputs{}, postfix{}, steps(static_cast<unsigned>(order.size())) {
+    std::copy(from.begin(), from.end(), inputs);
+    std::copy(order.begin(), order.end(), postfix);
+  }
 };
+using SmallTree = CarriedTree<16>;
+using MiddleTree = CarriedTree<400>;
+static_assert(sizeof(MiddleTree) + sizeof(float*) + sizeof(std::int64_t) <= 4096);
 
 /// A tree in memory of the device.
 struct LargeTree {
@@ -86,16 +96,17 @@ void CudaKernels::add(const float* a, const float* b, float* out, std::int64_t n
 
 void CudaKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
                            std::int64_t n) {
-  const auto steps = static_cast<unsigned>(postfix.size());
-  if (inputs.size() <= SmallTree::kMostInputs && postfix.size() <= 2 * SmallTree::kMostInputs) {
-    SmallTree tree{};
-    std::copy(inputs.begin(), inputs.end(), tree.inputs);
-    std::copy(postfix.begin(), postfix.end(), tree.postfix);
-    tree.steps = steps;
-    launch(add_along_tree<SmallTree>, grid_over<1>(1, n), kThreads, 0, stream_, tree, out, n);
+  if (inputs.size() <= SmallTree::kMostInputs) {
+    launch(add_along_tree<SmallTree>, grid_over<1>(1, n), kThreads, 0, stream_, SmallTree(inputs, postfix), out, n);
     return;
   }
-  // From memory that is not pinned the copies are made, as far as the host is concerned, before the calls return.
+  if (inputs.size() <= MiddleTree::kMostInputs) {
+    launch(add_along_tree<MiddleTree>, grid_over<1>(1, n), kThreads, 0, stream_, MiddleTree(inputs, postfix), out, n);
+    return;
+  }
+  // These are read from memory that is not pinned before the calls return; the driver may wait for the stream to do so,
+  // without a time limit. Trees of so many inputs belong to hundreds of ranks, who have NCCL's own order.
+  const auto steps = static_cast<unsigned>(postfix.size());
   const DeviceScratch<const float*> device_inputs(memory_, static_cast<std::int64_t>(inputs.size()));
   const DeviceScratch<TreeStep> device_postfix(memory_, steps);
   check_cuda(cudaMemcpyAsync(device_inputs.data(), inputs.data(), inputs.size_bytes(), cudaMemcpyHostToDevice, stream_),

@@ -59,6 +59,37 @@ TEST_F(EmulatedRun, InBf16TrainsAndIsReproducible) {
   ASSERT_EQ(first.status, 0) << first.err;
   ASSERT_EQ(train("second", on_gpu({"train.precision=bf16"}), 2).status, 0);
   EXPECT_TRUE(weights("first") == weights("second"));
+  const Outcome exact = train("f32", on_gpu(), 2);
+  ASSERT_EQ(exact.status, 0);
+  EXPECT_FALSE(weights("first") == weights("f32")) << "it was not computed in bf16";
+  const auto test_loss = [](const Outcome& outcome) {
+    return nlohmann::json::parse(outcome.last_line())["test"]["loss"].get<double>();
+  };
+  EXPECT_NEAR(test_loss(first), test_loss(exact), 0.02 * test_loss(exact));
+}
+
+TEST_F(EmulatedRun, WithGraphsTheSameBitsComeOut) {
+  const std::vector<std::string> settings = on_gpu({"train.precision=bf16", "train.batch_size=8"});
+  ASSERT_EQ(train("plain", settings, 2).status, 0);
+  std::vector<std::string> with_graphs = settings;
+  with_graphs.emplace_back("run.cuda_graphs=true");
+  const Outcome outcome = train("graphs", with_graphs, 2);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(weights("plain") == weights("graphs"));
+}
+
+TEST_F(EmulatedRun, RanksThatShareAGpuFallBackToMpiUnlessItMustBeNccl) {
+  ASSERT_EQ(train("mpi", on_gpu({"run.gpu_communication=mpi"}), 2).status, 0);
+  ASSERT_EQ(setenv("TEMPER_SIMT_DEVICES", "1", 1), 0);
+  const Outcome automatic = train("auto", on_gpu({"run.gpu_communication=auto"}), 2);
+  const Outcome forced = train("forced", on_gpu(), 2);
+  unsetenv("TEMPER_SIMT_DEVICES");
+  ASSERT_EQ(automatic.status, 0) << automatic.err;
+  EXPECT_NE(automatic.err.find("which is slower"), std::string::npos) << automatic.err;
+  EXPECT_TRUE(weights("auto") == weights("mpi"));
+  EXPECT_EQ(forced.status, 1);
+  ASSERT_EQ(forced.messages().size(), 1U) << forced.err;
+  EXPECT_NE(forced.messages().front().find("NCCL"), std::string::npos) << forced.messages().front();
 }
 
 TEST_F(EmulatedRun, AKilledRunGoesOnWithTheSameBits) {
