@@ -385,11 +385,15 @@ ncclResult_t ncclGroupEnd() {
 // A device works on while the host polls MPI for another rank, which may be waiting for the device of this one. So the
 // polls of the host come by here (MPI's profiling interface), and when they have been in vain for long, streams run on.
 extern "C" int MPI_Testall(int count, MPI_Request requests[], int* flag, MPI_Status statuses[]) {
-  constexpr int kPatience = 2000;
-  static int in_vain = 0;
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kPatience{10};
+  static Clock::time_point in_vain_since = Clock::time_point::max();
   const int status = PMPI_Testall(count, requests, flag, statuses);
-  in_vain = *flag != 0 ? 0 : in_vain + 1;
-  if (in_vain > kPatience) {
+  if (*flag != 0) {
+    in_vain_since = Clock::time_point::max();
+  } else if (in_vain_since == Clock::time_point::max()) {
+    in_vain_since = Clock::now();
+  } else if (Clock::now() - in_vain_since > kPatience) {
     const Lock lock(simt::runtime_mutex());
     if (simt::anything_under_way()) simt::advance_all();
   }
