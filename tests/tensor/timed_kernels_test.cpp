@@ -140,16 +140,17 @@ TEST_F(TimedKernelsTest, TheDeviceIsWaitedForBeforeAndBehindEachCall) {
 TEST_F(TimedKernelsTest, WhatAKernelDoesByOthersIsTheirs) {
   // Large, so that time that was counted twice would be more than has gone by.
   std::vector<float> x = random_values(std::size_t{256} * 256, 1);
-  std::vector<float> weight = random_values(x.size(), 2);
-  std::vector<float> bias = random_values(256, 3);
-  std::vector<float> y(x.size());
+  std::vector<float> dz = random_values(x.size(), 2);
+  std::vector<float> d_weight(x.size());
+  std::vector<float> d_bias(256);
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i)
-    timed_.linear_forward(rows_of(x, 256), rows_of(weight, 256), rows_of(bias, 256), Activation::gelu, rows_of(y, 256),
-                          rows_of(y, 256));
+    timed_.linear_weight_gradient(rows_of(dz, 256), rows_of(x, 256), Matrix{d_weight.data(), 256, 256, 256}, false,
+                                  d_bias.data(), false);
   const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const std::vector<KernelTime> times = timed_.times();
-  for (const char* name : {"linear_forward", "matmul", "bias_activation_forward"}) EXPECT_EQ(calls_of(times, name), 3);
+  for (const char* name : {"linear_weight_gradient", "matmul", "bias_activation_backward"})
+    EXPECT_EQ(calls_of(times, name), 3);
   double all = 0.0;
   for (const KernelTime& time : times) all += time.seconds;
   EXPECT_LE(all, passed);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "tensor/kernels.h"
+#include "tensor/kernels/cpu/product_primitives.h"
 
 namespace temper {
 
@@ -20,6 +21,7 @@ inline Matrix f32(Rows x) {
 class CpuKernels final : public Kernels {
  public:
   void matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) override;
+  void linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) override;
 
   void bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) override;
   void bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz, float* d_bias,
@@ -61,6 +63,9 @@ class CpuKernels final : public Kernels {
   void add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
                 std::int64_t n) override;
   void chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) override;
+
+ private:
+  ProductPrimitives products_;
 };
 
 }  // namespace temper

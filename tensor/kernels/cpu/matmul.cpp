@@ -1,125 +1,127 @@
-// Matrix products by oneDNN's sgemm, whose entry takes any shape at no set-up cost: the number of tokens differs from
-// step to step, so a primitive a shape would be built again and again.
+// Matrix products by oneDNN, f32 and bf16.
 //
-// oneDNN cuts a product among threads, k included, as it sees fit, and its bits then depend on their number. So the
-// larger side of the result is cut here, where the shape says, whatever the number of threads, and oneDNN is only
-// ever called for a part, in one thread.
-#include <oneapi/dnnl/dnnl.h>
-
+// oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
+// number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
+// called for a part, in one thread.
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <memory>
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/parallel.h"
-#include "tensor/kernels/cpu/transpose.h"
 
 namespace temper {
 namespace {
 
-// Below this a part no longer reaches the speed of the whole (measured: 240 GFLOP/s at 192 of 384 and more, 220 at 96).
-constexpr std::int64_t kPart = 192;
-constexpr std::int64_t kMostParts = 16;
-constexpr std::int64_t kGranule = 16;
-// x w^T is the one order that parts slow down (by 10 to 20 %). From so many rows on it pays to turn w over first.
-constexpr std::int64_t kRowsWorthTurning = 768;
+// Rows of a part: its result is still in the second-level cache when the activation reads it, and the many numbers of
+// rows that a training run meets become few shapes.
+constexpr std::int64_t kPartRows = 256;
+// Columns of a part where a result is wider than high, as gradients of weights are.
+constexpr std::int64_t kPartColumns = 384;
 constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
 
-struct Operand {
-  const float* data;
-  std::int64_t stride;
-  bool transposed;
-
-  [[nodiscard]] char letter() const { return transposed ? 'T' : 'N'; }
-  /// From row `i` of op(operand) on.
-  [[nodiscard]] const float* from_row(std::int64_t i) const { return data + i * (transposed ? 1 : stride); }
-  [[nodiscard]] const float* from_column(std::int64_t j) const { return data + j * (transposed ? stride : 1); }
+struct Part {
+  std::int64_t begin;
+  std::int64_t count;
 };
 
-/// Keeps oneDNN, called outside of a parallel region, from waking threads of its own.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) {
-    if (before_ > 1) {
-      omp_set_num_threads(1);
-    }
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-  ~OneThread() {
-    if (before_ > 1) {
-      omp_set_num_threads(before_);
-    }
-  }
+/// The parts of a side, the last of which may be smaller.
+struct Cut {
+  std::int64_t side;
+  std::int64_t length;
 
- private:
-  int before_;
+  [[nodiscard]] std::int64_t parts() const { return (side + length - 1) / length; }
+  [[nodiscard]] Part part(std::int64_t i) const { return {i * length, std::min(length, side - i * length)}; }
 };
+
+template <typename Void>
+Void* element(const RowsOf<Void>& x, std::int64_t row, std::int64_t column) {
+  using Byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
+  return static_cast<Byte*>(x.data) + (row * x.stride + column) * static_cast<std::int64_t>(size_of(x.type));
+}
+
+/// The part of op(x) that begins at row `i`, or at column `j`.
+const void* from_row(const ConstRows& x, bool transposed, std::int64_t i) {
+  return transposed ? element(x, 0, i) : element(x, i, 0);
+}
+const void* from_column(const ConstRows& x, bool transposed, std::int64_t j) {
+  return transposed ? element(x, j, 0) : element(x, 0, j);
+}
+
+/// Runs multiply(part) for all parts, on as many threads as `multiplications` are worth.
+template <typename Multiply>
+void run_parts(std::int64_t parts, std::int64_t multiplications, const Multiply& multiply) {
+  const int threads =
+      static_cast<int>(std::min<std::int64_t>(parts, worthwhile_threads(multiplications, kMultiplicationsPerThread)));
+  parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
+    for (std::int64_t part = parts * member / members; part < parts * (member + 1) / members; ++part) multiply(part);
+  });
+}
+
+void require_types(ConstRows a, ConstRows b, ConstRows c) {
+  const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
+  if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
+    throw Error("a matrix product of {} and {} into {} is none of the CPU's", name_of(a.type), name_of(b.type),
+                name_of(c.type));
+}
 
 }  // namespace
 
-void CpuKernels::matmul(ConstRows a_rows, bool transpose_a, ConstRows b_rows, bool transpose_b, Rows c_rows,
-                        bool accumulate) {
-  const ConstMatrix a = f32(a_rows);
-  const ConstMatrix b = f32(b_rows);
-  const Matrix c = f32(c_rows);
+void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) {
+  require_types(a, b, c);
   const std::int64_t m = c.rows;
   const std::int64_t n = c.columns;
   const std::int64_t k = transpose_a ? a.rows : a.columns;
-  if (m == 0 || n == 0) {
-    return;
-  }
+  if (m == 0 || n == 0) return;
   if (k == 0) {
-    for (std::int64_t i = 0; i < m && !accumulate; ++i) {
-      std::fill_n(c.row(i), n, 0.0F);
-    }
+    const std::int64_t row_bytes = n * static_cast<std::int64_t>(size_of(c.type));
+    for (std::int64_t i = 0; i < m && !accumulate; ++i) clear(element(c, i, 0), row_bytes);
     return;
-  }
-  const Operand left{a.data, a.stride, transpose_a};
-  Operand right{b.data, b.stride, transpose_b};
-  std::unique_ptr<float[]> turned;  // NOLINT(modernize-avoid-c-arrays): a vector would clear it first
-  if (!transpose_a && transpose_b && m >= kRowsWorthTurning) {
-    // One granule more than needed, lest the rows of a power of two fall into the same few sets of the cache.
-    const std::int64_t stride = (n / kGranule + 2) * kGranule;
-    turned = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(k * stride));
-    transpose_matrix(b, turned.get(), stride);
-    right = {turned.get(), stride, false};
   }
   const bool by_rows = m >= n;
-  const std::int64_t side = std::max(m, n);
-  const std::int64_t parts = std::clamp<std::int64_t>(side / kPart, 1, kMostParts);
-  const auto part_begin = [&](std::int64_t part) {
-    return part == parts ? side : side * part / parts / kGranule * kGranule;
+  const Cut cut = by_rows ? Cut{m, kPartRows} : Cut{n, kPartColumns};
+  const auto product_of = [&](std::int64_t count) {
+    return products_.find({by_rows ? count : m, by_rows ? n : count, k, a.stride, b.stride, c.stride, a.type, c.type,
+                           DType::f32, transpose_a, transpose_b, accumulate, false});
   };
-  const float beta = accumulate ? 1.0F : 0.0F;
-  const auto multiply = [&](std::int64_t part) -> int {
-    const std::int64_t begin = part_begin(part);
-    const std::int64_t count = part_begin(part + 1) - begin;
-    return by_rows ? dnnl_sgemm(left.letter(), right.letter(), count, n, k, 1.0F, left.from_row(begin), left.stride,
-                                right.data, right.stride, beta, c.row(begin), c.stride)
-                   : dnnl_sgemm(left.letter(), right.letter(), m, count, k, 1.0F, left.data, left.stride,
-                                right.from_column(begin), right.stride, beta, c.data + begin, c.stride);
-  };
+  const auto whole = product_of(cut.part(0).count);
+  const auto rest = product_of(cut.part(cut.parts() - 1).count);
+  run_parts(cut.parts(), m * n * k, [&](std::int64_t i) {
+    const Part part = cut.part(i);
+    const Product& product = i + 1 == cut.parts() ? *rest : *whole;
+    if (by_rows) {
+      product.run(from_row(a, transpose_a, part.begin), b.data, nullptr, element(c, part.begin, 0));
+    } else {
+      product.run(a.data, from_column(b, transpose_b, part.begin), nullptr, element(c, 0, part.begin));
+    }
+  });
+}
 
-  int status = dnnl_success;
-  const int threads =
-      static_cast<int>(std::min<std::int64_t>(parts, worthwhile_threads(m * n * k, kMultiplicationsPerThread)));
-  if (threads == 1) {
-    const OneThread one_thread;
-    for (std::int64_t part = 0; part < parts; ++part) {
-      status = std::max(status, multiply(part));
-    }
-  } else {
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(max : status)
-    for (std::int64_t part = 0; part < parts; ++part) {
-      status = std::max(status, multiply(part));
-    }
+void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
+  require_types(x, weight, z);
+  if (z.rows == 0 || z.columns == 0 || x.columns == 0) {
+    Kernels::linear_forward(x, weight, bias, activation, z, y);
+    return;
   }
-  if (status != dnnl_success) {
-    throw Error("oneDNN refused the matrix product [{}, {}] = [{}, {}] [{}, {}] with status {}. Please report this.", m,
-                n, m, k, k, n, status);
-  }
+  const Cut cut{z.rows, kPartRows};
+  const bool has_bias = bias.data != nullptr;
+  const auto product_of = [&](std::int64_t count) {
+    return products_.find({count, z.columns, x.columns, x.stride, weight.stride, z.stride, x.type, z.type, bias.type,
+                           false, true, false, has_bias});
+  };
+  const auto whole_part = product_of(cut.part(0).count);
+  const auto rest = product_of(cut.part(cut.parts() - 1).count);
+  run_parts(cut.parts(), z.rows * z.columns * x.columns, [&](std::int64_t i) {
+    const Part part = cut.part(i);
+    const Product& product = i + 1 == cut.parts() ? *rest : *whole_part;
+    const auto rows_of = [&](Rows matrix) {
+      return Rows(element(matrix, part.begin, 0), part.count, matrix.columns, matrix.stride, matrix.type);
+    };
+    product.run(element(x, part.begin, 0), weight.data, bias.data, element(z, part.begin, 0));
+    if (activation != Activation::none || y.data != z.data)
+      bias_activation_forward(rows_of(z), {}, activation, rows_of(y));
+  });
 }
 
 }  // namespace temper

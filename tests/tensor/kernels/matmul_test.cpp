@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/error.h"
+#include "tensor/device.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -41,6 +43,86 @@ TEST(Matmul, MatchesNaiveLoopForEachOrderAndStride) {
           EXPECT_TRUE(c.gaps_untouched());
         }
       }
+    }
+  }
+}
+
+/// A matrix rounded to bf16: the values that it then has, and the elements themselves.
+class RoundedMatrix {
+ public:
+  explicit RoundedMatrix(TestMatrix values) : values_(std::move(values)) {
+    for (std::int64_t i = 0; i < values_.rows(); ++i) {
+      for (std::int64_t j = 0; j < values_.columns(); ++j) {
+        elements_.push_back(to_bfloat16(values_(i, j)));
+        values_(i, j) = to_float(elements_.back());
+      }
+    }
+  }
+  [[nodiscard]] const TestMatrix& values() const { return values_; }
+  [[nodiscard]] MatrixOf<BFloat16> elements() {
+    return {elements_.data(), values_.rows(), values_.columns(), values_.columns()};
+  }
+
+ private:
+  TestMatrix values_;
+  std::vector<BFloat16> elements_;
+};
+
+TEST(Matmul, OfBFloat16SumsInF32) {
+  if (!make_cpu_device()->has_bf16()) GTEST_SKIP() << "skipped: this processor has no products of bf16";
+  CpuKernels kernels;
+  for (const auto& [m, n, k] :
+       {std::tuple{1, 1, 1}, {7, 33, 5}, {33, 7, 1}, {40, 400, 33}, {401, 30, 17}, {900, 37, 700}}) {
+    for (const bool transpose_a : {false, true}) {
+      for (const bool transpose_b : {false, true}) {
+        RoundedMatrix a(transpose_a ? TestMatrix::random(k, m, 1) : TestMatrix::random(m, k, 1));
+        RoundedMatrix b(transpose_b ? TestMatrix::random(n, k, 2) : TestMatrix::random(k, n, 2));
+        for (const bool accumulate : {false, true}) {
+          auto c = TestMatrix::random(m, n, 3, n + 2);
+          auto expected = product(a.values(), transpose_a, b.values(), transpose_b, c, accumulate);
+          kernels.matmul(a.elements(), transpose_a, b.elements(), transpose_b, c, accumulate);
+          expect_close(c.values(), expected, 2e-6);
+          EXPECT_TRUE(c.gaps_untouched());
+          if (accumulate) continue;
+          RoundedMatrix rounded(TestMatrix(m, n));
+          kernels.matmul(a.elements(), transpose_a, b.elements(), transpose_b, rounded.elements(), false);
+          const MatrixOf<BFloat16> result = rounded.elements();
+          for (std::size_t i = 0; i < expected.size(); ++i) {
+            const double value = to_float(result.data[i]);
+            ASSERT_NEAR(value, expected[i], std::abs(expected[i]) / 256.0 + 1e-5) << "element " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, OfTwoTypesIsRefused) {
+  CpuKernels kernels;
+  const auto a = TestMatrix::random(4, 4, 1);
+  RoundedMatrix b(TestMatrix::random(4, 4, 2));
+  TestMatrix c(4, 4);
+  EXPECT_THROW(kernels.matmul(a, false, b.elements(), false, c, false), Error);
+  EXPECT_THROW(kernels.matmul(a, false, a, false, b.elements(), false), Error);
+}
+
+TEST(Matmul, OfMoreShapesThanAreKeptStaysRight) {
+  CpuKernels kernels;
+  const auto b = TestMatrix::random(3, 2, 2);
+  for (int round = 0; round < 2; ++round) {
+    for (int m = 1; m <= 255; ++m) {
+      for (const bool accumulate : {false, true}) {
+        const auto a = TestMatrix::random(m, 3, 1);
+        auto c = TestMatrix::random(m, 2, 3);
+        const auto expected = product(a, false, b, false, c, accumulate);
+        kernels.matmul(a, false, b, false, c, accumulate);
+        expect_close(c.values(), expected, 2e-6);
+      }
+    }
+    // A third kind of product makes it more than the 512 that are kept.
+    TestMatrix c(5, 5);
+    for (int k = 1; k <= 20; ++k) {
+      kernels.matmul(TestMatrix(k, 5), true, TestMatrix(k, 5), false, c, false);
     }
   }
 }
