@@ -61,7 +61,7 @@ def parse_options():
     add("--model", CHECKOUT / "models/all-MiniLM-L6-v2", "BERT in Hugging Face layout", type=Path, metavar="FOLDER")
     add("--data", shared / "data/clinc150", "holds train.csv and test.csv: text, label", type=Path, metavar="FOLDER")
     add("--mode", "full", "what is trained: all, the upper half, the last layer, the head", choices=MODES)
-    add("--precision", "f32", "of the arithmetic; Temper has f32", choices=("f32",))
+    add("--precision", "f32", "of products and activations", choices=("f32", "bf16"))
     add("--ranks", 2, "processes", type=int, metavar="N")
     add("--threads", 1, "threads a rank", type=int, metavar="N")
     add("--epochs", 1, "passes over the training rows", type=int, metavar="N")
@@ -210,6 +210,7 @@ def configuration(options, data, layers, seed, folder):
             "schedule": "linear",
             "warmup_ratio": 0.1,
             "clip_norm": 1.0,
+            "precision": options.precision,
             "label_smoothing": 0.0,
             "seed": seed,
         },
@@ -282,6 +283,7 @@ def run_peer(options, python, seed):
         *("--model", options.model.resolve(), "--data", options.data.resolve(), "--mode", options.mode),
         *("--epochs", options.epochs, "--lr", options.lr, "--batch", options.batch),
         *("--max-length", options.max_length, "--limit", options.limit, "--seed", seed),
+        *(["--bf16"] if options.precision == "bf16" else []),
     ]
     said, wall = run("the peer", command, environment)
     return {
