@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <optional>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -80,15 +82,20 @@ void require_cover(const std::vector<CheckpointTensor>& tensors, const std::vect
   }
 }
 
-/// Pieces of tensors where they lie in the file, and what lies between them, in order.
-std::vector<CheckedRegion> regions_of(int descriptor, const std::filesystem::path& file, std::uint64_t end,
-                                      const std::vector<Piece>& pieces, const std::vector<std::uint64_t>& offsets) {
-  std::vector<CheckedRegion> tensors;
+/// Pieces of tensors where they lie in the file, in order.
+std::vector<CheckedRegion> places_of(const std::vector<Piece>& pieces, const std::vector<std::uint64_t>& offsets) {
+  std::vector<CheckedRegion> places;
   for (const Piece& piece : pieces)
-    tensors.push_back({offsets[piece.tensor] + static_cast<std::uint64_t>(piece.begin) * sizeof(float),
-                       static_cast<std::uint64_t>(piece.count) * sizeof(float), piece.xxh3});
-  std::sort(tensors.begin(), tensors.end(),
+    places.push_back({offsets[piece.tensor] + static_cast<std::uint64_t>(piece.begin) * sizeof(float),
+                      static_cast<std::uint64_t>(piece.count) * sizeof(float), piece.xxh3});
+  std::sort(places.begin(), places.end(),
             [](const CheckedRegion& a, const CheckedRegion& b) { return a.offset < b.offset; });
+  return places;
+}
+
+/// The tensors' pieces, and what lies between them, in order.
+std::vector<CheckedRegion> regions_of(int descriptor, const std::filesystem::path& file, std::uint64_t end,
+                                      const std::vector<CheckedRegion>& tensors) {
   std::vector<CheckedRegion> regions;
   std::uint64_t covered = 0;
   const auto cover_gap = [&](std::uint64_t until) {
@@ -104,6 +111,15 @@ std::vector<CheckedRegion> regions_of(int descriptor, const std::filesystem::pat
   }
   cover_gap(end);
   return regions;
+}
+
+/// The regions that do not begin where one of `others` does; both in order.
+std::vector<CheckedRegion> without(const std::vector<CheckedRegion>& regions,
+                                   const std::vector<CheckedRegion>& others) {
+  std::vector<CheckedRegion> left;
+  std::set_difference(regions.begin(), regions.end(), others.begin(), others.end(), std::back_inserter(left),
+                      [](const CheckedRegion& a, const CheckedRegion& b) { return a.offset < b.offset; });
+  return left;
 }
 
 /// Asks for the room that the file will take, and throws Error if it is not there: before HDF5 begins, since HDF5 does
@@ -135,20 +151,20 @@ std::vector<std::uint64_t> lay_out(const std::filesystem::path& partial, const s
   struct stat status {};
   if (::fstat(out.descriptor(), &status) != 0) throw Error("{}: its size cannot be read", partial.string());
   const auto end = static_cast<std::uint64_t>(status.st_size);
-  const std::vector<std::byte> trailer = make_trailer(regions_of(out.descriptor(), partial, end, pieces, offsets));
+  const std::vector<std::byte> trailer =
+      make_trailer(regions_of(out.descriptor(), partial, end, places_of(pieces, offsets)));
   write_at(out.descriptor(), end, trailer, file);
-  out.close_durably();
   return offsets;
 }
 
-void write_slices(const std::filesystem::path& partial, const std::filesystem::path& file,
-                  const CheckpointContent& content, const std::vector<std::uint64_t>& offsets) {
-  if (content.slices.empty()) return;
-  PositionedFile out(partial, PositionedFile::Mode::write);
-  for (const TensorSlice& slice : content.slices)
-    write_at(out.descriptor(), offsets[slice.tensor] + static_cast<std::uint64_t>(slice.begin) * sizeof(float),
-             std::as_bytes(slice.values), file);
-  out.close_durably();
+void write_slices(const PositionedFile& out, const std::filesystem::path& file, const CheckpointContent& content,
+                  const std::vector<std::uint64_t>& offsets) {
+  for (const TensorSlice& slice : content.slices) {
+    const std::uint64_t offset = offsets[slice.tensor] + static_cast<std::uint64_t>(slice.begin) * sizeof(float);
+    const auto bytes = std::as_bytes(slice.values);
+    write_at(out.descriptor(), offset, bytes, file);
+    out.begin_writing_back(offset, bytes.size());
+  }
 }
 
 }  // namespace
@@ -163,7 +179,8 @@ void save_checkpoint(const std::filesystem::path& file, const CheckpointContent&
   const bool leads = communicator.rank() == 0;
   std::filesystem::path partial = file;
   partial += ".partial";
-  const std::vector<Piece> pieces = gather_pieces(pieces_of(content), communicator);
+  const std::vector<Piece> own_pieces = pieces_of(content);
+  const std::vector<Piece> pieces = gather_pieces(own_pieces, communicator);
   std::vector<std::uint64_t> offsets(content.tensors.size());
   const auto together = [&](const std::function<void()>& action) {
     const std::string failure = failure_of(action);
@@ -180,12 +197,19 @@ void save_checkpoint(const std::filesystem::path& file, const CheckpointContent&
     offsets = lay_out(partial, file, content, pieces);
   });
   communicator.broadcast(std::as_writable_bytes(std::span(offsets)), 0);
-  together([&] { write_slices(partial, file, content, offsets); });
-  // Read back under the temporary name: what is renamed is known to be good.
+  std::optional<PositionedFile> out;
   together([&] {
-    const PositionedFile in(partial, PositionedFile::Mode::read);
-    check_regions(in.descriptor(), partial, read_trailer(in.descriptor(), partial),
-                  static_cast<std::size_t>(communicator.rank()), static_cast<std::size_t>(communicator.size()));
+    out.emplace(partial, PositionedFile::Mode::write);
+    write_slices(*out, file, content, offsets);
+  });
+  // Read back under the temporary name, while the disk is at work: what is renamed is known to be good. Every rank
+  // reads what it wrote itself, for on a network's file system it need not see yet what others wrote.
+  together([&] {
+    check_regions(out->descriptor(), partial, places_of(own_pieces, offsets));
+    if (leads)
+      check_regions(out->descriptor(), partial,
+                    without(read_trailer(out->descriptor(), partial), places_of(pieces, offsets)));
+    out->close_durably();
   });
   together([&] {
     if (!leads) return;

@@ -3,8 +3,8 @@
 // Rank 0 lays the file out: text, attributes, and a contiguous data set for every tensor, whose place in the file HDF5
 // tells. Every rank then writes its slices straight to those places, so nothing passes through rank 0. Behind HDF5's
 // own end lies a trailer that HDF5 does not look at: the checksum (XXH3) of every region of the file. It is checked
-// before HDF5 reads a byte, so a flipped bit anywhere is found. The file is written beside its final name, synced,
-// renamed, and read back.
+// before HDF5 reads a byte, so a flipped bit anywhere is found. The file is written beside its final name, read back,
+// synced and renamed.
 #pragma once
 
 #include <cstdint>

@@ -25,6 +25,11 @@ PositionedFile::~PositionedFile() {
 PositionedFile::PositionedFile(PositionedFile&& other) noexcept
     : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
+void PositionedFile::begin_writing_back(std::uint64_t offset, std::uint64_t bytes) const {
+  // Where a file system knows no such thing, the sync does all of it.
+  (void)::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
+}
+
 void PositionedFile::close_durably() {
   if (::fsync(descriptor_) != 0) throw Error("{}: cannot be synced: {}", file_.string(), std::strerror(errno));
   if (::close(std::exchange(descriptor_, -1)) != 0)

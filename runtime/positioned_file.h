@@ -22,6 +22,8 @@ class PositionedFile {
   PositionedFile& operator=(PositionedFile&&) = delete;
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
+  /// Lets the system begin to bring these bytes to the disk. Says nothing about whether it will succeed.
+  void begin_writing_back(std::uint64_t offset, std::uint64_t bytes) const;
   /// Syncs and closes; throws Error if the system could not keep what was written.
   void close_durably();
 
