@@ -36,7 +36,7 @@ def first_existing(*paths):
     return next((path for path in known if path.exists()), known[0])
 
 
-def parse_options():
+def parse_options(arguments=None):
     shared = os.environ.get("TEMPER_SHARED_DIR")
     shared = Path(shared) if shared else CHECKOUT.parent / "shared"
     parser = argparse.ArgumentParser(
@@ -72,7 +72,7 @@ def parse_options():
     add("--repeats", 1, "runs of each, one after the other in turns", type=int, metavar="N")
     add("--seed", 0, "of the first run of each; every repeat takes the next", type=int, metavar="N")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for name in ("ranks", "threads", "epochs", "batch", "repeats"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")
@@ -267,6 +267,7 @@ def run_temper(options, data, layers, seed, folder, *extra):
     examples = data.rows * options.epochs
     return {
         "examples_per_second": said["examples_per_second"],
+        "last_epoch_examples_per_second": said.get("last_epoch_examples_per_second", said["examples_per_second"]),
         "tokens_per_second": said["tokens_per_second"],
         "start_seconds": said["seconds_to_first_step"],
         "train_seconds": examples / said["examples_per_second"],
