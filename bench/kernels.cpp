@@ -1,14 +1,25 @@
-// Speed of the CPU kernels at the shapes of a small encoder: width 384, 12 heads of 32, intermediate 1536. Run it with
-// OMP_NUM_THREADS=1 for what one rank on one core gets. `--benchmark_filter=` picks some.
+// Speed of the CPU kernels at the shapes of a small encoder: width 384, 12 heads of 32, intermediate 1536; in f32, and
+// where the processor has products of bf16, with bf16 = 1, in bf16. Run it with OMP_NUM_THREADS=1 for what one rank on
+// one core gets. `--benchmark_filter=` picks some.
+//
+// `roof` is the share of what the machine can do for that kernel (Williams, Waterman, Patterson: "Roofline: an
+// insightful visual performance model for multicore architectures", 2009), measured here first: the rate of a product
+// whose operands stay in the cache, or that of a copy through memory. Where operands fit the caches a kernel that
+// memory limits may exceed it.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <random>
 #include <vector>
 
 #include "tensor/arena.h"
+#include "tensor/device.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 
 namespace temper {
@@ -29,71 +40,148 @@ std::vector<float> random_values(std::int64_t n) {
   return values;
 }
 
+/// Random elements of either type, as matrices.
+class Elements {
+ public:
+  Elements(std::int64_t n, DType type) : type_(type), values_(random_values(n)) {
+    if (type == DType::bf16) {
+      std::transform(values_.begin(), values_.end(), std::back_inserter(rounded_), to_bfloat16);
+    }
+  }
+  Rows rows(std::int64_t rows, std::int64_t columns) { return rows_at(0, rows, columns, columns); }
+  Rows rows_at(std::int64_t first, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+    if (type_ == DType::bf16) {
+      return MatrixOf<BFloat16>{rounded_.data() + first, rows, columns, stride};
+    }
+    return Matrix{values_.data() + first, rows, columns, stride};
+  }
+
+ private:
+  DType type_;
+  std::vector<float> values_;
+  std::vector<BFloat16> rounded_;
+};
+
 Matrix matrix(std::vector<float>& values, std::int64_t rows, std::int64_t columns) {
   return {values.data(), rows, columns, columns};
 }
 
-void set_rate(benchmark::State& state, const char* name, double amount) {
+/// The least seconds of several calls.
+template <typename Work>
+double least_seconds(const Work& work) {
+  double least = 1e9;
+  for (int i = 0; i < 20; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return least;
+}
+
+double peak_gflops(DType type) {
+  constexpr std::int64_t kSide = 256;
+  Elements a(kSide * kSide, type);
+  Elements b(kSide * kSide, type);
+  Elements c(kSide * kSide, type);
+  CpuKernels kernels;
+  constexpr int kCalls = 20;
+  const double seconds = least_seconds([&] {
+    for (int i = 0; i < kCalls; ++i) {
+      kernels.matmul(a.rows(kSide, kSide), false, b.rows(kSide, kSide), false, c.rows(kSide, kSide), false);
+    }
+  });
+  return 2e-9 * kCalls * std::pow(static_cast<double>(kSide), 3) / seconds;
+}
+
+double copy_gigabytes() {
+  constexpr std::size_t kBytes = std::size_t{256} << 20;
+  const std::vector<char> from(kBytes, 1);
+  std::vector<char> to(kBytes, 2);
+  return 2e-9 * static_cast<double>(kBytes) / least_seconds([&] { std::memcpy(to.data(), from.data(), kBytes); });
+}
+
+void set_rate(benchmark::State& state, const char* name, double amount, double roof) {
   state.counters[name] = benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["roof"] = benchmark::Counter(amount / roof, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-void set_gflops(benchmark::State& state, double operations) { set_rate(state, "GFLOP/s", operations * 1e-9); }
-void set_gigabytes(benchmark::State& state, double floats) { set_rate(state, "GB/s", floats * 4e-9); }
+void set_gflops(benchmark::State& state, double operations, DType type) {
+  static const double f32 = peak_gflops(DType::f32);
+  static const double bf16 = make_cpu_device()->has_bf16() ? peak_gflops(DType::bf16) : f32;
+  set_rate(state, "GFLOP/s", operations * 1e-9, type == DType::bf16 ? bf16 : f32);
+}
+void set_gigabytes(benchmark::State& state, double elements, DType type = DType::f32) {
+  static const double copy = copy_gigabytes();
+  set_rate(state, "GB/s", elements * 1e-9 * static_cast<double>(size_of(type)), copy);
+}
 
-/// y [tokens, outputs] = x [tokens, inputs] w^T
+DType type_of(std::int64_t bf16) { return bf16 != 0 ? DType::bf16 : DType::f32; }
+std::vector<std::int64_t> types() {
+  return make_cpu_device()->has_bf16() ? std::vector<std::int64_t>{0, 1} : std::vector<std::int64_t>{0};
+}
+
+/// The three products of a linear layer, [tokens, inputs] to [tokens, outputs].
+struct LinearRun {
+  std::int64_t tokens, inputs, outputs;
+  DType type;
+  Elements x, w, y, bias;
+  std::vector<float> dw;
+  CpuKernels kernels;
+
+  explicit LinearRun(const benchmark::State& state)
+      : tokens(state.range(0)),
+        inputs(state.range(1)),
+        outputs(state.range(2)),
+        type(type_of(state.range(3))),
+        x(tokens * inputs, type),
+        w(outputs * inputs, type),
+        y(tokens * outputs, type),
+        bias(outputs, type),
+        dw(static_cast<std::size_t>(outputs * inputs)) {}
+  void set(benchmark::State& state) const {
+    set_gflops(state, 2.0 * static_cast<double>(tokens * inputs * outputs), type);
+  }
+};
+
+/// y = x w^T + bias
 void linear_forward(benchmark::State& state) {
-  const std::int64_t tokens = state.range(0);
-  const std::int64_t inputs = state.range(1);
-  const std::int64_t outputs = state.range(2);
-  auto x = random_values(tokens * inputs);
-  auto w = random_values(outputs * inputs);
-  std::vector<float> y(static_cast<std::size_t>(tokens * outputs));
-  CpuKernels kernels;
+  LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.matmul(matrix(x, tokens, inputs), false, matrix(w, outputs, inputs), true, matrix(y, tokens, outputs),
-                   false);
+    const Rows y = run.y.rows(run.tokens, run.outputs);
+    run.kernels.linear_forward(run.x.rows(run.tokens, run.inputs), run.w.rows(run.outputs, run.inputs),
+                               run.bias.rows(1, run.outputs), Activation::none, y, y);
   }
-  set_gflops(state, 2.0 * static_cast<double>(tokens * inputs * outputs));
+  run.set(state);
 }
 
-/// dx [tokens, inputs] = dy [tokens, outputs] w
+/// dx = dy w
 void linear_input_gradient(benchmark::State& state) {
-  const std::int64_t tokens = state.range(0);
-  const std::int64_t inputs = state.range(1);
-  const std::int64_t outputs = state.range(2);
-  auto dy = random_values(tokens * outputs);
-  auto w = random_values(outputs * inputs);
-  std::vector<float> dx(static_cast<std::size_t>(tokens * inputs));
-  CpuKernels kernels;
+  LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.matmul(matrix(dy, tokens, outputs), false, matrix(w, outputs, inputs), false, matrix(dx, tokens, inputs),
-                   false);
+    run.kernels.matmul(run.y.rows(run.tokens, run.outputs), false, run.w.rows(run.outputs, run.inputs), false,
+                       run.x.rows(run.tokens, run.inputs), false);
   }
-  set_gflops(state, 2.0 * static_cast<double>(tokens * inputs * outputs));
+  run.set(state);
 }
 
-/// dw [outputs, inputs] = dy^T x
+/// dw = dy^T x
 void linear_weight_gradient(benchmark::State& state) {
-  const std::int64_t tokens = state.range(0);
-  const std::int64_t inputs = state.range(1);
-  const std::int64_t outputs = state.range(2);
-  auto dy = random_values(tokens * outputs);
-  auto x = random_values(tokens * inputs);
-  std::vector<float> dw(static_cast<std::size_t>(outputs * inputs));
-  CpuKernels kernels;
+  LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.matmul(matrix(dy, tokens, outputs), true, matrix(x, tokens, inputs), false, matrix(dw, outputs, inputs),
-                   false);
+    run.kernels.matmul(run.y.rows(run.tokens, run.outputs), true, run.x.rows(run.tokens, run.inputs), false,
+                       matrix(run.dw, run.outputs, run.inputs), false);
   }
-  set_gflops(state, 2.0 * static_cast<double>(tokens * inputs * outputs));
+  run.set(state);
 }
 
 void linear_shapes(benchmark::internal::Benchmark* linear) {
-  linear->ArgNames({"tokens", "inputs", "outputs"});
-  for (const std::int64_t tokens : {176, 1000, 4000}) {
-    linear->Args({tokens, kWidth, kWidth});
-    linear->Args({tokens, kWidth, kIntermediate});
-    linear->Args({tokens, kIntermediate, kWidth});
+  linear->ArgNames({"tokens", "inputs", "outputs", "bf16"});
+  for (const std::int64_t bf16 : types()) {
+    for (const std::int64_t tokens : {176, 1000, 4000}) {
+      linear->Args({tokens, kWidth, kWidth, bf16});
+      linear->Args({tokens, kWidth, kIntermediate, bf16});
+      linear->Args({tokens, kIntermediate, kWidth, bf16});
+    }
   }
 }
 
@@ -103,42 +191,44 @@ BENCHMARK(linear_weight_gradient)->Apply(linear_shapes);
 
 void gelu_forward(benchmark::State& state) {
   const std::int64_t tokens = state.range(0);
-  auto z = random_values(tokens * kIntermediate);
-  auto y = z;
-  std::vector<float> bias(kIntermediate, 0.0F);
+  const DType type = type_of(state.range(1));
+  Elements z(tokens * kIntermediate, type);
+  Elements y(tokens * kIntermediate, type);
   CpuKernels kernels;
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.bias_activation_forward(matrix(z, tokens, kIntermediate), matrix(bias, 1, kIntermediate), Activation::gelu,
-                                    matrix(y, tokens, kIntermediate));
+    kernels.bias_activation_forward(z.rows(tokens, kIntermediate), {}, Activation::gelu, y.rows(tokens, kIntermediate));
   }
-  set_gigabytes(state, 3.0 * static_cast<double>(tokens * kIntermediate));
+  set_gigabytes(state, 2.0 * static_cast<double>(tokens * kIntermediate), type);
 }
 
 void gelu_backward(benchmark::State& state) {
   const std::int64_t tokens = state.range(0);
-  auto z = random_values(tokens * kIntermediate);
-  auto dy = random_values(tokens * kIntermediate);
-  auto dz = z;
+  const DType type = type_of(state.range(1));
+  Elements z(tokens * kIntermediate, type);
+  Elements dy(tokens * kIntermediate, type);
   std::vector<float> d_bias(kIntermediate);
   CpuKernels kernels;
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.bias_activation_backward(matrix(dy, tokens, kIntermediate), matrix(z, tokens, kIntermediate), {},
-                                     Activation::gelu, matrix(dz, tokens, kIntermediate), d_bias.data(), false);
+    const Rows dz = dy.rows(tokens, kIntermediate);
+    kernels.bias_activation_backward(dz, z.rows(tokens, kIntermediate), {}, Activation::gelu, dz, d_bias.data(), false);
   }
-  set_gigabytes(state, 3.0 * static_cast<double>(tokens * kIntermediate));
+  set_gigabytes(state, 3.0 * static_cast<double>(tokens * kIntermediate), type);
 }
 
 /// A layer norm with what it needs; the second argument of the benchmark is the dropout rate in percent.
 struct LayerNormRun {
   std::int64_t tokens;
-  std::vector<float> x, residual, y, sum, mean, rstd, weight, bias;
+  DType type;
+  Elements x, residual, y, sum;
+  std::vector<float> mean, rstd, weight, bias;
   std::vector<std::uint32_t> names;
   Dropout dropout;
   CpuKernels kernels;
 
   explicit LayerNormRun(const benchmark::State& state)
       : tokens(state.range(0)),
-        x(random_values(tokens * kWidth)),
+        type(type_of(state.range(2))),
+        x(tokens * kWidth, type),
         residual(x),
         y(x),
         sum(x),
@@ -150,9 +240,9 @@ struct LayerNormRun {
         dropout{.rate = static_cast<float>(state.range(1)) / 100.0F, .place = 1, .key = random_key(1, 1)} {}
 
   void forward() {
-    kernels.layer_norm_forward(matrix(x, tokens, kWidth), matrix(residual, tokens, kWidth),
-                               {names.data(), names.data()}, dropout, weight.data(), bias.data(), 1e-12F,
-                               matrix(y, tokens, kWidth), matrix(sum, tokens, kWidth), mean.data(), rstd.data());
+    kernels.layer_norm_forward(x.rows(tokens, kWidth), residual.rows(tokens, kWidth), {names.data(), names.data()},
+                               dropout, weight.data(), bias.data(), 1e-12F, y.rows(tokens, kWidth),
+                               sum.rows(tokens, kWidth), mean.data(), rstd.data());
   }
 };
 
@@ -161,36 +251,45 @@ void layer_norm_forward(benchmark::State& state) {
   for ([[maybe_unused]] auto iteration : state) {
     run.forward();
   }
-  set_gigabytes(state, 4.0 * static_cast<double>(run.tokens * kWidth));
+  set_gigabytes(state, 4.0 * static_cast<double>(run.tokens * kWidth), run.type);
 }
 
 void layer_norm_backward(benchmark::State& state) {
   LayerNormRun run(state);
   run.forward();
-  std::vector<float> dx(run.x.size());
-  std::vector<float> d_residual(run.x.size());
+  Elements dx = run.x;
+  Elements d_residual = run.x;
   std::vector<float> d_weight(kWidth);
   std::vector<float> d_bias(kWidth);
   for ([[maybe_unused]] auto iteration : state) {
-    run.kernels.layer_norm_backward(
-        matrix(run.x, run.tokens, kWidth), matrix(run.sum, run.tokens, kWidth), run.mean.data(), run.rstd.data(),
-        run.weight.data(), {run.names.data(), run.names.data()}, run.dropout, matrix(dx, run.tokens, kWidth),
-        matrix(d_residual, run.tokens, kWidth), false, d_weight.data(), false, d_bias.data(), false);
+    run.kernels.layer_norm_backward(run.x.rows(run.tokens, kWidth), run.sum.rows(run.tokens, kWidth), run.mean.data(),
+                                    run.rstd.data(), run.weight.data(), {run.names.data(), run.names.data()},
+                                    run.dropout, dx.rows(run.tokens, kWidth), d_residual.rows(run.tokens, kWidth),
+                                    false, d_weight.data(), false, d_bias.data(), false);
   }
-  set_gigabytes(state, 4.0 * static_cast<double>(run.tokens * kWidth));
+  set_gigabytes(state, 4.0 * static_cast<double>(run.tokens * kWidth), run.type);
 }
 
-BENCHMARK(gelu_forward)->ArgName("tokens")->Arg(176)->Arg(4000);
-BENCHMARK(gelu_backward)->ArgName("tokens")->Arg(176)->Arg(4000);
-BENCHMARK(layer_norm_forward)->ArgNames({"tokens", "dropout"})->Args({176, 0})->Args({176, 10})->Args({4000, 10});
-BENCHMARK(layer_norm_backward)->ArgNames({"tokens", "dropout"})->Args({176, 0})->Args({176, 10})->Args({4000, 10});
+void token_shapes(benchmark::internal::Benchmark* gelu) {
+  gelu->ArgNames({"tokens", "bf16"})->ArgsProduct({{176, 4000}, types()});
+}
+void norm_shapes(benchmark::internal::Benchmark* norm) {
+  norm->ArgNames({"tokens", "dropout", "bf16"})->ArgsProduct({{176, 4000}, {0, 10}, types()});
+}
+
+BENCHMARK(gelu_forward)->Apply(token_shapes);
+BENCHMARK(gelu_backward)->Apply(token_shapes);
+BENCHMARK(layer_norm_forward)->Apply(norm_shapes);
+BENCHMARK(layer_norm_backward)->Apply(norm_shapes);
 
 /// Attention over equally long sequences; the third argument is the dropout rate in percent.
 struct AttentionRun {
   std::int64_t sequences;
   std::int64_t length;
   std::int64_t tokens;
-  std::vector<float> qkv, out, d_out, d_qkv, log_sum_exp;
+  DType type;
+  Elements qkv, out, d_out, d_qkv;
+  std::vector<float> log_sum_exp;
   std::vector<std::int32_t> starts;
   std::vector<std::uint32_t> examples;
   Dropout dropout;
@@ -200,10 +299,11 @@ struct AttentionRun {
       : sequences(state.range(0)),
         length(state.range(1)),
         tokens(sequences * length),
-        qkv(random_values(tokens * 3 * kWidth)),
-        out(static_cast<std::size_t>(tokens * kWidth)),
-        d_out(random_values(tokens * kWidth)),
-        d_qkv(qkv.size()),
+        type(type_of(state.range(3))),
+        qkv(tokens * 3 * kWidth, type),
+        out(tokens * kWidth, type),
+        d_out(out),
+        d_qkv(qkv),
         log_sum_exp(static_cast<std::size_t>(tokens * kHeads)),
         examples(static_cast<std::size_t>(sequences), 1U),
         dropout{.rate = static_cast<float>(state.range(2)) / 100.0F, .place = 1, .key = random_key(1, 1)} {
@@ -212,20 +312,20 @@ struct AttentionRun {
     }
   }
 
-  [[nodiscard]] Matrix part(std::vector<float>& of, std::int64_t index) const {
-    return {of.data() + index * kWidth, tokens, kWidth, 3 * kWidth};
+  [[nodiscard]] Rows part(Elements& of, std::int64_t index) const {
+    return of.rows_at(index * kWidth, tokens, kWidth, 3 * kWidth);
   }
   [[nodiscard]] PackedSequences packed() const { return {tokens, sequences, starts.data(), examples.data(), length}; }
   [[nodiscard]] double products() const { return static_cast<double>(tokens * length * kWidth); }
 
   void forward() {
     kernels.attention_forward(part(qkv, 0), part(qkv, 1), part(qkv, 2), packed(), kHeads,
-                              1.0F / std::sqrt(static_cast<float>(kHeadWidth)), dropout, matrix(out, tokens, kWidth),
+                              1.0F / std::sqrt(static_cast<float>(kHeadWidth)), dropout, out.rows(tokens, kWidth),
                               log_sum_exp.data());
   }
   void backward() {
-    kernels.attention_backward(part(qkv, 0), part(qkv, 1), part(qkv, 2), matrix(out, tokens, kWidth),
-                               matrix(d_out, tokens, kWidth), log_sum_exp.data(), packed(), kHeads,
+    kernels.attention_backward(part(qkv, 0), part(qkv, 1), part(qkv, 2), out.rows(tokens, kWidth),
+                               d_out.rows(tokens, kWidth), log_sum_exp.data(), packed(), kHeads,
                                1.0F / std::sqrt(static_cast<float>(kHeadWidth)), dropout, part(d_qkv, 0),
                                part(d_qkv, 1), part(d_qkv, 2));
   }
@@ -236,7 +336,7 @@ void attention_forward(benchmark::State& state) {
   for ([[maybe_unused]] auto iteration : state) {
     run.forward();
   }
-  set_gflops(state, 4.0 * run.products());
+  set_gflops(state, 4.0 * run.products(), run.type);
 }
 
 void attention_backward(benchmark::State& state) {
@@ -245,15 +345,18 @@ void attention_backward(benchmark::State& state) {
   for ([[maybe_unused]] auto iteration : state) {
     run.backward();
   }
-  set_gflops(state, 10.0 * run.products());
+  set_gflops(state, 10.0 * run.products(), run.type);
 }
 
 void attention_shapes(benchmark::internal::Benchmark* attention) {
-  attention->ArgNames({"sequences", "length", "dropout"});
-  for (const std::int64_t dropout : {0, 10}) {
-    attention->Args({16, 11, dropout});
-    attention->Args({16, 30, dropout});
-    attention->Args({8, 512, dropout});
+  attention->ArgNames({"sequences", "length", "dropout", "bf16"});
+  for (const std::int64_t bf16 : types()) {
+    for (const std::int64_t dropout : {0, 10}) {
+      attention->Args({16, 11, dropout, bf16});
+      attention->Args({16, 30, dropout, bf16});
+      attention->Args({16, 256, dropout, bf16});
+      attention->Args({8, 512, dropout, bf16});
+    }
   }
 }
 
