@@ -20,7 +20,7 @@ class CpuDevice final : public Device {
   [[nodiscard]] std::int64_t peak_memory_bytes() const override {
     return static_cast<std::int64_t>(memory_.use().peak);
   }
-  [[nodiscard]] bool has_bf16() const override { return false; }
+  [[nodiscard]] bool has_bf16() const override { return processor_multiplies_bf16(); }
   void upload(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override {}

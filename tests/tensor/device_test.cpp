@@ -18,7 +18,6 @@ TEST_F(CpuDeviceTest, SaysWhatItIs) {
   EXPECT_EQ(device_->kind(), DeviceKind::cpu);
   EXPECT_EQ(device_->name(), "cpu");
   EXPECT_TRUE(device_->shares_host_memory());
-  EXPECT_FALSE(device_->has_bf16());
 }
 
 TEST_F(CpuDeviceTest, WhatIsUploadedComesBack) {

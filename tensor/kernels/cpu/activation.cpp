@@ -73,13 +73,13 @@ struct HyperbolicTangent {
   }
 };
 
-template <class Function>
-void forward_rows(Matrix z, const float* bias, Matrix y, std::int64_t begin, std::int64_t end) {
+template <class Function, typename T>
+void forward_rows(MatrixOf<T> z, const T* bias, MatrixOf<T> y, std::int64_t begin, std::int64_t end) {
   const Floats d;
   const bool writes_y = y.data != z.data || !std::is_same_v<Function, Identity>;
   for (std::int64_t row = begin; row < end; ++row) {
-    float* z_row = z.row(row);
-    float* y_row = y.row(row);
+    T* z_row = z.row(row);
+    T* y_row = y.row(row);
     const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       auto v = access.load(d, z_row + i);
       if (bias != nullptr) {
@@ -94,16 +94,16 @@ void forward_rows(Matrix z, const float* bias, Matrix y, std::int64_t begin, std
   }
 }
 
-template <class Function, bool kReadsZ, bool kReadsY>
-void backward_rows(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Matrix dz, float* sums, std::int64_t begin,
-                   std::int64_t end) {
+template <class Function, bool kReadsZ, bool kReadsY, typename T>
+void backward_rows(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T> y, MatrixOf<T> dz, float* sums,
+                   std::int64_t begin, std::int64_t end) {
   const Floats d;
   const bool writes_dz = kReadsZ || kReadsY || dz.data != dy.data;
   for (std::int64_t row = begin; row < end; ++row) {
-    const float* dy_row = dy.row(row);
-    const float* z_row = kReadsZ ? z.row(row) : nullptr;
-    const float* y_row = kReadsY ? y.row(row) : nullptr;
-    float* dz_row = dz.row(row);
+    const T* dy_row = dy.row(row);
+    const T* z_row = kReadsZ ? z.row(row) : nullptr;
+    const T* y_row = kReadsY ? y.row(row) : nullptr;
+    T* dz_row = dz.row(row);
     const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       auto v = access.load(d, dy_row + i);
       if constexpr (kReadsZ) {
@@ -123,42 +123,43 @@ void backward_rows(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Matrix dz, floa
   }
 }
 
-}  // namespace
-
-void bias_activation_rows(Matrix z, const float* bias, Activation activation, Matrix y, std::int64_t begin,
-                          std::int64_t end) {
+template <typename T>
+void forward_typed(MatrixOf<T> z, const T* bias, Activation activation, MatrixOf<T> y, std::int64_t begin,
+                   std::int64_t end) {
   switch (activation) {
     case Activation::none:
-      return forward_rows<Identity>(z, bias, y, begin, end);
+      return forward_rows<Identity, T>(z, bias, y, begin, end);
     case Activation::gelu:
-      return forward_rows<Gelu>(z, bias, y, begin, end);
+      return forward_rows<Gelu, T>(z, bias, y, begin, end);
     case Activation::gelu_tanh:
-      return forward_rows<GeluTanh>(z, bias, y, begin, end);
+      return forward_rows<GeluTanh, T>(z, bias, y, begin, end);
     case Activation::relu:
-      return forward_rows<Relu>(z, bias, y, begin, end);
+      return forward_rows<Relu, T>(z, bias, y, begin, end);
     case Activation::tanh:
-      return forward_rows<HyperbolicTangent>(z, bias, y, begin, end);
+      return forward_rows<HyperbolicTangent, T>(z, bias, y, begin, end);
   }
 }
 
-void bias_activation_backward_rows(ConstMatrix dy, ConstMatrix z, ConstMatrix y, Activation activation, Matrix dz,
-                                   float* sums, std::int64_t begin, std::int64_t end) {
+template <typename T>
+void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T> y, Activation activation,
+                    MatrixOf<T> dz, float* sums, std::int64_t begin, std::int64_t end) {
   switch (activation) {
     case Activation::none:
-      return backward_rows<Identity, false, false>(dy, z, y, dz, sums, begin, end);
+      return backward_rows<Identity, false, false, T>(dy, z, y, dz, sums, begin, end);
     case Activation::gelu:
-      return backward_rows<Gelu, true, false>(dy, z, y, dz, sums, begin, end);
+      return backward_rows<Gelu, true, false, T>(dy, z, y, dz, sums, begin, end);
     case Activation::gelu_tanh:
-      return backward_rows<GeluTanh, true, false>(dy, z, y, dz, sums, begin, end);
+      return backward_rows<GeluTanh, true, false, T>(dy, z, y, dz, sums, begin, end);
     case Activation::relu:
-      return backward_rows<Relu, false, true>(dy, z, y, dz, sums, begin, end);
+      return backward_rows<Relu, false, true, T>(dy, z, y, dz, sums, begin, end);
     case Activation::tanh:
-      return backward_rows<HyperbolicTangent, false, true>(dy, z, y, dz, sums, begin, end);
+      return backward_rows<HyperbolicTangent, false, true, T>(dy, z, y, dz, sums, begin, end);
   }
 }
 
-void dropout_rows(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix y, std::int64_t begin,
-                  std::int64_t end) {
+template <typename T>
+void dropout_typed(MatrixOf<const T> x, RowNames names, const Dropout& dropout, MatrixOf<T> y, std::int64_t begin,
+                   std::int64_t end) {
   const Floats d;
   RowDropout mask(dropout, names, x.columns);
   for (std::int64_t row = begin; row < end; ++row) {
@@ -170,12 +171,56 @@ void dropout_rows(ConstMatrix x, RowNames names, const Dropout& dropout, Matrix 
   }
 }
 
-void add_to(const float* x, float* y, std::int64_t n) {
+template <typename From, typename To>
+void copy_typed(const void* from, void* to, std::int64_t n, bool accumulate) {
   const Floats d;
+  const auto* x = static_cast<const From*>(from);
+  auto* y = static_cast<To*>(to);
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    access.store(hn::Add(access.load(d, y + i), access.load(d, x + i)), d, y + i);
+    auto v = access.load(d, x + i);
+    if (accumulate) {
+      v = hn::Add(access.load(d, y + i), v);
+    }
+    access.store(v, d, y + i);
   };
   for_each_vector(d, n, step);
+}
+
+}  // namespace
+
+void bias_activation_rows(Rows z, ConstRows bias, Activation activation, Rows y, std::int64_t begin, std::int64_t end) {
+  if (z.type == DType::bf16) {
+    forward_typed(z.as<BFloat16>(), bias.as<BFloat16>().data, activation, y.as<BFloat16>(), begin, end);
+  } else {
+    forward_typed(z.as<float>(), bias.as<float>().data, activation, y.as<float>(), begin, end);
+  }
+}
+
+void bias_activation_backward_rows(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz, float* sums,
+                                   std::int64_t begin, std::int64_t end) {
+  if (dy.type == DType::bf16) {
+    backward_typed(dy.as<BFloat16>(), z.as<BFloat16>(), y.as<BFloat16>(), activation, dz.as<BFloat16>(), sums, begin,
+                   end);
+  } else {
+    backward_typed(dy.as<float>(), z.as<float>(), y.as<float>(), activation, dz.as<float>(), sums, begin, end);
+  }
+}
+
+void dropout_rows(ConstRows x, RowNames names, const Dropout& dropout, Rows y, std::int64_t begin, std::int64_t end) {
+  if (x.type == DType::bf16) {
+    dropout_typed(x.as<BFloat16>(), names, dropout, y.as<BFloat16>(), begin, end);
+  } else {
+    dropout_typed(x.as<float>(), names, dropout, y.as<float>(), begin, end);
+  }
+}
+
+/// y (+)= x of n elements.
+void copy_elements(const void* x, DType x_type, void* y, DType y_type, std::int64_t n, bool accumulate) {
+  if (x_type == DType::bf16) {
+    (y_type == DType::bf16 ? copy_typed<BFloat16, BFloat16> : copy_typed<BFloat16, float>)(x, y, n, accumulate);
+  } else {
+    (y_type == DType::bf16 ? copy_typed<float, BFloat16> : copy_typed<float, float>)(x, y, n, accumulate);
+  }
 }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -187,34 +232,29 @@ namespace temper {
 HWY_EXPORT(bias_activation_rows);
 HWY_EXPORT(bias_activation_backward_rows);
 HWY_EXPORT(dropout_rows);
-HWY_EXPORT(add_to);
+HWY_EXPORT(copy_elements);
 
 namespace {
 
 // What an element costs beside one that is only moved.
 std::int64_t work_of(Activation activation) { return activation == Activation::none ? 1 : 4; }
 
-void copy_row(const float* x, float* y, std::int64_t n) {
-  if (x != y) {
-    std::copy_n(x, n, y);
-  }
-}
-
-void copy_or_add(const float* x, float* y, std::int64_t n, bool accumulate) {
-  if (accumulate) {
-    HWY_DYNAMIC_DISPATCH(add_to)(x, y, n);
-  } else {
-    copy_row(x, y, n);
+/// n elements from the given one of x to that of y; of one type and not to be added, they are only moved.
+void copy_range(ConstRows x, std::int64_t x_first, Rows y, std::int64_t y_first, std::int64_t n, bool accumulate) {
+  const auto* from = static_cast<const std::byte*>(x.data) + x_first * static_cast<std::int64_t>(size_of(x.type));
+  auto* to = static_cast<std::byte*>(y.data) + y_first * static_cast<std::int64_t>(size_of(y.type));
+  if (accumulate || x.type != y.type) {
+    HWY_DYNAMIC_DISPATCH(copy_elements)(from, x.type, to, y.type, n, accumulate);
+  } else if (from != to) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * size_of(x.type));
   }
 }
 
 }  // namespace
 
-void CpuKernels::bias_activation_forward(Rows z_rows, ConstRows bias_row, Activation activation, Rows y_rows) {
-  const Matrix z = f32(z_rows);
-  const float* bias = f32(bias_row).data;
-  const Matrix y = f32(y_rows);
-  if (bias == nullptr && activation == Activation::none && y.data == z.data) {
+void CpuKernels::bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) {
+  (void)common_type("bias_activation_forward", z, bias, y);
+  if (bias.data == nullptr && activation == Activation::none && y.data == z.data) {
     return;
   }
   parallel_ranges(z.rows, z.columns * work_of(activation), [&](std::int64_t begin, std::int64_t end) {
@@ -222,12 +262,9 @@ void CpuKernels::bias_activation_forward(Rows z_rows, ConstRows bias_row, Activa
   });
 }
 
-void CpuKernels::bias_activation_backward(ConstRows dy_rows, ConstRows z_rows, ConstRows y_rows, Activation activation,
-                                          Rows dz_rows, float* d_bias, bool accumulate_bias) {
-  const ConstMatrix dy = f32(dy_rows);
-  const ConstMatrix z = f32(z_rows);
-  const ConstMatrix y = f32(y_rows);
-  const Matrix dz = f32(dz_rows);
+void CpuKernels::bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
+                                          float* d_bias, bool accumulate_bias) {
+  (void)common_type("bias_activation_backward", dy, z, y, dz);
   if (d_bias == nullptr && activation == Activation::none && dz.data == dy.data) {
     return;
   }
@@ -243,33 +280,32 @@ void CpuKernels::bias_activation_backward(ConstRows dy_rows, ConstRows z_rows, C
   sums.write(d_bias, accumulate_bias);
 }
 
-void CpuKernels::dropout(ConstRows x_rows, RowNames names, const Dropout& dropout, Rows y_rows) {
-  const ConstMatrix x = f32(x_rows);
-  const Matrix y = f32(y_rows);
+void CpuKernels::dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) {
+  (void)common_type("dropout", x, y);
   parallel_ranges(x.rows, x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
     if (dropout.active()) {
       HWY_DYNAMIC_DISPATCH(dropout_rows)(x, names, dropout, y, begin, end);
       return;
     }
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_row(x.row(row), y.row(row), x.columns);
+      copy_range(x, row * x.stride, y, row * y.stride, x.columns, /*accumulate=*/false);
     }
   });
 }
 
-void CpuKernels::copy(ConstRows x_rows, Rows y_rows, bool accumulate) {
-  ConstMatrix x = f32(x_rows);
-  Matrix y = f32(y_rows);
+void CpuKernels::copy(ConstRows x, Rows y, bool accumulate) {
+  (void)common_type("copy", x);
+  (void)common_type("copy", y);
   if (x.stride == x.columns && y.stride == y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.
     parallel_ranges(x.rows * x.columns, 1, [&](std::int64_t begin, std::int64_t end) {
-      copy_or_add(x.data + begin, y.data + begin, end - begin, accumulate);
+      copy_range(x, begin, y, begin, end - begin, accumulate);
     });
     return;
   }
   parallel_ranges(x.rows, x.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_or_add(x.row(row), y.row(row), x.columns, accumulate);
+      copy_range(x, row * x.stride, y, row * y.stride, x.columns, accumulate);
     }
   });
 }

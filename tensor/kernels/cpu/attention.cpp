@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -57,43 +58,76 @@ struct HeadRows {
   [[nodiscard]] const float* row(std::int64_t i) const { return data + i * stride; }
 };
 
-/// The rows themselves where `width` fills whole vectors, else a copy in `room`, whose padding stays zero.
-HWY_INLINE HeadRows with_padding(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t width,
-                                 float* room) {
-  const std::int64_t room_stride = padded(width);
-  if (room_stride == width) {
-    return {x, stride};
-  }
+/// Copies rows of one type into rows of the other, or of the same.
+template <typename From, typename To>
+HWY_INLINE void convert_rows(const From* x, std::int64_t stride, std::int64_t rows, std::int64_t width, To* y,
+                             std::int64_t y_stride) {
+  const Floats d;
   for (std::int64_t i = 0; i < rows; ++i) {
-    std::copy_n(x + i * stride, width, room + i * room_stride);
+    const auto step = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
+      access.store(access.load(d, x + i * stride + j), d, y + i * y_stride + j);
+    };
+    for_each_vector(d, width, step);
   }
-  return {room, room_stride};
 }
 
-/// Where a result of a head is built up: in place where `width` fills whole vectors, else in `room`.
+/// True where rows of T can be read and written as they lie: f32, and the head's width fills whole vectors.
+template <typename T>
+HWY_INLINE bool fits_in_place(std::int64_t width) {
+  return std::is_same_v<T, float> && padded(width) == width;
+}
+
+/// The rows themselves where they fit, else a copy in f32 in `room`, whose padding stays zero.
+template <typename T>
+HWY_INLINE HeadRows with_padding(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t width, float* room) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (padded(width) == width) {
+      return {x, stride};
+    }
+  }
+  convert_rows(x, stride, rows, width, room, padded(width));
+  return {room, padded(width)};
+}
+
+/// The rows themselves where they are f32, else a copy in `room`.
+template <typename T>
+HWY_INLINE HeadRows as_f32(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t width, float* room) {
+  if constexpr (std::is_same_v<T, float>) {
+    return {x, stride};
+  } else {
+    convert_rows(x, stride, rows, width, room, padded(width));
+    return {room, padded(width)};
+  }
+}
+
+/// Where a result of a head is built up: in place where it fits, else in `room`.
+template <typename T>
 struct Result {
   float* data;
   std::int64_t stride;
-  float* target;
+  T* target;
   std::int64_t target_stride;
 
-  Result(float* to, std::int64_t to_stride, std::int64_t width, float* room)
-      : data(padded(width) == width ? to : room),
-        stride(padded(width) == width ? to_stride : padded(width)),
-        target(to),
-        target_stride(to_stride) {}
+  Result(T* to, std::int64_t to_stride, std::int64_t width, float* room)
+      : data(room), stride(padded(width)), target(to), target_stride(to_stride) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (padded(width) == width) {
+        data = to;
+        stride = to_stride;
+      }
+    }
+  }
 
   [[nodiscard]] float* row(std::int64_t i) const { return data + i * stride; }
   void deliver(std::int64_t rows, std::int64_t width) const {
-    if (data != target) {
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::copy_n(row(i), width, target + i * target_stride);
-      }
+    if (static_cast<const void*>(data) != target) {
+      convert_rows(data, stride, rows, width, target, target_stride);
     }
   }
 };
 
-void clear_rows(const Result& result, std::int64_t first, std::int64_t rows, std::int64_t width) {
+template <typename T>
+void clear_rows(const Result<T>& result, std::int64_t first, std::int64_t rows, std::int64_t width) {
   for (std::int64_t i = 0; i < rows; ++i) {
     std::fill_n(result.row(first + i), width, 0.0F);
   }
@@ -236,18 +270,20 @@ HWY_INLINE void multiply_rows(float* x, std::int64_t stride, std::int64_t rows, 
   }
 }
 
-}  // namespace
-
 /// The pairs of sequence and head that fall to `member` of `members`, dealt out one by one.
-void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const PackedSequences& sequences,
-                            std::int64_t heads, float scale, const Dropout& dropout, Matrix out, float* log_sum_exp,
-                            std::int64_t member, std::int64_t members) {
+template <typename T>
+void forward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v, const PackedSequences& sequences,
+                   std::int64_t heads, float scale, const Dropout& dropout, MatrixOf<T> out, float* log_sum_exp,
+                   std::int64_t member, std::int64_t members) {
   const Floats d;
   const std::int64_t width = q.columns / heads;
   const std::int64_t padded_width = padded(width);
-  const bool in_place = padded_width == width;
+  const bool in_place = fits_in_place<T>(width);
+  const bool is_f32 = std::is_same_v<T, float>;
   const std::int64_t tile = std::min(kTile, sequences.longest);
   const Scratch keys_transposed(width * padded(sequences.longest));
+  const Scratch keys_room(is_f32 ? 0 : sequences.longest * padded_width);
+  const Scratch queries_room(is_f32 ? 0 : tile * padded_width);
   const Scratch values_room(in_place ? 0 : sequences.longest * padded_width);
   const Scratch out_room(in_place ? 0 : tile * padded_width);
   const Scratch scores_room(tile * padded(tile));
@@ -265,13 +301,16 @@ void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const P
     if (asking.count == 0) {
       continue;
     }
-    transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
+    const HeadRows key_rows = as_f32(k.row(start) + column, k.stride, length, width, keys_room.data());
+    transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
     const HeadRows values = with_padding(v.row(start) + column, v.stride, length, width, values_room.data());
 
     for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
       const std::int64_t queries = std::min(kTile, asking.count - first_query);
-      const LeftOperand query_rows{q.row(asking.start + first_query) + column, q.stride, 1};
-      const Result result(out.row(asking.start + first_query) + column, out.stride, width, out_room.data());
+      const HeadRows tile_queries =
+          as_f32(q.row(asking.start + first_query) + column, q.stride, queries, width, queries_room.data());
+      const LeftOperand query_rows{tile_queries.data, tile_queries.stride, 1};
+      const Result<T> result(out.row(asking.start + first_query) + column, out.stride, width, out_room.data());
       for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = padded(keys);
@@ -313,20 +352,22 @@ void attention_forward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, const P
 
 /// With P the probabilities, M the dropout mask with its scale, and D[i] = dO[i] . O[i]:
 ///   dV = (M P)^T dO,   dP = M (dO V^T),   dS = scale P (dP - D),   dQ = dS K,   dK = dS^T Q.
-void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix out, ConstMatrix d_out,
-                             const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                             float scale, const Dropout& dropout, Matrix dq, Matrix dk, Matrix dv, std::int64_t member,
-                             std::int64_t members) {
+template <typename T>
+void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v, MatrixOf<const T> out,
+                    MatrixOf<const T> d_out, const float* log_sum_exp, const PackedSequences& sequences,
+                    std::int64_t heads, float scale, const Dropout& dropout, MatrixOf<T> dq, MatrixOf<T> dk,
+                    MatrixOf<T> dv, std::int64_t member, std::int64_t members) {
   const Floats d;
   const std::int64_t width = q.columns / heads;
   const std::int64_t padded_width = padded(width);
   const std::int64_t longest = sequences.longest;
   const std::int64_t tile = std::min(kTile, longest);
-  const std::int64_t room = padded_width == width ? 0 : longest * padded_width;
+  const std::int64_t room = fits_in_place<T>(width) ? 0 : longest * padded_width;
   const Scratch keys_transposed(width * padded(longest));
   const Scratch values_transposed(width * padded(longest));
   const Scratch q_room(room);
   const Scratch k_room(room);
+  const Scratch v_room(std::is_same_v<T, float> ? 0 : room);
   const Scratch d_out_room(room);
   const Scratch dq_room(room);
   const Scratch dk_room(room);
@@ -348,20 +389,21 @@ void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstM
     const std::int64_t column = head * width;
     const Queries asking(sequences, sequence);
     const float* logarithms = log_sum_exp + head * q.rows + asking.start;
-    transpose_tiles(k.row(start) + column, k.stride, length, width, keys_transposed.data());
-    transpose_tiles(v.row(start) + column, v.stride, length, width, values_transposed.data());
     const HeadRows query_rows =
         with_padding(q.row(asking.start) + column, q.stride, asking.count, width, q_room.data());
     const HeadRows key_rows = with_padding(k.row(start) + column, k.stride, length, width, k_room.data());
+    const HeadRows value_rows = as_f32(v.row(start) + column, v.stride, length, width, v_room.data());
+    transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
+    transpose_tiles(value_rows.data, value_rows.stride, length, width, values_transposed.data());
     const HeadRows d_out_rows =
         with_padding(d_out.row(asking.start) + column, d_out.stride, asking.count, width, d_out_room.data());
-    const Result d_queries(dq.row(asking.start) + column, dq.stride, width, dq_room.data());
-    const Result d_keys(dk.row(start) + column, dk.stride, width, dk_room.data());
-    const Result d_values(dv.row(start) + column, dv.stride, width, dv_room.data());
+    const Result<T> d_queries(dq.row(asking.start) + column, dq.stride, width, dq_room.data());
+    const Result<T> d_keys(dk.row(start) + column, dk.stride, width, dk_room.data());
+    const Result<T> d_values(dv.row(start) + column, dv.stride, width, dv_room.data());
 
     for (std::int64_t i = 0; i < asking.count; ++i) {
-      const float* out_row = out.row(asking.start + i) + column;
-      const float* d_out_row = d_out.row(asking.start + i) + column;
+      const T* out_row = out.row(asking.start + i) + column;
+      const T* d_out_row = d_out.row(asking.start + i) + column;
       auto sum = hn::Zero(d);
       const auto multiply = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
         sum = hn::MulAdd(access.load(d, out_row + j), access.load(d, d_out_row + j), sum);
@@ -417,6 +459,29 @@ void attention_backward_part(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstM
   }
 }
 
+}  // namespace
+
+void attention_forward_part(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences, std::int64_t heads,
+                            float scale, const Dropout& dropout, Rows out, float* log_sum_exp, std::int64_t member,
+                            std::int64_t members) {
+  const auto run = [&]<typename T>(T /*element*/) {
+    forward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), sequences, heads, scale, dropout, out.as<T>(), log_sum_exp,
+                     member, members);
+  };
+  q.type == DType::bf16 ? run(BFloat16()) : run(0.0F);
+}
+
+void attention_backward_part(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
+                             const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
+                             float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv, std::int64_t member,
+                             std::int64_t members) {
+  const auto run = [&]<typename T>(T /*element*/) {
+    backward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), out.as<T>(), d_out.as<T>(), log_sum_exp, sequences, heads, scale,
+                      dropout, dq.as<T>(), dk.as<T>(), dv.as<T>(), member, members);
+  };
+  q.type == DType::bf16 ? run(BFloat16()) : run(0.0F);
+}
+
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -443,31 +508,20 @@ void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const 
                                    std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                    float* log_sum_exp) {
   // A type that is refused must be refused here: nothing may throw inside the team.
-  const ConstMatrix queries = f32(q);
-  const ConstMatrix keys = f32(k);
-  const ConstMatrix values = f32(v);
-  const Matrix result = f32(out);
+  (void)common_type("attention_forward", q, k, v, out);
   parallel_team(threads_for(sequences, q.columns, heads, 2), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_forward_part)
-    (queries, keys, values, sequences, heads, scale, dropout, result, log_sum_exp, member, members);
+    (q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
   });
 }
 
 void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  const ConstMatrix queries = f32(q);
-  const ConstMatrix keys = f32(k);
-  const ConstMatrix values = f32(v);
-  const ConstMatrix result = f32(out);
-  const ConstMatrix d_result = f32(d_out);
-  const Matrix d_queries = f32(dq);
-  const Matrix d_keys = f32(dk);
-  const Matrix d_values = f32(dv);
+  (void)common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv);
   parallel_team(threads_for(sequences, q.columns, heads, 5), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_backward_part)
-    (queries, keys, values, result, d_result, log_sum_exp, sequences, heads, scale, dropout, d_queries, d_keys,
-     d_values, member, members);
+    (q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv, member, members);
   });
 }
 

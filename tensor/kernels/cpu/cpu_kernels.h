@@ -2,20 +2,31 @@
 // OpenMP threads inside a rank.
 #pragma once
 
+#include <cstddef>
+
 #include "base/error.h"
 #include "tensor/kernels.h"
 #include "tensor/kernels/cpu/product_primitives.h"
 
 namespace temper {
 
-/// The rows as what the CPU computes in. Throws Error for another type: it has f32 alone.
-inline ConstMatrix f32(ConstRows x) {
-  if (x.type != DType::f32) throw Error("the CPU computes in f32, but was given {}", name_of(x.type));
-  return x.as<float>();
-}
-inline Matrix f32(Rows x) {
-  (void)f32(ConstRows(x));
-  return x.as<float>();
+/// The one type, f32 or bf16, of these matrices; those without data do not count. Throws Error if there are two, or
+/// another.
+template <typename... Matrices>
+DType common_type(const char* kernel, const Matrices&... matrices) {
+  const void* const data[] = {matrices.data...};
+  const DType types[] = {matrices.type...};
+  const DType* common = nullptr;
+  for (std::size_t i = 0; i < sizeof...(matrices); ++i) {
+    if (data[i] == nullptr) continue;
+    if (types[i] != DType::f32 && types[i] != DType::bf16)
+      throw Error("{}: the CPU computes on f32 and bf16, but was given {}", kernel, name_of(types[i]));
+    if (common != nullptr && *common != types[i])
+      throw Error("{}: the CPU takes matrices of one type, but was given {} and {}", kernel, name_of(*common),
+                  name_of(types[i]));
+    common = &types[i];
+  }
+  return common == nullptr ? DType::f32 : *common;
 }
 
 class CpuKernels final : public Kernels {

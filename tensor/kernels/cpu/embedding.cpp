@@ -2,7 +2,9 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -18,8 +20,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
+namespace {
+
 /// y = a + b + c of n elements; c may be null.
-void add_embeddings(const float* a, const float* b, const float* c, float* y, std::int64_t n) {
+template <typename T>
+void add_embeddings_typed(const float* a, const float* b, const float* c, T* y, std::int64_t n) {
   const Floats d;
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
     auto v = hn::Add(access.load(d, a + i), access.load(d, b + i));
@@ -32,11 +37,13 @@ void add_embeddings(const float* a, const float* b, const float* c, float* y, st
 }
 
 /// table[ids[t]] += dy[t] for every row t of dy, in columns [begin, end).
-void add_rows_at(ConstMatrix dy, const std::int32_t* ids, Matrix table, std::int64_t begin, std::int64_t end) {
+template <typename T>
+void add_rows_typed(MatrixOf<const T> dy, const std::int32_t* ids, MatrixOf<T> table, std::int64_t begin,
+                    std::int64_t end) {
   const Floats d;
   for (std::int64_t t = 0; t < dy.rows; ++t) {
-    const float* from = dy.row(t) + begin;
-    float* to = table.row(ids[t]) + begin;
+    const T* from = dy.row(t) + begin;
+    T* to = table.row(ids[t]) + begin;
     const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       access.store(hn::Add(access.load(d, to + i), access.load(d, from + i)), d, to + i);
     };
@@ -46,7 +53,9 @@ void add_rows_at(ConstMatrix dy, const std::int32_t* ids, Matrix table, std::int
 
 /// table[ids[g]] += the rows of each group, in columns [begin, end). A piece is summed in scratch and then added, as
 /// every device does it.
-void add_groups(ConstMatrix dy, const RowGroups& groups, float* table, std::int64_t begin, std::int64_t end) {
+template <typename T>
+void add_groups_typed(MatrixOf<const T> dy, const RowGroups& groups, float* table, std::int64_t begin,
+                      std::int64_t end) {
   const Floats d;
   const std::int64_t width = end - begin;
   std::vector<float> piece_sum(static_cast<std::size_t>(width));
@@ -55,9 +64,13 @@ void add_groups(ConstMatrix dy, const RowGroups& groups, float* table, std::int6
     float* to = table + groups.ids[group] * dy.columns + begin;
     for (std::int64_t piece = groups.piece_starts[group]; piece < groups.piece_starts[group + 1]; ++piece) {
       const std::int64_t first = groups.row_starts[piece];
-      std::copy_n(dy.row(groups.order[first]) + begin, width, sum);
+      const T* first_row = dy.row(groups.order[first]) + begin;
+      const auto begin_sum = [&](auto access, std::int64_t column) TEMPER_VECTOR_LAMBDA {
+        access.store(access.load(d, first_row + column), d, sum + column);
+      };
+      for_each_vector(d, width, begin_sum);
       for (std::int64_t i = first + 1; i < groups.row_starts[piece + 1]; ++i) {
-        const float* from = dy.row(groups.order[i]) + begin;
+        const T* from = dy.row(groups.order[i]) + begin;
         const auto step = [&](auto access, std::int64_t column) TEMPER_VECTOR_LAMBDA {
           access.store(hn::Add(access.load(d, sum + column), access.load(d, from + column)), d, sum + column);
         };
@@ -68,6 +81,32 @@ void add_groups(ConstMatrix dy, const RowGroups& groups, float* table, std::int6
       };
       for_each_vector(d, width, finish);
     }
+  }
+}
+
+}  // namespace
+
+void add_embeddings(const float* a, const float* b, const float* c, Rows y, std::int64_t row) {
+  if (y.type == DType::bf16) {
+    add_embeddings_typed(a, b, c, y.as<BFloat16>().row(row), y.columns);
+  } else {
+    add_embeddings_typed(a, b, c, y.as<float>().row(row), y.columns);
+  }
+}
+
+void add_rows_at(ConstRows dy, const std::int32_t* ids, Rows table, std::int64_t begin, std::int64_t end) {
+  if (dy.type == DType::bf16) {
+    add_rows_typed(dy.as<BFloat16>(), ids, table.as<BFloat16>(), begin, end);
+  } else {
+    add_rows_typed(dy.as<float>(), ids, table.as<float>(), begin, end);
+  }
+}
+
+void add_groups(ConstRows dy, const RowGroups& groups, float* table, std::int64_t begin, std::int64_t end) {
+  if (dy.type == DType::bf16) {
+    add_groups_typed(dy.as<BFloat16>(), groups, table, begin, end);
+  } else {
+    add_groups_typed(dy.as<float>(), groups, table, begin, end);
   }
 }
 
@@ -90,20 +129,20 @@ constexpr std::int64_t kColumnGranule = 16;
 
 void CpuKernels::embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
                                        const std::int32_t* position_ids, const float* types,
-                                       const std::int32_t* type_ids, Rows y_rows) {
-  const Matrix y = f32(y_rows);
+                                       const std::int32_t* type_ids, Rows y) {
+  (void)common_type("embedding_sum_forward", y);
   const std::int64_t width = y.columns;
   parallel_ranges(y.rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       HWY_DYNAMIC_DISPATCH(add_embeddings)
       (words + ids[t] * width, positions + position_ids[t] * width,
-       types == nullptr ? nullptr : types + type_ids[t] * width, y.row(t), width);
+       types == nullptr ? nullptr : types + type_ids[t] * width, y, t);
     }
   });
 }
 
-void CpuKernels::embedding_backward(ConstRows dy_rows, const RowGroups& groups, float* d_table) {
-  const ConstMatrix dy = f32(dy_rows);
+void CpuKernels::embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) {
+  (void)common_type("embedding_backward", dy);
   parallel_ranges(
       dy.columns, groups.rows,
       [&](std::int64_t begin, std::int64_t end) {
@@ -113,19 +152,20 @@ void CpuKernels::embedding_backward(ConstRows dy_rows, const RowGroups& groups, 
       kColumnGranule);
 }
 
-void CpuKernels::gather_rows(ConstRows x_rows, const std::int32_t* rows, Rows y_rows) {
-  const ConstMatrix x = f32(x_rows);
-  const Matrix y = f32(y_rows);
+void CpuKernels::gather_rows(ConstRows x, const std::int32_t* rows, Rows y) {
+  const auto size = static_cast<std::int64_t>(size_of(common_type("gather_rows", x, y)));
+  const auto* from = static_cast<const std::byte*>(x.data);
+  auto* to = static_cast<std::byte*>(y.data);
   parallel_ranges(y.rows, y.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::copy_n(x.row(rows[i]), y.columns, y.row(i));
+      std::memcpy(to + i * y.stride * size, from + rows[i] * x.stride * size,
+                  static_cast<std::size_t>(y.columns * size));
     }
   });
 }
 
-void CpuKernels::scatter_add_rows(ConstRows dy_rows, const std::int32_t* rows, Rows dx_rows) {
-  const ConstMatrix dy = f32(dy_rows);
-  const Matrix dx = f32(dx_rows);
+void CpuKernels::scatter_add_rows(ConstRows dy, const std::int32_t* rows, Rows dx) {
+  (void)common_type("scatter_add_rows", dy, dx);
   parallel_ranges(
       dy.columns, dy.rows,
       [&](std::int64_t begin, std::int64_t end) {

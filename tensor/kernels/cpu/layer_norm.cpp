@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
+#include <vector>
 
 #include "tensor/kernels/cpu/column_sums.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -21,20 +23,32 @@
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
-void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names, const Dropout& dropout,
-                             const float* weight, const float* bias, float epsilon, Matrix y, Matrix sum, float* mean,
-                             float* rstd, std::int64_t begin, std::int64_t end) {
+namespace {
+
+template <typename T>
+void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, RowNames names, const Dropout& dropout,
+                   const float* weight, const float* bias, float epsilon, MatrixOf<T> y, MatrixOf<T> sum, float* mean,
+                   float* rstd, std::int64_t begin, std::int64_t end) {
+  constexpr bool kRounds = !std::is_same_v<T, float>;
   const Floats d;
   const std::int64_t columns = x.columns;
+  // The statistics are those of the sum as it is stored, for backward will see no other.
+  std::vector<float> sums(kRounds ? static_cast<std::size_t>(columns) : 0);
   const float inverse_columns = 1.0F / static_cast<float>(columns);
   RowDropout mask(dropout, names, columns);
   const bool drops = mask.active();
   for (std::int64_t row = begin; row < end; ++row) {
     mask.draw(row);
-    const float* x_row = x.row(row);
-    const float* residual_row = residual.data == nullptr ? nullptr : residual.row(row);
-    float* y_row = y.row(row);
-    float* sum_row = sum.data == nullptr ? y_row : sum.row(row);
+    const T* x_row = x.row(row);
+    const T* residual_row = residual.data == nullptr ? nullptr : residual.row(row);
+    T* y_row = y.row(row);
+    T* kept_row = sum.data == nullptr ? nullptr : sum.row(row);
+    float* sum_row = nullptr;
+    if constexpr (kRounds) {
+      sum_row = sums.data();
+    } else {
+      sum_row = kept_row == nullptr ? y_row : kept_row;
+    }
 
     auto total = hn::Zero(d);
     const auto add_up = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
@@ -44,6 +58,12 @@ void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names
       }
       if (residual_row != nullptr) {
         v = hn::Add(v, access.load(d, residual_row + i));
+      }
+      if constexpr (kRounds) {
+        v = widen(d, narrowed(d, v));
+        if (kept_row != nullptr) {
+          access.store(v, d, kept_row + i);
+        }
       }
       access.store(v, d, sum_row + i);
       total = hn::Add(total, access.valid_or_zero(d, v));
@@ -77,18 +97,19 @@ void layer_norm_forward_rows(ConstMatrix x, ConstMatrix residual, RowNames names
 }
 
 /// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
-void layer_norm_backward_rows(ConstMatrix dy, ConstMatrix sum, const float* mean, const float* rstd,
-                              const float* weight, RowNames names, const Dropout& dropout, Matrix dx, Matrix d_residual,
-                              bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
-                              std::int64_t end) {
+template <typename T>
+void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* mean, const float* rstd,
+                    const float* weight, RowNames names, const Dropout& dropout, MatrixOf<T> dx, MatrixOf<T> d_residual,
+                    bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
+                    std::int64_t end) {
   const Floats d;
   const std::int64_t columns = dy.columns;
   const float inverse_columns = 1.0F / static_cast<float>(columns);
   const bool drops = dropout.active() && dx.data != nullptr;
   RowDropout mask(drops ? dropout : Dropout{}, names, columns);
   for (std::int64_t row = begin; row < end; ++row) {
-    const float* dy_row = dy.row(row);
-    const float* sum_row = sum.row(row);
+    const T* dy_row = dy.row(row);
+    const T* sum_row = sum.row(row);
     const auto center = hn::Set(d, mean[row]);
     const auto factor = hn::Set(d, rstd[row]);
 
@@ -114,8 +135,8 @@ void layer_norm_backward_rows(ConstMatrix dy, ConstMatrix sum, const float* mean
 
     const auto mean_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns);
     const auto mean_normal_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, normal_total)) * inverse_columns);
-    float* dx_row = dx.data == nullptr ? nullptr : dx.row(row);
-    float* residual_row = d_residual.data == nullptr ? nullptr : d_residual.row(row);
+    T* dx_row = dx.data == nullptr ? nullptr : dx.row(row);
+    T* residual_row = d_residual.data == nullptr ? nullptr : d_residual.row(row);
     mask.draw(row);
     const auto propagate = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
@@ -133,6 +154,33 @@ void layer_norm_backward_rows(ConstMatrix dy, ConstMatrix sum, const float* mean
   }
 }
 
+}  // namespace
+
+void layer_norm_forward_rows(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
+                             const float* weight, const float* bias, float epsilon, Rows y, Rows sum, float* mean,
+                             float* rstd, std::int64_t begin, std::int64_t end) {
+  if (x.type == DType::bf16) {
+    forward_typed(x.as<BFloat16>(), residual.as<BFloat16>(), names, dropout, weight, bias, epsilon, y.as<BFloat16>(),
+                  sum.as<BFloat16>(), mean, rstd, begin, end);
+  } else {
+    forward_typed(x.as<float>(), residual.as<float>(), names, dropout, weight, bias, epsilon, y.as<float>(),
+                  sum.as<float>(), mean, rstd, begin, end);
+  }
+}
+
+void layer_norm_backward_rows(ConstRows dy, ConstRows sum, const float* mean, const float* rstd, const float* weight,
+                              RowNames names, const Dropout& dropout, Rows dx, Rows d_residual,
+                              bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
+                              std::int64_t end) {
+  if (dy.type == DType::bf16) {
+    backward_typed(dy.as<BFloat16>(), sum.as<BFloat16>(), mean, rstd, weight, names, dropout, dx.as<BFloat16>(),
+                   d_residual.as<BFloat16>(), accumulate_residual, weight_sums, bias_sums, begin, end);
+  } else {
+    backward_typed(dy.as<float>(), sum.as<float>(), mean, rstd, weight, names, dropout, dx.as<float>(),
+                   d_residual.as<float>(), accumulate_residual, weight_sums, bias_sums, begin, end);
+  }
+}
+
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -142,27 +190,21 @@ namespace temper {
 HWY_EXPORT(layer_norm_forward_rows);
 HWY_EXPORT(layer_norm_backward_rows);
 
-void CpuKernels::layer_norm_forward(ConstRows x_rows, ConstRows residual_rows, RowNames names, const Dropout& dropout,
-                                    const float* weight, const float* bias, float epsilon, Rows y_rows, Rows sum_rows,
+void CpuKernels::layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
+                                    const float* weight, const float* bias, float epsilon, Rows y, Rows sum,
                                     float* mean, float* rstd) {
-  const ConstMatrix x = f32(x_rows);
-  const ConstMatrix residual = f32(residual_rows);
-  const Matrix y = f32(y_rows);
-  const Matrix sum = f32(sum_rows);
+  (void)common_type("layer_norm_forward", x, residual, y, sum);
   parallel_ranges(x.rows, x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(layer_norm_forward_rows)
     (x, residual, names, dropout, weight, bias, epsilon, y, sum, mean, rstd, begin, end);
   });
 }
 
-void CpuKernels::layer_norm_backward(ConstRows dy_rows, ConstRows sum_rows, const float* mean, const float* rstd,
-                                     const float* weight, RowNames names, const Dropout& dropout, Rows dx_rows,
-                                     Rows d_residual_rows, bool accumulate_residual, float* d_weight,
-                                     bool accumulate_weight, float* d_bias, bool accumulate_bias) {
-  const ConstMatrix dy = f32(dy_rows);
-  const ConstMatrix sum = f32(sum_rows);
-  const Matrix dx = f32(dx_rows);
-  const Matrix d_residual = f32(d_residual_rows);
+void CpuKernels::layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd,
+                                     const float* weight, RowNames names, const Dropout& dropout, Rows dx,
+                                     Rows d_residual, bool accumulate_residual, float* d_weight, bool accumulate_weight,
+                                     float* d_bias, bool accumulate_bias) {
+  (void)common_type("layer_norm_backward", dy, sum, dx, d_residual);
   ColumnSums weight_sums(dy.rows, dy.columns, d_weight != nullptr);
   ColumnSums bias_sums(dy.rows, dy.columns, d_bias != nullptr);
   const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);

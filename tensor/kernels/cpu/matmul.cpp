@@ -62,8 +62,8 @@ void run_parts(std::int64_t parts, std::int64_t multiplications, const Multiply&
 void require_types(ConstRows a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
   if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
-    throw Error("a matrix product of {} and {} into {} is none of the CPU's", name_of(a.type), name_of(b.type),
-                name_of(c.type));
+    throw Error("matmul: the CPU multiplies matrices of one type into that type or f32, but was given {}, {} and {}",
+                name_of(a.type), name_of(b.type), name_of(c.type));
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
 }
 
 void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
-  require_types(x, weight, z);
+  (void)common_type("linear_forward", x, weight, bias, z, y);
   if (z.rows == 0 || z.columns == 0 || x.columns == 0) {
     Kernels::linear_forward(x, weight, bias, activation, z, y);
     return;

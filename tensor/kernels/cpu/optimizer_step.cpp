@@ -18,8 +18,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
-void adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, std::int64_t n,
-           const AdamWStep& by) {
+void adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, BFloat16* working,
+           std::int64_t n, const AdamWStep& by) {
   // The corrections are worked out in double: 1 - beta2 has few digits left in f32.
   const double rate = by.learning_rate;
   const auto power = static_cast<double>(by.step);
@@ -41,12 +41,17 @@ void adamw(float* parameters, const float* gradients, float* first_moments, floa
     const auto p = hn::Mul(access.load(d, parameters + i), decay);
     access.store(m, d, first_moments + i);
     access.store(v, d, second_moments + i);
-    access.store(hn::NegMulAdd(step_size, hn::Div(m, denominator), p), d, parameters + i);
+    const auto updated = hn::NegMulAdd(step_size, hn::Div(m, denominator), p);
+    access.store(updated, d, parameters + i);
+    if (working != nullptr) {
+      access.store(updated, d, working + i);
+    }
   };
   for_each_vector(d, n, step);
 }
 
-void sgd(float* parameters, const float* gradients, float* momenta, std::int64_t n, const SgdStep& by) {
+void sgd(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
+         const SgdStep& by) {
   const Floats d;
   const auto gradient_scale = hn::Set(d, by.gradient_scale);
   const auto weight_decay = hn::Set(d, by.weight_decay);
@@ -59,7 +64,11 @@ void sgd(float* parameters, const float* gradients, float* momenta, std::int64_t
       update = hn::MulAdd(momentum, access.load(d, momenta + i), update);
       access.store(update, d, momenta + i);
     }
-    access.store(hn::NegMulAdd(learning_rate, update, p), d, parameters + i);
+    const auto updated = hn::NegMulAdd(learning_rate, update, p);
+    access.store(updated, d, parameters + i);
+    if (working != nullptr) {
+      access.store(updated, d, working + i);
+    }
   };
   for_each_vector(d, n, step);
 }
@@ -78,11 +87,7 @@ namespace {
 // A part begins on a cache line of its own, and where a vector would have begun in one part alone.
 constexpr std::int64_t kGranule = 64;
 
-void round_parameters(const float* parameters, BFloat16* working, std::int64_t begin, std::int64_t end) {
-  if (working != nullptr) {
-    std::transform(parameters + begin, parameters + end, working + begin, to_bfloat16);
-  }
-}
+BFloat16* from(BFloat16* working, std::int64_t begin) { return working == nullptr ? nullptr : working + begin; }
 
 }  // namespace
 
@@ -92,8 +97,8 @@ void CpuKernels::adamw_step(float* parameters, const float* gradients, float* fi
       n, 4,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
-        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, end - begin, step);
-        round_parameters(parameters, working, begin, end);
+        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, from(working, begin),
+         end - begin, step);
       },
       kGranule);
 }
@@ -104,8 +109,8 @@ void CpuKernels::sgd_step(float* parameters, const float* gradients, float* mome
       n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
-        (parameters + begin, gradients + begin, momenta == nullptr ? nullptr : momenta + begin, end - begin, step);
-        round_parameters(parameters, working, begin, end);
+        (parameters + begin, gradients + begin, momenta == nullptr ? nullptr : momenta + begin, from(working, begin),
+         end - begin, step);
       },
       kGranule);
 }

@@ -110,16 +110,48 @@ HWY_EXPORT(cross_entropy_row);
 
 namespace {
 
+/// A row of a matrix of either type as f32: the row itself, or a copy of it.
+class FloatRow {
+ public:
+  explicit FloatRow(std::int64_t columns) : copy_(static_cast<std::size_t>(columns)) {}
+
+  const float* read(ConstRows x, std::int64_t row) {
+    if (x.type == DType::f32) {
+      return x.as<float>().row(row);
+    }
+    std::transform(x.as<BFloat16>().row(row), x.as<BFloat16>().row(row) + x.columns, copy_.begin(), to_float);
+    return copy_.data();
+  }
+  /// Where a row is to be written before deliver(); null where there is no matrix.
+  float* target(Rows y, std::int64_t row) {
+    if (y.data == nullptr) {
+      return nullptr;
+    }
+    return y.type == DType::f32 ? y.as<float>().row(row) : copy_.data();
+  }
+  void deliver(Rows y, std::int64_t row) const {
+    if (y.data != nullptr && y.type == DType::bf16) {
+      std::transform(copy_.begin(), copy_.end(), y.as<BFloat16>().row(row), to_bfloat16);
+    }
+  }
+
+ private:
+  std::vector<float> copy_;
+};
+
 constexpr std::int32_t kNotCounted = -100;
 constexpr std::int64_t kWorkOfExponential = 4;
 
-/// Sums loss(row) over rows in their order, whatever the number of threads.
+/// Sums loss(row, x, dx) over rows in their order, whatever the number of threads; x and dx are room for a row of
+/// logits and of their gradient.
 template <typename RowLoss>
-double sum_over_rows(std::int64_t rows, std::int64_t work, const RowLoss& loss) {
+double sum_over_rows(std::int64_t rows, std::int64_t columns, std::int64_t work, const RowLoss& loss) {
   std::vector<double> losses(static_cast<std::size_t>(rows));
   parallel_ranges(rows, work, [&](std::int64_t begin, std::int64_t end) {
+    FloatRow x(columns);
+    FloatRow dx(columns);
     for (std::int64_t row = begin; row < end; ++row) {
-      losses[static_cast<std::size_t>(row)] = loss(row);
+      losses[static_cast<std::size_t>(row)] = loss(row, x, dx);
     }
   });
   return std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -127,10 +159,9 @@ double sum_over_rows(std::int64_t rows, std::int64_t work, const RowLoss& loss) 
 
 }  // namespace
 
-void CpuKernels::cross_entropy(ConstRows logit_rows, const std::int32_t* labels, const float* class_weights,
-                               float label_smoothing, Rows d_logit_rows, double* sum) {
-  const ConstMatrix logits = f32(logit_rows);
-  const Matrix d_logits = f32(d_logit_rows);
+void CpuKernels::cross_entropy(ConstRows logits, const std::int32_t* labels, const float* class_weights,
+                               float label_smoothing, Rows d_logits, double* sum) {
+  (void)common_type("cross_entropy", logits, d_logits);
   const std::int64_t classes = logits.columns;
   for (std::int64_t row = 0; row < logits.rows; ++row) {
     const std::int32_t label = labels[row];
@@ -146,53 +177,60 @@ void CpuKernels::cross_entropy(ConstRows logit_rows, const std::int32_t* labels,
   }
   const double total_weight = class_weights == nullptr ? static_cast<double>(classes)
                                                        : std::accumulate(class_weights, class_weights + classes, 0.0);
-  sum[0] += sum_over_rows(logits.rows, classes * kWorkOfExponential, [&](std::int64_t row) {
-    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(row);
-    if (labels[row] == kNotCounted) {
-      if (d_row != nullptr) {
-        std::fill_n(d_row, classes, 0.0F);
-      }
-      return 0.0;
+  const std::int64_t work = classes * kWorkOfExponential;
+  sum[0] += sum_over_rows(logits.rows, classes, work, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+    float* d_row = dx.target(d_logits, row);
+    double loss = 0.0;
+    if (labels[row] != kNotCounted) {
+      loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(x.read(logits, row), labels[row], class_weights, total_weight,
+                                                     static_cast<double>(label_smoothing), classes, d_row);
+    } else if (d_row != nullptr) {
+      std::fill_n(d_row, classes, 0.0F);
     }
-    return HWY_DYNAMIC_DISPATCH(cross_entropy_row)(logits.row(row), labels[row], class_weights, total_weight,
-                                                   static_cast<double>(label_smoothing), classes, d_row);
+    dx.deliver(d_logits, row);
+    return loss;
   });
 }
 
-void CpuKernels::binary_cross_entropy(ConstRows logit_rows, const float* targets, Rows d_logit_rows, double* sum) {
-  const ConstMatrix logits = f32(logit_rows);
-  const Matrix d_logits = f32(d_logit_rows);
+void CpuKernels::binary_cross_entropy(ConstRows logits, const float* targets, Rows d_logits, double* sum) {
+  (void)common_type("binary_cross_entropy", logits, d_logits);
   // log(1 + e^-|z|) + max(z, 0) - z t, which no z overflows. There are few such logits: one a label and example.
-  sum[0] += sum_over_rows(logits.rows, logits.columns * 32, [&](std::int64_t row) {
+  const std::int64_t columns = logits.columns;
+  sum[0] += sum_over_rows(logits.rows, columns, columns * 32, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+    const float* logit_row = x.read(logits, row);
+    float* d_row = dx.target(d_logits, row);
     double row_loss = 0.0;
-    for (std::int64_t column = 0; column < logits.columns; ++column) {
-      const double z = logits.row(row)[column];
-      const double target = targets[row * logits.columns + column];
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const double z = logit_row[column];
+      const double target = targets[row * columns + column];
       const double e = std::exp(-std::abs(z));
       row_loss += std::log1p(e) + std::max(z, 0.0) - z * target;
-      if (d_logits.data != nullptr) {
-        d_logits.row(row)[column] = static_cast<float>((z < 0 ? e : 1.0) / (1.0 + e) - target);
+      if (d_row != nullptr) {
+        d_row[column] = static_cast<float>((z < 0 ? e : 1.0) / (1.0 + e) - target);
       }
     }
+    dx.deliver(d_logits, row);
     return row_loss;
   });
   sum[1] += static_cast<double>(logits.rows * logits.columns);
 }
 
-void CpuKernels::mean_squared_error(ConstRows prediction_rows, const float* targets, Rows d_prediction_rows,
-                                    double* sum) {
-  const ConstMatrix predictions = f32(prediction_rows);
-  const Matrix d_predictions = f32(d_prediction_rows);
-  sum[0] += sum_over_rows(predictions.rows, predictions.columns, [&](std::int64_t row) {
+void CpuKernels::mean_squared_error(ConstRows predictions, const float* targets, Rows d_predictions, double* sum) {
+  (void)common_type("mean_squared_error", predictions, d_predictions);
+  const std::int64_t columns = predictions.columns;
+  sum[0] += sum_over_rows(predictions.rows, columns, columns, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+    const float* values = x.read(predictions, row);
+    float* d_row = dx.target(d_predictions, row);
     double row_loss = 0.0;
-    for (std::int64_t column = 0; column < predictions.columns; ++column) {
-      const double difference = static_cast<double>(predictions.row(row)[column]) -
-                                static_cast<double>(targets[row * predictions.columns + column]);
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const double difference =
+          static_cast<double>(values[column]) - static_cast<double>(targets[row * columns + column]);
       row_loss += difference * difference;
-      if (d_predictions.data != nullptr) {
-        d_predictions.row(row)[column] = static_cast<float>(2.0 * difference);
+      if (d_row != nullptr) {
+        d_row[column] = static_cast<float>(2.0 * difference);
       }
     }
+    dx.deliver(d_predictions, row);
     return row_loss;
   });
   sum[1] += static_cast<double>(predictions.rows * predictions.columns);

@@ -1,5 +1,7 @@
 // Vector functions that the kernels share, compiled once for each instruction set (see vector_targets.h).
 //
+// Elements in memory are f32 or bf16; in registers they are always f32. A store to bf16 rounds as to_bfloat16 does.
+//
 // Accuracy is meant for training in f32: a few units in the last place, results below the smallest normal number are
 // zero, and what is not a number stays so.
 
@@ -16,6 +18,7 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "tensor/bfloat16.h"
 #include "tensor/random.h"
 
 /// Stands behind the parameters of a lambda that holds vector code: it needs the instruction set of its surroundings
@@ -30,6 +33,32 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using FloatVector = hn::Vec<Floats>;
 
+// ---- elements of bf16
+// -------------------------------------------------------------------------------------------------
+
+template <class D>
+HWY_INLINE hn::Vec<D> widen(D d, hn::Vec<hn::Rebind<std::uint16_t, D>> halves) {
+  const hn::RebindToUnsigned<D> du;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, halves)));
+}
+
+/// Rounded to nearest, ties to even; a NaN stays one.
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrowed(D /*d*/, hn::Vec<D> v) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint16_t, D> halves;
+  const auto word = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1U));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFFU))));
+  const auto quiet = hn::Or(hn::ShiftRight<16>(word), hn::Set(du, 0x40U));
+  const auto is_nan = hn::RebindMask(du, hn::IsNaN(v));
+  return hn::DemoteTo(halves, hn::BitCast(di, hn::IfThenElse(is_nan, quiet, rounded)));
+}
+
+inline const std::uint16_t* halves_of(const BFloat16* x) { return reinterpret_cast<const std::uint16_t*>(x); }
+inline std::uint16_t* halves_of(BFloat16* x) { return reinterpret_cast<std::uint16_t*>(x); }
+
 // ---- loops over columns
 // ----------------------------------------------------------------------------------------------
 
@@ -42,6 +71,14 @@ struct WholeVector {
   template <class D, typename T>
   HWY_INLINE void store(hn::Vec<D> v, D d, T* to) const {
     hn::StoreU(v, d, to);
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> load(D d, const BFloat16* from) const {
+    return widen(d, hn::LoadU(hn::Rebind<std::uint16_t, D>(), halves_of(from)));
+  }
+  template <class D>
+  HWY_INLINE void store(hn::Vec<D> v, D d, BFloat16* to) const {
+    hn::StoreU(narrowed(d, v), hn::Rebind<std::uint16_t, D>(), halves_of(to));
   }
   /// v with zero in the lanes that lie beyond the end.
   template <class D>
@@ -77,6 +114,20 @@ struct PartOfVector {
     hn::Store(v, d, lanes);
     std::copy_n(lanes, count, to);
 #endif
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> load(D d, const BFloat16* from) const {
+    const hn::Rebind<std::uint16_t, D> halves;
+    HWY_ALIGN std::uint16_t lanes[hn::MaxLanes(halves)] = {};
+    std::copy_n(halves_of(from), count, lanes);
+    return widen(d, hn::Load(halves, lanes));
+  }
+  template <class D>
+  HWY_INLINE void store(hn::Vec<D> v, D d, BFloat16* to) const {
+    const hn::Rebind<std::uint16_t, D> halves;
+    HWY_ALIGN std::uint16_t lanes[hn::MaxLanes(halves)];
+    hn::Store(narrowed(d, v), halves, lanes);
+    std::copy_n(lanes, count, halves_of(to));
   }
   template <class D>
   HWY_INLINE hn::Vec<D> valid_or_zero(D d, hn::Vec<D> v) const {

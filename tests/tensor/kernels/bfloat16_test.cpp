@@ -1,0 +1,303 @@
+// Kernels on bf16: they compute what they compute on the same numbers in f32, and round it once.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "tests/tensor/kernels/kernel_testing.h"
+
+namespace temper {
+namespace {
+
+const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+
+/// The same numbers in both types; rows have gaps.
+class Twin {
+ public:
+  Twin(std::int64_t rows, std::int64_t columns, unsigned seed) : Twin(TestMatrix::random(rows, columns, seed)) {}
+  explicit Twin(const TestMatrix& values)
+      : rows_(values.rows()), columns_(values.columns()), stride_(columns_ + 3), f32_(rows_, columns_, stride_) {
+    bf16_.assign(static_cast<std::size_t>(rows_ * stride_), kGap);
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      for (std::int64_t j = 0; j < columns_; ++j) {
+        at(i, j) = to_bfloat16(values(i, j));
+        f32_(i, j) = to_float(at(i, j));
+      }
+    }
+  }
+
+  [[nodiscard]] Rows f32() { return Matrix(f32_); }
+  [[nodiscard]] Rows bf16() { return MatrixOf<BFloat16>{bf16_.data(), rows_, columns_, stride_}; }
+  /// Makes the numbers of f32 those that bf16 can hold.
+  void round() {
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      for (std::int64_t j = 0; j < columns_; ++j) {
+        f32_(i, j) = to_float(to_bfloat16(f32_(i, j)));
+      }
+    }
+  }
+  /// Every element of bf16 is that of f32, rounded, and what lies between the rows is as it was.
+  void expect_rounded(const char* what) {
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      for (std::int64_t j = 0; j < columns_; ++j) {
+        ASSERT_EQ(at(i, j).bits, to_bfloat16(f32_(i, j)).bits) << what << " [" << i << ", " << j << "]";
+      }
+      for (std::int64_t j = columns_; j < stride_; ++j) {
+        ASSERT_EQ(at(i, j).bits, kGap.bits) << what << ", behind row " << i;
+      }
+    }
+  }
+
+ private:
+  static constexpr BFloat16 kGap{0x1234};
+  BFloat16& at(std::int64_t i, std::int64_t j) { return bf16_[static_cast<std::size_t>(i * stride_ + j)]; }
+
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::int64_t stride_;
+  TestMatrix f32_;
+  std::vector<BFloat16> bf16_;
+};
+
+class BFloat16Test : public KernelTest {
+ protected:
+  static constexpr std::array<std::int64_t, 4> kColumns{1, 7, 48, 133};
+  static constexpr std::int64_t kRows = 70;
+
+  BFloat16Test() : names_(kRows) { std::iota(names_.begin(), names_.end(), 5U); }
+  [[nodiscard]] RowNames names() const { return {names_.data(), names_.data()}; }
+
+  std::vector<std::uint32_t> names_;
+};
+TEMPER_ON_EACH_INSTRUCTION_SET(BFloat16Test);
+
+TEST_P(BFloat16Test, RoundsAsTheScalarConversionDoes) {
+  // Ties to either side, numbers too small and too large, and what is none.
+  std::vector<float> values{0.0F, -0.0F, 1.0F, 1.00390625F, 1.01171875F, -1.00390625F, 3.0e38F, 3.4e38F, 1e-40F};
+  const float infinity = std::numeric_limits<float>::infinity();
+  values.insert(values.end(), {infinity, -infinity, std::numeric_limits<float>::quiet_NaN(), -4.0e-39F, 1e-45F});
+  values.push_back(std::bit_cast<float>(0x7F800001U));  // a signalling NaN, whose upper half says infinity
+  for (unsigned word = 0x3F7F0000U; word < 0x3F820000U; word += 0x1111U) values.push_back(std::bit_cast<float>(word));
+  const auto n = static_cast<std::int64_t>(values.size());
+  std::vector<BFloat16> rounded(values.size());
+  kernels_.copy(ConstMatrix{values.data(), 1, n, n}, MatrixOf<BFloat16>{rounded.data(), 1, n, n}, false);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(rounded[i].bits, to_bfloat16(values[i]).bits) << values[i];
+  }
+  std::vector<float> back(values.size());
+  kernels_.copy(MatrixOf<const BFloat16>{rounded.data(), 1, n, n}, Matrix{back.data(), 1, n, n}, false);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::uint32_t{rounded[i].bits} << 16);
+  }
+}
+
+TEST_P(BFloat16Test, CopyConvertsAndAdds) {
+  for (const std::int64_t columns : kColumns) {
+    for (const bool accumulate : {false, true}) {
+      Twin x(kRows, columns, 1);
+      Twin y(kRows, columns, 2);
+      kernels_.copy(x.f32(), y.f32(), accumulate);
+      Twin z = y;
+      kernels_.copy(x.bf16(), y.bf16(), accumulate);
+      y.expect_rounded("bf16 to bf16");
+      kernels_.copy(z.f32(), z.bf16(), false);
+      z.expect_rounded("f32 to bf16");
+      z.round();
+      TestMatrix widened(kRows, columns);
+      kernels_.copy(z.bf16(), widened, false);
+      const ConstMatrix expected = ConstRows(z.f32()).as<float>();
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        EXPECT_TRUE(std::equal(expected.row(i), expected.row(i) + columns, &widened(i, 0)));
+      }
+    }
+  }
+}
+
+TEST_P(BFloat16Test, ActivationsAndTheirGradients) {
+  for (const std::int64_t columns : kColumns) {
+    for (const Activation activation :
+         {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+      Twin z(kRows, columns, 1);
+      Twin bias(1, columns, 2);
+      Twin y(kRows, columns, 3);
+      Twin dy(kRows, columns, 4);
+      kernels_.bias_activation_forward(z.f32(), bias.f32(), activation, y.f32());
+      kernels_.bias_activation_forward(z.bf16(), bias.bf16(), activation, y.bf16());
+      z.expect_rounded("z");
+      y.expect_rounded("y");
+      z.round();
+      y.round();
+      std::vector<float> d_bias(static_cast<std::size_t>(columns), 1.0F);
+      std::vector<float> d_bias_of_bf16 = d_bias;
+      Twin dz = dy;
+      kernels_.bias_activation_backward(dy.f32(), z.f32(), y.f32(), activation, dz.f32(), d_bias.data(), true);
+      kernels_.bias_activation_backward(dy.bf16(), z.bf16(), y.bf16(), activation, dz.bf16(), d_bias_of_bf16.data(),
+                                        true);
+      dz.expect_rounded("dz");
+      EXPECT_EQ(d_bias, d_bias_of_bf16) << "sums are of numbers that have not been rounded";
+    }
+  }
+}
+
+TEST_P(BFloat16Test, Dropout) {
+  for (const std::int64_t columns : kColumns) {
+    for (const Dropout& dropout : {temper::Dropout{}, kDropout}) {
+      Twin x(kRows, columns, 1);
+      kernels_.dropout(x.f32(), names(), dropout, x.f32());
+      kernels_.dropout(x.bf16(), names(), dropout, x.bf16());
+      x.expect_rounded("x");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, LayerNorm) {
+  for (const std::int64_t columns : kColumns) {
+    const std::vector<float> weight(static_cast<std::size_t>(columns), 1.25F);
+    const std::vector<float> bias(static_cast<std::size_t>(columns), 0.5F);
+    for (const Dropout& dropout : {temper::Dropout{}, kDropout}) {
+      Twin x(kRows, columns, 1);
+      Twin residual(kRows, columns, 2);
+      Twin sum(kRows, columns, 3);
+      Twin y(kRows, columns, 4);
+      std::vector<float> mean(kRows);
+      std::vector<float> rstd(kRows);
+      std::vector<float> mean_of_bf16(kRows);
+      std::vector<float> rstd_of_bf16(kRows);
+      kernels_.layer_norm_forward(x.f32(), residual.f32(), names(), dropout, weight.data(), bias.data(), 1e-5F, y.f32(),
+                                  sum.f32(), mean.data(), rstd.data());
+      kernels_.layer_norm_forward(x.bf16(), residual.bf16(), names(), dropout, weight.data(), bias.data(), 1e-5F,
+                                  y.bf16(), sum.bf16(), mean_of_bf16.data(), rstd_of_bf16.data());
+      sum.expect_rounded("sum");
+      // The rest is that of the sum as it is stored.
+      sum.round();
+      kernels_.layer_norm_forward(sum.f32(), {}, {}, {}, weight.data(), bias.data(), 1e-5F, y.f32(), {}, mean.data(),
+                                  rstd.data());
+      y.expect_rounded("y");
+      EXPECT_EQ(mean, mean_of_bf16);
+      EXPECT_EQ(rstd, rstd_of_bf16);
+
+      Twin dy(kRows, columns, 5);
+      Twin dx(kRows, columns, 6);
+      Twin d_residual(kRows, columns, 7);
+      std::vector<float> d_weight(weight.size());
+      std::vector<float> d_bias(weight.size());
+      std::vector<float> d_weight_of_bf16(weight.size());
+      std::vector<float> d_bias_of_bf16(weight.size());
+      kernels_.layer_norm_backward(dy.f32(), sum.f32(), mean.data(), rstd.data(), weight.data(), names(), dropout,
+                                   dx.f32(), d_residual.f32(), true, d_weight.data(), false, d_bias.data(), false);
+      kernels_.layer_norm_backward(dy.bf16(), sum.bf16(), mean.data(), rstd.data(), weight.data(), names(), dropout,
+                                   dx.bf16(), d_residual.bf16(), true, d_weight_of_bf16.data(), false,
+                                   d_bias_of_bf16.data(), false);
+      dx.expect_rounded("dx");
+      d_residual.expect_rounded("d_residual");
+      EXPECT_EQ(d_weight, d_weight_of_bf16);
+      EXPECT_EQ(d_bias, d_bias_of_bf16);
+    }
+  }
+}
+
+TEST_P(BFloat16Test, Attention) {
+  constexpr std::int64_t kHeads = 2;
+  const std::vector<std::int32_t> starts{0, 1, 70, 70, 150};
+  const std::vector<std::uint32_t> examples{4, 2, 9, 7};
+  const PackedSequences sequences{150, 4, starts.data(), examples.data(), 80};
+  for (const std::int64_t width : {5, 32, 64}) {
+    for (const temper::Dropout& dropout : {temper::Dropout{}, kDropout}) {
+      const std::int64_t columns = kHeads * width;
+      Twin q(150, columns, 1);
+      Twin k(150, columns, 2);
+      Twin v(150, columns, 3);
+      Twin out(150, columns, 4);
+      std::vector<float> log_sum_exp(150 * kHeads);
+      std::vector<float> log_sum_exp_of_bf16(150 * kHeads);
+      kernels_.attention_forward(q.f32(), k.f32(), v.f32(), sequences, kHeads, 0.3F, dropout, out.f32(),
+                                 log_sum_exp.data());
+      kernels_.attention_forward(q.bf16(), k.bf16(), v.bf16(), sequences, kHeads, 0.3F, dropout, out.bf16(),
+                                 log_sum_exp_of_bf16.data());
+      out.expect_rounded("out");
+      EXPECT_EQ(log_sum_exp, log_sum_exp_of_bf16);
+      out.round();
+      Twin d_out(150, columns, 5);
+      Twin dq(150, columns, 6);
+      Twin dk(150, columns, 7);
+      Twin dv(150, columns, 8);
+      kernels_.attention_backward(q.f32(), k.f32(), v.f32(), out.f32(), d_out.f32(), log_sum_exp.data(), sequences,
+                                  kHeads, 0.3F, dropout, dq.f32(), dk.f32(), dv.f32());
+      kernels_.attention_backward(q.bf16(), k.bf16(), v.bf16(), out.bf16(), d_out.bf16(), log_sum_exp.data(), sequences,
+                                  kHeads, 0.3F, dropout, dq.bf16(), dk.bf16(), dv.bf16());
+      dq.expect_rounded("dq");
+      dk.expect_rounded("dk");
+      dv.expect_rounded("dv");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, Embeddings) {
+  for (const std::int64_t columns : kColumns) {
+    const auto table = TestMatrix::random(9, columns, 1);
+    std::vector<std::int32_t> ids(kRows);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i * 5 % 9);
+    Twin y(kRows, columns, 2);
+    for (const Rows rows : {y.f32(), y.bf16()}) {
+      kernels_.embedding_sum_forward(table.data(), ids.data(), table.data(), ids.data(), table.data(), ids.data(),
+                                     rows);
+    }
+    y.expect_rounded("y");
+
+    // One group of rows 3, 4 and 66, in two pieces.
+    y.round();
+    const std::vector<std::int32_t> group{7};
+    const std::vector<std::int32_t> piece_starts{0, 2};
+    const std::vector<std::int32_t> row_starts{0, 2, 3};
+    const std::vector<std::int32_t> order{3, 4, 66};
+    const RowGroups groups{1, 2, 3, group.data(), piece_starts.data(), row_starts.data(), order.data()};
+    auto d_table = TestMatrix::random(9, columns, 3);
+    auto d_table_of_bf16 = d_table;
+    kernels_.embedding_backward(y.f32(), groups, d_table.data());
+    kernels_.embedding_backward(y.bf16(), groups, d_table_of_bf16.data());
+    EXPECT_EQ(d_table.values(), d_table_of_bf16.values());
+
+    Twin gathered(3, columns, 4);
+    for (const bool bf16 : {false, true}) {
+      kernels_.gather_rows(bf16 ? y.bf16() : y.f32(), order.data(), bf16 ? gathered.bf16() : gathered.f32());
+    }
+    gathered.expect_rounded("gathered");
+    gathered.round();
+    for (const bool bf16 : {false, true}) {
+      kernels_.scatter_add_rows(bf16 ? gathered.bf16() : gathered.f32(), order.data(), bf16 ? y.bf16() : y.f32());
+    }
+    y.expect_rounded("y, added to");
+  }
+}
+
+TEST_P(BFloat16Test, Losses) {
+  constexpr std::int64_t kClasses = 133;
+  std::vector<std::int32_t> labels(kRows);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 7 == 0 ? -100 : static_cast<std::int32_t>(i);
+  const std::vector<float> targets(static_cast<std::size_t>(kRows * kClasses), 0.25F);
+  const auto compare = [&](const char* what, const auto& loss) {
+    Twin logits(kRows, kClasses, 1);
+    Twin gradient(kRows, kClasses, 2);
+    std::array<double, 2> sum{};
+    std::array<double, 2> sum_of_bf16{};
+    loss(logits.f32(), gradient.f32(), sum.data());
+    loss(logits.bf16(), gradient.bf16(), sum_of_bf16.data());
+    gradient.expect_rounded(what);
+    EXPECT_EQ(sum, sum_of_bf16) << what;
+    // The gradient may replace the logits.
+    loss(logits.f32(), logits.f32(), sum.data());
+    loss(logits.bf16(), logits.bf16(), sum.data());
+    logits.expect_rounded(what);
+  };
+  compare("cross entropy", [&](Rows logits, Rows gradient, double* sum) {
+    kernels_.cross_entropy(logits, labels.data(), nullptr, 0.1F, gradient, sum);
+  });
+  compare("binary cross entropy", [&](Rows logits, Rows gradient, double* sum) {
+    kernels_.binary_cross_entropy(logits, targets.data(), gradient, sum);
+  });
+  compare("mean squared error", [&](Rows logits, Rows gradient, double* sum) {
+    kernels_.mean_squared_error(logits, targets.data(), gradient, sum);
+  });
+}
+
+}  // namespace
+}  // namespace temper
