@@ -92,8 +92,7 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "momentum", at(&C::train, &R::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
   add("train", "precision", at(&C::train, &R::precision),
       "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
-      "device "
-      "without bf16 computes in f32.")
+      "device without it (a processor without AVX-512 BF16) says so and computes in f32.")
       ->choices = {"f32", "bf16"};
   add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
       "constant", "linear", "cosine"};

@@ -1,5 +1,8 @@
 // Kernels on bf16: they compute what they compute on the same numbers in f32, and round it once.
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -43,6 +46,18 @@ class Twin {
       }
       for (std::int64_t j = columns_; j < stride_; ++j) {
         ASSERT_EQ(at(i, j).bits, kGap.bits) << what << ", behind row " << i;
+      }
+    }
+  }
+  /// Every element within `tolerance` of the largest of f32.
+  void expect_near(double tolerance, const char* what) {
+    double largest = 0.0;
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      for (std::int64_t j = 0; j < columns_; ++j) largest = std::max(largest, std::abs(double{f32_(i, j)}));
+    }
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      for (std::int64_t j = 0; j < columns_; ++j) {
+        ASSERT_NEAR(to_float(at(i, j)), f32_(i, j), tolerance * largest) << what << " [" << i << ", " << j << "]";
       }
     }
   }
@@ -195,40 +210,97 @@ TEST_P(BFloat16Test, LayerNorm) {
   }
 }
 
-TEST_P(BFloat16Test, Attention) {
-  constexpr std::int64_t kHeads = 2;
-  const std::vector<std::int32_t> starts{0, 1, 70, 70, 150};
+/// Attention in both types, forward and backward.
+struct AttentionRun {
+  static constexpr std::int64_t kHeads = 2;
+  PackedSequences sequences;
+  Dropout dropout;
+  float scale;
+  Twin q, k, v, out, d_out, dq, dk, dv;
+  std::vector<float> log_sum_exp;
+  std::vector<float> log_sum_exp_of_bf16;
+
+  AttentionRun(CpuKernels& kernels, const PackedSequences& packed, std::int64_t asking, std::int64_t width,
+               const Dropout& dropping)
+      : sequences(packed),
+        dropout(dropping),
+        scale(1.0F / std::sqrt(static_cast<float>(width))),
+        q(asking, kHeads * width, 1),
+        k(packed.tokens, kHeads * width, 2),
+        v(packed.tokens, kHeads * width, 3),
+        out(asking, kHeads * width, 4),
+        d_out(asking, kHeads * width, 5),
+        dq(asking, kHeads * width, 6),
+        dk(packed.tokens, kHeads * width, 7),
+        dv(packed.tokens, kHeads * width, 8),
+        log_sum_exp(static_cast<std::size_t>(asking * kHeads)),
+        log_sum_exp_of_bf16(log_sum_exp.size()) {
+    kernels.attention_forward(q.f32(), k.f32(), v.f32(), sequences, kHeads, scale, dropout, out.f32(),
+                              log_sum_exp.data());
+    kernels.attention_forward(q.bf16(), k.bf16(), v.bf16(), sequences, kHeads, scale, dropout, out.bf16(),
+                              log_sum_exp_of_bf16.data());
+  }
+  void backward(CpuKernels& kernels) {
+    kernels.attention_backward(q.f32(), k.f32(), v.f32(), out.f32(), d_out.f32(), log_sum_exp.data(), sequences, kHeads,
+                               scale, dropout, dq.f32(), dk.f32(), dv.f32());
+    kernels.attention_backward(q.bf16(), k.bf16(), v.bf16(), out.bf16(), d_out.bf16(), log_sum_exp_of_bf16.data(),
+                               sequences, kHeads, scale, dropout, dq.bf16(), dk.bf16(), dv.bf16());
+  }
+};
+
+TEST_P(BFloat16Test, AttentionOfShortSequences) {
+  const std::vector<std::int32_t> starts{0, 1, 31, 31, 50};
   const std::vector<std::uint32_t> examples{4, 2, 9, 7};
-  const PackedSequences sequences{150, 4, starts.data(), examples.data(), 80};
+  const PackedSequences sequences{50, 4, starts.data(), examples.data(), 30};
   for (const std::int64_t width : {5, 32, 64}) {
     for (const temper::Dropout& dropout : {temper::Dropout{}, kDropout}) {
-      const std::int64_t columns = kHeads * width;
-      Twin q(150, columns, 1);
-      Twin k(150, columns, 2);
-      Twin v(150, columns, 3);
-      Twin out(150, columns, 4);
-      std::vector<float> log_sum_exp(150 * kHeads);
-      std::vector<float> log_sum_exp_of_bf16(150 * kHeads);
-      kernels_.attention_forward(q.f32(), k.f32(), v.f32(), sequences, kHeads, 0.3F, dropout, out.f32(),
-                                 log_sum_exp.data());
-      kernels_.attention_forward(q.bf16(), k.bf16(), v.bf16(), sequences, kHeads, 0.3F, dropout, out.bf16(),
-                                 log_sum_exp_of_bf16.data());
-      out.expect_rounded("out");
-      EXPECT_EQ(log_sum_exp, log_sum_exp_of_bf16);
-      out.round();
-      Twin d_out(150, columns, 5);
-      Twin dq(150, columns, 6);
-      Twin dk(150, columns, 7);
-      Twin dv(150, columns, 8);
-      kernels_.attention_backward(q.f32(), k.f32(), v.f32(), out.f32(), d_out.f32(), log_sum_exp.data(), sequences,
-                                  kHeads, 0.3F, dropout, dq.f32(), dk.f32(), dv.f32());
-      kernels_.attention_backward(q.bf16(), k.bf16(), v.bf16(), out.bf16(), d_out.bf16(), log_sum_exp.data(), sequences,
-                                  kHeads, 0.3F, dropout, dq.bf16(), dk.bf16(), dv.bf16());
-      dq.expect_rounded("dq");
-      dk.expect_rounded("dk");
-      dv.expect_rounded("dv");
+      AttentionRun run(kernels_, sequences, 50, width, dropout);
+      run.out.expect_rounded("out");
+      EXPECT_EQ(run.log_sum_exp, run.log_sum_exp_of_bf16);
+      run.out.round();
+      run.backward(kernels_);
+      run.dq.expect_rounded("dq");
+      run.dk.expect_rounded("dk");
+      run.dv.expect_rounded("dv");
     }
   }
+}
+
+TEST_P(BFloat16Test, AttentionOfLongSequencesRoundsProbabilitiesToo) {
+  // Odd and even lengths, of one tile, of a tile and one, of several; short ones in between.
+  const std::vector<std::int32_t> starts{0, 33, 97, 98, 163, 163, 291, 464};
+  const std::vector<std::uint32_t> examples{4, 2, 9, 7, 1, 3, 8};
+  const PackedSequences sequences{464, 7, starts.data(), examples.data(), 173};
+  for (const std::int64_t width : {5, 7, 32, 48, 64, 256}) {
+    for (const temper::Dropout& dropout : {temper::Dropout{}, kDropout}) {
+      AttentionRun run(kernels_, sequences, 464, width, dropout);
+      run.backward(kernels_);
+      run.out.expect_near(0.01, "out");
+      run.dq.expect_near(0.02, "dq");
+      run.dk.expect_near(0.02, "dk");
+      run.dv.expect_near(0.02, "dv");
+      for (std::size_t i = 0; i < run.log_sum_exp.size(); ++i) {
+        ASSERT_NEAR(run.log_sum_exp_of_bf16[i], run.log_sum_exp[i], 0.01);
+      }
+    }
+  }
+}
+
+TEST_P(BFloat16Test, AttentionOfSomeTokens) {
+  // Of the second sequence nobody asks, of the third three tokens do.
+  const std::vector<std::int32_t> starts{0, 70, 140, 240};
+  const std::vector<std::uint32_t> examples{4, 2, 9};
+  const std::vector<std::int32_t> query_starts{0, 1, 1, 4};
+  const std::vector<std::uint32_t> query_positions{0, 5, 64, 99};
+  PackedSequences sequences{240, 3, starts.data(), examples.data(), 100};
+  sequences.query_starts = query_starts.data();
+  sequences.query_positions = query_positions.data();
+  AttentionRun run(kernels_, sequences, 4, 32, kDropout);
+  run.backward(kernels_);
+  run.out.expect_near(0.01, "out");
+  run.dq.expect_near(0.02, "dq");
+  run.dk.expect_near(0.02, "dk");
+  run.dv.expect_near(0.02, "dv");
 }
 
 TEST_P(BFloat16Test, Embeddings) {
