@@ -31,81 +31,64 @@ void multiply_block(LeftOperand a, const float* b, std::int64_t b_stride, std::i
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   FloatVector sums[kRows][kVectors];
-  HWY_UNROLL(8)
+  HWY_UNROLL(24)
   for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(2)
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
       sums[i][j] = accumulate ? hn::LoadU(d, c + i * c_stride + j * lanes) : hn::Zero(d);
     }
   }
   for (std::int64_t p = 0; p < k; ++p) {
     FloatVector right[kVectors];
-    HWY_UNROLL(2)
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
       right[j] = hn::LoadU(d, b + p * b_stride + j * lanes);
     }
-    HWY_UNROLL(8)
+    HWY_UNROLL(24)
     for (int i = 0; i < kRows; ++i) {
       const auto left = hn::Set(d, a.data[i * a.row + p * a.inner]);
-      HWY_UNROLL(2)
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) {
         sums[i][j] = hn::MulAdd(left, right[j], sums[i][j]);
       }
     }
   }
-  HWY_UNROLL(8)
+  HWY_UNROLL(24)
   for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(2)
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
       hn::StoreU(sums[i][j], d, c + i * c_stride + j * lanes);
     }
   }
 }
 
+/// Rows of a block: as many as leave registers for b, of 32 with AVX-512, of 16 elsewhere.
+template <int kVectors>
+constexpr int most_rows() {
+  return (HWY_TARGET == HWY_AVX3 ? 24 : 8) / kVectors;
+}
+
+template <int kRows, int kVectors>
+HWY_INLINE void multiply_rows_of_block(std::int64_t rows, LeftOperand a, const float* b, std::int64_t b_stride,
+                                       std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
+  if (rows == kRows) {
+    multiply_block<kRows, kVectors>(a, b, b_stride, k, c, c_stride, accumulate);
+  } else if constexpr (kRows > 1) {
+    multiply_rows_of_block<kRows - 1, kVectors>(rows, a, b, b_stride, k, c, c_stride, accumulate);
+  }
+}
+
 template <int kVectors>
 HWY_INLINE void multiply_columns(LeftOperand a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t k,
                                  float* c, std::int64_t c_stride, bool accumulate) {
-  // As many rows as leave registers for b: of 32 with AVX-512, of 16 elsewhere.
-  constexpr int kMostRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
-  for (std::int64_t i = 0; i < m;) {
-    const LeftOperand left{a.data + i * a.row, a.row, a.inner};
-    float* to = c + i * c_stride;
-    // Two middling blocks run better than a full and a tiny one.
-    const std::int64_t rest = m - i;
-    const std::int64_t rows =
-        rest > kMostRows && rest < 2 * kMostRows ? (rest + 1) / 2 : std::min<std::int64_t>(rest, kMostRows);
-    switch (rows) {
-      case 1:
-        multiply_block<1, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      case 2:
-        multiply_block<2, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      case 3:
-        multiply_block<3, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      case 4:
-        multiply_block<4, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-#if HWY_TARGET == HWY_AVX3
-      case 5:
-        multiply_block<5, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      case 6:
-        multiply_block<6, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      case 7:
-        multiply_block<7, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-      default:
-        multiply_block<8, kVectors>(left, b, b_stride, k, to, c_stride, accumulate);
-        break;
-#else
-      default:
-        break;
-#endif
-    }
-    i += rows;
+  constexpr int kMostRows = most_rows<kVectors>();
+  // Middling blocks run better than full ones and a tiny one.
+  const std::int64_t blocks = (m + kMostRows - 1) / kMostRows;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t i = m * block / blocks;
+    const std::int64_t rows = m * (block + 1) / blocks - i;
+    multiply_rows_of_block<kMostRows, kVectors>(rows, {a.data + i * a.row, a.row, a.inner}, b, b_stride, k,
+                                                c + i * c_stride, c_stride, accumulate);
   }
 }
 
@@ -114,6 +97,9 @@ inline void small_matmul(LeftOperand a, const float* b, std::int64_t b_stride, s
                          std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   std::int64_t column = 0;
+  for (; column + 4 * lanes <= n; column += 4 * lanes) {
+    multiply_columns<4>(a, b + column, b_stride, m, k, c + column, c_stride, accumulate);
+  }
   for (; column + 2 * lanes <= n; column += 2 * lanes) {
     multiply_columns<2>(a, b + column, b_stride, m, k, c + column, c_stride, accumulate);
   }
