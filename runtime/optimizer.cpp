@@ -19,13 +19,8 @@ Optimizer::Optimizer(Device& device, const ArenaLayout& layout, std::vector<Elem
       state_size += end - begin;
     }
   }
-  const auto zeros = [&] {
-    const Tensor moments = Tensor::empty(device.memory(), {state_size});
-    device.kernels().clear(moments.bytes(), moments.size_bytes());
-    return moments;
-  };
-  first_ = zeros();
-  if (settings_.kind == OptimizerKind::adamw) second_ = zeros();
+  first_ = device.zeros({state_size});
+  if (settings_.kind == OptimizerKind::adamw) second_ = device.zeros({state_size});
 }
 
 void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {

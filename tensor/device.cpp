@@ -21,6 +21,10 @@ class CpuDevice final : public Device {
     return static_cast<std::int64_t>(memory_.use().peak);
   }
   [[nodiscard]] bool has_bf16() const override { return processor_multiplies_bf16(); }
+  [[nodiscard]] Tensor zeros(const Shape& shape, DType type) override {
+    const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(type);
+    return Tensor::of_block(memory_, memory_.allocate_zeroed(bytes), shape, type);
+  }
   void upload(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override {}
@@ -33,6 +37,12 @@ class CpuDevice final : public Device {
 };
 
 }  // namespace
+
+Tensor Device::zeros(const Shape& shape, DType type) {
+  const Tensor tensor = Tensor::empty(memory(), shape, type);
+  kernels().clear(tensor.bytes(), tensor.size_bytes());
+  return tensor;
+}
 
 std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   if (tensor.type() == DType::f32) return download<float>(tensor);

@@ -39,6 +39,9 @@ class Device {
   /// True where kernels take bf16 activations.
   [[nodiscard]] virtual bool has_bf16() const = 0;
 
+  /// A tensor of zero bytes.
+  [[nodiscard]] virtual Tensor zeros(const Shape& shape, DType type = DType::f32);
+
   /// Copies to the device, in order with its work. `from` may be changed as soon as this returns.
   virtual void upload(const void* from, void* to, std::size_t bytes) = 0;
   /// Copies to the host once the work given so far is done, and waits for it.

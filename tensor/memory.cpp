@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -71,8 +72,21 @@ void HostMemory::remove_free(std::map<std::size_t, std::size_t>::iterator block)
 }
 
 void* HostMemory::allocate(std::size_t bytes) {
-  const std::size_t size = size_of_block(bytes);
   const std::lock_guard lock(mutex_);
+  return take(bytes);
+}
+
+void* HostMemory::allocate_zeroed(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t ever_used = use_.held;
+  std::byte* block = take(bytes);
+  const auto begin = static_cast<std::size_t>(block - region_);
+  if (begin < ever_used) std::memset(block, 0, std::min(bytes, ever_used - begin));
+  return block;
+}
+
+std::byte* HostMemory::take(std::size_t bytes) {
+  const std::size_t size = size_of_block(bytes);
   if (region_ == nullptr) reserve();
   // The tightest hole, and of equal ones the lowest; what was never touched is the largest of all, so it comes last.
   const auto fit = by_size_.lower_bound({size, 0});

@@ -38,12 +38,15 @@ class HostMemory final : public Memory {
   ~HostMemory() override;
 
   void* allocate(std::size_t bytes) override;
+  /// The same, of zero bytes. What was never handed out before is zero as the system gives it, and is not touched.
+  void* allocate_zeroed(std::size_t bytes);
   void release(void* block, std::size_t bytes) noexcept override;
   void trim() noexcept override;
   [[nodiscard]] MemoryUse use() const;
   void reset_peak();
 
  private:
+  std::byte* take(std::size_t bytes);
   void reserve();
   void grow(std::size_t end);
   void add_free(std::size_t begin, std::size_t size);

@@ -27,8 +27,11 @@ std::string Shape::text() const {
 }
 
 Tensor Tensor::empty(Memory& memory, const Shape& shape, DType type) {
+  return of_block(memory, memory.allocate(static_cast<std::size_t>(shape.elements()) * size_of(type)), shape, type);
+}
+
+Tensor Tensor::of_block(Memory& memory, void* block, const Shape& shape, DType type) {
   const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(type);
-  void* block = memory.allocate(bytes);
   Tensor tensor = view(block, shape, type);
   tensor.owner_ = std::shared_ptr<void>(block, [&memory, bytes](void* p) { memory.release(p, bytes); });
   return tensor;

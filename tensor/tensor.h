@@ -43,6 +43,8 @@ class Tensor {
 
   /// Unspecified content. The block goes back to `memory`, which must outlive the tensor, with the last copy.
   static Tensor empty(Memory& memory, const Shape& shape, DType type = DType::f32);
+  /// Takes over a block that `memory` allocated for exactly these elements.
+  static Tensor of_block(Memory& memory, void* block, const Shape& shape, DType type);
   /// A view of memory that somebody else keeps alive (an arena, a mapped file).
   static Tensor view(void* data, const Shape& shape, DType type = DType::f32);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <utility>
 #include <vector>
@@ -75,6 +76,23 @@ TEST(HostMemory, KeepsWhatIsInUseWhenTrimmed) {
   memory.release(freed, 1'000'000);
   memory.trim();
   EXPECT_EQ(kept[9'999], std::byte{42});
+}
+
+TEST(HostMemory, GivesZeroBytesWhereItIsAskedTo) {
+  HostMemory memory;
+  const auto is_zero = [](const void* block, std::size_t bytes) {
+    const auto* first = static_cast<const char*>(block);
+    return std::all_of(first, first + bytes, [](char byte) { return byte == 0; });
+  };
+  // Partly used before, partly never.
+  void* used = memory.allocate(100'000);
+  std::memset(used, 1, 100'000);
+  memory.release(used, 100'000);
+  for (const std::size_t bytes : {50'000U, 300'000U}) {
+    void* block = memory.allocate_zeroed(bytes);
+    EXPECT_TRUE(is_zero(block, bytes)) << bytes;
+    memory.release(block, bytes);
+  }
 }
 
 TEST(HostMemory, AlignsBlocksToCacheLines) {
