@@ -15,6 +15,7 @@ struct BucketOptions {
   bool share_memory = true;          ///< inside a node, on the CPU
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
+  bool working_copy = false;  ///< the exchange offers an arena for parameters in bf16 where the node shares one
 };
 
 /// One step of a rank that owns grains [first, last):

@@ -68,6 +68,11 @@ Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelec
   return head_->forward(tape, hidden, input.names_of(selection));
 }
 
+std::string Encoder::token_table() const {
+  // A masked-language-model head multiplies with the whole table.
+  return task_ == Task::masked_lm ? std::string() : architecture_.prefix + architecture_.word_embeddings + ".weight";
+}
+
 std::string Encoder::architecture() const {
   switch (task_) {
     case Task::token_classification:

@@ -44,6 +44,7 @@ class Encoder final : public Model {
 
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    std::vector<Variable>* hidden_states) override;
+  [[nodiscard]] std::string token_table() const override;
   [[nodiscard]] std::string architecture() const override;
   [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
 

@@ -33,6 +33,9 @@ class Model {
   virtual Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                            std::vector<Variable>* hidden_states = nullptr) = 0;
 
+  /// The name of the table that the ids of tokens pick rows of, if that is all it is used for; else empty.
+  [[nodiscard]] virtual std::string token_table() const = 0;
+
   /// The class name that transformers gives this architecture with this head, for config.json.
   [[nodiscard]] virtual std::string architecture() const = 0;
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".

@@ -31,6 +31,9 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
+  /// Whether each token id occurs in the training rows. The others' rows of the token table are left alone, but for
+  /// weight decay, which settle() brings up to date. Empty: all may occur.
+  std::vector<bool> tokens_in_use;
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
@@ -59,6 +62,9 @@ class TrainingStep {
   /// Throws Error on all ranks if the loss or the gradient is not finite.
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
 
+  /// Collective. Brings the parameters up to date that training does not read, for those who do: evaluation, saving.
+  void settle();
+
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
 
@@ -81,6 +87,8 @@ class TrainingStep {
                        const std::function<void(std::int64_t slot)>& complete);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
+  /// The layout of the arena for parameters of these sizes, in the order of the slots.
+  [[nodiscard]] ArenaLayout make_layout(std::span<const std::int64_t> sizes) const;
   /// Brings the working copies up to date with the arena.
   void round_parameters();
   [[nodiscard]] BFloat16* working_arena() const;
@@ -94,8 +102,9 @@ class TrainingStep {
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
-  std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
-  Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
+  std::vector<std::vector<ElementRange>> active_;  ///< of each slot, from its begin; none: all of it
+  std::unique_ptr<StepGraphs> graphs_;             ///< null: every micro-batch is run through the tape
+  Tensor working_;                                 ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 
