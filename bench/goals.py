@@ -242,7 +242,7 @@ def reduction(goals, table):
     if not table.wants(name):
         return
     said = run_program(["mpirun", "-n", 2, "--oversubscribe", "--bind-to", "none",
-                        goals.build / "bench/communication_bench", "--update"])
+                        goals.build / "bench/update_bench"])
     for line in said.splitlines():
         found = re.search(r"^update (\S+): .* ([\d.]+) times", line)
         if found:
