@@ -31,7 +31,8 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
-  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  bool frozen_dropout = false;  ///< also below the lowest stage that is trained
+  bool graphs = false;          ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -58,6 +59,9 @@ class TrainingStep {
   /// Collective. `number` is the 0-based number of the optimizer step: dropout's random numbers are a function of it.
   /// Throws Error on all ranks if the loss or the gradient is not finite.
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
+
+  /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
+  void read_hidden_from(const FrozenCache* cache) { cache_ = cache; }
 
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
@@ -94,6 +98,8 @@ class TrainingStep {
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
+  std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
+  const FrozenCache* cache_ = nullptr;  ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
   Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
