@@ -5,7 +5,10 @@
 namespace temper {
 
 Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)
-    : architecture_(std::move(architecture)), task_(request.task), embedding_dropout_(config.hidden_dropout) {
+    : architecture_(std::move(architecture)),
+      task_(request.task),
+      width_(config.width),
+      embedding_dropout_(config.hidden_dropout) {
   const Initialization weights = Initialization::normal(config.initializer_range);
   const ParameterPlace embeddings{parameters(), 0, false, weights};
   const auto named = [&](const std::string& part) { return architecture_.prefix + part; };

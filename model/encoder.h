@@ -45,7 +45,7 @@ class Encoder final : public Model {
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    std::vector<Variable>* hidden_states) override;
   [[nodiscard]] std::int64_t stages() const override { return 1 + static_cast<std::int64_t>(layers_.size()); }
-  [[nodiscard]] std::int64_t width() const override { return words_.shape()[1]; }
+  [[nodiscard]] std::int64_t width() const override { return width_; }
   Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
                          const TokenSelection& selection) override;
   Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
@@ -63,6 +63,7 @@ class Encoder final : public Model {
 
   EncoderArchitecture architecture_;
   Task task_;
+  std::int64_t width_;
   double embedding_dropout_;
   Variable words_;
   Variable positions_;

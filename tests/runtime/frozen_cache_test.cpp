@@ -8,7 +8,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "model/freezing.h"
 #include "runtime/evaluator.h"
 #include "runtime/training_step.h"
 #include "tests/distant_device.h"
@@ -24,13 +23,10 @@ using testing_support::DistantDevice;
 using testing_support::ModelFixture;
 using testing_support::rows_of;
 
-/// So many stages from below, as patterns.
-std::vector<std::string> lowest(std::int64_t stages) {
-  std::vector<std::string> patterns;
-  if (stages > 0) patterns.emplace_back("embeddings");
-  for (std::int64_t layer = 0; layer + 1 < stages; ++layer)
-    patterns.push_back("encoder.layer." + std::to_string(layer));
-  return patterns;
+/// Trains all but so many stages from below.
+void freeze_lowest(const Model& model, std::int64_t stages) {
+  for (const Parameter& parameter : model.parameters().all())
+    parameter.variable.set_requires_gradient(parameter.depth >= stages);
 }
 
 std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model& model, std::int64_t stages,
@@ -84,7 +80,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
     const auto cache = filled_cache(data, task, *model, stages, *device_, world_);
     const FrozenLayout& layout = cache->layout();
-    ASSERT_GT(layout.blocks(), 3);
+    ASSERT_GE(layout.blocks(), 3);
     for (const std::int64_t block : {std::int64_t{0}, layout.blocks() / 2, layout.blocks() - 1}) {
       const std::int64_t first = layout.block_starts[static_cast<std::size_t>(block)];
       std::vector<std::int64_t> rows(
@@ -124,7 +120,7 @@ class Training {
  public:
   Training(const ModelFixture& fixture, std::int64_t stages, Device& device, Communicator& world)
       : fixture_(fixture), device_(device), model_(fixture.load(device)) {
-    apply_freezing(*model_, lowest(stages));
+    freeze_lowest(*model_, stages);
     TrainingStepSettings settings;
     settings.grains = 2 * world.size();
     settings.clip_norm = 1.0;
@@ -217,7 +213,7 @@ class FrozenDropout : public testing::Test {
   /// The loss of one step that trains what stands above `stages`.
   double loss(const ModelFixture& fixture, std::int64_t stages, bool frozen_dropout) {
     const auto model = fixture.load(*device_);
-    apply_freezing(*model, lowest(stages));
+    freeze_lowest(*model, stages);
     TrainingStepSettings settings;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     settings.frozen_dropout = frozen_dropout;
