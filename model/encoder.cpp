@@ -5,7 +5,10 @@
 namespace temper {
 
 Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)
-    : architecture_(std::move(architecture)), task_(request.task), embedding_dropout_(config.hidden_dropout) {
+    : architecture_(std::move(architecture)),
+      task_(request.task),
+      width_(config.width),
+      embedding_dropout_(config.hidden_dropout) {
   const Initialization weights = Initialization::normal(config.initializer_range);
   const ParameterPlace embeddings{parameters(), 0, false, weights};
   const auto named = [&](const std::string& part) { return architecture_.prefix + part; };
@@ -50,22 +53,47 @@ std::unique_ptr<Head> Encoder::make_head(const ModelConfig& config, const HeadRe
   }
 }
 
-Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                          std::vector<Variable>* hidden_states) {
+Variable Encoder::embed(Tape& tape, const PackedInput& input) const {
   const Variable embedded =
       embedding_sum(tape, input.indices, words_, positions_, architecture_.position_offset, types_);
   const Variable normed =
       layer_norm(tape, embedded, Variable(), embedding_norm_.weight, embedding_norm_.bias, embedding_norm_.epsilon);
-  Variable hidden = dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
-  if (hidden_states != nullptr) hidden_states->push_back(hidden);
-  const bool whole = hidden_states != nullptr || layers_.empty();
-  for (const EncoderLayer& layer : layers_) {
-    const bool last = &layer == &layers_.back();
-    hidden = layer.forward(tape, input, hidden, last && !whole ? selection : TokenSelection());
+  return dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
+}
+
+Variable Encoder::through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,
+                                 Variable hidden, const TokenSelection& selection,
+                                 std::vector<Variable>* hidden_states) const {
+  for (std::int64_t i = first; i < last; ++i) {
+    const EncoderLayer& layer = layers_[static_cast<std::size_t>(i)];
+    const bool topmost = &layer == &layers_.back();
+    hidden = layer.forward(tape, input, hidden, topmost ? selection : TokenSelection());
     if (hidden_states != nullptr) hidden_states->push_back(hidden);
   }
-  if (whole && selection.defined()) hidden = gather_rows(tape, hidden, selection.rows);
-  return head_->forward(tape, hidden, input.names_of(selection));
+  return hidden;
+}
+
+Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                          std::vector<Variable>* hidden_states) {
+  if (hidden_states == nullptr)
+    return forward_above(tape, input, 1, forward_below(tape, input, 1, selection), selection);
+  hidden_states->push_back(embed(tape, input));
+  const Variable all = through_layers(tape, input, 0, stages() - 1, hidden_states->back(), {}, hidden_states);
+  const Variable read = selection.defined() ? gather_rows(tape, all, selection.rows) : all;
+  return head_->forward(tape, read, input.names_of(selection));
+}
+
+Variable Encoder::forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
+                                const TokenSelection& selection) {
+  const Variable embedded = embed(tape, input);
+  if (layers_.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
+  return through_layers(tape, input, 0, stages - 1, embedded, selection, nullptr);
+}
+
+Variable Encoder::forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
+                                const TokenSelection& selection) {
+  const Variable last = through_layers(tape, input, stages - 1, this->stages() - 1, hidden, selection, nullptr);
+  return head_->forward(tape, last, input.names_of(selection));
 }
 
 std::string Encoder::token_table() const {

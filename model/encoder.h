@@ -45,14 +45,26 @@ class Encoder final : public Model {
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    std::vector<Variable>* hidden_states) override;
   [[nodiscard]] std::string token_table() const override;
+  [[nodiscard]] std::int64_t stages() const override { return 1 + static_cast<std::int64_t>(layers_.size()); }
+  [[nodiscard]] std::int64_t width() const override { return width_; }
+  Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
+                         const TokenSelection& selection) override;
+  Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
+                         const TokenSelection& selection) override;
   [[nodiscard]] std::string architecture() const override;
   [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
 
  private:
   std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);
+  [[nodiscard]] Variable embed(Tape& tape, const PackedInput& input) const;
+  /// Through layers [first, last). The topmost layer gives the selected tokens alone.
+  [[nodiscard]] Variable through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,
+                                        Variable hidden, const TokenSelection& selection,
+                                        std::vector<Variable>* hidden_states) const;
 
   EncoderArchitecture architecture_;
   Task task_;
+  std::int64_t width_;
   double embedding_dropout_;
   Variable words_;
   Variable positions_;

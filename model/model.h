@@ -36,6 +36,21 @@ class Model {
   /// The name of the table that the ids of tokens pick rows of, if that is all it is used for; else empty.
   [[nodiscard]] virtual std::string token_table() const = 0;
 
+  // ---- in two parts: what is frozen at the bottom, and the rest ----------------------------------------------------
+  /// A model is a pile of stages: the embeddings, then each layer; the head stands on the last.
+  [[nodiscard]] virtual std::int64_t stages() const = 0;
+  /// Width of the hidden state between stages.
+  [[nodiscard]] virtual std::int64_t width() const = 0;
+  /// How many stages from the bottom up, without a gap, have nothing to train.
+  [[nodiscard]] std::int64_t frozen_stages() const;
+  /// The hidden state above the lowest `stages`, at least one: [tokens, width]; above all of them [n, width], of the
+  /// selected tokens alone.
+  virtual Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
+                                 const TokenSelection& selection) = 0;
+  /// Logits from what forward_below gave. Indices of the input are not read.
+  virtual Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
+                                 const TokenSelection& selection) = 0;
+
   /// The class name that transformers gives this architecture with this head, for config.json.
   [[nodiscard]] virtual std::string architecture() const = 0;
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".

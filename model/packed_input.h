@@ -21,14 +21,15 @@ struct TokenSelection {
 };
 
 struct PackedInput {
-  EmbeddingIndices indices;  ///< ids, positions (0.. in each sequence), types; i32 [tokens] each
+  EmbeddingIndices indices;  ///< ids, positions (0.. in each sequence), types; i32 [tokens] each; undefined where the
+                             ///< hidden state above the embeddings is known
   Tensor starts;             ///< i32 [sequences + 1]
   Tensor examples;           ///< u32 [sequences]: names the example for random numbers
   Tensor token_examples;     ///< u32 [tokens]
   Tensor token_positions;    ///< u32 [tokens]
   std::int64_t longest = 0;  ///< tokens of the longest sequence
 
-  [[nodiscard]] std::int64_t tokens() const { return indices.ids.size(); }
+  [[nodiscard]] std::int64_t tokens() const { return token_examples.size(); }
   [[nodiscard]] std::int64_t sequences() const { return examples.size(); }
   [[nodiscard]] PackedSequences packed() const {
     return {tokens(), sequences(), starts.data<std::int32_t>(), examples.data<std::uint32_t>(), longest};

@@ -52,6 +52,8 @@ struct TuningSection {
   double layer_decay = 1.0;
   std::vector<std::pair<std::string, double>> rates;  ///< pattern, factor on the learning rate; later ones win
   std::vector<PhaseConfig> phases;
+  bool frozen_dropout = false;
+  bool frozen_cache = true;
 };
 
 struct TrainSection {
@@ -106,6 +108,9 @@ struct RunSection {
   bool cuda_graphs = false;
   std::int64_t threads = 0;
   double timeout_seconds = 600.0;
+  std::int64_t cache_memory_mib = 1024;
+  std::string cache_dir;  ///< empty: the folder of temporary files
+  bool keep_cache = false;
 };
 
 struct Configuration {

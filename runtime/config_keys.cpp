@@ -70,6 +70,11 @@ std::vector<ConfigurationKey> make_keys() {
   add("tuning", "phases", at(&C::tuning, &T::phases),
       "Array of phases, each { freeze = [...], epochs | steps | fraction = ..., plateau_patience, learning_rate, "
       "layer_decay, warmup_steps }; the last may be open-ended.");
+  add("tuning", "frozen_dropout", at(&C::tuning, &T::frozen_dropout),
+      "Dropout also in the frozen layers at the bottom, as transformers has it; they are then computed anew in each "
+      "step.");
+  add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),
+      "Compute the frozen layers at the bottom once for each row, where a phase lasts an epoch or more.");
 
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);
@@ -171,6 +176,16 @@ std::vector<ConfigurationKey> make_keys() {
   add("run", "timeout_seconds", at(&C::run, &U::timeout_seconds),
       "A rank that waits longer for the others reports it and ends the run.")
       ->range = above(0);
+  no_weights();
+  add("run", "cache_memory_mib", at(&C::run, &U::cache_memory_mib),
+      "Memory of a node, in MiB, for the output of frozen layers; what does not fit goes into a file.")
+      ->range = between(0, 1 << 30);
+  no_weights();
+  add("run", "cache_dir", at(&C::run, &U::cache_dir),
+      "Folder of that file, on storage of the node; empty: $TMPDIR, or /tmp.");
+  no_weights();
+  add("run", "keep_cache", at(&C::run, &U::keep_cache),
+      "Keep the output of frozen layers in run.cache_dir, for later runs with the same rows and frozen weights.");
   no_weights();
   return keys;
 }

@@ -62,9 +62,16 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
 
   ArrayBundle bundle;
   PackedInput& input = out.input;
-  bundle.add(batch.ids, input.indices.ids);
-  bundle.add(batch.positions, input.indices.positions);
-  bundle.add(batch.types, input.indices.types);
+  Tensor hidden;
+  if (use.cache != nullptr) {
+    const FrozenLayout& layout = use.cache->layout();
+    bundle.add_bytes(use.cache->read(batch.examples), {use.cache->rows_of(batch.examples), layout.width}, layout.type,
+                     hidden);
+  } else {
+    bundle.add(batch.ids, input.indices.ids);
+    bundle.add(batch.positions, input.indices.positions);
+    bundle.add(batch.types, input.indices.types);
+  }
   if (use.trains_embeddings) {
     add_groups(bundle, batch.ids, use, input.indices.by_id);
     add_groups(bundle, batch.positions, use, input.indices.by_position);
@@ -90,6 +97,7 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
     bundle.add(out.host_classes, out.classes);
   }
   bundle.upload(device, block);
+  if (hidden.defined()) out.hidden = Variable(hidden);
   out.block = std::move(block);
   return out;
 }

@@ -90,9 +90,12 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     std::iota(rows.begin(), rows.end(), first);
     Batch host = pack(data, rows);
     if (settings.masking != nullptr) settings.masking->apply(host, kEvaluationEpoch);
-    const DeviceBatch batch = to_device(host, task, BatchUse{}, device);
+    const DeviceBatch batch = to_device(host, task, BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
-    const Variable output = model.forward(tape, batch.input, batch.selection);
+    const Variable output =
+        settings.cache != nullptr
+            ? model.forward_above(tape, batch.input, settings.cache->layout().stages, batch.hidden, batch.selection)
+            : model.forward(tape, batch.input, batch.selection);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     task_loss(tape, output, batch, settings.loss, losses.part(b * kPairBytes, {2}, DType::f64));
     const HostCopy on_host(device, output.value());

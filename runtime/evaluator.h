@@ -11,6 +11,7 @@
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "model/model.h"
+#include "runtime/frozen_cache.h"
 #include "runtime/masking_plan.h"
 #include "runtime/metrics.h"
 #include "runtime/task_loss.h"
@@ -23,6 +24,7 @@ struct EvaluationSettings {
   std::int64_t batch_size = 64;
   DType activations = DType::f32;
   const MaskingPlan* masking = nullptr;  ///< for masked language modelling
+  const FrozenCache* cache = nullptr;    ///< of these rows: the frozen part is not computed again
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
 };

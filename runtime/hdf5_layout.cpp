@@ -2,9 +2,8 @@
 
 #include <hdf5.h>
 
-#include <utility>
-
 #include "base/error.h"
+#include "runtime/hdf5_handle.h"
 
 namespace temper {
 namespace {
@@ -14,30 +13,7 @@ constexpr const char* kConfiguration = "configuration";
 constexpr const char* kLineage = "lineage";
 constexpr const char* kTensorGroups[] = {"parameters", "first_moments", "second_moments"};
 
-/// An HDF5 identifier, closed at the end of its scope.
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*closer)(hid_t), const std::filesystem::path& file, const char* what)
-      : id_(id), closer_(closer) {
-    if (id_ < 0) throw Error("{}: HDF5 cannot {}", file.string(), what);
-  }
-  ~Handle() {
-    if (id_ >= 0) closer_(id_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor): it stands for the identifier
-  /// Closes now; an error is the caller's to tell.
-  bool close() { return closer_(std::exchange(id_, -1)) >= 0; }
-
- private:
-  hid_t id_;
-  herr_t (*closer_)(hid_t);
-};
-
-void require(herr_t status, const std::filesystem::path& file, const char* what) {
-  if (status < 0) throw Error("{}: HDF5 cannot {}", file.string(), what);
-}
+using Handle = Hdf5Handle;
 
 /// HDF5 prints its errors on its own; they go into an Error instead.
 void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
@@ -45,12 +21,12 @@ void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 void write_text(hid_t parent, const char* name, const std::string& text, const std::filesystem::path& file) {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose, file, "make a text type");
   // A string of length 0 does not exist in HDF5; the terminating zero counts.
-  require(H5Tset_size(type, text.size() + 1), file, "size a text");
-  require(H5Tset_cset(type, H5T_CSET_UTF8), file, "mark a text as UTF-8");
+  require_hdf5(H5Tset_size(type, text.size() + 1), file, "size a text");
+  require_hdf5(H5Tset_cset(type, H5T_CSET_UTF8), file, "mark a text as UTF-8");
   Handle space(H5Screate(H5S_SCALAR), H5Sclose, file, "make a data space");
   Handle data(H5Dcreate2(parent, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose, file,
               "make a text");
-  require(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()), file, "write a text");
+  require_hdf5(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()), file, "write a text");
 }
 
 std::string read_text(hid_t parent, const char* name, const std::filesystem::path& file) {
@@ -59,7 +35,7 @@ std::string read_text(hid_t parent, const char* name, const std::filesystem::pat
   if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0)
     throw Error("{}: '{}' is no text; the file is no checkpoint", file.string(), name);
   std::string text(H5Tget_size(type), '\0');
-  require(H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), file, "read a text");
+  require_hdf5(H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), file, "read a text");
   while (!text.empty() && text.back() == '\0') text.pop_back();
   return text;
 }
@@ -68,13 +44,13 @@ void write_step(hid_t parent, std::int64_t step, const std::filesystem::path& fi
   Handle space(H5Screate(H5S_SCALAR), H5Sclose, file, "make a data space");
   Handle attribute(H5Acreate2(parent, "step", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose, file,
                    "make an attribute");
-  require(H5Awrite(attribute, H5T_NATIVE_INT64, &step), file, "write an attribute");
+  require_hdf5(H5Awrite(attribute, H5T_NATIVE_INT64, &step), file, "write an attribute");
 }
 
 std::int64_t read_step(hid_t parent, const std::filesystem::path& file) {
   Handle attribute(H5Aopen(parent, "step", H5P_DEFAULT), H5Aclose, file, "find the step of the checkpoint");
   std::int64_t step = 0;
-  require(H5Aread(attribute, H5T_NATIVE_INT64, &step), file, "read the step of the checkpoint");
+  require_hdf5(H5Aread(attribute, H5T_NATIVE_INT64, &step), file, "read the step of the checkpoint");
   return step;
 }
 
@@ -88,9 +64,9 @@ void read_tensor(hid_t parent, const std::string& name, const std::filesystem::p
   Handle data(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, file, "open a tensor");
   Handle space(H5Dget_space(data), H5Sclose, file, "read a shape");
   const int dimensions = H5Sget_simple_extent_ndims(space);
-  require(dimensions, file, "read a shape");
+  require_hdf5(dimensions, file, "read a shape");
   std::vector<hsize_t> extents(static_cast<std::size_t>(dimensions));
-  require(H5Sget_simple_extent_dims(space, extents.data(), nullptr), file, "read a shape");
+  require_hdf5(H5Sget_simple_extent_dims(space, extents.data(), nullptr), file, "read a shape");
   const haddr_t offset = H5Dget_offset(data);
   if (offset == HADDR_UNDEF)
     throw Error("{}: '{}' lies in no one piece; the file is no checkpoint", file.string(), name);
@@ -104,8 +80,8 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
   silence_hdf5();
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "make a property list");
   // The newest format carries checksums of its own structures; tensors begin on a page.
-  require(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST), file, "choose its format");
-  require(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
+  require_hdf5(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST), file, "choose its format");
+  require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
   Handle out(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, file,
              "make the file (is the folder writable?)");
   write_text(out, kState, content.state_json, file);
@@ -116,9 +92,9 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
   for (const char* group : kTensorGroups)
     Handle(H5Gcreate2(out, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, file, "make a group");
   Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, file, "make a property list");
-  require(H5Pset_layout(creation, H5D_CONTIGUOUS), file, "set the layout");
-  require(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), file, "set the time of allocation");
-  require(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), file, "set the time of filling");
+  require_hdf5(H5Pset_layout(creation, H5D_CONTIGUOUS), file, "set the layout");
+  require_hdf5(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), file, "set the time of allocation");
+  require_hdf5(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), file, "set the time of filling");
   std::vector<std::uint64_t> offsets;
   for (const CheckpointTensor& tensor : content.tensors) {
     const std::vector<hsize_t> extents(tensor.shape.begin(), tensor.shape.end());
@@ -145,7 +121,8 @@ Hdf5Layout read_hdf5_layout(const std::filesystem::path& file) {
   for (const char* group_name : kTensorGroups) {
     Handle group(H5Gopen2(in, group_name, H5P_DEFAULT), H5Gclose, file, "open a group of tensors");
     std::vector<std::string> names;
-    require(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names), file, "list its tensors");
+    require_hdf5(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names), file,
+                 "list its tensors");
     for (const std::string& name : names) read_tensor(in, std::string(group_name) + "/" + name, file, layout);
   }
   return layout;

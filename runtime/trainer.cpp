@@ -25,12 +25,14 @@
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
+#include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/resumption.h"
 #include "runtime/run_data.h"
+#include "runtime/run_folder.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
-#include "runtime/schedule.h"
+#include "runtime/throughput.h"
 #include "runtime/training_step.h"
 #include "version.h"
 
@@ -74,22 +76,25 @@ class Trainer {
  private:
   // ---- before the first step
   void agree_on_configuration();
-  void make_output_folder();
   void load();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
-  /// So that a run that starts anew does not end up with checkpoints of another.
-  void set_aside_older_run();
   void describe_start();
 
   // ---- steps
   void train_phase();
+  void make_caches(const PhasePlan& phase);
+  /// Counts as training. False if a signal came, which is then noted.
+  bool fill_training_cache();
   /// What is due behind a step: an evaluation, and with it perhaps the end of the phase, which is then noted.
   bool phase_is_over(const PhasePlan& phase, std::size_t phases);
-  double learning_rate(const PhasePlan& phase) const;
   void advance(const StepOutcome& outcome);
   void report_step(const StepOutcome& outcome, double learning_rate);
   bool evaluation_due() const;
+  /// Between two evaluations.
+  std::int64_t evaluation_steps() const {
+    return configuration_.evaluate.every_steps > 0 ? configuration_.evaluate.every_steps : steps_per_epoch_;
+  }
   void evaluate_and_judge();
   void save();
   bool run_has_ended() const;
@@ -132,6 +137,7 @@ class Trainer {
   std::int64_t steps_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;
   std::unique_ptr<TrainingStep> step_;
+  std::optional<PhaseCaches> caches_;  ///< while a phase lasts
 
   bool stop_ = false;
   bool ended_early_ = false;
@@ -143,17 +149,14 @@ class Trainer {
   Metrics last_;
   Metrics best_;
   Metrics test_;
-  double step_seconds_ = 0.0;  ///< of this start, like the next three
-  std::int64_t steps_here_ = 0;
-  std::int64_t examples_ = 0;
-  std::int64_t tokens_ = 0;
+  Throughput throughput_;
   double seconds_to_first_step_ = 0.0;
 };
 
 TrainReport Trainer::run() {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
   agree_on_configuration();
-  make_output_folder();
+  make_run_folder(folder_, communicator_);
   const Say say = [&](const std::string& text) { reporter_.say(text); };
   resumed_ = find_checkpoint_to_resume(configuration_, communicator_, say);
   if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
@@ -183,17 +186,6 @@ void Trainer::agree_on_configuration() {
       throw usage_error(
           "the configurations of rank 0 and rank {} differ; give every rank the same file and --set options", rank);
   task_ = parse_task(configuration_.model.task);
-}
-
-void Trainer::make_output_folder() {
-  if (communicator_.rank() == 0) {
-    std::error_code status;
-    std::filesystem::create_directories(folder_ / "checkpoints", status);
-    if (status)
-      throw Error("{}: the output folder cannot be made: {}; choose another output.dir", folder_.string(),
-                  status.message());
-  }
-  communicator_.barrier();
 }
 
 void Trainer::load() {
@@ -268,22 +260,9 @@ void Trainer::load() {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
   }
-  if (!resumed_) set_aside_older_run();
+  if (!resumed_) set_aside_older_run(folder_, communicator_, [&](const std::string& text) { reporter_.say(text); });
   if (communicator_.rank() == 0) write_file_atomically(folder_ / "configuration.toml", to_toml(configuration_));
   reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
-}
-
-void Trainer::set_aside_older_run() {
-  if (communicator_.rank() == 0) {
-    const std::filesystem::path checkpoints = folder_ / "checkpoints";
-    if (!list_checkpoints(checkpoints).empty()) {
-      reporter_.say("the checkpoints of an earlier run are in " + set_aside(checkpoints).string());
-      std::filesystem::create_directory(checkpoints);
-    }
-    if (std::filesystem::exists(folder_ / "model"))
-      reporter_.say("the model of an earlier run is in " + set_aside(folder_ / "model").string());
-  }
-  communicator_.barrier();
 }
 
 void Trainer::load_base_model() {
@@ -327,6 +306,7 @@ void Trainer::train_phase() {
   settings.optimizer = optimizer_settings(configuration_.train);
   settings.loss = loss_;
   settings.activations = activations_;
+  settings.frozen_dropout = configuration_.tuning.frozen_dropout;
   settings.graphs = configuration_.run.cuda_graphs;
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
@@ -352,6 +332,7 @@ void Trainer::train_phase() {
   model_->files.forget_pages();
   device_.memory().trim();
   reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step, state_.step == phase.begin_step);
+  make_caches(phase);
 
   const TreeNode grains = step_->buckets().own_grains();
   LoaderOptions loading;
@@ -363,30 +344,30 @@ void Trainer::train_phase() {
   loading.seed = seed();
   loading.shuffle = configuration_.data.shuffle;
   loading.epochs = -1;
-  Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
 
   // A signal may have come between a step and what was due behind it.
   bool over = state_.step > phase.begin_step && phase_is_over(phase, plan.size());
+  if (!over && !stop_ && !run_has_ended() && !fill_training_cache()) save();
+  Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
   while (!over && !stop_ && !run_has_ended()) {
     const Clock::time_point began = Clock::now();
     Step batch = *loader.next();
     if (masking_)
       for (auto& grain : batch.grains)
         for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
-    const double rate = learning_rate(phase);
+    const double rate = learning_rate_at(state_.step, phase, configuration_.train, total_steps_);
     const bool save_due = configuration_.checkpoint.every_minutes > 0.0 &&
                           seconds_since(last_save_) > 60.0 * configuration_.checkpoint.every_minutes;
     const StepOutcome outcome = step_->run(batch, state_.step, rate, {options_.stop_requested(), save_due});
-    advance(outcome);
     const double seconds = seconds_since(began);
-    step_seconds_ += seconds;
-    examples_ += batch.global_rows;
+    throughput_.add_step(seconds, batch.global_rows, outcome.tokens);
     state_.examples += batch.global_rows;
     state_.seconds += seconds;
+    advance(outcome);
     if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
     report_step(outcome, rate);
     // The first step loads libraries and chooses algorithms.
-    if (steps_here_ == 1 && !run_has_ended()) device_.forget_kernel_times();
+    if (throughput_.steps() == 1 && !run_has_ended()) device_.forget_kernel_times();
 
     // After the last step there is nothing to come back for: the run is finished instead.
     stop_ = outcome.stop_requested && state_.step < total_steps_;
@@ -397,9 +378,31 @@ void Trainer::train_phase() {
                                  : state_.step_in_epoch == 0;
     if (stop_ || ((at_boundary || outcome.save_due) && !run_has_ended())) save();
   }
+  step_->read_hidden_from(nullptr);
+  caches_.reset();
   if (!over) return;
   step_->release_values();
   step_.reset();
+}
+
+void Trainer::make_caches(const PhasePlan& phase) {
+  CacheSettings settings = cache_settings(configuration_);
+  settings.task = task_;
+  settings.activations = activations_;
+  settings.say = [&](const std::string& text) { reporter_.say(text); };
+  settings.stop_requested = options_.stop_requested;
+  caches_.emplace(
+      *model_->model, device_, communicator_, std::move(settings),
+      length_of(phase, steps_per_epoch_, total_steps_, data_->validation.rows() > 0 ? evaluation_steps() : 0));
+}
+
+bool Trainer::fill_training_cache() {
+  const bool filled = caches_->prepare(PhaseCaches::Rows::training, data_->train);
+  throughput_.add_preparation(caches_->training_seconds());
+  state_.seconds += caches_->training_seconds();
+  step_->read_hidden_from(caches_->of(PhaseCaches::Rows::training));
+  stop_ = !filled;
+  return filled;
 }
 
 bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
@@ -413,31 +416,17 @@ bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
   return true;
 }
 
-double Trainer::learning_rate(const PhasePlan& phase) const {
-  const TrainSection& train = configuration_.train;
-  const std::int64_t warmup = train.warmup_steps > 0
-                                  ? train.warmup_steps
-                                  : static_cast<std::int64_t>(train.warmup_ratio * static_cast<double>(total_steps_));
-  double rate =
-      phase.learning_rate * schedule_factor(parse_schedule(train.schedule), state_.step, total_steps_, warmup);
-  const std::int64_t into_phase = state_.step - phase.begin_step;
-  if (into_phase < phase.warmup_steps)
-    rate *= static_cast<double>(into_phase + 1) / static_cast<double>(phase.warmup_steps);
-  return rate;
-}
-
 void Trainer::advance(const StepOutcome& outcome) {
   ++state_.step;
   if (++state_.step_in_epoch == steps_per_epoch_) {
     state_.step_in_epoch = 0;
     ++state_.epoch;
+    throughput_.end_epoch();
   }
-  tokens_ += outcome.tokens;
   state_.tokens += outcome.tokens;
 }
 
 void Trainer::report_step(const StepOutcome& outcome, double learning_rate) {
-  ++steps_here_;
   ProgressLine line;
   line.step = state_.step;
   line.total_steps = total_steps_;
@@ -445,18 +434,16 @@ void Trainer::report_step(const StepOutcome& outcome, double learning_rate) {
   line.loss = outcome.loss;
   line.learning_rate = learning_rate;
   line.gradient_norm = outcome.gradient_norm;
-  line.examples_per_second = static_cast<double>(examples_) / step_seconds_;
-  line.tokens_per_second = static_cast<double>(tokens_) / step_seconds_;
-  line.seconds_left =
-      static_cast<double>(total_steps_ - state_.step) * step_seconds_ / static_cast<double>(steps_here_);
+  line.examples_per_second = throughput_.examples_per_second();
+  line.tokens_per_second = throughput_.tokens_per_second();
+  line.seconds_left = static_cast<double>(total_steps_ - state_.step) * throughput_.seconds_per_step();
   reporter_.step(line);
 }
 
 bool Trainer::evaluation_due() const {
   if (data_->validation.rows() == 0) return false;
   if (state_.step == total_steps_) return true;
-  const std::int64_t every = configuration_.evaluate.every_steps;
-  return every > 0 ? state_.step % every == 0 : state_.step_in_epoch == 0;
+  return state_.step % evaluation_steps() == 0;
 }
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
@@ -469,6 +456,10 @@ std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   settings.activations = activations_;
   settings.masking = masking_ ? &*masking_ : nullptr;
   settings.stop_requested = options_.stop_requested;
+  if (caches_ && &data == &data_->validation) {
+    if (!caches_->prepare(PhaseCaches::Rows::validation, data)) return std::nullopt;
+    settings.cache = caches_->of(PhaseCaches::Rows::validation);
+  }
   return evaluate(*model_->model, device_, communicator_, data, settings);
 }
 
@@ -588,8 +579,10 @@ TrainReport Trainer::report() {
   report.best = best_;
   report.last = last_;
   report.test = test_;
-  report.examples_per_second = step_seconds_ > 0.0 ? static_cast<double>(examples_) / step_seconds_ : 0.0;
-  report.tokens_per_second = step_seconds_ > 0.0 ? static_cast<double>(tokens_) / step_seconds_ : 0.0;
+  report.examples_per_second = throughput_.examples_per_second();
+  report.last_epoch_examples_per_second = throughput_.last_epoch_examples_per_second();
+  report.tokens_per_second = throughput_.tokens_per_second();
+  report.cache_seconds = throughput_.preparation_seconds();
   report.seconds = options_.process_seconds + seconds_since(start_);
   report.seconds_to_first_step = seconds_to_first_step_;
   std::array<std::int64_t, 2> memory{peak_resident_bytes(), device_.peak_memory_bytes()};

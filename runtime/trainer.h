@@ -33,8 +33,10 @@ struct TrainReport {
   Metrics best;
   Metrics last;
   Metrics test;
-  double examples_per_second = 0.0;  ///< of the steps alone, this start
+  double examples_per_second = 0.0;             ///< of the steps, and of filling caches for them, this start
+  double last_epoch_examples_per_second = 0.0;  ///< of the last epoch that has ended
   double tokens_per_second = 0.0;
+  double cache_seconds = 0.0;                 ///< of computing frozen layers once for all training rows
   double seconds = 0.0;                       ///< in all, this start
   double seconds_to_first_step = 0.0;         ///< from the start of the process to the end of the first step
   std::int64_t peak_memory_bytes = 0;         ///< resident, the largest of all ranks

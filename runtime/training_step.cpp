@@ -30,6 +30,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
     });
   }
   settings_.buckets.working_copy = settings_.activations != DType::f32;
+  if (!settings_.frozen_dropout) stages_below_ = model.frozen_stages();
   buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
@@ -172,7 +173,8 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
 
 void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
                                    const std::function<void(std::int64_t slot)>& complete) {
-  const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr};
+  const BatchUse use{
+      .labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr, .cache = cache_};
   const Task task = settings_.loss.task;
   const auto run_through_tape = [&] {
     const DeviceBatch on_device = to_device(batch, task, use, device_);
@@ -215,7 +217,18 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
-  task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
+  Variable logits;
+  if (stages_below_ == 0) {
+    logits = model_.forward(tape, batch.input, batch.selection);
+  } else {
+    Variable hidden = batch.hidden;
+    if (!hidden.defined()) {
+      Tape below(device_, Tape::Mode::evaluation, {}, settings_.activations);
+      hidden = model_.forward_below(below, batch.input, stages_below_, batch.selection);
+    }
+    logits = model_.forward_above(tape, batch.input, stages_below_, hidden, batch.selection);
+  }
+  task_loss(tape, logits, batch, settings_.loss, sum);
   tape.backward(complete);
 }
 

@@ -34,7 +34,8 @@ struct TrainingStepSettings {
   /// Whether each token id occurs in the training rows. The others' rows of the token table are left alone, but for
   /// weight decay, which settle() brings up to date. Empty: all may occur.
   std::vector<bool> tokens_in_use;
-  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  bool frozen_dropout = false;  ///< also below the lowest stage that is trained
+  bool graphs = false;          ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -64,6 +65,8 @@ class TrainingStep {
 
   /// Collective. Brings the parameters up to date that training does not read, for those who do: evaluation, saving.
   void settle();
+  /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
+  void read_hidden_from(const FrozenCache* cache) { cache_ = cache; }
 
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
@@ -103,6 +106,8 @@ class TrainingStep {
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
   std::vector<std::vector<ElementRange>> active_;  ///< of each slot, from its begin; none: all of it
+  std::int64_t stages_below_ = 0;                  ///< that run without a tape and without dropout
+  const FrozenCache* cache_ = nullptr;             ///< of their output
   std::unique_ptr<StepGraphs> graphs_;             ///< null: every micro-batch is run through the tape
   Tensor working_;                                 ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain

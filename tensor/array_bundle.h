@@ -20,6 +20,8 @@ class ArrayBundle {
   void add(const std::vector<T>& values, Tensor& target) {
     add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
   }
+  /// The same of elements whose type is known only at run time.
+  void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
   /// All tensors share one block of the device's memory: `block`, if it is given and has the size, else a new one,
   /// which `block` becomes.
   void upload(Device& device, Tensor& block);
@@ -35,7 +37,6 @@ class ArrayBundle {
     DType type;
     Tensor* target;
   };
-  void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
 
   std::vector<std::byte> bytes_;
   std::vector<Entry> entries_;

@@ -92,6 +92,18 @@ struct ModelFixture {
   }
 };
 
+/// The rows of a batch as a data set, `times` over.
+inline Dataset rows_of(const Batch& batch, int times = 1) {
+  Dataset rows;
+  rows.ids = batch.ids;
+  rows.types = batch.types;
+  rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
+  rows.classes = batch.classes;
+  rows.targets = batch.targets;
+  rows.target_width = batch.target_width;
+  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+}
+
 /// The fixtures of the encoders.
 inline std::vector<std::string> encoder_fixtures() {
   return {"bert-classification", "bert-regression", "bert-multilabel",        "bert-tokens",

@@ -49,7 +49,9 @@ nlohmann::json to_json(const TrainReport& report) {
           {"last", metrics_json(report.last)},
           {"test", metrics_json(report.test)},
           {"examples_per_second", report.examples_per_second},
+          {"last_epoch_examples_per_second", report.last_epoch_examples_per_second},
           {"tokens_per_second", report.tokens_per_second},
+          {"cache_seconds", report.cache_seconds},
           {"seconds", report.seconds},
           {"seconds_to_first_step", report.seconds_to_first_step},
           {"peak_memory_bytes", report.peak_memory_bytes},
@@ -65,6 +67,9 @@ void print(const TrainReport& report) {
   std::printf("%-12s %ld of %ld on %d rank%s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
               report.total_steps, report.ranks, report.ranks == 1 ? "" : "s", report.seconds,
               report.examples_per_second, report.tokens_per_second);
+  if (report.cache_seconds > 0.0)
+    std::printf("%-12s frozen layers computed once in %.1f s; last epoch %.1f examples/s\n", "cache",
+                report.cache_seconds, report.last_epoch_examples_per_second);
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);

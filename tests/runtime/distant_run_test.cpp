@@ -24,6 +24,7 @@ namespace {
 
 using testing_support::DistantDevice;
 using testing_support::ModelFixture;
+using testing_support::rows_of;
 
 /// A model on a device, and once it begins the step that trains it. Two grains a rank.
 class Training {
@@ -173,18 +174,6 @@ TEST_F(DistantRun, ExportsTheSameFile) {
     return read_text_file(folder_ / std::to_string(static_cast<int>(kind)) / "model.safetensors");
   };
   EXPECT_TRUE(weights_on(DeviceKind::cuda) == weights_on(DeviceKind::cpu));
-}
-
-/// The rows of a batch as a data set.
-Dataset rows_of(const Batch& batch) {
-  Dataset rows;
-  rows.ids = batch.ids;
-  rows.types = batch.types;
-  rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
-  rows.classes = batch.classes;
-  rows.targets = batch.targets;
-  rows.target_width = batch.target_width;
-  return rows;
 }
 
 class DistantEvaluation : public DistantRun, public testing::WithParamInterface<std::string> {};

@@ -1,0 +1,42 @@
+// Where the frozen part's output lies for each example of a data set, and in which blocks it is computed.
+//
+// Blocks are a fixed cut of the rows of the data set, so an example is computed with the same shapes, and to the same
+// bits, whichever rank does it, whatever batch it later falls into, and wherever a run was taken up again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "model/model.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+struct FrozenLayout {
+  /// Tokens of a block, unless a single example has more.
+  static constexpr std::int64_t kBlockTokens = 2048;
+
+  std::int64_t stages = 0;  ///< of the model, from below
+  std::int64_t width = 0;
+  DType type = DType::f32;                    ///< of the activations
+  std::vector<std::int64_t> row_starts{0};    ///< [examples + 1] where each example's hidden rows begin
+  std::vector<std::int64_t> block_starts{0};  ///< [blocks + 1] the first example of each block
+
+  [[nodiscard]] std::int64_t rows() const { return row_starts.back(); }
+  [[nodiscard]] std::int64_t blocks() const { return static_cast<std::int64_t>(block_starts.size()) - 1; }
+  [[nodiscard]] std::int64_t examples() const { return block_starts.back(); }
+  [[nodiscard]] std::int64_t row_bytes() const { return width * static_cast<std::int64_t>(size_of(type)); }
+  [[nodiscard]] std::int64_t bytes() const { return rows() * row_bytes(); }
+};
+
+/// Of the lowest `stages` of the model. Every token has a row; above all stages only those have one that the head
+/// reads: the first of each sequence, or for token tasks those that carry a label.
+FrozenLayout lay_out_frozen(const Dataset& data, Task task, const Model& model, std::int64_t stages, DType activations);
+
+/// Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the layout and the version
+/// of the program.
+std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, const Model& model, Device& device);
+
+}  // namespace temper

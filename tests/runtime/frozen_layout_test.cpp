@@ -1,0 +1,130 @@
+#include "runtime/frozen_layout.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "model/freezing.h"
+#include "tests/model_fixture.h"
+#include "tests/shared_data.h"
+#include "tests/test_device.h"
+
+namespace temper {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::rows_of;
+
+using Starts = std::vector<std::int64_t>;
+
+/// Rows of these lengths, all of the same token; the first token of each carries a label.
+Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
+  Dataset data;
+  for (const std::int64_t length : lengths) {
+    data.ids.insert(data.ids.end(), static_cast<std::size_t>(length), 5);
+    data.starts.push_back(data.starts.back() + length);
+  }
+  data.types.assign(data.ids.size(), 0);
+  data.classes.assign(data.ids.size(), kUnlabelled);
+  for (std::size_t row = 0; row < lengths.size(); ++row) data.classes[static_cast<std::size_t>(data.starts[row])] = 1;
+  return data;
+}
+
+class FrozenLayoutTest : public testing::Test {
+ protected:
+  std::unique_ptr<Model> model(Task task) const {
+    ModelConfig config;
+    config.model_type = "bert";
+    config.vocabulary_size = 10;
+    config.width = 16;
+    config.layers = 2;
+    config.heads = 2;
+    config.intermediate_width = 32;
+    config.max_positions = 4096;
+    config.type_vocabulary_size = 2;
+    config.layer_norm_epsilon = 1e-12F;
+    config.activation = "gelu";
+    config.initializer_range = 0.02F;
+    return make_model(config, {task, 3});
+  }
+  FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
+    return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
+  }
+};
+
+TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
+  const FrozenLayout layout = lay_out({3, 5, 2}, Task::sequence_classification, 2);
+  EXPECT_EQ(layout.row_starts, (Starts{0, 3, 8, 10}));
+  EXPECT_EQ(layout.block_starts, (Starts{0, 3}));
+  EXPECT_EQ(layout.row_bytes(), 64);
+  EXPECT_EQ(layout.bytes(), 640);
+}
+
+TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
+  EXPECT_EQ(lay_out({3, 5, 2}, Task::sequence_classification, 3).row_starts, (Starts{0, 1, 2, 3}));
+  Dataset data = rows_of_lengths({3, 5, 2});
+  data.classes[4] = 2;
+  data.classes[8] = kUnlabelled;
+  const Task task = Task::token_classification;
+  EXPECT_EQ(lay_out_frozen(data, task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
+}
+
+TEST_F(FrozenLayoutTest, ABlockEndsBeforeItHasTooManyTokens) {
+  const FrozenLayout layout = lay_out({1000, 1000, 48, 1, 3000, 7}, Task::sequence_classification, 1);
+  EXPECT_EQ(layout.block_starts, (Starts{0, 3, 4, 5, 6})) << "a row that is longer than a block is one of its own";
+  EXPECT_EQ(layout.blocks(), 4);
+  EXPECT_EQ(layout.examples(), 6);
+}
+
+TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, Task::regression, 1).blocks(), 0); }
+
+TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
+  const auto frozen = [&](const std::vector<std::string>& patterns, Task task = Task::sequence_classification) {
+    const auto built = model(task);
+    apply_freezing(*built, patterns);
+    return built->frozen_stages();
+  };
+  EXPECT_EQ(frozen({}), 0);
+  EXPECT_EQ(frozen({"embeddings"}), 1);
+  EXPECT_EQ(frozen({"embeddings.word_embeddings"}), 0);
+  EXPECT_EQ(frozen({"embeddings", "encoder.layer.0"}), 2);
+  EXPECT_EQ(frozen({"embeddings", "encoder.layer.1"}), 1);
+  EXPECT_EQ(frozen({"encoder.layer.0-1"}), 0);
+  EXPECT_EQ(frozen({"*"}), 3);
+  EXPECT_EQ(frozen({"*", "bert.pooler"}), 3);
+  // The head's words are the embeddings'.
+  EXPECT_EQ(frozen({"*"}, Task::masked_lm), 3);
+  EXPECT_EQ(frozen({"embeddings.position_embeddings", "encoder"}, Task::masked_lm), 0);
+}
+
+TEST_F(FrozenLayoutTest, TheKeyNamesWeightsRowsAndPlace) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
+  const ModelFixture fixture(folder);
+  const auto device = make_test_device();
+  const auto model = fixture.load(*device);
+  const Dataset data = rows_of(fixture.batch);
+  const auto key = [&](const Dataset& rows, std::int64_t stages) {
+    return frozen_content_key(lay_out_frozen(rows, fixture.request.task, *model, stages, DType::f32), rows, *model,
+                              *device);
+  };
+  const std::string expected = key(data, 2);
+  EXPECT_EQ(key(data, 2), expected);
+  EXPECT_NE(key(data, 3), expected);
+  Dataset other = data;
+  other.ids.back() ^= 1;
+  EXPECT_NE(key(other, 2), expected);
+
+  const auto change = [&](const std::string& name) {
+    const Variable& variable = model->parameters().find(name)->variable;
+    std::vector<float> values = device->download<float>(variable.value());
+    values[0] += 1.0F;
+    variable.set_value(device->upload(std::span<const float>(values), variable.shape()));
+  };
+  change("bert.encoder.layer.1.output.dense.bias");
+  EXPECT_EQ(key(data, 2), expected) << "the second layer stands above";
+  change("bert.encoder.layer.0.output.dense.bias");
+  EXPECT_NE(key(data, 2), expected);
+}
+
+}  // namespace
+}  // namespace temper
