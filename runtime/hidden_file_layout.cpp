@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <hdf5.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -68,22 +66,26 @@ std::vector<hsize_t> extents_of_checksums(const FrozenLayout& layout) {
   return {static_cast<hsize_t>(layout.blocks())};
 }
 
-/// Of a file that is laid out but has no blocks on the disk yet.
-void take_room(const std::filesystem::path& file) {
+/// Takes room for so many bytes of the file, which must be there. Throws Error.
+void take_room(const std::filesystem::path& file, std::int64_t bytes) {
   const PositionedFile out(file, PositionedFile::Mode::write);
-  struct stat status {};
-  if (::fstat(out.descriptor(), &status) != 0) throw Error("{}: its size cannot be read", file.string());
-  int refused = ::fallocate(out.descriptor(), 0, 0, status.st_size) == 0 ? 0 : errno;
+  int refused = ::fallocate(out.descriptor(), 0, 0, bytes) == 0 ? 0 : errno;
   if (refused == EOPNOTSUPP) {
-    // Then it can at least be asked.
+    // Then the file system can at least be asked.
     struct statvfs room {};
     const bool known = ::fstatvfs(out.descriptor(), &room) == 0;
     const auto free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
-    refused = known && free_bytes < static_cast<unsigned long long>(status.st_size) ? ENOSPC : 0;
+    refused = known && free_bytes < static_cast<unsigned long long>(bytes) ? ENOSPC : 0;
   }
   if (refused != 0)
     throw Error("{}: the frozen layers' output needs {} MiB: {}; make room there, or set run.cache_dir to another disk",
-                file.parent_path().string(), (status.st_size >> 20) + 1, std::strerror(refused));
+                file.parent_path().string(), (bytes >> 20) + 1, std::strerror(refused));
+}
+
+void make_empty(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw Error("{}: cannot be created: {}", file.string(), std::strerror(errno));
+  ::close(descriptor);
 }
 
 }  // namespace
@@ -92,6 +94,10 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
                                     const std::string& content_key) {
   silence_hdf5();
   try {
+    // HDF5 does not recover from a disk that fills up under it, so it begins only where there is room.
+    constexpr std::int64_t kStructures = 1 << 20;
+    make_empty(file);
+    take_room(file, layout.bytes() + kStructures);
     HiddenFilePlaces places;
     const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "make a property list");
     require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
@@ -108,7 +114,8 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
     places.checksums = add_array(out, kChecksums, H5T_STD_U64LE, extents_of_checksums(layout), file);
     places.rows = add_array(out, kRows, stored_type(layout.type), extents_of_rows(layout), file);
     if (!out.close()) throw Error("{}: HDF5 cannot close the file; is the disk full?", file.string());
-    take_room(file);
+    // It has cut the file down before it laid it out.
+    take_room(file, static_cast<std::int64_t>(std::filesystem::file_size(file)));
     return places;
   } catch (...) {
     ::unlink(file.c_str());

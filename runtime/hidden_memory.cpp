@@ -1,6 +1,7 @@
 // Hidden rows in a window of the node's memory, all in the part of the node's first rank.
 #include <algorithm>
 
+#include "base/error.h"
 #include "comm/node_window.h"
 #include "runtime/checkpoint_trailer.h"
 #include "runtime/hidden_store.h"
@@ -18,7 +19,13 @@ class HiddenMemory final : public HiddenStore {
     } catch (const std::exception& error) {
       failure = error.what();
     }
-    agree_on_success(communicator, failure);
+    try {
+      agree_on_success(communicator, failure);
+    } catch (const Error&) {
+      // A node that has the room gives it back; its ranks are all here.
+      window_.reset();
+      throw;
+    }
   }
 
   [[nodiscard]] std::string place() const override { return "in memory"; }

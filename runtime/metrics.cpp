@@ -260,6 +260,13 @@ void LanguageModelCounts::set_flat(std::span<const std::int64_t> counts) {
   correct = counts[1];
 }
 
+std::vector<std::pair<std::string, double>> Metrics::finite_values() const {
+  std::vector<std::pair<std::string, double>> finite;
+  for (const auto& entry : values)
+    if (std::isfinite(entry.second)) finite.push_back(entry);
+  return finite;
+}
+
 double Metrics::value(std::string_view metric) const {
   for (const auto& [name, number] : values)
     if (name == metric) return number;

@@ -73,6 +73,8 @@ struct Metrics {
 
   /// Throws a usage Error that names the nearest metric and lists all.
   [[nodiscard]] double value(std::string_view metric) const;
+  /// Numbers that are not finite have no place in the JSON of a checkpoint.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> finite_values() const;
 };
 
 /// loss, accuracy, macro and weighted F1, matthews, macro and weighted precision and recall. Macro means run over the

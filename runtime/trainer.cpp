@@ -52,14 +52,6 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.momentum};
 }
 
-/// Numbers that are not finite have no place in the JSON of a checkpoint.
-std::vector<std::pair<std::string, double>> finite_values(const Metrics& metrics) {
-  std::vector<std::pair<std::string, double>> values;
-  for (const auto& entry : metrics.values)
-    if (std::isfinite(entry.second)) values.push_back(entry);
-  return values;
-}
-
 class Trainer {
  public:
   Trainer(const Configuration& configuration, Device& device, Communicator& communicator, const TrainOptions& options)
@@ -471,7 +463,7 @@ void Trainer::evaluate_and_judge() {
   }
   last_ = *metrics;
   state_.last_evaluated_step = state_.step;
-  state_.last_metrics = finite_values(last_);
+  state_.last_metrics = last_.finite_values();
   const double value = last_.value(metric_);
   const bool first = state_.best_step < 0;
   const bool better =
@@ -480,7 +472,7 @@ void Trainer::evaluate_and_judge() {
   if (better) {
     best_ = last_;
     state_.best_step = state_.step;
-    state_.best_metrics = finite_values(best_);
+    state_.best_metrics = best_.finite_values();
     state_.evaluations_without_gain = 0;
     state_.phase_evaluations_without_gain = 0;
   } else {

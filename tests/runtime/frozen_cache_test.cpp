@@ -30,8 +30,8 @@ void freeze_lowest(const Model& model, std::int64_t stages) {
 }
 
 std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model& model, std::int64_t stages,
-                                          Device& device, Communicator& world) {
-  auto cache = std::make_unique<FrozenCache>(lay_out_frozen(data, task, model, stages, DType::f32));
+                                          Device& device, Communicator& world, DType activations = DType::f32) {
+  auto cache = std::make_unique<FrozenCache>(lay_out_frozen(data, task, model, stages, activations));
   cache->keep_in(make_memory_store(cache->layout(), world));
   EXPECT_TRUE(fill(*cache, model, device, world, data, {.task = task}));
   return cache;
@@ -118,13 +118,15 @@ TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
 /// Trains on the fixture's batch, which is one block, so that cached and computed rows have the same shapes.
 class Training {
  public:
-  Training(const ModelFixture& fixture, std::int64_t stages, Device& device, Communicator& world)
+  Training(const ModelFixture& fixture, std::int64_t stages, Device& device, Communicator& world,
+           DType activations = DType::f32)
       : fixture_(fixture), device_(device), model_(fixture.load(device)) {
     freeze_lowest(*model_, stages);
     TrainingStepSettings settings;
     settings.grains = 2 * world.size();
     settings.clip_norm = 1.0;
     settings.seed = 3;
+    settings.activations = activations;
     settings.loss.task = fixture.request.task;
     settings.rate_factors.assign(model_->parameters().all().size(), 1.0);
     settings.buckets.elements = ArenaLayout::kChunk;
@@ -175,6 +177,21 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
     if (device_->shares_host_memory()) {
       EXPECT_EQ(far_values, expected) << stages;
     }
+  }
+}
+
+TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
+  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
+  if (!device_->has_bf16()) GTEST_SKIP() << "skipped: the device has no bf16";
+  const ModelFixture fixture(folder);
+  const Dataset data = rows_of(fixture.batch);
+  for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
+    Training computed(fixture, stages, *device_, world_, DType::bf16);
+    const auto expected = computed.after_three_steps();
+    Training cached(fixture, stages, *device_, world_, DType::bf16);
+    const auto cache = filled_cache(data, fixture.request.task, cached.model(), stages, *device_, world_, DType::bf16);
+    cached.step().read_hidden_from(cache.get());
+    EXPECT_EQ(cached.after_three_steps(), expected) << stages;
   }
 }
 
@@ -259,7 +276,7 @@ TEST(FillingACache, TellsHowFarItIs) {
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch, 200);
+  const Dataset data = rows_of(fixture.batch, 200 * world.size());
   FrozenCache cache(lay_out_frozen(data, fixture.request.task, *model, 2, DType::f32));
   cache.keep_in(make_memory_store(cache.layout(), world));
   std::vector<std::int64_t> told;

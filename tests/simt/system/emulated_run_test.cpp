@@ -78,6 +78,18 @@ TEST_F(EmulatedRun, WithGraphsTheSameBitsComeOut) {
   EXPECT_TRUE(weights("plain") == weights("graphs"));
 }
 
+TEST_F(EmulatedRun, WithFrozenLayersComputedOnceGraphsGiveTheSameBits) {
+  const std::vector<std::string> settings = on_gpu({"tuning.freeze=[\"*\"]", "train.batch_size=8", "train.epochs=2"});
+  const Outcome plain = train("plain", settings, 2);
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_NE(plain.err.find("frozen layers: computed once"), std::string::npos) << plain.err;
+  std::vector<std::string> with_graphs = settings;
+  with_graphs.emplace_back("run.cuda_graphs=true");
+  const Outcome outcome = train("graphs", with_graphs, 2);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(weights("plain") == weights("graphs"));
+}
+
 TEST_F(EmulatedRun, RanksThatShareAGpuFallBackToMpiUnlessItMustBeNccl) {
   ASSERT_EQ(train("mpi", on_gpu({"run.gpu_communication=mpi"}), 2).status, 0);
   ASSERT_EQ(setenv("TEMPER_SIMT_DEVICES", "1", 1), 0);
