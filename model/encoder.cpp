@@ -1,5 +1,6 @@
 #include "model/encoder.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace temper {
@@ -50,18 +51,40 @@ std::unique_ptr<Head> Encoder::make_head(const ModelConfig& config, const HeadRe
   }
 }
 
-Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                          std::vector<Variable>* hidden_states) {
+Variable Encoder::embed(Tape& tape, const PackedInput& input) const {
   const Variable embedded =
       embedding_sum(tape, input.indices, words_, positions_, architecture_.position_offset, types_);
   const Variable normed =
       layer_norm(tape, embedded, Variable(), embedding_norm_.weight, embedding_norm_.bias, embedding_norm_.epsilon);
-  Variable hidden = dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
-  if (hidden_states != nullptr) hidden_states->push_back(hidden);
+  return dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
+}
+
+Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                          std::vector<Variable>* hidden_states) {
   const bool whole = hidden_states != nullptr || layers_.empty();
-  for (const EncoderLayer& layer : layers_) {
-    const bool last = &layer == &layers_.back();
-    hidden = layer.forward(tape, input, hidden, last && !whole ? selection : TokenSelection());
+  const auto run_layer = [this, input, selection, whole](Tape& on, std::size_t i, const Variable& hidden) {
+    return layers_[i].forward(on, input, hidden, i + 1 == layers_.size() && !whole ? selection : TokenSelection());
+  };
+  const auto interval = static_cast<std::size_t>(layers_between_checkpoints());
+  const bool checkpoints = interval > 0 && hidden_states == nullptr;
+  Variable hidden =
+      checkpoints ? tape.recompute([this, input](Tape& on) { return embed(on, input); }) : embed(tape, input);
+  if (hidden_states != nullptr) hidden_states->push_back(hidden);
+  std::size_t i = 0;
+  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
+  // the head needs the memory meanwhile.
+  const std::size_t kept = task_ == Task::masked_lm ? 0 : interval;
+  while (checkpoints && i + kept < layers_.size()) {
+    const std::size_t end = std::min(i + interval, layers_.size());
+    hidden = tape.recompute([run_layer, i, end, hidden](Tape& on) {
+      Variable out = hidden;
+      for (std::size_t layer = i; layer < end; ++layer) out = run_layer(on, layer, out);
+      return out;
+    });
+    i = end;
+  }
+  for (; i < layers_.size(); ++i) {
+    hidden = run_layer(tape, i, hidden);
     if (hidden_states != nullptr) hidden_states->push_back(hidden);
   }
   if (whole && selection.defined()) hidden = gather_rows(tape, hidden, selection.rows);

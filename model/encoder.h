@@ -49,6 +49,8 @@ class Encoder final : public Model {
 
  private:
   std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);
+  /// The embeddings' output [tokens, width].
+  Variable embed(Tape& tape, const PackedInput& input) const;
 
   EncoderArchitecture architecture_;
   Task task_;
