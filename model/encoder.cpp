@@ -1,5 +1,6 @@
 #include "model/encoder.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace temper {
@@ -64,10 +65,26 @@ Variable Encoder::embed(Tape& tape, const PackedInput& input) const {
 Variable Encoder::through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,
                                  Variable hidden, const TokenSelection& selection,
                                  std::vector<Variable>* hidden_states) const {
-  for (std::int64_t i = first; i < last; ++i) {
-    const EncoderLayer& layer = layers_[static_cast<std::size_t>(i)];
-    const bool topmost = &layer == &layers_.back();
-    hidden = layer.forward(tape, input, hidden, topmost ? selection : TokenSelection());
+  const auto layers = static_cast<std::int64_t>(layers_.size());
+  const auto run_layer = [this, input, selection, layers](Tape& on, std::int64_t i, const Variable& in) {
+    return layers_[static_cast<std::size_t>(i)].forward(on, input, in, i + 1 == layers ? selection : TokenSelection());
+  };
+  std::int64_t i = first;
+  const std::int64_t interval = hidden_states == nullptr ? layers_between_checkpoints() : 0;
+  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
+  // the head needs the memory meanwhile.
+  const std::int64_t kept = task_ == Task::masked_lm ? 0 : interval;
+  while (interval > 0 && i + kept < last) {
+    const std::int64_t end = std::min(i + interval, last);
+    hidden = tape.recompute([run_layer, i, end, hidden](Tape& on) {
+      Variable out = hidden;
+      for (std::int64_t layer = i; layer < end; ++layer) out = run_layer(on, layer, out);
+      return out;
+    });
+    i = end;
+  }
+  for (; i < last; ++i) {
+    hidden = run_layer(tape, i, hidden);
     if (hidden_states != nullptr) hidden_states->push_back(hidden);
   }
   return hidden;
@@ -85,7 +102,9 @@ Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelec
 
 Variable Encoder::forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
                                 const TokenSelection& selection) {
-  const Variable embedded = embed(tape, input);
+  const Variable embedded = layers_between_checkpoints() > 0
+                                ? tape.recompute([this, input](Tape& on) { return embed(on, input); })
+                                : embed(tape, input);
   if (layers_.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
   return through_layers(tape, input, 0, stages - 1, embedded, selection, nullptr);
 }

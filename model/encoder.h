@@ -56,6 +56,7 @@ class Encoder final : public Model {
 
  private:
   std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);
+  /// The embeddings' output [tokens, width].
   [[nodiscard]] Variable embed(Tape& tape, const PackedInput& input) const;
   /// Through layers [first, last). The topmost layer gives the selected tokens alone.
   [[nodiscard]] Variable through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,

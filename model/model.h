@@ -56,10 +56,18 @@ class Model {
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".
   [[nodiscard]] virtual std::string prefix() const = 0;
 
+  /// From now on, training keeps activations at every `layers`-th layer boundary only, and computes the others again in
+  /// the backward pass (Tape::recompute); 0: all are kept. The results are the same.
+  void checkpoint_activations(std::int64_t layers) { layers_between_checkpoints_ = layers; }
+
   [[nodiscard]] ParameterList& parameters() { return parameters_; }
   [[nodiscard]] const ParameterList& parameters() const { return parameters_; }
 
+ protected:
+  [[nodiscard]] std::int64_t layers_between_checkpoints() const { return layers_between_checkpoints_; }
+
  private:
+  std::int64_t layers_between_checkpoints_ = 0;
   ParameterList parameters_;
 };
 

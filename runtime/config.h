@@ -56,6 +56,11 @@ struct TuningSection {
   bool frozen_cache = true;
 };
 
+/// 0: "none", 1: "blocks", else a number of layers.
+struct LayerInterval {
+  std::int64_t layers = 0;
+};
+
 struct TrainSection {
   double epochs = 3.0;
   std::int64_t max_steps = 0;
@@ -69,6 +74,7 @@ struct TrainSection {
   double epsilon = 1e-8;
   double momentum = 0.9;
   std::string precision = "f32";
+  LayerInterval checkpoint_activations;
   std::string schedule = "linear";
   double warmup_ratio = 0.1;
   std::int64_t warmup_steps = 0;

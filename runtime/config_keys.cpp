@@ -99,6 +99,12 @@ std::vector<ConfigurationKey> make_keys() {
       "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
       "device without it (a processor without AVX-512 BF16) says so and computes in f32.")
       ->choices = {"f32", "bf16"};
+  add("train", "checkpoint_activations", at(&C::train, &R::checkpoint_activations),
+      "Saves memory for time: keep activations at every layer boundary (blocks) or every n-th only, and compute the "
+      "others again in the backward pass. The result is the same, bit for bit.");
+  keys.back().choices = {"none", "blocks"};
+  keys.back().range = at_least(1);
+  no_weights();
   add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
       "constant", "linear", "cosine"};
   add("train", "warmup_ratio", at(&C::train, &R::warmup_ratio), "Share of the steps in which the rate rises from 0.")

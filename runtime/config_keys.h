@@ -15,7 +15,7 @@ using Rates = std::vector<std::pair<std::string, double>>;
 
 /// Where the value of a key lies; its alternative is the key's type.
 using KeyTarget = std::variant<std::string*, bool*, std::int64_t*, double*, std::vector<std::string>*,
-                               std::vector<double>*, Rates*, std::vector<PhaseConfig>*>;
+                               std::vector<double>*, Rates*, std::vector<PhaseConfig>*, LayerInterval*>;
 
 struct KeyRange {
   double least = -std::numeric_limits<double>::infinity();
@@ -34,8 +34,8 @@ struct ConfigurationKey {
   std::function<KeyTarget(Configuration&)> target;
   std::string help;
   KeyRange range = {};
-  std::vector<std::string> choices = {};
-  bool decides_weights = true;  ///< two runs that differ in it give different weights
+  std::vector<std::string> choices = {};  ///< of a string; a layer interval takes one of them or a number in range
+  bool decides_weights = true;            ///< two runs that differ in it give different weights
   bool required = false;
 
   [[nodiscard]] std::string full_name() const { return section + "." + name; }

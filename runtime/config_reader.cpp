@@ -165,6 +165,17 @@ struct Assign {
     std::stable_sort(target->begin(), target->end(),
                      [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
   }
+  void operator()(LayerInterval* target) const {
+    if (node.as_string() != nullptr) {
+      std::string name;
+      (*this)(&name);
+      target->layers = name == key.choices.front() ? 0 : 1;
+    } else if (node.as_integer() != nullptr) {
+      (*this)(&target->layers);
+    } else {
+      refuse_type(node, place, "a string or a whole number");
+    }
+  }
   void operator()(std::vector<PhaseConfig>* target) const {
     target->clear();
     for (const toml::node& item : read_array(node, place, "an array of tables")) {

@@ -64,6 +64,10 @@ struct Print {
     return out + " }";
   }
   std::string operator()(const std::vector<PhaseConfig>* value) const { return array(*value, phase_text); }
+  std::string operator()(const LayerInterval* value) const {
+    if (value->layers > 1) return fmt::format("{}", value->layers);
+    return quoted(value->layers == 0 ? "none" : "blocks");
+  }
 };
 
 struct TypeName {
@@ -75,13 +79,15 @@ struct TypeName {
   std::string operator()(const std::vector<double>*) const { return "array of numbers"; }
   std::string operator()(const Rates*) const { return "table of numbers"; }
   std::string operator()(const std::vector<PhaseConfig>*) const { return "array of tables"; }
+  std::string operator()(const LayerInterval*) const { return "string or whole number"; }
 };
 
 std::string allowed(const ConfigurationKey& key) {
   if (key.choices.empty()) return key.range.text();
   std::string out;
   for (const std::string& choice : key.choices) out += (out.empty() ? "" : ", ") + ("`" + choice + "`");
-  return out;
+  const std::string range = key.range.text();
+  return range.empty() ? out : out + " or a number, " + range;
 }
 
 }  // namespace

@@ -261,6 +261,7 @@ void Trainer::load_base_model() {
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed()}, device_);
+  model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
 void Trainer::describe_start() {

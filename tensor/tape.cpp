@@ -1,6 +1,8 @@
 #include "tensor/tape.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace temper {
 
@@ -54,12 +56,43 @@ Tensor Tape::cleared_gradient_of(const Variable& variable) {
   return std::move(target.tensor);
 }
 
+Tape Tape::like_this() const {
+  Tape tape(device_, mode_, key_, activations_);
+  tape.device_key_ = device_key_;
+  return tape;
+}
+
+Variable Tape::recompute(const std::function<Variable(Tape&)>& block) {
+  if (mode_ != Mode::training) return block(*this);
+  // The first pass records as well, so that kernels are called the same way in both and give the same bits on every
+  // device. At its end it holds no more than backward will hold of the same block.
+  Tape first = like_this();
+  Variable out = block(first);
+  if (first.records_.empty()) return out;
+  std::vector<Variable> leaves;
+  for (Record& inner : first.records_) std::move(inner.leaves.begin(), inner.leaves.end(), std::back_inserter(leaves));
+  records_.push_back({{}, [this, block, out, leaves = std::move(leaves)]() mutable {
+                        Tensor gradient = out.gradient();
+                        out = Variable();
+                        Tape again = like_this();
+                        Variable output = block(again);
+                        set_gradient(output, std::move(gradient));
+                        output = Variable();
+                        // The second pass has counted the uses of the leaves anew, and its backward reports each where
+                        // it ends.
+                        for (const Variable& leaf : leaves) --leaf.state_->pending_uses;
+                        again.backward(*on_complete_);
+                      }});
+  return out;
+}
+
 void Tape::set_gradient(const Variable& variable, Tensor gradient) {
   variable.state_->gradient = std::move(gradient);
   variable.state_->written = true;
 }
 
 void Tape::backward(const std::function<void(std::int64_t leaf)>& on_complete) {
+  on_complete_ = &on_complete;
   while (!records_.empty()) {
     Record record = std::move(records_.back());
     records_.pop_back();

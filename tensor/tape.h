@@ -106,6 +106,13 @@ class Tape {
   GradientTarget gradient_of(const Variable& variable);
   /// The same, cleared before the first write: for ops that touch some rows only.
   Tensor cleared_gradient_of(const Variable& variable);
+  /// The output of `block`, of which nothing stays in memory but what the function itself holds: backward runs it
+  /// again, on a tape of its own (Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost", 2016).
+  /// `block` must use the tape that it is given, and give the same each time; what it refers to must live until
+  /// backward. Values, gradients, their order of summation and the leaves reported are those of block(*this), bit for
+  /// bit.
+  Variable recompute(const std::function<Variable(Tape&)>& block);
+
   /// Lets a loss hand over the gradient that it computed with its value.
   static void set_gradient(const Variable& variable, Tensor gradient);
 
@@ -121,12 +128,16 @@ class Tape {
     std::function<void()> backward;
   };
 
+  /// An empty tape that computes as this one does.
+  [[nodiscard]] Tape like_this() const;
+
   Device& device_;
   Mode mode_;
   PhiloxKey key_;
   DType activations_;
   const PhiloxKey* device_key_ = nullptr;
   std::vector<Record> records_;
+  const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way
 };
 
 }  // namespace temper

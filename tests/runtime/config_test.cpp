@@ -167,6 +167,23 @@ gpu_communication = "mpi"
     EXPECT_EQ(parse(kSmallest, {std::string("run.device=") + device}).run.device, device);
 }
 
+TEST(Configuration, ReadsALayerIntervalAsAWordOrANumber) {
+  const auto interval = [](const std::string& value) {
+    const Configuration read = parse(kSmallest, {"train.checkpoint_activations=" + value});
+    EXPECT_EQ(to_toml(parse(to_toml(read))), to_toml(read));
+    return parse(to_toml(read)).train.checkpoint_activations.layers;
+  };
+  EXPECT_EQ(parse(kSmallest).train.checkpoint_activations.layers, 0);
+  EXPECT_EQ(interval("none"), 0);
+  EXPECT_EQ(interval("blocks"), 1);
+  EXPECT_EQ(interval("1"), 1);
+  EXPECT_EQ(interval("3"), 3);
+  EXPECT_REFUSED("[train]\ncheckpoint_activations = \"layers\"\n", "known are none, blocks");
+  EXPECT_REFUSED("[train]\ncheckpoint_activations = 0\n", "allowed is at least 1");
+  EXPECT_REFUSED("[train]\ncheckpoint_activations = true\n", "expected a string or a whole number");
+  EXPECT_TRUE(differing_keys(parse(kSmallest), parse(kSmallest, {"train.checkpoint_activations=2"})).empty());
+}
+
 TEST(Configuration, RefusesDevicesAndPrecisionsThatItDoesNotHaveAndSaysWhichItHas) {
   EXPECT_REFUSED("[train]\nprecision = \"f16\"\n", "bf16");
   EXPECT_REFUSED("[train]\nprecision = 32\n", "train.precision");

@@ -46,6 +46,20 @@ TEST_F(SameBits, WithMoreRanksThanRowsInTheLastBatch) {
   EXPECT_TRUE(weights("one") == weights("four"));
 }
 
+TEST_F(SameBits, WithActivationsComputedAgain) {
+  ASSERT_EQ(train("kept", overrides_).status, 0);
+  const std::string expected = weights("kept");
+  for (const char* interval : {"blocks", "2"})
+    for (const int ranks : {1, 2, 3}) {
+      std::vector<std::string> overrides = overrides_;
+      overrides.push_back(std::string("train.checkpoint_activations=") + interval);
+      const std::string output = std::string(interval) + "-on-" + std::to_string(ranks);
+      const Outcome outcome = train(output, overrides, ranks);
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      EXPECT_TRUE(weights(output) == expected) << interval << " on " << ranks << " ranks";
+    }
+}
+
 TEST_F(SameBits, TwiceTheSameRun) {
   ASSERT_EQ(train("first", {"train.epochs=1"}, 2).status, 0);
   ASSERT_EQ(train("second", {"train.epochs=1"}, 2).status, 0);
