@@ -79,7 +79,8 @@ TEST_F(EmulatedRun, WithGraphsTheSameBitsComeOut) {
 }
 
 TEST_F(EmulatedRun, WithFrozenLayersComputedOnceGraphsGiveTheSameBits) {
-  const std::vector<std::string> settings = on_gpu({"tuning.freeze=[\"*\"]", "train.batch_size=8", "train.epochs=2"});
+  const std::vector<std::string> settings =
+      on_gpu({"tuning.freeze=[\"*\"]", "train.batch_size=8", "train.max_steps=30"});
   const Outcome plain = train("plain", settings, 2);
   ASSERT_EQ(plain.status, 0) << plain.err;
   EXPECT_NE(plain.err.find("frozen layers: computed once"), std::string::npos) << plain.err;
