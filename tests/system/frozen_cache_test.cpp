@@ -64,6 +64,12 @@ TEST_F(FrozenCacheRun, TrainsAsWithoutACache) {
   EXPECT_GT(cached["last_epoch_examples_per_second"], 0.0);
 }
 
+TEST_F(FrozenCacheRun, GoesTogetherWithActivationsThatAreComputedAgain) {
+  trained("kept", {last_layer_});
+  trained("again", {last_layer_, "train.checkpoint_activations=blocks"}, 2);
+  EXPECT_TRUE(weights("kept") == weights("again"));
+}
+
 TEST_F(FrozenCacheRun, IsOffWhereFrozenLayersKeepTheirDropout) {
   const Outcome outcome = trained("out", {"tuning.frozen_dropout=true", "train.epochs=1"});
   EXPECT_FALSE(says(outcome, "frozen layers:")) << outcome.err;
