@@ -67,6 +67,7 @@ class Trainer {
         options_(options),
         start_(Clock::now()),
         folder_(configuration.output.dir),
+        trace_(options.profile, communicator),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns) {}
 
   TrainReport run();
@@ -96,6 +97,8 @@ class Trainer {
   std::vector<PhasePlan> phases() const;
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
 
+  Step next_of(Loader& loader);
+
   // ---- after the last
   void finish();
   /// Measures the best model on the test rows and exports it.
@@ -113,6 +116,7 @@ class Trainer {
   const TrainOptions& options_;
   Clock::time_point start_;
   std::filesystem::path folder_;
+  RunTrace trace_;
   RunReporter reporter_;
 
   Task task_ = Task::sequence_classification;
@@ -329,6 +333,8 @@ void Trainer::train_phase() {
   settings.loss = loss_;
   settings.activations = activations_;
   settings.graphs = configuration_.run.cuda_graphs;
+  settings.timeline = trace_.timeline();
+  settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
@@ -363,13 +369,16 @@ void Trainer::train_phase() {
   loading.seed = seed();
   loading.shuffle = configuration_.data.shuffle;
   loading.epochs = -1;
+  loading.timeline = trace_.timeline();
   Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
 
   // A signal may have come between a step and what was due behind it.
   bool over = state_.step > phase.begin_step && phase_is_over(phase, plan.size());
   while (!over && !stop_ && !run_has_ended()) {
+    trace_.before_step(state_.step, steps_here_);
+    const TimelineScope step_scope(trace_.timeline(), Timeline::Track::steps, "step", state_.step + 1);
     const Clock::time_point began = Clock::now();
-    Step batch = *loader.next();
+    Step batch = next_of(loader);
     if (masking_)
       for (auto& grain : batch.grains)
         for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
@@ -400,6 +409,11 @@ void Trainer::train_phase() {
   if (!over) return;
   step_->release_values();
   step_.reset();
+}
+
+Step Trainer::next_of(Loader& loader) {
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "data wait");
+  return *loader.next();
 }
 
 bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
@@ -460,6 +474,7 @@ bool Trainer::evaluation_due() const {
 }
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "evaluation");
   EvaluationSettings settings;
   settings.loss = loss_;
   settings.loss.label_smoothing = 0.0F;
@@ -508,6 +523,7 @@ void Trainer::evaluate_and_judge() {
 
 void Trainer::save() {
   if (saved_this_step_) return;
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "save");
   const auto slots = step_->parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
     const std::string& name = model_->model->parameters().all()[slots[slot]].name;
@@ -595,6 +611,7 @@ TrainReport Trainer::report() {
   report.peak_memory_bytes = memory[0];
   report.peak_device_memory_bytes = memory[1];
   report.kernel_times = device_.kernel_times();
+  report.trace = trace_.write(folder_, steps_here_);
   report.ranks = communicator_.size();
   report.checkpoint = checkpoint_;
   if (!exported_.empty() || std::filesystem::exists(folder_ / "model" / "config.json"))

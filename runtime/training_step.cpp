@@ -74,7 +74,10 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
     buckets_->end_grain();
   }
-  buckets_->finish();
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "gradients of the others");
+    buckets_->finish();
+  }
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
@@ -91,7 +94,10 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   shared.push_back(static_cast<double>(tokens));
   shared.push_back(wishes.stop ? 1.0 : 0.0);
   shared.push_back(wishes.save ? 1.0 : 0.0);
-  communicator_.all_reduce(std::span(shared), Reduction::sum);
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "agreement");
+    communicator_.all_reduce(std::span(shared), Reduction::sum);
+  }
   const std::span<const double> all(shared);
 
   StepOutcome outcome;
@@ -114,10 +120,14 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
+    const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
     optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), working_arena(), learning_rate,
                      scale);
   }
-  buckets_->exchange().share_parameters();
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
+    buckets_->exchange().share_parameters();
+  }
   // The optimizer has rounded the own slices; on one rank, that is all.
   if (communicator_.size() > 1) round_parameters();
   return outcome;
@@ -202,7 +212,11 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
-  task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
+    task_loss(tape, model_.forward(tape, batch.input, batch.selection), batch, settings_.loss, sum);
+  }
+  const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");
   tape.backward(complete);
 }
 

@@ -31,7 +31,8 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
-  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  Timeline* timeline = nullptr;  ///< where parts of a step are noted; may be null
+  bool graphs = false;           ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
