@@ -229,7 +229,7 @@ TEST_F(Train, AProfileIsATableForPeople) {
 }
 
 TEST_F(Train, HelpOfEveryCommandHasAnExample) {
-  for (const char* command : {"train", "eval", "predict", "export", "inspect", "version"}) {
+  for (const char* command : {"train", "eval", "predict", "export", "inspect", "plan", "bench", "version"}) {
     Invocation help;
     help.arguments = {command, "--help"};
     const Outcome outcome = run(help);
