@@ -186,12 +186,12 @@ class KernelCases {
   std::vector<Case> cases_;
 };
 
-/// The calls of a case: the best of the rounds.
+/// The calls of a case: the best of the rounds. Each is short, so that on a machine that others use some of them are
+/// hardly disturbed; a median there would say how busy the others were.
 std::vector<MeasuredCall> measure_case(Device& device, const Case& work, int rounds, double seconds,
                                        const std::function<void()>& before_round) {
-  std::vector<MeasuredCall> best;
-  std::map<std::string, std::size_t> known;
-  work();  // the first call loads and chooses
+  std::map<std::string, MeasuredCall> best;  // in the order of their names, which is the same on all ranks
+  work();                                    // the first call loads and chooses
   for (int round = 0; round < rounds; ++round) {
     before_round();
     device.forget_kernel_times();
@@ -200,20 +200,15 @@ std::vector<MeasuredCall> measure_case(Device& device, const Case& work, int rou
     while (seconds_since(start) < seconds);
     for (const KernelTime& time : device.kernel_times()) {
       if (time.work.bytes <= 0.0) continue;
-      const double calls = static_cast<double>(time.calls);
-      const MeasuredCall call{
-          time.name, {time.work.operations / calls, time.work.bytes / calls, time.work.bf16}, time.seconds / calls};
-      const auto [place, is_new] = known.emplace(time.name, best.size());
-      if (is_new) {
-        best.push_back(call);
-      } else {
-        best[place->second].seconds = std::min(best[place->second].seconds, call.seconds);
-      }
+      const auto calls = static_cast<double>(time.calls);
+      const KernelWork of_one{time.work.operations / calls, time.work.bytes / calls, time.work.bf16};
+      const auto [known, is_new] = best.emplace(time.name, MeasuredCall{time.name, of_one, time.seconds / calls});
+      if (!is_new) known->second.seconds = std::min(known->second.seconds, time.seconds / calls);
     }
   }
-  // The longest first is another order on each rank.
-  std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.kernel < b.kernel; });
-  return best;
+  std::vector<MeasuredCall> calls;
+  for (auto& [name, call] : best) calls.push_back(std::move(call));
+  return calls;
 }
 
 RankRates rates_from(std::vector<MeasuredCall> calls) {

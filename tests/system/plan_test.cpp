@@ -71,6 +71,35 @@ TEST_F(Plan, PlansEachPhaseAndLeavesNothingBehind) {
   EXPECT_FALSE(std::filesystem::exists(path("untouched")));
 }
 
+TEST_F(Plan, CountsTheOperationsThatARunReallyHas) {
+  // All rows in one batch, so that every step has the same; the first step is not in a profile, the second is.
+  for (const std::string layers : {"\"none\"", "1"})
+    for (const std::string freeze : {"[]", "[\"embeddings\", \"encoder.layer.0\"]"}) {
+      const std::vector<std::string> overrides{"train.batch_size=203",
+                                               "train.max_steps=2",
+                                               "data.validation=\"\"",
+                                               "data.test=\"\"",
+                                               "checkpoint.resume=false",
+                                               "output.dir=out",
+                                               "train.checkpoint_activations=" + layers,
+                                               "tuning.freeze=" + freeze};
+      Invocation command;
+      command.arguments = {"train", "run.toml", "--profile", "--json"};
+      for (const std::string& text : overrides) command.arguments.insert(command.arguments.end(), {"--set", text});
+      command.folder = folder_;
+      const Outcome outcome = run(command);
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      double operations = 0.0;
+      const Json result = Json::parse(outcome.last_line());
+      for (const Json& row : result["profile"])
+        if (row["kernel"] != "adamw_step" && row["kernel"] != "chunk_square_sums" && row["kernel"] != "add_tree")
+          operations += row["operations"].get<double>();
+      const Json phase = plan("", 1, overrides)["phases"][0];
+      EXPECT_EQ(phase["forward_operations"].get<double>() + phase["backward_operations"].get<double>(), operations)
+          << layers << ' ' << freeze;
+    }
+}
+
 TEST_F(Plan, RefusesAMachineThatItCannotRead) {
   const Outcome missing = start({"plan", "run.toml", "--machine", "nothing.json"});
   EXPECT_EQ(missing.status, 1);
