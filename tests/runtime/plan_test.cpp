@@ -84,6 +84,9 @@ TEST_F(DryRunTest, CountsTheProductsOfAModelAsByHand) {
   EXPECT_EQ(operations_of(pass(2), "attention_forward"), 4.0 * kWidth * ((3 * 3 + 5 * 5) + (3 + 5)));
   EXPECT_EQ(operations_of(pass(2), "attention_backward"), 10.0 * kWidth * ((3 * 3 + 5 * 5) + (3 + 5)));
   EXPECT_EQ(pass(2).tokens, 8);
+  EXPECT_GT(pass(2).forward_operations, forward);
+  EXPECT_LT(pass(2).forward_operations, 1.5 * forward) << "bias, norms and activations come on top";
+  EXPECT_GT(pass(2).backward_operations, 2 * forward);
 }
 
 TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
@@ -146,7 +149,7 @@ StepFacts facts() {
   facts.arena_elements = 4 << 20;
   facts.process_bytes = 50 << 20;
   facts.activation_bytes = 100 << 20;
-  facts.steps = {{products(1e8), products(3e8)}, {products(2e8), products(2e8)}};
+  facts.steps = {{products(3e8), products(1e8)}, {products(2e8), products(2e8)}};
   return facts;
 }
 
