@@ -190,7 +190,8 @@ void TimedKernels::add(const float* a, const float* b, float* out, std::int64_t 
 
 void TimedKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
                             std::int64_t n) {
-  time("add_tree", add_tree_work(n, inputs.size()), [&] { kernels_.add_tree(inputs, postfix, out, n); });
+  const bool stays = inputs.size() == 1 && inputs.front() == out;
+  time("add_tree", add_tree_work(stays ? 0 : n, inputs.size()), [&] { kernels_.add_tree(inputs, postfix, out, n); });
 }
 
 void TimedKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
