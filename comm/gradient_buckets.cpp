@@ -17,6 +17,7 @@ std::pair<int, int> buckets_of(const ArenaSlot& slot, const BucketPlan& plan) {
 GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
                                  const BucketOptions& options)
     : device_(device),
+      timeline_(options.timeline),
       layout_(layout),
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
@@ -117,6 +118,7 @@ void GradientBuckets::close_bucket(int bucket) {
     });
   }
   if (next_grain_ + 1 < grains_.end) return;
+  const TimelineScope scope(timeline_, Timeline::Track::buckets, "publish and reduce", bucket);
   std::vector<TreeNode> nodes;
   std::vector<int> buffers;
   for (const Held& node : held_) {

@@ -15,7 +15,8 @@ struct BucketOptions {
   bool share_memory = true;          ///< inside a node, on the CPU
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
-  bool working_copy = false;  ///< the exchange offers an arena for parameters in bf16 where the node shares one
+  bool working_copy = false;     ///< the exchange offers an arena for parameters in bf16 where the node shares one
+  Timeline* timeline = nullptr;  ///< where buckets that are closed are noted; may be null
 };
 
 /// One step of a rank that owns grains [first, last):
@@ -46,6 +47,8 @@ class GradientBuckets {
   [[nodiscard]] TreeNode own_grains() const { return grains_; }
   /// How many gradient arenas this rank holds.
   [[nodiscard]] int buffers() const { return buffer_count_; }
+  /// How many a rank needs that owns these grains.
+  static int count_buffers(int leaves, TreeNode grains);
 
  private:
   struct Held {
@@ -61,10 +64,10 @@ class GradientBuckets {
   /// The nodes that are held once leaf `leaf` is in `buffer`, and the additions that lead there.
   static void push_leaf(int leaves, std::vector<Held>& held, std::vector<Merge>& merges, int leaf, int buffer);
   static int free_buffer(const std::vector<Held>& held);
-  static int count_buffers(int leaves, TreeNode grains);
   void close_bucket(int bucket);
 
   Device& device_;
+  Timeline* timeline_;
   ArenaLayout layout_;
   int leaves_;
   TreeNode grains_;

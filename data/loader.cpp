@@ -101,7 +101,11 @@ class Loader::Prefetcher {
           epoch_order(dataset_.rows(), options_.seed, position.epoch, options_.shuffle);
       for (; position.step < steps; ++position.step) {
         if (stop.stop_requested()) return;
-        if (!put(make_step(dataset_, options_, position, order, lengths), stop)) return;
+        const auto pack_step = [&] {
+          const TimelineScope scope(options_.timeline, Timeline::Track::loader, "pack", position.step);
+          return make_step(dataset_, options_, position, order, lengths);
+        };
+        if (!put(pack_step(), stop)) return;
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/timeline.h"
 #include "data/batch.h"
 #include "data/dataset.h"
 
@@ -28,8 +29,9 @@ struct LoaderOptions {
   int micro_batches = 1;  ///< contiguous parts of a grain, of about equally many rows
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t epochs = 1;  ///< where the data ends; endless if negative
-  int prefetch = 2;         ///< steps that are packed ahead
+  std::int64_t epochs = 1;       ///< where the data ends; endless if negative
+  int prefetch = 2;              ///< steps that are packed ahead
+  Timeline* timeline = nullptr;  ///< where packing is noted; may be null
 };
 
 struct Step {

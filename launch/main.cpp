@@ -19,7 +19,8 @@ int run(int argc, char** argv) {
       "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command explains itself: temper train "
       "--help");
   const std::vector<Command> commands{add_train_command(app),  add_eval_command(app),    add_predict_command(app),
-                                      add_export_command(app), add_inspect_command(app), add_version_command(app)};
+                                      add_export_command(app), add_inspect_command(app), add_plan_command(app),
+                                      add_bench_command(app),  add_version_command(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

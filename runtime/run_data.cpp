@@ -118,6 +118,35 @@ Dataset tokenize_table(const Table& table, const Configuration& configuration, T
   return whole;
 }
 
+DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+                           const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
+                           std::int64_t most_rows) {
+  const DataSection& section = configuration.data;
+  const auto rows_of = [](const Table& table) { return static_cast<std::int64_t>(table.rows.size()); };
+  Table train = read_table(section.train);
+  DataSample sample{choose_labels(configuration, task, train, model_labels), {}, 0, 0, 0};
+  if (!section.validation.empty()) {
+    sample.validation_rows = rows_of(read_table(section.validation));
+  } else if (section.validation_fraction > 0.0) {
+    sample.validation_rows = rows_of(split_by_digest(train, section.text, section.validation_fraction));
+  }
+  if (!section.test.empty()) sample.test_rows = rows_of(read_table(section.test));
+  sample.train_rows = rows_of(train);
+  const std::int64_t kept = std::min(sample.train_rows, most_rows);
+  for (std::int64_t i = 0; i < kept; ++i) {
+    const auto from = static_cast<std::size_t>(i * sample.train_rows / kept);
+    const auto to = static_cast<std::size_t>(i);
+    if (from == to) continue;
+    train.rows[to] = std::move(train.rows[from]);
+    train.lines[to] = train.lines[from];
+  }
+  train.rows.resize(static_cast<std::size_t>(kept));
+  train.lines.resize(static_cast<std::size_t>(kept));
+  sample.train = tokenize_rows(train, columns_of(configuration, task), tokenizer, sample.labels,
+                               {static_cast<std::size_t>(max_length), threads, label_kind(task)}, 0, kept);
+  return sample;
+}
+
 RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
                          const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                          Communicator& communicator, const std::function<void(const std::string&)>& say) {

@@ -36,6 +36,20 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
                          const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                          Communicator& communicator, const std::function<void(const std::string&)>& say);
 
+/// What a plan needs to know of the data, without tokenising all of it.
+struct DataSample {
+  LabelSet labels;
+  Dataset train;  ///< every n-th row
+  std::int64_t train_rows = 0;
+  std::int64_t validation_rows = 0;
+  std::int64_t test_rows = 0;
+};
+
+/// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.
+DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+                           const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
+                           std::int64_t most_rows);
+
 /// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
 Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
                        const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,

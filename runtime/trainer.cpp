@@ -61,6 +61,7 @@ class Trainer {
         options_(options),
         start_(Clock::now()),
         folder_(configuration.output.dir),
+        trace_(options.profile, communicator),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns) {}
 
   TrainReport run();
@@ -93,6 +94,8 @@ class Trainer {
   std::vector<PhasePlan> phases() const;
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
 
+  Step next_of(Loader& loader);
+
   // ---- after the last
   void finish();
   /// Measures the best model on the test rows and exports it.
@@ -110,6 +113,7 @@ class Trainer {
   const TrainOptions& options_;
   Clock::time_point start_;
   std::filesystem::path folder_;
+  RunTrace trace_;
   RunReporter reporter_;
 
   Task task_ = Task::sequence_classification;
@@ -301,6 +305,8 @@ void Trainer::train_phase() {
   settings.activations = activations_;
   settings.frozen_dropout = configuration_.tuning.frozen_dropout;
   settings.graphs = configuration_.run.cuda_graphs;
+  settings.timeline = trace_.timeline();
+  settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.tokens_in_use = tokens_in_use(data_->train);
@@ -337,14 +343,17 @@ void Trainer::train_phase() {
   loading.seed = seed();
   loading.shuffle = configuration_.data.shuffle;
   loading.epochs = -1;
+  loading.timeline = trace_.timeline();
 
   // A signal may have come between a step and what was due behind it.
   bool over = state_.step > phase.begin_step && phase_is_over(phase, plan.size());
   if (!over && !stop_ && !run_has_ended() && !fill_training_cache()) save();
   Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
   while (!over && !stop_ && !run_has_ended()) {
+    trace_.before_step(state_.step, throughput_.steps());
+    const TimelineScope step_scope(trace_.timeline(), Timeline::Track::steps, "step", state_.step + 1);
     const Clock::time_point began = Clock::now();
-    Step batch = *loader.next();
+    Step batch = next_of(loader);
     if (masking_)
       for (auto& grain : batch.grains)
         for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
@@ -398,6 +407,11 @@ bool Trainer::fill_training_cache() {
   return filled;
 }
 
+Step Trainer::next_of(Loader& loader) {
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "data wait");
+  return *loader.next();
+}
+
 bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
   if (evaluation_due() && state_.last_evaluated_step != state_.step) evaluate_and_judge();
   const bool last = state_.phase + 1 == phases;
@@ -441,6 +455,7 @@ bool Trainer::evaluation_due() const {
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   if (step_) step_->settle();
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "evaluation");
   EvaluationSettings settings;
   settings.loss = loss_;
   settings.loss.label_smoothing = 0.0F;
@@ -493,6 +508,7 @@ void Trainer::evaluate_and_judge() {
 
 void Trainer::save() {
   if (saved_this_step_) return;
+  const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "save");
   const auto slots = step_->parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
     const std::string& name = model_->model->parameters().all()[slots[slot]].name;
@@ -583,6 +599,7 @@ TrainReport Trainer::report() {
   report.peak_memory_bytes = memory[0];
   report.peak_device_memory_bytes = memory[1];
   report.kernel_times = device_.kernel_times();
+  report.trace = trace_.write(folder_, throughput_.steps());
   report.ranks = communicator_.size();
   report.checkpoint = checkpoint_;
   if (!exported_.empty() || std::filesystem::exists(folder_ / "model" / "config.json"))

@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "runtime/config.h"
 #include "runtime/metrics.h"
+#include "runtime/run_trace.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -21,6 +23,7 @@ struct TrainOptions {
   std::FILE* stream = stderr;  ///< of progress, on rank 0
   bool terminal = false;       ///< the stream is one: draw bars
   int columns = 80;
+  std::optional<ProfileRequest> profile;
   double process_seconds = 0.0;  ///< since the process began, for "start to first step"
 };
 
@@ -42,6 +45,7 @@ struct TrainReport {
   std::int64_t peak_memory_bytes = 0;         ///< resident, the largest of all ranks
   std::int64_t peak_device_memory_bytes = 0;  ///< of tensors on the device, the largest of all ranks
   std::vector<KernelTime> kernel_times;       ///< this rank's from its second step on; none if kernels are not timed
+  WrittenTrace trace;
   int ranks = 1;
   std::filesystem::path checkpoint;  ///< the last one
   std::filesystem::path model;       ///< exported folder; empty where none was written

@@ -89,7 +89,10 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
     buckets_->end_grain();
   }
-  buckets_->finish();
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "gradients of the others");
+    buckets_->finish();
+  }
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
@@ -106,7 +109,10 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   shared.push_back(static_cast<double>(tokens));
   shared.push_back(wishes.stop ? 1.0 : 0.0);
   shared.push_back(wishes.save ? 1.0 : 0.0);
-  communicator_.all_reduce(std::span(shared), Reduction::sum);
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "agreement");
+    communicator_.all_reduce(std::span(shared), Reduction::sum);
+  }
   const std::span<const double> all(shared);
 
   StepOutcome outcome;
@@ -129,10 +135,14 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
+    const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
     optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), working_arena(), learning_rate,
                      scale);
   }
-  buckets_->exchange().share_parameters();
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
+    buckets_->exchange().share_parameters();
+  }
   // The optimizer has rounded the own slices; on one rank, or where ranks share the copy, that is all.
   if (communicator_.size() > 1 && buckets_->exchange().working_copy() == nullptr) round_parameters();
   return outcome;
@@ -214,22 +224,25 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   for (const std::int64_t slot : entry->completed) complete(slot);
 }
 
+Variable TrainingStep::logits_of(Tape& tape, const DeviceBatch& batch) {
+  if (stages_below_ == 0) return model_.forward(tape, batch.input, batch.selection);
+  Variable hidden = batch.hidden;
+  if (!hidden.defined()) {
+    Tape below(device_, Tape::Mode::evaluation, {}, settings_.activations);
+    hidden = model_.forward_below(below, batch.input, stages_below_, batch.selection);
+  }
+  return model_.forward_above(tape, batch.input, stages_below_, hidden, batch.selection);
+}
+
 void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
-  Variable logits;
-  if (stages_below_ == 0) {
-    logits = model_.forward(tape, batch.input, batch.selection);
-  } else {
-    Variable hidden = batch.hidden;
-    if (!hidden.defined()) {
-      Tape below(device_, Tape::Mode::evaluation, {}, settings_.activations);
-      hidden = model_.forward_below(below, batch.input, stages_below_, batch.selection);
-    }
-    logits = model_.forward_above(tape, batch.input, stages_below_, hidden, batch.selection);
+  {
+    const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
+    task_loss(tape, logits_of(tape, batch), batch, settings_.loss, sum);
   }
-  task_loss(tape, logits, batch, settings_.loss, sum);
+  const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");
   tape.backward(complete);
 }
 

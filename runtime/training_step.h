@@ -34,8 +34,9 @@ struct TrainingStepSettings {
   /// Whether each token id occurs in the training rows. The others' rows of the token table are left alone, but for
   /// weight decay, which settle() brings up to date. Empty: all may occur.
   std::vector<bool> tokens_in_use;
-  bool frozen_dropout = false;  ///< also below the lowest stage that is trained
-  bool graphs = false;          ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  bool frozen_dropout = false;   ///< also below the lowest stage that is trained
+  Timeline* timeline = nullptr;  ///< where parts of a step are noted; may be null
+  bool graphs = false;           ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -88,6 +89,7 @@ class TrainingStep {
   /// Forward and backward of a micro-batch. `complete` is called for each slot whose gradient is final.
   void run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
                        const std::function<void(std::int64_t slot)>& complete);
+  Variable logits_of(Tape& tape, const DeviceBatch& batch);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
   /// The layout of the arena for parameters of these sizes, in the order of the slots.

@@ -52,8 +52,10 @@ std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   return values;
 }
 
-void Device::time_kernels() {
-  timed_ = std::make_unique<TimedKernels>(plain_kernels(), [this] { synchronize(); });
+void Device::time_kernels(Timeline* timeline) {
+  timed_ = std::make_unique<TimedKernels>(
+      plain_kernels(), [this] { synchronize(); }, shares_host_memory());
+  timed_->set_timeline(timeline);
 }
 
 std::vector<KernelTime> Device::kernel_times() const { return timed_ ? timed_->times() : std::vector<KernelTime>(); }

@@ -50,8 +50,9 @@ class Device {
   virtual void synchronize() = 0;
 
   // ---- where the time goes (tensor/timed_kernels.h) ----------------------------------------------------------------
-  /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels().
-  void time_kernels();
+  /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels(). Calls go to the
+  /// timeline too, if one is given; it must outlive the device's use.
+  void time_kernels(Timeline* timeline = nullptr);
   [[nodiscard]] bool times_kernels() const { return timed_ != nullptr; }
   /// A row for each kernel called since, the longest first; none if kernels are not timed.
   [[nodiscard]] std::vector<KernelTime> kernel_times() const;

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/timeline.h"
+#include "tensor/kernel_work.h"
 #include "tensor/kernels.h"
 
 namespace temper {
@@ -22,6 +24,7 @@ struct KernelTime {
   std::string name;  ///< as in tensor/kernels.h
   std::int64_t calls = 0;
   double seconds = 0.0;  ///< of the kernel itself; of one that is made of others, without those
+  KernelWork work = {};  ///< in all; of one that is made of others, none: it is theirs
 };
 
 /// The share, 0 to 1, of the rows' seconds that went into anything but matrix products and attention; 0 if there are
@@ -31,8 +34,13 @@ double share_outside_products_and_attention(std::span<const KernelTime> times);
 class TimedKernels final : public Kernels {
  public:
   /// `wait` returns once the device has done what it was given. From now on `kernels` is to be used through this object
-  /// alone; it must be there as long as it is used.
-  TimedKernels(Kernels& kernels, std::function<void()> wait);
+  /// alone; it must be there as long as it is used. `host_memory`: arrays of sequences may be read here.
+  TimedKernels(Kernels& kernels, std::function<void()> wait, bool host_memory = true);
+
+  /// Calls go there too (may be null).
+  void set_timeline(Timeline* timeline) { timeline_ = timeline; }
+  /// `see` is told of every call that is not made of others.
+  void observe(std::function<void(std::string_view name, const KernelWork& work)> see) { see_ = std::move(see); }
 
   /// A row for each kernel that was called, the longest first.
   [[nodiscard]] std::vector<KernelTime> times() const;
@@ -90,15 +98,20 @@ class TimedKernels final : public Kernels {
   struct Row {
     std::int64_t calls = 0;
     double seconds = 0.0;
+    KernelWork work;
   };
 
   template <typename Call>
-  void time(std::string_view name, const Call& call);
+  void time(std::string_view name, const KernelWork& work, const Call& call);
 
   Kernels& kernels_;
   std::function<void()> wait_;
+  bool host_memory_;
+  Timeline* timeline_ = nullptr;
+  std::function<void(std::string_view, const KernelWork&)> see_;
   std::map<std::string_view, Row> rows_;
   double seconds_of_parts_ = 0.0;  ///< of the kernels that the one being timed is made of, so far
+  std::int64_t parts_ = 0;         ///< how many of them
 };
 
 }  // namespace temper

@@ -38,6 +38,8 @@ Command add_eval_command(CLI::App& app);
 Command add_predict_command(CLI::App& app);
 Command add_export_command(CLI::App& app);
 Command add_inspect_command(CLI::App& app);
+Command add_bench_command(CLI::App& app);
+Command add_plan_command(CLI::App& app);
 Command add_version_command(CLI::App& app);
 
 }  // namespace temper

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "launch/commands/command.h"
+#include "launch/commands/profile_report.h"
 #include "launch/commands/report.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
@@ -16,26 +17,25 @@
 namespace temper {
 namespace {
 
+constexpr const char* kDefaultFile = "output.dir";
+
+/// Of a rank: 24 MiB.
+constexpr std::size_t kMostSpans = std::size_t{1} << 19;
+
 struct TrainArguments {
   std::string file;
   std::vector<std::string> overrides;
   bool json = false;
   bool fresh = false;
   bool resume = false;
-  bool profile = false;
+  std::string profile;  ///< empty: none; kDefaultFile: in output.dir
+  std::int64_t profile_steps = 20;
   bool help_config = false;
 };
 
 int terminal_columns(int descriptor) {
   winsize size{};
   return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-nlohmann::json profile_json(const std::vector<KernelTime>& times) {
-  nlohmann::json rows = nlohmann::json::array();
-  for (const KernelTime& time : times)
-    rows.push_back({{"kernel", time.name}, {"calls", time.calls}, {"seconds", time.seconds}});
-  return rows;
 }
 
 nlohmann::json to_json(const TrainReport& report) {
@@ -79,14 +79,11 @@ void print(const TrainReport& report) {
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
 }
 
-void print_profile(const std::vector<KernelTime>& times) {
-  double all = 0.0;
-  for (const KernelTime& time : times) all += time.seconds;
-  const auto percent = [&](double seconds) { return all > 0.0 ? 100.0 * seconds / all : 0.0; };
-  std::printf("%-26s %10s %12s %9s\n", "kernel", "calls", "seconds", "share");
-  for (const KernelTime& time : times)
-    std::printf("%-26s %10ld %12.4f %7.1f %%\n", time.name.c_str(), time.calls, time.seconds, percent(time.seconds));
-  std::printf("outside matrix products and attention: %.0f %%\n", 100.0 * share_outside_products_and_attention(times));
+/// The roof over this rank's kernels, if the machine was measured on this kind of device.
+std::optional<RankRates> roof(const Device& device, const Communicator& world) {
+  const std::optional<MachineProfile> machine = find_machine_profile();
+  if (!machine || machine->device != device.name()) return std::nullopt;
+  return machine->rates(world.topology().local_size > 1);
 }
 
 int run(const TrainArguments& arguments, CommandContext& context) {
@@ -100,24 +97,38 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
   const Configuration configuration = read_configuration(arguments.file, overrides);
   const std::unique_ptr<Device> device = make_device(configuration.run.device, context.world);
-  if (arguments.profile) device->time_kernels();
+  const bool profiles = !arguments.profile.empty();
+  Timeline timeline(kMostSpans);
   TrainOptions options;
+  if (profiles) {
+    device->time_kernels(&timeline);
+    options.profile = {arguments.profile == kDefaultFile ? "" : arguments.profile, arguments.profile_steps, &timeline};
+  }
   options.stop_requested = stop_signal_received;
   options.terminal = isatty(STDERR_FILENO) == 1;
   options.columns = terminal_columns(STDERR_FILENO);
   options.process_seconds = context.process_seconds;
+  // A damaged profile of the machine is refused now, not behind a run.
+  const std::optional<RankRates> rates = profiles ? roof(*device, context.world) : std::nullopt;
   const TrainReport report = train(configuration, *device, context.world, options);
   if (context.speaks()) {
     if (arguments.json) {
       nlohmann::json json = to_json(report);
-      if (arguments.profile) {
-        json["profile"] = profile_json(report.kernel_times);
+      if (profiles) {
+        json["profile"] = profile_json(report.kernel_times, rates);
+        json["trace"] = report.trace.file.string();
+        json["traced_steps"] = {report.trace.first_step, report.trace.last_step};
         json["outside_products_and_attention"] = share_outside_products_and_attention(report.kernel_times);
       }
       print_json(json);
     } else {
       print(report);
-      if (arguments.profile) print_profile(report.kernel_times);
+      if (profiles) {
+        if (!report.trace.file.empty())
+          std::printf("%-12s %s, steps %ld to %ld of all ranks, for ui.perfetto.dev or chrome://tracing\n", "trace",
+                      report.trace.file.c_str(), report.trace.first_step, report.trace.last_step);
+        print_profile(report.kernel_times, rates);
+      }
     }
   }
   return report.stopped ? kExitStopped : kExitDone;
@@ -137,9 +148,13 @@ Command add_train_command(CLI::App& app) {
   command->add_flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
   command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
   command->add_flag(
-      "--profile", arguments->profile,
-      "Print where the time of rank 0 goes, kernel by kernel, from the second step on. Timing waits after "
-      "every kernel, so the run is slower than usual");
+      std::string("--profile{") + kDefaultFile + "}", arguments->profile,
+      "Print where the time of rank 0 goes, kernel by kernel, from the second step on, and write a trace of all ranks: "
+      "to FILE with --profile=FILE, else to <output.dir>/profile.json. Timing waits after every kernel, so the run is "
+      "slower than usual");
+  command->add_option("--profile-steps", arguments->profile_steps, "Steps that the trace holds, from the second one on")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_flag("--help-config", arguments->help_config, "List every key of the configuration file");
   command->footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); },

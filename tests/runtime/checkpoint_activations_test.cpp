@@ -121,14 +121,31 @@ TEST_F(CheckpointActivations, HoldsFewerActivationsAtOnce) {
   }
 }
 
-TEST_F(CheckpointActivations, WithHiddenStatesAllIsKept) {
-  const auto device = make_test_device();
-  const auto model = make_model(small_bert(), {Task::sequence_classification, 5});
+/// A model that trains all of its parameters, each of them 0.01.
+std::unique_ptr<Model> plain_model(Task task, Device& device) {
+  std::unique_ptr<Model> model = make_model(small_bert(), {task, 5});
   for (const Parameter& parameter : model->parameters().all()) {
     const std::vector<float> values(static_cast<std::size_t>(parameter.size()), 0.01F);
-    parameter.variable.set_value(device->upload(std::span<const float>(values), parameter.shape));
+    parameter.variable.set_value(device.upload(std::span<const float>(values), parameter.shape));
   }
   apply_freezing(*model, {});
+  return model;
+}
+
+TEST_F(CheckpointActivations, UnderALargeHeadTheLastBlockIsComputedAgainToo) {
+  const auto device = make_test_device();
+  const auto model = plain_model(Task::masked_lm, *device);
+  model->checkpoint_activations(1);
+  const DeviceBatch batch = to_device(batch_for(Task::masked_lm), Task::masked_lm, {}, *device);
+  Tape tape(*device, Tape::Mode::training, {1, 2});
+  model->forward(tape, batch.input, batch.selection);
+  constexpr std::size_t kHead = 3;
+  EXPECT_EQ(tape.recorded(), 1 + kLayers + kHead) << "embeddings, layers, and the parts of the head";
+}
+
+TEST_F(CheckpointActivations, WithHiddenStatesAllIsKept) {
+  const auto device = make_test_device();
+  const auto model = plain_model(Task::sequence_classification, *device);
   const DeviceBatch batch =
       to_device(batch_for(Task::sequence_classification), Task::sequence_classification, {}, *device);
   std::vector<std::size_t> recorded;

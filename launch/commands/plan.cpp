@@ -1,0 +1,156 @@
+// temper plan: what a run will need, before it is queued.
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "launch/commands/command.h"
+#include "launch/commands/report.h"
+#include "launch/device_choice.h"
+#include "runtime/human_numbers.h"
+#include "runtime/machine_bench.h"
+#include "runtime/run_plan.h"
+
+namespace temper {
+namespace {
+
+struct PlanArguments {
+  std::string file;
+  std::vector<std::string> overrides;
+  int ranks = 0;
+  int nodes = 1;
+  std::string machine;
+  bool quick = false;
+  bool json = false;
+};
+
+nlohmann::json to_json(const PhaseForecast& phase) {
+  const MemoryPlan& memory = phase.plan.memory;
+  nlohmann::json json{{"first_step", phase.begin_step + 1},
+                      {"last_step", phase.end_step},
+                      {"freeze", phase.freeze},
+                      {"parameters", phase.facts.parameters},
+                      {"trainable", phase.facts.trainable},
+                      {"memory_bytes",
+                       {{"process", memory.process},
+                        {"parameters", memory.parameters},
+                        {"gradients", memory.gradients},
+                        {"moments", memory.moments},
+                        {"activations", memory.activations},
+                        {"total", memory.total()}}},
+                      {"forward_operations", phase.plan.forward_operations},
+                      {"backward_operations", phase.plan.backward_operations},
+                      {"tokens", phase.plan.tokens},
+                      {"communication_bytes", phase.plan.communication_bytes},
+                      {"imbalance", phase.plan.imbalance},
+                      {"step_seconds", nullptr},
+                      {"advice", phase.advice}};
+  if (phase.plan.seconds) {
+    const TimePlan& time = *phase.plan.seconds;
+    json["step_seconds"] = {{"products", time.products},
+                            {"passes", time.passes},
+                            {"exchange", time.exchange},
+                            {"update", time.update},
+                            {"total", time.total()}};
+  }
+  return json;
+}
+
+nlohmann::json to_json(const RunForecast& forecast) {
+  nlohmann::json phases = nlohmann::json::array();
+  for (const PhaseForecast& phase : forecast.phases) phases.push_back(to_json(phase));
+  nlohmann::json json{{"ranks", forecast.ranks},
+                      {"nodes", forecast.nodes},
+                      {"precision", forecast.precision},
+                      {"train_rows", forecast.train_rows},
+                      {"rows_looked_at", forecast.rows_looked_at},
+                      {"tokens_a_row", forecast.tokens_a_row},
+                      {"longest_micro_batch", forecast.longest_micro_batch},
+                      {"total_steps", forecast.total_steps},
+                      {"seconds", nullptr},
+                      {"phases", phases},
+                      {"notes", forecast.notes}};
+  if (forecast.seconds > 0.0) json["seconds"] = forecast.seconds;
+  return json;
+}
+
+void print(const PhaseForecast& phase) {
+  const StepPlan& plan = phase.plan;
+  const auto mebibytes = [](std::int64_t bytes) { return grouped(bytes >> 20); };
+  fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
+             grouped(phase.facts.trainable), grouped(phase.facts.parameters));
+  fmt::print("{:<14} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}\n", "memory a rank",
+             mebibytes(plan.memory.total()), mebibytes(plan.memory.process), mebibytes(plan.memory.parameters),
+             mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments), mebibytes(plan.memory.activations));
+  fmt::print("{:<14} {} GFLOP forward, {} backward; {:.0f} tokens\n", "a step",
+             significant(1e-9 * plan.forward_operations, 3), significant(1e-9 * plan.backward_operations, 3),
+             plan.tokens);
+  if (phase.facts.ranks > 1)
+    fmt::print("{:<14} {} MiB a rank and step\n", "communication", mebibytes(plan.communication_bytes));
+  if (plan.seconds) {
+    const auto ms = [](double seconds) { return significant(1e3 * seconds, 3); };
+    fmt::print("{:<14} {} ms: products and attention {}, other kernels {}, exchange {}, update {}\n", "time a step",
+               ms(plan.seconds->total()), ms(plan.seconds->products), ms(plan.seconds->passes),
+               ms(plan.seconds->exchange), ms(plan.seconds->update));
+  }
+  for (const std::string& sentence : phase.advice) fmt::print("{:<14} {}\n", "what helps", sentence);
+}
+
+void print(const RunForecast& forecast) {
+  fmt::print("{} rank{} on {} node{}, {}; {} rows of {:.1f} tokens, {} steps\n", forecast.ranks,
+             forecast.ranks == 1 ? "" : "s", forecast.nodes, forecast.nodes == 1 ? "" : "s", forecast.precision,
+             grouped(forecast.train_rows), forecast.tokens_a_row, grouped(forecast.total_steps));
+  for (const PhaseForecast& phase : forecast.phases) print(phase);
+  if (forecast.seconds > 0.0)
+    fmt::print("\n{:<14} {} of steps and evaluations ({})\n", "in all", human_duration(forecast.seconds),
+               human_duration(forecast.evaluation_seconds));
+  for (const std::string& note : forecast.notes) fmt::print("note: {}\n", note);
+}
+
+int run(const PlanArguments& arguments, CommandContext& context) {
+  const Configuration configuration = read_configuration(arguments.file, arguments.overrides);
+  const int ranks = arguments.ranks > 0 ? arguments.ranks : context.world.size();
+  if (arguments.nodes > ranks) throw usage_error("--nodes is {}, but there are {} ranks", arguments.nodes, ranks);
+  std::optional<MachineProfile> machine =
+      arguments.machine.empty() ? find_machine_profile() : std::optional(read_machine_profile(arguments.machine));
+  const bool measures = !machine && arguments.quick;
+  if (measures) {
+    const std::unique_ptr<Device> device = make_device(configuration.run.device, context.world);
+    machine = measure_machine(*device, context.world,
+                              {.quick = true, .folder = {}, .process_seconds = context.process_seconds});
+  }
+  if (!context.speaks()) return kExitDone;
+  RunForecast forecast = forecast_run(configuration, ranks, arguments.nodes, machine ? &*machine : nullptr);
+  if (measures) forecast.notes.emplace_back("the machine was measured for 2 s only; temper bench machine is truer");
+  if (arguments.json) {
+    print_json(to_json(forecast));
+  } else {
+    print(forecast);
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+Command add_plan_command(CLI::App& app) {
+  auto arguments = std::make_shared<PlanArguments>();
+  CLI::App* command = app.add_subcommand("plan", "Foretell memory, time and communication of a run");
+  command->add_option("configuration", arguments->file, "TOML file, as for temper train")->required();
+  command->add_option("--set", arguments->overrides, "Override a key: --set train.batch_size=64")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--ranks", arguments->ranks, "Ranks of the run; else as many as plan")
+      ->check(CLI::Range(1, 1 << 16));
+  command->add_option("--nodes", arguments->nodes, "Nodes that they are spread over")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  command->add_option("--machine", arguments->machine, "What temper bench machine wrote; else its standard place");
+  command->add_flag("--quick", arguments->quick, "Where the machine was never measured: measure it for 2 s");
+  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
+  command->footer("Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64");
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
+}
+
+}  // namespace temper

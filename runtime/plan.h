@@ -1,0 +1,81 @@
+// What a run will need, foretold before it is queued: memory a rank, operations and communication a step, and with the
+// rates of a measured machine the time of a step and of the whole. Pure functions of what a dry run has counted.
+//
+// What a reader would otherwise get wrong: on CPUs the processor that computes also moves the gradients, so nothing of
+// an exchange hides behind backward; its measured time is added in full.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/dry_run.h"
+#include "runtime/machine_profile.h"
+
+namespace temper {
+
+/// One way to train: what is frozen, in which precision.
+struct StepFacts {
+  int ranks = 1;
+  int nodes = 1;
+  int grains = 1;
+  std::int64_t parameters = 0;      ///< of the model
+  std::int64_t trainable = 0;       ///< of them
+  std::int64_t arena_elements = 0;  ///< the trainable ones, in whole chunks
+  int gradient_buffers = 1;         ///< of the rank that has most
+  bool adamw = true;
+  bool bf16 = false;
+  std::vector<std::vector<PassDemand>> steps;  ///< [steps looked at][ranks]
+  std::int64_t activation_bytes = 0;           ///< of the micro-batch with most tokens
+  std::int64_t process_bytes = 0;              ///< program, libraries, tokenizer, data
+};
+
+/// Bytes of one rank, as the system counts what is resident.
+struct MemoryPlan {
+  std::int64_t process = 0;
+  std::int64_t parameters = 0;  ///< one copy a node, which counts in each rank that reads it
+  std::int64_t gradients = 0;   ///< the own, and the slices of others that this rank sums
+  std::int64_t moments = 0;
+  std::int64_t activations = 0;
+
+  [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations; }
+};
+
+/// Seconds of a step.
+struct TimePlan {
+  double products = 0.0;  ///< matrix products and attention of the slowest rank
+  double passes = 0.0;    ///< all other kernels of forward and backward
+  double exchange = 0.0;  ///< gradients, parameters, and the small reduction
+  double update = 0.0;    ///< norms and the optimizer
+
+  [[nodiscard]] double total() const { return products + passes + exchange + update; }
+};
+
+struct StepPlan {
+  MemoryPlan memory;
+  double forward_operations = 0.0;  ///< of all ranks
+  double backward_operations = 0.0;
+  double tokens = 0.0;                   ///< of all ranks
+  std::int64_t communication_bytes = 0;  ///< that a rank sends and receives, or reads of its neighbours' memory
+  double imbalance = 1.0;                ///< work of the rank that has most, over the mean
+  std::optional<TimePlan> seconds;       ///< none without a machine
+  std::string missing;                   ///< why none: what the machine's profile lacks; empty otherwise
+};
+
+/// `machine` may be null.
+StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine);
+
+/// Another way to run it, and what it would need.
+struct Alternative {
+  std::string change;  ///< "train.precision=bf16"
+  StepPlan plan;
+};
+
+/// Sentences on what would help, the most helpful first; none where nothing would. `memory_of_node`: bytes, 0 where
+/// it is not known.
+std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
+                                const std::vector<Alternative>& alternatives, const MachineProfile* machine,
+                                std::int64_t memory_of_node);
+
+}  // namespace temper

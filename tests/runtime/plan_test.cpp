@@ -1,0 +1,216 @@
+// Operations of a tiny model counted by hand, and plans made of them.
+#include "runtime/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kWidth = 8;
+constexpr std::int64_t kInner = 32;
+
+ModelConfig tiny(std::int64_t layers) {
+  ModelConfig config;
+  config.model_type = "bert";
+  config.vocabulary_size = 20;
+  config.width = kWidth;
+  config.layers = layers;
+  config.heads = 2;
+  config.intermediate_width = kInner;
+  config.max_positions = 16;
+  config.type_vocabulary_size = 2;
+  config.layer_norm_epsilon = 1e-12F;
+  config.activation = "gelu";
+  config.initializer_range = 0.1F;
+  return config;
+}
+
+/// Sequences of 3 and 5 tokens.
+Batch two_sequences() {
+  Batch batch;
+  for (const int length : {3, 5}) {
+    for (int i = 0; i < length; ++i) {
+      batch.ids.push_back(i);
+      batch.types.push_back(0);
+      batch.positions.push_back(i);
+    }
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+    batch.examples.push_back(static_cast<std::uint32_t>(length));
+    batch.classes.push_back(0);
+  }
+  return batch;
+}
+
+double operations_of(const PassDemand& pass, std::string_view kernel) {
+  double sum = 0.0;
+  for (const KernelDemand& demand : pass.kernels)
+    if (demand.kernel == kernel) sum += static_cast<double>(demand.calls) * demand.work.operations;
+  return sum;
+}
+
+std::int64_t calls_of(const PassDemand& pass, std::string_view kernel) {
+  std::int64_t sum = 0;
+  for (const KernelDemand& demand : pass.kernels)
+    if (demand.kernel == kernel) sum += demand.calls;
+  return sum;
+}
+
+class DryRunTest : public testing::Test {
+ protected:
+  static PassDemand pass(std::int64_t layers, const std::vector<std::string>& freeze = {}, std::int64_t interval = 0,
+                         DType type = DType::f32) {
+    DryRun dry(tiny(layers), {Task::sequence_classification, 4}, type);
+    dry.configure(freeze, interval);
+    return dry.run(two_sequences());
+  }
+  /// Products of a layer's forward pass: keys and values of all eight tokens, the rest of `asking` of them.
+  static double layer_products(double asking) {
+    const double square = 2.0 * kWidth * kWidth;
+    const double wide = 2.0 * kWidth * kInner;
+    return 8 * 2 * square + asking * (2 * square + 2 * wide);
+  }
+  /// Pooler and classifier of two rows.
+  static double head_products() { return 2 * 2.0 * kWidth * (kWidth + 4); }
+};
+
+TEST_F(DryRunTest, CountsTheProductsOfAModelAsByHand) {
+  // Of two layers, the last asks with the first token of each sequence only.
+  const double forward = layer_products(8) + layer_products(2) + head_products();
+  EXPECT_EQ(operations_of(pass(2), "matmul"), 3 * forward) << "each product has two in its backward pass";
+  EXPECT_EQ(operations_of(pass(2), "attention_forward"), 4.0 * kWidth * ((3 * 3 + 5 * 5) + (3 + 5)));
+  EXPECT_EQ(operations_of(pass(2), "attention_backward"), 10.0 * kWidth * ((3 * 3 + 5 * 5) + (3 + 5)));
+  EXPECT_EQ(pass(2).tokens, 8);
+  EXPECT_GT(pass(2).forward_operations, forward);
+  EXPECT_LT(pass(2).forward_operations, 1.5 * forward) << "bias, norms and activations come on top";
+  EXPECT_GT(pass(2).backward_operations, 2 * forward);
+}
+
+TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
+  const double upper = layer_products(2) + head_products();
+  const PassDemand frozen = pass(2, {"embeddings", "encoder.layer.0"});
+  // The lowest trained layer gives its input no gradient: queries (of 2), keys and values (of 8 tokens each).
+  const double not_wanted = 2.0 * kWidth * kWidth * (2 + 8 + 8);
+  EXPECT_EQ(operations_of(frozen, "matmul"), layer_products(8) + 3 * upper - not_wanted);
+  EXPECT_EQ(calls_of(frozen, "attention_backward"), 1);
+  EXPECT_EQ(calls_of(frozen, "embedding_backward"), 0);
+  EXPECT_LT(frozen.activation_bytes, pass(2).activation_bytes);
+}
+
+TEST_F(DryRunTest, WhatIsComputedAgainIsCountedAndSavesMemory) {
+  const PassDemand kept = pass(4);
+  const PassDemand again = pass(4, {}, 1);
+  // All layers but the last.
+  EXPECT_EQ(operations_of(again, "matmul") - operations_of(kept, "matmul"), 3 * layer_products(8));
+  EXPECT_EQ(again.forward_operations, kept.forward_operations);
+  EXPECT_LT(again.activation_bytes, kept.activation_bytes);
+}
+
+TEST_F(DryRunTest, Bf16HalvesTheActivations) {
+  const PassDemand half = pass(2, {}, 0, DType::bf16);
+  const PassDemand whole = pass(2);
+  EXPECT_EQ(operations_of(half, "matmul"), operations_of(whole, "matmul"));
+  EXPECT_LT(half.activation_bytes, whole.activation_bytes * 3 / 4);
+  for (const KernelDemand& demand : half.kernels)
+    if (demand.kernel == "matmul") {
+      EXPECT_TRUE(demand.work.bf16);
+    }
+}
+
+TEST_F(DryRunTest, APatternThatCoversNothingIsRefused) { EXPECT_THROW(pass(2, {"encoder.layer.7"}), Error); }
+
+MachineProfile machine() {
+  MachineProfile profile;
+  profile.ranks = 4;
+  profile.alone = {1e9, 0.0, 1e9, {}};
+  profile.together = {5e8, 0.0, 5e8, {}};
+  profile.exchange = {1e-3, 1e8};
+  profile.all_reduce = {1e-4, 1e12};
+  return profile;
+}
+
+PassDemand products(double operations) {
+  PassDemand pass;
+  pass.kernels.push_back({"matmul", {operations, 1.0, false}, 1});
+  pass.forward_operations = operations / 3;
+  pass.backward_operations = operations * 2 / 3;
+  return pass;
+}
+
+StepFacts facts() {
+  StepFacts facts;
+  facts.ranks = 2;
+  facts.grains = 2;
+  facts.parameters = 5 << 20;
+  facts.trainable = 4 << 20;
+  facts.arena_elements = 4 << 20;
+  facts.process_bytes = 50 << 20;
+  facts.activation_bytes = 100 << 20;
+  facts.steps = {{products(3e8), products(1e8)}, {products(2e8), products(2e8)}};
+  return facts;
+}
+
+TEST(Plan, MemoryIsWhatEachRankHolds) {
+  const MemoryPlan memory = plan_step(facts(), nullptr).memory;
+  EXPECT_EQ(memory.parameters, std::int64_t{20} << 20);
+  EXPECT_EQ(memory.gradients, std::int64_t{16 + 8} << 20) << "its own, and its slice of the neighbour's";
+  EXPECT_EQ(memory.moments, std::int64_t{16} << 20) << "half of two moments";
+  EXPECT_EQ(memory.total(), std::int64_t{50 + 20 + 24 + 16 + 100} << 20);
+  StepFacts apart = facts();
+  apart.nodes = 2;
+  EXPECT_EQ(plan_step(apart, nullptr).memory.gradients, std::int64_t{32} << 20);
+}
+
+TEST(Plan, AStepTakesAsLongAsItsSlowestRank) {
+  const MachineProfile known = machine();
+  const StepPlan plan = plan_step(facts(), &known);
+  ASSERT_TRUE(plan.seconds.has_value());
+  EXPECT_NEAR(plan.seconds->products, (3e8 + 2e8) / 2 / 5e8, 1e-12) << "at the rate of ranks beside each other";
+  EXPECT_NEAR(plan.imbalance, (3.0 / 2.0 + 1.0) / 2, 1e-12);
+  EXPECT_NEAR(plan.seconds->exchange, 1e-3 + 16.0 * (1 << 20) / 1e8 + 1e-4, 1e-6);
+  EXPECT_EQ(plan.communication_bytes, std::int64_t{16} << 20);
+  EXPECT_GT(plan.seconds->update, 0.0);
+  EXPECT_NEAR(plan.forward_operations, 4e8 / 3, 1.0);
+}
+
+TEST(Plan, WithoutAMachineThereAreNoTimes) {
+  const StepPlan plan = plan_step(facts(), nullptr);
+  EXPECT_FALSE(plan.seconds.has_value());
+  EXPECT_NE(plan.missing.find("temper bench machine"), std::string::npos);
+  EXPECT_GT(plan.forward_operations, 0.0);
+  MachineProfile alone = machine();
+  alone.ranks = 1;
+  alone.exchange = {};
+  EXPECT_NE(plan_step(facts(), &alone).missing.find("mpirun -n 2 temper bench machine"), std::string::npos);
+  StepFacts apart = facts();
+  apart.nodes = 2;
+  const MachineProfile one_node = machine();
+  EXPECT_NE(plan_step(apart, &one_node).missing.find("one node"), std::string::npos);
+}
+
+TEST(Plan, SaysWhatHelps) {
+  const MachineProfile known = machine();
+  const StepFacts now = facts();
+  const StepPlan plan = plan_step(now, &known);
+  StepFacts less = now;
+  less.activation_bytes /= 5;
+  StepFacts faster = now;
+  faster.steps = {{products(1e7), products(1e7)}};
+  const std::vector<Alternative> others{{"less", plan_step(less, &known)}, {"faster", plan_step(faster, &known)}};
+  const auto says = [&](std::int64_t memory, const std::string& part) {
+    for (const std::string& sentence : advice(now, plan, others, &known, memory))
+      if (sentence.find(part) != std::string::npos) return true;
+    return false;
+  };
+  EXPECT_TRUE(says(std::int64_t{300} << 20, "does not fit"));
+  EXPECT_FALSE(says(std::int64_t{1} << 40, "does not fit"));
+  EXPECT_TRUE(says(0, "less: 130 MiB instead of 210 MiB a rank"));
+  EXPECT_TRUE(says(0, "faster: a step takes"));
+  EXPECT_TRUE(says(0, "the rank with most tokens has 25 % more"));
+}
+
+}  // namespace
+}  // namespace temper

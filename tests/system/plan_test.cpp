@@ -1,0 +1,155 @@
+// temper bench machine, temper plan, and the trace of a profiled run, as a user starts them.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+using Json = nlohmann::json;
+
+class Plan : public TinyRun {
+ protected:
+  Outcome start(std::vector<std::string> arguments, int ranks = 0) const {
+    Invocation command;
+    command.arguments = std::move(arguments);
+    command.ranks = ranks;
+    command.folder = folder_;
+    return run(command);
+  }
+  /// The plan for these ranks by the machine's profile in `machine`; without one where that is empty.
+  Json plan(const std::string& machine, int ranks, const std::vector<std::string>& overrides = {}) const {
+    std::vector<std::string> words{"plan", "run.toml", "--json", "--ranks", std::to_string(ranks)};
+    if (!machine.empty()) words.insert(words.end(), {"--machine", machine});
+    for (const std::string& text : overrides) words.insert(words.end(), {"--set", text});
+    const Outcome outcome = start(words);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.status == 0 ? Json::parse(outcome.last_line()) : Json();
+  }
+};
+
+TEST_F(Plan, ForetellsARunOnAMeasuredMachine) {
+  const Outcome bench = start({"bench", "machine", "--quick", "--output", "kept/machine.json"}, 2);
+  ASSERT_EQ(bench.status, 0) << bench.err;
+  EXPECT_NE(bench.out.find("kept/machine.json"), std::string::npos) << bench.out;
+  const Json two = plan("kept/machine.json", 2);
+  EXPECT_EQ(two["total_steps"], 3 * 7);
+  EXPECT_EQ(two["train_rows"], kTrainRows);
+  EXPECT_GT(two["seconds"], 0.0);
+  const Json& phase = two["phases"][0];
+  EXPECT_GT(phase["step_seconds"]["exchange"], 0.0);
+  EXPECT_GT(phase["communication_bytes"], 0);
+  const Json& memory = phase["memory_bytes"];
+  std::int64_t sum = 0;
+  for (const char* part : {"process", "parameters", "gradients", "moments", "activations"}) {
+    EXPECT_GT(memory[part], 0) << part;
+    sum += memory[part].get<std::int64_t>();
+  }
+  EXPECT_EQ(memory["total"], sum);
+  // One rank has nobody to talk to.
+  const Json one = plan("kept/machine.json", 1);
+  EXPECT_EQ(one["phases"][0]["step_seconds"]["exchange"], 0.0);
+  EXPECT_EQ(one["phases"][0]["communication_bytes"], 0);
+  // For people.
+  const Outcome text = start({"plan", "run.toml", "--machine", "kept/machine.json"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  for (const char* part : {"memory a rank", "a step", "time a step", "in all"})
+    EXPECT_NE(text.out.find(part), std::string::npos) << text.out;
+}
+
+TEST_F(Plan, PlansEachPhaseAndLeavesNothingBehind) {
+  const Json json = plan("", 1,
+                         {"tuning.phases=[{ freeze = [\"*\"], steps = 5 }, { freeze = [] }]",
+                          "train.checkpoint_activations=2", "output.dir=untouched"});
+  ASSERT_EQ(json["phases"].size(), 2U);
+  EXPECT_EQ(json["phases"][0]["last_step"], 5);
+  EXPECT_LT(json["phases"][0]["trainable"], json["phases"][1]["trainable"]);
+  EXPECT_LT(json["phases"][0]["backward_operations"], json["phases"][1]["backward_operations"]);
+  EXPECT_FALSE(std::filesystem::exists(path("untouched")));
+}
+
+TEST_F(Plan, CountsTheOperationsThatARunReallyHas) {
+  // All rows in one batch, so that every step has the same; the first step is not in a profile, the second is.
+  for (const std::string layers : {"\"none\"", "1"})
+    for (const std::string freeze : {"[]", "[\"embeddings\", \"encoder.layer.0\"]"}) {
+      const std::vector<std::string> overrides{"train.batch_size=203",
+                                               "train.max_steps=2",
+                                               "data.validation=\"\"",
+                                               "data.test=\"\"",
+                                               "checkpoint.resume=false",
+                                               "output.dir=out",
+                                               "train.checkpoint_activations=" + layers,
+                                               "tuning.freeze=" + freeze};
+      Invocation command;
+      command.arguments = {"train", "run.toml", "--profile", "--json"};
+      for (const std::string& text : overrides) command.arguments.insert(command.arguments.end(), {"--set", text});
+      command.folder = folder_;
+      const Outcome outcome = run(command);
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      double operations = 0.0;
+      const Json result = Json::parse(outcome.last_line());
+      for (const Json& row : result["profile"])
+        if (row["kernel"] != "adamw_step" && row["kernel"] != "chunk_square_sums" && row["kernel"] != "add_tree")
+          operations += row["operations"].get<double>();
+      const Json phase = plan("", 1, overrides)["phases"][0];
+      EXPECT_EQ(phase["forward_operations"].get<double>() + phase["backward_operations"].get<double>(), operations)
+          << layers << ' ' << freeze;
+    }
+}
+
+TEST_F(Plan, RefusesAMachineThatItCannotRead) {
+  const Outcome missing = start({"plan", "run.toml", "--machine", "nothing.json"});
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_NE(missing.err.find("nothing.json: there is no machine profile"), std::string::npos) << missing.err;
+  write("half.json", "{\"version\": 1, \"ranks\":");
+  const Outcome half = start({"plan", "run.toml", "--machine", "half.json"});
+  EXPECT_EQ(half.status, 1);
+  EXPECT_NE(half.err.find("half.json: is no whole machine profile"), std::string::npos) << half.err;
+  EXPECT_EQ(start({"plan", "run.toml", "--ranks", "2", "--nodes", "3"}).status, 2);
+  EXPECT_EQ(start({"bench"}).status, 2);
+}
+
+TEST_F(Plan, AProfiledRunWritesATraceOfAllRanks) {
+  Invocation command;
+  command.arguments = {"train", "run.toml",       "--json", "--profile=trace.json", "--profile-steps", "3",
+                       "--set", "output.dir=out", "--set",  "train.epochs=1"};
+  command.ranks = 2;
+  command.folder = folder_;
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json result = Json::parse(outcome.last_line());
+  EXPECT_EQ(result["trace"], "trace.json");
+  EXPECT_EQ(result["traced_steps"], (std::vector<int>{2, 4}));
+  for (const Json& row : result["profile"])
+    if (row["kernel"] == "matmul") {
+      EXPECT_GT(row["operations"], 0.0);
+      EXPECT_GT(row["bytes"], 0.0);
+    }
+  const Json trace = Json::parse(read(path("trace.json")));
+  for (const int rank : {0, 1}) {
+    std::set<std::string> names;
+    for (const Json& event : trace["traceEvents"])
+      if (event["pid"] == rank) names.insert(event["name"]);
+    for (const char* name : {"step 2", "step 4", "data wait", "forward", "backward", "optimizer", "matmul",
+                             "publish and reduce 0", "gradients of the others", "agreement"})
+      EXPECT_TRUE(names.contains(name)) << name << " of rank " << rank;
+    EXPECT_FALSE(names.contains("step 1"));
+    EXPECT_FALSE(names.contains("step 5"));
+  }
+}
+
+TEST_F(Plan, AProfileGoesIntoTheOutputFolderByItself) {
+  Invocation command;
+  command.arguments = {"train", "--profile", "run.toml", "--set", "output.dir=out", "--set", "train.epochs=1"};
+  command.folder = folder_;
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(path("out") / "profile.json"));
+  EXPECT_NE(outcome.out.find("steps 2 to 7 of all ranks"), std::string::npos) << outcome.out;
+}
+
+}  // namespace
+}  // namespace temper::system_tests
