@@ -54,8 +54,6 @@ double temper_step(Communicator& communicator, Device& device, bool bf16) {
   Optimizer optimizer(device, layout, buckets.exchange().plan().owned_by(communicator.rank()), {},
                       std::vector<SlotSettings>(kSlots));
   std::vector<double> squares(static_cast<std::size_t>(layout.chunks()));
-  std::vector<double> shared;
-  if (!buckets.exchange().sum_squares_into(squares.data())) throw Error("start it on one node");
   for (const Optimizer::StateSlice& slice : optimizer.state())
     std::fill_n(buckets.exchange().parameters() + layout.slots()[slice.slot].begin + slice.begin, slice.size, 0.5F);
   const auto fill = [&] {
@@ -66,10 +64,11 @@ double temper_step(Communicator& communicator, Device& device, bool bf16) {
     for (std::int64_t slot = 0; slot < kSlots; ++slot) buckets.complete(slot);
     buckets.end_grain();
     buckets.finish();
-    shared = squares;
-    communicator.all_reduce(std::span(shared), Reduction::sum);
+    std::fill(squares.begin(), squares.end(), 0.0);
+    optimizer.chunk_square_sums(buckets.exchange().reduced(), squares.data());
+    communicator.all_reduce(std::span(squares), Reduction::sum);
     optimizer.step(buckets.exchange().parameters(), buckets.exchange().reduced(), buckets.exchange().working_copy(),
-                   1e-4, clipped_scale(shared));
+                   1e-4, clipped_scale(squares));
     buckets.exchange().share_parameters();
   };
   // Backward would have written the gradients.

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "comm/device_exchange.h"
 #include "comm/node_window.h"
-#include "tensor/chunk_squares.h"
 
 namespace temper {
 namespace {
@@ -80,10 +79,6 @@ class WindowExchange final : public GradientExchange {
   }
 
   const float* reduced() override { return reduced_ != nullptr ? reduced_.get() : buffer(0); }
-  bool sum_squares_into(double* sums) override {
-    squares_ = sums;
-    return true;
-  }
 
   void share_parameters() override { communicator_.barrier(); }
 
@@ -148,15 +143,11 @@ class WindowExchange final : public GradientExchange {
         arenas_.push_back(buffer_of(rank, buffer_index(rank, i)));
     inputs_.resize(arenas_.size());
     float* out = reduced_ != nullptr ? reduced_.get() : buffer(0);
-    constexpr std::int64_t kChunk = ArenaLayout::kChunk;
-    for (std::int64_t begin = slice.begin; begin < slice.end; begin += kChunk) {
-      layout_.for_each_active({begin, begin + kChunk}, [&](ElementRange part) {
-        std::transform(arenas_.begin(), arenas_.end(), inputs_.begin(),
-                       [&](const float* arena) { return arena + part.begin; });
-        kernels_.add_tree(inputs_, tree_.steps(), out + part.begin, part.size());
-      });
-      if (squares_ != nullptr) square_sum_of_chunk(kernels_, layout_, out, begin / kChunk, squares_ + begin / kChunk);
-    }
+    layout_.for_each_active(slice, [&](ElementRange part) {
+      std::transform(arenas_.begin(), arenas_.end(), inputs_.begin(),
+                     [&](const float* arena) { return arena + part.begin; });
+      kernels_.add_tree(inputs_, tree_.steps(), out + part.begin, part.size());
+    });
   }
 
   Communicator& communicator_;
@@ -171,7 +162,6 @@ class WindowExchange final : public GradientExchange {
   AlignedFloats reduced_;
   std::vector<const float*> arenas_;
   std::vector<const float*> inputs_;
-  double* squares_ = nullptr;
   std::uint64_t step_ = 0;
   int next_ = 0;
 };

@@ -60,9 +60,6 @@ class GradientExchange {
   virtual void finish() = 0;
   /// The reduced gradients: valid in this rank's slices, after finish().
   virtual const float* reduced() = 0;
-  /// From now on the sum of squares of each chunk of the own slices is written to sums [chunks of the layout], as soon
-  /// as the chunk is reduced and while it is in the cache. False where the exchange leaves that to others.
-  virtual bool sum_squares_into(double* /*sums*/) { return false; }
   /// Makes this rank's updated slices of the parameters visible everywhere. All ranks call it.
   virtual void share_parameters() = 0;
   /// Waits, with the time limit of the communicator, until what was shared is here. Work that reads parameters is

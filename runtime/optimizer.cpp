@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "tensor/chunk_squares.h"
-
 namespace temper {
 namespace {
 
@@ -48,8 +46,16 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {
                                           sums + range.begin / kChunk);
       continue;
     }
-    for (std::int64_t chunk = range.begin / kChunk; chunk < range.end / kChunk; ++chunk)
-      square_sum_of_chunk(device_.kernels(), layout_, gradients, chunk, sums + chunk);
+    // Only a device that shares the host's memory has idle elements.
+    for (std::int64_t begin = range.begin; begin < range.end; begin += kChunk) {
+      double sum = 0.0;
+      layout_.for_each_active({begin, begin + kChunk}, [&](ElementRange part) {
+        double of_part = 0.0;
+        device_.kernels().chunk_square_sums(gradients + part.begin, part.size(), 1, &of_part);
+        sum += of_part;
+      });
+      sums[begin / kChunk] = sum;
+    }
   }
 }
 

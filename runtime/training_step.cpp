@@ -38,7 +38,6 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
   device.kernels().clear(sums_.bytes(), sums_.size_bytes());
-  squares_are_summed_ = exchange.sum_squares_into(sums_.data<double>());
 
   if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && settings_.graphs && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(*cuda);
@@ -96,7 +95,7 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
-  if (!squares_are_summed_) optimizer_->chunk_square_sums(buckets_->exchange().reduced(), sums_.data<double>());
+  optimizer_->chunk_square_sums(buckets_->exchange().reduced(), sums_.data<double>());
   std::vector<double> shared = device_.download<double>(sums_);
   const auto chunks = static_cast<std::size_t>(layout_.chunks());
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {

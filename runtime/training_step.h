@@ -112,7 +112,6 @@ class TrainingStep {
   const FrozenCache* cache_ = nullptr;             ///< of their output
   std::unique_ptr<StepGraphs> graphs_;             ///< null: every micro-batch is run through the tape
   Tensor working_;                                 ///< the arena in the type of the activations, where that is not f32
-  bool squares_are_summed_ = false;                ///< by the exchange
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 
