@@ -22,9 +22,9 @@ GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, con
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
       buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ = make_gradient_exchange(communicator, device,
-                                     {layout_, leaves_, buffer_count_, options.elements, options.share_memory,
-                                      options.nccl, options.sum_order, options.working_copy});
+  exchange_ = make_gradient_exchange(
+      communicator, device,
+      {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl, options.sum_order});
   slots_in_bucket_.assign(exchange_->plan().buckets.size(), 0);
   for (const ArenaSlot& slot : layout_.slots()) {
     const auto [first, last] = buckets_of(slot, exchange_->plan());
@@ -65,9 +65,7 @@ void GradientBuckets::end_grain() {
   for (std::size_t i = 0; i < completed_.size(); ++i) {
     if (completed_[i]) continue;
     const ArenaSlot slot = layout_.slots()[i];
-    layout_.for_each_active({slot.begin, slot.begin + slot.size}, [&](ElementRange part) {
-      device_.kernels().clear(gradients + part.begin, part.size() * static_cast<std::int64_t>(sizeof(float)));
-    });
+    device_.kernels().clear(gradients + slot.begin, slot.size * static_cast<std::int64_t>(sizeof(float)));
     complete(static_cast<std::int64_t>(i));
   }
   ++next_grain_;
@@ -111,11 +109,8 @@ int GradientBuckets::count_buffers(int leaves, TreeNode grains) {
 void GradientBuckets::close_bucket(int bucket) {
   const ElementRange range = exchange_->plan().buckets[static_cast<std::size_t>(bucket)];
   for (const Merge& merge : merges_) {
-    float* target = exchange_->buffer(merge.target);
-    const float* source = exchange_->buffer(merge.source);
-    layout_.for_each_active(range, [&](ElementRange part) {
-      device_.kernels().add(target + part.begin, source + part.begin, target + part.begin, part.size());
-    });
+    float* target = exchange_->buffer(merge.target) + range.begin;
+    device_.kernels().add(target, exchange_->buffer(merge.source) + range.begin, target, range.size());
   }
   if (next_grain_ + 1 < grains_.end) return;
   const TimelineScope scope(timeline_, Timeline::Track::buckets, "publish and reduce", bucket);

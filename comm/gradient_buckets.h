@@ -15,7 +15,6 @@ struct BucketOptions {
   bool share_memory = true;          ///< inside a node, on the CPU
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
-  bool working_copy = false;     ///< the exchange offers an arena for parameters in bf16 where the node shares one
   Timeline* timeline = nullptr;  ///< where buckets that are closed are noted; may be null
 };
 

@@ -38,30 +38,18 @@ class WindowExchange final : public GradientExchange {
   WindowExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
       : communicator_(communicator),
         kernels_(kernels),
-        layout_(request.layout),
         elements_(request.layout.elements()),
-        working_floats_(request.working_copy ? elements_ / 2 : 0),
         plan_(request.layout, communicator.size(), request.bucket_elements),
         tree_(request.leaves, communicator.size()) {
     const std::size_t arena_bytes = static_cast<std::size_t>(elements_) * sizeof(float);
     header_bytes_ = header_size();
-    const std::size_t working_bytes = static_cast<std::size_t>(working_floats_) * sizeof(float);
-    const std::size_t parameter_bytes = communicator.rank() == 0 ? arena_bytes + working_bytes : 0;
+    const std::size_t parameter_bytes = communicator.rank() == 0 ? arena_bytes : 0;
     window_ = make_node_window(
         communicator, header_bytes_ + parameter_bytes + static_cast<std::size_t>(request.buffers) * arena_bytes);
-    // Nothing else is touched before it is used: each rank's pages then lie in the memory nearest to it, and those of
-    // idle elements nowhere.
-    std::memset(window_->part(communicator.rank()).data(), 0, header_bytes_);
-    if (communicator.rank() == 0) clear_gaps(parameters());
-    for (int i = 0; i < request.buffers; ++i) clear_gaps(buffer(i));
-    communicator.barrier();
   }
 
   const BucketPlan& plan() const override { return plan_; }
-  float* parameters() override { return floats(0); }
-  BFloat16* working_copy() override {
-    return working_floats_ == 0 ? nullptr : reinterpret_cast<BFloat16*>(floats(0) + elements_);
-  }
+  float* parameters() override { return floats(0, 0); }
   float* buffer(int index) override { return buffer_of(communicator_.rank(), index); }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
@@ -98,21 +86,10 @@ class WindowExchange final : public GradientExchange {
     std::byte* header = window_->part(rank).data() + plan_.buckets.size() * sizeof(std::uint64_t);
     return reinterpret_cast<int*>(header)[i];
   }
-  float* floats(int rank) { return reinterpret_cast<float*>(window_->part(rank).data() + header_bytes_); }
-  float* buffer_of(int rank, int index) {
-    return floats(rank) + (rank == 0 ? elements_ + working_floats_ : 0) + index * elements_;
+  float* floats(int rank, std::int64_t arena) {
+    return reinterpret_cast<float*>(window_->part(rank).data() + header_bytes_) + arena * elements_;
   }
-
-  /// The padding between parameters is never written again and must count as zero.
-  void clear_gaps(float* arena) const {
-    std::int64_t end = 0;
-    const auto clear_until = [&](std::int64_t begin) { std::fill(arena + end, arena + begin, 0.0F); };
-    for (const ArenaSlot& slot : layout_.slots()) {
-      clear_until(slot.begin);
-      end = slot.begin + slot.size;
-    }
-    clear_until(elements_);
-  }
+  float* buffer_of(int rank, int index) { return floats(rank, index + (rank == 0 ? 1 : 0)); }
 
   void begin_step() {
     ++step_;
@@ -137,30 +114,22 @@ class WindowExchange final : public GradientExchange {
   }
 
   void reduce(ElementRange slice) {
-    arenas_.clear();
+    inputs_.clear();
     for (int rank = 0; rank < communicator_.size(); ++rank)
       for (std::size_t i = 0; i < tree_.nodes_of(rank).size(); ++i)
-        arenas_.push_back(buffer_of(rank, buffer_index(rank, i)));
-    inputs_.resize(arenas_.size());
-    float* out = reduced_ != nullptr ? reduced_.get() : buffer(0);
-    layout_.for_each_active(slice, [&](ElementRange part) {
-      std::transform(arenas_.begin(), arenas_.end(), inputs_.begin(),
-                     [&](const float* arena) { return arena + part.begin; });
-      kernels_.add_tree(inputs_, tree_.steps(), out + part.begin, part.size());
-    });
+        inputs_.push_back(buffer_of(rank, buffer_index(rank, i)) + slice.begin);
+    float* out = (reduced_ != nullptr ? reduced_.get() : buffer(0)) + slice.begin;
+    kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
   }
 
   Communicator& communicator_;
   Kernels& kernels_;
-  ArenaLayout layout_;
   std::int64_t elements_;
-  std::int64_t working_floats_;  ///< room for the parameters in bf16
   BucketPlan plan_;
   RankTree tree_;
   std::size_t header_bytes_ = 0;
   std::unique_ptr<NodeWindow> window_;
   AlignedFloats reduced_;
-  std::vector<const float*> arenas_;
   std::vector<const float*> inputs_;
   std::uint64_t step_ = 0;
   int next_ = 0;

@@ -47,9 +47,6 @@ class GradientExchange {
   [[nodiscard]] virtual const BucketPlan& plan() const = 0;
   /// The parameters, in the arena's layout: one copy a node or one a rank.
   virtual float* parameters() = 0;
-  /// One copy a node of the parameters in bf16, in the arena's layout, if it was asked for and the node shares one;
-  /// else null. Who updates own slices of the parameters writes them there too; share_parameters() makes both visible.
-  virtual BFloat16* working_copy() { return nullptr; }
   /// This rank's gradient buffers, `buffers` of them, in the arena's layout.
   virtual float* buffer(int index) = 0;
 
@@ -82,7 +79,6 @@ struct ExchangeRequest {
   bool share_memory = true;          ///< false: messages even inside a node
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
-  bool working_copy = false;
 };
 
 /// Which nodes of the tree each rank has, and how the whole is summed from them.

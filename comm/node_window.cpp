@@ -25,6 +25,7 @@ class SoloWindow final : public NodeWindow {
   explicit SoloWindow(std::size_t bytes)
       : size_(rounded_up(bytes)), block_(static_cast<std::byte*>(std::aligned_alloc(kPage, size_)), &std::free) {
     if (block_ == nullptr) throw Error("out of memory: {} bytes for parameters and gradients", size_);
+    std::memset(block_.get(), 0, size_);
   }
   [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override { return {block_.get(), size_}; }
 
@@ -58,6 +59,9 @@ class SharedWindow final : public NodeWindow {
       const std::uintptr_t aligned = (address + kPage - 1) / kPage * kPage;
       parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - kPage);
     }
+    // Each rank touches its own part first, so that its pages lie in the memory nearest to it.
+    std::memset(part(local_rank_).data(), 0, part(local_rank_).size());
+    check(MPI_Barrier(node), "MPI_Barrier");
   }
   ~SharedWindow() override {
     // Freeing is collective, and after an error of one rank the others do not come.

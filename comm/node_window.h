@@ -17,7 +17,7 @@ class NodeWindow {
   NodeWindow& operator=(const NodeWindow&) = delete;
   virtual ~NodeWindow() = default;
 
-  /// The bytes that the rank with this local rank asked for, untouched at first, aligned to 4096. Every rank of the node
+  /// The bytes that the rank with this local rank asked for, zeroed at first, aligned to 4096. Every rank of the node
   /// may read and write all of them; who writes when is theirs to agree (std::atomic_ref works across the ranks).
   [[nodiscard]] virtual std::span<std::byte> part(int local_rank) const = 0;
   [[nodiscard]] std::span<std::byte> mine() const { return part(local_rank_); }

@@ -86,16 +86,6 @@ Dataset concatenate(std::span<const Dataset> parts) {
   return whole;
 }
 
-std::vector<bool> tokens_in_use(const Dataset& dataset) {
-  std::vector<bool> in_use;
-  for (const std::int32_t id : dataset.ids) {
-    const auto index = static_cast<std::size_t>(id);
-    if (index >= in_use.size()) in_use.resize(index + 1);
-    in_use[index] = true;
-  }
-  return in_use;
-}
-
 std::vector<std::byte> serialize(const Dataset& dataset) {
   const Header header = {kMagic,
                          static_cast<std::uint64_t>(dataset.target_width),

@@ -43,9 +43,6 @@ void require_consistent(const Dataset& dataset, const std::string& source);
 /// The rows of all parts, in order. Throws Error where parts have labels of different kinds.
 Dataset concatenate(std::span<const Dataset> parts);
 
-/// Whether each token id, up to the highest that occurs, is in any row.
-std::vector<bool> tokens_in_use(const Dataset& dataset);
-
 /// As bytes for another rank of the same program, and back. Throws Error if the bytes are no whole dataset.
 std::vector<std::byte> serialize(const Dataset& dataset);
 Dataset deserialize_dataset(std::span<const std::byte> bytes);

@@ -115,11 +115,6 @@ Variable Encoder::forward_above(Tape& tape, const PackedInput& input, std::int64
   return head_->forward(tape, last, input.names_of(selection));
 }
 
-std::string Encoder::token_table() const {
-  // A masked-language-model head multiplies with the whole table.
-  return task_ == Task::masked_lm ? std::string() : architecture_.prefix + architecture_.word_embeddings + ".weight";
-}
-
 std::string Encoder::architecture() const {
   switch (task_) {
     case Task::token_classification:

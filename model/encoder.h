@@ -44,7 +44,6 @@ class Encoder final : public Model {
 
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    std::vector<Variable>* hidden_states) override;
-  [[nodiscard]] std::string token_table() const override;
   [[nodiscard]] std::int64_t stages() const override { return 1 + static_cast<std::int64_t>(layers_.size()); }
   [[nodiscard]] std::int64_t width() const override { return width_; }
   Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,

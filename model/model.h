@@ -33,9 +33,6 @@ class Model {
   virtual Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                            std::vector<Variable>* hidden_states = nullptr) = 0;
 
-  /// The name of the table that the ids of tokens pick rows of, if that is all it is used for; else empty.
-  [[nodiscard]] virtual std::string token_table() const = 0;
-
   // ---- in two parts: what is frozen at the bottom, and the rest ----------------------------------------------------
   /// A model is a pile of stages: the embeddings, then each layer; the head stands on the last.
   [[nodiscard]] virtual std::int64_t stages() const = 0;

@@ -108,7 +108,7 @@ void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingS
   };
   for (const Optimizer::StateSlice& slice : step.optimizer().state()) {
     const std::string& name = model.parameters().all()[step.parameter_of_slot()[slice.slot]].name;
-    if (slice.idle || !has(kFirstMoments + name)) continue;
+    if (!has(kFirstMoments + name)) continue;
     std::vector<float> values(static_cast<std::size_t>(slice.size));
     const auto fill = [&](const char* kind, float* moments) {
       checkpoint.read(kind + name, slice.begin, values);

@@ -40,11 +40,7 @@ class Optimizer {
   void chunk_square_sums(const float* gradients, double* sums) const;
   /// Updates the own slices of the arena. gradient_scale: 1 / count, times the clipping factor. `working` (may be null)
   /// is an arena of bf16 that receives the updated parameters too.
-  /// Idle elements of the layout (tensor/arena.h) are left for settle().
   void step(float* parameters, const float* gradients, BFloat16* working, double learning_rate, double gradient_scale);
-  /// Weight decay is all that ever happens to idle elements, since their moments stay zero. This makes up for the steps
-  /// since the last call, factor by factor, so that the bits are those of elements that took part in each step.
-  void settle(float* parameters);
 
   /// Elements [begin, begin + size) of parameter `slot`, and their moments on the device.
   struct StateSlice {
@@ -53,7 +49,6 @@ class Optimizer {
     std::int64_t size;
     float* first;
     float* second;  ///< null for SGD
-    bool idle;      ///< then the moments are zero and not to be written
   };
   /// The own state, to be saved or filled.
   [[nodiscard]] std::vector<StateSlice> state();
@@ -66,8 +61,7 @@ class Optimizer {
     std::size_t slot;
     std::int64_t begin;  ///< in the arena
     std::int64_t size;
-    std::int64_t state;  ///< where its moments begin; meaningless where it is idle
-    bool idle;
+    std::int64_t state;  ///< where its moments begin
   };
 
   Device& device_;
@@ -78,9 +72,6 @@ class Optimizer {
   std::vector<Segment> segments_;
   Tensor first_;
   Tensor second_;
-  Tensor idle_moments_;  ///< zero, as many as the largest idle segment has elements
-  /// What idle elements have yet to be multiplied by, in order; of each slot.
-  std::vector<std::vector<float>> pending_decay_;
 };
 
 }  // namespace temper

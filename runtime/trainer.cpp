@@ -309,7 +309,6 @@ void Trainer::train_phase() {
   settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
-  settings.tokens_in_use = tokens_in_use(data_->train);
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
   // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
@@ -454,7 +453,6 @@ bool Trainer::evaluation_due() const {
 }
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
-  if (step_) step_->settle();
   const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "evaluation");
   EvaluationSettings settings;
   settings.loss = loss_;
@@ -516,7 +514,6 @@ void Trainer::save() {
       if (changed == name) updates = step_->optimizer().slots()[slot].updates;
   }
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
-  step_->settle();
   save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,

@@ -22,15 +22,8 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
     slots.push_back(
         {settings_.rate_factors[i], parameters[i].decays(), settings_.updates.empty() ? 0 : settings_.updates[i]});
   }
-  layout_ = make_layout(sizes);
-  for (const ArenaSlot& slot : layout_.slots()) {
-    std::vector<ElementRange>& active = active_.emplace_back();
-    layout_.for_each_active({slot.begin, slot.begin + slot.size}, [&](ElementRange part) {
-      if (part.size() < slot.size) active.push_back({part.begin - slot.begin, part.end - slot.begin});
-    });
-  }
-  settings_.buckets.working_copy = settings_.activations != DType::f32;
   if (!settings_.frozen_dropout) stages_below_ = model.frozen_stages();
+  layout_ = ArenaLayout(sizes);
   buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
@@ -42,24 +35,18 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && settings_.graphs && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(*cuda);
 
-  if (BFloat16* shared = exchange.working_copy(); shared != nullptr) {
-    working_ = Tensor::view(shared, {layout_.elements()}, DType::bf16);
-  } else if (settings_.activations != DType::f32) {
-    working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
-  }
   // Each rank brings the slices that it owns, then all parameters view the arena.
   float* arena = exchange.parameters();
   for (const Optimizer::StateSlice& slice : optimizer_->state()) {
     const float* values = parameters[parameter_of_slot_[slice.slot]].variable.value().data<float>() + slice.begin;
-    const std::int64_t begin = layout_.slots()[slice.slot].begin + slice.begin;
-    const ConstMatrix from{values, 1, slice.size, slice.size};
-    device.kernels().copy(from, Matrix{arena + begin, 1, slice.size, slice.size}, /*accumulate=*/false);
-    if (exchange.working_copy() != nullptr)
-      device.kernels().copy(from, MatrixOf<BFloat16>{exchange.working_copy() + begin, 1, slice.size, slice.size},
-                            /*accumulate=*/false);
+    float* place = arena + layout_.slots()[slice.slot].begin + slice.begin;
+    device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
+                          /*accumulate=*/false);
   }
+  if (settings_.activations != DType::f32)
+    working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
   exchange.share_parameters();
-  if (exchange.working_copy() == nullptr) round_parameters();
+  round_parameters();
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     const std::int64_t begin = layout_.slots()[slot].begin;
@@ -142,8 +129,8 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
     buckets_->exchange().share_parameters();
   }
-  // The optimizer has rounded the own slices; on one rank, or where ranks share the copy, that is all.
-  if (communicator_.size() > 1 && buckets_->exchange().working_copy() == nullptr) round_parameters();
+  // The optimizer has rounded the own slices; on one rank, that is all.
+  if (communicator_.size() > 1) round_parameters();
   return outcome;
 }
 
@@ -160,7 +147,7 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     parameter.variable.bind_gradient(Tensor::view(gradients + layout_.slots()[slot].begin, parameter.shape),
-                                     static_cast<std::int64_t>(slot), active_[slot]);
+                                     static_cast<std::int64_t>(slot));
   }
   std::size_t last = micro_batches.size();
   while (last > 0 && micro_batches[last - 1].sequences() == 0) --last;
@@ -245,40 +232,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
   tape.backward(complete);
 }
 
-ArenaLayout TrainingStep::make_layout(std::span<const std::int64_t> sizes) const {
-  ArenaLayout dense(sizes);
-  // SGD's momentum takes weight decay up, so no row is ever left alone; on GPUs the table is summed as a whole.
-  const bool leaves_alone = settings_.optimizer.kind == OptimizerKind::adamw || settings_.optimizer.weight_decay == 0.0;
-  const std::string table = model_.token_table();
-  if (settings_.tokens_in_use.empty() || table.empty() || !leaves_alone || !device_.shares_host_memory()) return dense;
-  const auto& parameters = model_.parameters().all();
-  std::vector<ElementRange> idle;
-  for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
-    const Parameter& parameter = parameters[parameter_of_slot_[slot]];
-    if (parameter.name != table) continue;
-    const std::int64_t width = parameter.shape[1];
-    for (std::int64_t row = 0; row < parameter.shape[0]; ++row) {
-      const auto id = static_cast<std::size_t>(row);
-      if (id < settings_.tokens_in_use.size() && settings_.tokens_in_use[id]) continue;
-      const std::int64_t begin = dense.slots()[slot].begin + row * width;
-      if (!idle.empty() && idle.back().end == begin) {
-        idle.back().end = begin + width;
-      } else {
-        idle.push_back({begin, begin + width});
-      }
-    }
-  }
-  return {sizes, std::move(idle)};
-}
-
-void TrainingStep::settle() {
-  if (!layout_.has_idle()) return;
-  optimizer_->settle(buckets_->exchange().parameters());
-  buckets_->exchange().share_parameters();
-}
-
 void TrainingStep::release_values() {
-  settle();
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);

@@ -31,9 +31,6 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
-  /// Whether each token id occurs in the training rows. The others' rows of the token table are left alone, but for
-  /// weight decay, which settle() brings up to date. Empty: all may occur.
-  std::vector<bool> tokens_in_use;
   bool frozen_dropout = false;   ///< also below the lowest stage that is trained
   Timeline* timeline = nullptr;  ///< where parts of a step are noted; may be null
   bool graphs = false;           ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
@@ -64,8 +61,6 @@ class TrainingStep {
   /// Throws Error on all ranks if the loss or the gradient is not finite.
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
 
-  /// Collective. Brings the parameters up to date that training does not read, for those who do: evaluation, saving.
-  void settle();
   /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
   void read_hidden_from(const FrozenCache* cache) { cache_ = cache; }
 
@@ -92,8 +87,6 @@ class TrainingStep {
   Variable logits_of(Tape& tape, const DeviceBatch& batch);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
-  /// The layout of the arena for parameters of these sizes, in the order of the slots.
-  [[nodiscard]] ArenaLayout make_layout(std::span<const std::int64_t> sizes) const;
   /// Brings the working copies up to date with the arena.
   void round_parameters();
   [[nodiscard]] BFloat16* working_arena() const;
@@ -107,7 +100,6 @@ class TrainingStep {
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
-  std::vector<std::vector<ElementRange>> active_;  ///< of each slot, from its begin; none: all of it
   std::int64_t stages_below_ = 0;                  ///< that run without a tape and without dropout
   const FrozenCache* cache_ = nullptr;             ///< of their output
   std::unique_ptr<StepGraphs> graphs_;             ///< null: every micro-batch is run through the tape

@@ -1,6 +1,6 @@
 #include "tensor/arena.h"
 
-#include <utility>
+#include <algorithm>
 
 namespace temper {
 
@@ -20,10 +20,6 @@ ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes) {
     end += rounded_up(size, kCacheLine);
   }
   elements_ = rounded_up(end, kChunk);
-}
-
-ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes, std::vector<ElementRange> idle) : ArenaLayout(sizes) {
-  idle_ = std::move(idle);
 }
 
 std::size_t ArenaLayout::first_slot_after(std::int64_t element) const {

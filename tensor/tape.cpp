@@ -11,9 +11,8 @@ Variable::Variable(Tensor value, bool requires_gradient) : state_(std::make_shar
   state_->requires_gradient = requires_gradient;
 }
 
-void Variable::bind_gradient(Tensor gradient, std::int64_t leaf, std::span<const ElementRange> active) const {
+void Variable::bind_gradient(Tensor gradient, std::int64_t leaf) const {
   state_->gradient = std::move(gradient);
-  state_->active = active;
   state_->written = false;
   state_->leaf = leaf;
 }
@@ -47,12 +46,7 @@ GradientTarget Tape::gradient_of(const Variable& variable) {
 
 Tensor Tape::cleared_gradient_of(const Variable& variable) {
   GradientTarget target = gradient_of(variable);
-  if (target.accumulate) return std::move(target.tensor);
-  const std::span<const ElementRange> active = variable.state_->active;
-  if (active.empty()) kernels().clear(target.tensor.bytes(), target.tensor.size_bytes());
-  const auto element = static_cast<std::int64_t>(size_of(target.tensor.type()));
-  for (const ElementRange range : active)
-    kernels().clear(static_cast<std::byte*>(target.tensor.bytes()) + range.begin * element, range.size() * element);
+  if (!target.accumulate) kernels().clear(target.tensor.bytes(), target.tensor.size_bytes());
   return std::move(target.tensor);
 }
 

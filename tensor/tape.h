@@ -11,7 +11,6 @@
 #include <span>
 #include <vector>
 
-#include "tensor/arena.h"
 #include "tensor/device.h"
 #include "tensor/tensor.h"
 
@@ -45,9 +44,7 @@ class Variable {
   void set_working(Tensor working) const { state_->working = std::move(working); }
   void set_requires_gradient(bool requires_gradient) const { state_->requires_gradient = requires_gradient; }
   /// The buffer counts as unwritten. `leaf` is the number that Tape::backward reports when the gradient is complete.
-  /// `active`: the ranges of its elements that are ever written or read; none: all are. It must live as long as the
-  /// binding.
-  void bind_gradient(Tensor gradient, std::int64_t leaf, std::span<const ElementRange> active = {}) const;
+  void bind_gradient(Tensor gradient, std::int64_t leaf) const;
 
   /// Identity: two variables are the same if they share their state.
   friend bool operator==(const Variable& a, const Variable& b) { return a.state_ == b.state_; }
@@ -58,7 +55,6 @@ class Variable {
     Tensor value;
     Tensor working;
     Tensor gradient;
-    std::span<const ElementRange> active;
     bool requires_gradient = false;
     bool written = false;
     std::int64_t leaf = -1;

@@ -180,6 +180,7 @@ TEST_F(CommunicatorTest, RanksOfANodeSeeEachOthersWindow) {
   const auto number_of = [&](int local) {
     return std::atomic_ref(*reinterpret_cast<std::int32_t*>(window->part(local).data()));
   };
+  EXPECT_EQ(number_of(topology.local_rank).load(), 0);
   number_of(topology.local_rank).store(topology.local_rank + 1, std::memory_order_release);
   for (int local = 0; local < topology.local_size; ++local)
     world_.wait_until([&] { return number_of(local).load(std::memory_order_acquire) == local + 1; }, "a window");

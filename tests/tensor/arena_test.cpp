@@ -26,26 +26,5 @@ TEST(ArenaLayout, FindsTheSlotBehindAnElement) {
   EXPECT_EQ(layout.first_slot_after(65), 3U);
 }
 
-TEST(ArenaLayout, PartsOfARangeAreIdleOrNot) {
-  const ArenaLayout layout(std::vector<std::int64_t>{1000}, {{10, 20}, {30, 40}, {50, 60}});
-  using Part = std::pair<ElementRange, bool>;
-  const auto parts_of = [&](ElementRange range) {
-    std::vector<Part> parts;
-    layout.for_each_part(range, [&](ElementRange part, bool idle) { parts.emplace_back(part, idle); });
-    return parts;
-  };
-  EXPECT_EQ(parts_of({0, 10}), (std::vector<Part>{{{0, 10}, false}}));
-  EXPECT_EQ(parts_of({0, 35}),
-            (std::vector<Part>{{{0, 10}, false}, {{10, 20}, true}, {{20, 30}, false}, {{30, 35}, true}}));
-  EXPECT_EQ(parts_of({12, 15}), (std::vector<Part>{{{12, 15}, true}}));
-  EXPECT_EQ(parts_of({40, 50}), (std::vector<Part>{{{40, 50}, false}}));
-  EXPECT_EQ(parts_of({55, 70}), (std::vector<Part>{{{55, 60}, true}, {{60, 70}, false}}));
-  EXPECT_EQ(parts_of({20, 20}), (std::vector<Part>{}));
-  std::vector<ElementRange> active;
-  layout.for_each_active({0, 45}, [&](ElementRange part) { active.push_back(part); });
-  EXPECT_EQ(active, (std::vector<ElementRange>{{0, 10}, {20, 30}, {40, 45}}));
-  EXPECT_TRUE(layout.has_idle());
-}
-
 }  // namespace
 }  // namespace temper
