@@ -21,9 +21,9 @@ GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, con
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
       buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ = make_gradient_exchange(
-      communicator, device,
-      {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl, options.sum_order});
+  exchange_ = make_gradient_exchange(communicator, device,
+                                     {layout_, leaves_, buffer_count_, options.elements, options.share_memory,
+                                      options.nccl, options.sum_order, options.working});
   slots_in_bucket_.assign(exchange_->plan().buckets.size(), 0);
   for (const ArenaSlot& slot : layout_.slots()) {
     const auto [first, last] = buckets_of(slot, exchange_->plan());

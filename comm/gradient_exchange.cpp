@@ -16,23 +16,27 @@ namespace {
 struct Free {
   void operator()(void* block) const { std::free(block); }
 };
-using AlignedFloats = std::unique_ptr<float, Free>;
+template <typename T>
+using AlignedArray = std::unique_ptr<T, Free>;
+using AlignedFloats = AlignedArray<float>;
 
-AlignedFloats allocate(std::int64_t elements) {
+template <typename T = float>
+AlignedArray<T> allocate(std::int64_t elements) {
   constexpr std::size_t kPage = 4096;
-  const std::size_t bytes = (static_cast<std::size_t>(elements) * sizeof(float) + kPage - 1) / kPage * kPage;
+  const std::size_t bytes = (static_cast<std::size_t>(elements) * sizeof(T) + kPage - 1) / kPage * kPage;
   const std::size_t rounded = std::max(bytes, kPage);
-  AlignedFloats block(static_cast<float*>(std::aligned_alloc(kPage, rounded)));
+  AlignedArray<T> block(static_cast<T*>(std::aligned_alloc(kPage, rounded)));
   if (block == nullptr) throw Error("out of memory: {} bytes for parameters or gradients", bytes);
   // The padding between parameters is never written again and must count as zero.
-  std::memset(block.get(), 0, rounded);
+  std::memset(static_cast<void*>(block.get()), 0, rounded);
   return block;
 }
 
 // ---- ranks of one node ---------------------------------------------------------------------------------------------
 
 /// Each rank's part of the window: a header of one counter a bucket, then the gradient buffers; rank 0's part also has
-/// the parameters, first. A counter holds the number of the step whose sums the rank has published in that bucket.
+/// the parameters, first, and behind everything the parameters in bf16. A counter holds the number of the step whose
+/// sums the rank has published in that bucket.
 class WindowExchange final : public GradientExchange {
  public:
   WindowExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
@@ -40,16 +44,25 @@ class WindowExchange final : public GradientExchange {
         kernels_(kernels),
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
-        tree_(request.leaves, communicator.size()) {
-    const std::size_t arena_bytes = static_cast<std::size_t>(elements_) * sizeof(float);
+        tree_(request.leaves, communicator.size()),
+        has_working_(request.working) {
+    const auto elements = static_cast<std::size_t>(elements_);
     header_bytes_ = header_size();
-    const std::size_t parameter_bytes = communicator.rank() == 0 ? arena_bytes : 0;
-    window_ = make_node_window(
-        communicator, header_bytes_ + parameter_bytes + static_cast<std::size_t>(request.buffers) * arena_bytes);
+    std::size_t bytes = header_bytes_ + static_cast<std::size_t>(request.buffers) * elements * sizeof(float);
+    // The parameters lie before rank 0's buffers, the working copies behind them.
+    if (communicator.rank() == 0) bytes += elements * (sizeof(float) + (has_working_ ? sizeof(BFloat16) : 0));
+    window_ = make_node_window(communicator, bytes);
   }
 
   const BucketPlan& plan() const override { return plan_; }
   float* parameters() override { return floats(0, 0); }
+  BFloat16* working() override {
+    if (!has_working_) return nullptr;
+    // Parts are rounded up to whole pages, of which an arena has a whole number too: this one ends the part.
+    const std::span<std::byte> part = window_->part(0);
+    return reinterpret_cast<BFloat16*>(part.data() + part.size() -
+                                       static_cast<std::size_t>(elements_) * sizeof(BFloat16));
+  }
   float* buffer(int index) override { return buffer_of(communicator_.rank(), index); }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
@@ -127,6 +140,7 @@ class WindowExchange final : public GradientExchange {
   std::int64_t elements_;
   BucketPlan plan_;
   RankTree tree_;
+  bool has_working_;
   std::size_t header_bytes_ = 0;
   std::unique_ptr<NodeWindow> window_;
   AlignedFloats reduced_;
@@ -149,10 +163,12 @@ class MessageExchange final : public GradientExchange {
         parameters_(allocate(elements_)),
         reduced_(allocate(elements_)) {
     for (int i = 0; i < request.buffers; ++i) buffers_.push_back(allocate(elements_));
+    if (request.working) working_ = allocate<BFloat16>(elements_);
   }
 
   const BucketPlan& plan() const override { return plan_; }
   float* parameters() override { return parameters_.get(); }
+  BFloat16* working() override { return working_.get(); }
   float* buffer(int index) override { return buffers_[static_cast<std::size_t>(index)].get(); }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
@@ -214,9 +230,18 @@ class MessageExchange final : public GradientExchange {
       }
     }
     communicator_.exchange(std::move(outgoing), std::move(incoming));
+    if (working_ == nullptr) return;
+    for (const auto& slices : plan_.slices)
+      for (int rank = 0; rank < communicator_.size(); ++rank)
+        if (rank != me) round(slices[static_cast<std::size_t>(rank)]);
   }
 
  private:
+  void round(ElementRange range) {
+    std::transform(parameters_.get() + range.begin, parameters_.get() + range.end, working_.get() + range.begin,
+                   to_bfloat16);
+  }
+
   struct Transfer {
     ElementRange slice;
     std::vector<float> staging;
@@ -235,6 +260,7 @@ class MessageExchange final : public GradientExchange {
   BucketPlan plan_;
   RankTree tree_;
   AlignedFloats parameters_;
+  AlignedArray<BFloat16> working_;
   AlignedFloats reduced_;
   std::vector<AlignedFloats> buffers_;
   std::vector<Transfer> transfers_;

@@ -18,6 +18,7 @@
 #include "comm/communicator.h"
 #include "comm/fixed_tree.h"
 #include "tensor/arena.h"
+#include "tensor/bfloat16.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -47,6 +48,10 @@ class GradientExchange {
   [[nodiscard]] virtual const BucketPlan& plan() const = 0;
   /// The parameters, in the arena's layout: one copy a node or one a rank.
   virtual float* parameters() = 0;
+  /// The parameters rounded to bf16, in the arena's layout and beside them: one copy a node or one a rank. Whoever
+  /// updates a slice rounds it as well; share_parameters() makes both visible. Null where none was asked for, and on
+  /// GPUs.
+  virtual BFloat16* working() { return nullptr; }
   /// This rank's gradient buffers, `buffers` of them, in the arena's layout.
   virtual float* buffer(int index) = 0;
 
@@ -79,6 +84,7 @@ struct ExchangeRequest {
   bool share_memory = true;          ///< false: messages even inside a node
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
+  bool working = false;  ///< on the CPU: an arena of bf16 beside the parameters
 };
 
 /// Which nodes of the tree each rank has, and how the whole is summed from them.

@@ -23,6 +23,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
         {settings_.rate_factors[i], parameters[i].decays(), settings_.updates.empty() ? 0 : settings_.updates[i]});
   }
   layout_ = ArenaLayout(sizes);
+  settings_.buckets.working = settings_.activations == DType::bf16;
   buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
@@ -42,10 +43,14 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
     device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
                           /*accumulate=*/false);
   }
-  if (settings_.activations != DType::f32)
+  if (BFloat16* shared = exchange.working(); shared != nullptr) {
+    working_ = Tensor::view(shared, {layout_.elements()}, DType::bf16);
+    for (const ElementRange range : owned) round_parameters(range);
+  } else if (settings_.activations != DType::f32) {
     working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
+  }
   exchange.share_parameters();
-  round_parameters();
+  if (exchange.working() == nullptr) round_parameters({0, layout_.elements()});
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     const std::int64_t begin = layout_.slots()[slot].begin;
@@ -118,15 +123,16 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
                      scale);
   }
   buckets_->exchange().share_parameters();
-  // The optimizer has rounded the own slices; on one rank, that is all.
-  if (communicator_.size() > 1) round_parameters();
+  // The optimizer has rounded the own slices; on one rank, or where the exchange shares what is rounded, that is all.
+  if (communicator_.size() > 1 && buckets_->exchange().working() == nullptr) round_parameters({0, layout_.elements()});
   return outcome;
 }
 
-void TrainingStep::round_parameters() {
+void TrainingStep::round_parameters(ElementRange range) {
   if (!working_.defined()) return;
-  const std::int64_t elements = layout_.elements();
-  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters(), 1, elements, elements}, working_.as_row(),
+  const std::int64_t size = range.size();
+  const Rows rounded(working_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
+  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, rounded,
                          /*accumulate=*/false);
 }
 

@@ -81,8 +81,8 @@ class TrainingStep {
                        const std::function<void(std::int64_t slot)>& complete);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
-  /// Brings the working copies up to date with the arena.
-  void round_parameters();
+  /// Brings this part of the working copies up to date with the arena.
+  void round_parameters(ElementRange range);
   [[nodiscard]] BFloat16* working_arena() const;
 
   Model& model_;

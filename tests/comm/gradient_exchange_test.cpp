@@ -165,6 +165,54 @@ Make staged_with(bool share_memory) {
   };
 }
 
+/// As an optimizer does it: each rank writes its own slices of both arenas.
+void expect_working_copies_follow_parameters(const Make& make) {
+  Communicator& world = world_communicator();
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{5 * ArenaLayout::kChunk + 5});
+  request.leaves = world.size();
+  request.bucket_elements = 2 * ArenaLayout::kChunk;
+  request.working = true;
+  request.buffers = 2;
+  const auto exchange = make(world, *device, request);
+  ASSERT_NE(exchange->working(), nullptr);
+  const auto value_of = [](std::int64_t element, int step) {
+    return static_cast<float>(element * 31 + step) * 0.37F - 5e4F;
+  };
+  for (int step = 0; step < 3; ++step) {
+    for (const ElementRange range : exchange->plan().owned_by(world.rank()))
+      for (std::int64_t i = range.begin; i < range.end; ++i) {
+        exchange->parameters()[i] = value_of(i, step);
+        exchange->working()[i] = to_bfloat16(value_of(i, step));
+      }
+    // A gradient beside them must not reach into either arena.
+    for (int i = 0; i < request.buffers; ++i) std::fill_n(exchange->buffer(i), request.layout.elements(), -1.0F);
+    exchange->share_parameters();
+    for (std::int64_t i = 0; i < request.layout.elements(); ++i) {
+      ASSERT_EQ(exchange->parameters()[i], value_of(i, step)) << i;
+      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(value_of(i, step)).bits) << i;
+    }
+    world.barrier();
+  }
+}
+
+TEST(WindowExchange, WorkingCopiesFollowTheParameters) { expect_working_copies_follow_parameters(make_with(true)); }
+TEST(MessageExchange, WorkingCopiesFollowTheParameters) { expect_working_copies_follow_parameters(make_with(false)); }
+
+TEST(GradientExchange, HasNoWorkingCopiesUnlessAsked) {
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{7});
+  for (const bool share_memory : {true, false}) {
+    EXPECT_EQ(make_with(share_memory)(world_communicator(), *device, request)->working(), nullptr);
+    request.working = true;
+    EXPECT_EQ(staged_with(share_memory)(world_communicator(), *device, request)->working(), nullptr)
+        << "a device rounds its own";
+    request.working = false;
+  }
+}
+
 TEST(WindowExchange, SumsAndShares) { expect_sums_and_sharing(make_with(true)); }
 TEST(MessageExchange, SumsAndShares) { expect_sums_and_sharing(make_with(false)); }
 TEST(StagedExchange, SumsAndSharesThroughAWindow) { expect_sums_and_sharing(staged_with(true)); }
