@@ -168,7 +168,7 @@ class StagedExchange final : public GradientExchange {
       : rank_(communicator.rank()),
         device_(device),
         host_device_(make_cpu_device()),
-        host_(make_gradient_exchange(communicator, *host_device_, without_working(request))),
+        host_(make_gradient_exchange(communicator, *host_device_, for_host(request))),
         parameters_(make_arena(device, request.layout)),
         buffers_(make_arenas(device, request.layout, request.buffers)) {}
 
@@ -195,9 +195,10 @@ class StagedExchange final : public GradientExchange {
   }
 
  private:
-  /// The device rounds its own parameters.
-  static ExchangeRequest without_working(ExchangeRequest request) {
+  /// The device rounds its own parameters, and carries whole buckets.
+  static ExchangeRequest for_host(ExchangeRequest request) {
     request.working = false;
+    request.table.reset();
     return request;
   }
   static std::size_t bytes_of(ElementRange range) { return static_cast<std::size_t>(range.size()) * sizeof(float); }

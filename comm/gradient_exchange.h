@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "comm/fixed_tree.h"
+#include "comm/sparse_table.h"
 #include "tensor/arena.h"
 #include "tensor/bfloat16.h"
 #include "tensor/device.h"
@@ -55,6 +57,15 @@ class GradientExchange {
   /// This rank's gradient buffers, `buffers` of them, in the arena's layout.
   virtual float* buffer(int index) = 0;
 
+  /// The table of which only live rows are exchanged, and which is zero in all other rows of the buffers when they are
+  /// published; null: every row of every parameter is exchanged (on GPUs, always).
+  [[nodiscard]] virtual const TablePlace* table() const { return nullptr; }
+  /// Before the first publish(), where there is a table: the rows that this rank's buffers may hold something in.
+  virtual void begin_step(const RowSet& /*rows*/) {}
+  /// After finish(), where there is a table: the rows that some rank's buffers held something in. reduced() is zero in
+  /// the others, provided that its memory was where it is a buffer's.
+  [[nodiscard]] virtual const RowSet& live_rows() const;
+
   /// The sums of this rank's nodes of the tree are final within the bucket; buffers[i] holds nodes[i]'s. The buffers
   /// stay untouched until finish(). Reduction of complete buckets goes on inside this call.
   virtual void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) = 0;
@@ -62,8 +73,11 @@ class GradientExchange {
   virtual void finish() = 0;
   /// The reduced gradients: valid in this rank's slices, after finish().
   virtual const float* reduced() = 0;
-  /// Makes this rank's updated slices of the parameters visible everywhere. All ranks call it.
+  /// Makes this rank's updated slices of the parameters visible everywhere, but for rows of the table that training
+  /// does not read. All ranks call it.
   virtual void share_parameters() = 0;
+  /// The same with every row.
+  virtual void share_all_parameters() { share_parameters(); }
   /// Waits, with the time limit of the communicator, until what was shared is here. Work that reads parameters is
   /// ordered behind it anyway; but a device's queue has an end, and who fills it behind a lost rank hangs without a
   /// limit.
@@ -85,6 +99,7 @@ struct ExchangeRequest {
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
   bool working = false;  ///< on the CPU: an arena of bf16 beside the parameters
+  std::optional<SparseTable> table;
 };
 
 /// Which nodes of the tree each rank has, and how the whole is summed from them.

@@ -46,6 +46,7 @@ class Encoder final : public Model {
                    std::vector<Variable>* hidden_states) override;
   [[nodiscard]] std::string architecture() const override;
   [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
+  [[nodiscard]] Variable token_table() const override { return task_ == Task::masked_lm ? Variable() : words_; }
 
  private:
   std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);

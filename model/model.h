@@ -38,6 +38,10 @@ class Model {
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".
   [[nodiscard]] virtual std::string prefix() const = 0;
 
+  /// The parameter of which forward reads only the rows that are ids of tokens, [vocabulary, width]; undefined where
+  /// there is none, or where something else reads all of it (a tied language-model head).
+  [[nodiscard]] virtual Variable token_table() const { return {}; }
+
   [[nodiscard]] ParameterList& parameters() { return parameters_; }
   [[nodiscard]] const ParameterList& parameters() const { return parameters_; }
 

@@ -58,6 +58,13 @@ std::vector<std::pair<std::string, double>> finite_values(const Metrics& metrics
   return values;
 }
 
+/// The rows of a table of so many that the ids of its tokens name.
+RowSet rows_read_by(const Dataset& data, std::int64_t rows) {
+  RowSet set(rows);
+  for (const std::int32_t id : data.ids) set.insert(id);
+  return set;
+}
+
 class Trainer {
  public:
   Trainer(const Configuration& configuration, Device& device, Communicator& communicator, const TrainOptions& options)
@@ -344,6 +351,8 @@ void Trainer::train_phase() {
       settings.updates[i] = known->second;
     }
   }
+  if (const Variable table = model_->model->token_table(); table.defined())
+    settings.token_rows = rows_read_by(data_->train, table.value().rows());
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_, device_);
   resumed_.reset();
@@ -459,6 +468,7 @@ bool Trainer::evaluation_due() const {
 }
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
+  if (step_) step_->settle();
   EvaluationSettings settings;
   settings.loss = loss_;
   settings.loss.label_smoothing = 0.0F;
@@ -507,6 +517,7 @@ void Trainer::evaluate_and_judge() {
 
 void Trainer::save() {
   if (saved_this_step_) return;
+  step_->settle();
   const auto slots = step_->parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
     const std::string& name = model_->model->parameters().all()[slots[slot]].name;

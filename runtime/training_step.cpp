@@ -24,10 +24,14 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   }
   layout_ = ArenaLayout(sizes);
   settings_.buckets.working = settings_.activations == DType::bf16;
+  settings_.buckets.table = sparse_table();
   buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
-  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots));
+  table_ = exchange.table();
+  if (table_ != nullptr) table_slot_ = settings_.buckets.table->slot;
+  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots),
+                                           table_ != nullptr ? settings_.buckets.table : std::optional<SparseTable>());
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
   device.kernels().clear(sums_.bytes(), sums_.size_bytes());
@@ -49,7 +53,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   } else if (settings_.activations != DType::f32) {
     working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
   }
-  exchange.share_parameters();
+  exchange.share_all_parameters();
   if (exchange.working() == nullptr) round_parameters({0, layout_.elements()});
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
@@ -73,7 +77,11 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
   device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
-  buckets_->begin_step();
+  if (table_ != nullptr) {
+    buckets_->begin_step(rows_of(batch));
+  } else {
+    buckets_->begin_step();
+  }
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
     const Tensor sum = sums_.part(loss_bytes + static_cast<std::int64_t>(g) * kPairBytes, {2}, DType::f64);
     tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
@@ -83,7 +91,12 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
-  optimizer_->chunk_square_sums(buckets_->exchange().reduced(), sums_.data<double>());
+  const float* reduced = buckets_->exchange().reduced();
+  if (table_ != nullptr) {
+    optimizer_->chunk_square_sums(reduced, sums_.data<double>(), *table_, buckets_->exchange().live_rows());
+  } else {
+    optimizer_->chunk_square_sums(reduced, sums_.data<double>());
+  }
   std::vector<double> shared = device_.download<double>(sums_);
   const auto chunks = static_cast<std::size_t>(layout_.chunks());
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
@@ -119,13 +132,40 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
-    optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), working_arena(), learning_rate,
-                     scale);
+    optimizer_->step(buckets_->exchange().parameters(), reduced, working_arena(), learning_rate, scale);
   }
   buckets_->exchange().share_parameters();
   // The optimizer has rounded the own slices; on one rank, or where the exchange shares what is rounded, that is all.
   if (communicator_.size() > 1 && buckets_->exchange().working() == nullptr) round_parameters({0, layout_.elements()});
   return outcome;
+}
+
+std::optional<SparseTable> TrainingStep::sparse_table() const {
+  const Variable table = model_.token_table();
+  if (!settings_.token_rows || !table.defined()) return {};
+  const auto& parameters = model_.parameters().all();
+  for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
+    if (parameters[parameter_of_slot_[slot]].variable != table) continue;
+    const RowSet trained =
+        may_wait(settings_.optimizer) ? *settings_.token_rows : RowSet::all(settings_.token_rows->rows());
+    return SparseTable{static_cast<std::int64_t>(slot), table.value().columns(), trained};
+  }
+  return {};
+}
+
+RowSet TrainingStep::rows_of(const Step& batch) const {
+  RowSet rows(table_->rows());
+  for (const std::vector<Batch>& grain : batch.grains)
+    for (const Batch& micro_batch : grain)
+      for (const std::int32_t id : micro_batch.ids) rows.insert(id);
+  return rows;
+}
+
+void TrainingStep::settle() {
+  if (!optimizer_->is_behind()) return;
+  // Nobody reads parameters while a step is not under way.
+  optimizer_->settle(buckets_->exchange().parameters(), working_arena());
+  buckets_->exchange().share_all_parameters();
 }
 
 void TrainingStep::round_parameters(ElementRange range) {
@@ -143,6 +183,8 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     parameter.variable.bind_gradient(Tensor::view(gradients + layout_.slots()[slot].begin, parameter.shape),
                                      static_cast<std::int64_t>(slot));
+    // It is zero already, so nobody needs to clear it.
+    if (static_cast<std::int64_t>(slot) == table_slot_) parameter.variable.mark_gradient_written();
   }
   std::size_t last = micro_batches.size();
   while (last > 0 && micro_batches[last - 1].sequences() == 0) --last;
@@ -213,6 +255,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
 }
 
 void TrainingStep::release_values() {
+  settle();
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);

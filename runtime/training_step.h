@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct TrainingStepSettings {
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
   BucketOptions buckets;
+  /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
+  std::optional<RowSet> token_rows;
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
@@ -59,6 +62,8 @@ class TrainingStep {
   /// Throws Error on all ranks if the loss or the gradient is not finite.
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
 
+  /// Collective. What a step may leave for later is done: before anybody but a step reads the parameters.
+  void settle();
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
 
@@ -73,6 +78,10 @@ class TrainingStep {
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
  private:
+  /// Which slot the model's token table is, if its gradient is to be sparse.
+  [[nodiscard]] std::optional<SparseTable> sparse_table() const;
+  /// Rows of the table that tokens of this rank read in this step.
+  [[nodiscard]] RowSet rows_of(const Step& batch) const;
   /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
   std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
                          const Tensor& sum);
@@ -92,6 +101,8 @@ class TrainingStep {
   std::vector<std::size_t> parameter_of_slot_;
   ArenaLayout layout_;
   std::unique_ptr<GradientBuckets> buckets_;
+  const TablePlace* table_ = nullptr;  ///< null: all gradients are dense
+  std::int64_t table_slot_ = -1;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
