@@ -199,6 +199,7 @@ class StagedExchange final : public GradientExchange {
   static ExchangeRequest for_host(ExchangeRequest request) {
     request.working = false;
     request.table.reset();
+    request.compression = Compression::none;
     return request;
   }
   static std::size_t bytes_of(ElementRange range) { return static_cast<std::size_t>(range.size()) * sizeof(float); }

@@ -21,9 +21,10 @@ GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, con
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
       buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ = make_gradient_exchange(communicator, device,
-                                     {layout_, leaves_, buffer_count_, options.elements, options.share_memory,
-                                      options.nccl, options.sum_order, options.working, options.table});
+  exchange_ =
+      make_gradient_exchange(communicator, device,
+                             {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl,
+                              options.sum_order, options.working, options.table, options.compression});
   table_ = exchange_->table();
   if (table_ != nullptr) {
     table_slot_ = options.table->slot;

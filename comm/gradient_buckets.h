@@ -18,6 +18,7 @@ struct BucketOptions {
   SumOrder sum_order = SumOrder::fixed;
   bool working = false;              ///< on the CPU: the exchange keeps the parameters in bf16 too
   std::optional<SparseTable> table;  ///< which the exchange may take no notice of
+  Compression compression = Compression::none;
 };
 
 /// One step of a rank that owns grains [first, last):

@@ -3,9 +3,9 @@
 // Rajbhandari, Rasley, Ruwase, He: "ZeRO: memory optimizations toward training trillion parameter models", 2020).
 //
 // Several ways lie behind one interface: on the CPU, ranks of one node share a window and sum straight out of each
-// other's gradients into the one copy of the parameters that the node has, and ranks on several nodes send slices; GPUs
-// exchange theirs over NCCL, or through the host (comm/device_exchange.h). All add along the tree of comm/fixed_tree.h,
-// so all give the same bits, unless NCCL's own order is asked for.
+// other's gradients into the one copy of the parameters that the node has, and nodes send each other their sums
+// (comm/node_exchange.h); GPUs exchange theirs over NCCL, or through the host (comm/device_exchange.h). All add along
+// the tree of comm/fixed_tree.h, so all give the same bits, unless NCCL's own order or rounding is asked for.
 //
 // Pointers to parameters and gradients are to memory of the device.
 #pragma once
@@ -82,6 +82,8 @@ class GradientExchange {
   /// ordered behind it anyway; but a device's queue has an end, and who fills it behind a lost rank hangs without a
   /// limit.
   virtual void wait_for_parameters() {}
+  /// What compressed sums still owe (Compression) counts as zero from now on. All ranks call it between the same steps.
+  virtual void forget_rounding() {}
 };
 
 class NcclCommunicator;
@@ -89,6 +91,12 @@ class NcclCommunicator;
 /// In which order the ranks' gradients are added: along the fixed tree, the same bits on any number of ranks; or as the
 /// library likes, the same bits on the same number of ranks of the same machine. Only NCCL has an order of its own.
 enum class SumOrder : std::uint8_t { fixed, library };
+
+/// How sums go from node to node, or from rank to rank where ranks send messages. bf16: rounded; the error of rounding
+/// is kept and added to what is sent in the next step (error feedback: Seide, Fu, Droppo, Li, Yu: "1-bit stochastic
+/// gradient descent", 2014; Karimireddy, Rebjock, Stich, Jaggi: "Error feedback fixes SignSGD", 2019). The bits then
+/// depend on which ranks share memory.
+enum class Compression : std::uint8_t { none, bf16 };
 
 struct ExchangeRequest {
   ArenaLayout layout;
@@ -100,6 +108,7 @@ struct ExchangeRequest {
   SumOrder sum_order = SumOrder::fixed;
   bool working = false;  ///< on the CPU: an arena of bf16 beside the parameters
   std::optional<SparseTable> table;
+  Compression compression = Compression::none;
 };
 
 /// Which nodes of the tree each rank has, and how the whole is summed from them.
@@ -116,8 +125,8 @@ class RankTree {
   std::vector<TreeStep> steps_;
 };
 
-/// Collective. On the CPU, uses shared memory where all ranks are on one node and it has room; on a GPU, NCCL where the
-/// request brings it or there is only one rank.
+/// Collective. On the CPU, uses shared memory between the ranks of a node, unless they are not neighbours; on a GPU,
+/// NCCL where the request brings it or there is only one rank.
 std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Device& device,
                                                          const ExchangeRequest& request);
 

@@ -1,7 +1,9 @@
-// Buckets that know of a sparse table against buckets that do not: the same bits, whoever had which rows.
+// Buckets that know of a sparse table against buckets that do not, on one node: the same bits, whoever had which
+// rows and wherever the ranks are.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <ostream>
 #include <string>
@@ -9,6 +11,7 @@
 
 #include "comm/gradient_buckets.h"
 #include "tensor/device.h"
+#include "tests/fake_nodes.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -18,13 +21,16 @@ constexpr std::int64_t kRows = 300;
 constexpr std::int64_t kWidth = 200;  // no divisor of a chunk, so rows lie across slices
 constexpr std::int64_t kTable = 1;
 
+enum class Way : std::uint8_t { window, message, nodes_of_two, nodes_of_three };
+
 struct Case {
   int leaves;
-  bool share_memory;
+  Way way;
 };
 
 std::string name_of(const Case& which) {
-  return std::to_string(which.leaves) + (which.share_memory ? "_window" : "_message");
+  constexpr std::array kWays{"window", "message", "nodes_of_two", "nodes_of_three"};
+  return std::to_string(which.leaves) + "_" + kWays.at(static_cast<std::size_t>(which.way));
 }
 
 void PrintTo(const Case& which, std::ostream* out) { *out << name_of(which); }
@@ -44,10 +50,10 @@ class SparseGradients : public testing::TestWithParam<Case> {
   GradientBuckets make_buckets(bool sparse) {
     BucketOptions options;
     options.elements = 2 * ArenaLayout::kChunk;
-    options.share_memory = GetParam().share_memory;
+    options.share_memory = !sparse || GetParam().way != Way::message;
     options.working = true;
     if (sparse) options.table = table_;
-    return {world_, *device_, layout_, GetParam().leaves, options};
+    return {sparse ? *nodes_ : world_, *device_, layout_, GetParam().leaves, options};
   }
 
   void run_step(GradientBuckets& buckets, int step, bool sparse) {
@@ -92,6 +98,10 @@ class SparseGradients : public testing::TestWithParam<Case> {
   }
 
   Communicator& world_ = world_communicator();
+  std::unique_ptr<Communicator> nodes_ = testing_support::split_into_nodes([](int rank) {
+    const Way way = GetParam().way;
+    return way == Way::nodes_of_two ? rank / 2 : way == Way::nodes_of_three ? rank / 3 : 0;
+  });
   std::unique_ptr<Device> device_ = make_cpu_device();
   ArenaLayout layout_{std::vector<std::int64_t>{20'000, kRows* kWidth, 30'001}};
   SparseTable table_{kTable, kWidth, RowSet::all(kRows)};
@@ -151,8 +161,10 @@ TEST_P(SparseGradients, RowsThatTrainingDoesNotReadAreSharedLater) {
 }
 
 INSTANTIATE_TEST_SUITE_P(GrainsAndWays, SparseGradients,
-                         testing::Values(Case{1, true}, Case{3, true}, Case{8, true}, Case{1, false}, Case{3, false},
-                                         Case{8, false}),
+                         testing::Values(Case{1, Way::window}, Case{3, Way::window}, Case{8, Way::window},
+                                         Case{1, Way::message}, Case{3, Way::message}, Case{8, Way::message},
+                                         Case{3, Way::nodes_of_two}, Case{8, Way::nodes_of_two},
+                                         Case{8, Way::nodes_of_three}),
                          [](const auto& which) { return name_of(which.param); });
 
 }  // namespace
