@@ -17,7 +17,7 @@ struct BucketOptions {
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
   bool working = false;              ///< on the CPU: the exchange keeps the parameters in bf16 too
-  std::optional<SparseTable> table;  ///< which the exchange may take no notice of
+  std::optional<SparseTable> table = std::nullopt;  ///< which the exchange may take no notice of
   Compression compression = Compression::none;
 };
 

@@ -25,7 +25,8 @@ class WindowExchange final : public GradientExchange {
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
         tree_(request.leaves, communicator.size()),
-        has_working_(request.working) {
+        has_working_(request.working),
+        squares_(static_cast<std::size_t>(request.layout.chunks())) {
     if (request.table) {
       table_.emplace(request.layout, *request.table);
       live_ = written_ = RowSet(table_->rows());
@@ -70,6 +71,7 @@ class WindowExchange final : public GradientExchange {
   }
 
   const float* reduced() override { return reduced_ != nullptr ? reduced_.get() : buffer(0); }
+  const double* squares() override { return takes_squares() ? squares_.data() : nullptr; }
 
   void share_parameters() override { communicator_.barrier(); }
 
@@ -139,13 +141,25 @@ class WindowExchange final : public GradientExchange {
       std::ranges::transform(live, rows_of(rank), live.begin(), std::bit_or<>());
   }
 
+  /// Chunk by chunk is the way of one thread; several share out the whole slice.
+  bool takes_squares() const { return !table_ && cpu_threads() == 1; }
+
   void reduce(ElementRange slice) {
     inputs_.clear();
     for (int rank = 0; rank < communicator_.size(); ++rank)
       for (std::size_t i = 0; i < tree_.nodes_of(rank).size(); ++i)
         inputs_.push_back(buffer_of(rank, buffer_index(rank, i)) + slice.begin);
     float* out = (reduced_ != nullptr ? reduced_.get() : buffer(0)) + slice.begin;
-    kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
+    if (!takes_squares()) {
+      kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
+      return;
+    }
+    constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+    for (std::int64_t begin = slice.begin; begin < slice.end; begin += kChunk, out += kChunk) {
+      kernels_.add_tree(inputs_, tree_.steps(), out, kChunk);
+      kernels_.chunk_square_sums(out, kChunk, 1, squares_.data() + begin / kChunk);
+      for (const float*& input : inputs_) input += kChunk;
+    }
   }
 
   Communicator& communicator_;
@@ -161,6 +175,7 @@ class WindowExchange final : public GradientExchange {
   std::unique_ptr<NodeWindow> window_;
   AlignedArray<float> reduced_;
   std::vector<const float*> inputs_;
+  std::vector<double> squares_;
   std::uint64_t step_ = 0;
   int next_ = 0;
 };

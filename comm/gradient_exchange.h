@@ -73,6 +73,9 @@ class GradientExchange {
   virtual void finish() = 0;
   /// The reduced gradients: valid in this rank's slices, after finish().
   virtual const float* reduced() = 0;
+  /// After finish(): the sums of squares of reduced(), one a chunk of the arena, valid in this rank's slices, where the
+  /// exchange took them while the sums were in the cache; null: nobody has taken them.
+  virtual const double* squares() { return nullptr; }
   /// Makes this rank's updated slices of the parameters visible everywhere, but for rows of the table that training
   /// does not read. All ranks call it.
   virtual void share_parameters() = 0;
@@ -107,7 +110,7 @@ struct ExchangeRequest {
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
   bool working = false;  ///< on the CPU: an arena of bf16 beside the parameters
-  std::optional<SparseTable> table;
+  std::optional<SparseTable> table = std::nullopt;
   Compression compression = Compression::none;
 };
 

@@ -165,6 +165,11 @@ TrainReport Trainer::run() {
   resumed_ = find_checkpoint_to_resume(configuration_, communicator_, say);
   if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
   activations_ = activation_type(configuration_.train, device_, say);
+  if (configuration_.train.compress_gradients != "none" && !device_.shares_host_memory())
+    throw usage_error(
+        "train.compress_gradients is {}, but gradients of GPUs are not compressed; set it to none, or run.device to "
+        "cpu",
+        configuration_.train.compress_gradients);
   nccl_ = connect_gpus(configuration_.run, device_, communicator_, say);
   load();
   if (state_.finished) {
@@ -337,6 +342,8 @@ void Trainer::train_phase() {
   settings.graphs = configuration_.run.cuda_graphs;
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
+  settings.buckets.compression =
+      configuration_.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
   // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
@@ -525,6 +532,8 @@ void Trainer::save() {
       if (changed == name) updates = step_->optimizer().slots()[slot].updates;
   }
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
+  // A run that goes on from here has no rounding errors to make up for, so neither has this one.
+  step_->buckets().exchange().forget_rounding();
   save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,

@@ -94,6 +94,10 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   const float* reduced = buckets_->exchange().reduced();
   if (table_ != nullptr) {
     optimizer_->chunk_square_sums(reduced, sums_.data<double>(), *table_, buckets_->exchange().live_rows());
+  } else if (const double* taken = buckets_->exchange().squares(); taken != nullptr) {
+    for (const ElementRange range : buckets_->exchange().plan().owned_by(communicator_.rank()))
+      std::copy(taken + range.begin / ArenaLayout::kChunk, taken + range.end / ArenaLayout::kChunk,
+                sums_.data<double>() + range.begin / ArenaLayout::kChunk);
   } else {
     optimizer_->chunk_square_sums(reduced, sums_.data<double>());
   }

@@ -33,7 +33,7 @@ struct TrainingStepSettings {
   DType activations = DType::f32;
   BucketOptions buckets;
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
-  std::optional<RowSet> token_rows;
+  std::optional<RowSet> token_rows = std::nullopt;
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 

@@ -140,6 +140,12 @@ void expect_sums_and_sharing(const Make& make) {
       const float* reduced = exchange->reduced() + range.begin;
       EXPECT_EQ(std::vector<float>(reduced, reduced + range.size()), expected);
       std::copy(expected.begin(), expected.end(), exchange->parameters() + range.begin);
+      if (const double* squares = exchange->squares(); squares != nullptr) {
+        constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+        std::vector<double> sums(static_cast<std::size_t>(range.size() / kChunk));
+        device->kernels().chunk_square_sums(reduced, kChunk, range.size() / kChunk, sums.data());
+        EXPECT_EQ(std::vector<double>(squares + range.begin / kChunk, squares + range.end / kChunk), sums);
+      }
     }
     exchange->share_parameters();
     // Every rank has computed its own slices only, so what they say of the sum must be the same everywhere.
@@ -211,6 +217,20 @@ TEST(GradientExchange, HasNoWorkingCopiesUnlessAsked) {
         << "a device rounds its own";
     request.working = false;
   }
+}
+
+TEST(WindowExchange, TakesSquaresWhereOneThreadAdds) {
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{7});
+  const int before = cpu_threads();
+  set_cpu_threads(1);
+  EXPECT_NE(make_with(true)(world_communicator(), *device, request)->squares(), nullptr);
+  expect_sums_and_sharing(make_with(true));
+  set_cpu_threads(2);
+  EXPECT_EQ(make_with(true)(world_communicator(), *device, request)->squares(), nullptr);
+  expect_sums_and_sharing(make_with(true));
+  set_cpu_threads(before);
 }
 
 TEST(WindowExchange, SumsAndShares) { expect_sums_and_sharing(make_with(true)); }

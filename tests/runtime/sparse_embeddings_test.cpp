@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/training_step.h"
+#include "tests/fake_nodes.h"
 #include "tests/model_fixture.h"
 #include "tests/shared_data.h"
 #include "tests/world.h"
@@ -142,6 +143,7 @@ struct StepCase {
   OptimizerKind kind;
   double weight_decay;
   bool share_memory;
+  int ranks_per_node;
 };
 
 class SparseEmbeddings : public testing::TestWithParam<StepCase> {
@@ -187,7 +189,9 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
       for (const std::int32_t id : data.ids) settings.token_rows->insert(id);
       EXPECT_LT(settings.token_rows->count(), vocabulary);
     }
-    TrainingStep step(*model, *device_, world_communicator(), settings);
+    const std::unique_ptr<Communicator> nodes =
+        testing_support::split_into_nodes([](int rank) { return rank / GetParam().ranks_per_node; });
+    TrainingStep step(*model, *device_, sparse ? *nodes : world_communicator(), settings);
     EXPECT_EQ(step.buckets().exchange().table() != nullptr, sparse);
     const TreeNode own = step.buckets().own_grains();
     Run run;
@@ -228,11 +232,12 @@ TEST_P(SparseEmbeddings, TrainToTheBitsOfDenseOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimizers, SparseEmbeddings,
-                         testing::Values(StepCase{"adamw", OptimizerKind::adamw, 0.1, true},
-                                         StepCase{"adamw_by_messages", OptimizerKind::adamw, 0.1, false},
-                                         StepCase{"adamw_without_decay", OptimizerKind::adamw, 0.0, true},
-                                         StepCase{"sgd", OptimizerKind::sgd, 0.0, false},
-                                         StepCase{"sgd_with_decay", OptimizerKind::sgd, 0.1, true}),
+                         testing::Values(StepCase{"adamw", OptimizerKind::adamw, 0.1, true, 64},
+                                         StepCase{"adamw_by_messages", OptimizerKind::adamw, 0.1, false, 64},
+                                         StepCase{"adamw_on_nodes_of_two", OptimizerKind::adamw, 0.1, true, 2},
+                                         StepCase{"adamw_without_decay", OptimizerKind::adamw, 0.0, true, 64},
+                                         StepCase{"sgd", OptimizerKind::sgd, 0.0, false, 64},
+                                         StepCase{"sgd_with_decay", OptimizerKind::sgd, 0.1, true, 64}),
                          [](const auto& which) { return which.param.name; });
 
 TEST(TokenTable, OfATiedLanguageModelIsNone) {

@@ -2,6 +2,7 @@
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -64,6 +65,16 @@ void sgd(float* parameters, const float* gradients, float* momenta, std::int64_t
   for_each_vector(d, n, step);
 }
 
+void round_to_bfloat16(const float* from, BFloat16* to, std::int64_t n) {
+  // As to_bfloat16 does it; without branches, so that the loop becomes vector code of the target.
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto word = std::bit_cast<std::uint32_t>(from[i]);
+    const std::uint32_t rounded = (word + 0x7FFFU + ((word >> 16) & 1U)) >> 16;
+    const std::uint32_t quiet = (word >> 16) | 0x40U;
+    to[i].bits = static_cast<std::uint16_t>((word & 0x7FFFFFFFU) > 0x7F800000U ? quiet : rounded);
+  }
+}
+
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -72,15 +83,26 @@ namespace temper {
 
 HWY_EXPORT(adamw);
 HWY_EXPORT(sgd);
+HWY_EXPORT(round_to_bfloat16);
 
 namespace {
 
 // A part begins on a cache line of its own, and where a vector would have begun in one part alone.
 constexpr std::int64_t kGranule = 64;
 
-void round_parameters(const float* parameters, BFloat16* working, std::int64_t begin, std::int64_t end) {
-  if (working != nullptr) {
-    std::transform(parameters + begin, parameters + end, working + begin, to_bfloat16);
+/// update(begin, end) on parts of [begin, end); each is rounded while it is still in the cache.
+template <typename Update>
+void update_and_round(const float* parameters, BFloat16* working, std::int64_t begin, std::int64_t end,
+                      const Update& update) {
+  if (working == nullptr) {
+    update(begin, end);
+    return;
+  }
+  constexpr std::int64_t kPart = 16384;
+  for (; begin < end; begin += kPart) {
+    const std::int64_t part_end = std::min(begin + kPart, end);
+    update(begin, part_end);
+    HWY_DYNAMIC_DISPATCH(round_to_bfloat16)(parameters + begin, working + begin, part_end - begin);
   }
 }
 
@@ -91,9 +113,10 @@ void CpuKernels::adamw_step(float* parameters, const float* gradients, float* fi
   parallel_ranges(
       n, 4,
       [&](std::int64_t begin, std::int64_t end) {
-        HWY_DYNAMIC_DISPATCH(adamw)
-        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, end - begin, step);
-        round_parameters(parameters, working, begin, end);
+        update_and_round(parameters, working, begin, end, [&](std::int64_t from, std::int64_t to) {
+          HWY_DYNAMIC_DISPATCH(adamw)
+          (parameters + from, gradients + from, first_moments + from, second_moments + from, to - from, step);
+        });
       },
       kGranule);
 }
@@ -103,9 +126,10 @@ void CpuKernels::sgd_step(float* parameters, const float* gradients, float* mome
   parallel_ranges(
       n, 2,
       [&](std::int64_t begin, std::int64_t end) {
-        HWY_DYNAMIC_DISPATCH(sgd)
-        (parameters + begin, gradients + begin, momenta == nullptr ? nullptr : momenta + begin, end - begin, step);
-        round_parameters(parameters, working, begin, end);
+        update_and_round(parameters, working, begin, end, [&](std::int64_t from, std::int64_t to) {
+          HWY_DYNAMIC_DISPATCH(sgd)
+          (parameters + from, gradients + from, momenta == nullptr ? nullptr : momenta + from, to - from, step);
+        });
       },
       kGranule);
 }
