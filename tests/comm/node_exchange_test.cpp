@@ -30,6 +30,7 @@ TEST(RankGroups, AreTheNodesWhereThoseAreBlocks) {
 
 TEST(RankGroups, AreSingleRanksWhereNodesTakeTurns) {
   EXPECT_EQ(group_by_node(std::vector<int>{0, 1, 0, 1}).first, group_alone(4).first);
+  EXPECT_EQ(group_by_node(std::vector<int>{0, 1, 1, 0}).first, group_alone(4).first) << "node 0 is no block";
   EXPECT_EQ(group_alone(2).first, (std::vector<int>{0, 1, 2}));
 }
 
@@ -182,7 +183,8 @@ INSTANTIATE_TEST_SUITE_P(OnNodes, NodeExchangeTest,
                                          Nodes{"of_two", [](int rank) { return rank / 2; }},
                                          Nodes{"of_three", [](int rank) { return rank / 3; }},
                                          Nodes{"one_and_the_rest", [](int rank) { return rank == 0 ? 0 : 1; }},
-                                         Nodes{"in_turns", [](int rank) { return rank % 2; }}),
+                                         Nodes{"in_turns", [](int rank) { return rank % 2; }},
+                                         Nodes{"around_another", [](int rank) { return (rank + 1) / 2 % 2; }}),
                          [](const auto& which) { return which.param.name; });
 
 }  // namespace
