@@ -132,7 +132,7 @@ class StepExchange {
 constexpr std::int64_t kTokenRows = 30'522;
 constexpr std::int64_t kTokenWidth = 384;
 
-/// Of the token table: rows that CLINC150 has in all, about, or in one batch; spread evenly.
+/// So many rows of the token table, spread evenly.
 RowSet some_rows(std::int64_t count) {
   RowSet rows(kTokenRows);
   for (std::int64_t i = 0; i < count; ++i) rows.insert(i * kTokenRows / count);
