@@ -15,12 +15,14 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "comm/gradient_buckets.h"
 #include "comm/mpi_communicator.h"
+#include "runtime/optimizer.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -126,6 +128,113 @@ class StepExchange {
   ArenaLayout layout_;
   GradientBuckets buckets_;
 };
+
+constexpr std::int64_t kTokenRows = 30'522;
+constexpr std::int64_t kTokenWidth = 384;
+
+/// So many rows of the token table, spread evenly.
+RowSet some_rows(std::int64_t count) {
+  RowSet rows(kTokenRows);
+  for (std::int64_t i = 0; i < count; ++i) rows.insert(i * kTokenRows / count);
+  return rows;
+}
+
+/// What a trainer does between the last gradient and the next forward pass: gradients become their sum, the norm is
+/// agreed on, AdamW updates. Each rank sums, squares and updates its own slices.
+class ShardedUpdate {
+ public:
+  ShardedUpdate(Communicator& communicator, Device& device, bool working, bool sparse)
+      : communicator_(communicator),
+        layout_(std::vector<std::int64_t>{kMiniLmParameters - kTokenRows * kTokenWidth, kTokenRows * kTokenWidth}),
+        table_(sparse ? std::optional(SparseTable{1, kTokenWidth, some_rows(4000)}) : std::nullopt),
+        buckets_(communicator, device, layout_, communicator.size(), {.working = working, .table = table_}),
+        optimizer_(device, layout_, buckets_.exchange().plan().owned_by(communicator.rank()), {}, {{}, {}}, table_),
+        squares_(static_cast<std::size_t>(layout_.chunks())) {}
+
+  void step() {
+    if (table_) {
+      buckets_.begin_step(rows_);
+    } else {
+      buckets_.begin_step();
+    }
+    (void)buckets_.begin_grain();
+    for (const std::int64_t slot : {0, 1}) buckets_.complete(slot);
+    buckets_.end_grain();
+    buckets_.finish();
+    GradientExchange& exchange = buckets_.exchange();
+    std::ranges::fill(squares_, 0.0);
+    if (table_) {
+      optimizer_.chunk_square_sums(exchange.reduced(), squares_.data(), *exchange.table(), exchange.live_rows());
+    } else {
+      constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+      for (const ElementRange range : exchange.plan().owned_by(communicator_.rank()))
+        std::copy(exchange.squares() + range.begin / kChunk, exchange.squares() + range.end / kChunk,
+                  squares_.begin() + range.begin / kChunk);
+    }
+    communicator_.all_reduce(std::span(squares_), Reduction::sum);
+    optimizer_.step(exchange.parameters(), exchange.reduced(), exchange.working(), 1e-5, 1.0);
+    exchange.share_parameters();
+  }
+
+ private:
+  Communicator& communicator_;
+  ArenaLayout layout_;
+  std::optional<SparseTable> table_;
+  GradientBuckets buckets_;
+  Optimizer optimizer_;
+  RowSet rows_ = some_rows(150);
+  std::vector<double> squares_;
+};
+
+/// The same as data-parallel programs do it that keep a copy of everything: MPI_Allreduce, then every rank squares and
+/// updates all.
+class ReplicatedUpdate {
+ public:
+  ReplicatedUpdate(Device& device, bool working)
+      : kernels_(device.kernels()), rounded_(working ? parameters_.size() : 0) {}
+
+  void step() {
+    const auto elements = static_cast<std::int64_t>(gradients_.size());
+    check(
+        MPI_Allreduce(MPI_IN_PLACE, gradients_.data(), static_cast<int>(elements), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD),
+        "MPI_Allreduce");
+    double squares = 0.0;
+    kernels_.chunk_square_sums(gradients_.data(), elements, 1, &squares);
+    kernels_.adamw_step(parameters_.data(), gradients_.data(), first_.data(), second_.data(),
+                        rounded_.empty() ? nullptr : rounded_.data(), elements, {.learning_rate = 1e-5F});
+  }
+
+ private:
+  Kernels& kernels_;
+  std::vector<float> parameters_ = std::vector<float>(kMiniLmParameters, 1.0F);
+  std::vector<float> gradients_ = std::vector<float>(kMiniLmParameters);
+  std::vector<float> first_ = gradients_;
+  std::vector<float> second_ = gradients_;
+  std::vector<BFloat16> rounded_;
+};
+
+void compare_updates(const Stopwatch& watch, Communicator& communicator, Device& device, bool speaks) {
+  if (speaks)
+    fmt::print(
+        "\nSum, norm and AdamW of {:.1f} M parameters, ms\n\n| bf16 copy | MPI_Allreduce, all of it | own slices | "
+        "ratio | own slices, rows that occur | ratio |\n|---|---:|---:|---:|---:|---:|\n",
+        1e-6 * kMiniLmParameters);
+  const auto milliseconds = [&](auto& update) {
+    update.step();
+    return 1e3 * 4 * kMiniLmParameters / watch.rate(4 * kMiniLmParameters, [&] { update.step(); });
+  };
+  for (const bool working : {false, true}) {
+    ReplicatedUpdate replicated(device, working);
+    ShardedUpdate dense(communicator, device, working, false);
+    ShardedUpdate sparse(communicator, device, working, true);
+    const double theirs = milliseconds(replicated);
+    const double ours = milliseconds(dense);
+    const double rows = milliseconds(sparse);
+    if (speaks)
+      fmt::print("| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} |\n", working ? "yes" : "no", theirs, ours,
+                 theirs / ours, rows, theirs / rows);
+  }
+}
 
 struct Rates {
   double copy = 0.0;
@@ -237,6 +346,7 @@ void run(Communicator& communicator, int repeats) {
     measure_collectives(watch, communicator, elements, rates);
     if (speaks) print(elements * 4, rates, one_node);
   }
+  if (one_node) compare_updates(watch, communicator, *device, speaks);
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ class StagedExchange final : public GradientExchange {
       : rank_(communicator.rank()),
         device_(device),
         host_device_(make_cpu_device()),
-        host_(make_gradient_exchange(communicator, *host_device_, request)),
+        host_(make_gradient_exchange(communicator, *host_device_, for_host(request))),
         parameters_(make_arena(device, request.layout)),
         buffers_(make_arenas(device, request.layout, request.buffers)) {}
 
@@ -195,6 +195,13 @@ class StagedExchange final : public GradientExchange {
   }
 
  private:
+  /// The device rounds its own parameters, and carries whole buckets.
+  static ExchangeRequest for_host(ExchangeRequest request) {
+    request.working = false;
+    request.table.reset();
+    request.compression = Compression::none;
+    return request;
+  }
   static std::size_t bytes_of(ElementRange range) { return static_cast<std::size_t>(range.size()) * sizeof(float); }
   void to_host(const float* from, float* to, ElementRange range) {
     if (range.size() > 0) device_.download(from + range.begin, to + range.begin, bytes_of(range));

@@ -22,9 +22,16 @@ GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, con
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
       buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ = make_gradient_exchange(
-      communicator, device,
-      {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl, options.sum_order});
+  exchange_ =
+      make_gradient_exchange(communicator, device,
+                             {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl,
+                              options.sum_order, options.working, options.table, options.compression});
+  table_ = exchange_->table();
+  if (table_ != nullptr) {
+    table_slot_ = options.table->slot;
+    rows_ = RowSet(table_->rows());
+    written_.assign(static_cast<std::size_t>(buffer_count_), rows_);
+  }
   slots_in_bucket_.assign(exchange_->plan().buckets.size(), 0);
   for (const ArenaSlot& slot : layout_.slots()) {
     const auto [first, last] = buckets_of(slot, exchange_->plan());
@@ -38,6 +45,12 @@ void GradientBuckets::begin_step() {
   next_bucket_ = 0;
 }
 
+void GradientBuckets::begin_step(const RowSet& rows) {
+  rows_ = rows;
+  exchange_->begin_step(rows);
+  begin_step();
+}
+
 float* GradientBuckets::begin_grain() {
   current_buffer_ = free_buffer(held_);
   merges_.clear();
@@ -45,7 +58,14 @@ float* GradientBuckets::begin_grain() {
   completed_.assign(layout_.slots().size(), false);
   open_slots_ = slots_in_bucket_;
   next_bucket_ = 0;
-  return exchange_->buffer(current_buffer_);
+  float* gradients = exchange_->buffer(current_buffer_);
+  if (table_ != nullptr) {
+    RowSet& written = written_[static_cast<std::size_t>(current_buffer_)];
+    for (const ElementRange range : table_->inside(written, {0, layout_.elements()}))
+      device_.kernels().clear(gradients + range.begin, range.size() * static_cast<std::int64_t>(sizeof(float)));
+    written = rows_;
+  }
+  return gradients;
 }
 
 void GradientBuckets::complete(std::int64_t slot) {
@@ -65,7 +85,8 @@ void GradientBuckets::end_grain() {
   for (std::size_t i = 0; i < completed_.size(); ++i) {
     if (completed_[i]) continue;
     const ArenaSlot slot = layout_.slots()[i];
-    device_.kernels().clear(gradients + slot.begin, slot.size * static_cast<std::int64_t>(sizeof(float)));
+    if (static_cast<std::int64_t>(i) != table_slot_)
+      device_.kernels().clear(gradients + slot.begin, slot.size * static_cast<std::int64_t>(sizeof(float)));
     complete(static_cast<std::int64_t>(i));
   }
   ++next_grain_;
@@ -76,6 +97,8 @@ void GradientBuckets::finish() {
     for (; next_bucket_ < static_cast<int>(slots_in_bucket_.size()); ++next_bucket_)
       exchange_->publish(next_bucket_, {}, {});
   exchange_->finish();
+  // The sums of the own slices lie in the first buffer.
+  if (table_ != nullptr) written_.front().insert_all_of(exchange_->live_rows());
 }
 
 void GradientBuckets::push_leaf(int leaves, std::vector<Held>& held, std::vector<Merge>& merges, int leaf, int buffer) {
@@ -108,10 +131,13 @@ int GradientBuckets::count_buffers(int leaves, TreeNode grains) {
 
 void GradientBuckets::close_bucket(int bucket) {
   const ElementRange range = exchange_->plan().buckets[static_cast<std::size_t>(bucket)];
-  for (const Merge& merge : merges_) {
-    float* target = exchange_->buffer(merge.target) + range.begin;
-    device_.kernels().add(target, exchange_->buffer(merge.source) + range.begin, target, range.size());
-  }
+  const std::vector<ElementRange> live =
+      table_ == nullptr ? std::vector<ElementRange>{range} : table_->live(rows_, range);
+  for (const Merge& merge : merges_)
+    for (const ElementRange part : live) {
+      float* target = exchange_->buffer(merge.target) + part.begin;
+      device_.kernels().add(target, exchange_->buffer(merge.source) + part.begin, target, part.size());
+    }
   if (next_grain_ + 1 < grains_.end) return;
   const TimelineScope scope(timeline_, Timeline::Track::buckets, "publish and reduce", bucket);
   std::vector<TreeNode> nodes;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "comm/gradient_exchange.h"
@@ -16,6 +17,9 @@ struct BucketOptions {
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
   Timeline* timeline = nullptr;  ///< where buckets that are closed are noted; may be null
+  bool working = false;                             ///< on the CPU: the exchange keeps the parameters in bf16 too
+  std::optional<SparseTable> table = std::nullopt;  ///< which the exchange may take no notice of
+  Compression compression = Compression::none;
 };
 
 /// One step of a rank that owns grains [first, last):
@@ -34,7 +38,10 @@ class GradientBuckets {
                   const BucketOptions& options = {});
 
   void begin_step();
-  /// Where the next grain's gradient is written: an array in the arena's layout, its content unspecified.
+  /// Where exchange().table() is: the rows of the table that gradients of this step may be written to.
+  void begin_step(const RowSet& rows);
+  /// Where the next grain's gradient is written: an array in the arena's layout, its content unspecified; but the
+  /// sparse table is zero.
   float* begin_grain();
   /// The gradient of this parameter is final for this grain.
   void complete(std::int64_t slot);
@@ -81,6 +88,11 @@ class GradientBuckets {
   std::vector<bool> completed_;
   std::vector<int> open_slots_;
   int next_bucket_ = 0;
+
+  const TablePlace* table_ = nullptr;  ///< null: gradients are dense
+  std::int64_t table_slot_ = -1;
+  RowSet rows_;                  ///< of the table, in this step
+  std::vector<RowSet> written_;  ///< rows in which a buffer is not zero
 };
 
 }  // namespace temper

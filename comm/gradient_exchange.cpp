@@ -2,37 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <cstring>
+#include <functional>
 
 #include "base/error.h"
+#include "comm/aligned_array.h"
 #include "comm/device_exchange.h"
+#include "comm/node_exchange.h"
 #include "comm/node_window.h"
 
 namespace temper {
 namespace {
 
-/// Frees memory of std::aligned_alloc.
-struct Free {
-  void operator()(void* block) const { std::free(block); }
-};
-using AlignedFloats = std::unique_ptr<float, Free>;
-
-AlignedFloats allocate(std::int64_t elements) {
-  constexpr std::size_t kPage = 4096;
-  const std::size_t bytes = (static_cast<std::size_t>(elements) * sizeof(float) + kPage - 1) / kPage * kPage;
-  const std::size_t rounded = std::max(bytes, kPage);
-  AlignedFloats block(static_cast<float*>(std::aligned_alloc(kPage, rounded)));
-  if (block == nullptr) throw Error("out of memory: {} bytes for parameters or gradients", bytes);
-  // The padding between parameters is never written again and must count as zero.
-  std::memset(block.get(), 0, rounded);
-  return block;
-}
-
-// ---- ranks of one node ---------------------------------------------------------------------------------------------
-
-/// Each rank's part of the window: a header of one counter a bucket, then the gradient buffers; rank 0's part also has
-/// the parameters, first. A counter holds the number of the step whose sums the rank has published in that bucket.
+/// Ranks of one node. Each rank's part of the window: a header (one counter a bucket, which buffer holds which node,
+/// the rows of the table in this step), then the gradient buffers; rank 0's part also has the parameters, first, and
+/// behind everything the parameters in bf16. A counter holds the number of the step whose sums the rank has published
+/// in that bucket.
 class WindowExchange final : public GradientExchange {
  public:
   WindowExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
@@ -40,20 +24,40 @@ class WindowExchange final : public GradientExchange {
         kernels_(kernels),
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
-        tree_(request.leaves, communicator.size()) {
-    const std::size_t arena_bytes = static_cast<std::size_t>(elements_) * sizeof(float);
+        tree_(request.leaves, communicator.size()),
+        has_working_(request.working),
+        squares_(static_cast<std::size_t>(request.layout.chunks())) {
+    if (request.table) {
+      table_.emplace(request.layout, *request.table);
+      live_ = written_ = RowSet(table_->rows());
+    }
+    const auto elements = static_cast<std::size_t>(elements_);
     header_bytes_ = header_size();
-    const std::size_t parameter_bytes = communicator.rank() == 0 ? arena_bytes : 0;
-    window_ = make_node_window(
-        communicator, header_bytes_ + parameter_bytes + static_cast<std::size_t>(request.buffers) * arena_bytes);
+    std::size_t bytes = header_bytes_ + static_cast<std::size_t>(request.buffers) * elements * sizeof(float);
+    // The parameters lie before rank 0's buffers, the working copies behind them.
+    if (communicator.rank() == 0) bytes += elements * (sizeof(float) + (has_working_ ? sizeof(BFloat16) : 0));
+    window_ = make_node_window(communicator, bytes);
   }
 
   const BucketPlan& plan() const override { return plan_; }
   float* parameters() override { return floats(0, 0); }
+  BFloat16* working() override {
+    if (!has_working_) return nullptr;
+    // Parts are rounded up to whole pages, of which an arena has a whole number too: this one ends the part.
+    const std::span<std::byte> part = window_->part(0);
+    return reinterpret_cast<BFloat16*>(part.data() + part.size() -
+                                       static_cast<std::size_t>(elements_) * sizeof(BFloat16));
+  }
   float* buffer(int index) override { return buffer_of(communicator_.rank(), index); }
 
+  const TablePlace* table() const override { return table_ ? &*table_ : nullptr; }
+  void begin_step(const RowSet& rows) override {
+    std::ranges::copy(rows.words(), rows_of(communicator_.rank()).begin());
+  }
+  const RowSet& live_rows() const override { return live_; }
+
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
-    if (bucket == 0) begin_step();
+    if (bucket == 0) open_step();
     for (std::size_t i = 0; i < nodes.size(); ++i) buffer_index(communicator_.rank(), i) = buffers[i];
     counter(communicator_.rank(), bucket).store(step_, std::memory_order_release);
     reduce_ready_buckets();
@@ -67,6 +71,7 @@ class WindowExchange final : public GradientExchange {
   }
 
   const float* reduced() override { return reduced_ != nullptr ? reduced_.get() : buffer(0); }
+  const double* squares() override { return takes_squares() ? squares_.data() : nullptr; }
 
   void share_parameters() override { communicator_.barrier(); }
 
@@ -76,7 +81,13 @@ class WindowExchange final : public GradientExchange {
   std::size_t header_size() const {
     const std::size_t counters = plan_.buckets.size() * sizeof(std::uint64_t);
     const std::size_t indices = kMaxNodes * sizeof(int);
-    return (counters + indices + 4095) / 4096 * 4096;
+    const std::size_t rows = live_.words().size_bytes();
+    return (counters + indices + rows + 4095) / 4096 * 4096;
+  }
+  /// Written before the first counter is released.
+  std::span<std::uint64_t> rows_of(int rank) {
+    std::byte* header = window_->part(rank).data() + plan_.buckets.size() * sizeof(std::uint64_t);
+    return {reinterpret_cast<std::uint64_t*>(header + kMaxNodes * sizeof(int)), live_.words().size()};
   }
   std::atomic_ref<std::uint64_t> counter(int rank, int bucket) {
     return std::atomic_ref(reinterpret_cast<std::uint64_t*>(window_->part(rank).data())[bucket]);
@@ -91,11 +102,11 @@ class WindowExchange final : public GradientExchange {
   }
   float* buffer_of(int rank, int index) { return floats(rank, index + (rank == 0 ? 1 : 0)); }
 
-  void begin_step() {
+  void open_step() {
     ++step_;
     next_ = 0;
     // A rank that owns no grain has nothing in its buffers; the others sum into their first.
-    if (tree_.nodes_of(communicator_.rank()).empty() && reduced_ == nullptr) reduced_ = allocate(elements_);
+    if (tree_.nodes_of(communicator_.rank()).empty() && reduced_ == nullptr) reduced_ = map_zeroed(elements_);
   }
 
   bool is_ready(int bucket) {
@@ -106,12 +117,32 @@ class WindowExchange final : public GradientExchange {
 
   void reduce_ready_buckets() {
     while (next_ < static_cast<int>(plan_.buckets.size()) && is_ready(next_)) {
+      if (next_ == 0 && table_) gather_rows();
       const ElementRange slice =
           plan_.slices[static_cast<std::size_t>(next_)][static_cast<std::size_t>(communicator_.rank())];
-      if (slice.size() > 0) reduce(slice);
       ++next_;
+      if (!table_) {
+        if (slice.size() > 0) reduce(slice);
+        continue;
+      }
+      // Memory that nobody else clears still holds the sums of the step before.
+      if (reduced_ != nullptr)
+        for (const ElementRange range : table_->inside(written_, slice))
+          std::fill_n(reduced_.get() + range.begin, range.size(), 0.0F);
+      for (const ElementRange range : table_->live(live_, slice)) reduce(range);
     }
   }
+
+  void gather_rows() {
+    written_ = live_;
+    const std::span<std::uint64_t> live = live_.words();
+    std::ranges::fill(live, 0);
+    for (int rank = 0; rank < communicator_.size(); ++rank)
+      std::ranges::transform(live, rows_of(rank), live.begin(), std::bit_or<>());
+  }
+
+  /// Chunk by chunk is the way of one thread; several share out the whole slice.
+  bool takes_squares() const { return !table_ && cpu_threads() == 1; }
 
   void reduce(ElementRange slice) {
     inputs_.clear();
@@ -119,7 +150,16 @@ class WindowExchange final : public GradientExchange {
       for (std::size_t i = 0; i < tree_.nodes_of(rank).size(); ++i)
         inputs_.push_back(buffer_of(rank, buffer_index(rank, i)) + slice.begin);
     float* out = (reduced_ != nullptr ? reduced_.get() : buffer(0)) + slice.begin;
-    kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
+    if (!takes_squares()) {
+      kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
+      return;
+    }
+    constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+    for (std::int64_t begin = slice.begin; begin < slice.end; begin += kChunk, out += kChunk) {
+      kernels_.add_tree(inputs_, tree_.steps(), out, kChunk);
+      kernels_.chunk_square_sums(out, kChunk, 1, squares_.data() + begin / kChunk);
+      for (const float*& input : inputs_) input += kChunk;
+    }
   }
 
   Communicator& communicator_;
@@ -127,121 +167,24 @@ class WindowExchange final : public GradientExchange {
   std::int64_t elements_;
   BucketPlan plan_;
   RankTree tree_;
+  bool has_working_;
+  std::optional<TablePlace> table_;
+  RowSet live_;
+  RowSet written_;  ///< live in the step before
   std::size_t header_bytes_ = 0;
   std::unique_ptr<NodeWindow> window_;
-  AlignedFloats reduced_;
+  AlignedArray<float> reduced_;
   std::vector<const float*> inputs_;
+  std::vector<double> squares_;
   std::uint64_t step_ = 0;
   int next_ = 0;
 };
 
-// ---- ranks on several nodes ----------------------------------------------------------------------------------------
-
-/// Sends each owner its slice of this rank's nodes, and receives the others' for the own slice.
-class MessageExchange final : public GradientExchange {
- public:
-  MessageExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
-      : communicator_(communicator),
-        kernels_(kernels),
-        elements_(request.layout.elements()),
-        plan_(request.layout, communicator.size(), request.bucket_elements),
-        tree_(request.leaves, communicator.size()),
-        parameters_(allocate(elements_)),
-        reduced_(allocate(elements_)) {
-    for (int i = 0; i < request.buffers; ++i) buffers_.push_back(allocate(elements_));
-  }
-
-  const BucketPlan& plan() const override { return plan_; }
-  float* parameters() override { return parameters_.get(); }
-  float* buffer(int index) override { return buffers_[static_cast<std::size_t>(index)].get(); }
-
-  void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
-    const auto& slices = plan_.slices[static_cast<std::size_t>(bucket)];
-    const auto me = static_cast<std::size_t>(communicator_.rank());
-    const std::size_t length = static_cast<std::size_t>(slices[me].size());
-    Transfer transfer;
-    transfer.slice = slices[me];
-    transfer.staging = std::vector<float>(tree_.nodes_of_others(communicator_.rank()) * length);
-    std::vector<Outgoing> outgoing;
-    std::vector<Incoming> incoming;
-    float* place = transfer.staging.data();
-    for (std::size_t rank = 0; rank < slices.size(); ++rank) {
-      if (rank == me) {
-        for (std::size_t i = 0; i < nodes.size(); ++i)
-          transfer.inputs.push_back(buffer(buffers[i]) + transfer.slice.begin);
-        continue;
-      }
-      for (std::size_t i = 0; i < nodes.size(); ++i) {
-        const float* first = buffer(buffers[i]) + slices[rank].begin;
-        const std::span values(first, static_cast<std::size_t>(slices[rank].size()));
-        outgoing.push_back({static_cast<int>(rank), std::as_bytes(values)});
-      }
-      for (std::size_t i = 0; i < tree_.nodes_of(static_cast<int>(rank)).size(); ++i) {
-        incoming.push_back({static_cast<int>(rank), std::as_writable_bytes(std::span(place, length))});
-        transfer.inputs.push_back(place);
-        place += length;
-      }
-    }
-    transfer.pending = communicator_.start_exchange(std::move(outgoing), std::move(incoming));
-    transfers_.push_back(std::move(transfer));
-    while (next_ < transfers_.size() && transfers_[next_].pending->test()) reduce(transfers_[next_++]);
-  }
-
-  void finish() override {
-    for (; next_ < transfers_.size(); ++next_) {
-      transfers_[next_].pending->wait();
-      reduce(transfers_[next_]);
-    }
-    transfers_.clear();
-    next_ = 0;
-  }
-
-  const float* reduced() override { return reduced_.get(); }
-
-  void share_parameters() override {
-    const int me = communicator_.rank();
-    std::vector<Outgoing> outgoing;
-    std::vector<Incoming> incoming;
-    for (int rank = 0; rank < communicator_.size(); ++rank) {
-      if (rank == me) continue;
-      for (const auto& slices : plan_.slices) {
-        const auto values = [&](int owner) {
-          const ElementRange range = slices[static_cast<std::size_t>(owner)];
-          return std::span(parameters_.get() + range.begin, static_cast<std::size_t>(range.size()));
-        };
-        outgoing.push_back({rank, std::as_bytes(values(me))});
-        incoming.push_back({rank, std::as_writable_bytes(values(rank))});
-      }
-    }
-    communicator_.exchange(std::move(outgoing), std::move(incoming));
-  }
-
- private:
-  struct Transfer {
-    ElementRange slice;
-    std::vector<float> staging;
-    std::vector<const float*> inputs;
-    std::unique_ptr<Pending> pending;
-  };
-
-  void reduce(Transfer& transfer) {
-    kernels_.add_tree(transfer.inputs, tree_.steps(), reduced_.get() + transfer.slice.begin, transfer.slice.size());
-    transfer.staging = {};
-  }
-
-  Communicator& communicator_;
-  Kernels& kernels_;
-  std::int64_t elements_;
-  BucketPlan plan_;
-  RankTree tree_;
-  AlignedFloats parameters_;
-  AlignedFloats reduced_;
-  std::vector<AlignedFloats> buffers_;
-  std::vector<Transfer> transfers_;
-  std::size_t next_ = 0;
-};
-
 }  // namespace
+
+const RowSet& GradientExchange::live_rows() const {
+  throw Error("an exchange without a sparse table was asked for its live rows");
+}
 
 RankTree::RankTree(int leaves, int ranks) {
   std::vector<TreeNode> all;
@@ -290,7 +233,7 @@ std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communica
   if (!device.shares_host_memory()) return make_staged_exchange(communicator, device, request);
   if (request.share_memory && communicator.topology().nodes == 1)
     return std::make_unique<WindowExchange>(communicator, device.kernels(), request);
-  return std::make_unique<MessageExchange>(communicator, device.kernels(), request);
+  return make_node_exchange(communicator, device.kernels(), request);
 }
 
 }  // namespace temper

@@ -104,12 +104,17 @@ void reduce_tree(std::span<const float* const> inputs, TreeNode node, std::size_
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator() {
+  explicit MpiCommunicator(const std::function<int(int rank)>& node_of) {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
     check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
     check(MPI_Comm_size(world_, &size_), "MPI_Comm_size");
     check(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_), "MPI_Comm_split_type");
+    if (node_of) {
+      MPI_Comm host = node_;
+      check(MPI_Comm_split(host, node_of(rank_), rank_, &node_), "MPI_Comm_split");
+      MPI_Comm_free(&host);
+    }
     check(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(node_, &topology_.local_rank), "MPI_Comm_rank");
     check(MPI_Comm_size(node_, &topology_.local_size), "MPI_Comm_size");
@@ -351,6 +356,10 @@ void MpiSession::abort(int status) {
   std::_Exit(status);
 }
 
-std::unique_ptr<Communicator> MpiSession::world() { return std::make_unique<MpiCommunicator>(); }
+std::unique_ptr<Communicator> MpiSession::world() { return make_mpi_communicator(); }
+
+std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of) {
+  return std::make_unique<MpiCommunicator>(node_of);
+}
 
 }  // namespace temper

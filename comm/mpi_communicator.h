@@ -1,6 +1,7 @@
 // MPI on host memory. Every MPI status is checked where it is returned.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,5 +27,9 @@ class MpiSession {
   /// A communicator over all ranks.
   std::unique_ptr<Communicator> world();
 };
+
+/// A communicator over all ranks, inside an MpiSession. `node_of`, if given, splits each host into nodes: ranks of one
+/// host with the same number are one. So a single host can stand for several.
+std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of = {});
 
 }  // namespace temper

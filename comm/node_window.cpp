@@ -99,8 +99,10 @@ class SharedWindow final : public NodeWindow {
 
 std::unique_ptr<NodeWindow> make_node_window(Communicator& communicator, std::size_t bytes) {
   void* node = node_communicator_of(communicator);
-  if (node == nullptr) return std::make_unique<SoloWindow>(bytes);
+  if (node == nullptr) return make_private_window(bytes);
   return std::make_unique<SharedWindow>(communicator, static_cast<MPI_Comm>(node), bytes);
 }
+
+std::unique_ptr<NodeWindow> make_private_window(std::size_t bytes) { return std::make_unique<SoloWindow>(bytes); }
 
 }  // namespace temper

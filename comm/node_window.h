@@ -30,4 +30,7 @@ class NodeWindow {
 /// Throws Error where the node has not enough shared memory (/dev/shm), before anything is touched.
 std::unique_ptr<NodeWindow> make_node_window(Communicator& communicator, std::size_t bytes);
 
+/// Memory of this rank alone: part(0).
+std::unique_ptr<NodeWindow> make_private_window(std::size_t bytes);
+
 }  // namespace temper

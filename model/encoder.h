@@ -52,6 +52,7 @@ class Encoder final : public Model {
                          const TokenSelection& selection) override;
   [[nodiscard]] std::string architecture() const override;
   [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
+  [[nodiscard]] Variable token_table() const override { return task_ == Task::masked_lm ? Variable() : words_; }
 
  private:
   std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);

@@ -56,6 +56,9 @@ class Model {
   /// From now on, training keeps activations at every `layers`-th layer boundary only, and computes the others again in
   /// the backward pass (Tape::recompute); 0: all are kept. The results are the same.
   void checkpoint_activations(std::int64_t layers) { layers_between_checkpoints_ = layers; }
+  /// The parameter of which forward reads only the rows that are ids of tokens, [vocabulary, width]; undefined where
+  /// there is none, or where something else reads all of it (a tied language-model head).
+  [[nodiscard]] virtual Variable token_table() const { return {}; }
 
   [[nodiscard]] ParameterList& parameters() { return parameters_; }
   [[nodiscard]] const ParameterList& parameters() const { return parameters_; }

@@ -85,6 +85,7 @@ struct TrainSection {
   std::int64_t seed = 0;
   std::int64_t grains = 0;
   std::string sum_order = "fixed";
+  std::string compress_gradients = "none";
   std::int64_t early_stopping = 0;
   std::string metric;
 };

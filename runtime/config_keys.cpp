@@ -130,6 +130,11 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "sum_order", at(&C::train, &R::sum_order),
       "Of gradients over GPUs: fixed gives the same bits on any number of ranks, library lets NCCL choose.")
       ->choices = {"fixed", "library"};
+  add("train", "compress_gradients", at(&C::train, &R::compress_gradients),
+      "What one node's CPU ranks send to another's: whole, or rounded to bf16, the error being added to what they send "
+      "in the next step. With bf16 the bits depend on the number of nodes, and a run that a signal stops goes on with "
+      "other bits than one that was not stopped.")
+      ->choices = {"none", "bf16"};
   add("train", "early_stopping", at(&C::train, &R::early_stopping),
       "Ends the run after so many evaluations without gain; 0: never.")
       ->range = at_least(0);

@@ -52,6 +52,13 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.momentum};
 }
 
+/// The rows of a table of so many that the ids of its tokens name.
+RowSet rows_read_by(const Dataset& data, std::int64_t rows) {
+  RowSet set(rows);
+  for (const std::int32_t id : data.ids) set.insert(id);
+  return set;
+}
+
 class Trainer {
  public:
   Trainer(const Configuration& configuration, Device& device, Communicator& communicator, const TrainOptions& options)
@@ -157,6 +164,11 @@ TrainReport Trainer::run() {
   resumed_ = find_checkpoint_to_resume(configuration_, communicator_, say);
   if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
   activations_ = activation_type(configuration_.train, device_, say);
+  if (configuration_.train.compress_gradients != "none" && !device_.shares_host_memory())
+    throw usage_error(
+        "train.compress_gradients is {}, but gradients of GPUs are not compressed; set it to none, or run.device to "
+        "cpu",
+        configuration_.train.compress_gradients);
   nccl_ = connect_gpus(configuration_.run, device_, communicator_, say);
   load();
   if (state_.finished) {
@@ -309,6 +321,8 @@ void Trainer::train_phase() {
   settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
   settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
+  settings.buckets.compression =
+      configuration_.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
   settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
   // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
@@ -323,6 +337,8 @@ void Trainer::train_phase() {
       settings.updates[i] = known->second;
     }
   }
+  if (const Variable table = model_->model->token_table(); table.defined())
+    settings.token_rows = rows_read_by(data_->train, table.value().rows());
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_, device_);
   resumed_.reset();
@@ -453,6 +469,7 @@ bool Trainer::evaluation_due() const {
 }
 
 std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
+  if (step_) step_->settle();
   const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "evaluation");
   EvaluationSettings settings;
   settings.loss = loss_;
@@ -506,6 +523,7 @@ void Trainer::evaluate_and_judge() {
 
 void Trainer::save() {
   if (saved_this_step_) return;
+  step_->settle();
   const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "save");
   const auto slots = step_->parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
@@ -514,6 +532,8 @@ void Trainer::save() {
       if (changed == name) updates = step_->optimizer().slots()[slot].updates;
   }
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
+  // A run that goes on from here has no rounding errors to make up for, so neither has this one.
+  step_->buckets().exchange().forget_rounding();
   save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,

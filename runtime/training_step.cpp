@@ -24,10 +24,15 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   }
   if (!settings_.frozen_dropout) stages_below_ = model.frozen_stages();
   layout_ = ArenaLayout(sizes);
+  settings_.buckets.working = settings_.activations == DType::bf16;
+  settings_.buckets.table = sparse_table();
   buckets_ = std::make_unique<GradientBuckets>(communicator, device, layout_, settings_.grains, settings_.buckets);
   GradientExchange& exchange = buckets_->exchange();
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
-  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots));
+  table_ = exchange.table();
+  if (table_ != nullptr) table_slot_ = settings_.buckets.table->slot;
+  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots),
+                                           table_ != nullptr ? settings_.buckets.table : std::optional<SparseTable>());
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
   device.kernels().clear(sums_.bytes(), sums_.size_bytes());
@@ -43,10 +48,14 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
     device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
                           /*accumulate=*/false);
   }
-  if (settings_.activations != DType::f32)
+  if (BFloat16* shared = exchange.working(); shared != nullptr) {
+    working_ = Tensor::view(shared, {layout_.elements()}, DType::bf16);
+    for (const ElementRange range : owned) round_parameters(range);
+  } else if (settings_.activations != DType::f32) {
     working_ = Tensor::empty(device.memory(), {layout_.elements()}, settings_.activations);
-  exchange.share_parameters();
-  round_parameters();
+  }
+  exchange.share_all_parameters();
+  if (exchange.working() == nullptr) round_parameters({0, layout_.elements()});
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     const std::int64_t begin = layout_.slots()[slot].begin;
@@ -69,7 +78,11 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
   device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
-  buckets_->begin_step();
+  if (table_ != nullptr) {
+    buckets_->begin_step(rows_of(batch));
+  } else {
+    buckets_->begin_step();
+  }
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
     const Tensor sum = sums_.part(loss_bytes + static_cast<std::int64_t>(g) * kPairBytes, {2}, DType::f64);
     tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
@@ -82,7 +95,16 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
 
   // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
   // one rank, so adding the others' zeros changes no bit.
-  optimizer_->chunk_square_sums(buckets_->exchange().reduced(), sums_.data<double>());
+  const float* reduced = buckets_->exchange().reduced();
+  if (table_ != nullptr) {
+    optimizer_->chunk_square_sums(reduced, sums_.data<double>(), *table_, buckets_->exchange().live_rows());
+  } else if (const double* taken = buckets_->exchange().squares(); taken != nullptr) {
+    for (const ElementRange range : buckets_->exchange().plan().owned_by(communicator_.rank()))
+      std::copy(taken + range.begin / ArenaLayout::kChunk, taken + range.end / ArenaLayout::kChunk,
+                sums_.data<double>() + range.begin / ArenaLayout::kChunk);
+  } else {
+    optimizer_->chunk_square_sums(reduced, sums_.data<double>());
+  }
   std::vector<double> shared = device_.download<double>(sums_);
   const auto chunks = static_cast<std::size_t>(layout_.chunks());
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
@@ -122,22 +144,50 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
-    optimizer_->step(buckets_->exchange().parameters(), buckets_->exchange().reduced(), working_arena(), learning_rate,
-                     scale);
+    optimizer_->step(buckets_->exchange().parameters(), reduced, working_arena(), learning_rate, scale);
   }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
     buckets_->exchange().share_parameters();
   }
-  // The optimizer has rounded the own slices; on one rank, that is all.
-  if (communicator_.size() > 1) round_parameters();
+  // The optimizer has rounded the own slices; on one rank, or where the exchange shares what is rounded, that is all.
+  if (communicator_.size() > 1 && buckets_->exchange().working() == nullptr) round_parameters({0, layout_.elements()});
   return outcome;
 }
 
-void TrainingStep::round_parameters() {
+std::optional<SparseTable> TrainingStep::sparse_table() const {
+  const Variable table = model_.token_table();
+  if (!settings_.token_rows || !table.defined()) return {};
+  const auto& parameters = model_.parameters().all();
+  for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
+    if (parameters[parameter_of_slot_[slot]].variable != table) continue;
+    const RowSet trained =
+        may_wait(settings_.optimizer) ? *settings_.token_rows : RowSet::all(settings_.token_rows->rows());
+    return SparseTable{static_cast<std::int64_t>(slot), table.value().columns(), trained};
+  }
+  return {};
+}
+
+RowSet TrainingStep::rows_of(const Step& batch) const {
+  RowSet rows(table_->rows());
+  for (const std::vector<Batch>& grain : batch.grains)
+    for (const Batch& micro_batch : grain)
+      for (const std::int32_t id : micro_batch.ids) rows.insert(id);
+  return rows;
+}
+
+void TrainingStep::settle() {
+  if (!optimizer_->is_behind()) return;
+  // Nobody reads parameters while a step is not under way.
+  optimizer_->settle(buckets_->exchange().parameters(), working_arena());
+  buckets_->exchange().share_all_parameters();
+}
+
+void TrainingStep::round_parameters(ElementRange range) {
   if (!working_.defined()) return;
-  const std::int64_t elements = layout_.elements();
-  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters(), 1, elements, elements}, working_.as_row(),
+  const std::int64_t size = range.size();
+  const Rows rounded(working_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
+  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, rounded,
                          /*accumulate=*/false);
 }
 
@@ -148,6 +198,8 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
     const Parameter& parameter = parameters[parameter_of_slot_[slot]];
     parameter.variable.bind_gradient(Tensor::view(gradients + layout_.slots()[slot].begin, parameter.shape),
                                      static_cast<std::int64_t>(slot));
+    // It is zero already, so nobody needs to clear it.
+    if (static_cast<std::int64_t>(slot) == table_slot_) parameter.variable.mark_gradient_written();
   }
   std::size_t last = micro_batches.size();
   while (last > 0 && micro_batches[last - 1].sequences() == 0) --last;
@@ -233,6 +285,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
 }
 
 void TrainingStep::release_values() {
+  settle();
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,7 +34,9 @@ struct TrainingStepSettings {
   BucketOptions buckets;
   bool frozen_dropout = false;   ///< also below the lowest stage that is trained
   Timeline* timeline = nullptr;  ///< where parts of a step are noted; may be null
-  bool graphs = false;           ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
+  std::optional<RowSet> token_rows = std::nullopt;
+  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// What a rank would like; one rank's wish is everybody's.
@@ -63,7 +66,8 @@ class TrainingStep {
 
   /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
   void read_hidden_from(const FrozenCache* cache) { cache_ = cache; }
-
+  /// Collective. What a step may leave for later is done: before anybody but a step reads the parameters.
+  void settle();
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
 
@@ -78,6 +82,10 @@ class TrainingStep {
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
  private:
+  /// Which slot the model's token table is, if its gradient is to be sparse.
+  [[nodiscard]] std::optional<SparseTable> sparse_table() const;
+  /// Rows of the table that tokens of this rank read in this step.
+  [[nodiscard]] RowSet rows_of(const Step& batch) const;
   /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
   std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
                          const Tensor& sum);
@@ -87,8 +95,8 @@ class TrainingStep {
   Variable logits_of(Tape& tape, const DeviceBatch& batch);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
-  /// Brings the working copies up to date with the arena.
-  void round_parameters();
+  /// Brings this part of the working copies up to date with the arena.
+  void round_parameters(ElementRange range);
   [[nodiscard]] BFloat16* working_arena() const;
 
   Model& model_;
@@ -98,6 +106,8 @@ class TrainingStep {
   std::vector<std::size_t> parameter_of_slot_;
   ArenaLayout layout_;
   std::unique_ptr<GradientBuckets> buckets_;
+  const TablePlace* table_ = nullptr;  ///< null: all gradients are dense
+  std::int64_t table_slot_ = -1;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
   std::int64_t stages_below_ = 0;                  ///< that run without a tape and without dropout

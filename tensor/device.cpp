@@ -68,6 +68,8 @@ std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>()
 
 void set_cpu_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
 
+int cpu_threads() { return omp_get_max_threads(); }
+
 int default_cpu_threads(int local_ranks) {
   const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t allowed;

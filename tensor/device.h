@@ -86,6 +86,7 @@ class Device {
 std::unique_ptr<Device> make_cpu_device();
 /// How many threads the kernels of this process use from now on.
 void set_cpu_threads(int threads);
+int cpu_threads();
 /// Cores that this process may run on, shared fairly among `local_ranks` ranks of the node.
 int default_cpu_threads(int local_ranks);
 

@@ -140,6 +140,12 @@ void expect_sums_and_sharing(const Make& make) {
       const float* reduced = exchange->reduced() + range.begin;
       EXPECT_EQ(std::vector<float>(reduced, reduced + range.size()), expected);
       std::copy(expected.begin(), expected.end(), exchange->parameters() + range.begin);
+      if (const double* squares = exchange->squares(); squares != nullptr) {
+        constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+        std::vector<double> sums(static_cast<std::size_t>(range.size() / kChunk));
+        device->kernels().chunk_square_sums(reduced, kChunk, range.size() / kChunk, sums.data());
+        EXPECT_EQ(std::vector<double>(squares + range.begin / kChunk, squares + range.end / kChunk), sums);
+      }
     }
     exchange->share_parameters();
     // Every rank has computed its own slices only, so what they say of the sum must be the same everywhere.
@@ -163,6 +169,68 @@ Make staged_with(bool share_memory) {
     request.share_memory = share_memory;
     return make_staged_exchange(communicator, device, request);
   };
+}
+
+/// As an optimizer does it: each rank writes its own slices of both arenas.
+void expect_working_copies_follow_parameters(const Make& make) {
+  Communicator& world = world_communicator();
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{5 * ArenaLayout::kChunk + 5});
+  request.leaves = world.size();
+  request.bucket_elements = 2 * ArenaLayout::kChunk;
+  request.working = true;
+  request.buffers = 2;
+  const auto exchange = make(world, *device, request);
+  ASSERT_NE(exchange->working(), nullptr);
+  const auto value_of = [](std::int64_t element, int step) {
+    return static_cast<float>(element * 31 + step) * 0.37F - 5e4F;
+  };
+  for (int step = 0; step < 3; ++step) {
+    for (const ElementRange range : exchange->plan().owned_by(world.rank()))
+      for (std::int64_t i = range.begin; i < range.end; ++i) {
+        exchange->parameters()[i] = value_of(i, step);
+        exchange->working()[i] = to_bfloat16(value_of(i, step));
+      }
+    // A gradient beside them must not reach into either arena.
+    for (int i = 0; i < request.buffers; ++i) std::fill_n(exchange->buffer(i), request.layout.elements(), -1.0F);
+    exchange->share_parameters();
+    for (std::int64_t i = 0; i < request.layout.elements(); ++i) {
+      ASSERT_EQ(exchange->parameters()[i], value_of(i, step)) << i;
+      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(value_of(i, step)).bits) << i;
+    }
+    world.barrier();
+  }
+}
+
+TEST(WindowExchange, WorkingCopiesFollowTheParameters) { expect_working_copies_follow_parameters(make_with(true)); }
+TEST(MessageExchange, WorkingCopiesFollowTheParameters) { expect_working_copies_follow_parameters(make_with(false)); }
+
+TEST(GradientExchange, HasNoWorkingCopiesUnlessAsked) {
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{7});
+  for (const bool share_memory : {true, false}) {
+    EXPECT_EQ(make_with(share_memory)(world_communicator(), *device, request)->working(), nullptr);
+    request.working = true;
+    EXPECT_EQ(staged_with(share_memory)(world_communicator(), *device, request)->working(), nullptr)
+        << "a device rounds its own";
+    request.working = false;
+  }
+}
+
+TEST(WindowExchange, TakesSquaresWhereOneThreadAdds) {
+  const auto device = make_cpu_device();
+  ExchangeRequest request;
+  request.layout = ArenaLayout(std::vector<std::int64_t>{7});
+  const int before = cpu_threads();
+  set_cpu_threads(1);
+  EXPECT_NE(make_with(true)(world_communicator(), *device, request)->squares(), nullptr);
+  expect_sums_and_sharing(make_with(true));
+  set_cpu_threads(2);
+  EXPECT_EQ(make_with(true)(world_communicator(), *device, request)->squares(), nullptr);
+  expect_sums_and_sharing(make_with(true));
+  set_cpu_threads(before);
 }
 
 TEST(WindowExchange, SumsAndShares) { expect_sums_and_sharing(make_with(true)); }

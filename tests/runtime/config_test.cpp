@@ -188,6 +188,7 @@ TEST(Configuration, RefusesDevicesAndPrecisionsThatItDoesNotHaveAndSaysWhichItHa
   EXPECT_REFUSED("[train]\nprecision = \"f16\"\n", "bf16");
   EXPECT_REFUSED("[train]\nprecision = 32\n", "train.precision");
   EXPECT_REFUSED("[train]\nsum_order = \"any\"\n", "library");
+  EXPECT_REFUSED("[train]\ncompress_gradients = \"f16\"\n", "bf16");
   EXPECT_REFUSED("[run]\ndevice = \"accelerator\"\n", "cuda");
   EXPECT_REFUSED("[run]\ngpu_communication = \"gloo\"\n", "nccl");
 }
@@ -198,8 +199,9 @@ TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
   EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.seed=1", "tuning.layer_decay=0.5"})),
             (std::vector<std::string>{"tuning.layer_decay", "train.seed"}));
   EXPECT_TRUE(differing_keys(a, parse(kSmallest, {"run.device=cpu", "run.gpu_communication=mpi"})).empty());
-  EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.precision=bf16", "train.sum_order=library"})),
-            (std::vector<std::string>{"train.precision", "train.sum_order"}));
+  EXPECT_EQ(differing_keys(a, parse(kSmallest, {"train.precision=bf16", "train.sum_order=library",
+                                                "train.compress_gradients=bf16"})),
+            (std::vector<std::string>{"train.precision", "train.sum_order", "train.compress_gradients"}));
 }
 
 TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {

@@ -72,28 +72,39 @@ void CpuKernels::add(const float* a, const float* b, float* out, std::int64_t n)
 
 void CpuKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
                           std::int64_t n) {
-  // What a few blocks of scratch take stays in the first-level cache.
+  // What a few blocks of scratch take stays in the first-level cache. The last sum goes straight to where it belongs.
   constexpr std::int64_t kBlock = 1024;
-  std::vector<float> scratch(static_cast<std::size_t>(kBlock) * kMostTreeDepth);
-  std::array<const float*, kMostTreeDepth> open{};
-  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
-    const std::int64_t length = std::min(kBlock, n - begin);
-    std::size_t next = 0;
-    std::size_t depth = 0;
-    for (const TreeStep step : postfix) {
-      if (step == TreeStep::input) {
-        open[depth++] = inputs[next++] + begin;
-        continue;
-      }
-      --depth;
-      float* sum = scratch.data() + static_cast<std::int64_t>(depth - 1) * kBlock;
-      HWY_DYNAMIC_DISPATCH(add_arrays)(open[depth - 1], open[depth], sum, length);
-      open[depth - 1] = sum;
-    }
-    if (open.front() != out + begin) {
-      std::copy_n(open.front(), length, out + begin);
-    }
+  std::size_t most = 0;
+  std::size_t depth = 0;
+  for (const TreeStep step : postfix) {
+    depth = step == TreeStep::input ? depth + 1 : depth - 1;
+    most = std::max(most, depth);
   }
+  const bool one_sum = postfix.size() <= 3;
+  const auto add_blocks = [&](std::int64_t first, std::int64_t end) {
+    std::vector<float> scratch(one_sum ? 0 : static_cast<std::size_t>(kBlock) * (most - 1));
+    std::array<const float*, kMostTreeDepth> open{};
+    for (std::int64_t begin = first; begin < end; begin += kBlock) {
+      const std::int64_t length = std::min(kBlock, end - begin);
+      std::size_t next = 0;
+      std::size_t held = 0;
+      for (std::size_t i = 0; i < postfix.size(); ++i) {
+        if (postfix[i] == TreeStep::input) {
+          open[held++] = inputs[next++] + begin;
+          continue;
+        }
+        --held;
+        const bool last = i + 1 == postfix.size();
+        float* sum = last ? out + begin : scratch.data() + static_cast<std::int64_t>(held - 1) * kBlock;
+        HWY_DYNAMIC_DISPATCH(add_arrays)(open[held - 1], open[held], sum, length);
+        open[held - 1] = sum;
+      }
+      if (open.front() != out + begin) {
+        std::copy_n(open.front(), length, out + begin);
+      }
+    }
+  };
+  parallel_ranges(n, static_cast<std::int64_t>(inputs.size()), add_blocks, kBlock);
 }
 
 void CpuKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
