@@ -138,9 +138,11 @@ def executed_share(said, goals, options, folder):
     plan = run_program([goals.build / "temper", "plan", folder / "run.toml", "--ranks", options.ranks,
                         "--machine", machine, "--json"])
     plan = json.loads(plan.splitlines()[-1])
-    peak = json.loads(machine.read_text(encoding="utf8"))["peak_flops"][options.precision] * options.ranks
+    rates = json.loads(machine.read_text(encoding="utf8"))["together"]
+    peak = rates["bf16_operations" if options.precision == "bf16" else "operations"] * options.ranks
+    phase = plan["phases"][0]
     steps = said["examples_per_second"] / options.batch
-    return plan["flop_a_step"] * steps / peak
+    return (phase["forward_operations"] + phase["backward_operations"]) * steps / peak
 
 
 def run_program(command):
@@ -242,11 +244,11 @@ def reduction(goals, table):
     if not table.wants(name):
         return
     said = run_program(["mpirun", "-n", 2, "--oversubscribe", "--bind-to", "none",
-                        goals.build / "bench/update_bench"])
-    for line in said.splitlines():
-        found = re.search(r"^update (\S+): .* ([\d.]+) times", line)
-        if found:
-            table.at_least(f"{name}, {found[1]}", LEAST_REDUCTION, float(found[2]), line.split(":", 1)[1].strip())
+                        goals.build / "bench/communication_bench"])
+    for copy, theirs, dense, ratio, rows, of_rows in re.findall(r"^\| (yes|no) \|" + r" ([\d.]+) \|" * 5, said, re.M):
+        kind = "with a bf16 copy" if copy == "yes" else "f32"
+        table.at_least(f"{name}, {kind}", LEAST_REDUCTION, float(ratio),
+                       f"{dense} against {theirs} ms; where few rows occur {rows} ms, {of_rows}x")
 
 
 def measure(goals):
