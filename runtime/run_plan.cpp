@@ -183,6 +183,12 @@ class Forecaster {
     forecast_.seconds += forecast_.evaluation_seconds;
     if (configuration_.train.early_stopping > 0)
       forecast_.notes.push_back("train.early_stopping may end the run earlier");
+    const bool freezes = std::any_of(forecast_.phases.begin(), forecast_.phases.end(),
+                                     [](const PhaseForecast& phase) { return !phase.freeze.empty(); });
+    if (freezes && configuration_.tuning.frozen_cache && !configuration_.tuning.frozen_dropout)
+      forecast_.notes.push_back(
+          "frozen layers are counted in every step; where they are computed once for each row (tuning.frozen_cache), "
+          "all steps after that take less");
   }
 
   const Configuration& configuration_;

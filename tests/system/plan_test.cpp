@@ -75,13 +75,10 @@ TEST_F(Plan, CountsTheOperationsThatARunReallyHas) {
   // All rows in one batch, so that every step has the same; the first step is not in a profile, the second is.
   for (const std::string layers : {"\"none\"", "1"})
     for (const std::string freeze : {"[]", "[\"embeddings\", \"encoder.layer.0\"]"}) {
-      const std::vector<std::string> overrides{"train.batch_size=203",
-                                               "train.max_steps=2",
-                                               "data.validation=\"\"",
-                                               "data.test=\"\"",
-                                               "checkpoint.resume=false",
-                                               "output.dir=out",
-                                               "train.checkpoint_activations=" + layers,
+      const std::vector<std::string> overrides{"train.batch_size=203",    "train.max_steps=2",
+                                               "data.validation=\"\"",    "data.test=\"\"",
+                                               "checkpoint.resume=false", "tuning.frozen_cache=false",
+                                               "output.dir=out",          "train.checkpoint_activations=" + layers,
                                                "tuning.freeze=" + freeze};
       Invocation command;
       command.arguments = {"train", "run.toml", "--profile", "--json"};

@@ -26,6 +26,18 @@ TEST_F(SameBits, OnOneTwoThreeFourAndEightRanks) {
   }
 }
 
+TEST_F(SameBits, InBFloat16OnOneTwoAndThreeRanks) {
+  std::vector<std::string> overrides = overrides_;
+  overrides.insert(overrides.end(), {"train.precision=bf16", "train.grains=3", "train.epochs=2"});
+  ASSERT_EQ(train("one", overrides).status, 0);
+  const std::string expected = weights("one");
+  ASSERT_FALSE(expected.empty());
+  for (const int ranks : {2, 3}) {
+    ASSERT_EQ(train("on-" + std::to_string(ranks), overrides, ranks).status, 0);
+    EXPECT_TRUE(weights("on-" + std::to_string(ranks)) == expected) << ranks << " ranks";
+  }
+}
+
 TEST_F(SameBits, WithMoreRanksThanRowsInTheLastBatch) {
   // 203 rows in batches of 50 leave 3 for the last batch.
   const std::vector<std::string> overrides{"train.grains=4", "train.epochs=1", "train.batch_size=50"};

@@ -57,12 +57,12 @@ TEST(KernelWork, TheWorkOfAKernelThatIsMadeOfOthersIsTheirs) {
   std::vector<float> bias(4, 1.0F);
   std::vector<float> y(16);
   const auto matrix = [](std::vector<float>& values, std::int64_t n) { return Matrix{values.data(), n, 4, 4}; };
-  timed.linear_forward(matrix(x, 4), matrix(weight, 4), matrix(bias, 1), Activation::none, matrix(y, 4), matrix(y, 4));
-  EXPECT_EQ(seen, (std::vector<std::string>{"matmul", "bias_activation_forward"}));
+  timed.linear_weight_gradient(matrix(x, 4), matrix(y, 4), matrix(weight, 4), false, bias.data(), false);
+  EXPECT_EQ(seen, (std::vector<std::string>{"matmul", "bias_activation_backward"}));
   double operations = 0.0;
   for (const KernelTime& time : timed.times()) {
     operations += time.work.operations;
-    if (time.name == "linear_forward") {
+    if (time.name == "linear_weight_gradient") {
       EXPECT_EQ(time.work.operations, 0.0);
     }
   }
