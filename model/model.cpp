@@ -12,4 +12,12 @@ std::int64_t Model::frozen_stages() const {
   return frozen;
 }
 
+Variable Model::forward_above_frozen(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
+                                     const TokenSelection& selection) {
+  if (stages == 0) return forward(tape, input, selection);
+  if (hidden.defined()) return forward_above(tape, input, stages, hidden, selection);
+  Tape below(tape.device(), Tape::Mode::evaluation, {}, tape.activations());
+  return forward_above(tape, input, stages, forward_below(below, input, stages, selection), selection);
+}
+
 }  // namespace temper

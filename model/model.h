@@ -48,6 +48,11 @@ class Model {
   virtual Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
                                  const TokenSelection& selection) = 0;
 
+  /// Logits where the lowest `stages` are frozen: they run without being recorded and without dropout, unless their
+  /// output, `hidden`, is known.
+  Variable forward_above_frozen(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
+                                const TokenSelection& selection);
+
   /// The class name that transformers gives this architecture with this head, for config.json.
   [[nodiscard]] virtual std::string architecture() const = 0;
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".

@@ -46,7 +46,9 @@ DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType acti
   ensure_working_copies(*model_, device_, activations_);
 }
 
-void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints) {
+void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,
+                       bool frozen_dropout) {
+  frozen_dropout_ = frozen_dropout;
   apply_freezing(*model_, freeze);
   model_->checkpoint_activations(layers_between_checkpoints);
 }
@@ -67,8 +69,9 @@ PassDemand DryRun::run(const Batch& batch) {
     const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings};
     const DeviceBatch on_device = to_device(batch, task_, use, device_);
     Tape tape(device_, Tape::Mode::training, {}, activations_);
-    task_loss(tape, model_->forward(tape, on_device.input, on_device.selection), on_device, {task_, Tensor(), 0.0F},
-              sum);
+    const std::int64_t below = frozen_dropout_ ? 0 : model_->frozen_stages();
+    const Variable logits = model_->forward_above_frozen(tape, on_device.input, below, Variable(), on_device.selection);
+    task_loss(tape, logits, on_device, {task_, Tensor(), 0.0F}, sum);
     // Until now all has been counted as backward.
     std::swap(pass_.forward_operations, pass_.backward_operations);
     tape.backward();

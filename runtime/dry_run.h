@@ -37,8 +37,10 @@ class DryRun {
   /// `activations`: f32 or bf16. Parameters have shapes, but no values.
   DryRun(const ModelConfig& config, const HeadRequest& request, DType activations);
 
-  /// As tuning.freeze and train.checkpoint_activations say. Throws Error for patterns that cover nothing.
-  void configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints);
+  /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
+  /// nothing.
+  void configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,
+                 bool frozen_dropout = false);
 
   /// Forward, loss and backward of one micro-batch.
   PassDemand run(const Batch& batch);
@@ -56,6 +58,7 @@ class DryRun {
   DType activations_;
   IdleDevice device_;
   std::unique_ptr<Model> model_;
+  bool frozen_dropout_ = false;
   PassDemand pass_;
 };
 

@@ -131,7 +131,7 @@ class Forecaster {
 
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16) {
     DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
-    dry.configure(freeze, interval);
+    dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
     facts.nodes = forecast_.nodes;

@@ -262,23 +262,15 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   for (const std::int64_t slot : entry->completed) complete(slot);
 }
 
-Variable TrainingStep::logits_of(Tape& tape, const DeviceBatch& batch) {
-  if (stages_below_ == 0) return model_.forward(tape, batch.input, batch.selection);
-  Variable hidden = batch.hidden;
-  if (!hidden.defined()) {
-    Tape below(device_, Tape::Mode::evaluation, {}, settings_.activations);
-    hidden = model_.forward_below(below, batch.input, stages_below_, batch.selection);
-  }
-  return model_.forward_above(tape, batch.input, stages_below_, hidden, batch.selection);
-}
-
 void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
-    task_loss(tape, logits_of(tape, batch), batch, settings_.loss, sum);
+    const Variable logits =
+        model_.forward_above_frozen(tape, batch.input, stages_below_, batch.hidden, batch.selection);
+    task_loss(tape, logits, batch, settings_.loss, sum);
   }
   const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");
   tape.backward(complete);

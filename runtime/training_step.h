@@ -92,7 +92,6 @@ class TrainingStep {
   /// Forward and backward of a micro-batch. `complete` is called for each slot whose gradient is final.
   void run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
                        const std::function<void(std::int64_t slot)>& complete);
-  Variable logits_of(Tape& tape, const DeviceBatch& batch);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
   /// Brings this part of the working copies up to date with the arena.
@@ -110,10 +109,10 @@ class TrainingStep {
   std::int64_t table_slot_ = -1;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
-  std::int64_t stages_below_ = 0;                  ///< that run without a tape and without dropout
-  const FrozenCache* cache_ = nullptr;             ///< of their output
-  std::unique_ptr<StepGraphs> graphs_;             ///< null: every micro-batch is run through the tape
-  Tensor working_;                                 ///< the arena in the type of the activations, where that is not f32
+  std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
+  const FrozenCache* cache_ = nullptr;  ///< of their output
+  std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
+  Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 
