@@ -1,6 +1,7 @@
 #include "comm/node_window.h"
 
 #include <mpi.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -22,16 +23,18 @@ std::size_t rounded_up(std::size_t bytes) { return (std::max<std::size_t>(bytes,
 
 class SoloWindow final : public NodeWindow {
  public:
-  explicit SoloWindow(std::size_t bytes)
-      : size_(rounded_up(bytes)), block_(static_cast<std::byte*>(std::aligned_alloc(kPage, size_)), &std::free) {
-    if (block_ == nullptr) throw Error("out of memory: {} bytes for parameters and gradients", size_);
-    std::memset(block_.get(), 0, size_);
+  explicit SoloWindow(std::size_t bytes) : size_(rounded_up(bytes)) {
+    block_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block_ == MAP_FAILED) throw Error("out of memory: {} bytes for parameters and gradients", size_);
   }
-  [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override { return {block_.get(), size_}; }
+  ~SoloWindow() override { ::munmap(block_, size_); }
+  [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override {
+    return {static_cast<std::byte*>(block_), size_};
+  }
 
  private:
   std::size_t size_;
-  std::unique_ptr<std::byte, decltype(&std::free)> block_;
+  void* block_;
 };
 
 void check(int status, const char* call) {
@@ -59,8 +62,10 @@ class SharedWindow final : public NodeWindow {
       const std::uintptr_t aligned = (address + kPage - 1) / kPage * kPage;
       parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - kPage);
     }
-    // Each rank touches its own part first, so that its pages lie in the memory nearest to it.
-    std::memset(part(local_rank_).data(), 0, part(local_rank_).size());
+    // Pages that are not there read as zero. They come when they are written, into the memory nearest to who does it,
+    // and what nobody writes takes no memory.
+    const std::span<std::byte> own = part(local_rank_);
+    if (::madvise(own.data(), own.size(), MADV_REMOVE) != 0) std::memset(own.data(), 0, own.size());
     check(MPI_Barrier(node), "MPI_Barrier");
   }
   ~SharedWindow() override {
