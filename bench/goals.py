@@ -139,7 +139,7 @@ def executed_share(said, goals, options, folder):
                         "--machine", machine, "--json"])
     plan = json.loads(plan.splitlines()[-1])
     rates = json.loads(machine.read_text(encoding="utf8"))["together"]
-    peak = rates["bf16_operations" if options.precision == "bf16" else "operations"] * options.ranks
+    peak = rates["bf16_operations_per_second" if options.precision == "bf16" else "operations_per_second"] * options.ranks
     phase = plan["phases"][0]
     steps = said["examples_per_second"] / options.batch
     return (phase["forward_operations"] + phase["backward_operations"]) * steps / peak
