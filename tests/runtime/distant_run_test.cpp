@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "model/freezing.h"
 #include "runtime/checkpointing.h"
 #include "runtime/evaluator.h"
 #include "runtime/model_export.h"
@@ -30,7 +31,9 @@ using testing_support::rows_of;
 class Training {
  public:
   Training(const ModelFixture& fixture, Device& device, std::int64_t updates = 0)
-      : fixture_(fixture), device_(device), model_(fixture.load(device)), updates_(updates) {}
+      : fixture_(fixture), device_(device), model_(fixture.load(device)), updates_(updates) {
+    apply_freezing(*model_, {});
+  }
 
   void begin() {
     TrainingStepSettings settings;

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "model/freezing.h"
 #include "runtime/training_step.h"
 #include "tests/model_fixture.h"
 #include "tests/shared_data.h"
@@ -57,6 +58,7 @@ TEST(SteadyMemory, AStepAfterTheFirstTakesNothingFromTheSystem) {
     if (activations == DType::bf16 && !device->has_bf16()) continue;
     const ModelFixture fixture(folder);
     const auto model = fixture.load(*device);
+    apply_freezing(*model, {});
     TrainingStepSettings settings;
     settings.grains = world.size();
     settings.clip_norm = 1.0;
