@@ -16,7 +16,7 @@ struct BucketOptions {
   bool share_memory = true;          ///< inside a node, on the CPU
   NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
   SumOrder sum_order = SumOrder::fixed;
-  Timeline* timeline = nullptr;  ///< where buckets that are closed are noted; may be null
+  Timeline* timeline = nullptr;                     ///< where buckets that are closed are noted; may be null
   bool working = false;                             ///< on the CPU: the exchange keeps the parameters in bf16 too
   std::optional<SparseTable> table = std::nullopt;  ///< which the exchange may take no notice of
   Compression compression = Compression::none;

@@ -1,14 +1,13 @@
 #include "comm/node_exchange.h"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "comm/aligned_array.h"
-#include "comm/node_window.h"
+#include "comm/gradient_window.h"
 
 namespace temper {
 namespace {
@@ -28,9 +27,6 @@ RankGroups make_groups(Communicator& communicator, bool share_memory) {
   return group_by_node(nodes);
 }
 
-/// Each rank's part of the group's window: a header (one counter a bucket, which buffer holds which node), then the
-/// gradient buffers; the first rank's part also has the parameters, before the buffers, and behind everything the
-/// parameters in bf16. A counter holds the number of the step whose sums the rank has published in that bucket.
 class NodeExchange final : public GradientExchange {
  public:
   NodeExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
@@ -41,7 +37,10 @@ class NodeExchange final : public GradientExchange {
         tree_(request.leaves, communicator.size()),
         groups_(make_groups(communicator, request.share_memory)),
         group_(groups_.of(communicator.rank())),
-        has_working_(request.working),
+        window_(groups_.begin(group_), groups_.size(group_), communicator.rank(), plan_.buckets.size(), request,
+                [&](std::size_t bytes) {
+                  return has_company() ? make_node_window(communicator, bytes) : make_private_window(bytes);
+                }),
         compressed_(request.compression == Compression::bf16),
         reduced_(map_zeroed(elements_)) {
     plan_sums(request.leaves);
@@ -54,19 +53,12 @@ class NodeExchange final : public GradientExchange {
     }
     if (compressed_)
       for (std::size_t i = 0; i < sums_.size(); ++i) residuals_.push_back(map_zeroed(elements_));
-    make_window(request.buffers);
   }
 
   const BucketPlan& plan() const override { return plan_; }
-  float* parameters() override { return floats(groups_.begin(group_), 0); }
-  BFloat16* working() override {
-    if (!has_working_) return nullptr;
-    // Parts are rounded up to whole pages, of which an arena has a whole number too: this one ends the part.
-    const std::span<std::byte> part = part_of(groups_.begin(group_));
-    return reinterpret_cast<BFloat16*>(part.data() + part.size() -
-                                       static_cast<std::size_t>(elements_) * sizeof(BFloat16));
-  }
-  float* buffer(int index) override { return buffer_of(communicator_.rank(), index); }
+  float* parameters() override { return window_.parameters(); }
+  BFloat16* working() override { return window_.working(); }
+  float* buffer(int index) override { return window_.buffer(communicator_.rank(), index); }
   const TablePlace* table() const override { return table_ ? &*table_ : nullptr; }
   const RowSet& live_rows() const override { return live_; }
   const float* reduced() override { return reduced_.get(); }
@@ -82,8 +74,8 @@ class NodeExchange final : public GradientExchange {
       ++step_;
       next_send_ = next_sum_ = 0;
     }
-    for (std::size_t i = 0; i < nodes.size(); ++i) buffer_index(communicator_.rank(), i) = buffers[i];
-    counter(communicator_.rank(), bucket).store(step_, std::memory_order_release);
+    for (std::size_t i = 0; i < nodes.size(); ++i) window_.buffer_index(communicator_.rank(), i) = buffers[i];
+    window_.publish(communicator_.rank(), bucket, step_);
     while (next_send_ < plan_.buckets.size() && is_ready(next_send_)) send(next_send_++);
     while (next_sum_ < transfers_.size() && transfers_[next_sum_].pending->test()) reduce(transfers_[next_sum_++]);
   }
@@ -109,8 +101,6 @@ class NodeExchange final : public GradientExchange {
   }
 
  private:
-  static constexpr std::size_t kMaxNodes = 64;  // a contiguous range of leaves has at most 2 log2(leaves) nodes
-
   /// A node of the tree that covers leaves of this group, and how it is summed from the nodes of the group's ranks.
   struct GroupSum {
     std::vector<std::pair<int, std::size_t>> inputs;  ///< rank, and which of its nodes
@@ -134,37 +124,11 @@ class NodeExchange final : public GradientExchange {
     std::unique_ptr<Pending> pending;
   };
 
-  // ---- the window
-  void make_window(int buffers) {
-    const auto elements = static_cast<std::size_t>(elements_);
-    header_bytes_ = (plan_.buckets.size() * sizeof(std::uint64_t) + kMaxNodes * sizeof(int) + 4095) / 4096 * 4096;
-    std::size_t bytes = header_bytes_ + static_cast<std::size_t>(buffers) * elements * sizeof(float);
-    if (communicator_.rank() == groups_.begin(group_))
-      bytes += elements * (sizeof(float) + (has_working_ ? sizeof(BFloat16) : 0));
-    window_ = has_company() ? make_node_window(communicator_, bytes) : make_private_window(bytes);
-  }
   /// Whether some group has several ranks: the same on all.
   bool has_company() const { return groups_.count() < communicator_.size(); }
-  std::span<std::byte> part_of(int rank) const { return window_->part(rank - groups_.begin(group_)); }
-  std::atomic_ref<std::uint64_t> counter(int rank, std::size_t bucket) {
-    return std::atomic_ref(reinterpret_cast<std::uint64_t*>(part_of(rank).data())[bucket]);
-  }
-  std::atomic_ref<std::uint64_t> counter(int rank, int bucket) {
-    return counter(rank, static_cast<std::size_t>(bucket));
-  }
-  /// Which of a rank's buffers holds its i-th node; written before the counter is released.
-  int& buffer_index(int rank, std::size_t i) {
-    return reinterpret_cast<int*>(part_of(rank).data() + plan_.buckets.size() * sizeof(std::uint64_t))[i];
-  }
-  float* floats(int rank, std::int64_t arena) {
-    return reinterpret_cast<float*>(part_of(rank).data() + header_bytes_) + arena * elements_;
-  }
-  float* buffer_of(int rank, int index) { return floats(rank, index + (rank == groups_.begin(group_) ? 1 : 0)); }
-  bool is_ready(std::size_t bucket) {
-    for (int rank = groups_.begin(group_); rank < groups_.end(group_); ++rank)
-      if (counter(rank, bucket).load(std::memory_order_acquire) < step_) return false;
-    return true;
-  }
+  bool is_ready(std::size_t bucket) { return window_.is_ready(static_cast<int>(bucket), step_); }
+  /// What a rank of this group has of its i-th node.
+  float* node_of(int rank, std::size_t i) { return window_.buffer(rank, window_.buffer_index(rank, i)); }
 
   // ---- sums
   void plan_sums(int leaves) {
@@ -243,7 +207,7 @@ class NodeExchange final : public GradientExchange {
       if (group == group_) {
         for (int rank = groups_.begin(group); rank < groups_.end(group); ++rank)
           for (std::size_t i = 0; i < tree_.nodes_of(rank).size(); ++i)
-            transfer.inputs.emplace_back().arena = buffer_of(rank, buffer_index(rank, i));
+            transfer.inputs.emplace_back().arena = node_of(rank, i);
         continue;
       }
       for (std::size_t i = 0; i < nodes_of_group_[static_cast<std::size_t>(group)]; ++i) {
@@ -264,7 +228,7 @@ class NodeExchange final : public GradientExchange {
   std::span<const std::byte> sum_of_group(std::size_t i, std::span<const ElementRange> ranges, Transfer& transfer) {
     const GroupSum& sum = sums_[i];
     std::vector<const float*> arenas;
-    for (const auto& [rank, node] : sum.inputs) arenas.push_back(buffer_of(rank, buffer_index(rank, node)));
+    for (const auto& [rank, node] : sum.inputs) arenas.push_back(node_of(rank, node));
     if (arenas.size() == 1 && ranges.size() == 1 && !compressed_)
       return std::as_bytes(
           std::span(arenas.front() + ranges.front().begin, static_cast<std::size_t>(ranges.front().size())));
@@ -404,7 +368,7 @@ class NodeExchange final : public GradientExchange {
         std::ranges::copy(values.first(static_cast<std::size_t>(range.size())), place);
         values = values.subspan(static_cast<std::size_t>(range.size()));
       }
-      if (has_working_) std::transform(place, place + range.size(), working() + range.begin, to_bfloat16);
+      if (working() != nullptr) std::transform(place, place + range.size(), working() + range.begin, to_bfloat16);
     }
   }
 
@@ -415,15 +379,13 @@ class NodeExchange final : public GradientExchange {
   RankTree tree_;
   RankGroups groups_;
   int group_;
-  bool has_working_;
+  GradientWindow window_;
   bool compressed_;
   std::vector<std::size_t> nodes_of_group_;
   std::vector<GroupSum> sums_;
   std::vector<TreeStep> steps_;  ///< of the own slices: the nodes of this group's ranks, and those of other groups
   AlignedArray<float> reduced_;
   std::vector<AlignedArray<float>> residuals_;  ///< of each of sums_, where it was sent rounded
-  std::size_t header_bytes_ = 0;
-  std::unique_ptr<NodeWindow> window_;
   std::optional<TablePlace> table_;
   RowSet trained_;
   RowSet own_rows_;

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "comm/aligned_array.h"
 #include "comm/node_communicator.h"
 
 namespace temper {
@@ -23,18 +24,13 @@ std::size_t rounded_up(std::size_t bytes) { return (std::max<std::size_t>(bytes,
 
 class SoloWindow final : public NodeWindow {
  public:
-  explicit SoloWindow(std::size_t bytes) : size_(rounded_up(bytes)) {
-    block_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block_ == MAP_FAILED) throw Error("out of memory: {} bytes for parameters and gradients", size_);
-  }
-  ~SoloWindow() override { ::munmap(block_, size_); }
-  [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override {
-    return {static_cast<std::byte*>(block_), size_};
-  }
+  explicit SoloWindow(std::size_t bytes)
+      : size_(rounded_up(bytes)), block_(map_zeroed<std::byte>(static_cast<std::int64_t>(size_))) {}
+  [[nodiscard]] std::span<std::byte> part(int /*local_rank*/) const override { return {block_.get(), size_}; }
 
  private:
   std::size_t size_;
-  void* block_;
+  AlignedArray<std::byte> block_;
 };
 
 void check(int status, const char* call) {
