@@ -1,6 +1,7 @@
 // How kernels see matrices: typed where the element type is fixed, untyped where it is known only at run time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -50,6 +51,15 @@ struct RowsOf {
       RowsOf(const RowsOf<Other>& other)
       : RowsOf(other.data, other.rows, other.columns, other.stride, other.type) {}
 
+  /// Where an element lies.
+  [[nodiscard]] Void* at(std::int64_t row, std::int64_t column) const {
+    using Byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
+    return static_cast<Byte*>(data) + (row * stride + column) * static_cast<std::int64_t>(size_of(type));
+  }
+  /// Rows [first, first + count).
+  [[nodiscard]] RowsOf part(std::int64_t first, std::int64_t count) const {
+    return {at(first, 0), count, columns, stride, type};
+  }
   /// The elements as T, which must be what `type` says.
   template <typename T>
   [[nodiscard]] auto as() const {

@@ -239,14 +239,12 @@ namespace {
 // What an element costs beside one that is only moved.
 std::int64_t work_of(Activation activation) { return activation == Activation::none ? 1 : 4; }
 
-/// n elements from the given one of x to that of y; of one type and not to be added, they are only moved.
-void copy_range(ConstRows x, std::int64_t x_first, Rows y, std::int64_t y_first, std::int64_t n, bool accumulate) {
-  const auto* from = static_cast<const std::byte*>(x.data) + x_first * static_cast<std::int64_t>(size_of(x.type));
-  auto* to = static_cast<std::byte*>(y.data) + y_first * static_cast<std::int64_t>(size_of(y.type));
-  if (accumulate || x.type != y.type) {
-    HWY_DYNAMIC_DISPATCH(copy_elements)(from, x.type, to, y.type, n, accumulate);
+/// n elements; of one type and not to be added, they are only moved.
+void copy_range(const void* from, DType from_type, void* to, DType to_type, std::int64_t n, bool accumulate) {
+  if (accumulate || from_type != to_type) {
+    HWY_DYNAMIC_DISPATCH(copy_elements)(from, from_type, to, to_type, n, accumulate);
   } else if (from != to) {
-    std::memcpy(to, from, static_cast<std::size_t>(n) * size_of(x.type));
+    std::memcpy(to, from, static_cast<std::size_t>(n) * size_of(from_type));
   }
 }
 
@@ -288,7 +286,7 @@ void CpuKernels::dropout(ConstRows x, RowNames names, const Dropout& dropout, Ro
       return;
     }
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_range(x, row * x.stride, y, row * y.stride, x.columns, /*accumulate=*/false);
+      copy_range(x.at(row, 0), x.type, y.at(row, 0), y.type, x.columns, /*accumulate=*/false);
     }
   });
 }
@@ -299,13 +297,13 @@ void CpuKernels::copy(ConstRows x, Rows y, bool accumulate) {
   if (x.stride == x.columns && y.stride == y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.
     parallel_ranges(x.rows * x.columns, 1, [&](std::int64_t begin, std::int64_t end) {
-      copy_range(x, begin, y, begin, end - begin, accumulate);
+      copy_range(x.at(0, begin), x.type, y.at(0, begin), y.type, end - begin, accumulate);
     });
     return;
   }
   parallel_ranges(x.rows, x.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_range(x, row * x.stride, y, row * y.stride, x.columns, accumulate);
+      copy_range(x.at(row, 0), x.type, y.at(row, 0), y.type, x.columns, accumulate);
     }
   });
 }

@@ -48,12 +48,7 @@ void forward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v
   TileDropout mask(dropout, tile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const std::int64_t sequence = pair / heads;
-    const std::int64_t head = pair % heads;
-    const std::int64_t start = sequences.starts[sequence];
-    const std::int64_t length = sequences.starts[sequence + 1] - start;
-    const std::int64_t column = head * width;
-    const Queries asking(sequences, sequence);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
     if (asking.count == 0 || length > most_tokens) {
       continue;
     }
@@ -126,12 +121,7 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
   TileDropout mask(dropout, tile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const std::int64_t sequence = pair / heads;
-    const std::int64_t head = pair % heads;
-    const std::int64_t start = sequences.starts[sequence];
-    const std::int64_t length = sequences.starts[sequence + 1] - start;
-    const std::int64_t column = head * width;
-    const Queries asking(sequences, sequence);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
     if (length > most_tokens) {
       continue;
     }

@@ -115,11 +115,6 @@ HWY_INLINE void round_row_pairs(const float* x, std::int64_t stride, std::int64_
   }
 }
 
-void deliver(const float* x, std::int64_t pitch, std::int64_t rows, std::int64_t width, BFloat16* to,
-             std::int64_t stride) {
-  convert_rows(x, pitch, rows, width, to, stride);
-}
-
 }  // namespace
 
 void forward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, const PackedSequences& sequences,
@@ -147,12 +142,7 @@ void forward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, cons
   TileDropout mask(dropout, kTile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const std::int64_t sequence = pair / heads;
-    const std::int64_t head = pair % heads;
-    const std::int64_t start = sequences.starts[sequence];
-    const std::int64_t length = sequences.starts[sequence + 1] - start;
-    const std::int64_t column = head * width;
-    const Queries asking(sequences, sequence);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
     if (asking.count == 0 || length < kLeastTokensInPairs) {
       continue;
     }
@@ -186,7 +176,7 @@ void forward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, cons
         running.rescale[i] = 1.0F / running.sums[i];
       }
       multiply_rows(result, pitch, queries, pitch, running.rescale);
-      deliver(result, pitch, queries, width, out.row(asking.start + first_query) + column, out.stride);
+      convert_rows(result, pitch, queries, width, out.row(asking.start + first_query) + column, out.stride);
       if (log_sum_exp != nullptr) {
         write_log_sum_exp(running, queries, log_sum_exp + head * q.rows + asking.start + first_query);
       }
@@ -233,12 +223,7 @@ void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, Con
   TileDropout mask(dropout, kTile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const std::int64_t sequence = pair / heads;
-    const std::int64_t head = pair % heads;
-    const std::int64_t start = sequences.starts[sequence];
-    const std::int64_t length = sequences.starts[sequence + 1] - start;
-    const std::int64_t column = head * width;
-    const Queries asking(sequences, sequence);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
     if (length < kLeastTokensInPairs) {
       continue;
     }
@@ -285,9 +270,9 @@ void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, Con
                        pitch, pairs_of(keys), d_queries.data() + first_query * pitch, pitch, first_key != 0);
       }
     }
-    deliver(d_queries.data(), pitch, asking.count, width, dq.row(asking.start) + column, dq.stride);
-    deliver(d_keys.data(), pitch, length, width, dk.row(start) + column, dk.stride);
-    deliver(d_values.data(), pitch, length, width, dv.row(start) + column, dv.stride);
+    convert_rows(d_queries.data(), pitch, asking.count, width, dq.row(asking.start) + column, dq.stride);
+    convert_rows(d_keys.data(), pitch, length, width, dk.row(start) + column, dk.stride);
+    convert_rows(d_values.data(), pitch, length, width, dv.row(start) + column, dv.stride);
   }
 }
 

@@ -156,6 +156,25 @@ struct Queries {
   }
 };
 
+/// One head of one sequence.
+struct HeadOfSequence {
+  std::int64_t sequence;
+  std::int64_t head;
+  std::int64_t start;   ///< the sequence's first row
+  std::int64_t length;  ///< its tokens
+  std::int64_t column;  ///< the head's first
+  Queries asking;
+};
+
+/// The pairs of sequence and head are numbered sequence by sequence.
+HWY_INLINE HeadOfSequence head_of(const PackedSequences& sequences, std::int64_t heads, std::int64_t width,
+                                  std::int64_t pair) {
+  const std::int64_t sequence = pair / heads;
+  const std::int64_t head = pair % heads;
+  const std::int64_t start = sequences.starts[sequence];
+  return {sequence, head, start, sequences.starts[sequence + 1] - start, head * width, Queries(sequences, sequence)};
+}
+
 /// The dropout mask of one tile of probabilities.
 class TileDropout {
  public:

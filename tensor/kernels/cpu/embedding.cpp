@@ -153,13 +153,10 @@ void CpuKernels::embedding_backward(ConstRows dy, const RowGroups& groups, float
 }
 
 void CpuKernels::gather_rows(ConstRows x, const std::int32_t* rows, Rows y) {
-  const auto size = static_cast<std::int64_t>(size_of(common_type("gather_rows", x, y)));
-  const auto* from = static_cast<const std::byte*>(x.data);
-  auto* to = static_cast<std::byte*>(y.data);
+  const std::size_t row_bytes = static_cast<std::size_t>(y.columns) * size_of(common_type("gather_rows", x, y));
   parallel_ranges(y.rows, y.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::memcpy(to + i * y.stride * size, from + rows[i] * x.stride * size,
-                  static_cast<std::size_t>(y.columns * size));
+      std::memcpy(y.at(i, 0), x.at(rows[i], 0), row_bytes);
     }
   });
 }

@@ -35,18 +35,12 @@ struct Cut {
   [[nodiscard]] Part part(std::int64_t i) const { return {i * length, std::min(length, side - i * length)}; }
 };
 
-template <typename Void>
-Void* element(const RowsOf<Void>& x, std::int64_t row, std::int64_t column) {
-  using Byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
-  return static_cast<Byte*>(x.data) + (row * x.stride + column) * static_cast<std::int64_t>(size_of(x.type));
-}
-
 /// The part of op(x) that begins at row `i`, or at column `j`.
 const void* from_row(const ConstRows& x, bool transposed, std::int64_t i) {
-  return transposed ? element(x, 0, i) : element(x, i, 0);
+  return transposed ? x.at(0, i) : x.at(i, 0);
 }
 const void* from_column(const ConstRows& x, bool transposed, std::int64_t j) {
-  return transposed ? element(x, j, 0) : element(x, 0, j);
+  return transposed ? x.at(j, 0) : x.at(0, j);
 }
 
 /// Runs multiply(part) for all parts, on as many threads as `multiplications` are worth.
@@ -76,7 +70,7 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
   if (m == 0 || n == 0) return;
   if (k == 0) {
     const std::int64_t row_bytes = n * static_cast<std::int64_t>(size_of(c.type));
-    for (std::int64_t i = 0; i < m && !accumulate; ++i) clear(element(c, i, 0), row_bytes);
+    for (std::int64_t i = 0; i < m && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
     return;
   }
   const bool by_rows = m >= n;
@@ -91,9 +85,9 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
     const Part part = cut.part(i);
     const Product& product = i + 1 == cut.parts() ? *rest : *whole;
     if (by_rows) {
-      product.run(from_row(a, transpose_a, part.begin), b.data, nullptr, element(c, part.begin, 0));
+      product.run(from_row(a, transpose_a, part.begin), b.data, nullptr, c.at(part.begin, 0));
     } else {
-      product.run(a.data, from_column(b, transpose_b, part.begin), nullptr, element(c, 0, part.begin));
+      product.run(a.data, from_column(b, transpose_b, part.begin), nullptr, c.at(0, part.begin));
     }
   });
 }
@@ -115,12 +109,9 @@ void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, A
   run_parts(cut.parts(), z.rows * z.columns * x.columns, [&](std::int64_t i) {
     const Part part = cut.part(i);
     const Product& product = i + 1 == cut.parts() ? *rest : *whole_part;
-    const auto rows_of = [&](Rows matrix) {
-      return Rows(element(matrix, part.begin, 0), part.count, matrix.columns, matrix.stride, matrix.type);
-    };
-    product.run(element(x, part.begin, 0), weight.data, bias.data, element(z, part.begin, 0));
+    product.run(x.at(part.begin, 0), weight.data, bias.data, z.at(part.begin, 0));
     if (activation != Activation::none || y.data != z.data)
-      bias_activation_forward(rows_of(z), {}, activation, rows_of(y));
+      bias_activation_forward(z.part(part.begin, part.count), {}, activation, y.part(part.begin, part.count));
   });
 }
 
