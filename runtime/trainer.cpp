@@ -32,6 +32,7 @@
 #include "runtime/run_folder.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
+#include "runtime/step_settings.h"
 #include "runtime/throughput.h"
 #include "runtime/training_step.h"
 #include "version.h"
@@ -42,22 +43,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-OptimizerSettings optimizer_settings(const TrainSection& train) {
-  return {train.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw,
-          train.weight_decay,
-          train.beta1,
-          train.beta2,
-          train.epsilon,
-          train.momentum};
-}
-
-/// The rows of a table of so many that the ids of its tokens name.
-RowSet rows_read_by(const Dataset& data, std::int64_t rows) {
-  RowSet set(rows);
-  for (const std::int32_t id : data.ids) set.insert(id);
-  return set;
-}
 
 class Trainer {
  public:
@@ -308,22 +293,13 @@ void Trainer::train_phase() {
 
   apply_freezing(*model_->model, phase.freeze);
   const auto& parameters = model_->model->parameters().all();
-  TrainingStepSettings settings;
+  TrainingStepSettings settings = step_settings(configuration_, phase, *model_->model, data_->train);
   settings.grains = state_.grains;
-  settings.clip_norm = configuration_.train.clip_norm;
-  settings.seed = seed();
-  settings.optimizer = optimizer_settings(configuration_.train);
   settings.loss = loss_;
   settings.activations = activations_;
-  settings.frozen_dropout = configuration_.tuning.frozen_dropout;
-  settings.graphs = configuration_.run.cuda_graphs;
   settings.timeline = trace_.timeline();
   settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
-  settings.buckets.sum_order = configuration_.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
-  settings.buckets.compression =
-      configuration_.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
-  settings.rate_factors = learning_rate_factors(*model_->model, phase.layer_decay, configuration_.tuning.rates);
   // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
   settings.updates.assign(parameters.size(), 0);
@@ -337,8 +313,6 @@ void Trainer::train_phase() {
       settings.updates[i] = known->second;
     }
   }
-  if (const Variable table = model_->model->token_table(); table.defined())
-    settings.token_rows = rows_read_by(data_->train, table.value().rows());
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_, device_);
   resumed_.reset();
@@ -348,16 +322,7 @@ void Trainer::train_phase() {
   reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step, state_.step == phase.begin_step);
   make_caches(phase);
 
-  const TreeNode grains = step_->buckets().own_grains();
-  LoaderOptions loading;
-  loading.batch_size = configuration_.train.batch_size;
-  loading.grains = state_.grains;
-  loading.first_grain = grains.begin;
-  loading.last_grain = grains.end;
-  loading.micro_batches = static_cast<int>(configuration_.train.gradient_accumulation);
-  loading.seed = seed();
-  loading.shuffle = configuration_.data.shuffle;
-  loading.epochs = -1;
+  LoaderOptions loading = loader_options(configuration_, state_.grains, step_->buckets().own_grains());
   loading.timeline = trace_.timeline();
 
   // A signal may have come between a step and what was due behind it.

@@ -48,6 +48,27 @@ TEST_F(Resume, AfterBeingKilledOnAnotherNumberOfRanks) {
   EXPECT_TRUE(weights("out") == whole);
 }
 
+TEST_F(Resume, InEveryModeThatChangesHowAStepIsComputed) {
+  // What a run goes on in may also be another way to keep activations.
+  const std::vector<std::pair<std::vector<std::string>, std::string>> modes{
+      {{"train.precision=bf16"}, "train.precision=bf16"},
+      {{"train.precision=bf16", "tuning.freeze=[\"embeddings\", \"encoder.layer.0\"]"}, "train.precision=bf16"},
+      {{}, "train.checkpoint_activations=blocks"}};
+  for (std::size_t i = 0; i < modes.size(); ++i) {
+    const auto& [mode, later] = modes[i];
+    std::filesystem::remove_all(path("whole"));
+    const std::string whole = expected(mode);
+    const std::string output = "out-" + std::to_string(i);
+    ASSERT_NE(train(output, overrides(mode), 2, signalled(output, SIGKILL, 12)).status, 0);
+    std::vector<std::string> again = overrides(mode);
+    again.push_back(later);
+    const Outcome resumed = train(output, again, 3);
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+    EXPECT_TRUE(weights(output) == whole) << later;
+  }
+}
+
 TEST_F(Resume, AfterASignalThatAsksToStop) {
   const std::string whole = expected();
   for (const int signal : {SIGTERM, SIGUSR1}) {

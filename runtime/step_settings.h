@@ -1,0 +1,20 @@
+// What a configuration says about the steps of a phase, and about the batches that they are given.
+#pragma once
+
+#include "comm/fixed_tree.h"
+#include "data/loader.h"
+#include "runtime/config.h"
+#include "runtime/phases.h"
+#include "runtime/training_step.h"
+
+namespace temper {
+
+/// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
+/// seen and how ranks talk are for the caller to fill in.
+TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
+                                   const Dataset& train);
+
+/// `grains` of a batch, of which this rank has `own`. Without an end: the steps are counted elsewhere.
+LoaderOptions loader_options(const Configuration& configuration, int grains, TreeNode own);
+
+}  // namespace temper
