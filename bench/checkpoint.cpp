@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "comm/mpi_communicator.h"
 #include "runtime/checkpoint.h"
@@ -24,10 +24,6 @@ namespace {
 constexpr int kRepeats = 9;
 constexpr std::int64_t kTensors = 100;
 constexpr std::int64_t kElements = 227'328;  // of each; with its two moments: 273 MB in all
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// The parameters and moments of a model, each rank holding its share of every tensor.
 CheckpointContent content_of(const std::vector<float>& values, const Communicator& communicator) {
@@ -76,13 +72,13 @@ void measure(const std::filesystem::path& folder, Communicator& communicator) {
   std::vector<double> shares;
   for (int i = 0; i < kRepeats; ++i) {
     communicator.barrier();
-    auto start = std::chrono::steady_clock::now();
+    auto start = Clock::now();
     if (leads) write_plainly(plain, bytes);
     communicator.barrier();
     plainly.push_back(seconds_since(start));
     if (leads) std::filesystem::remove(plain);
     communicator.barrier();
-    start = std::chrono::steady_clock::now();
+    start = Clock::now();
     save_checkpoint(saved, content, communicator);
     as_checkpoint.push_back(seconds_since(start));
     if (leads) std::filesystem::remove(saved);

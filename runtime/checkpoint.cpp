@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "runtime/agreement.h"
 #include "runtime/checkpoint_trailer.h"
 #include "runtime/hdf5_layout.h"
 #include "runtime/positioned_file.h"
@@ -31,16 +32,6 @@ struct Piece {
   std::int64_t count;
   std::uint64_t xxh3;
 };
-
-/// The sentence of what `action` throws; empty if it throws nothing.
-std::string failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::vector<Piece> pieces_of(const CheckpointContent& content) {
   std::vector<Piece> pieces;
@@ -123,7 +114,7 @@ std::vector<CheckedRegion> without(const std::vector<CheckedRegion>& regions,
 }
 
 /// Asks for the room that the file will take, and throws Error if it is not there: before HDF5 begins, since HDF5 does
-/// not recover from a disk that fills up under it. Some file systems cannot be asked.
+/// not recover from a disk that fills up under it.
 void require_room(const std::filesystem::path& partial, const std::filesystem::path& file,
                   const CheckpointContent& content) {
   constexpr std::uint64_t kStructures = 1 << 20;
@@ -135,11 +126,11 @@ void require_room(const std::filesystem::path& partial, const std::filesystem::p
   const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0)
     throw Error("{}: cannot be created: {}; is output.dir writable?", file.string(), std::strerror(errno));
-  const int refused = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+  const std::string refusal = take_room(descriptor, bytes);
   ::close(descriptor);
-  if (refused != 0 && refused != EOPNOTSUPP && refused != EINVAL)
+  if (!refusal.empty())
     throw Error("{}: the checkpoint needs {} MiB: {}; make room, or set output.dir to another disk", file.string(),
-                (bytes >> 20) + 1, std::strerror(refused));
+                (bytes >> 20) + 1, refusal);
 }
 
 /// Makes the file on rank 0: HDF5's part and the trailer. Gives the tensors' places.

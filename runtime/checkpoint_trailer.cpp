@@ -75,10 +75,4 @@ void check_regions(int descriptor, const std::filesystem::path& file, std::span<
   }
 }
 
-void agree_on_success(Communicator& communicator, const std::string& failure) {
-  for (const std::vector<std::byte>& sentence : communicator.all_gather_variable(std::as_bytes(std::span(failure))))
-    if (!sentence.empty())
-      throw Error(ErrorKind::failure, std::string(reinterpret_cast<const char*>(sentence.data()), sentence.size()));
-}
-
 }  // namespace temper

@@ -11,8 +11,6 @@
 #include <span>
 #include <vector>
 
-#include "comm/communicator.h"
-
 namespace temper {
 
 struct CheckedRegion {
@@ -30,9 +28,5 @@ std::vector<CheckedRegion> read_trailer(int descriptor, const std::filesystem::p
 /// Checks the content of regions first, first + stride, ... Throws Error naming the damaged place.
 void check_regions(int descriptor, const std::filesystem::path& file, std::span<const CheckedRegion> regions,
                    std::size_t first = 0, std::size_t stride = 1);
-
-/// Collective: throws the same Error on all ranks if `failure`, this rank's sentence, is not empty on any; the lowest
-/// rank's sentence is told.
-void agree_on_success(Communicator& communicator, const std::string& failure);
 
 }  // namespace temper

@@ -37,4 +37,7 @@ inline void require_hdf5(int status, const std::filesystem::path& file, const ch
   if (status < 0) throw Error("{}: HDF5 cannot {}", file.string(), what);
 }
 
+/// HDF5 prints its errors on its own; they go into an Error instead.
+void silence_hdf5();
+
 }  // namespace temper

@@ -15,9 +15,6 @@ constexpr const char* kTensorGroups[] = {"parameters", "first_moments", "second_
 
 using Handle = Hdf5Handle;
 
-/// HDF5 prints its errors on its own; they go into an Error instead.
-void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
-
 void write_text(hid_t parent, const char* name, const std::string& text, const std::filesystem::path& file) {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose, file, "make a text type");
   // A string of length 0 does not exist in HDF5; the terminating zero counts.

@@ -12,22 +12,13 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "runtime/checkpoint_trailer.h"
+#include "runtime/agreement.h"
 #include "runtime/hidden_file_layout.h"
 #include "runtime/hidden_store.h"
 #include "runtime/positioned_file.h"
 
 namespace temper {
 namespace {
-
-std::string failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
-}
 
 /// What the first rank of a node says to the others.
 struct NodeWord {

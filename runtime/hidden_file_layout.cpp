@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <hdf5.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,9 +19,6 @@ namespace {
 constexpr const char* kRows = "hidden";
 constexpr const char* kChecksums = "checksums";
 constexpr const char* kContent = "content";
-
-/// HDF5 prints its errors on its own; they go into an Error instead.
-void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 /// The types of H5T_... are variables that HDF5 sets when it starts.
 hid_t stored_type(DType type) { return type == DType::f32 ? H5T_IEEE_F32LE : H5T_STD_U16LE; }
@@ -66,20 +62,12 @@ std::vector<hsize_t> extents_of_checksums(const FrozenLayout& layout) {
   return {static_cast<hsize_t>(layout.blocks())};
 }
 
-/// Takes room for so many bytes of the file, which must be there. Throws Error.
-void take_room(const std::filesystem::path& file, std::int64_t bytes) {
+/// The file must be there. Throws Error.
+void require_room(const std::filesystem::path& file, std::uint64_t bytes) {
   const PositionedFile out(file, PositionedFile::Mode::write);
-  int refused = ::fallocate(out.descriptor(), 0, 0, bytes) == 0 ? 0 : errno;
-  if (refused == EOPNOTSUPP) {
-    // Then the file system can at least be asked.
-    struct statvfs room {};
-    const bool known = ::fstatvfs(out.descriptor(), &room) == 0;
-    const auto free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
-    refused = known && free_bytes < static_cast<unsigned long long>(bytes) ? ENOSPC : 0;
-  }
-  if (refused != 0)
+  if (const std::string refusal = take_room(out.descriptor(), bytes); !refusal.empty())
     throw Error("{}: the frozen layers' output needs {} MiB: {}; make room there, or set run.cache_dir to another disk",
-                file.parent_path().string(), (bytes >> 20) + 1, std::strerror(refused));
+                file.parent_path().string(), (bytes >> 20) + 1, refusal);
 }
 
 void make_empty(const std::filesystem::path& file) {
@@ -95,9 +83,9 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
   silence_hdf5();
   try {
     // HDF5 does not recover from a disk that fills up under it, so it begins only where there is room.
-    constexpr std::int64_t kStructures = 1 << 20;
+    constexpr std::uint64_t kStructures = 1 << 20;
     make_empty(file);
-    take_room(file, layout.bytes() + kStructures);
+    require_room(file, static_cast<std::uint64_t>(layout.bytes()) + kStructures);
     HiddenFilePlaces places;
     const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "make a property list");
     require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
@@ -115,7 +103,7 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
     places.rows = add_array(out, kRows, stored_type(layout.type), extents_of_rows(layout), file);
     if (!out.close()) throw Error("{}: HDF5 cannot close the file; is the disk full?", file.string());
     // It has cut the file down before it laid it out.
-    take_room(file, static_cast<std::int64_t>(std::filesystem::file_size(file)));
+    require_room(file, std::filesystem::file_size(file));
     return places;
   } catch (...) {
     ::unlink(file.c_str());

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "comm/node_window.h"
-#include "runtime/checkpoint_trailer.h"
+#include "runtime/agreement.h"
 #include "runtime/hidden_store.h"
 
 namespace temper {
@@ -13,12 +13,8 @@ class HiddenMemory final : public HiddenStore {
  public:
   HiddenMemory(const FrozenLayout& layout, Communicator& communicator) : layout_(layout), communicator_(communicator) {
     const bool leads = communicator.topology().local_rank == 0;
-    std::string failure;
-    try {
-      window_ = make_node_window(communicator, leads ? static_cast<std::size_t>(layout.bytes()) : 0);
-    } catch (const std::exception& error) {
-      failure = error.what();
-    }
+    const std::string failure = failure_of(
+        [&] { window_ = make_node_window(communicator, leads ? static_cast<std::size_t>(layout.bytes()) : 0); });
     try {
       agree_on_success(communicator, failure);
     } catch (const Error&) {

@@ -7,12 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "comm/gradient_buckets.h"
 #include "runtime/memory_usage.h"
@@ -20,10 +20,6 @@
 
 namespace temper {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Calls of kernels that belong together, on memory of their own.
 using Case = std::function<void()>;

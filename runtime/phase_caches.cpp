@@ -2,20 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <filesystem>
 #include <system_error>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "runtime/human_numbers.h"
 
 namespace temper {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr double kSecondsBetweenLines = 10.0;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::filesystem::path folder_of(const CacheSettings& settings) {
   if (!settings.folder.empty()) return settings.folder;

@@ -1,6 +1,7 @@
 #include "runtime/positioned_file.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -56,6 +57,17 @@ void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> b
     offset += static_cast<std::uint64_t>(count);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
+}
+
+std::string take_room(int descriptor, std::uint64_t bytes) {
+  int refused = ::fallocate(descriptor, 0, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  if (refused == EOPNOTSUPP || refused == EINVAL || refused == ENOSYS) {
+    // Then it can at least be asked how much is free.
+    struct statvfs room {};
+    const bool known = ::fstatvfs(descriptor, &room) == 0;
+    refused = known && static_cast<std::uint64_t>(room.f_bavail) * room.f_frsize < bytes ? ENOSPC : 0;
+  }
+  return refused == 0 ? "" : std::strerror(refused);
 }
 
 void sync_folder(const std::filesystem::path& folder) {

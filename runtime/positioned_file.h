@@ -37,6 +37,10 @@ void read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, c
 void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes,
               const std::filesystem::path& file);
 
+/// Takes room on the disk for so many bytes from the begin of a file on. The system's reason if it is not there; empty
+/// if it is, or if the file system cannot tell.
+std::string take_room(int descriptor, std::uint64_t bytes);
+
 /// Syncs a folder, so that a rename in it lasts. Throws Error.
 void sync_folder(const std::filesystem::path& folder);
 
