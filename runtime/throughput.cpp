@@ -25,7 +25,7 @@ void Throughput::end_epoch() {
 }
 
 double Throughput::seconds_per_step() const {
-  return steps_ > 0 ? (all_.seconds - preparation_seconds_) / static_cast<double>(steps_) : 0.0;
+  return steps_ > 0 ? step_seconds() / static_cast<double>(steps_) : 0.0;
 }
 
 }  // namespace temper

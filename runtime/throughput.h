@@ -18,6 +18,9 @@ class Throughput {
   [[nodiscard]] double seconds_per_step() const;
   [[nodiscard]] double examples_per_second() const { return rate(all_.examples, all_.seconds); }
   [[nodiscard]] double tokens_per_second() const { return rate(all_.tokens, all_.seconds); }
+  /// Of steps alone: how fast it goes on.
+  [[nodiscard]] double step_examples_per_second() const { return rate(all_.examples, step_seconds()); }
+  [[nodiscard]] double step_tokens_per_second() const { return rate(all_.tokens, step_seconds()); }
   /// Of the last epoch that has ended, or where none has, of the one that is under way.
   [[nodiscard]] double last_epoch_examples_per_second() const {
     const Sums& epoch = last_epoch_.seconds > 0.0 ? last_epoch_ : epoch_;
@@ -33,6 +36,8 @@ class Throughput {
   static double rate(std::int64_t count, double seconds) {
     return seconds > 0.0 ? static_cast<double>(count) / seconds : 0.0;
   }
+
+  [[nodiscard]] double step_seconds() const { return all_.seconds - preparation_seconds_; }
 
   Sums all_;
   Sums epoch_;

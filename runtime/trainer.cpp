@@ -417,8 +417,8 @@ void Trainer::report_step(const StepOutcome& outcome, double learning_rate) {
   line.loss = outcome.loss;
   line.learning_rate = learning_rate;
   line.gradient_norm = outcome.gradient_norm;
-  line.examples_per_second = throughput_.examples_per_second();
-  line.tokens_per_second = throughput_.tokens_per_second();
+  line.examples_per_second = throughput_.step_examples_per_second();
+  line.tokens_per_second = throughput_.step_tokens_per_second();
   line.seconds_left = static_cast<double>(total_steps_ - state_.step) * throughput_.seconds_per_step();
   reporter_.step(line);
 }

@@ -13,6 +13,8 @@ TEST(Throughput, CountsPreparationAsTraining) {
   EXPECT_DOUBLE_EQ(throughput.examples_per_second(), 5.0);
   EXPECT_DOUBLE_EQ(throughput.tokens_per_second(), 30.0);
   EXPECT_DOUBLE_EQ(throughput.preparation_seconds(), 3.0);
+  EXPECT_DOUBLE_EQ(throughput.step_examples_per_second(), 20.0);
+  EXPECT_DOUBLE_EQ(throughput.step_tokens_per_second(), 120.0);
   EXPECT_DOUBLE_EQ(throughput.seconds_per_step(), 0.5) << "what is left to do is steps alone";
   EXPECT_EQ(throughput.steps(), 2);
 }
