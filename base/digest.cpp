@@ -3,27 +3,66 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
+#include <memory>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
 
 namespace temper {
 
+namespace {
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new()) { check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr)); }
+  void add(std::span<const std::byte> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
+  std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    check(EVP_DigestFinal_ex(context_.get(), digest.data(), &length));
+    std::string digits;
+    digits.reserve(2 * static_cast<std::size_t>(length));
+    for (unsigned int i = 0; i < length; ++i) digits += fmt::format("{:02x}", digest[i]);
+    return digits;
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  static void check(int status) {
+    if (status != 1) throw Error("SHA-256 could not be computed: OpenSSL refused");
+  }
+
+  std::unique_ptr<EVP_MD_CTX, Free> context_;
+};
+
+}  // namespace
+
 std::string sha256_hex(std::span<const std::byte> bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
-    throw Error("SHA-256 could not be computed: OpenSSL refused");
-  std::string hex;
-  hex.reserve(2 * static_cast<std::size_t>(length));
-  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  Sha256 digest;
+  digest.add(bytes);
+  return digest.hex();
 }
 
 std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
-std::string sha256_file(const std::filesystem::path& path) { return sha256_hex(MappedFile(path).bytes()); }
+std::string sha256_file(const std::filesystem::path& path, const std::stop_token& stop) {
+  const MappedFile file(path);
+  Sha256 digest;
+  // Pages that were read need not stay in this process.
+  constexpr std::size_t kPiece = std::size_t{16} << 20;
+  for (std::span<const std::byte> left = file.bytes(); !left.empty();) {
+    if (stop.stop_requested()) return {};
+    const std::span<const std::byte> piece = left.first(std::min(kPiece, left.size()));
+    digest.add(piece);
+    file.forget_pages();
+    left = left.subspan(piece.size());
+  }
+  return digest.hex();
+}
 
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 

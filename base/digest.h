@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 #include <string>
 
 namespace temper {
@@ -12,8 +13,8 @@ namespace temper {
 /// SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);
-/// Of a whole file; throws Error if it cannot be read.
-std::string sha256_file(const std::filesystem::path& path);
+/// Of a whole file; throws Error if it cannot be read. Empty where it was asked to stop before the end.
+std::string sha256_file(const std::filesystem::path& path, const std::stop_token& stop = {});
 
 /// XXH3, 64 bits.
 std::uint64_t xxh3(std::span<const std::byte> bytes);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "comm/fixed_tree.h"
@@ -328,6 +329,17 @@ class MpiCommunicator final : public Communicator {
   double timeout_ = 600.0;
 };
 
+/// As far as can be told before MPI has started: launchers say how many ranks or nodes there are, and without one there
+/// is a single rank.
+bool is_on_one_machine() {
+  const auto said = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  if (!said("OMPI_COMM_WORLD_SIZE").empty()) return said("OMPI_COMM_WORLD_SIZE") == said("OMPI_COMM_WORLD_LOCAL_SIZE");
+  return !MpiSession::launched_by_mpi() || said("SLURM_STEP_NUM_NODES") == "1";
+}
+
 }  // namespace
 
 void* node_communicator_of(Communicator& communicator) {
@@ -336,6 +348,9 @@ void* node_communicator_of(Communicator& communicator) {
 }
 
 MpiSession::MpiSession(int* argc, char*** argv) {
+  // Open MPI asks every network's library whether it has a device, for a quarter of a second. Between the ranks of one
+  // machine its "ob1" goes through shared memory, whatever they answer. Who has chosen otherwise keeps the choice.
+  if (is_on_one_machine()) ::setenv("OMPI_MCA_pml", "ob1", /*overwrite=*/0);
   int provided = 0;
   check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

@@ -17,6 +17,7 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "model/freezing.h"
+#include "runtime/base_model_digest.h"
 #include "runtime/checkpoint_folder.h"
 #include "runtime/checkpointing.h"
 #include "runtime/class_weights.h"
@@ -60,6 +61,8 @@ class Trainer {
   void load();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
+  /// Collective. Before the lineage is written or compared.
+  void complete_lineage();
   void describe_start();
 
   // ---- steps
@@ -114,6 +117,7 @@ class Trainer {
   LossSettings loss_;
   std::string metric_;
   Lineage lineage_;
+  std::optional<BaseModelDigest> base_model_digest_;
   CheckpointTexts texts_;
 
   std::optional<FoundCheckpoint> resumed_;
@@ -227,19 +231,12 @@ void Trainer::load() {
   lineage_.program_version = kVersion;
   lineage_.configuration = to_toml(configuration_);
   lineage_.ranks = communicator_.size();
-  // Reading every byte of the base model takes a while; one rank does it.
-  std::vector<std::byte> digest(64);
-  if (communicator_.rank() == 0) {
-    const std::string hex = model_->files.digest();
-    std::transform(hex.begin(), hex.end(), digest.begin(), [](char c) { return static_cast<std::byte>(c); });
-  }
-  communicator_.broadcast(digest, 0);
-  lineage_.base_model_sha256.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
-  texts_ = {lineage_.configuration, lineage_to_json(lineage_)};
+  base_model_digest_.emplace(model_folder_->path, communicator_);
 
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
   total_steps_ = phases().back().end_step;
   if (resumed_) {
+    complete_lineage();
     require_same_origin(*resumed_, lineage_, model_folder_->path);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
@@ -259,6 +256,11 @@ void Trainer::load_base_model() {
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed()}, device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
+}
+
+void Trainer::complete_lineage() {
+  lineage_.base_model_sha256 = base_model_digest_->get();
+  texts_ = {lineage_.configuration, lineage_to_json(lineage_)};
 }
 
 void Trainer::describe_start() {
@@ -343,6 +345,8 @@ void Trainer::train_phase() {
     state_.seconds += seconds;
     advance(outcome);
     if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
+    // Not before: until now the cores had enough to do.
+    base_model_digest_->begin();
     report_step(outcome, rate);
     // The first step loads libraries and chooses algorithms.
     if (throughput_.steps() == 1 && !run_has_ended()) device_.forget_kernel_times();
@@ -495,6 +499,7 @@ void Trainer::save() {
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
   // A run that goes on from here has no rounding errors to make up for, so neither has this one.
   step_->buckets().exchange().forget_rounding();
+  complete_lineage();
   save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,
@@ -537,6 +542,7 @@ void Trainer::deliver() {
   }
   reporter_.test(state_.step, test_);
   if (configuration_.output.export_model) {
+    complete_lineage();
     lineage_.steps = state_.best_step >= 0 ? state_.best_step : state_.step;
     for (const auto& [name, value] : best_.values) lineage_.metrics.emplace_back("validation " + name, value);
     for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);

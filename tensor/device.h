@@ -82,7 +82,8 @@ class Device {
   std::unique_ptr<TimedKernels> timed_;
 };
 
-/// The host's processor.
+/// The host's processor. From then on this thread, and those that it starts, take numbers below the smallest normal one
+/// for zero.
 std::unique_ptr<Device> make_cpu_device();
 /// How many threads the kernels of this process use from now on.
 void set_cpu_threads(int threads);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 #include "tensor/host_copy.h"
@@ -75,6 +76,17 @@ TEST_F(CpuDeviceTest, AHostCopyOfBFloat16IsACopyThatMayBeMoved) {
   for (const HostCopy& copy : copies)
     EXPECT_EQ(std::vector<float>(copy.values().begin(), copy.values().end()), (std::vector<float>{1.5F, -2.0F}));
 }
+
+#if defined(__SSE__) || defined(__aarch64__)
+TEST_F(CpuDeviceTest, TakesNumbersBelowTheSmallestNormalOneForZero) {
+  const volatile float least_normal = 0x1p-126F;
+  EXPECT_EQ(least_normal * 0.5F, 0.0F);
+  std::array<float, 3> of_threads{1.0F, 1.0F, 1.0F};
+#pragma omp parallel for num_threads(3)
+  for (float& halved : of_threads) halved = least_normal * 0.5F;
+  EXPECT_EQ(of_threads, (std::array<float, 3>{}));
+}
+#endif
 
 }  // namespace
 }  // namespace temper

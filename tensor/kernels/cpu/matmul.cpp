@@ -1,4 +1,4 @@
-// Matrix products by oneDNN, f32 and bf16.
+// Matrix products by oneDNN, f32 and bf16, but for those of few rows (few_rows.h).
 //
 // oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/few_rows.h"
 #include "tensor/kernels/cpu/parallel.h"
 
 namespace temper {
@@ -73,6 +74,7 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
     for (std::int64_t i = 0; i < m && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
     return;
   }
+  if (multiply_few_rows(a, transpose_a, b, transpose_b, {}, c, accumulate)) return;
   const bool by_rows = m >= n;
   const Cut cut = by_rows ? Cut{m, kPartRows} : Cut{n, kPartColumns};
   const auto product_of = [&](std::int64_t count) {
@@ -96,6 +98,10 @@ void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, A
   (void)common_type("linear_forward", x, weight, bias, z, y);
   if (z.rows == 0 || z.columns == 0 || x.columns == 0) {
     Kernels::linear_forward(x, weight, bias, activation, z, y);
+    return;
+  }
+  if (multiply_few_rows(x, false, weight, true, bias, z, false)) {
+    if (activation != Activation::none || y.data != z.data) bias_activation_forward(z, {}, activation, y);
     return;
   }
   const Cut cut{z.rows, kPartRows};

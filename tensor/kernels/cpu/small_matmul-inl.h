@@ -26,7 +26,7 @@ struct LeftOperand {
 
 /// c[kRows, kVectors vectors] (+)= a[kRows, k] b[k, kVectors vectors], held in registers over the whole of k.
 template <int kRows, int kVectors>
-void multiply_block(LeftOperand a, const float* b, std::int64_t b_stride, std::int64_t k, float* c,
+void multiply_block(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t k, float* c,
                     std::int64_t c_stride, bool accumulate) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -69,7 +69,7 @@ constexpr int most_rows() {
 }
 
 template <int kRows, int kVectors>
-HWY_INLINE void multiply_rows_of_block(std::int64_t rows, LeftOperand a, const float* b, std::int64_t b_stride,
+HWY_INLINE void multiply_rows_of_block(std::int64_t rows, const LeftOperand& a, const float* b, std::int64_t b_stride,
                                        std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
   if (rows == kRows) {
     multiply_block<kRows, kVectors>(a, b, b_stride, k, c, c_stride, accumulate);
@@ -79,7 +79,7 @@ HWY_INLINE void multiply_rows_of_block(std::int64_t rows, LeftOperand a, const f
 }
 
 template <int kVectors>
-HWY_INLINE void multiply_columns(LeftOperand a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t k,
+HWY_INLINE void multiply_columns(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t k,
                                  float* c, std::int64_t c_stride, bool accumulate) {
   constexpr int kMostRows = most_rows<kVectors>();
   // Middling blocks run better than full ones and a tiny one.
@@ -93,7 +93,7 @@ HWY_INLINE void multiply_columns(LeftOperand a, const float* b, std::int64_t b_s
 }
 
 /// c [m, n] (+)= a [m, k] b [k, n], where n is a multiple of a vector.
-inline void small_matmul(LeftOperand a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t n,
+inline void small_matmul(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t n,
                          std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   std::int64_t column = 0;

@@ -10,23 +10,6 @@
 namespace temper {
 namespace {
 
-std::vector<double> product(const TestMatrix& a, bool transpose_a, const TestMatrix& b, bool transpose_b,
-                            const TestMatrix& c, bool accumulate) {
-  const std::int64_t inner = transpose_a ? a.rows() : a.columns();
-  std::vector<double> result;
-  for (std::int64_t i = 0; i < c.rows(); ++i) {
-    for (std::int64_t j = 0; j < c.columns(); ++j) {
-      double sum = accumulate ? static_cast<double>(c(i, j)) : 0.0;
-      for (std::int64_t p = 0; p < inner; ++p) {
-        sum +=
-            static_cast<double>(transpose_a ? a(p, i) : a(i, p)) * static_cast<double>(transpose_b ? b(j, p) : b(p, j));
-      }
-      result.push_back(sum);
-    }
-  }
-  return result;
-}
-
 TEST(Matmul, MatchesNaiveLoopForEachOrderAndStride) {
   CpuKernels kernels;
   for (const auto& [m, n, k] :

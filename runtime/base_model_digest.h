@@ -1,0 +1,32 @@
+// The SHA-256 of the base model's weights, which a run's lineage names (WeightFiles::digest()). All of their bytes must
+// be read for it, so one rank does that, in a thread of its own, beside the training.
+#pragma once
+
+#include <filesystem>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "comm/communicator.h"
+
+namespace temper {
+
+class BaseModelDigest {
+ public:
+  /// Nothing is read yet.
+  BaseModelDigest(std::filesystem::path model_folder, Communicator& communicator);
+
+  /// Reads on from here in the background, on one rank.
+  void begin();
+  /// Collective. Begins where that has not happened, and waits. Throws Error where a file cannot be read.
+  const std::string& get();
+
+ private:
+  std::filesystem::path model_folder_;
+  Communicator& communicator_;
+  std::string digest_;
+  std::future<std::string> result_;
+  std::jthread thread_;  // last, so that it ends before what it uses
+};
+
+}  // namespace temper

@@ -1,0 +1,241 @@
+#include "tensor/kernels/cpu/few_rows.h"
+
+#include "tensor/kernels/cpu/vector_targets.h"
+//
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/kernels/cpu/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/few_rows.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/small_matmul-inl.h"
+#include "tensor/kernels/cpu/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+namespace {
+
+constexpr int kMostVectors = 4;
+constexpr int kLineFloats = 16;
+
+/// Rows of weights in a block. Their lines lie a row apart, and more of them would share too few sets of the cache.
+template <int kVectors>
+constexpr int weight_rows() {
+  constexpr int kSums = HWY_TARGET == HWY_AVX2 ? 12 : 24;
+  return std::min(8, kSums / kVectors);
+}
+
+/// out [kRows, kVectors vectors] = bias + w [kRows, k] x [k, kVectors vectors]: the result of x's rows, transposed.
+/// Meanwhile the next kRows rows of w come into the cache: where all rows take turns, no prefetcher sees what is next.
+template <int kRows, int kVectors>
+void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k, const float* bias,
+                   float* out) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  FloatVector sums[kRows][kVectors];
+  HWY_UNROLL(8)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) {
+      sums[i][j] = bias == nullptr ? hn::Zero(d) : hn::Set(d, bias[i]);
+    }
+  }
+  const auto add_product = [&](std::int64_t p) TEMPER_VECTOR_LAMBDA {
+    FloatVector right[kVectors];
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) {
+      right[j] = hn::LoadU(d, x + (p * kVectors + j) * lanes);
+    }
+    HWY_UNROLL(8)
+    for (int i = 0; i < kRows; ++i) {
+      const auto left = hn::Set(d, w[i * w_stride + p]);
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) {
+        sums[i][j] = hn::MulAdd(left, right[j], sums[i][j]);
+      }
+    }
+  };
+  std::int64_t p = 0;
+  for (; p + kLineFloats <= k; p += kLineFloats) {
+    HWY_UNROLL(8)
+    for (int i = 0; i < kRows; ++i) {
+      hwy::Prefetch(w + (kRows + i) * w_stride + p);
+    }
+    HWY_UNROLL(16)
+    for (int i = 0; i < kLineFloats; ++i) {
+      add_product(p + i);
+    }
+  }
+  for (; p < k; ++p) {
+    add_product(p);
+  }
+  HWY_UNROLL(8)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) {
+      hn::StoreU(sums[i][j], d, out + (i * kVectors + j) * lanes);
+    }
+  }
+}
+
+template <int kRows, int kVectors>
+void forward_rows_of_block(std::int64_t rows, const float* w, std::int64_t w_stride, const float* x, std::int64_t k,
+                           const float* bias, float* out) {
+  if (rows == kRows) {
+    forward_block<kRows, kVectors>(w, w_stride, x, k, bias, out);
+  } else if constexpr (kRows > 1) {
+    forward_rows_of_block<kRows - 1, kVectors>(rows, w, w_stride, x, k, bias, out);
+  }
+}
+
+/// Columns [begin, end) of c.
+template <int kVectors>
+void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c, std::int64_t begin, std::int64_t end) {
+  constexpr int kRows = weight_rows<kVectors>();
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
+  HWY_ALIGN float block[kRows * kVectors * hn::MaxLanes(Floats())];
+  for (std::int64_t row = begin; row < end; row += kRows) {
+    const std::int64_t rows = std::min<std::int64_t>(kRows, end - row);
+    forward_rows_of_block<kRows, kVectors>(rows, w.row(row), w.stride, x, w.columns,
+                                           bias == nullptr ? nullptr : bias + row, block);
+    const std::int64_t whole = rows / 4 * 4;
+    if (whole > 0) transpose(block, kVectors * lanes, whole, c.rows, c.data + row, c.stride);
+    for (std::int64_t i = whole; i < rows; ++i) {
+      for (std::int64_t j = 0; j < c.rows; ++j) c.row(j)[row + i] = block[i * kVectors * lanes + j];
+    }
+  }
+}
+
+}  // namespace
+
+/// Vectors that hold a column of m elements; 0 where there are too many, or where a vector is too short to be of use.
+int vectors_of_column(std::int64_t m) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
+  const std::int64_t vectors = (m + lanes - 1) / lanes;
+  return lanes < 4 || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
+}
+
+/// x [k, padded columns] = the transpose of a, with zeros behind its columns.
+void transpose_padded(ConstMatrix a, std::vector<float>& x) {
+  const auto padded = vectors_of_column(a.rows) * static_cast<std::int64_t>(hn::Lanes(Floats()));
+  x.resize(static_cast<std::size_t>(padded * a.columns));
+  const std::int64_t whole = a.rows / 4 * 4;
+  if (whole > 0) transpose(a.data, a.stride, whole, a.columns, x.data(), padded);
+  for (std::int64_t p = 0; p < a.columns; ++p) {
+    float* to = x.data() + p * padded;
+    for (std::int64_t i = whole; i < a.rows; ++i) to[i] = a.row(i)[p];
+    std::fill(to + a.rows, to + padded, 0.0F);
+  }
+}
+
+void few_rows_forward(const float* x, ConstMatrix w, const float* bias, Matrix c, std::int64_t begin,
+                      std::int64_t end) {
+  switch (vectors_of_column(c.rows)) {
+    case 1:
+      return forward_columns<1>(x, w, bias, c, begin, end);
+    case 2:
+      return forward_columns<2>(x, w, bias, c, begin, end);
+    case 3:
+      return forward_columns<3>(x, w, bias, c, begin, end);
+    default:
+      return forward_columns<4>(x, w, bias, c, begin, end);
+  }
+}
+
+/// Columns [begin, end) of c (+)= a w. Few rows of w at a time, so that they come in the order in which they lie.
+void few_rows_input_gradient(ConstMatrix a, ConstMatrix w, Matrix c, bool accumulate, std::int64_t begin,
+                             std::int64_t end) {
+  constexpr std::int64_t kWeightRows = 32;
+  for (std::int64_t p = 0; p < w.rows; p += kWeightRows) {
+    small_matmul({a.data + p, a.stride, 1}, w.row(p) + begin, w.stride, c.rows, end - begin,
+                 std::min(kWeightRows, w.rows - p), c.data + begin, c.stride, accumulate || p > 0);
+  }
+}
+
+/// Rows [begin, end) of c (+)= a^T b, in the order in which they lie.
+void few_rows_weight_gradient(ConstMatrix a, ConstMatrix b, Matrix c, bool accumulate, std::int64_t begin,
+                              std::int64_t end) {
+  constexpr std::int64_t kRows = most_rows<4>();
+  float block[kRows * kFewRows];
+  for (std::int64_t row = begin; row < end; row += kRows) {
+    const std::int64_t rows = std::min(kRows, end - row);
+    for (std::int64_t p = 0; p < a.rows; ++p) {
+      for (std::int64_t i = 0; i < rows; ++i) block[i * kFewRows + p] = a.row(p)[row + i];
+    }
+    small_matmul({block, kFewRows, 1}, b.data, b.stride, rows, b.columns, b.rows, c.row(row), c.stride, accumulate);
+  }
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(vectors_of_column);
+HWY_EXPORT(transpose_padded);
+HWY_EXPORT(few_rows_forward);
+HWY_EXPORT(few_rows_input_gradient);
+HWY_EXPORT(few_rows_weight_gradient);
+
+namespace {
+
+/// The transposed input stays in the second-level cache.
+constexpr std::int64_t kMostInputs = std::int64_t{1} << 17;
+/// A multiple of every vector there is.
+constexpr std::int64_t kVectorMultiple = 16;
+/// Where a thread's part of a side may begin.
+constexpr std::int64_t kGranule = 96;
+
+}  // namespace
+
+bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, ConstRows bias, Rows c,
+                       bool accumulate) {
+  if (a.type != DType::f32 || b.type != DType::f32 || c.type != DType::f32) return false;
+  const std::int64_t few = transpose_a ? a.rows : c.rows;
+  const bool whole_vectors = c.columns % kVectorMultiple == 0;
+  if (few > kFewRows || HWY_DYNAMIC_DISPATCH(vectors_of_column)(few) == 0) return false;
+  const ConstMatrix left = a.as<float>();
+  const ConstMatrix right = b.as<float>();
+  const Matrix out = c.as<float>();
+  const std::int64_t inner = transpose_a ? a.rows : a.columns;
+  if (!transpose_a && transpose_b) {
+    if (accumulate || few * inner > kMostInputs) return false;
+    thread_local std::vector<float> transposed;
+    HWY_DYNAMIC_DISPATCH(transpose_padded)(left, transposed);
+    const float* x = transposed.data();
+    parallel_ranges(
+        c.columns, few * inner,
+        [&](std::int64_t begin, std::int64_t end) {
+          HWY_DYNAMIC_DISPATCH(few_rows_forward)(x, right, static_cast<const float*>(bias.data), out, begin, end);
+        },
+        kGranule);
+    return true;
+  }
+  if (bias.data != nullptr || !whole_vectors || transpose_b) return false;
+  if (transpose_a) {
+    parallel_ranges(
+        c.rows, few * c.columns,
+        [&](std::int64_t begin, std::int64_t end) {
+          HWY_DYNAMIC_DISPATCH(few_rows_weight_gradient)(left, right, out, accumulate, begin, end);
+        },
+        kGranule);
+  } else {
+    parallel_ranges(
+        c.columns, few * inner,
+        [&](std::int64_t begin, std::int64_t end) {
+          HWY_DYNAMIC_DISPATCH(few_rows_input_gradient)(left, right, out, accumulate, begin, end);
+        },
+        kGranule);
+  }
+  return true;
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

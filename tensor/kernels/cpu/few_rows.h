@@ -1,0 +1,21 @@
+// f32 products of few rows: of the layers above a choice of rows (one row a sequence), and of small batches. Each
+// element of the weights takes part in few multiplications, so to bring them into another order first, as oneDNN does,
+// takes as long as the product. Here they are used as they lie.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/rows.h"
+
+namespace temper {
+
+/// No more than so many.
+inline constexpr std::int64_t kFewRows = 32;
+
+/// c (+)= op(a) op(b) + bias, as Kernels::matmul() and Kernels::linear_forward() say; bias: one row, or no data. False,
+/// and nothing is done, where oneDNN is as good, which types, shapes and the processor alone decide. Each element is one
+/// sum in the order of the inner dimension, whatever the number of threads.
+bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, ConstRows bias, Rows c,
+                       bool accumulate);
+
+}  // namespace temper
