@@ -62,12 +62,7 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
 
   ArrayBundle bundle;
   PackedInput& input = out.input;
-  Tensor hidden;
-  if (use.cache != nullptr) {
-    const FrozenLayout& layout = use.cache->layout();
-    bundle.add_bytes(use.cache->read(batch.examples), {use.cache->rows_of(batch.examples), layout.width}, layout.type,
-                     hidden);
-  } else {
+  if (use.cache == nullptr) {
     bundle.add(batch.ids, input.indices.ids);
     bundle.add(batch.positions, input.indices.positions);
     bundle.add(batch.types, input.indices.types);
@@ -95,6 +90,13 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
     bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets);
   } else if (use.labelled) {
     bundle.add(out.host_classes, out.classes);
+  }
+  // Last, since it is by far the largest.
+  Tensor hidden;
+  if (use.cache != nullptr) {
+    const FrozenLayout& layout = use.cache->layout();
+    use.cache->read(batch.examples,
+                    bundle.add_room({use.cache->rows_of(batch.examples), layout.width}, layout.type, hidden));
   }
   bundle.upload(device, block);
   if (hidden.defined()) out.hidden = Variable(hidden);

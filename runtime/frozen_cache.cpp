@@ -37,16 +37,13 @@ std::int64_t FrozenCache::rows_of(std::span<const std::uint32_t> examples) const
   return rows;
 }
 
-std::vector<std::byte> FrozenCache::read(std::span<const std::uint32_t> examples) const {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(rows_of(examples) * layout_.row_bytes()));
-  std::span<std::byte> rest(bytes);
+void FrozenCache::read(std::span<const std::uint32_t> examples, std::span<std::byte> rows) const {
   for (const std::uint32_t example : examples) {
     const std::int64_t first = layout_.row_starts[example];
     const auto size = static_cast<std::size_t>((layout_.row_starts[example + 1] - first) * layout_.row_bytes());
-    store_->read(first, rest.first(size));
-    rest = rest.subspan(size);
+    store_->read(first, rows.first(size));
+    rows = rows.subspan(size);
   }
-  return bytes;
 }
 
 bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const Dataset& data,

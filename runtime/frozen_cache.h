@@ -31,8 +31,8 @@ class FrozenCache {
 
   /// How many hidden rows these examples have together.
   [[nodiscard]] std::int64_t rows_of(std::span<const std::uint32_t> examples) const;
-  /// Their hidden rows, one example after the other: [rows_of(examples), width] of layout().type.
-  [[nodiscard]] std::vector<std::byte> read(std::span<const std::uint32_t> examples) const;
+  /// Copies their hidden rows, one example after the other, into `rows`: [rows_of(examples), width] of layout().type.
+  void read(std::span<const std::uint32_t> examples, std::span<std::byte> rows) const;
 
  private:
   FrozenLayout layout_;

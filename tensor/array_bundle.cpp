@@ -7,10 +7,11 @@ constexpr std::size_t kAlignment = 64;
 
 }  // namespace
 
-void ArrayBundle::add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target) {
-  bytes_.resize((bytes_.size() + kAlignment - 1) / kAlignment * kAlignment);
-  entries_.push_back({static_cast<std::int64_t>(bytes_.size()), shape, type, &target});
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+std::span<std::byte> ArrayBundle::add_room(const Shape& shape, DType type, Tensor& target) {
+  const std::size_t begin = (bytes_.size() + kAlignment - 1) / kAlignment * kAlignment;
+  entries_.push_back({static_cast<std::int64_t>(begin), shape, type, &target});
+  bytes_.resize(begin + static_cast<std::size_t>(shape.elements()) * size_of(type));
+  return std::span(bytes_).subspan(begin);
 }
 
 void ArrayBundle::upload(Device& device, Tensor& block) {

@@ -1,6 +1,8 @@
 // Many small arrays brought to a device in one copy: what a batch needs would otherwise be a dozen of them.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -14,14 +16,14 @@ class ArrayBundle {
   /// `target` becomes a tensor of these values, once upload() is called; both must live until then.
   template <typename T>
   void add(std::span<const T> values, const Shape& shape, Tensor& target) {
-    add_bytes(std::as_bytes(values), shape, dtype_of<T>(), target);
+    std::ranges::copy(std::as_bytes(values), add_room(shape, dtype_of<T>(), target).begin());
   }
   template <typename T>
   void add(const std::vector<T>& values, Tensor& target) {
     add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
   }
-  /// The same of elements whose type is known only at run time.
-  void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
+  /// The same for values that the caller writes into the room returned, before anything else is added.
+  std::span<std::byte> add_room(const Shape& shape, DType type, Tensor& target);
   /// All tensors share one block of the device's memory: `block`, if it is given and has the size, else a new one,
   /// which `block` becomes.
   void upload(Device& device, Tensor& block);

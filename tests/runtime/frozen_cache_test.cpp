@@ -11,6 +11,7 @@
 #include "runtime/evaluator.h"
 #include "runtime/training_step.h"
 #include "tests/distant_device.h"
+#include "tests/hidden_rows.h"
 #include "tests/model_fixture.h"
 #include "tests/shared_data.h"
 #include "tests/test_device.h"
@@ -108,11 +109,11 @@ TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
   std::vector<std::byte> one_by_one;
   const std::vector<std::uint32_t> examples{4, 0, 2, 2};
   for (const std::uint32_t& example : examples) {
-    const std::vector<std::byte> rows = cache->read(std::span(&example, 1));
+    const std::vector<std::byte> rows = hidden_rows(*cache, std::span(&example, 1));
     EXPECT_EQ(rows.size(), static_cast<std::size_t>(data.length(example) * cache->layout().row_bytes()));
     one_by_one.insert(one_by_one.end(), rows.begin(), rows.end());
   }
-  EXPECT_EQ(cache->read(examples), one_by_one);
+  EXPECT_EQ(hidden_rows(*cache, examples), one_by_one);
 }
 
 /// Trains on the fixture's batch, which is one block, so that cached and computed rows have the same shapes.

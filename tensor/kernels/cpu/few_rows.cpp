@@ -31,7 +31,7 @@ constexpr int weight_rows() {
   return std::min(8, kSums / kVectors);
 }
 
-/// out [kRows, kVectors vectors] = bias + w [kRows, k] x [k, kVectors vectors]: the result of x's rows, transposed.
+/// out [kRows, kVectors vectors] = w [kRows, k] x [k, kVectors vectors] + bias: the result of x's rows, transposed.
 /// Meanwhile the next kRows rows of w come into the cache: where all rows take turns, no prefetcher sees what is next.
 template <int kRows, int kVectors>
 void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k, const float* bias,
@@ -43,7 +43,7 @@ void forward_block(const float* w, std::int64_t w_stride, const float* x, std::i
   for (int i = 0; i < kRows; ++i) {
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
-      sums[i][j] = bias == nullptr ? hn::Zero(d) : hn::Set(d, bias[i]);
+      sums[i][j] = hn::Zero(d);
     }
   }
   const auto add_product = [&](std::int64_t p) TEMPER_VECTOR_LAMBDA {
@@ -77,9 +77,10 @@ void forward_block(const float* w, std::int64_t w_stride, const float* x, std::i
   }
   HWY_UNROLL(8)
   for (int i = 0; i < kRows; ++i) {
+    const auto offset = bias == nullptr ? hn::Zero(d) : hn::Set(d, bias[i]);
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
-      hn::StoreU(sums[i][j], d, out + (i * kVectors + j) * lanes);
+      hn::StoreU(hn::Add(sums[i][j], offset), d, out + (i * kVectors + j) * lanes);
     }
   }
 }
@@ -118,8 +119,11 @@ void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c,
 int vectors_of_column(std::int64_t m) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   const std::int64_t vectors = (m + lanes - 1) / lanes;
-  return lanes < 4 || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
+  return lanes < 8 || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
 }
+
+/// Longer sums oneDNN 2.6 puts together from parts, and then the bits would be others than those of many rows.
+std::int64_t longest_forward_sum() { return HWY_TARGET == HWY_AVX2 ? 256 : 512; }
 
 /// x [k, padded columns] = the transpose of a, with zeros behind its columns.
 void transpose_padded(ConstMatrix a, std::vector<float>& x) {
@@ -179,6 +183,7 @@ HWY_AFTER_NAMESPACE();
 namespace temper {
 
 HWY_EXPORT(vectors_of_column);
+HWY_EXPORT(longest_forward_sum);
 HWY_EXPORT(transpose_padded);
 HWY_EXPORT(few_rows_forward);
 HWY_EXPORT(few_rows_input_gradient);
@@ -186,8 +191,6 @@ HWY_EXPORT(few_rows_weight_gradient);
 
 namespace {
 
-/// The transposed input stays in the second-level cache.
-constexpr std::int64_t kMostInputs = std::int64_t{1} << 17;
 /// A multiple of every vector there is.
 constexpr std::int64_t kVectorMultiple = 16;
 /// Where a thread's part of a side may begin.
@@ -206,7 +209,7 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
   const Matrix out = c.as<float>();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   if (!transpose_a && transpose_b) {
-    if (accumulate || few * inner > kMostInputs) return false;
+    if (accumulate || inner > HWY_DYNAMIC_DISPATCH(longest_forward_sum)()) return false;
     thread_local std::vector<float> transposed;
     HWY_DYNAMIC_DISPATCH(transpose_padded)(left, transposed);
     const float* x = transposed.data();

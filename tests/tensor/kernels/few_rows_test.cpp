@@ -68,15 +68,15 @@ TEST_P(FewRows, GradientsMatchNaiveLoop) {
 
 TEST_P(FewRows, GiveTheSameBitsOnAnyNumberOfThreads) {
   const int before = omp_get_max_threads();
-  const auto x = TestMatrix::random(13, 1536, 1);
-  const auto w = TestMatrix::random(700, 1536, 2);
-  const auto dy = TestMatrix::random(13, 700, 3);
+  const auto x = TestMatrix::random(13, 240, 1);
+  const auto w = TestMatrix::random(1500, 240, 2);
+  const auto dy = TestMatrix::random(13, 1500, 3);
   std::vector<std::vector<double>> on_one;
   for (const int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
-    TestMatrix y(13, 700);
-    TestMatrix dx(13, 1536);
-    TestMatrix dw(700, 1536);
+    TestMatrix y(13, 1500);
+    TestMatrix dx(13, 240);
+    TestMatrix dw(1500, 240);
     ASSERT_TRUE(multiply_few_rows(x, false, w, true, {}, y, false));
     ASSERT_TRUE(multiply_few_rows(dy, false, w, false, {}, dx, false));
     ASSERT_TRUE(multiply_few_rows(dy, true, x, false, {}, dw, false));
@@ -87,13 +87,31 @@ TEST_P(FewRows, GiveTheSameBitsOnAnyNumberOfThreads) {
   omp_set_num_threads(before);
 }
 
+TEST(FewRowsForward, GivesARowTheBitsThatItHasAmongMany) {
+  CpuKernels kernels;
+  for (const std::int64_t k : {32, 256, 384, 512, 600}) {
+    const auto b = TestMatrix::random(90, k, 2);
+    const auto bias = TestMatrix::random(1, 90, 3);
+    const auto many = TestMatrix::random(70, k, 1);
+    TestMatrix of_many(70, 90);
+    kernels.linear_forward(many, b, bias, Activation::none, of_many, of_many);
+    for (const std::int64_t m : {1, 16, 32}) {
+      TestMatrix of_few(m, 90);
+      kernels.linear_forward(ConstRows(many).part(5, m), b, bias, Activation::none, of_few, of_few);
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < 90; ++j) ASSERT_EQ(of_few(i, j), of_many(5 + i, j)) << k << ", " << m;
+    }
+  }
+}
+
 TEST_P(FewRows, LeaveTheRestToOneDnn) {
   TestMatrix c(kFewRows + 1, 16);
   EXPECT_FALSE(multiply_few_rows(TestMatrix(kFewRows + 1, 4), false, TestMatrix(16, 4), true, {}, c, false));
+  TestMatrix both(4, 16);
+  EXPECT_FALSE(multiply_few_rows(TestMatrix(4, 513), false, TestMatrix(16, 513), true, {}, both, false));
   TestMatrix odd(4, 15);
   EXPECT_FALSE(multiply_few_rows(TestMatrix(4, 3), false, TestMatrix(3, 15), false, {}, odd, false));
   EXPECT_FALSE(multiply_few_rows(TestMatrix(3, 4), true, TestMatrix(3, 15), false, {}, odd, false));
-  TestMatrix both(4, 16);
   EXPECT_FALSE(multiply_few_rows(TestMatrix(3, 4), true, TestMatrix(16, 3), true, {}, both, false));
   EXPECT_FALSE(multiply_few_rows(TestMatrix(4, 3), false, TestMatrix(16, 3), true, {}, both, true));
 }
