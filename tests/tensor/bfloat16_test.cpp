@@ -28,7 +28,7 @@ std::uint16_t nearest(float value) {
 }
 
 /// Where numbers below the smallest normal one are not taken for zero, as a device in the same process may have it.
-class BFloat16Test : public testing::Test {
+class BFloat16Conversion : public testing::Test {
  protected:
   void SetUp() override {
     std::fegetenv(&before_);
@@ -40,7 +40,7 @@ class BFloat16Test : public testing::Test {
   std::fenv_t before_{};
 };
 
-TEST_F(BFloat16Test, KeepsWhatItCanHold) {
+TEST_F(BFloat16Conversion, KeepsWhatItCanHold) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const BFloat16 value{static_cast<std::uint16_t>(bits)};
     const float as_float = to_float(value);
@@ -49,7 +49,7 @@ TEST_F(BFloat16Test, KeepsWhatItCanHold) {
   }
 }
 
-TEST_F(BFloat16Test, RoundsToTheNearest) {
+TEST_F(BFloat16Conversion, RoundsToTheNearest) {
   EXPECT_EQ(to_float(to_bfloat16(1.0F + 0x1p-9F)), 1.0F);
   EXPECT_EQ(to_float(to_bfloat16(1.0F + 0x1.8p-8F)), 1.0F + 0x1p-7F);
   EXPECT_EQ(to_float(to_bfloat16(-3.14159274F)), -3.140625F);
@@ -61,7 +61,7 @@ TEST_F(BFloat16Test, RoundsToTheNearest) {
   }
 }
 
-TEST_F(BFloat16Test, RoundsTiesToEven) {
+TEST_F(BFloat16Conversion, RoundsTiesToEven) {
   // Half a step above 1 and above the number after it.
   EXPECT_EQ(to_bfloat16(1.0F + 0x1p-8F).bits, 0x3F80);
   EXPECT_EQ(to_bfloat16(1.0F + 0x1p-7F + 0x1p-8F).bits, 0x3F82);
@@ -76,7 +76,7 @@ TEST_F(BFloat16Test, RoundsTiesToEven) {
   }
 }
 
-TEST_F(BFloat16Test, ANaNStaysOne) {
+TEST_F(BFloat16Conversion, ANaNStaysOne) {
   // Also those whose upper half alone would be an infinity, or that rounding would carry past the exponent.
   for (const std::uint32_t bits : {0x7F800001U, 0xFF800001U, 0x7F80FFFFU, 0x7FC00000U, 0x7FFFFFFFU, 0xFFFFFFFFU}) {
     const BFloat16 rounded = to_bfloat16(from_bits(bits));
@@ -85,7 +85,7 @@ TEST_F(BFloat16Test, ANaNStaysOne) {
   }
 }
 
-TEST_F(BFloat16Test, KnowsInfinities) {
+TEST_F(BFloat16Conversion, KnowsInfinities) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   EXPECT_EQ(to_float(to_bfloat16(kInfinity)), kInfinity);
   EXPECT_EQ(to_float(to_bfloat16(-kInfinity)), -kInfinity);
@@ -95,7 +95,7 @@ TEST_F(BFloat16Test, KnowsInfinities) {
   EXPECT_EQ(to_bfloat16(from_bits(0x7F7F7FFF)).bits, 0x7F7F);
 }
 
-TEST_F(BFloat16Test, KeepsSubnormalsAndSignedZeros) {
+TEST_F(BFloat16Conversion, KeepsSubnormalsAndSignedZeros) {
   EXPECT_EQ(to_bfloat16(0.0F).bits, 0x0000);
   EXPECT_EQ(to_bfloat16(-0.0F).bits, 0x8000);
   EXPECT_EQ(to_float(BFloat16{0x0001}), 0x1p-133F);

@@ -218,7 +218,7 @@ int threads_for(const PackedSequences& sequences, std::int64_t columns, std::int
 
 /// Longer sequences are computed in pairs of bf16.
 std::int64_t most_tokens_in_f32(DType type, const PackedSequences& sequences) {
-  return type == DType::bf16 && has_bfloat16_pairs() ? kLeastTokensInPairs - 1 : sequences.longest;
+  return type == DType::bf16 && bfloat16_pairs_pay() ? kLeastTokensInPairs - 1 : sequences.longest;
 }
 
 }  // namespace

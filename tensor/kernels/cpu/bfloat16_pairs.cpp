@@ -82,6 +82,11 @@ bool has_bfloat16_pairs() {
   return has;
 }
 
+bool bfloat16_pairs_pay() {
+  static const bool pay = has_bfloat16_pairs() && __builtin_cpu_is("intel") == 0;
+  return pay;
+}
+
 void multiply_pairs(PairOperand a, const void* b, std::int64_t b_stride, std::int64_t m, std::int64_t n,
                     std::int64_t pairs, float* c, std::int64_t c_stride, bool accumulate) {
   const auto* right = static_cast<const float*>(b);
@@ -98,6 +103,7 @@ void multiply_pairs(PairOperand a, const void* b, std::int64_t b_stride, std::in
 namespace temper {
 
 bool has_bfloat16_pairs() { return false; }
+bool bfloat16_pairs_pay() { return false; }
 
 void multiply_pairs(PairOperand /*a*/, const void* /*b*/, std::int64_t /*b_stride*/, std::int64_t /*m*/,
                     std::int64_t /*n*/, std::int64_t /*pairs*/, float* /*c*/, std::int64_t /*c_stride*/,

@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "tensor/kernels/cpu/attention_pairs.h"
+#include "tensor/kernels/cpu/bfloat16_pairs.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -283,6 +285,26 @@ TEST_P(BFloat16Test, AttentionOfLongSequencesRoundsProbabilitiesToo) {
         ASSERT_NEAR(run.log_sum_exp_of_bf16[i], run.log_sum_exp[i], 0.01);
       }
     }
+  }
+}
+
+TEST_P(BFloat16Test, AttentionInPairsAlsoWhereItDoesNotPay) {
+  if (!has_bfloat16_pairs()) GTEST_SKIP() << "skipped: this processor has no products of bf16 in pairs";
+  const std::vector<std::int32_t> starts{0, 33, 97, 225, 398};
+  const std::vector<std::uint32_t> examples{4, 2, 9, 7};
+  const PackedSequences sequences{398, 4, starts.data(), examples.data(), 173};
+  for (const std::int64_t width : {7, 32, 64}) {
+    AttentionRun run(kernels_, sequences, 398, width, kDropout);
+    attention_forward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), sequences, run.kHeads, run.scale, kDropout,
+                               run.out.bf16(), run.log_sum_exp_of_bf16.data(), 0, 1);
+    run.backward(kernels_);
+    attention_backward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), run.out.bf16(), run.d_out.bf16(),
+                                run.log_sum_exp_of_bf16.data(), sequences, run.kHeads, run.scale, kDropout,
+                                run.dq.bf16(), run.dk.bf16(), run.dv.bf16(), 0, 1);
+    run.out.expect_near(0.01, "out");
+    run.dq.expect_near(0.02, "dq");
+    run.dk.expect_near(0.02, "dk");
+    run.dv.expect_near(0.02, "dv");
   }
 }
 
