@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 
 namespace temper {
 
@@ -49,16 +48,16 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
 
 std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
-std::string sha256_file(const std::filesystem::path& path, const std::stop_token& stop) {
-  const MappedFile file(path);
+std::string sha256_file(const std::filesystem::path& path) { return sha256_file(MappedFile(path), {}); }
+
+std::string sha256_file(const MappedFile& file, const std::stop_token& stop) {
   Sha256 digest;
-  // Pages that were read need not stay in this process.
   constexpr std::size_t kPiece = std::size_t{16} << 20;
   for (std::span<const std::byte> left = file.bytes(); !left.empty();) {
     if (stop.stop_requested()) return {};
     const std::span<const std::byte> piece = left.first(std::min(kPiece, left.size()));
     digest.add(piece);
-    file.forget_pages();
+    file.forget_pages(piece);
     left = left.subspan(piece.size());
   }
   return digest.hex();

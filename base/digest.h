@@ -8,13 +8,18 @@
 #include <stop_token>
 #include <string>
 
+#include "base/mapped_file.h"
+
 namespace temper {
 
 /// SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);
-/// Of a whole file; throws Error if it cannot be read. Empty where it was asked to stop before the end.
-std::string sha256_file(const std::filesystem::path& path, const std::stop_token& stop = {});
+/// Of a whole file; throws Error if it cannot be read.
+std::string sha256_file(const std::filesystem::path& path);
+/// The same of one that is mapped; its pages leave this process as soon as they have been read. Empty where it was
+/// asked to stop before the end.
+std::string sha256_file(const MappedFile& file, const std::stop_token& stop);
 
 /// XXH3, 64 bits.
 std::uint64_t xxh3(std::span<const std::byte> bytes);

@@ -75,8 +75,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-void MappedFile::forget_pages() const noexcept {
-  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+void MappedFile::forget_pages(std::span<const std::byte> part) const noexcept {
+  if (!part.empty()) ::madvise(const_cast<std::byte*>(part.data()), part.size(), MADV_DONTNEED);
 }
 
 std::string read_text_file(const std::filesystem::path& path) {

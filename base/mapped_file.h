@@ -22,7 +22,9 @@ class MappedFile {
   [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Takes the pages out of this process; what is read again comes back from the system's cache.
-  void forget_pages() const noexcept;
+  void forget_pages() const noexcept { forget_pages(bytes()); }
+  /// The same of a part of bytes(), which begins on a page.
+  void forget_pages(std::span<const std::byte> part) const noexcept;
 
  private:
   std::filesystem::path path_;

@@ -349,8 +349,9 @@ void* node_communicator_of(Communicator& communicator) {
 
 MpiSession::MpiSession(int* argc, char*** argv) {
   // Open MPI asks every network's library whether it has a device, for a quarter of a second. Between the ranks of one
-  // machine its "ob1" goes through shared memory, whatever they answer. Who has chosen otherwise keeps the choice.
-  if (is_on_one_machine()) ::setenv("OMPI_MCA_pml", "ob1", /*overwrite=*/0);
+  // machine its "ob1" goes through shared memory, whatever they answer. What mpirun or the environment chooses is kept;
+  // ob1 needs a transport ("btl"), so a choice of those is one, too.
+  if (is_on_one_machine() && std::getenv("OMPI_MCA_btl") == nullptr) ::setenv("OMPI_MCA_pml", "ob1", /*overwrite=*/0);
   int provided = 0;
   check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

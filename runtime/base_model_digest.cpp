@@ -1,21 +1,22 @@
 #include "runtime/base_model_digest.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <utility>
 #include <vector>
 
-#include "model/huggingface/weight_files.h"
-
 namespace temper {
 
-BaseModelDigest::BaseModelDigest(std::filesystem::path model_folder, Communicator& communicator)
-    : model_folder_(std::move(model_folder)), communicator_(communicator) {}
+BaseModelDigest::BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator)
+    : communicator_(communicator) {
+  if (communicator.rank() == 0) files_.emplace(WeightFiles::open(model_folder));
+}
 
 void BaseModelDigest::begin() {
-  if (communicator_.rank() != 0 || result_.valid() || !digest_.empty()) return;
+  if (!files_ || result_.valid()) return;
   std::packaged_task<std::string(std::stop_token)> task(
-      [folder = model_folder_](const std::stop_token& stop) { return WeightFiles::open(folder).digest(stop); });
+      [&files = *files_](const std::stop_token& stop) { return files.digest(stop); });
   result_ = task.get_future();
   thread_ = std::jthread(std::move(task));
 }
@@ -24,8 +25,14 @@ const std::string& BaseModelDigest::get() {
   if (!digest_.empty()) return digest_;
   begin();
   std::vector<std::byte> shared(64);
-  if (communicator_.rank() == 0)
+  if (files_) {
+    using namespace std::chrono_literals;
+    communicator_.wait_until([this] { return result_.wait_for(0s) == std::future_status::ready; },
+                             "the digest of the base model");
     std::ranges::transform(result_.get(), shared.begin(), [](char c) { return static_cast<std::byte>(c); });
+    thread_.join();
+    files_.reset();
+  }
   communicator_.broadcast(shared, 0);
   digest_.assign(reinterpret_cast<const char*>(shared.data()), shared.size());
   return digest_;

@@ -4,26 +4,28 @@
 
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "comm/communicator.h"
+#include "model/huggingface/weight_files.h"
 
 namespace temper {
 
 class BaseModelDigest {
  public:
-  /// Nothing is read yet.
-  BaseModelDigest(std::filesystem::path model_folder, Communicator& communicator);
+  /// Nothing is read yet, but it will be of the files that lie there now, whatever becomes of their names.
+  BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator);
 
   /// Reads on from here in the background, on one rank.
   void begin();
-  /// Collective. Begins where that has not happened, and waits. Throws Error where a file cannot be read.
+  /// Collective. Begins where that has not happened, and waits.
   const std::string& get();
 
  private:
-  std::filesystem::path model_folder_;
   Communicator& communicator_;
+  std::optional<WeightFiles> files_;  ///< until they have been read
   std::string digest_;
   std::future<std::string> result_;
   std::jthread thread_;  // last, so that it ends before what it uses

@@ -53,6 +53,8 @@ class PhaseCaches {
   /// What is frozen must have been settled, and must stay so as long as this lives.
   PhaseCaches(Model& model, Device& device, Communicator& communicator, CacheSettings settings, PhaseLength length);
 
+  /// Whether the phase is long enough for them to be kept.
+  [[nodiscard]] bool worthwhile(Rows rows) const;
   /// Collective. The first call for these rows fills their cache, if the phase is long enough, and if there is room.
   /// False if a signal asked any rank to stop.
   bool prepare(Rows rows, const Dataset& data);
@@ -62,7 +64,6 @@ class PhaseCaches {
   [[nodiscard]] double training_seconds() const { return training_seconds_; }
 
  private:
-  [[nodiscard]] bool worthwhile(Rows rows) const;
   /// A place for the cache's rows; false where there is none.
   bool find_room(FrozenCache& cache, const Dataset& data);
 

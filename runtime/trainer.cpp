@@ -325,7 +325,11 @@ void Trainer::train_phase() {
 
   // A signal may have come between a step and what was due behind it.
   bool over = state_.step > phase.begin_step && phase_is_over(phase, plan.size());
-  if (!over && !stop_ && !run_has_ended() && !fill_training_cache()) save();
+  if (!over && !stop_ && !run_has_ended()) {
+    // To fill a cache takes longer; should a signal end it, the checkpoint need not wait for the digest.
+    if (caches_->worthwhile(PhaseCaches::Rows::training)) base_model_digest_->begin();
+    if (!fill_training_cache()) save();
+  }
   Loader loader(data_->train, loading, {state_.epoch, state_.step_in_epoch});
   while (!over && !stop_ && !run_has_ended()) {
     trace_.before_step(state_.step, throughput_.steps());
@@ -345,7 +349,7 @@ void Trainer::train_phase() {
     state_.seconds += seconds;
     advance(outcome);
     if (seconds_to_first_step_ == 0.0) seconds_to_first_step_ = options_.process_seconds + seconds_since(start_);
-    // Not before: until now the cores had enough to do.
+    // Not before, since it would come the later.
     base_model_digest_->begin();
     report_step(outcome, rate);
     // The first step loads libraries and chooses algorithms.

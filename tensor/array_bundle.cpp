@@ -1,5 +1,9 @@
 #include "tensor/array_bundle.h"
 
+#include <algorithm>
+
+#include "base/error.h"
+
 namespace temper {
 namespace {
 
@@ -12,6 +16,13 @@ std::span<std::byte> ArrayBundle::add_room(const Shape& shape, DType type, Tenso
   entries_.push_back({static_cast<std::int64_t>(begin), shape, type, &target});
   bytes_.resize(begin + static_cast<std::size_t>(shape.elements()) * size_of(type));
   return std::span(bytes_).subspan(begin);
+}
+
+void ArrayBundle::add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target) {
+  const std::span<std::byte> room = add_room(shape, type, target);
+  if (bytes.size() != room.size())
+    throw Error("an array of {} bytes was to become a tensor of {} bytes", bytes.size(), room.size());
+  std::ranges::copy(bytes, room.begin());
 }
 
 void ArrayBundle::upload(Device& device, Tensor& block) {

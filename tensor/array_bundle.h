@@ -1,7 +1,6 @@
 // Many small arrays brought to a device in one copy: what a batch needs would otherwise be a dozen of them.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,7 +15,7 @@ class ArrayBundle {
   /// `target` becomes a tensor of these values, once upload() is called; both must live until then.
   template <typename T>
   void add(std::span<const T> values, const Shape& shape, Tensor& target) {
-    std::ranges::copy(std::as_bytes(values), add_room(shape, dtype_of<T>(), target).begin());
+    add_bytes(std::as_bytes(values), shape, dtype_of<T>(), target);
   }
   template <typename T>
   void add(const std::vector<T>& values, Tensor& target) {
@@ -33,6 +32,8 @@ class ArrayBundle {
   }
 
  private:
+  void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
+
   struct Entry {
     std::int64_t begin;
     Shape shape;

@@ -46,6 +46,7 @@ class SafetensorsFile {
   /// The header's `__metadata__`; empty where there is none.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
   [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
+  [[nodiscard]] const MappedFile& mapped() const { return file_; }
   /// As MappedFile::forget_pages().
   void forget_pages() const noexcept { file_.forget_pages(); }
 

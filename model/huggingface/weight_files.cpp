@@ -130,10 +130,10 @@ std::vector<std::string> WeightFiles::names() const {
 }
 
 std::string WeightFiles::digest(const std::stop_token& stop) const {
-  if (files_.size() == 1) return sha256_file(files_.front().path(), stop);
+  if (files_.size() == 1) return sha256_file(files_.front().mapped(), stop);
   std::string lines;
   for (const SafetensorsFile& file : files_)
-    lines += sha256_file(file.path(), stop) + "  " + file.path().filename().string() + "\n";
+    lines += sha256_file(file.mapped(), stop) + "  " + file.path().filename().string() + "\n";
   return sha256_hex(std::string_view(lines));
 }
 

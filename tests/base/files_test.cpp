@@ -71,5 +71,16 @@ TEST_F(Files, Sha256MatchesTheStandardsExample) {
   EXPECT_EQ(sha256_file(folder_ / "abc"), sha256_hex("abc"));
 }
 
+TEST_F(Files, Sha256OfAFileIsReadInPiecesAndCanBeStopped) {
+  std::string text((std::size_t{32} << 20) + 1, 'a');
+  text[std::size_t{16} << 20] = 'b';
+  write_file_atomically(folder_ / "large", text);
+  const MappedFile file(folder_ / "large");
+  std::stop_source stop;
+  EXPECT_EQ(sha256_file(file, stop.get_token()), sha256_hex(text));
+  stop.request_stop();
+  EXPECT_EQ(sha256_file(file, stop.get_token()), "");
+}
+
 }  // namespace
 }  // namespace temper

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/product_primitives.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/few_rows.cpp"
@@ -122,9 +123,6 @@ int vectors_of_column(std::int64_t m) {
   return lanes < 8 || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
 }
 
-/// Longer sums oneDNN 2.6 puts together from parts, and then the bits would be others than those of many rows.
-std::int64_t longest_forward_sum() { return HWY_TARGET == HWY_AVX2 ? 256 : 512; }
-
 /// x [k, padded columns] = the transpose of a, with zeros behind its columns.
 void transpose_padded(ConstMatrix a, std::vector<float>& x) {
   const auto padded = vectors_of_column(a.rows) * static_cast<std::int64_t>(hn::Lanes(Floats()));
@@ -183,7 +181,6 @@ HWY_AFTER_NAMESPACE();
 namespace temper {
 
 HWY_EXPORT(vectors_of_column);
-HWY_EXPORT(longest_forward_sum);
 HWY_EXPORT(transpose_padded);
 HWY_EXPORT(few_rows_forward);
 HWY_EXPORT(few_rows_input_gradient);
@@ -209,12 +206,12 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
   const Matrix out = c.as<float>();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   if (!transpose_a && transpose_b) {
-    if (accumulate || inner > HWY_DYNAMIC_DISPATCH(longest_forward_sum)()) return false;
+    if (accumulate || inner > longest_undivided_sum()) return false;
     thread_local std::vector<float> transposed;
     HWY_DYNAMIC_DISPATCH(transpose_padded)(left, transposed);
     const float* x = transposed.data();
     parallel_ranges(
-        c.columns, few * inner,
+        c.columns, inner,
         [&](std::int64_t begin, std::int64_t end) {
           HWY_DYNAMIC_DISPATCH(few_rows_forward)(x, right, static_cast<const float*>(bias.data), out, begin, end);
         },
@@ -224,14 +221,14 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
   if (bias.data != nullptr || !whole_vectors || transpose_b) return false;
   if (transpose_a) {
     parallel_ranges(
-        c.rows, few * c.columns,
+        c.rows, c.columns,
         [&](std::int64_t begin, std::int64_t end) {
           HWY_DYNAMIC_DISPATCH(few_rows_weight_gradient)(left, right, out, accumulate, begin, end);
         },
         kGranule);
   } else {
     parallel_ranges(
-        c.columns, few * inner,
+        c.columns, inner,
         [&](std::int64_t begin, std::int64_t end) {
           HWY_DYNAMIC_DISPATCH(few_rows_input_gradient)(left, right, out, accumulate, begin, end);
         },

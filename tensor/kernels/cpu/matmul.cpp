@@ -1,4 +1,4 @@
-// Matrix products by oneDNN, f32 and bf16, but for those of few rows (few_rows.h).
+// Matrix products by oneDNN, f32 and bf16, but for most of those of few rows (few_rows.h).
 //
 // oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever

@@ -111,6 +111,11 @@ class OneDnnProduct final : public Product {
   bool has_bias_ = false;
 };
 
+bool onednn_uses(dnnl::cpu_isa instructions) {
+  const auto wanted = static_cast<unsigned>(instructions);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
 }  // namespace
 
 ProductPrimitives::ProductPrimitives() {
@@ -150,12 +155,12 @@ std::shared_ptr<const Product> ProductPrimitives::find(const ProductShape& shape
   return product;
 }
 
-bool processor_multiplies_bf16() {
-  const auto has = [](dnnl::cpu_isa wanted) {
-    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & static_cast<unsigned>(wanted)) ==
-           static_cast<unsigned>(wanted);
-  };
-  return has(dnnl::cpu_isa::avx512_core_bf16);
+std::int64_t longest_undivided_sum() {
+  static const std::int64_t longest =
+      onednn_uses(dnnl::cpu_isa::avx512_core) ? 512 : (onednn_uses(dnnl::cpu_isa::avx2) ? 256 : 0);
+  return longest;
 }
+
+bool processor_multiplies_bf16() { return onednn_uses(dnnl::cpu_isa::avx512_core_bf16); }
 
 }  // namespace temper

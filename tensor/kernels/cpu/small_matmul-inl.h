@@ -79,8 +79,8 @@ HWY_INLINE void multiply_rows_of_block(std::int64_t rows, const LeftOperand& a, 
 }
 
 template <int kVectors>
-HWY_INLINE void multiply_columns(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t m, std::int64_t k,
-                                 float* c, std::int64_t c_stride, bool accumulate) {
+HWY_INLINE void multiply_columns(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t m,
+                                 std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
   constexpr int kMostRows = most_rows<kVectors>();
   // Middling blocks run better than full ones and a tiny one.
   const std::int64_t blocks = (m + kMostRows - 1) / kMostRows;

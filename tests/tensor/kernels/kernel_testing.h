@@ -160,7 +160,7 @@ inline double dropout_factor(const Dropout& dropout, std::uint32_t column, std::
 
 /// c (+)= op(a) op(b), by a loop.
 inline std::vector<double> product(const TestMatrix& a, bool transpose_a, const TestMatrix& b, bool transpose_b,
-                            const TestMatrix& c, bool accumulate) {
+                                   const TestMatrix& c, bool accumulate) {
   const std::int64_t inner = transpose_a ? a.rows() : a.columns();
   std::vector<double> result;
   for (std::int64_t i = 0; i < c.rows(); ++i) {
