@@ -15,7 +15,8 @@
 namespace temper {
 
 struct FrozenLayout {
-  /// Tokens of a block, unless a single example has more.
+  /// Tokens of a block, more or less: blocks of one data set are of about the same size, and as many as any usual
+  /// number of ranks shares evenly.
   static constexpr std::int64_t kBlockTokens = 2048;
 
   std::int64_t stages = 0;  ///< of the model, from below

@@ -69,10 +69,22 @@ TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
   EXPECT_EQ(lay_out_frozen(data, task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
 }
 
-TEST_F(FrozenLayoutTest, ABlockEndsBeforeItHasTooManyTokens) {
+TEST_F(FrozenLayoutTest, BlocksAreOfAboutTheSameSizeAndEvenlyShared) {
+  // 35,200 tokens: 18 blocks of 2,048 would do; they become 24.
+  const FrozenLayout layout = lay_out(std::vector<std::int64_t>(3200, 11), Task::sequence_classification, 1);
+  EXPECT_EQ(layout.blocks(), 24);
+  for (std::int64_t block = 0; block < layout.blocks(); ++block) {
+    const auto at = static_cast<std::size_t>(block);
+    EXPECT_NEAR(static_cast<double>(layout.block_starts[at + 1] - layout.block_starts[at]), 3200.0 / 24.0, 1.0);
+  }
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(40, 100), Task::sequence_classification, 1).blocks(), 7)
+      << "of 512 tokens at least";
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(10, 100), Task::sequence_classification, 1).blocks(), 1);
+}
+
+TEST_F(FrozenLayoutTest, ALongExampleMayBeABlockOfItsOwn) {
   const FrozenLayout layout = lay_out({1000, 1000, 48, 1, 3000, 7}, Task::sequence_classification, 1);
-  EXPECT_EQ(layout.block_starts, (Starts{0, 3, 4, 5, 6})) << "a row that is longer than a block is one of its own";
-  EXPECT_EQ(layout.blocks(), 4);
+  EXPECT_EQ(layout.block_starts, (Starts{0, 1, 2, 4, 5, 6}));
   EXPECT_EQ(layout.examples(), 6);
 }
 
