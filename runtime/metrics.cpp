@@ -370,6 +370,14 @@ bool higher_is_better(std::string_view metric) {
 
 std::string default_metric(std::string_view task) { return std::string(find_task(task).best_by); }
 
+std::string choose_metric(const std::string& wanted, std::string_view task) {
+  if (wanted.empty()) return default_metric(task);
+  Metrics known;
+  for (const std::string& name : metric_names(task)) known.values.emplace_back(name, 0.0);
+  (void)known.value(wanted);
+  return wanted;
+}
+
 std::vector<std::string> metric_names(std::string_view task) { return find_task(task).names(); }
 
 }  // namespace temper

@@ -100,6 +100,10 @@ bool higher_is_better(std::string_view metric);
 /// usage Error for another task.
 std::string default_metric(std::string_view task);
 
+/// The metric `wanted`, or the default where that is empty. Throws a usage Error where it is none of the task's, so
+/// that a mistyped name is refused before the first evaluation.
+std::string choose_metric(const std::string& wanted, std::string_view task);
+
 /// The metrics of a task, in their order; loss first. Throws a usage Error for another task.
 std::vector<std::string> metric_names(std::string_view task);
 

@@ -61,8 +61,8 @@ class Trainer {
   void load();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
-  /// Collective. Before the lineage is written or compared.
-  void complete_lineage();
+  /// Collective. The lineage with the base model's digest, which may have to be waited for.
+  const Lineage& complete_lineage();
   void describe_start();
 
   // ---- steps
@@ -118,7 +118,6 @@ class Trainer {
   std::string metric_;
   Lineage lineage_;
   std::optional<BaseModelDigest> base_model_digest_;
-  CheckpointTexts texts_;
 
   std::optional<FoundCheckpoint> resumed_;
   TrainingState state_;
@@ -215,13 +214,7 @@ void Trainer::load() {
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
-  metric_ =
-      configuration_.train.metric.empty() ? default_metric(configuration_.model.task) : configuration_.train.metric;
-
-  // A mistyped metric is refused now, not at the first evaluation.
-  Metrics known;
-  for (const std::string& name : metric_names(configuration_.model.task)) known.values.emplace_back(name, 0.0);
-  (void)known.value(metric_);
+  metric_ = choose_metric(configuration_.train.metric, configuration_.model.task);
 
   state_.labels = data_->labels.names();
   lineage_.task = configuration_.model.task;
@@ -236,8 +229,7 @@ void Trainer::load() {
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
   total_steps_ = phases().back().end_step;
   if (resumed_) {
-    complete_lineage();
-    require_same_origin(*resumed_, lineage_, model_folder_->path);
+    require_same_origin(*resumed_, complete_lineage(), model_folder_->path);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
     best_.values = state_.best_metrics;
@@ -258,9 +250,9 @@ void Trainer::load_base_model() {
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
-void Trainer::complete_lineage() {
+const Lineage& Trainer::complete_lineage() {
   lineage_.base_model_sha256 = base_model_digest_->get();
-  texts_ = {lineage_.configuration, lineage_to_json(lineage_)};
+  return lineage_;
 }
 
 void Trainer::describe_start() {
@@ -503,8 +495,9 @@ void Trainer::save() {
   checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
   // A run that goes on from here has no rounding errors to make up for, so neither has this one.
   step_->buckets().exchange().forget_rounding();
-  complete_lineage();
-  save_training(checkpoint_, state_, texts_, *model_->model, *step_, device_, communicator_);
+  const Lineage& lineage = complete_lineage();
+  save_training(checkpoint_, state_, {lineage.configuration, lineage_to_json(lineage)}, *model_->model, *step_, device_,
+                communicator_);
   if (communicator_.rank() == 0)
     retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,
                        state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);

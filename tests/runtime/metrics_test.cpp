@@ -209,6 +209,9 @@ TEST(Metrics, EveryTaskIsJudgedByOneOfItsMetrics) {
     EXPECT_NE(std::find(names.begin(), names.end(), default_metric(task)), names.end()) << task;
   }
   EXPECT_THROW(default_metric("clairvoyance"), Error);
+  EXPECT_EQ(choose_metric("", "regression"), default_metric("regression"));
+  EXPECT_EQ(choose_metric("loss", "regression"), "loss");
+  EXPECT_THROW(choose_metric("acuracy", "sequence-classification"), Error);
 }
 
 TEST(Metrics, LossesAndErrorsAreBetterWhenLow) {

@@ -8,8 +8,8 @@ namespace temper {
 
 /// True where the processor has the instruction; elsewhere multiply_pairs must not be called.
 bool has_bfloat16_pairs();
-/// True where it also takes less time than two multiplications in f32. Intel's processors do half as many of it in a
-/// cycle as they add products in f32 (measured here; AMD's do as many), and have tiles for larger products of bf16.
+/// True where it also takes less time than two multiplications in f32: on Intel's processors attention takes longer with
+/// it, on AMD's less (docs/performance.md).
 bool bfloat16_pairs_pay();
 
 /// The left operand: elements (i, 2 p) and (i, 2 p + 1) lie next to each other at byte i * row + p * inner.
