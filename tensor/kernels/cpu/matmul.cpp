@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -18,8 +19,14 @@ namespace {
 // Rows of a part: its result is still in the second-level cache when the activation reads it, and the many numbers of
 // rows that a training run meets become few shapes.
 constexpr std::int64_t kPartRows = 256;
-// Columns of a part where a result is wider than high, as gradients of weights are.
+// The same for gradients of weights in bf16, where a part takes little time.
+constexpr std::int64_t kPartRowsOfBFloat16Gradient = 384;
+// Columns of a part where a result is wider than high.
 constexpr std::int64_t kPartColumns = 384;
+// oneDNN brings operands into another order first, and what it takes of a long inner dimension at a time falls out of
+// the cache before it is used. So long sums are put together from pieces.
+constexpr std::int64_t kPieceOfWeightGradient = 512;
+constexpr std::int64_t kPieceOfF32InputGradient = 768;
 constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
 
 struct Part {
@@ -36,23 +43,122 @@ struct Cut {
   [[nodiscard]] Part part(std::int64_t i) const { return {i * length, std::min(length, side - i * length)}; }
 };
 
-/// The part of op(x) that begins at row `i`, or at column `j`.
-const void* from_row(const ConstRows& x, bool transposed, std::int64_t i) {
-  return transposed ? x.at(0, i) : x.at(i, 0);
-}
-const void* from_column(const ConstRows& x, bool transposed, std::int64_t j) {
-  return transposed ? x.at(j, 0) : x.at(0, j);
+/// c [m, n] (+)= op(a) op(b) + bias, k being the inner dimension.
+struct Operands {
+  ConstRows a;
+  bool transpose_a;
+  ConstRows b;
+  bool transpose_b;
+  ConstRows bias;
+  Rows c;
+  bool accumulate;
+
+  [[nodiscard]] std::int64_t k() const { return transpose_a ? a.rows : a.columns; }
+  /// Where element (i, j) of op(a) lies, and of op(b).
+  [[nodiscard]] const void* of_a(std::int64_t i, std::int64_t j) const { return transpose_a ? a.at(j, i) : a.at(i, j); }
+  [[nodiscard]] const void* of_b(std::int64_t i, std::int64_t j) const { return transpose_b ? b.at(j, i) : b.at(i, j); }
+};
+
+std::int64_t part_rows(const Operands& o) {
+  return o.transpose_a && o.a.type == DType::bf16 ? kPartRowsOfBFloat16Gradient : kPartRows;
 }
 
-/// Runs multiply(part) for all parts, on as many threads as `multiplications` are worth.
-template <typename Multiply>
-void run_parts(std::int64_t parts, std::int64_t multiplications, const Multiply& multiply) {
-  const int threads =
-      static_cast<int>(std::min<std::int64_t>(parts, worthwhile_threads(multiplications, kMultiplicationsPerThread)));
-  parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
-    for (std::int64_t part = parts * member / members; part < parts * (member + 1) / members; ++part) multiply(part);
-  });
+std::int64_t piece_length(const Operands& o) {
+  if (o.c.type == DType::bf16) return o.k();  // lest each piece round the sum
+  if (o.transpose_a) return kPieceOfWeightGradient;
+  return !o.transpose_b && o.a.type == DType::f32 ? kPieceOfF32InputGradient : o.k();
 }
+
+/// A product cut into parts, of whole rows or whole columns of the result, and each part into pieces, which are summed
+/// one after another along the inner dimension.
+class CutProduct {
+ public:
+  CutProduct(const Operands& operands, bool by_rows, ProductPrimitives& primitives)
+      : o_(operands),
+        by_rows_(by_rows),
+        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_)} : Cut{o_.c.columns, kPartColumns}),
+        pieces_{o_.k(), piece_length(o_)},
+        packed_(packs()) {
+    find_primitives(primitives);
+    if (packed_ && !primitive(0, 0)->packs_like(*primitive(parts_.parts() - 1, 0))) {
+      packed_ = false;
+      find_primitives(primitives);
+    }
+  }
+
+  /// Runs all parts, on as many threads as they are worth; then_do(rows) follows each part that consists of whole rows.
+  template <typename ThenDo>
+  void run(const ThenDo& then_do) {
+    const void* packed_b = packed_ ? primitive(0, 0)->pack(o_.b.data) : nullptr;
+    const std::int64_t parts = parts_.parts();
+    const int threads = static_cast<int>(std::min<std::int64_t>(
+        parts, worthwhile_threads(o_.c.rows * o_.c.columns * o_.k(), kMultiplicationsPerThread)));
+    parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
+      for (std::int64_t i = parts * member / members; i < parts * (member + 1) / members; ++i) {
+        run_part(i, packed_b);
+        then_do(parts_.part(i));
+      }
+    });
+  }
+
+ private:
+  /// Whether b is brought into oneDNN's order once for all parts. In f32 it does not pay: what oneDNN would do
+  /// otherwise (2.6: another kernel, which reorders parts as it goes) is as fast.
+  [[nodiscard]] bool packs() const {
+    return by_rows_ && !o_.transpose_a && o_.a.type == DType::bf16 && parts_.parts() > 1;
+  }
+
+  [[nodiscard]] ProductShape shape(std::int64_t part, std::int64_t piece) const {
+    const std::int64_t side = parts_.part(part).count;
+    ProductShape s;
+    s.m = by_rows_ ? side : o_.c.rows;
+    s.n = by_rows_ ? o_.c.columns : side;
+    s.k = pieces_.part(piece).count;
+    s.a_stride = o_.a.stride;
+    s.b_stride = o_.b.stride;
+    s.c_stride = o_.c.stride;
+    s.inputs = o_.a.type;
+    s.output = o_.c.type;
+    s.bias = o_.bias.type;
+    s.transpose_a = o_.transpose_a;
+    s.transpose_b = o_.transpose_b;
+    s.accumulate = o_.accumulate || piece > 0;
+    s.has_bias = o_.bias.data != nullptr;
+    s.packed_b = packed_;
+    return s;
+  }
+
+  void find_primitives(ProductPrimitives& primitives) {
+    for (const std::int64_t part : {std::int64_t{0}, parts_.parts() - 1}) {
+      for (const std::int64_t piece : {std::int64_t{0}, std::int64_t{1}, pieces_.parts() - 1})
+        if (piece < pieces_.parts()) primitive(part, piece) = primitives.find(shape(part, piece));
+    }
+  }
+
+  /// Parts and pieces differ at the ends only.
+  std::shared_ptr<const Product>& primitive(std::int64_t part, std::int64_t piece) {
+    const std::size_t place = piece == 0 ? 0 : (piece + 1 < pieces_.parts() ? 1 : 2);
+    return primitives_[part + 1 < parts_.parts() ? 0 : 1][place];
+  }
+
+  void run_part(std::int64_t i, const void* packed_b) {
+    const std::int64_t begin = parts_.part(i).begin;
+    const std::int64_t row = by_rows_ ? begin : 0;
+    const std::int64_t column = by_rows_ ? 0 : begin;
+    for (std::int64_t j = 0; j < pieces_.parts(); ++j) {
+      const std::int64_t inner = pieces_.part(j).begin;
+      primitive(i, j)->run(o_.of_a(row, inner), packed_ ? packed_b : o_.of_b(inner, column), o_.bias.data,
+                           o_.c.at(row, column));
+    }
+  }
+
+  Operands o_;
+  bool by_rows_;
+  Cut parts_;
+  Cut pieces_;
+  bool packed_;
+  std::array<std::array<std::shared_ptr<const Product>, 3>, 2> primitives_;  ///< [last part][first, middle, last piece]
+};
 
 void require_types(ConstRows a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
@@ -65,33 +171,16 @@ void require_types(ConstRows a, ConstRows b, ConstRows c) {
 
 void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) {
   require_types(a, b, c);
-  const std::int64_t m = c.rows;
-  const std::int64_t n = c.columns;
-  const std::int64_t k = transpose_a ? a.rows : a.columns;
-  if (m == 0 || n == 0) return;
-  if (k == 0) {
-    const std::int64_t row_bytes = n * static_cast<std::int64_t>(size_of(c.type));
-    for (std::int64_t i = 0; i < m && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
+  const Operands operands{a, transpose_a, b, transpose_b, {}, c, accumulate};
+  if (c.rows == 0 || c.columns == 0) return;
+  if (operands.k() == 0) {
+    const std::int64_t row_bytes = c.columns * static_cast<std::int64_t>(size_of(c.type));
+    for (std::int64_t i = 0; i < c.rows && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
     return;
   }
   if (multiply_few_rows(a, transpose_a, b, transpose_b, {}, c, accumulate)) return;
-  const bool by_rows = m >= n;
-  const Cut cut = by_rows ? Cut{m, kPartRows} : Cut{n, kPartColumns};
-  const auto product_of = [&](std::int64_t count) {
-    return products_.find({by_rows ? count : m, by_rows ? n : count, k, a.stride, b.stride, c.stride, a.type, c.type,
-                           DType::f32, transpose_a, transpose_b, accumulate, false});
-  };
-  const auto whole = product_of(cut.part(0).count);
-  const auto rest = product_of(cut.part(cut.parts() - 1).count);
-  run_parts(cut.parts(), m * n * k, [&](std::int64_t i) {
-    const Part part = cut.part(i);
-    const Product& product = i + 1 == cut.parts() ? *rest : *whole;
-    if (by_rows) {
-      product.run(from_row(a, transpose_a, part.begin), b.data, nullptr, c.at(part.begin, 0));
-    } else {
-      product.run(a.data, from_column(b, transpose_b, part.begin), nullptr, c.at(0, part.begin));
-    }
-  });
+  const bool by_rows = c.rows >= c.columns || (transpose_a && c.rows >= part_rows(operands));
+  CutProduct(operands, by_rows, products_).run([](Part) {});
 }
 
 void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
@@ -100,24 +189,14 @@ void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, A
     Kernels::linear_forward(x, weight, bias, activation, z, y);
     return;
   }
+  const bool has_more = activation != Activation::none || y.data != z.data;
   if (multiply_few_rows(x, false, weight, true, bias, z, false)) {
-    if (activation != Activation::none || y.data != z.data) bias_activation_forward(z, {}, activation, y);
+    if (has_more) bias_activation_forward(z, {}, activation, y);
     return;
   }
-  const Cut cut{z.rows, kPartRows};
-  const bool has_bias = bias.data != nullptr;
-  const auto product_of = [&](std::int64_t count) {
-    return products_.find({count, z.columns, x.columns, x.stride, weight.stride, z.stride, x.type, z.type, bias.type,
-                           false, true, false, has_bias});
-  };
-  const auto whole_part = product_of(cut.part(0).count);
-  const auto rest = product_of(cut.part(cut.parts() - 1).count);
-  run_parts(cut.parts(), z.rows * z.columns * x.columns, [&](std::int64_t i) {
-    const Part part = cut.part(i);
-    const Product& product = i + 1 == cut.parts() ? *rest : *whole_part;
-    product.run(x.at(part.begin, 0), weight.data, bias.data, z.at(part.begin, 0));
-    if (activation != Activation::none || y.data != z.data)
-      bias_activation_forward(z.part(part.begin, part.count), {}, activation, y.part(part.begin, part.count));
+  CutProduct({x, false, weight, true, bias, z, false}, true, products_).run([&](Part rows) {
+    if (has_more)
+      bias_activation_forward(z.part(rows.begin, rows.count), {}, activation, y.part(rows.begin, rows.count));
   });
 }
 

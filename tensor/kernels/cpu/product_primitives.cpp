@@ -43,20 +43,34 @@ class OneThread {
   int before_;
 };
 
-/// Room for what a primitive wants to put down, one a thread, as large as the largest needed so far.
-void* scratchpad(std::size_t bytes) {
+/// Memory that grows to the most that was asked of it.
+class Room {
+ public:
+  void* at_least(std::size_t bytes) {
+    constexpr std::size_t kAlignment = 4096;
+    if (bytes > size_) {
+      size_ = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+      block_.reset(std::aligned_alloc(kAlignment, size_));
+      if (block_ == nullptr) throw Error("out of memory: {} bytes for a matrix product", size_);
+    }
+    return block_.get();
+  }
+
+ private:
   struct Free {
     void operator()(void* block) const { std::free(block); }
   };
-  constexpr std::size_t kAlignment = 4096;
-  thread_local std::unique_ptr<void, Free> block;
-  thread_local std::size_t size = 0;
-  if (bytes > size) {
-    size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    block.reset(std::aligned_alloc(kAlignment, size));
-    if (block == nullptr) throw Error("out of memory: {} bytes for a matrix product", size);
-  }
-  return block.get();
+  std::unique_ptr<void, Free> block_;
+  std::size_t size_ = 0;
+};
+
+dnnl::stream& host_stream() {
+  thread_local dnnl::stream stream(host_engine());
+  return stream;
+}
+
+dnnl::memory as_memory(const dnnl::memory::desc& description, const void* data) {
+  return {description, host_engine(), const_cast<void*>(data)};
 }
 
 class OneDnnProduct final : public Product {
@@ -64,7 +78,10 @@ class OneDnnProduct final : public Product {
   explicit OneDnnProduct(const ProductShape& shape) {
     const OneThread one_thread;
     const auto a = describe(shape.m, shape.k, shape.inputs, shape.a_stride, shape.transpose_a);
-    const auto b = describe(shape.k, shape.n, shape.inputs, shape.b_stride, shape.transpose_b);
+    const auto plain_b = describe(shape.k, shape.n, shape.inputs, shape.b_stride, shape.transpose_b);
+    const auto b = shape.packed_b
+                       ? dnnl::memory::desc({shape.k, shape.n}, type_of(shape.inputs), dnnl::memory::format_tag::any)
+                       : plain_b;
     const auto c = describe(shape.m, shape.n, shape.output, shape.c_stride, false);
     const auto bias = describe(1, shape.n, shape.bias, shape.n, false);
     const dnnl::matmul::desc product = shape.has_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
@@ -84,25 +101,42 @@ class OneDnnProduct final : public Product {
     bias_ = bias;
     scratchpad_ = description.scratchpad_desc();
     has_bias_ = shape.has_bias;
+    plain_b_ = plain_b;
+    if (shape.packed_b)
+      packing_ = dnnl::reorder(dnnl::reorder::primitive_desc(host_engine(), plain_b_, host_engine(), b_));
+  }
+
+  const void* pack(const void* b) const override {
+    const OneThread one_thread;
+    thread_local Room room;
+    void* packed = room.at_least(b_.get_size());
+    dnnl::memory from = as_memory(plain_b_, b);
+    dnnl::memory to = as_memory(b_, packed);
+    packing_.execute(host_stream(), from, to);
+    return packed;
+  }
+
+  bool packs_like(const Product& other) const override {
+    const auto* product = dynamic_cast<const OneDnnProduct*>(&other);
+    return product != nullptr && product->b_ == b_;
   }
 
   void run(const void* a, const void* b, const void* bias, void* c) const override {
     const OneThread one_thread;
-    thread_local dnnl::stream stream(host_engine());
-    const auto memory = [](const dnnl::memory::desc& description, const void* data) {
-      return dnnl::memory(description, host_engine(), const_cast<void*>(data));
-    };
+    thread_local Room scratchpad;
     std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, memory(a_, a)}, {DNNL_ARG_WEIGHTS, memory(b_, b)}, {DNNL_ARG_DST, memory(c_, c)}};
-    if (has_bias_) arguments.emplace(DNNL_ARG_BIAS, memory(bias_, bias));
+        {DNNL_ARG_SRC, as_memory(a_, a)}, {DNNL_ARG_WEIGHTS, as_memory(b_, b)}, {DNNL_ARG_DST, as_memory(c_, c)}};
+    if (has_bias_) arguments.emplace(DNNL_ARG_BIAS, as_memory(bias_, bias));
     if (scratchpad_bytes_ > 0)
-      arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, scratchpad(scratchpad_bytes_)));
-    primitive_.execute(stream, arguments);
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, as_memory(scratchpad_, scratchpad.at_least(scratchpad_bytes_)));
+    primitive_.execute(host_stream(), arguments);
   }
 
  private:
   dnnl::matmul primitive_;
+  dnnl::reorder packing_;
   dnnl::memory::desc a_;
+  dnnl::memory::desc plain_b_;
   dnnl::memory::desc b_;
   dnnl::memory::desc c_;
   dnnl::memory::desc bias_;
@@ -128,7 +162,8 @@ std::size_t ProductPrimitives::Hash::operator()(const ProductShape& shape) const
   std::size_t hash =
       static_cast<std::size_t>(shape.inputs) | (static_cast<std::size_t>(shape.output) << 4) |
       (static_cast<std::size_t>(shape.transpose_a) << 8) | (static_cast<std::size_t>(shape.transpose_b) << 9) |
-      (static_cast<std::size_t>(shape.accumulate) << 10) | (static_cast<std::size_t>(shape.has_bias) << 11);
+      (static_cast<std::size_t>(shape.accumulate) << 10) | (static_cast<std::size_t>(shape.has_bias) << 11) |
+      (static_cast<std::size_t>(shape.packed_b) << 12);
   for (const std::int64_t number : {shape.m, shape.n, shape.k, shape.a_stride, shape.b_stride, shape.c_stride})
     hash = (hash ^ static_cast<std::size_t>(number)) * 0x9E3779B97F4A7C15U + (hash >> 29);
   return hash;

@@ -30,6 +30,7 @@ struct ProductShape {
   bool transpose_b = false;
   bool accumulate = false;
   bool has_bias = false;
+  bool packed_b = false;  ///< run() is given b as pack() returns it
   friend bool operator==(const ProductShape&, const ProductShape&) = default;
 };
 
@@ -40,6 +41,11 @@ class Product {
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
   virtual ~Product() = default;
+  /// b in the order that oneDNN likes best for this shape. In memory of the calling thread, until it packs again. Only
+  /// where the shape says packed_b.
+  [[nodiscard]] virtual const void* pack(const void* b) const = 0;
+  /// Whether run() may be given what `other` packed.
+  [[nodiscard]] virtual bool packs_like(const Product& other) const = 0;
   /// `bias` is read only if the shape has one. Runs in the calling thread alone.
   virtual void run(const void* a, const void* b, const void* bias, void* c) const = 0;
 };
