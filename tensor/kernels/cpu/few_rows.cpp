@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tensor/kernels/cpu/panel_matmul.h"
 #include "tensor/kernels/cpu/parallel.h"
 #include "tensor/kernels/cpu/product_primitives.h"
 
@@ -32,11 +33,11 @@ constexpr int weight_rows() {
   return std::min(8, kSums / kVectors);
 }
 
-/// out [kRows, kVectors vectors] = w [kRows, k] x [k, kVectors vectors] + bias: the result of x's rows, transposed.
+/// out [kRows, kVectors vectors] (+)= w [kRows, k] x [k, kVectors vectors] + bias: the result of x's rows, transposed.
 /// Meanwhile the next kRows rows of w come into the cache: where all rows take turns, no prefetcher sees what is next.
 template <int kRows, int kVectors>
-void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k, const float* bias,
-                   float* out) {
+void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k, const float* bias, float* out,
+                   bool accumulate) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   FloatVector sums[kRows][kVectors];
@@ -81,18 +82,20 @@ void forward_block(const float* w, std::int64_t w_stride, const float* x, std::i
     const auto offset = bias == nullptr ? hn::Zero(d) : hn::Set(d, bias[i]);
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
-      hn::StoreU(hn::Add(sums[i][j], offset), d, out + (i * kVectors + j) * lanes);
+      float* to = out + (i * kVectors + j) * lanes;
+      const auto sum = accumulate ? hn::Add(hn::LoadU(d, to), sums[i][j]) : sums[i][j];
+      hn::StoreU(hn::Add(sum, offset), d, to);
     }
   }
 }
 
 template <int kRows, int kVectors>
 void forward_rows_of_block(std::int64_t rows, const float* w, std::int64_t w_stride, const float* x, std::int64_t k,
-                           const float* bias, float* out) {
+                           const float* bias, float* out, bool accumulate) {
   if (rows == kRows) {
-    forward_block<kRows, kVectors>(w, w_stride, x, k, bias, out);
+    forward_block<kRows, kVectors>(w, w_stride, x, k, bias, out, accumulate);
   } else if constexpr (kRows > 1) {
-    forward_rows_of_block<kRows - 1, kVectors>(rows, w, w_stride, x, k, bias, out);
+    forward_rows_of_block<kRows - 1, kVectors>(rows, w, w_stride, x, k, bias, out, accumulate);
   }
 }
 
@@ -104,8 +107,13 @@ void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c,
   HWY_ALIGN float block[kRows * kVectors * hn::MaxLanes(Floats())];
   for (std::int64_t row = begin; row < end; row += kRows) {
     const std::int64_t rows = std::min<std::int64_t>(kRows, end - row);
-    forward_rows_of_block<kRows, kVectors>(rows, w.row(row), w.stride, x, w.columns,
-                                           bias == nullptr ? nullptr : bias + row, block);
+    // As products in panels put long sums together.
+    for (std::int64_t inner = 0; inner < w.columns; inner += kPanelDepth) {
+      const std::int64_t depth = std::min(kPanelDepth, w.columns - inner);
+      const bool last = inner + depth == w.columns;
+      forward_rows_of_block<kRows, kVectors>(rows, w.row(row) + inner, w.stride, x + inner * kVectors * lanes, depth,
+                                             last && bias != nullptr ? bias + row : nullptr, block, inner > 0);
+    }
     const std::int64_t whole = rows / 4 * 4;
     if (whole > 0) transpose(block, kVectors * lanes, whole, c.rows, c.data + row, c.stride);
     for (std::int64_t i = whole; i < rows; ++i) {
@@ -206,7 +214,7 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
   const Matrix out = c.as<float>();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   if (!transpose_a && transpose_b) {
-    if (accumulate || inner > longest_undivided_sum()) return false;
+    if (accumulate || (inner > longest_undivided_sum() && !panels_pay())) return false;
     thread_local std::vector<float> transposed;
     HWY_DYNAMIC_DISPATCH(transpose_padded)(left, transposed);
     const float* x = transposed.data();

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/few_rows.h"
+#include "tensor/kernels/cpu/panel_matmul.h"
 #include "tensor/kernels/cpu/parallel.h"
 
 namespace temper {
@@ -86,7 +87,8 @@ class CutProduct {
     }
   }
 
-  /// Runs all parts, on as many threads as they are worth; then_do(rows) follows each part that consists of whole rows.
+  /// Runs all parts, on as many threads as they are worth; then_do(first, count) follows each part, with
+  /// its rows or columns.
   template <typename ThenDo>
   void run(const ThenDo& then_do) {
     const void* packed_b = packed_ ? primitive(0, 0)->pack(o_.b.data) : nullptr;
@@ -96,7 +98,7 @@ class CutProduct {
     parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
       for (std::int64_t i = parts * member / members; i < parts * (member + 1) / members; ++i) {
         run_part(i, packed_b);
-        then_do(parts_.part(i));
+        then_do(parts_.part(i).begin, parts_.part(i).count);
       }
     });
   }
@@ -160,6 +162,11 @@ class CutProduct {
   std::array<std::array<std::shared_ptr<const Product>, 3>, 2> primitives_;  ///< [last part][first, middle, last piece]
 };
 
+bool runs_in_panels(const Operands& o) {
+  const bool f32 = o.a.type == DType::f32 && o.b.type == DType::f32 && o.c.type == DType::f32;
+  return f32 && !(o.transpose_a && o.transpose_b) && panels_pay();
+}
+
 void require_types(ConstRows a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
   if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
@@ -179,8 +186,13 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
     return;
   }
   if (multiply_few_rows(a, transpose_a, b, transpose_b, {}, c, accumulate)) return;
+  if (runs_in_panels(operands)) {
+    multiply_in_panels(a.as<float>(), transpose_a, b.as<float>(), transpose_b, nullptr, c.as<float>(), accumulate,
+                       [](std::int64_t /*first*/, std::int64_t /*count*/) {});
+    return;
+  }
   const bool by_rows = c.rows >= c.columns || (transpose_a && c.rows >= part_rows(operands));
-  CutProduct(operands, by_rows, products_).run([](Part) {});
+  CutProduct(operands, by_rows, products_).run([](std::int64_t /*first*/, std::int64_t /*count*/) {});
 }
 
 void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
@@ -194,10 +206,16 @@ void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, A
     if (has_more) bias_activation_forward(z, {}, activation, y);
     return;
   }
-  CutProduct({x, false, weight, true, bias, z, false}, true, products_).run([&](Part rows) {
-    if (has_more)
-      bias_activation_forward(z.part(rows.begin, rows.count), {}, activation, y.part(rows.begin, rows.count));
-  });
+  const auto activate = [&](std::int64_t first, std::int64_t count) {
+    if (has_more) bias_activation_forward(z.part(first, count), {}, activation, y.part(first, count));
+  };
+  const Operands operands{x, false, weight, true, bias, z, false};
+  if (runs_in_panels(operands)) {
+    multiply_in_panels(x.as<float>(), false, weight.as<float>(), true, static_cast<const float*>(bias.data),
+                       z.as<float>(), false, activate);
+    return;
+  }
+  CutProduct(operands, true, products_).run(activate);
 }
 
 }  // namespace temper

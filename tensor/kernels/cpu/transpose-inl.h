@@ -1,4 +1,4 @@
-// Transposing in registers, four rows by four columns at a time.
+// Transposing in registers.
 
 #if defined(TEMPER_TRANSPOSE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_TRANSPOSE_INL_H_
@@ -60,6 +60,35 @@ inline void transpose(const float* x, std::int64_t x_stride, std::int64_t rows, 
   }
 #endif
 }
+
+#if HWY_TARGET == HWY_AVX3
+/// y [4, 16] = the transpose of x [16, 4].
+HWY_INLINE void transpose_4_of_16(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride) {
+  const hn::FixedTag<float, 16> d;
+  const hn::FixedTag<double, 8> d64;
+  const hn::Half<decltype(d)> half;
+  const hn::FixedTag<float, 4> quarter;
+  // Rows i, i + 4, i + 8 and i + 12.
+  const auto every_fourth_row = [&](std::int64_t i) HWY_ATTR __attribute__((always_inline)) {
+    const auto row = [&](std::int64_t j) HWY_ATTR __attribute__((always_inline)) {
+      return hn::LoadU(quarter, x + (i + j) * x_stride);
+    };
+    return hn::Combine(d, hn::Combine(half, row(12), row(8)), hn::Combine(half, row(4), row(0)));
+  };
+  const auto a = every_fourth_row(0);
+  const auto b = every_fourth_row(1);
+  const auto c = every_fourth_row(2);
+  const auto e = every_fourth_row(3);
+  const auto ab_lower = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
+  const auto ab_upper = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
+  const auto ce_lower = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
+  const auto ce_upper = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_lower, ce_lower)), d, y);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_lower, ce_lower)), d, y + y_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_upper, ce_upper)), d, y + 2 * y_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_upper, ce_upper)), d, y + 3 * y_stride);
+}
+#endif
 
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include "tensor/kernels/cpu/panel_matmul.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -21,7 +22,7 @@ constexpr std::int64_t kRowCounts[] = {1, 3, 4, 7, 8, 15, 16, 17, 24, 31, 32};
 
 TEST_P(FewRows, ForwardMatchesNaiveLoop) {
   for (const std::int64_t m : kRowCounts) {
-    for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {5, 33}, {150, 48}, {203, 65}}) {
+    for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {5, 33}, {150, 48}, {203, 65}, {30, 512}}) {
       const auto a = TestMatrix::random(m, k, 1, k + 3);
       const auto b = TestMatrix::random(n, k, 2, k + 1);
       const auto bias = TestMatrix::random(1, n, 3);
@@ -83,7 +84,7 @@ TEST_P(FewRows, GiveTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(FewRowsForward, GivesARowTheBitsThatItHasAmongMany) {
   CpuKernels kernels;
-  for (const std::int64_t k : {32, 256, 384, 512, 600}) {
+  for (const std::int64_t k : {32, 256, 384, 512, 600, 1500}) {
     // Also across the cut of rows into parts.
     const auto many = TestMatrix::random(300, k, 1);
     for (const std::int64_t n : {1, 2, 3, 16, 90, 384, 1000}) {
@@ -106,7 +107,7 @@ TEST_P(FewRows, LeaveTheRestToOneDnn) {
   TestMatrix c(kFewRows + 1, 16);
   EXPECT_FALSE(multiply_few_rows(TestMatrix(kFewRows + 1, 4), false, TestMatrix(16, 4), true, {}, c, false));
   TestMatrix both(4, 16);
-  EXPECT_FALSE(multiply_few_rows(TestMatrix(4, 513), false, TestMatrix(16, 513), true, {}, both, false));
+  EXPECT_EQ(multiply_few_rows(TestMatrix(4, 513), false, TestMatrix(16, 513), true, {}, both, false), panels_pay());
   TestMatrix odd(4, 15);
   EXPECT_FALSE(multiply_few_rows(TestMatrix(4, 3), false, TestMatrix(3, 15), false, {}, odd, false));
   EXPECT_FALSE(multiply_few_rows(TestMatrix(3, 4), true, TestMatrix(3, 15), false, {}, odd, false));
