@@ -41,10 +41,7 @@ Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Varia
   const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
   const RowNames names = input.names_of(selection);
   const Variable q = linear(tape, asking, query_.weight, query_.bias);
-  const Variable k = linear(tape, hidden, key_.weight, key_.bias);
-  const Variable v = linear(tape, hidden, value_.weight, value_.bias);
-  const Variable context = attention(tape, q, k, v, input.packed(selection), shape_.heads,
-                                     tape.dropout(shape_.attention_dropout, first_dropout_place_));
+  const Variable context = attend(tape, input, q, hidden, selection);
   const Variable attended = linear(tape, context, attention_output_.weight, attention_output_.bias);
   const Variable middle =
       layer_norm(tape, attended, asking, attention_norm_.weight, attention_norm_.bias, attention_norm_.epsilon, names,
@@ -53,6 +50,19 @@ Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Varia
   const Variable lowered = linear(tape, raised, down_.weight, down_.bias);
   return layer_norm(tape, lowered, middle, output_norm_.weight, output_norm_.bias, output_norm_.epsilon, names,
                     tape.dropout(shape_.output_dropout, first_dropout_place_ + 2));
+}
+
+Variable EncoderLayer::attend(Tape& tape, const PackedInput& input, const Variable& q, const Variable& hidden,
+                              const TokenSelection& selection) const {
+  const PackedSequences sequences = input.packed(selection);
+  const Dropout dropout = tape.dropout(shape_.attention_dropout, first_dropout_place_);
+  // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
+  if (selection.one_of_each && absorbs_projections(tape))
+    return attention_over_inputs(tape, q, hidden, {key_.weight, key_.bias}, {value_.weight, value_.bias}, sequences,
+                                 shape_.heads, dropout);
+  const Variable k = linear(tape, hidden, key_.weight, key_.bias);
+  const Variable v = linear(tape, hidden, value_.weight, value_.bias);
+  return attention(tape, q, k, v, sequences, shape_.heads, dropout);
 }
 
 Activation parse_activation(const std::string& name) {

@@ -64,7 +64,8 @@ class EncoderLayer {
   EncoderLayer(const ParameterPlace& place, const std::string& prefix, const EncoderLayerNames& names,
                const EncoderLayerShape& shape, std::uint32_t first_dropout_place);
 
-  /// hidden [tokens, width] -> [n, width], the rows that are selected. Of the others only keys and values are computed.
+  /// hidden [tokens, width] -> [n, width], the rows that are selected. Of the others only keys and values are computed,
+  /// and not even these where each sequence asks with one token (ops.h, attention_over_inputs()).
   Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                    const TokenSelection& selection = {}) const;
 
@@ -72,6 +73,10 @@ class EncoderLayer {
   static constexpr std::uint32_t kDropoutPlaces = 3;
 
  private:
+  /// What the selected tokens, whose queries are q, take from all tokens of their sequences.
+  [[nodiscard]] Variable attend(Tape& tape, const PackedInput& input, const Variable& q, const Variable& hidden,
+                                const TokenSelection& selection) const;
+
   EncoderLayerShape shape_;
   std::uint32_t first_dropout_place_;
   Linear query_;

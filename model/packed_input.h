@@ -10,10 +10,11 @@ namespace temper {
 
 /// The tokens whose last hidden state is read: by the loss, or by whoever predicts.
 struct TokenSelection {
-  Tensor rows;       ///< i32 [n], rows of the batch, ascending
-  Tensor starts;     ///< i32 [sequences + 1]: those of sequence s are starts[s] to starts[s + 1]
-  Tensor examples;   ///< u32 [n], names of these rows for dropout
-  Tensor positions;  ///< u32 [n]
+  Tensor rows;               ///< i32 [n], rows of the batch, ascending
+  Tensor starts;             ///< i32 [sequences + 1]: those of sequence s are starts[s] to starts[s + 1]
+  Tensor examples;           ///< u32 [n], names of these rows for dropout
+  Tensor positions;          ///< u32 [n]
+  bool one_of_each = false;  ///< by the task, each sequence has exactly one
 
   /// Undefined: all tokens.
   [[nodiscard]] bool defined() const { return rows.defined(); }

@@ -84,6 +84,7 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
     bundle.add(selection.starts, out.selection.starts);
     bundle.add(selection.examples, out.selection.examples);
     bundle.add(selection.positions, out.selection.positions);
+    out.selection.one_of_each = !on_tokens;
   }
   out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
   if (use.labelled && (task == Task::regression || task == Task::multi_label)) {

@@ -132,8 +132,10 @@ class Kernels {
   /// Multi-head attention within each sequence, no mask, no padding: out = softmax(scale q k^T) v for each head, in
   /// tiles with a running maximum and sum (Dao, Fu, Ermon, Rudra, Re: "FlashAttention", 2022), so that of one sequence
   /// at most a tile of scores exists at once. k, v [tokens, heads * head_width], q, out [queries, heads * head_width],
-  /// each with its own stride. log_sum_exp [heads, queries] is kept for backward (may be null). Dropout acts on the
-  /// probabilities.
+  /// each with its own stride. log_sum_exp [heads * queries] is kept for backward (may be null), in the device's order.
+  /// Dropout acts on the probabilities.
+  /// All heads may share the keys and values, which then have head_width columns (Shazeer: "Fast transformer decoding:
+  /// one write-head is all you need", 2019); q and out lie without gaps then. Not on GPUs.
   virtual void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
                                  std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                  float* log_sum_exp) = 0;

@@ -151,6 +151,69 @@ TEST_F(OpsGradient, SelfAttentionOfOneInputAddsItsThreeGradients) {
   check([&](Tape& t) { return attention(t, x, x, x, sequences, 2); }, {x}, 5e-3);
 }
 
+/// Three sequences of which some tokens ask.
+class AttentionOverInputs : public OpsGradient {
+ protected:
+  Tensor starts_ = indices<std::int32_t>({0, 5, 6, 12});
+  Tensor examples_ = indices<std::uint32_t>({4, 2, 11});
+  Tensor query_starts_ = indices<std::int32_t>({0, 1, 2, 4});
+  Tensor query_positions_ = indices<std::uint32_t>({3, 0, 0, 5});
+  PackedSequences sequences_{12,
+                             3,
+                             starts_.data<std::int32_t>(),
+                             examples_.data<std::uint32_t>(),
+                             6,
+                             query_starts_.data<std::int32_t>(),
+                             query_positions_.data<std::uint32_t>()};
+};
+
+TEST_F(AttentionOverInputs, MatchesCentralDifferences) {
+  const Variable q = leaf(random({4, 6}, 0.7F));
+  const Variable x = leaf(random({12, 6}, 0.7F));
+  const Variable key_weight = leaf(random({6, 6}, 0.7F));
+  const Variable key_bias = leaf(random({6}, 0.7F));
+  const Variable value_weight = leaf(random({6, 6}, 0.7F));
+  const Variable value_bias = leaf(random({6}, 0.7F));
+  const std::vector<Variable> leaves{q, x, key_weight, key_bias, value_weight, value_bias};
+  for (const double rate : {0.0, 0.25}) {
+    for (const Variable& leaf : leaves) leaf.bind_gradient(Tensor(), -1);
+    check(
+        [&](Tape& t) {
+          return attention_over_inputs(t, q, x, {key_weight, key_bias}, {value_weight, value_bias}, sequences_, 2,
+                                       t.dropout(rate, 1));
+        },
+        leaves, 5e-3);
+  }
+}
+
+TEST_F(AttentionOverInputs, IsAttentionToTheirProjections) {
+  std::vector<std::vector<Tensor>> results;
+  for (const bool over_inputs : {true, false}) {
+    engine_.seed(5);
+    const Variable q = leaf(random({4, 32}));
+    const Variable x = leaf(random({12, 32}));
+    const Variable key_weight = leaf(random({32, 32}, 0.2F));
+    const Variable key_bias = leaf(random({32}));
+    const Variable value_weight = leaf(random({32, 32}, 0.2F));
+    const Variable value_bias = leaf(random({32}));
+    const Tensor dy = random({4, 32});
+    Tape t = tape();
+    const Dropout dropout = t.dropout(0.3, 7);
+    const Variable y = over_inputs ? attention_over_inputs(t, q, x, {key_weight, key_bias}, {value_weight, value_bias},
+                                                           sequences_, 4, dropout)
+                                   : attention(t, q, linear(t, x, key_weight, key_bias),
+                                               linear(t, x, value_weight, value_bias), sequences_, 4, dropout);
+    Tape::set_gradient(y, dy);
+    t.backward();
+    results.push_back({y.value(), q.gradient(), x.gradient(), key_weight.gradient(), key_bias.gradient(),
+                       value_weight.gradient(), value_bias.gradient()});
+  }
+  for (std::size_t r = 0; r < results[0].size(); ++r) {
+    for (std::size_t i = 0; i < results[0][r].span<float>().size(); ++i)
+      ASSERT_NEAR(results[0][r].span<float>()[i], results[1][r].span<float>()[i], 2e-5) << "result " << r;
+  }
+}
+
 TEST_F(OpsGradient, DropoutMatchesCentralDifferences) {
   const Variable x = leaf(random({3, 19}));
   const Tensor examples = indices<std::uint32_t>({1, 1, 2});

@@ -26,17 +26,19 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 namespace {
 
+/// Where heads share keys (`sharing` of them), a head's queries come as rows of their own, and `heads` is 1.
+///
 /// The pairs of sequence and head that fall to `member` of `members`, dealt out one by one; sequences of more than
 /// `most_tokens` are left out.
 template <typename T>
 void forward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v, const PackedSequences& sequences,
-                   std::int64_t heads, float scale, const Dropout& dropout, MatrixOf<T> out, float* log_sum_exp,
-                   std::int64_t most_tokens, std::int64_t member, std::int64_t members) {
+                   std::int64_t heads, std::int64_t sharing, float scale, const Dropout& dropout, MatrixOf<T> out,
+                   float* log_sum_exp, std::int64_t most_tokens, std::int64_t member, std::int64_t members) {
   const std::int64_t width = q.columns / heads;
   const std::int64_t padded_width = padded(width);
   const bool in_place = fits_in_place<T>(width);
   const bool is_f32 = std::is_same_v<T, float>;
-  const std::int64_t tile = std::min(kTile, sequences.longest);
+  const std::int64_t tile = std::min(kTile, sequences.longest * sharing);
   const Scratch keys_transposed(width * padded(sequences.longest));
   const Scratch keys_room(is_f32 ? 0 : sequences.longest * padded_width);
   const Scratch queries_room(is_f32 ? 0 : tile * padded_width);
@@ -48,7 +50,7 @@ void forward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v
   TileDropout mask(dropout, tile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair, sharing);
     if (asking.count == 0 || length > most_tokens) {
       continue;
     }
@@ -96,23 +98,26 @@ void forward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v
 template <typename T>
 void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> v, MatrixOf<const T> out,
                     MatrixOf<const T> d_out, const float* log_sum_exp, const PackedSequences& sequences,
-                    std::int64_t heads, float scale, const Dropout& dropout, MatrixOf<T> dq, MatrixOf<T> dk,
-                    MatrixOf<T> dv, std::int64_t most_tokens, std::int64_t member, std::int64_t members) {
+                    std::int64_t heads, std::int64_t sharing, float scale, const Dropout& dropout, MatrixOf<T> dq,
+                    MatrixOf<T> dk, MatrixOf<T> dv, std::int64_t most_tokens, std::int64_t member,
+                    std::int64_t members) {
   const std::int64_t width = q.columns / heads;
   const std::int64_t padded_width = padded(width);
   const std::int64_t longest = sequences.longest;
-  const std::int64_t tile = std::min(kTile, longest);
+  const std::int64_t most_queries = longest * sharing;
+  const std::int64_t tile = std::min(kTile, most_queries);
   const std::int64_t room = fits_in_place<T>(width) ? 0 : longest * padded_width;
+  const std::int64_t query_room = sharing * room;
   const Scratch keys_transposed(width * padded(longest));
   const Scratch values_transposed(width * padded(longest));
-  const Scratch q_room(room);
+  const Scratch q_room(query_room);
   const Scratch k_room(room);
   const Scratch v_room(std::is_same_v<T, float> ? 0 : room);
-  const Scratch d_out_room(room);
-  const Scratch dq_room(room);
+  const Scratch d_out_room(query_room);
+  const Scratch dq_room(query_room);
   const Scratch dk_room(room);
   const Scratch dv_room(room);
-  const Scratch products_room(longest);
+  const Scratch products_room(most_queries);
   const Scratch p_room(tile * padded(tile));
   const Scratch ds_room(tile * padded(tile));
   float* products = products_room.data();
@@ -121,7 +126,7 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
   TileDropout mask(dropout, tile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
+    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair, sharing);
     if (length > most_tokens) {
       continue;
     }
@@ -176,22 +181,22 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
 }  // namespace
 
 void attention_forward_part(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences, std::int64_t heads,
-                            float scale, const Dropout& dropout, Rows out, float* log_sum_exp, std::int64_t most_tokens,
-                            std::int64_t member, std::int64_t members) {
+                            std::int64_t sharing, float scale, const Dropout& dropout, Rows out, float* log_sum_exp,
+                            std::int64_t most_tokens, std::int64_t member, std::int64_t members) {
   const auto run = [&]<typename T>(T /*element*/) {
-    forward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), sequences, heads, scale, dropout, out.as<T>(), log_sum_exp,
-                     most_tokens, member, members);
+    forward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), sequences, heads, sharing, scale, dropout, out.as<T>(),
+                     log_sum_exp, most_tokens, member, members);
   };
   q.type == DType::bf16 ? run(BFloat16()) : run(0.0F);
 }
 
 void attention_backward_part(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                              const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                             float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv, std::int64_t most_tokens,
-                             std::int64_t member, std::int64_t members) {
+                             std::int64_t sharing, float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv,
+                             std::int64_t most_tokens, std::int64_t member, std::int64_t members) {
   const auto run = [&]<typename T>(T /*element*/) {
-    backward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), out.as<T>(), d_out.as<T>(), log_sum_exp, sequences, heads, scale,
-                      dropout, dq.as<T>(), dk.as<T>(), dv.as<T>(), most_tokens, member, members);
+    backward_typed<T>(q.as<T>(), k.as<T>(), v.as<T>(), out.as<T>(), d_out.as<T>(), log_sum_exp, sequences, heads,
+                      sharing, scale, dropout, dq.as<T>(), dk.as<T>(), dv.as<T>(), most_tokens, member, members);
   };
   q.type == DType::bf16 ? run(BFloat16()) : run(0.0F);
 }
@@ -216,22 +221,44 @@ int threads_for(const PackedSequences& sequences, std::int64_t columns, std::int
       std::min<std::int64_t>(sequences.sequences * heads, worthwhile_threads(work, kMultiplicationsPerThread)));
 }
 
-/// Longer sequences are computed in pairs of bf16.
-std::int64_t most_tokens_in_f32(DType type, const PackedSequences& sequences) {
-  return type == DType::bf16 && bfloat16_pairs_pay() ? kLeastTokensInPairs - 1 : sequences.longest;
-}
+/// How a call is computed. Where all heads share the keys, those of a query become rows.
+struct Layout {
+  std::int64_t heads;
+  std::int64_t sharing;
+  std::int64_t most_tokens;  ///< longer sequences are computed in pairs of bf16
+
+  Layout(DType type, const ConstRows& q, const ConstRows& k, std::int64_t all_heads, const PackedSequences& sequences)
+      : heads(k.columns == q.columns ? all_heads : 1),
+        sharing(k.columns == q.columns ? 1 : all_heads),
+        most_tokens(sharing == 1 && type == DType::bf16 && bfloat16_pairs_pay() ? kLeastTokensInPairs - 1
+                                                                                : sequences.longest) {
+    if (k.columns * sharing != q.columns)
+      throw Error("attention: keys of {} columns fit neither {} heads of {} columns in all, nor one of them", k.columns,
+                  all_heads, q.columns);
+  }
+
+  template <typename AnyRows>
+  [[nodiscard]] AnyRows of_queries(const AnyRows& x) const {
+    if (sharing == 1) return x;
+    if (x.stride != x.columns) throw Error("attention: queries whose heads share keys must lie without gaps");
+    return {x.data, x.rows * sharing, x.columns / sharing, x.columns / sharing, x.type};
+  }
+};
 
 }  // namespace
 
 void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
                                    std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                    float* log_sum_exp) {
-  // A type that is refused must be refused here: nothing may throw inside the team.
-  const std::int64_t most_tokens = most_tokens_in_f32(common_type("attention_forward", q, k, v, out), sequences);
+  // What is refused must be refused here: nothing may throw inside the team.
+  const Layout layout(common_type("attention_forward", q, k, v, out), q, k, heads, sequences);
+  const ConstRows queries = layout.of_queries(q);
+  const Rows results = layout.of_queries(out);
   parallel_team(threads_for(sequences, q.columns, heads, 2), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_forward_part)
-    (q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, most_tokens, member, members);
-    if (most_tokens < sequences.longest)
+    (queries, k, v, sequences, layout.heads, layout.sharing, scale, dropout, results, log_sum_exp, layout.most_tokens,
+     member, members);
+    if (layout.most_tokens < sequences.longest)
       attention_forward_in_pairs(q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
   });
 }
@@ -239,12 +266,16 @@ void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const 
 void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  const DType type = common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv);
-  const std::int64_t most_tokens = most_tokens_in_f32(type, sequences);
+  const Layout layout(common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv), q, k, heads, sequences);
+  const ConstRows queries = layout.of_queries(q);
+  const ConstRows results = layout.of_queries(out);
+  const ConstRows d_results = layout.of_queries(d_out);
+  const Rows d_queries = layout.of_queries(dq);
   parallel_team(threads_for(sequences, q.columns, heads, 5), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_backward_part)
-    (q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv, most_tokens, member, members);
-    if (most_tokens < sequences.longest)
+    (queries, k, v, results, d_results, log_sum_exp, sequences, layout.heads, layout.sharing, scale, dropout, d_queries,
+     dk, dv, layout.most_tokens, member, members);
+    if (layout.most_tokens < sequences.longest)
       attention_backward_in_pairs(q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv,
                                   member, members);
   });

@@ -135,19 +135,23 @@ HWY_INLINE void transpose_tiles(const float* x, std::int64_t stride, std::int64_
   }
 }
 
-/// The tokens of one sequence that ask.
+/// The tokens of one sequence that ask. Where all heads share the keys, a token's heads are so many queries, one behind
+/// the other.
 struct Queries {
   std::int64_t start;  ///< their first row
   std::int64_t count;
-  const std::uint32_t* positions;  ///< [count]; null: 0, 1, 2, ...
+  const std::uint32_t* positions;  ///< of tokens; null: 0, 1, 2, ...
+  std::int64_t heads_of_token;     ///< that share keys; 1 where each has its own
 
-  Queries(const PackedSequences& sequences, std::int64_t sequence)
-      : start(starts_of(sequences)[sequence]),
-        count(starts_of(sequences)[sequence + 1] - start),
-        positions(sequences.query_starts == nullptr ? nullptr : sequences.query_positions + start) {}
+  Queries(const PackedSequences& sequences, std::int64_t sequence, std::int64_t sharing)
+      : start(starts_of(sequences)[sequence] * sharing),
+        count(starts_of(sequences)[sequence + 1] * sharing - start),
+        positions(sequences.query_starts == nullptr ? nullptr : sequences.query_positions + start / sharing),
+        heads_of_token(sharing) {}
 
   [[nodiscard]] std::uint32_t position(std::int64_t i) const {
-    return positions == nullptr ? static_cast<std::uint32_t>(i) : positions[i];
+    const std::int64_t token = i / heads_of_token;
+    return positions == nullptr ? static_cast<std::uint32_t>(token) : positions[token];
   }
 
  private:
@@ -168,11 +172,13 @@ struct HeadOfSequence {
 
 /// The pairs of sequence and head are numbered sequence by sequence.
 HWY_INLINE HeadOfSequence head_of(const PackedSequences& sequences, std::int64_t heads, std::int64_t width,
-                                  std::int64_t pair) {
+                                  std::int64_t pair, std::int64_t sharing = 1) {
   const std::int64_t sequence = pair / heads;
   const std::int64_t head = pair % heads;
   const std::int64_t start = sequences.starts[sequence];
-  return {sequence, head, start, sequences.starts[sequence + 1] - start, head * width, Queries(sequences, sequence)};
+  return {sequence,     head,
+          start,        sequences.starts[sequence + 1] - start,
+          head * width, Queries(sequences, sequence, sharing)};
 }
 
 /// The dropout mask of one tile of probabilities.
@@ -201,9 +207,15 @@ class TileDropout {
         positions_[place] = asking.position(first_query + i);
       }
     }
-    philox_half_words(blocks_.data(), positions_.data(), example,
-                      (dropout_.place << 12) + static_cast<std::uint32_t>(head), dropout_.key,
-                      static_cast<std::int64_t>(place), half_words_.data());
+    // A head is part of the counter.
+    const std::int64_t rows_at_once = asking.heads_of_token == 1 ? queries : 1;
+    for (std::int64_t i = 0; i < queries; i += rows_at_once) {
+      const std::int64_t first = i * row_blocks_;
+      const auto head_of_row = static_cast<std::uint32_t>(head + (first_query + i) % asking.heads_of_token);
+      philox_half_words(blocks_.data() + first, positions_.data() + first, example,
+                        (dropout_.place << 12) + head_of_row, dropout_.key, rows_at_once * row_blocks_,
+                        half_words_.data() + 8 * first);
+    }
   }
 
   /// Elements of the tile's row from `column` on, dropped or scaled.

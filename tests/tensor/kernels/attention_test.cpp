@@ -152,6 +152,58 @@ std::vector<double> taken(const std::vector<double>& x, const std::vector<std::i
   return y;
 }
 
+TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
+  for (const Case& which : {Case{{0, 11, 12}, 3, 16, kDropout}, {{0, 5, 205}, 4, 5, kDropout}, {{0, 70}, 2, 64, {}}}) {
+    const Problem problem(which);
+    const std::int64_t tokens = problem.sequences.tokens;
+    const std::int64_t width = which.head_width;
+    const std::int64_t columns = problem.columns();
+    const auto q = TestMatrix::random(tokens, columns, 1);
+    const auto k = TestMatrix::random(tokens, width, 2, width + 6);
+    const auto v = TestMatrix::random(tokens, width, 3, width + 7);
+    const auto d_out = TestMatrix::random(tokens, columns, 4);
+    TestMatrix repeated_k(tokens, columns);
+    TestMatrix repeated_v(tokens, columns);
+    for (std::int64_t i = 0; i < tokens; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) {
+        repeated_k(i, j) = k(i, j % width);
+        repeated_v(i, j) = v(i, j % width);
+      }
+    const auto expected = problem.reference(q.values(), repeated_k.values(), repeated_v.values(), d_out.values());
+    const auto summed = [&](const std::vector<double>& of_heads) {
+      std::vector<double> sums(static_cast<std::size_t>(tokens * width));
+      for (std::int64_t i = 0; i < tokens * columns; ++i)
+        sums[static_cast<std::size_t>(i / columns * width + i % width)] += of_heads[static_cast<std::size_t>(i)];
+      return sums;
+    };
+
+    TestMatrix out(tokens, columns);
+    TestMatrix log_sum_exp(which.heads, tokens);
+    kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
+                               which.dropout, out, log_sum_exp.data());
+    expect_close(out.values(), expected.out, 1e-6);
+    TestMatrix dq(tokens, columns);
+    TestMatrix dk(tokens, width, width + 1);
+    TestMatrix dv(tokens, width, width + 2);
+    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
+                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    expect_close(dq.values(), expected.dq, 3e-6);
+    expect_close(dk.values(), summed(expected.dk), 3e-6);
+    expect_close(dv.values(), summed(expected.dv), 3e-6);
+    EXPECT_TRUE(dk.gaps_untouched());
+    EXPECT_TRUE(dv.gaps_untouched());
+  }
+}
+
+TEST_P(AttentionTest, OfKeysThatFitNeitherAllHeadsNorOneIsRefused) {
+  const Case which{{0, 4}, 4, 8, {}};
+  const Problem problem(which);
+  const TestMatrix q(4, 32);
+  const TestMatrix k(4, 16);
+  TestMatrix out(4, 32);
+  EXPECT_THROW(kernels_.attention_forward(q, k, k, problem.sequences, 4, 1.0F, {}, out, nullptr), Error);
+}
+
 TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
   struct Asking {
     std::vector<std::int32_t> starts;
