@@ -20,6 +20,7 @@ class IdleKernels final : public Kernels {
                            Rows, Rows, bool, float*, bool, float*, bool) override {}
   void attention_forward(ConstRows, ConstRows, ConstRows, const PackedSequences&, std::int64_t, float, const Dropout&,
                          Rows, float*) override {}
+  [[nodiscard]] bool heads_share_keys() const override { return true; }
   void attention_backward(ConstRows, ConstRows, ConstRows, ConstRows, ConstRows, const float*, const PackedSequences&,
                           std::int64_t, float, const Dropout&, Rows, Rows, Rows) override {}
   void embedding_sum_forward(const float*, const std::int32_t*, const float*, const std::int32_t*, const float*,

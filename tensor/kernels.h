@@ -135,10 +135,11 @@ class Kernels {
   /// each with its own stride. log_sum_exp [heads * queries] is kept for backward (may be null), in the device's order.
   /// Dropout acts on the probabilities.
   /// All heads may share the keys and values, which then have head_width columns (Shazeer: "Fast transformer decoding:
-  /// one write-head is all you need", 2019); q and out lie without gaps then. Not on GPUs.
+  /// one write-head is all you need", 2019); q and out lie without gaps then. Only where heads_share_keys().
   virtual void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
                                  std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                  float* log_sum_exp) = 0;
+  [[nodiscard]] virtual bool heads_share_keys() const { return false; }
   /// dq, dk, dv are overwritten.
   virtual void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                   const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,

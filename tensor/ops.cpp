@@ -213,7 +213,7 @@ Tensor beside_ones(Tape& tape, const Tensor& x, std::int64_t columns) {
 }  // namespace
 
 bool absorbs_projections(const Tape& tape) {
-  return tape.device().kind() == DeviceKind::cpu && tape.activations() == DType::f32;
+  return tape.kernels().heads_share_keys() && tape.activations() == DType::f32;
 }
 
 // For each head h with its rows K, V of the weights, x' being x beside a column of ones, and u, z [queries, columns]:

@@ -67,6 +67,7 @@ class TimedKernels final : public Kernels {
 
   void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences, std::int64_t heads,
                          float scale, const Dropout& dropout, Rows out, float* log_sum_exp) override;
+  [[nodiscard]] bool heads_share_keys() const override { return kernels_.heads_share_keys(); }
   void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                           const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads, float scale,
                           const Dropout& dropout, Rows dq, Rows dk, Rows dv) override;
