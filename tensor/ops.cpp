@@ -195,19 +195,25 @@ AnyRows columns_of(const AnyRows& x, std::int64_t first, std::int64_t count) {
   return {x.at(0, first), x.rows, count, x.stride, x.type};
 }
 
-/// Vectors in place of the elements of a bias, as one column.
+/// Elements of a bias as one column.
 Rows as_column(const Tensor& bias, std::int64_t first, std::int64_t count) {
   return {bias.data<float>() + first, count, 1, 1, DType::f32};
 }
 
-/// x [tokens, width] beside a column of ones and zeros up to `columns`.
-Tensor beside_ones(Tape& tape, const Tensor& x, std::int64_t columns) {
+/// x beside a column and zeros up to `columns`.
+Tensor beside(Tape& tape, const Tensor& x, ConstRows column, std::int64_t columns) {
   Tensor wide = tape.device().zeros({x.rows(), columns});
   tape.kernels().copy(x.as_rows(), columns_of(wide.as_rows(), 0, x.columns()), /*accumulate=*/false);
-  const std::vector<float> ones(static_cast<std::size_t>(x.rows()), 1.0F);
-  const Tensor column = tape.device().upload(std::span<const float>(ones), {x.rows(), 1});
-  tape.kernels().copy(column.as_rows(), columns_of(wide.as_rows(), x.columns(), 1), /*accumulate=*/false);
+  tape.kernels().copy(column, columns_of(wide.as_rows(), x.columns(), 1), /*accumulate=*/false);
   return wide;
+}
+
+void require_square(const char* op, const char* what, const Projection& projection, std::int64_t width) {
+  const Tensor& weight = projection.weight.value();
+  if (weight.rows() != width || weight.columns() != width)
+    throw Error("{}: the {} has shape {}, expected [{}, {}]", op, what, projection.weight.shape().text(), width, width);
+  if (!projection.bias.defined() || projection.bias.value().size() != width)
+    throw Error("{}: the {} needs a bias of {} elements", op, what, width);
 }
 
 }  // namespace
@@ -222,10 +228,14 @@ bool absorbs_projections(const Tape& tape) {
 Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x, const Projection& key,
                                const Projection& value, const PackedSequences& sequences, std::int64_t heads,
                                const Dropout& dropout) {
+  constexpr const char* kOp = "attention_over_inputs";
   constexpr std::int64_t kWholeVectors = 16;
   const std::int64_t width = x.value().columns();
-  require_columns("attention_over_inputs", q, width);
+  require_columns(kOp, q, width);
+  require_square(kOp, "key", key, width);
+  require_square(kOp, "value", value, width);
   if (width % heads != 0) throw Error("attention: a width of {} cannot be cut into {} heads", width, heads);
+  if (!absorbs_projections(tape)) throw Error("{}: not for this device or type of activations", kOp);
   const std::int64_t head_width = width / heads;
   const std::int64_t columns = (width + kWholeVectors) / kWholeVectors * kWholeVectors;
   const std::int64_t queries = q.value().rows();
@@ -233,11 +243,18 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   const bool records = tape.records({&q, &x, &key.weight, &key.bias, &value.weight, &value.bias});
   const Shape wide{queries, heads * columns};
 
-  const Tensor keys = beside_ones(tape, x.value(), columns);
+  const std::vector<float> ones(static_cast<std::size_t>(x.value().rows()), 1.0F);
+  const Tensor column_of_ones = tape.device().upload(std::span<const float>(ones), {x.value().rows(), 1});
+  const Tensor keys = beside(tape, x.value(), column_of_ones.as_rows(), columns);
+  const Tensor value_and_bias =
+      beside(tape, value.weight.working(), as_column(value.bias.working(), 0, width), columns);
   const Tensor u = tape.device().zeros(wide);
   const Tensor z = tape.empty(wide);
   const Tensor y = tape.empty(q.shape());
   const Tensor log_sum_exp = records ? tape.empty({heads, queries}) : Tensor();
+  const auto whole_of = [=](const Tensor& all, std::int64_t head) {
+    return columns_of(all.as_rows(), head * columns, columns);
+  };
   const auto inputs_of = [=](const Tensor& all, std::int64_t head) {
     return columns_of(all.as_rows(), head * columns, width);
   };
@@ -252,14 +269,11 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   };
   Kernels& kernels = tape.kernels();
   for (std::int64_t h = 0; h < heads; ++h)
-    kernels.matmul(of_head(q.value(), h), false, weight_of(key.weight.value(), h), false, inputs_of(u, h), false);
+    kernels.matmul(of_head(q.value(), h), false, weight_of(key.weight.working(), h), false, inputs_of(u, h), false);
   kernels.attention_forward(u.as_rows(), keys.as_rows(), keys.as_rows(), sequences, heads, scale, dropout, z.as_rows(),
                             records ? log_sum_exp.data<float>() : nullptr);
-  for (std::int64_t h = 0; h < heads; ++h) {
-    kernels.matmul(inputs_of(z, h), false, weight_of(value.weight.value(), h), true, of_head(y, h), false);
-    kernels.matmul(ones_of(z, h), false, as_column(value.bias.value(), h * head_width, head_width), true, of_head(y, h),
-                   true);
-  }
+  for (std::int64_t h = 0; h < heads; ++h)
+    kernels.matmul(whole_of(z, h), false, weight_of(value_and_bias, h), true, of_head(y, h), false);
   Variable out(y, records);
   if (!records) return out;
   tape.record(
@@ -267,13 +281,11 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
       [=, &tape, key_weight = key.weight, key_bias = key.bias, value_weight = value.weight, value_bias = value.bias] {
         Kernels& again = tape.kernels();
         const Tensor dy = out.gradient();
-        const Tensor dz = tape.device().zeros(wide);
+        const Tensor dz = tape.empty(wide);
         const GradientTarget d_value = wanted_gradient(tape, value_weight);
         const GradientTarget d_value_bias = wanted_gradient(tape, value_bias);
         for (std::int64_t h = 0; h < heads; ++h) {
-          const Rows bias = as_column(value_bias.value(), h * head_width, head_width);
-          again.matmul(of_head(dy, h), false, weight_of(value_weight.value(), h), false, inputs_of(dz, h), false);
-          again.matmul(of_head(dy, h), false, bias, false, ones_of(dz, h), false);
+          again.matmul(of_head(dy, h), false, weight_of(value_and_bias, h), false, whole_of(dz, h), false);
           if (d_value.tensor.defined())
             again.matmul(of_head(dy, h), true, inputs_of(z, h), false, weight_of(d_value.tensor, h),
                          d_value.accumulate);
@@ -291,7 +303,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
         const GradientTarget d_key = wanted_gradient(tape, key_weight);
         for (std::int64_t h = 0; h < heads; ++h) {
           if (dq.tensor.defined())
-            again.matmul(inputs_of(du, h), false, weight_of(key_weight.value(), h), true, of_head(dq.tensor, h),
+            again.matmul(inputs_of(du, h), false, weight_of(key_weight.working(), h), true, of_head(dq.tensor, h),
                          dq.accumulate);
           if (d_key.tensor.defined())
             again.matmul(of_head(q.value(), h), true, inputs_of(du, h), false, weight_of(d_key.tensor, h),

@@ -36,6 +36,7 @@ TEST_F(DeviceBatchTest, ATokenTaskSelectsTheTokensWithLabels) {
   const DeviceBatch batch = to_device(token_batch(), Task::token_classification, {}, device_);
   EXPECT_EQ(batch.rows, 2);
   EXPECT_EQ(numbers(batch.selection.rows), (Numbers{1, 4}));
+  EXPECT_FALSE(batch.selection.one_of_each) << "another batch may have more labels";
   EXPECT_EQ(numbers(batch.selection.starts), (Numbers{0, 1, 2}));
   EXPECT_EQ(names(batch.selection.examples), (Names{40, 41}));
   EXPECT_EQ(names(batch.selection.positions), (Names{1, 1}));
@@ -61,6 +62,7 @@ TEST_F(DeviceBatchTest, ASequenceTaskSelectsFirstTokens) {
   host.classes = {5, 6};
   const DeviceBatch batch = to_device(host, Task::sequence_classification, {}, device_);
   EXPECT_EQ(numbers(batch.selection.rows), (Numbers{0, 3}));
+  EXPECT_TRUE(batch.selection.one_of_each);
   EXPECT_EQ(batch.host_classes, (Numbers{5, 6}));
   EXPECT_EQ(numbers(batch.classes), (Numbers{5, 6}));
   EXPECT_FALSE(batch.targets.defined());

@@ -72,11 +72,15 @@ class DryRunTest : public testing::Test {
   static constexpr double kWide = 2.0 * kWidth * kInner;
   /// Products of a layer's forward pass: keys and values of all eight tokens, the rest of `asking` of them.
   static double layer_products(double asking) { return 8 * 2 * kSquare + asking * (2 * kSquare + 2 * kWide); }
-  /// Where each sequence asks with one token, in f32: keys and values are projected on the side of these tokens, and
-  /// the values' bias with the sum of probabilities.
-  static double asking_layer_products() { return 2 * (4 * kSquare + 2 * kWide + 2.0 * kWidth); }
-  /// Columns of all heads there: a head reads whole inputs beside a column of ones, in whole vectors.
-  static double asking_columns() { return kHeads * ((kWidth + 16) / 16 * 16); }
+  /// Where each of the two sequences asks with one token, in f32: the key's and the value's matrix are on the side of
+  /// these tokens, the value's beside its bias.
+  static double asking_layer_products() { return 2 * (3 * kSquare + 2 * kWide + 2.0 * kWidth * asking_columns()); }
+  /// Twice as many, but that of the value's columns beside the matrix only the bias has a gradient.
+  static double asking_layer_gradients() {
+    return 2 * asking_layer_products() - 2 * 2.0 * kWidth * (asking_columns() - kWidth - 1);
+  }
+  /// Columns of a head there: whole inputs beside a column of ones, in whole vectors.
+  static double asking_columns() { return (kWidth + 16) / 16 * 16; }
   /// Pooler and classifier of two rows.
   static double head_products() { return 2 * 2.0 * kWidth * (kWidth + 4); }
 };
@@ -84,10 +88,13 @@ class DryRunTest : public testing::Test {
 TEST_F(DryRunTest, CountsTheProductsOfAModelAsByHand) {
   // Of two layers, the last asks with the first token of each sequence only.
   const double forward = layer_products(8) + asking_layer_products() + head_products();
-  EXPECT_EQ(operations_of(pass(2), "matmul"), 3 * forward) << "each product has two in its backward pass";
-  EXPECT_EQ(operations_of(pass(2), "attention_forward"), 4.0 * (kWidth * (3 * 3 + 5 * 5) + asking_columns() * (3 + 5)));
+  EXPECT_EQ(operations_of(pass(2), "matmul"),
+            forward + 2 * layer_products(8) + asking_layer_gradients() + 2 * head_products())
+      << "each product has two in its backward pass";
+  EXPECT_EQ(operations_of(pass(2), "attention_forward"),
+            4.0 * (kWidth * (3 * 3 + 5 * 5) + kHeads * asking_columns() * (3 + 5)));
   EXPECT_EQ(operations_of(pass(2), "attention_backward"),
-            10.0 * (kWidth * (3 * 3 + 5 * 5) + asking_columns() * (3 + 5)));
+            10.0 * (kWidth * (3 * 3 + 5 * 5) + kHeads * asking_columns() * (3 + 5)));
   EXPECT_EQ(pass(2).tokens, 8);
   EXPECT_GT(pass(2).forward_operations, forward);
   EXPECT_LT(pass(2).forward_operations, 1.5 * forward) << "bias, norms and activations come on top";
@@ -95,11 +102,11 @@ TEST_F(DryRunTest, CountsTheProductsOfAModelAsByHand) {
 }
 
 TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
-  const double upper = asking_layer_products() + head_products();
+  const double upper = asking_layer_products() + asking_layer_gradients() + 3 * head_products();
   const PassDemand frozen = pass(2, {"embeddings", "encoder.layer.0"});
   // The lowest trained layer gives its input no gradient: queries (of 2 tokens).
   const double not_wanted = 2 * kSquare;
-  EXPECT_EQ(operations_of(frozen, "matmul"), layer_products(8) + 3 * upper - not_wanted);
+  EXPECT_EQ(operations_of(frozen, "matmul"), layer_products(8) + upper - not_wanted);
   EXPECT_EQ(calls_of(frozen, "attention_backward"), 1);
   EXPECT_EQ(calls_of(frozen, "embedding_backward"), 0);
   EXPECT_LT(frozen.activation_bytes, pass(2).activation_bytes);

@@ -4,10 +4,16 @@
 
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <random>
 #include <vector>
 
+#include "base/error.h"
+#include "tensor/kernels/cpu/vector_targets.h"
 #include "tensor/ops.h"
+//
+#include "hwy/highway.h"
+#include "hwy/targets.h"
 
 namespace temper {
 namespace {
@@ -186,31 +192,95 @@ TEST_F(AttentionOverInputs, MatchesCentralDifferences) {
   }
 }
 
+/// Of two such layers over the same inputs, whose gradients add up; one input after the other is frozen.
 TEST_F(AttentionOverInputs, IsAttentionToTheirProjections) {
-  std::vector<std::vector<Tensor>> results;
-  for (const bool over_inputs : {true, false}) {
-    engine_.seed(5);
-    const Variable q = leaf(random({4, 32}));
-    const Variable x = leaf(random({12, 32}));
-    const Variable key_weight = leaf(random({32, 32}, 0.2F));
-    const Variable key_bias = leaf(random({32}));
-    const Variable value_weight = leaf(random({32, 32}, 0.2F));
-    const Variable value_bias = leaf(random({32}));
-    const Tensor dy = random({4, 32});
-    Tape t = tape();
-    const Dropout dropout = t.dropout(0.3, 7);
-    const Variable y = over_inputs ? attention_over_inputs(t, q, x, {key_weight, key_bias}, {value_weight, value_bias},
-                                                           sequences_, 4, dropout)
-                                   : attention(t, q, linear(t, x, key_weight, key_bias),
-                                               linear(t, x, value_weight, value_bias), sequences_, 4, dropout);
-    Tape::set_gradient(y, dy);
-    t.backward();
-    results.push_back({y.value(), q.gradient(), x.gradient(), key_weight.gradient(), key_bias.gradient(),
-                       value_weight.gradient(), value_bias.gradient()});
+  constexpr std::size_t kInputs = 6;
+  for (std::size_t frozen = 0; frozen <= kInputs; ++frozen) {
+    std::vector<std::vector<Tensor>> results;
+    for (const bool over_inputs : {true, false}) {
+      engine_.seed(5);
+      const std::vector<Variable> in{leaf(random({4, 32})), leaf(random({12, 32})),       leaf(random({32, 32}, 0.2F)),
+                                     leaf(random({32})),    leaf(random({32, 32}, 0.2F)), leaf(random({32}))};
+      if (frozen < kInputs) in[frozen].set_requires_gradient(false);
+      Tape t = tape();
+      results.emplace_back();
+      for (const std::uint32_t place : {7U, 9U}) {
+        const Dropout dropout = t.dropout(0.3, place);
+        const Variable y =
+            over_inputs ? attention_over_inputs(t, in[0], in[1], {in[2], in[3]}, {in[4], in[5]}, sequences_, 4, dropout)
+                        : attention(t, in[0], linear(t, in[1], in[2], in[3]), linear(t, in[1], in[4], in[5]),
+                                    sequences_, 4, dropout);
+        results.back().push_back(y.value());
+        Tape::set_gradient(y, random({4, 32}));
+      }
+      t.backward();
+      for (const Variable& variable : in)
+        if (variable.requires_gradient()) results.back().push_back(variable.gradient());
+    }
+    ASSERT_EQ(results[0].size(), results[1].size());
+    for (std::size_t r = 0; r < results[0].size(); ++r) {
+      for (std::size_t i = 0; i < results[0][r].span<float>().size(); ++i)
+        ASSERT_NEAR(results[0][r].span<float>()[i], results[1][r].span<float>()[i], 4e-5)
+            << "result " << r << ", frozen " << frozen;
+    }
   }
-  for (std::size_t r = 0; r < results[0].size(); ++r) {
-    for (std::size_t i = 0; i < results[0][r].span<float>().size(); ++i)
-      ASSERT_NEAR(results[0][r].span<float>()[i], results[1][r].span<float>()[i], 2e-5) << "result " << r;
+}
+
+TEST_F(AttentionOverInputs, RefusesWhatItCannotCompute) {
+  const Variable q = leaf(random({4, 32}));
+  const Variable x = leaf(random({12, 32}));
+  const Variable weight = leaf(random({32, 32}));
+  const Variable bias = leaf(random({32}));
+  const Variable narrow = leaf(random({32, 16}));
+  const Variable none;
+  Tape t = tape();
+  EXPECT_THROW(attention_over_inputs(t, q, x, {narrow, bias}, {weight, bias}, sequences_, 4), Error);
+  EXPECT_THROW(attention_over_inputs(t, q, x, {weight, bias}, {weight, none}, sequences_, 4), Error);
+  EXPECT_THROW(attention_over_inputs(t, q, x, {weight, bias}, {weight, bias}, sequences_, 5), Error);
+  Tape rounded(*device_, Tape::Mode::training, {}, DType::bf16);
+  EXPECT_THROW(attention_over_inputs(rounded, q, x, {weight, bias}, {weight, bias}, sequences_, 4), Error);
+}
+
+/// Vector kernels of each instruction set, and with them different ways for products of few rows and of many.
+class AttentionOverInputsOnEach : public OpsGradient, public testing::WithParamInterface<std::int64_t> {
+ protected:
+  void SetUp() override {
+    hwy::SetSupportedTargetsForTest(GetParam());
+    if ((GetParam() & (HWY_AVX2 | HWY_AVX3)) == 0)
+      GTEST_SKIP() << "skipped: all products are left to oneDNN, which takes another way for a single row";
+  }
+  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+};
+INSTANTIATE_TEST_SUITE_P(Cpu, AttentionOverInputsOnEach, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const auto& set) { return hwy::TargetName(set.param); });
+
+TEST_P(AttentionOverInputsOnEach, GivesASequenceTheBitsThatItHasAmongMany) {
+  constexpr std::int64_t kSequences = 40;
+  constexpr std::int64_t kLength = 5;
+  const Variable q = leaf(random({kSequences, 64}));
+  const Variable x = leaf(random({kSequences * kLength, 64}));
+  const Variable key_weight = leaf(random({64, 64}, 0.2F));
+  const Variable value_weight = leaf(random({64, 64}, 0.2F));
+  const Variable bias = leaf(random({64}));
+  std::vector<std::int32_t> starts(kSequences + 1);
+  for (std::size_t s = 0; s < starts.size(); ++s) starts[s] = static_cast<std::int32_t>(s) * kLength;
+  std::vector<std::int32_t> query_starts(kSequences + 1);
+  std::iota(query_starts.begin(), query_starts.end(), 0);
+  const std::vector<std::uint32_t> examples(kSequences, 3);
+  const std::vector<std::uint32_t> positions(kSequences, 0);
+  const auto run = [&](std::int64_t first, std::int64_t count) {
+    Tape t = tape(Tape::Mode::evaluation);
+    const PackedSequences sequences{count * kLength,     count,           starts.data(), examples.data(), kLength,
+                                    query_starts.data(), positions.data()};
+    const Variable some_q(q.value().part(first * 64 * 4, {count, 64}, DType::f32));
+    const Variable some_x(x.value().part(first * kLength * 64 * 4, {count * kLength, 64}, DType::f32));
+    return attention_over_inputs(t, some_q, some_x, {key_weight, bias}, {value_weight, bias}, sequences, 2).value();
+  };
+  const Tensor all = run(0, kSequences);
+  for (const std::int64_t count : {1, 7, 33}) {
+    const Tensor some = run(6, count);
+    for (std::int64_t i = 0; i < count * 64; ++i)
+      ASSERT_EQ(some.data<float>()[i], all.data<float>()[6 * 64 + i]) << count << " sequences, element " << i;
   }
 }
 

@@ -212,11 +212,11 @@ HWY_EXPORT(attention_backward_part);
 
 namespace {
 
-/// Threads worth waking for `products` tiles' products of the whole batch, were its sequences equally long.
-int threads_for(const PackedSequences& sequences, std::int64_t columns, std::int64_t heads, std::int64_t products) {
+/// Threads worth waking for `products` tiles' products of the queries, were their sequences equally long.
+int threads_for(const PackedSequences& sequences, const ConstRows& q, std::int64_t heads, std::int64_t products) {
   constexpr std::int64_t kMultiplicationsPerThread = 1 << 18;
   const std::int64_t mean_length = sequences.tokens / std::max<std::int64_t>(sequences.sequences, 1);
-  const std::int64_t work = sequences.tokens * mean_length * columns * products;
+  const std::int64_t work = q.rows * mean_length * q.columns * products;
   return static_cast<int>(
       std::min<std::int64_t>(sequences.sequences * heads, worthwhile_threads(work, kMultiplicationsPerThread)));
 }
@@ -227,14 +227,15 @@ struct Layout {
   std::int64_t sharing;
   std::int64_t most_tokens;  ///< longer sequences are computed in pairs of bf16
 
-  Layout(DType type, const ConstRows& q, const ConstRows& k, std::int64_t all_heads, const PackedSequences& sequences)
+  Layout(DType type, const ConstRows& q, const ConstRows& k, const ConstRows& v, std::int64_t all_heads,
+         const PackedSequences& sequences)
       : heads(k.columns == q.columns ? all_heads : 1),
         sharing(k.columns == q.columns ? 1 : all_heads),
         most_tokens(sharing == 1 && type == DType::bf16 && bfloat16_pairs_pay() ? kLeastTokensInPairs - 1
                                                                                 : sequences.longest) {
-    if (k.columns * sharing != q.columns)
-      throw Error("attention: keys of {} columns fit neither {} heads of {} columns in all, nor one of them", k.columns,
-                  all_heads, q.columns);
+    if (k.columns * sharing != q.columns || v.columns != k.columns)
+      throw Error("attention: keys of {} and values of {} columns fit neither {} heads of {} columns in all, nor one",
+                  k.columns, v.columns, all_heads, q.columns);
   }
 
   template <typename AnyRows>
@@ -251,10 +252,10 @@ void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const 
                                    std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                    float* log_sum_exp) {
   // What is refused must be refused here: nothing may throw inside the team.
-  const Layout layout(common_type("attention_forward", q, k, v, out), q, k, heads, sequences);
+  const Layout layout(common_type("attention_forward", q, k, v, out), q, k, v, heads, sequences);
   const ConstRows queries = layout.of_queries(q);
   const Rows results = layout.of_queries(out);
-  parallel_team(threads_for(sequences, q.columns, heads, 2), [&](std::int64_t member, std::int64_t members) {
+  parallel_team(threads_for(sequences, q, layout.heads, 2), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_forward_part)
     (queries, k, v, sequences, layout.heads, layout.sharing, scale, dropout, results, log_sum_exp, layout.most_tokens,
      member, members);
@@ -266,12 +267,12 @@ void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const 
 void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  const Layout layout(common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv), q, k, heads, sequences);
+  const Layout layout(common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv), q, k, v, heads, sequences);
   const ConstRows queries = layout.of_queries(q);
   const ConstRows results = layout.of_queries(out);
   const ConstRows d_results = layout.of_queries(d_out);
   const Rows d_queries = layout.of_queries(dq);
-  parallel_team(threads_for(sequences, q.columns, heads, 5), [&](std::int64_t member, std::int64_t members) {
+  parallel_team(threads_for(sequences, q, layout.heads, 5), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_backward_part)
     (queries, k, v, results, d_results, log_sum_exp, sequences, layout.heads, layout.sharing, scale, dropout, d_queries,
      dk, dv, layout.most_tokens, member, members);

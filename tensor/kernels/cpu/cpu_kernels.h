@@ -1,4 +1,4 @@
-// The CPU device: oneDNN for matrix products, Highway for the rest (the instruction set is chosen at run time),
+// The CPU device: oneDNN for most matrix products, Highway for the rest (the instruction set is chosen at run time),
 // OpenMP threads inside a rank.
 #pragma once
 

@@ -13,9 +13,10 @@ namespace temper {
 inline constexpr std::int64_t kFewRows = 32;
 
 /// c (+)= op(a) op(b) + bias, as Kernels::matmul() and Kernels::linear_forward() say; bias: one row, or no data. False,
-/// and nothing is done, where oneDNN is as good, which types, shapes and the processor alone decide. Each element is
-/// one sum in the order of the inner dimension, whatever the number of threads. A product of a and b^T gives a row of a
-/// the bits that it has among many: what a model makes of a text does not depend on how many others come with it.
+/// and nothing is done, where others are as good, which types, shapes and the processor alone decide. Each element is
+/// one sum in the order of the inner dimension, or of a and b^T, one of pieces (kPanelDepth), whatever the number of
+/// threads. A product of a and b^T gives a row of a the bits that it has among many, and so does one of a and b over no
+/// more than 256 elements: what a model makes of a text does not depend on how many others come with it.
 bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, ConstRows bias, Rows c,
                        bool accumulate);
 

@@ -1,4 +1,5 @@
-// Matrix products by oneDNN, f32 and bf16, but for most of those of few rows (few_rows.h).
+// Matrix products by oneDNN, f32 and bf16, but for most f32 products of few rows (few_rows.h) and, where that pays, of
+// many (panel_matmul.h).
 //
 // oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
@@ -125,7 +126,7 @@ class CutProduct {
     s.transpose_a = o_.transpose_a;
     s.transpose_b = o_.transpose_b;
     s.accumulate = o_.accumulate || piece > 0;
-    s.has_bias = o_.bias.data != nullptr;
+    s.has_bias = o_.bias.data != nullptr && piece == 0;
     s.packed_b = packed_;
     return s;
   }

@@ -76,6 +76,39 @@ dnnl::memory as_memory(const dnnl::memory::desc& description, const void* data) 
 class OneDnnProduct final : public Product {
  public:
   explicit OneDnnProduct(const ProductShape& shape) {
+    make_product(shape);
+    // By all threads: where an element goes does not depend on who brings it there.
+    if (shape.packed_b)
+      packing_ = dnnl::reorder(dnnl::reorder::primitive_desc(host_engine(), plain_b_, host_engine(), b_));
+  }
+
+  const void* pack(const void* b) const override {
+    thread_local Room room;
+    void* packed = room.at_least(b_.get_size());
+    dnnl::memory from = as_memory(plain_b_, b);
+    dnnl::memory to = as_memory(b_, packed);
+    packing_.execute(host_stream(), from, to);
+    return packed;
+  }
+
+  bool packs_like(const Product& other) const override {
+    const auto* product = dynamic_cast<const OneDnnProduct*>(&other);
+    return product != nullptr && product->b_ == b_;
+  }
+
+  void run(const void* a, const void* b, const void* bias, void* c) const override {
+    const OneThread one_thread;
+    thread_local Room scratchpad;
+    std::unordered_map<int, dnnl::memory> arguments{
+        {DNNL_ARG_SRC, as_memory(a_, a)}, {DNNL_ARG_WEIGHTS, as_memory(b_, b)}, {DNNL_ARG_DST, as_memory(c_, c)}};
+    if (has_bias_) arguments.emplace(DNNL_ARG_BIAS, as_memory(bias_, bias));
+    if (scratchpad_bytes_ > 0)
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, as_memory(scratchpad_, scratchpad.at_least(scratchpad_bytes_)));
+    primitive_.execute(host_stream(), arguments);
+  }
+
+ private:
+  void make_product(const ProductShape& shape) {
     const OneThread one_thread;
     const auto a = describe(shape.m, shape.k, shape.inputs, shape.a_stride, shape.transpose_a);
     const auto plain_b = describe(shape.k, shape.n, shape.inputs, shape.b_stride, shape.transpose_b);
@@ -102,37 +135,8 @@ class OneDnnProduct final : public Product {
     scratchpad_ = description.scratchpad_desc();
     has_bias_ = shape.has_bias;
     plain_b_ = plain_b;
-    if (shape.packed_b)
-      packing_ = dnnl::reorder(dnnl::reorder::primitive_desc(host_engine(), plain_b_, host_engine(), b_));
   }
 
-  const void* pack(const void* b) const override {
-    const OneThread one_thread;
-    thread_local Room room;
-    void* packed = room.at_least(b_.get_size());
-    dnnl::memory from = as_memory(plain_b_, b);
-    dnnl::memory to = as_memory(b_, packed);
-    packing_.execute(host_stream(), from, to);
-    return packed;
-  }
-
-  bool packs_like(const Product& other) const override {
-    const auto* product = dynamic_cast<const OneDnnProduct*>(&other);
-    return product != nullptr && product->b_ == b_;
-  }
-
-  void run(const void* a, const void* b, const void* bias, void* c) const override {
-    const OneThread one_thread;
-    thread_local Room scratchpad;
-    std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, as_memory(a_, a)}, {DNNL_ARG_WEIGHTS, as_memory(b_, b)}, {DNNL_ARG_DST, as_memory(c_, c)}};
-    if (has_bias_) arguments.emplace(DNNL_ARG_BIAS, as_memory(bias_, bias));
-    if (scratchpad_bytes_ > 0)
-      arguments.emplace(DNNL_ARG_SCRATCHPAD, as_memory(scratchpad_, scratchpad.at_least(scratchpad_bytes_)));
-    primitive_.execute(host_stream(), arguments);
-  }
-
- private:
   dnnl::matmul primitive_;
   dnnl::reorder packing_;
   dnnl::memory::desc a_;

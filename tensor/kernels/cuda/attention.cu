@@ -415,8 +415,8 @@ void check_types(DType type, std::initializer_list<DType> others) {
 }
 
 AttentionShape checked_shape(const PackedSequences& sequences, const ConstRows& q, const ConstRows& k,
-                             std::int64_t heads, float scale, const Dropout& dropout) {
-  if (k.columns != q.columns) refuse("attention on a GPU takes keys of each head");
+                             const ConstRows& v, std::int64_t heads, float scale, const Dropout& dropout) {
+  if (k.columns != q.columns || v.columns != q.columns) refuse("attention on a GPU takes keys and values of each head");
   if (q.columns / heads > kMostWidth) refuse("attention on a GPU takes heads of at most 256 columns");
   return attention_shape(sequences, q.rows, q.columns, heads, scale, dropout);
 }
@@ -461,7 +461,7 @@ void CudaKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const
                                     std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                     float* log_sum_exp) {
   check_types(q.type, {k.type, v.type, out.type});
-  const AttentionShape shape = checked_shape(sequences, q, k, heads, scale, dropout);
+  const AttentionShape shape = checked_shape(sequences, q, k, v, heads, scale, dropout);
   if (q.type == DType::f32)
     start_forward(forward_call<float>(q, k, v, shape, out, log_sum_exp), stream_);
   else if (runs_on_tensor_cores(q.type, shape))
@@ -474,7 +474,7 @@ void CudaKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, Cons
                                      const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                      float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
   check_types(q.type, {k.type, v.type, out.type, d_out.type, dq.type, dk.type, dv.type});
-  const AttentionShape shape = checked_shape(sequences, q, k, heads, scale, dropout);
+  const AttentionShape shape = checked_shape(sequences, q, k, v, heads, scale, dropout);
   const DeviceScratch<RowTerms> terms(memory_, heads * q.rows);
   if (q.type == DType::f32) {
     start_row_terms<float>(out, d_out, log_sum_exp, 1.0F, shape, terms.data(), stream_);
