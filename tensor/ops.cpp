@@ -223,8 +223,8 @@ bool absorbs_projections(const Tape& tape) {
 }
 
 // For each head h with its rows K, V of the weights, x' being x beside a column of ones, and u, z [queries, columns]:
-//   u = q K,  z = attention(u, x', x'),  y = z V^T + z_1 c^T, where z_1, the sum of the probabilities, is z's column of
-//   ones.
+//   u = q K,  z = attention(u, x', x'),  y = z V'^T,
+// V' being V beside its bias: what z has in the column of ones is the sum of the probabilities.
 Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x, const Projection& key,
                                const Projection& value, const PackedSequences& sequences, std::int64_t heads,
                                const Dropout& dropout) {

@@ -29,7 +29,6 @@ constexpr std::int64_t kPartColumns = 384;
 // the cache before it is used. So long sums are put together from pieces.
 constexpr std::int64_t kPieceOfWeightGradient = 512;
 constexpr std::int64_t kPieceOfF32InputGradient = 768;
-constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
 
 struct Part {
   std::int64_t begin;
@@ -168,6 +167,20 @@ bool runs_in_panels(const Operands& o) {
   return f32 && !(o.transpose_a && o.transpose_b) && panels_pay();
 }
 
+/// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
+/// columns where it is cut by these.
+template <typename ThenDo>
+void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, const ThenDo& then_do) {
+  if (multiply_few_rows(o.a, o.transpose_a, o.b, o.transpose_b, o.bias, o.c, o.accumulate)) {
+    then_do(0, o.c.rows);
+  } else if (runs_in_panels(o)) {
+    multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b.as<float>(), o.transpose_b,
+                       static_cast<const float*>(o.bias.data), o.c.as<float>(), o.accumulate, then_do);
+  } else {
+    CutProduct(o, by_rows, primitives).run(then_do);
+  }
+}
+
 void require_types(ConstRows a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
   if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
@@ -186,14 +199,8 @@ void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpo
     for (std::int64_t i = 0; i < c.rows && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
     return;
   }
-  if (multiply_few_rows(a, transpose_a, b, transpose_b, {}, c, accumulate)) return;
-  if (runs_in_panels(operands)) {
-    multiply_in_panels(a.as<float>(), transpose_a, b.as<float>(), transpose_b, nullptr, c.as<float>(), accumulate,
-                       [](std::int64_t /*first*/, std::int64_t /*count*/) {});
-    return;
-  }
   const bool by_rows = c.rows >= c.columns || (transpose_a && c.rows >= part_rows(operands));
-  CutProduct(operands, by_rows, products_).run([](std::int64_t /*first*/, std::int64_t /*count*/) {});
+  multiply(operands, by_rows, products_, [](std::int64_t /*first*/, std::int64_t /*count*/) {});
 }
 
 void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
@@ -203,20 +210,9 @@ void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, A
     return;
   }
   const bool has_more = activation != Activation::none || y.data != z.data;
-  if (multiply_few_rows(x, false, weight, true, bias, z, false)) {
-    if (has_more) bias_activation_forward(z, {}, activation, y);
-    return;
-  }
-  const auto activate = [&](std::int64_t first, std::int64_t count) {
+  multiply({x, false, weight, true, bias, z, false}, true, products_, [&](std::int64_t first, std::int64_t count) {
     if (has_more) bias_activation_forward(z.part(first, count), {}, activation, y.part(first, count));
-  };
-  const Operands operands{x, false, weight, true, bias, z, false};
-  if (runs_in_panels(operands)) {
-    multiply_in_panels(x.as<float>(), false, weight.as<float>(), true, static_cast<const float*>(bias.data),
-                       z.as<float>(), false, activate);
-    return;
-  }
-  CutProduct(operands, true, products_).run(activate);
+  });
 }
 
 }  // namespace temper

@@ -28,8 +28,9 @@ constexpr int kTileRows = 8;
 constexpr std::int64_t kTileColumns = kVectors * kLanes;
 constexpr std::int64_t kLine = 16;
 
-// Of the second-level cache, which the packed block of the right operand should stay in.
+// Columns of the right operand that are packed together for a gradient of weights: they stay in the second-level cache.
 constexpr std::int64_t kBlockColumns = 384;
+
 /// Lines to fetch: `rows` times `lines` that lie next to each other, `stride` floats from row to row.
 struct Ahead {
   const float* next = nullptr;
@@ -304,7 +305,6 @@ void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstMatrix b, bool tra
   // Rows that share a panel: as many of the left operand as stay in the cache. A tile has 8.
   constexpr std::int64_t kRowsTogether = 256;
   constexpr std::int64_t kGranule = 8;
-  constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   const std::int64_t granules = (c.rows + kGranule - 1) / kGranule;
   const int threads = static_cast<int>(

@@ -15,6 +15,9 @@ namespace temper {
 /// What one thread should have to do at least, in elements read or written once.
 inline constexpr std::int64_t kElementsPerThread = 1 << 15;
 
+/// The same of a matrix product, in multiplications.
+inline constexpr std::int64_t kMultiplicationsPerThread = 1 << 21;
+
 /// Threads that are worth waking for `work`, of which one thread should have at least `least`.
 inline int worthwhile_threads(std::int64_t work, std::int64_t least) {
   if (work < 2 * least) {
