@@ -99,8 +99,9 @@ KernelWork attention_forward_work(ConstRows q, ConstRows k, double scores) {
   return {4.0 * scores * static_cast<double>(q.columns), 2.0 * (bytes_of(q) + bytes_of(k)), q.type == DType::bf16};
 }
 
-KernelWork attention_backward_work(ConstRows q, ConstRows k, double scores) {
-  return {10.0 * scores * static_cast<double>(q.columns), 4.0 * (bytes_of(q) + bytes_of(k)), q.type == DType::bf16};
+KernelWork attention_backward_work(ConstRows q, ConstRows k, double scores, bool of_keys) {
+  return {(of_keys ? 10.0 : 6.0) * scores * static_cast<double>(q.columns),
+          4.0 * bytes_of(q) + (of_keys ? 4.0 : 2.0) * bytes_of(k), q.type == DType::bf16};
 }
 
 }  // namespace temper

@@ -47,8 +47,9 @@ double activation_operations(Activation activation);
 /// Sum over sequences of queries times tokens: the scores of one head. `host_memory`: the arrays may be read here; else
 /// sequences are taken to be of one length, which is the least that it can be.
 double score_count(const PackedSequences& sequences, std::int64_t queries, bool host_memory);
-/// Two products forward; five backward, with the scores' own computed again.
+/// Two products forward; five backward, with the scores' own computed again, or three where nobody wants the gradients
+/// of keys and values.
 KernelWork attention_forward_work(ConstRows q, ConstRows k, double scores);
-KernelWork attention_backward_work(ConstRows q, ConstRows k, double scores);
+KernelWork attention_backward_work(ConstRows q, ConstRows k, double scores, bool of_keys);
 
 }  // namespace temper

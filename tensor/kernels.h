@@ -140,7 +140,7 @@ class Kernels {
                                  std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                  float* log_sum_exp) = 0;
   [[nodiscard]] virtual bool heads_share_keys() const { return false; }
-  /// dq, dk, dv are overwritten.
+  /// dq, dk, dv are overwritten. Where heads share the keys, dk and dv may both be null: nobody wants them.
   virtual void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                   const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                   float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) = 0;

@@ -294,8 +294,9 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                          as_column(d_value_bias.tensor, h * head_width, head_width), d_value_bias.accumulate);
         }
         const Tensor du = tape.empty(wide);
-        const Tensor d_keys = tape.empty(keys.shape());
-        const Tensor d_values = tape.empty(keys.shape());
+        const bool wants_dx = x.requires_gradient();
+        const Tensor d_keys = wants_dx ? tape.empty(keys.shape()) : Tensor();
+        const Tensor d_values = wants_dx ? tape.empty(keys.shape()) : Tensor();
         again.attention_backward(u.as_rows(), keys.as_rows(), keys.as_rows(), z.as_rows(), dz.as_rows(),
                                  log_sum_exp.data<float>(), sequences, heads, scale, dropout, du.as_rows(),
                                  d_keys.as_rows(), d_values.as_rows());
@@ -310,7 +311,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                          d_key.accumulate);
         }
         if (key_bias.requires_gradient()) (void)tape.cleared_gradient_of(key_bias);
-        if (x.requires_gradient()) {
+        if (wants_dx) {
           const GradientTarget dx = tape.gradient_of(x);
           again.copy(columns_of(d_keys.as_rows(), 0, width), dx.tensor.as_rows(), dx.accumulate);
           again.copy(columns_of(d_values.as_rows(), 0, width), dx.tensor.as_rows(), true);

@@ -130,7 +130,8 @@ void TimedKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, cons
 void TimedKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                       const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                       float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  time("attention_backward", attention_backward_work(q, k, score_count(sequences, q.rows, host_memory_)), [&] {
+  const double scores = score_count(sequences, q.rows, host_memory_);
+  time("attention_backward", attention_backward_work(q, k, scores, dk.data != nullptr), [&] {
     kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv);
   });
 }

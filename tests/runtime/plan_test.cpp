@@ -108,6 +108,8 @@ TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
   const double not_wanted = 2 * kSquare;
   EXPECT_EQ(operations_of(frozen, "matmul"), layer_products(8) + upper - not_wanted);
   EXPECT_EQ(calls_of(frozen, "attention_backward"), 1);
+  EXPECT_EQ(operations_of(frozen, "attention_backward"), 6.0 * kHeads * asking_columns() * (3 + 5))
+      << "keys and values, which are the frozen layer's output, get no gradient";
   EXPECT_EQ(calls_of(frozen, "embedding_backward"), 0);
   EXPECT_LT(frozen.activation_bytes, pass(2).activation_bytes);
 }

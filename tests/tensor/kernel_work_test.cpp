@@ -38,7 +38,8 @@ TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
   sequences.query_starts = asking.data();
   EXPECT_EQ(score_count(sequences, 2, true), 3.0 + 5.0);
   EXPECT_EQ(attention_forward_work(rows(2, 16), rows(8, 16), 8.0).operations, 4.0 * 8 * 16);
-  EXPECT_EQ(attention_backward_work(rows(2, 16), rows(8, 16), 8.0).operations, 10.0 * 8 * 16);
+  EXPECT_EQ(attention_backward_work(rows(2, 16), rows(8, 16), 8.0, true).operations, 10.0 * 8 * 16);
+  EXPECT_EQ(attention_backward_work(rows(2, 16), rows(8, 16), 8.0, false).operations, 6.0 * 8 * 16);
 }
 
 TEST(KernelWork, ABiasAloneReadsTheGradientOnce) {

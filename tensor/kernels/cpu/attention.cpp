@@ -108,8 +108,11 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
   const std::int64_t tile = std::min(kTile, most_queries);
   const std::int64_t room = fits_in_place<T>(width) ? 0 : longest * padded_width;
   const std::int64_t query_room = sharing * room;
+  const bool of_keys = dk.data != nullptr;
+  const bool one_for_both = k.data == v.data && k.stride == v.stride;
   const Scratch keys_transposed(width * padded(longest));
-  const Scratch values_transposed(width * padded(longest));
+  const Scratch values_room(one_for_both ? 0 : width * padded(longest));
+  const float* values_transposed = one_for_both ? keys_transposed.data() : values_room.data();
   const Scratch q_room(query_room);
   const Scratch k_room(room);
   const Scratch v_room(std::is_same_v<T, float> ? 0 : room);
@@ -134,14 +137,16 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
     const HeadRows query_rows =
         with_padding(q.row(asking.start) + column, q.stride, asking.count, width, q_room.data());
     const HeadRows key_rows = with_padding(k.row(start) + column, k.stride, length, width, k_room.data());
-    const HeadRows value_rows = as_f32(v.row(start) + column, v.stride, length, width, v_room.data());
     transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
-    transpose_tiles(value_rows.data, value_rows.stride, length, width, values_transposed.data());
+    if (!one_for_both) {
+      const HeadRows value_rows = as_f32(v.row(start) + column, v.stride, length, width, v_room.data());
+      transpose_tiles(value_rows.data, value_rows.stride, length, width, values_room.data());
+    }
     const HeadRows d_out_rows =
         with_padding(d_out.row(asking.start) + column, d_out.stride, asking.count, width, d_out_room.data());
     const Result<T> d_queries(dq.row(asking.start) + column, dq.stride, width, dq_room.data());
-    const Result<T> d_keys(dk.row(start) + column, dk.stride, width, dk_room.data());
-    const Result<T> d_values(dv.row(start) + column, dv.stride, width, dv_room.data());
+    const Result<T> d_keys(of_keys ? dk.row(start) + column : nullptr, dk.stride, width, dk_room.data());
+    const Result<T> d_values(of_keys ? dv.row(start) + column : nullptr, dv.stride, width, dv_room.data());
 
     multiply_outputs(out.row(asking.start) + column, out.stride, d_out.row(asking.start) + column, d_out.stride,
                      asking.count, width, products);
@@ -149,7 +154,7 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
     for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
       const std::int64_t keys = std::min(kTile, length - first_key);
       const std::int64_t stride = padded(keys);
-      if (asking.count == 0) {
+      if (asking.count == 0 && of_keys) {
         clear_rows(d_keys, first_key, keys, padded_width);
         clear_rows(d_values, first_key, keys, padded_width);
       }
@@ -157,24 +162,28 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
         const std::int64_t queries = std::min(kTile, asking.count - first_query);
         small_matmul({query_rows.row(first_query), query_rows.stride, 1}, keys_transposed.data() + first_key * width,
                      stride, queries, stride, width, p, stride, false);
-        small_matmul({d_out_rows.row(first_query), d_out_rows.stride, 1}, values_transposed.data() + first_key * width,
-                     stride, queries, stride, width, ds, stride, false);
+        small_matmul({d_out_rows.row(first_query), d_out_rows.stride, 1}, values_transposed + first_key * width, stride,
+                     queries, stride, width, ds, stride, false);
         if (mask.active()) {
           mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
         }
         differentiate_tile({p, ds, stride, logarithms + first_query, products + first_query}, queries, keys, scale,
                            mask);
-        small_matmul({p, 1, stride}, d_out_rows.row(first_query), d_out_rows.stride, keys, padded_width, queries,
-                     d_values.row(first_key), d_values.stride, first_query != 0);
-        small_matmul({ds, 1, stride}, query_rows.row(first_query), query_rows.stride, keys, padded_width, queries,
-                     d_keys.row(first_key), d_keys.stride, first_query != 0);
+        if (of_keys) {
+          small_matmul({p, 1, stride}, d_out_rows.row(first_query), d_out_rows.stride, keys, padded_width, queries,
+                       d_values.row(first_key), d_values.stride, first_query != 0);
+          small_matmul({ds, 1, stride}, query_rows.row(first_query), query_rows.stride, keys, padded_width, queries,
+                       d_keys.row(first_key), d_keys.stride, first_query != 0);
+        }
         small_matmul({ds, stride, 1}, key_rows.row(first_key), key_rows.stride, queries, padded_width, keys,
                      d_queries.row(first_query), d_queries.stride, first_key != 0);
       }
     }
     d_queries.deliver(asking.count, width);
-    d_keys.deliver(length, width);
-    d_values.deliver(length, width);
+    if (of_keys) {
+      d_keys.deliver(length, width);
+      d_values.deliver(length, width);
+    }
   }
 }
 
@@ -268,6 +277,9 @@ void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, Const
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
   const Layout layout(common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv), q, k, v, heads, sequences);
+  const bool complete = dk.data != nullptr && dv.data != nullptr;
+  if (k.rows != 0 && !complete && (layout.sharing == 1 || dk.data != dv.data))
+    throw Error("attention_backward: keys and values are without a gradient together, and where heads share them");
   const ConstRows queries = layout.of_queries(q);
   const ConstRows results = layout.of_queries(out);
   const ConstRows d_results = layout.of_queries(d_out);

@@ -192,7 +192,49 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
     expect_close(dv.values(), summed(expected.dv), 3e-6);
     EXPECT_TRUE(dk.gaps_untouched());
     EXPECT_TRUE(dv.gaps_untouched());
+
+    TestMatrix dq_alone(tokens, columns);
+    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
+                                static_cast<float>(problem.scale), which.dropout, dq_alone, {}, {});
+    EXPECT_EQ(dq_alone.values(), dq.values()) << "where nobody wants the gradients of keys and values";
   }
+}
+
+TEST_P(AttentionTest, KeysThatAreTheValuesGetTheGradientsOfKeysThatEqualThem) {
+  const Case which{{0, 5, 75}, 3, 16, kDropout};
+  const Problem problem(which);
+  const auto q = TestMatrix::random(75, 48, 1);
+  const auto k = TestMatrix::random(75, 16, 2, 20);
+  const TestMatrix equal = k;
+  const auto d_out = TestMatrix::random(75, 48, 3);
+  TestMatrix out(75, 48);
+  TestMatrix log_sum_exp(3, 75);
+  kernels_.attention_forward(q, k, k, problem.sequences, 3, 0.5F, which.dropout, out, log_sum_exp.data());
+  std::vector<std::vector<double>> gradients;
+  for (const TestMatrix* v : {&k, &equal}) {
+    TestMatrix dq(75, 48);
+    TestMatrix dk(75, 16);
+    TestMatrix dv(75, 16);
+    kernels_.attention_backward(q, k, *v, out, d_out, log_sum_exp.data(), problem.sequences, 3, 0.5F, which.dropout, dq,
+                                dk, dv);
+    for (const TestMatrix* matrix : {&dq, &dk, &dv}) gradients.push_back(matrix->values());
+  }
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(gradients[i], gradients[i + 3]);
+}
+
+TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndWhereHeadsShareThem) {
+  const Problem problem({{0, 4}, 4, 8, {}});
+  const TestMatrix q(4, 32);
+  const TestMatrix shared(4, 8);
+  const TestMatrix log_sum_exp(4, 4);
+  TestMatrix dq(4, 32);
+  TestMatrix dk(4, 8);
+  EXPECT_THROW(
+      kernels_.attention_backward(q, q, q, q, q, log_sum_exp.data(), problem.sequences, 4, 1.0F, {}, dq, {}, {}),
+      Error);
+  EXPECT_THROW(kernels_.attention_backward(q, shared, shared, q, q, log_sum_exp.data(), problem.sequences, 4, 1.0F, {},
+                                           dq, dk, {}),
+               Error);
 }
 
 TEST_P(AttentionTest, OfKeysThatFitNeitherAllHeadsNorOneIsRefused) {
