@@ -177,7 +177,7 @@ void linear_weight_gradient(benchmark::State& state) {
 void linear_shapes(benchmark::internal::Benchmark* linear) {
   linear->ArgNames({"tokens", "inputs", "outputs", "bf16"});
   for (const std::int64_t bf16 : types()) {
-    for (const std::int64_t tokens : {176, 1000, 4000}) {
+    for (const std::int64_t tokens : {16, 176, 1000, 4000}) {
       linear->Args({tokens, kWidth, kWidth, bf16});
       linear->Args({tokens, kWidth, kIntermediate, bf16});
       linear->Args({tokens, kIntermediate, kWidth, bf16});

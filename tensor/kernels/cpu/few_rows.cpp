@@ -168,17 +168,28 @@ void few_rows_input_gradient(ConstMatrix a, ConstMatrix w, Matrix c, bool accumu
   }
 }
 
-/// Rows [begin, end) of c (+)= a^T b, in the order in which they lie.
+/// Rows [begin, end) of c (+)= a^T b, in the order in which they lie. Rows that come next are fetched meanwhile:
+/// another rank may have read them last.
 void few_rows_weight_gradient(ConstMatrix a, ConstMatrix b, Matrix c, bool accumulate, std::int64_t begin,
                               std::int64_t end) {
   constexpr std::int64_t kRows = most_rows<4>();
+  constexpr std::int64_t kColumns = 64;  // the widest block of small_matmul()
   float block[kRows * kFewRows];
   for (std::int64_t row = begin; row < end; row += kRows) {
     const std::int64_t rows = std::min(kRows, end - row);
     for (std::int64_t p = 0; p < a.rows; ++p) {
       for (std::int64_t i = 0; i < rows; ++i) block[i * kFewRows + p] = a.row(p)[row + i];
     }
-    small_matmul({block, kFewRows, 1}, b.data, b.stride, rows, b.columns, b.rows, c.row(row), c.stride, accumulate);
+    const std::int64_t next_rows = std::min(kRows, end - row - rows);
+    for (std::int64_t column = 0; column < b.columns; column += kColumns) {
+      const std::int64_t columns = std::min(kColumns, b.columns - column);
+      for (std::int64_t i = 0; i < next_rows; ++i) {
+        const float* next = c.row(row + rows + i) + column;
+        for (std::int64_t j = 0; j < columns; j += kLineFloats) __builtin_prefetch(next + j, 1, 3);
+      }
+      small_matmul({block, kFewRows, 1}, b.data + column, b.stride, rows, columns, b.rows, c.row(row) + column,
+                   c.stride, accumulate);
+    }
   }
 }
 
