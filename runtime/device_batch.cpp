@@ -96,8 +96,9 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   Tensor hidden;
   if (use.cache != nullptr) {
     const FrozenLayout& layout = use.cache->layout();
-    use.cache->read(batch.examples,
-                    bundle.add_room({use.cache->rows_of(batch.examples), layout.width}, layout.type, hidden));
+    bundle.add_last(
+        {use.cache->rows_of(batch.examples), layout.width}, layout.type,
+        [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
   }
   bundle.upload(device, block);
   if (hidden.defined()) out.hidden = Variable(hidden);

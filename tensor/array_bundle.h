@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -12,7 +13,9 @@ namespace temper {
 
 class ArrayBundle {
  public:
-  /// `target` becomes a tensor of these values, once upload() is called; both must live until then.
+  using Fill = std::function<void(std::span<std::byte> room)>;
+
+  /// `target` becomes a tensor of these values, once upload() is called; it must live until then.
   template <typename T>
   void add(std::span<const T> values, const Shape& shape, Tensor& target) {
     add_bytes(std::as_bytes(values), shape, dtype_of<T>(), target);
@@ -21,8 +24,9 @@ class ArrayBundle {
   void add(const std::vector<T>& values, Tensor& target) {
     add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
   }
-  /// The same for values that the caller writes into the room returned, before anything else is added.
-  std::span<std::byte> add_room(const Shape& shape, DType type, Tensor& target);
+  /// The same for values that upload() has written by `fill`: at once where they belong, if the host reaches there.
+  /// Comes last.
+  void add_last(const Shape& shape, DType type, Fill fill, Tensor& target);
   /// All tensors share one block of the device's memory: `block`, if it is given and has the size, else a new one,
   /// which `block` becomes.
   void upload(Device& device, Tensor& block);
@@ -33,6 +37,8 @@ class ArrayBundle {
 
  private:
   void add_bytes(std::span<const std::byte> bytes, const Shape& shape, DType type, Tensor& target);
+  /// The place of a further tensor, behind the last.
+  std::size_t add_entry(const Shape& shape, DType type, Tensor& target);
 
   struct Entry {
     std::int64_t begin;
@@ -41,7 +47,9 @@ class ArrayBundle {
     Tensor* target;
   };
 
-  std::vector<std::byte> bytes_;
+  std::vector<std::byte> bytes_;  ///< of all that was added but the last
+  std::size_t size_ = 0;          ///< with the last
+  Fill fill_;
   std::vector<Entry> entries_;
 };
 

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "tests/distant_device.h"
 
 namespace temper {
@@ -142,6 +146,35 @@ TEST_F(ArrayBundleTest, TheBlockLivesAsLongAsOneOfItsTensors) {
   EXPECT_EQ(device_->download<float>(copy), std::vector<float>(10, 2.5F));
   copy = Tensor();
   EXPECT_EQ(memory().use().in_use, with_other - block);
+}
+
+TEST_F(ArrayBundleTest, TheLastArrayIsWrittenWhereItBelongsIfTheHostReachesThere) {
+  testing_support::DistantDevice distant;
+  for (Device* device : {device_.get(), static_cast<Device*>(&distant)}) {
+    const std::vector<std::int32_t> ids{1, 2, 3};
+    Tensor ids_there;
+    Tensor rows;
+    const std::byte* written = nullptr;
+    ArrayBundle bundle;
+    bundle.add(ids, ids_there);
+    bundle.add_last(
+        {2, 3}, DType::bf16,
+        [&](std::span<std::byte> room) {
+          ASSERT_EQ(room.size(), 12U);
+          written = room.data();
+          std::ranges::fill(room, std::byte{0x40});  // bf16 of 0x4040 is 3
+        },
+        rows);
+    EXPECT_EQ(written, nullptr) << "not before upload";
+    Tensor none;
+    EXPECT_THROW(bundle.add(ids, none), Error) << "nothing follows it";
+    bundle.upload(*device);
+    EXPECT_EQ(written == rows.bytes(), device->shares_host_memory());
+    EXPECT_EQ(device->download<std::int32_t>(ids_there), ids);
+    EXPECT_EQ(device->download_as_f32(rows), std::vector<float>(6, 3.0F));
+    EXPECT_EQ(rows.shape(), (Shape{2, 3}));
+  }
+  EXPECT_EQ(distant.uploads, 1);
 }
 
 TEST_F(ArrayBundleTest, CanBeFilledAgain) {
