@@ -47,7 +47,7 @@ void require_columns(const char* op, const Variable& x, std::int64_t columns) {
 
 /// Room for the gradient of logits, if anybody wants it.
 Tensor logit_gradient(Tape& tape, const Variable& logits) {
-  return logits.requires_gradient() ? tape.empty(logits.shape(), logits.value().type()) : Tensor();
+  return tape.records({&logits}) ? tape.empty(logits.shape(), logits.value().type()) : Tensor();
 }
 
 }  // namespace
@@ -346,7 +346,7 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
 
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
                    float label_smoothing, const Tensor& sum) {
-  const Tensor gradient = logit_gradient(tape, logits);
+  const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
   tape.kernels().cross_entropy(logits.value().as_rows(), labels.data<std::int32_t>(),
                                class_weights.defined() ? class_weights.data<float>() : nullptr, label_smoothing,
                                gradient.as_rows(), sum.data<double>());

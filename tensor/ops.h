@@ -68,7 +68,8 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);
 
 /// Losses end a forward pass: they add the sum and what to divide it by to `sum` f64 [2], and leave the gradient of the
 /// sum in `logits`, so that Tape::backward can follow at once.
-/// labels i32 [rows], -100 where a row does not count; class_weights f32 [classes] (may be undefined).
+/// labels i32 [rows], -100 where a row does not count; class_weights f32 [classes] (may be undefined). Logits may be of
+/// a whole vocabulary, so their gradient takes the place of their values, which nobody may read afterwards.
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
                    float label_smoothing, const Tensor& sum);
 /// targets f32 [rows, columns] in [0, 1].

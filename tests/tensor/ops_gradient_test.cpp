@@ -193,7 +193,10 @@ TEST_F(AttentionOverInputs, MatchesCentralDifferences) {
 }
 
 /// Of two such layers over the same inputs, whose gradients add up; one input after the other is frozen.
-TEST_F(AttentionOverInputs, IsAttentionToTheirProjections) {
+class AttentionOverInputsOfHeads : public AttentionOverInputs, public testing::WithParamInterface<std::int64_t> {};
+
+TEST_P(AttentionOverInputsOfHeads, IsAttentionToTheirProjections) {
+  const std::int64_t heads = GetParam();
   constexpr std::size_t kInputs = 6;
   for (std::size_t frozen = 0; frozen <= kInputs; ++frozen) {
     std::vector<std::vector<Tensor>> results;
@@ -206,10 +209,10 @@ TEST_F(AttentionOverInputs, IsAttentionToTheirProjections) {
       results.emplace_back();
       for (const std::uint32_t place : {7U, 9U}) {
         const Dropout dropout = t.dropout(0.3, place);
-        const Variable y =
-            over_inputs ? attention_over_inputs(t, in[0], in[1], {in[2], in[3]}, {in[4], in[5]}, sequences_, 4, dropout)
-                        : attention(t, in[0], linear(t, in[1], in[2], in[3]), linear(t, in[1], in[4], in[5]),
-                                    sequences_, 4, dropout);
+        const Variable y = over_inputs ? attention_over_inputs(t, in[0], in[1], {in[2], in[3]}, {in[4], in[5]},
+                                                               sequences_, heads, dropout)
+                                       : attention(t, in[0], linear(t, in[1], in[2], in[3]),
+                                                   linear(t, in[1], in[4], in[5]), sequences_, heads, dropout);
         results.back().push_back(y.value());
         Tape::set_gradient(y, random({4, 32}));
       }
@@ -225,6 +228,8 @@ TEST_F(AttentionOverInputs, IsAttentionToTheirProjections) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Heads, AttentionOverInputsOfHeads, testing::Values(1, 4));
 
 TEST_F(AttentionOverInputs, RefusesWhatItCannotCompute) {
   const Variable q = leaf(random({4, 32}));
@@ -302,13 +307,18 @@ TEST_F(OpsGradient, CrossEntropyMatchesCentralDifferences) {
   const Variable logits = leaf(random({4, 6}));
   const Tensor labels = indices<std::int32_t>({2, -100, 0, 5});
   const Tensor weights = random({6}, 0.1F, 1.0F);
-  const auto value = [&] {
-    Tape t = tape();
+  const auto loss = [&](Tape::Mode mode, const Variable& of) {
+    Tape t = tape(mode);
     const Tensor sum = no_loss();
-    cross_entropy(t, logits, labels, weights, 0.1F, sum);
+    cross_entropy(t, of, labels, weights, 0.1F, sum);
     return sum.data<double>()[0];
   };
-  value();
+  const Variable overwritten = leaf(device_->upload(std::span<const float>(logits.value().span<float>()), {4, 6}));
+  const double expected = loss(Tape::Mode::training, overwritten);
+  EXPECT_EQ(overwritten.gradient().bytes(), overwritten.value().bytes()) << "a gradient beside the logits";
+  Tape::set_gradient(logits, overwritten.gradient());
+  const auto value = [&] { return loss(Tape::Mode::evaluation, logits); };
+  EXPECT_EQ(value(), expected);
   compare(value, {logits}, 2e-3);
 }
 
@@ -343,7 +353,7 @@ TEST_F(OpsGradient, LossesOfSeveralBatchesAreAddedUp) {
   const Variable logits = leaf(random({4, 6}));
   const Tensor labels = indices<std::int32_t>({2, -100, 0, 5});
   const Tensor sum = no_loss();
-  Tape t = tape();
+  Tape t = tape(Tape::Mode::evaluation);
   cross_entropy(t, logits, labels, Tensor(), 0.0F, sum);
   const double once = sum.data<double>()[0];
   EXPECT_EQ(sum.data<double>()[1], 3.0);

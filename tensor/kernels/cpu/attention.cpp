@@ -111,15 +111,15 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
   const bool of_keys = dk.data != nullptr;
   const bool one_for_both = k.data == v.data && k.stride == v.stride;
   const Scratch keys_transposed(width * padded(longest));
-  const Scratch values_room(one_for_both ? 0 : width * padded(longest));
-  const float* values_transposed = one_for_both ? keys_transposed.data() : values_room.data();
+  const Scratch values_transposed_room(one_for_both ? 0 : width * padded(longest));
+  const float* values_transposed = one_for_both ? keys_transposed.data() : values_transposed_room.data();
   const Scratch q_room(query_room);
   const Scratch k_room(room);
-  const Scratch v_room(std::is_same_v<T, float> ? 0 : room);
+  const Scratch v_room(one_for_both || std::is_same_v<T, float> ? 0 : room);
   const Scratch d_out_room(query_room);
   const Scratch dq_room(query_room);
-  const Scratch dk_room(room);
-  const Scratch dv_room(room);
+  const Scratch dk_room(of_keys ? room : 0);
+  const Scratch dv_room(of_keys ? room : 0);
   const Scratch products_room(most_queries);
   const Scratch p_room(tile * padded(tile));
   const Scratch ds_room(tile * padded(tile));
@@ -130,7 +130,7 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
     const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair, sharing);
-    if (length > most_tokens) {
+    if (length > most_tokens || (asking.count == 0 && !of_keys)) {
       continue;
     }
     const float* logarithms = log_sum_exp + head * q.rows + asking.start;
@@ -140,7 +140,7 @@ void backward_typed(MatrixOf<const T> q, MatrixOf<const T> k, MatrixOf<const T> 
     transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
     if (!one_for_both) {
       const HeadRows value_rows = as_f32(v.row(start) + column, v.stride, length, width, v_room.data());
-      transpose_tiles(value_rows.data, value_rows.stride, length, width, values_room.data());
+      transpose_tiles(value_rows.data, value_rows.stride, length, width, values_transposed_room.data());
     }
     const HeadRows d_out_rows =
         with_padding(d_out.row(asking.start) + column, d_out.stride, asking.count, width, d_out_room.data());
@@ -276,22 +276,24 @@ void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const 
 void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  const Layout layout(common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv), q, k, v, heads, sequences);
-  const bool complete = dk.data != nullptr && dv.data != nullptr;
-  if (k.rows != 0 && !complete && (layout.sharing == 1 || dk.data != dv.data))
-    throw Error("attention_backward: keys and values are without a gradient together, and where heads share them");
+  const DType type = common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv);
+  const Layout layout(type, q, k, v, heads, sequences);
+  const bool of_keys = dk.data != nullptr;
+  if (k.rows != 0 && (of_keys != (dv.data != nullptr) || (!of_keys && type != DType::f32)))
+    throw Error("attention_backward: keys and values are without a gradient together, and in f32");
   const ConstRows queries = layout.of_queries(q);
   const ConstRows results = layout.of_queries(out);
   const ConstRows d_results = layout.of_queries(d_out);
   const Rows d_queries = layout.of_queries(dq);
-  parallel_team(threads_for(sequences, q, layout.heads, 5), [&](std::int64_t member, std::int64_t members) {
-    HWY_DYNAMIC_DISPATCH(attention_backward_part)
-    (queries, k, v, results, d_results, log_sum_exp, sequences, layout.heads, layout.sharing, scale, dropout, d_queries,
-     dk, dv, layout.most_tokens, member, members);
-    if (layout.most_tokens < sequences.longest)
-      attention_backward_in_pairs(q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv,
-                                  member, members);
-  });
+  parallel_team(threads_for(sequences, q, layout.heads, of_keys ? 5 : 3),
+                [&](std::int64_t member, std::int64_t members) {
+                  HWY_DYNAMIC_DISPATCH(attention_backward_part)
+                  (queries, k, v, results, d_results, log_sum_exp, sequences, layout.heads, layout.sharing, scale,
+                   dropout, d_queries, dk, dv, layout.most_tokens, member, members);
+                  if (layout.most_tokens < sequences.longest)
+                    attention_backward_in_pairs(q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq,
+                                                dk, dv, member, members);
+                });
 }
 
 }  // namespace temper

@@ -474,6 +474,8 @@ void CudaKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, Cons
                                      const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                      float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
   check_types(q.type, {k.type, v.type, out.type, d_out.type, dq.type, dk.type, dv.type});
+  if (k.rows != 0 && (dk.data == nullptr || dv.data == nullptr))
+    refuse("attention on a GPU takes room for the gradients of keys and values");
   const AttentionShape shape = checked_shape(sequences, q, k, v, heads, scale, dropout);
   const DeviceScratch<RowTerms> terms(memory_, heads * q.rows);
   if (q.type == DType::f32) {
