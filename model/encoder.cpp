@@ -1,5 +1,7 @@
 #include "model/encoder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +9,9 @@ namespace temper {
 
 Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)
     : architecture_(std::move(architecture)),
+      definition_(fmt::format("{} of {} layers, {} heads, {}, epsilon {}, positions from {}", config.model_type,
+                              config.layers, config.heads, config.activation, config.layer_norm_epsilon,
+                              architecture_.position_offset)),
       task_(request.task),
       width_(config.width),
       embedding_dropout_(config.hidden_dropout) {

@@ -51,6 +51,7 @@ class Encoder final : public Model {
   Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
                          const TokenSelection& selection) override;
   [[nodiscard]] std::string architecture() const override;
+  [[nodiscard]] std::string definition() const override { return definition_; }
   [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
   [[nodiscard]] Variable token_table() const override { return task_ == Task::masked_lm ? Variable() : words_; }
 
@@ -64,6 +65,7 @@ class Encoder final : public Model {
                                         std::vector<Variable>* hidden_states) const;
 
   EncoderArchitecture architecture_;
+  std::string definition_;
   Task task_;
   std::int64_t width_;
   double embedding_dropout_;

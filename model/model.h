@@ -55,6 +55,9 @@ class Model {
 
   /// The class name that transformers gives this architecture with this head, for config.json.
   [[nodiscard]] virtual std::string architecture() const = 0;
+  /// What hidden states without dropout depend on beside parameters and input, so that models with the same text and
+  /// the same parameters compute the same.
+  [[nodiscard]] virtual std::string definition() const = 0;
   /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".
   [[nodiscard]] virtual std::string prefix() const = 0;
 

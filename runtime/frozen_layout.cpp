@@ -55,9 +55,9 @@ FrozenLayout lay_out_frozen(const Dataset& data, Task task, const Model& model, 
 
 std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, const Model& model, Device& device) {
   const auto digest = [](const auto& values) { return sha256_hex(std::as_bytes(std::span(values))); };
-  std::string text =
-      fmt::format("hidden rows of temper {}\n{} stages of {}, width {}, {}, blocks {}\n", kVersion, layout.stages,
-                  model.stages(), layout.width, name_of(layout.type), digest(layout.block_starts));
+  std::string text = fmt::format("hidden rows of temper {}\n{}\n{} stages of {}, width {}, {}, blocks {}\n{}\n",
+                                 kVersion, model.definition(), layout.stages, model.stages(), layout.width,
+                                 name_of(layout.type), digest(layout.block_starts), device.arithmetic());
   for (const Parameter& parameter : model.parameters().all())
     if (parameter.depth < layout.stages)
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));

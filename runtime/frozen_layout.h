@@ -36,8 +36,8 @@ struct FrozenLayout {
 /// reads: the first of each sequence, or for token tasks those that carry a label.
 FrozenLayout lay_out_frozen(const Dataset& data, Task task, const Model& model, std::int64_t stages, DType activations);
 
-/// Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the layout and the version
-/// of the program.
+/// Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the layout, and of whatever
+/// else its bits depend on: the version of the program, the model's definition and the kind of processor.
 std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, const Model& model, Device& device);
 
 }  // namespace temper

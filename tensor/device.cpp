@@ -37,6 +37,7 @@ class CpuDevice final : public Device {
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
   [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] std::string arithmetic() const override { return cpu_arithmetic(); }
   [[nodiscard]] Memory& memory() override { return memory_; }
   [[nodiscard]] std::int64_t peak_memory_bytes() const override {
     return static_cast<std::int64_t>(memory_.use().peak);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "model/freezing.h"
+#include "tensor/idle_device.h"
 #include "tests/model_fixture.h"
 #include "tests/shared_data.h"
 #include "tests/test_device.h"
@@ -109,22 +110,32 @@ TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
   EXPECT_EQ(frozen({"embeddings.position_embeddings", "encoder"}, Task::masked_lm), 0);
 }
 
-TEST_F(FrozenLayoutTest, TheKeyNamesWeightsRowsAndPlace) {
+TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
   const ModelFixture fixture(folder);
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   const Dataset data = rows_of(fixture.batch);
-  const auto key = [&](const Dataset& rows, std::int64_t stages) {
-    return frozen_content_key(lay_out_frozen(rows, fixture.request.task, *model, stages, DType::f32), rows, *model,
-                              *device);
+  const auto key_of = [&](const Dataset& rows, std::int64_t stages, const Model& of, Device& on) {
+    return frozen_content_key(lay_out_frozen(rows, fixture.request.task, of, stages, DType::f32), rows, of, on);
   };
+  const auto key = [&](const Dataset& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
   const std::string expected = key(data, 2);
   EXPECT_EQ(key(data, 2), expected);
   EXPECT_NE(key(data, 3), expected);
   Dataset other = data;
   other.ids.back() ^= 1;
   EXPECT_NE(key(other, 2), expected);
+
+  ModelFixture defined(folder);
+  defined.config.activation = "relu";
+  EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
+  defined.config.activation = fixture.config.activation;
+  EXPECT_EQ(key_of(data, 2, *defined.load(*device), *device), expected);
+  defined.config.heads *= 2;
+  EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
+  IdleDevice other_processor([](std::string_view /*name*/, const KernelWork& /*work*/) {});
+  EXPECT_NE(key_of(data, 2, *model, other_processor), expected);
 
   const auto change = [&](const std::string& name) {
     const Variable& variable = model->parameters().find(name)->variable;

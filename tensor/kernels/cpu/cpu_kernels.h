@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "base/error.h"
 #include "tensor/kernels.h"
@@ -28,6 +29,10 @@ DType common_type(const char* kernel, const Matrices&... matrices) {
   }
   return common == nullptr ? DType::f32 : *common;
 }
+
+/// Names what the last bits of results depend on beside the arguments: the kind of processor, and the instructions that
+/// oneDNN may use of it.
+std::string cpu_arithmetic();
 
 class CpuKernels final : public Kernels {
  public:
