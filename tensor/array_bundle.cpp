@@ -31,28 +31,30 @@ void ArrayBundle::add_bytes(std::span<const std::byte> bytes, const Shape& shape
 }
 
 void ArrayBundle::add_last(const Shape& shape, DType type, Fill fill, Tensor& target) {
+  if (!fill) throw Error("an array was to be filled by nobody");
   bytes_.resize(add_entry(shape, type, target));
   fill_ = std::move(fill);
 }
 
 void ArrayBundle::upload(Device& device, Tensor& block) {
+  // Whatever becomes of it, the bundle is empty afterwards.
+  std::vector<std::byte> bytes = std::exchange(bytes_, {});
+  const std::vector<Entry> entries = std::exchange(entries_, {});
+  const std::size_t size = std::exchange(size_, 0);
+  const Fill fill = std::exchange(fill_, {});
   // An empty array at the end still needs a place.
-  const auto size = static_cast<std::int64_t>(aligned(size_) + kAlignment);
-  if (!block.defined() || block.size_bytes() != size) block = Tensor::empty(device.memory(), {size / 4}, DType::u32);
-  const std::size_t begin = bytes_.size();
-  const std::size_t room = size_ - begin;
-  if (fill_ && device.shares_host_memory()) {
-    fill_(std::span(static_cast<std::byte*>(block.bytes()) + begin, room));
-  } else if (fill_) {
-    bytes_.resize(size_);
-    fill_(std::span(bytes_).last(room));
+  const auto block_size = static_cast<std::int64_t>(aligned(size) + kAlignment);
+  if (!block.defined() || block.size_bytes() != block_size)
+    block = Tensor::empty(device.memory(), {block_size / 4}, DType::u32);
+  const std::size_t begin = bytes.size();
+  if (fill && device.shares_host_memory()) {
+    fill(std::span(static_cast<std::byte*>(block.bytes()) + begin, size - begin));
+  } else if (fill) {
+    bytes.resize(size);
+    fill(std::span(bytes).subspan(begin));
   }
-  if (!bytes_.empty()) device.upload(bytes_.data(), block.bytes(), bytes_.size());
-  for (const Entry& entry : entries_) *entry.target = block.part(entry.begin, entry.shape, entry.type);
-  bytes_.clear();
-  entries_.clear();
-  size_ = 0;
-  fill_ = nullptr;
+  if (!bytes.empty()) device.upload(bytes.data(), block.bytes(), bytes.size());
+  for (const Entry& entry : entries) *entry.target = block.part(entry.begin, entry.shape, entry.type);
 }
 
 }  // namespace temper

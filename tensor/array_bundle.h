@@ -25,7 +25,7 @@ class ArrayBundle {
     add(std::span<const T>(values), {static_cast<std::int64_t>(values.size())}, target);
   }
   /// The same for values that upload() has written by `fill`: at once where they belong, if the host reaches there.
-  /// Comes last.
+  /// What `fill` refers to must live until then. Nothing may be added afterwards.
   void add_last(const Shape& shape, DType type, Fill fill, Tensor& target);
   /// All tensors share one block of the device's memory: `block`, if it is given and has the size, else a new one,
   /// which `block` becomes.
@@ -47,8 +47,8 @@ class ArrayBundle {
     Tensor* target;
   };
 
-  std::vector<std::byte> bytes_;  ///< of all that was added but the last
-  std::size_t size_ = 0;          ///< with the last
+  std::vector<std::byte> bytes_;  ///< of all that add() brought
+  std::size_t size_ = 0;          ///< with what fill_ brings
   Fill fill_;
   std::vector<Entry> entries_;
 };

@@ -177,6 +177,22 @@ TEST_F(ArrayBundleTest, TheLastArrayIsWrittenWhereItBelongsIfTheHostReachesThere
   EXPECT_EQ(distant.uploads, 1);
 }
 
+TEST_F(ArrayBundleTest, IsEmptyAfterwardsEvenIfItsLastArrayCouldNotBeRead) {
+  testing_support::DistantDevice distant;
+  for (Device* device : {device_.get(), static_cast<Device*>(&distant)}) {
+    Tensor rows;
+    ArrayBundle bundle;
+    EXPECT_THROW(bundle.add_last({2}, DType::f32, {}, rows), Error) << "by nobody";
+    bundle.add_last(
+        {2}, DType::f32, [](std::span<std::byte> /*room*/) { throw Error("no such file"); }, rows);
+    EXPECT_THROW(bundle.upload(*device), Error);
+    EXPECT_FALSE(rows.defined());
+    bundle.add(std::vector<float>{5.0F}, rows);
+    bundle.upload(*device);
+    EXPECT_EQ(device->download<float>(rows), std::vector<float>{5.0F});
+  }
+}
+
 TEST_F(ArrayBundleTest, CanBeFilledAgain) {
   Tensor first;
   Tensor second;
