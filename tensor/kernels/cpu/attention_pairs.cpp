@@ -39,8 +39,14 @@ class PaddedRows {
       : width_(width), pitch_(pitch_of(width)), room_((most_rows + 2) * pitch_ / 2) {}
 
   void take(const BFloat16* x, std::int64_t stride, std::int64_t rows) {
+    constexpr std::int64_t kAtOnce = 16;
     for (std::int64_t i = 0; i < rows; ++i) {
-      std::memcpy(row(i), x + i * stride, static_cast<std::size_t>(width_) * sizeof(BFloat16));
+      const BFloat16* from = x + i * stride;
+      std::int64_t j = 0;
+      for (; j + kAtOnce <= width_; j += kAtOnce) {
+        std::memcpy(row(i) + j, from + j, kAtOnce * sizeof(BFloat16));
+      }
+      std::copy(from + j, from + width_, row(i) + j);
     }
     if (rows % 2 != 0) {
       std::fill_n(row(rows), pitch_, BFloat16());
@@ -81,14 +87,20 @@ class PaddedRows {
   Scratch room_;
 };
 
-/// x [rows, columns] rounded to bf16, row by row; the element behind an odd last column is zero.
-HWY_INLINE void round_rows(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t columns, BFloat16* to,
-                           std::int64_t to_stride) {
+/// x [rows, columns], of which `mask` drops some if it is active, rounded to bf16, row by row; the element behind an
+/// odd last column is zero.
+HWY_INLINE void round_rows(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+                           const TileDropout& mask, BFloat16* to, std::int64_t to_stride) {
   const Floats d;
   const WholeVector access;
+  const bool drops = mask.active();
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < columns; j += static_cast<std::int64_t>(hn::Lanes(d))) {
-      access.store(access.load(d, x + i * stride + j), d, to + i * to_stride + j);
+      auto v = hn::LoadU(d, x + i * stride + j);
+      if (drops) {
+        v = mask.apply(v, i, j);
+      }
+      access.store(v, d, to + i * to_stride + j);
     }
     if (columns % 2 != 0) {
       to[i * to_stride + columns] = BFloat16();
@@ -163,9 +175,8 @@ void forward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, cons
         softmax_tile(scores, stride, queries, keys, scale, first, running);
         if (mask.active()) {
           mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
-          drop_tile(mask, scores, stride, queries, keys);
         }
-        round_rows(scores, stride, queries, keys, rounded, stride + 2);
+        round_rows(scores, stride, queries, keys, mask, rounded, stride + 2);
         if (!first) {
           multiply_rows(result, pitch, queries, pitch, running.rescale);
         }
@@ -221,6 +232,7 @@ void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, Con
   float* ds = ds_room.data();
   auto* rounded = reinterpret_cast<BFloat16*>(rounded_room.data());
   TileDropout mask(dropout, kTile);
+  const TileDropout nothing({}, kTile);
 
   for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
     const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
@@ -260,7 +272,7 @@ void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, Con
                            scale, mask);
         round_row_pairs(p, stride, queries, keys, p_pairs.data());
         round_row_pairs(ds, stride, queries, keys, ds_pairs.data());
-        round_rows(ds, stride, queries, keys, rounded, stride + 2);
+        round_rows(ds, stride, queries, keys, nothing, rounded, stride + 2);
         const bool first_queries = first_query == 0;
         multiply_pairs({p_pairs.data(), kWord, stride * kWord}, d_out_pairs.data() + first_query / 2 * pitch, pitch,
                        keys, pitch, pairs_of(queries), d_values.data() + first_key * pitch, pitch, !first_queries);

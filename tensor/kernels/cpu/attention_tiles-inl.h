@@ -240,7 +240,7 @@ struct RunningSoftmax {
   HWY_ALIGN float rescale[kTile];  ///< by what the last tile changed the scale of what came before it
 };
 
-/// scores [queries, keys] become e^(scale * score - maximum so far).
+/// scores [queries, keys] become e^(scale * score - maximum so far); scale > 0.
 HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t queries, std::int64_t keys, float scale,
                              bool first, RunningSoftmax& running) {
   const Floats d;
@@ -251,12 +251,13 @@ HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t qu
   HWY_ALIGN float sums[kTile] = {};
   for (std::int64_t i = 0; i < queries; ++i) {
     const float* row = scores + i * stride;
-    auto largest = first ? lowest : hn::Set(d, running.maxima[i]);
+    auto largest = lowest;
     const auto find_largest = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
-      largest = hn::Max(largest, access.valid_or(d, hn::Mul(hn::LoadU(d, row + j), scales), lowest));
+      largest = hn::Max(largest, access.valid_or(d, hn::LoadU(d, row + j), lowest));
     };
     for_each_vector(d, keys, find_largest);
-    maxima[i] = hn::GetLane(hn::MaxOfLanes(d, largest));
+    const float scaled = hn::GetLane(hn::MaxOfLanes(d, largest)) * scale;
+    maxima[i] = first ? scaled : std::max(running.maxima[i], scaled);
   }
   for (std::int64_t i = 0; i < queries; ++i) {
     float* row = scores + i * stride;

@@ -15,10 +15,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "hwy/highway.h"
 #include "tensor/bfloat16.h"
+#include "tensor/kernels/cpu/bfloat16_rounding.h"
 #include "tensor/random.h"
 
 /// Stands behind the parameters of a lambda that holds vector code: it needs the instruction set of its surroundings
@@ -42,18 +42,31 @@ HWY_INLINE hn::Vec<D> widen(D d, hn::Vec<hn::Rebind<std::uint16_t, D>> halves) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, halves)));
 }
 
-/// Rounded to nearest, ties to even; a NaN stays one.
+/// As to_bfloat16.
 template <class D>
 HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrowed(D /*d*/, hn::Vec<D> v) {
   const hn::RebindToUnsigned<D> du;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<std::uint16_t, D> halves;
+#if HWY_TARGET == HWY_AVX3
+  // A dozen operations in one.
+  if constexpr (sizeof(v.raw) == 64) {
+    if (kRoundsByInstruction) {
+      hn::Vec<hn::Rebind<std::uint16_t, D>> rounded;
+      asm("vcvtneps2bf16 %1, %0" : "=v"(rounded.raw) : "v"(v.raw));
+      return rounded;
+    }
+  }
+#endif
   const auto word = hn::BitCast(du, v);
   const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1U));
   const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFFU))));
   const auto quiet = hn::Or(hn::ShiftRight<16>(word), hn::Set(du, 0x40U));
   const auto is_nan = hn::RebindMask(du, hn::IsNaN(v));
-  return hn::DemoteTo(halves, hn::BitCast(di, hn::IfThenElse(is_nan, quiet, rounded)));
+  const auto result = hn::IfThenElse(is_nan, quiet, rounded);
+  const auto is_tiny = hn::Eq(hn::And(word, hn::Set(du, 0x7F800000U)), hn::Zero(du));
+  const auto sign = hn::And(result, hn::Set(du, 0x8000U));
+  return hn::DemoteTo(halves, hn::BitCast(di, hn::IfThenElse(is_tiny, sign, result)));
 }
 
 inline const std::uint16_t* halves_of(const BFloat16* x) { return reinterpret_cast<const std::uint16_t*>(x); }
@@ -159,10 +172,13 @@ HWY_INLINE void for_each_vector(D d, std::int64_t n, const Step& step) {
 /// e^r = 1 + r + r^2 q(r), q fitted for least largest relative error (3e-9). Above 88 it stays at its value there.
 template <class D>
 HWY_INLINE hn::Vec<D> exponential(D d, hn::Vec<D> x) {
-  const hn::RebindToSigned<D> di;
+  const hn::RebindToUnsigned<D> du;
   const auto lowest = hn::Set(d, -87.33F);
   const auto bounded = hn::Min(hn::Set(d, 88.0F), hn::Max(lowest, x));
-  const auto n = hn::Round(hn::Mul(bounded, hn::Set(d, 1.44269504F)));
+  // Next to 1.5 * 2^23 numbers lie 1 apart, so the sum is rounded to n, which then stands in its lowest bits.
+  const auto far = hn::Set(d, 12582912.0F);
+  const auto shifted = hn::MulAdd(bounded, hn::Set(d, 1.44269504F), far);
+  const auto n = hn::Sub(shifted, far);
   auto r = hn::NegMulAdd(n, hn::Set(d, 0.693145752F), bounded);  // ln 2 in two parts; n times the first is exact
   r = hn::NegMulAdd(n, hn::Set(d, 1.42860677e-6F), r);
   auto q = hn::Set(d, 1.3814594130963087e-3F);
@@ -171,7 +187,7 @@ HWY_INLINE hn::Vec<D> exponential(D d, hn::Vec<D> x) {
   q = hn::MulAdd(q, r, hn::Set(d, 0.1666652113199234F));
   q = hn::MulAdd(q, r, hn::Set(d, 0.4999999403953552F));
   const auto fraction = hn::Add(hn::Set(d, 1.0F), hn::MulAdd(hn::Mul(r, r), q, r));
-  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
+  const auto power = hn::BitCast(d, hn::Add(hn::ShiftLeft<23>(hn::BitCast(du, shifted)), hn::Set(du, 0x3F800000U)));
   return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(fraction, power));
 }
 
@@ -234,7 +250,6 @@ HWY_INLINE void philox_half_words(const std::uint32_t* blocks, const std::uint32
   const hn::ScalableTag<std::uint64_t> d64;
   const hn::Repartition<std::uint32_t, decltype(d64)> d32;
   const hn::Rebind<std::uint32_t, decltype(d64)> narrow;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d64));
   const auto multiplier0 = hn::Set(d32, 0xD2511F53U);
   const auto multiplier1 = hn::Set(d32, 0xCD9E8D57U);
   const auto low = hn::Set(d64, 0xFFFFFFFFULL);
@@ -256,9 +271,7 @@ HWY_INLINE void philox_half_words(const std::uint32_t* blocks, const std::uint32
     }
     const auto first = hn::Or(hn::And(word0, low), hn::ShiftLeft<32>(word1));
     const auto second = hn::Or(hn::And(word2, low), hn::ShiftLeft<32>(word3));
-    HWY_ALIGN std::uint64_t pairs[2 * hn::MaxLanes(d64)];
-    hn::StoreInterleaved2(first, second, d64, pairs);
-    std::memcpy(half_words + 8 * i, pairs, sizeof(std::uint64_t) * 2 * static_cast<std::size_t>(lanes));
+    hn::StoreInterleaved2(first, second, d64, reinterpret_cast<std::uint64_t*>(half_words + 8 * i));
   };
   for_each_vector(narrow, count, step);
 #endif
