@@ -8,6 +8,7 @@
 
 #include "tensor/kernels/cpu/panel_matmul.h"
 #include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/prefetch.h"
 #include "tensor/kernels/cpu/product_primitives.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -185,7 +186,7 @@ void few_rows_weight_gradient(ConstMatrix a, ConstMatrix b, Matrix c, bool accum
       const std::int64_t columns = std::min(kColumns, b.columns - column);
       for (std::int64_t i = 0; i < next_rows; ++i) {
         const float* next = c.row(row + rows + i) + column;
-        for (std::int64_t j = 0; j < columns; j += kLineFloats) __builtin_prefetch(next + j, 1, 3);
+        for (std::int64_t j = 0; j < columns; j += kLineFloats) prefetch_for_writing(next + j);
       }
       small_matmul({block, kFewRows, 1}, b.data + column, b.stride, rows, columns, b.rows, c.row(row) + column,
                    c.stride, accumulate);
