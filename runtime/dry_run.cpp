@@ -53,7 +53,7 @@ void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_
   model_->checkpoint_activations(layers_between_checkpoints);
 }
 
-PassDemand DryRun::run(const Batch& batch) {
+PassDemand DryRun::run(const Batch& batch, bool cached) {
   bool trains_embeddings = false;
   std::int64_t leaf = 0;
   for (const Parameter& parameter : model_->parameters().all()) {
@@ -70,12 +70,32 @@ PassDemand DryRun::run(const Batch& batch) {
     const DeviceBatch on_device = to_device(batch, task_, use, device_);
     Tape tape(device_, Tape::Mode::training, {}, activations_);
     const std::int64_t below = frozen_dropout_ ? 0 : model_->frozen_stages();
-    const Variable logits = model_->forward_above_frozen(tape, on_device.input, below, Variable(), on_device.selection);
+    Variable hidden;
+    if (cached) {
+      const std::int64_t rows = below < model_->stages() ? batch.tokens() : on_device.rows;
+      hidden = Variable(Tensor::empty(device_.memory(), {rows, model_->width()}, activations_));
+    }
+    const Variable logits = model_->forward_above_frozen(tape, on_device.input, below, hidden, on_device.selection);
     task_loss(tape, logits, on_device, {task_, Tensor(), 0.0F}, sum);
     // Until now all has been counted as backward.
     std::swap(pass_.forward_operations, pass_.backward_operations);
     tape.backward();
   }
+  pass_.tokens = batch.tokens();
+  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  return std::move(pass_);
+}
+
+PassDemand DryRun::run_frozen(const Batch& batch) {
+  device_.reset_peak();
+  const std::int64_t before = device_.memory_in_use_bytes();
+  pass_ = {};
+  {
+    const DeviceBatch on_device = to_device(batch, task_, BatchUse{}, device_);
+    Tape tape(device_, Tape::Mode::evaluation, {}, activations_);
+    const Variable hidden = model_->forward_below(tape, on_device.input, model_->frozen_stages(), on_device.selection);
+  }
+  std::swap(pass_.forward_operations, pass_.backward_operations);
   pass_.tokens = batch.tokens();
   pass_.activation_bytes = device_.peak_memory_bytes() - before;
   return std::move(pass_);

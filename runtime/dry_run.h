@@ -42,8 +42,11 @@ class DryRun {
   void configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,
                  bool frozen_dropout = false);
 
-  /// Forward, loss and backward of one micro-batch.
-  PassDemand run(const Batch& batch);
+  /// Forward, loss and backward of one micro-batch; `cached`: the frozen part's output is known
+  /// (runtime/frozen_cache.h).
+  PassDemand run(const Batch& batch, bool cached = false);
+  /// The frozen part alone, as it is computed for a cache: all of it counts as forward.
+  PassDemand run_frozen(const Batch& batch);
 
   [[nodiscard]] const Model& model() const { return *model_; }
   /// Elements of the trainable parameters as they lie in the arena, in whole chunks.

@@ -51,10 +51,10 @@ PhaseCaches::PhaseCaches(Model& model, Device& device, Communicator& communicato
       length_(length),
       memory_left_(settings_.memory_mib << 20) {}
 
-bool PhaseCaches::worthwhile(Rows rows) const {
+bool PhaseCaches::worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length, Rows rows) {
   // Above the embeddings alone a copy costs as much as they do. Masked words are drawn anew in each epoch.
-  if (!settings_.wanted || model_.frozen_stages() < 2 || settings_.task == Task::masked_lm) return false;
-  return rows == Rows::training ? length_.steps >= length_.steps_per_epoch : length_.evaluations >= 2;
+  if (!settings.wanted || model.frozen_stages() < 2 || settings.task == Task::masked_lm) return false;
+  return rows == Rows::training ? length.steps >= length.steps_per_epoch : length.evaluations >= 2;
 }
 
 bool PhaseCaches::find_room(FrozenCache& cache, const Dataset& data) {

@@ -53,8 +53,10 @@ class PhaseCaches {
   /// What is frozen must have been settled, and must stay so as long as this lives.
   PhaseCaches(Model& model, Device& device, Communicator& communicator, CacheSettings settings, PhaseLength length);
 
-  /// Whether the phase is long enough for them to be kept.
-  [[nodiscard]] bool worthwhile(Rows rows) const;
+  /// Whether a phase so long gains by keeping what its model's frozen part gives for these rows.
+  [[nodiscard]] static bool worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length,
+                                       Rows rows);
+  [[nodiscard]] bool worthwhile(Rows rows) const { return worthwhile(settings_, model_, length_, rows); }
   /// Collective. The first call for these rows fills their cache, if the phase is long enough, and if there is room.
   /// False if a signal asked any rank to stop.
   bool prepare(Rows rows, const Dataset& data);

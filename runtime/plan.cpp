@@ -24,14 +24,17 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   memory.process = facts.process_bytes;
   memory.parameters = arena + (facts.parameters - facts.trainable) * kFloat;
   if (facts.bf16) memory.parameters += facts.parameters * 2;
-  memory.gradients = arena * facts.gradient_buffers;
+  // Of gradients and moments only what is written takes memory.
+  const std::int64_t written = (facts.arena_elements - facts.table.elements + facts.table.touched) * kFloat;
+  memory.gradients = written * facts.gradient_buffers;
   if (facts.nodes > 1) {
-    memory.gradients += arena;  // the sums have an array of their own where they come by messages
+    memory.gradients += written;  // the sums have an array of their own where they come by messages
   } else {
-    memory.gradients += arena * (ranks_of_node - 1) / facts.ranks;
+    memory.gradients += written * (ranks_of_node - 1) / facts.ranks;
   }
-  memory.moments = arena * (facts.adamw ? 2 : 1) / facts.ranks;
-  memory.activations = facts.activation_bytes;
+  memory.moments = written * (facts.adamw ? 2 : 1) / facts.ranks;
+  memory.activations = std::max(facts.activation_bytes, facts.frozen.sample.activation_bytes);
+  if (facts.frozen.in_memory) memory.frozen = facts.frozen.bytes;
   return memory;
 }
 
@@ -44,16 +47,21 @@ TimePlan compute_seconds(const PassDemand& pass, const RankRates& rates) {
   return time;
 }
 
+/// Whose gradients a step has.
+std::int64_t summed_elements(const StepFacts& facts) {
+  return facts.arena_elements - facts.table.elements + static_cast<std::int64_t>(facts.table.read_a_step);
+}
+
 double update_seconds(const StepFacts& facts, const RankRates& rates) {
-  const std::int64_t owned = facts.arena_elements / facts.ranks;
+  const std::int64_t updated = facts.arena_elements - facts.table.elements + facts.table.read;
+  const std::int64_t owned = updated / facts.ranks;
   const auto seconds = [&](const char* kernel, const KernelWork& work) { return call_seconds(rates, kernel, work); };
   double all = seconds("chunk_square_sums", chunk_square_sums_work(owned));
   all += facts.adamw ? seconds("adamw_step", adamw_work(owned, facts.bf16))
                      : seconds("sgd_step", array_work(owned, 20.0, 6.0));
   // A rank of several grains adds their gradients; one that is alone still passes over its sums.
   const int grains = (facts.grains + facts.ranks - 1) / facts.ranks;
-  all += static_cast<double>(grains - 1) * seconds("add", array_work(facts.arena_elements, 12.0, 1.0));
-  if (facts.bf16 && facts.ranks > 1) all += seconds("copy", array_work(facts.arena_elements, 6.0, 0.0));
+  all += static_cast<double>(grains - 1) * seconds("add", array_work(summed_elements(facts), 12.0, 1.0));
   return all;
 }
 
@@ -75,10 +83,10 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
 
 std::string mebibytes(std::int64_t bytes) { return grouped(bytes >> 20) + " MiB"; }
 
-/// What is gained in time, in per cent of the old one; 0 where times are not known.
-double gain(const StepPlan& before, const StepPlan& after) {
+/// What is gained in time over so many steps, in per cent of the old one; 0 where times are not known.
+double gain(const StepPlan& before, const StepPlan& after, std::int64_t steps) {
   if (!before.seconds || !after.seconds) return 0.0;
-  return 100.0 * (1.0 - after.seconds->total() / before.seconds->total());
+  return 100.0 * (1.0 - after.seconds_of(steps) / before.seconds_of(steps));
 }
 
 }  // namespace
@@ -86,9 +94,9 @@ double gain(const StepPlan& before, const StepPlan& after) {
 StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
   StepPlan plan;
   plan.memory = plan_memory(facts);
-  const std::int64_t arena = facts.arena_elements * kFloat;
+  const std::int64_t exchanged = summed_elements(facts) * kFloat;
   // Reduce-scatter and all-gather: each moves all but the own share.
-  plan.communication_bytes = 2 * arena * (facts.ranks - 1) / facts.ranks;
+  plan.communication_bytes = 2 * exchanged * (facts.ranks - 1) / facts.ranks;
   plan.missing = machine == nullptr ? "there is no profile of the machine: run temper bench machine"
                                     : what_is_missing(facts, *machine);
   if (facts.steps.empty()) return plan;
@@ -123,9 +131,10 @@ StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
     const TransferRate& exchange = facts.nodes > 1 ? machine->message_exchange : machine->exchange;
     const double numbers =
         static_cast<double>(facts.arena_elements) / static_cast<double>(ArenaLayout::kChunk) + 2.0 * facts.grains + 3.0;
-    time.exchange = exchange.seconds(static_cast<double>(arena)) + machine->all_reduce.seconds(8.0 * numbers);
+    time.exchange = exchange.seconds(static_cast<double>(exchanged)) + machine->all_reduce.seconds(8.0 * numbers);
   }
   plan.seconds = time;
+  plan.frozen_seconds = facts.frozen.samples * compute_seconds(facts.frozen.sample, *rates).total();
   return plan;
 }
 
@@ -140,23 +149,23 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
     sentences.push_back(fmt::format("{} ranks a node need {} of {}: it does not fit", ranks_of_node, mebibytes(needed),
                                     mebibytes(memory_of_node)));
   constexpr double kWorthwhile = 5.0;
+  const auto gain_by = [&](const Alternative& other) { return gain(plan, other.plan, facts.phase_steps); };
   std::vector<const Alternative*> faster;
   for (const Alternative& other : alternatives) {
     const std::int64_t saved = plan.memory.total() - other.plan.memory.total();
-    if (gain(plan, other.plan) >= kWorthwhile) {
+    if (gain_by(other) >= kWorthwhile) {
       faster.push_back(&other);
     } else if (saved > 0 && (!fits || saved > plan.memory.total() / 5)) {
-      const double cost = -gain(plan, other.plan);
+      const double cost = -gain_by(other);
       sentences.push_back(fmt::format("{}: {} instead of {} a rank{}", other.change,
                                       mebibytes(other.plan.memory.total()), mebibytes(plan.memory.total()),
                                       cost > 0.5 ? fmt::format(", for {:.0f} % more time", cost) : ""));
     }
   }
-  std::stable_sort(faster.begin(), faster.end(), [&](const Alternative* a, const Alternative* b) {
-    return gain(plan, a->plan) > gain(plan, b->plan);
-  });
+  std::stable_sort(faster.begin(), faster.end(),
+                   [&](const Alternative* a, const Alternative* b) { return gain_by(*a) > gain_by(*b); });
   for (const Alternative* other : faster)
-    sentences.push_back(fmt::format("{}: a step takes {:.0f} % less", other->change, gain(plan, other->plan)));
+    sentences.push_back(fmt::format("{}: {:.0f} % less time", other->change, gain_by(*other)));
   if (plan.seconds && facts.ranks > 1) {
     const double overhead = (plan.seconds->exchange + plan.seconds->update) / plan.seconds->total();
     if (overhead > 0.3)

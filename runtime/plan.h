@@ -15,6 +15,23 @@
 
 namespace temper {
 
+/// What the frozen part gives for each training row, where it is computed once, before the steps.
+struct FrozenFacts {
+  std::int64_t rows = 0;  ///< of the training data; 0: nothing is computed once
+  std::int64_t bytes = 0;
+  bool in_memory = false;  ///< of each node; else in a file
+  PassDemand sample;       ///< of some of the rows
+  double samples = 0.0;    ///< how often a rank computes as much
+};
+
+/// The token table, of whose gradient only the rows that tokens read are summed and kept (comm/sparse_table.h).
+struct TableFacts {
+  std::int64_t elements = 0;  ///< 0: no table is trained, or its gradient is dense
+  std::int64_t read = 0;      ///< in rows that any training text reads
+  std::int64_t touched = 0;   ///< in pages of memory that these lie in
+  double read_a_step = 0.0;
+};
+
 /// One way to train: what is frozen, in which precision.
 struct StepFacts {
   int ranks = 1;
@@ -23,12 +40,15 @@ struct StepFacts {
   std::int64_t parameters = 0;      ///< of the model
   std::int64_t trainable = 0;       ///< of them
   std::int64_t arena_elements = 0;  ///< the trainable ones, in whole chunks
+  TableFacts table;                 ///< among these
   int gradient_buffers = 1;         ///< of the rank that has most
   bool adamw = true;
   bool bf16 = false;
   std::vector<std::vector<PassDemand>> steps;  ///< [steps looked at][ranks]
   std::int64_t activation_bytes = 0;           ///< of the micro-batch with most tokens
   std::int64_t process_bytes = 0;              ///< program, libraries, tokenizer, data
+  std::int64_t phase_steps = 1;                ///< that are trained like this
+  FrozenFacts frozen;
 };
 
 /// Bytes of one rank, as the system counts what is resident.
@@ -38,8 +58,9 @@ struct MemoryPlan {
   std::int64_t gradients = 0;   ///< the own, and the slices of others that this rank sums
   std::int64_t moments = 0;
   std::int64_t activations = 0;
+  std::int64_t frozen = 0;  ///< one copy a node of the frozen part's output, which counts in each rank that reads it
 
-  [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations; }
+  [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations + frozen; }
 };
 
 /// Seconds of a step.
@@ -60,7 +81,13 @@ struct StepPlan {
   std::int64_t communication_bytes = 0;  ///< that a rank sends and receives, or reads of its neighbours' memory
   double imbalance = 1.0;                ///< work of the rank that has most, over the mean
   std::optional<TimePlan> seconds;       ///< none without a machine
+  double frozen_seconds = 0.0;           ///< once, before the first step; 0 without a machine
   std::string missing;                   ///< why none: what the machine's profile lacks; empty otherwise
+
+  /// Of so many steps and what goes before them; 0 without a machine.
+  [[nodiscard]] double seconds_of(std::int64_t steps) const {
+    return seconds ? frozen_seconds + static_cast<double>(steps) * seconds->total() : 0.0;
+  }
 };
 
 /// `machine` may be null.

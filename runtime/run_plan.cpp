@@ -4,17 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "base/error.h"
 #include "comm/gradient_buckets.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "runtime/frozen_layout.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
+#include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/run_data.h"
 #include "runtime/run_model.h"
+#include "runtime/step_settings.h"
 
 namespace temper {
 namespace {
@@ -22,6 +26,7 @@ namespace {
 constexpr std::int64_t kMostRows = 20'000;
 constexpr std::int64_t kMostSteps = 24;
 constexpr std::int64_t kMostGrains = 768;
+constexpr std::int64_t kMostBlocks = 4;
 
 /// What all phases and alternatives are planned on.
 struct SampledSteps {
@@ -48,6 +53,20 @@ SampledSteps sample_steps(const Dataset& rows, const LoaderOptions& options, con
       sampled.steps.push_back(std::move(step));
   }
   return sampled;
+}
+
+/// Elements of the pages that these rows of a table lie in, f32.
+std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
+  const auto elements_of_page = static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE) / sizeof(float));
+  std::int64_t pages = 0;
+  std::int64_t next = 0;  // the first page not counted yet
+  for (std::int64_t row = 0; row < rows.rows(); ++row) {
+    if (!rows.contains(row)) continue;
+    const std::int64_t first = std::max(next, row * width / elements_of_page);
+    next = ((row + 1) * width - 1) / elements_of_page + 1;
+    pages += std::max<std::int64_t>(next - first, 0);
+  }
+  return std::min(pages * elements_of_page, rows.rows() * width);
 }
 
 class Forecaster {
@@ -102,11 +121,13 @@ class Forecaster {
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
-      forecast.facts = facts_of(phase.freeze, interval, bf16_);
+      const PhaseLength length =
+          length_of(phase, steps_an_epoch, forecast_.total_steps, evaluation_steps(steps_an_epoch));
+      forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
       forecast.plan = plan_step(forecast.facts, machine_);
       std::vector<Alternative> others;
       const auto also = [&](std::string change, std::span<const std::string> freeze, std::int64_t layers, bool bf16) {
-        others.push_back({std::move(change), plan_step(facts_of(freeze, layers, bf16), machine_)});
+        others.push_back({std::move(change), plan_step(facts_of(freeze, layers, bf16, length), machine_)});
       };
       if (interval == 0) also("train.checkpoint_activations=blocks", phase.freeze, 1, bf16_);
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
@@ -129,7 +150,8 @@ class Forecaster {
     return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
   }
 
-  StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16) {
+  /// Of a phase that is so long.
+  StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
     DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
@@ -139,6 +161,7 @@ class Forecaster {
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
     facts.arena_elements = dry.arena_elements();
+    facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
     for (int rank = 0; rank < facts.ranks; ++rank)
       facts.gradient_buffers = std::max(
@@ -146,17 +169,73 @@ class Forecaster {
     facts.adamw = configuration_.train.optimizer == "adamw";
     facts.bf16 = bf16;
     facts.process_bytes = process_bytes_;
+    facts.phase_steps = length.steps;
+    CacheSettings caching = cache_settings(configuration_);
+    caching.task = task_;
+    const bool cached = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
+    if (cached) facts.frozen = frozen_of(dry, bf16 ? DType::bf16 : DType::f32, caching);
     for (const Step& step : sampled_.steps) {
       std::vector<PassDemand>& ranks = facts.steps.emplace_back(static_cast<std::size_t>(facts.ranks));
       for (int rank = 0; rank < facts.ranks; ++rank) {
         const TreeNode own = leaves_of_rank(grains_, facts.ranks, rank);
         for (int grain = own.begin; grain < own.end; ++grain)
           for (const Batch& micro : step.grains[static_cast<std::size_t>(grain)])
-            if (micro.sequences() > 0) ranks[static_cast<std::size_t>(rank)] += dry.run(micro);
+            if (micro.sequences() > 0) ranks[static_cast<std::size_t>(rank)] += dry.run(micro, cached);
       }
     }
-    facts.activation_bytes = dry.run(sampled_.largest).activation_bytes;
+    facts.activation_bytes = dry.run(sampled_.largest, cached).activation_bytes;
     return facts;
+  }
+
+  /// The frozen part, which the ranks of a node compute once for all rows, block by block; the blocks looked at stand
+  /// for all.
+  [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const CacheSettings& caching) const {
+    const Dataset& rows = data_.train;
+    const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
+    FrozenFacts facts;
+    facts.rows = data_.train_rows;
+    const double share = static_cast<double>(data_.train_rows) / static_cast<double>(rows.rows());
+    facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
+    facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
+    const std::int64_t looked_at = std::min(layout.blocks(), kMostBlocks);
+    for (std::int64_t i = 0; i < looked_at; ++i) {
+      const auto block = static_cast<std::size_t>(i * layout.blocks() / looked_at);
+      std::vector<std::int64_t> examples(
+          static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
+      std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
+      facts.sample += dry.run_frozen(pack(rows, examples));
+    }
+    const double tokens = share * static_cast<double>(rows.tokens());
+    const int ranks_of_node = (forecast_.ranks + forecast_.nodes - 1) / forecast_.nodes;
+    facts.samples = tokens / static_cast<double>(facts.sample.tokens) / ranks_of_node;
+    return facts;
+  }
+
+  /// What the training texts read of the model's token table.
+  [[nodiscard]] TableFacts table_of(const Model& model) const {
+    const Variable table = model.token_table();
+    TableFacts facts;
+    if (!table.defined() || !table.requires_gradient()) return facts;
+    const std::int64_t rows = table.value().rows();
+    const std::int64_t width = table.value().columns();
+    RowSet read =
+        may_wait(optimizer_settings(configuration_.train)) ? rows_read_by(data_.train.ids, rows) : RowSet::all(rows);
+    facts.elements = rows * width;
+    facts.read = read.count() * width;
+    facts.touched = in_pages(read, width);
+    for (const Step& step : sampled_.steps) {
+      RowSet of_step(rows);
+      for (const auto& grain : step.grains)
+        for (const Batch& micro : grain) of_step.insert_all_of(rows_read_by(micro.ids, rows));
+      facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
+    }
+    return facts;
+  }
+
+  /// Between two evaluations; 0 where there are none.
+  [[nodiscard]] std::int64_t evaluation_steps(std::int64_t steps_an_epoch) const {
+    if (data_.validation_rows == 0) return 0;
+    return configuration_.evaluate.every_steps > 0 ? configuration_.evaluate.every_steps : steps_an_epoch;
   }
 
   void add_up(std::int64_t steps_an_epoch) {
@@ -166,29 +245,26 @@ class Forecaster {
         forecast_.seconds = 0.0;
         return;
       }
-      const auto steps = static_cast<double>(phase.end_step - phase.begin_step);
-      forecast_.seconds += steps * phase.plan.seconds->total();
+      forecast_.seconds += phase.plan.seconds_of(phase.end_step - phase.begin_step);
     }
-    // An evaluation is the forward pass of its rows, which have about as many tokens as those that train.
+    // An evaluation is the forward pass of its rows, which have about as many tokens as those that train. Where the
+    // frozen part's output is kept for these, it is for those that are evaluated more than once.
     const PhaseForecast& last = forecast_.phases.back();
     const StepPlan& plan = last.plan;
     const double compute = plan.seconds->products + plan.seconds->passes;
     const double forward = plan.forward_operations / (plan.forward_operations + plan.backward_operations);
-    const double seconds_a_row = compute * forward / static_cast<double>(configuration_.train.batch_size);
-    const std::int64_t every =
-        configuration_.evaluate.every_steps > 0 ? configuration_.evaluate.every_steps : steps_an_epoch;
-    const auto evaluations = static_cast<double>((forecast_.total_steps + every - 1) / every);
-    forecast_.evaluation_seconds = seconds_a_row * (evaluations * static_cast<double>(data_.validation_rows) +
-                                                    static_cast<double>(data_.test_rows));
+    const double above_a_row = compute * forward / static_cast<double>(configuration_.train.batch_size);
+    const double frozen_a_row = plan.frozen_seconds / static_cast<double>(data_.train_rows);
+    const std::int64_t every = evaluation_steps(steps_an_epoch);
+    const std::int64_t evaluations = every > 0 ? (forecast_.total_steps + every - 1) / every : 0;
+    const auto passes_of_frozen = static_cast<double>(std::min<std::int64_t>(evaluations, 1));
+    const auto validation_rows = static_cast<double>(data_.validation_rows);
+    const auto test_rows = static_cast<double>(data_.test_rows);
+    forecast_.evaluation_seconds = above_a_row * (static_cast<double>(evaluations) * validation_rows + test_rows) +
+                                   frozen_a_row * (passes_of_frozen * validation_rows + test_rows / forecast_.nodes);
     forecast_.seconds += forecast_.evaluation_seconds;
     if (configuration_.train.early_stopping > 0)
       forecast_.notes.push_back("train.early_stopping may end the run earlier");
-    const bool freezes = std::any_of(forecast_.phases.begin(), forecast_.phases.end(),
-                                     [](const PhaseForecast& phase) { return !phase.freeze.empty(); });
-    if (freezes && configuration_.tuning.frozen_cache && !configuration_.tuning.frozen_dropout)
-      forecast_.notes.push_back(
-          "frozen layers are counted in every step; where they are computed once for each row (tuning.frozen_cache), "
-          "all steps after that take less");
   }
 
   const Configuration& configuration_;

@@ -3,7 +3,6 @@
 #include "model/freezing.h"
 
 namespace temper {
-namespace {
 
 OptimizerSettings optimizer_settings(const TrainSection& train) {
   return {train.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw,
@@ -14,14 +13,11 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.momentum};
 }
 
-/// The rows of a table of so many that the ids of its tokens name.
-RowSet rows_read_by(const Dataset& data, std::int64_t rows) {
+RowSet rows_read_by(std::span<const std::int32_t> ids, std::int64_t rows) {
   RowSet set(rows);
-  for (const std::int32_t id : data.ids) set.insert(id);
+  for (const std::int32_t id : ids) set.insert(id);
   return set;
 }
-
-}  // namespace
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
                                    const Dataset& train) {
@@ -36,7 +32,7 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   settings.buckets.compression =
       configuration.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
   if (const Variable table = model.token_table(); table.defined() && table.requires_gradient())
-    settings.token_rows = rows_read_by(train, table.value().rows());
+    settings.token_rows = rows_read_by(train.ids, table.value().rows());
   return settings;
 }
 

@@ -38,6 +38,7 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                         {"gradients", memory.gradients},
                         {"moments", memory.moments},
                         {"activations", memory.activations},
+                        {"frozen", memory.frozen},
                         {"total", memory.total()}}},
                       {"forward_operations", phase.plan.forward_operations},
                       {"backward_operations", phase.plan.backward_operations},
@@ -45,6 +46,7 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                       {"communication_bytes", phase.plan.communication_bytes},
                       {"imbalance", phase.plan.imbalance},
                       {"step_seconds", nullptr},
+                      {"frozen", nullptr},
                       {"advice", phase.advice}};
   if (phase.plan.seconds) {
     const TimePlan& time = *phase.plan.seconds;
@@ -53,6 +55,11 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                             {"exchange", time.exchange},
                             {"update", time.update},
                             {"total", time.total()}};
+  }
+  if (const FrozenFacts& frozen = phase.facts.frozen; frozen.rows > 0) {
+    json["frozen"] = {
+        {"rows", frozen.rows}, {"bytes", frozen.bytes}, {"in_memory", frozen.in_memory}, {"seconds", nullptr}};
+    if (phase.plan.seconds) json["frozen"]["seconds"] = phase.plan.frozen_seconds;
   }
   return json;
 }
@@ -80,9 +87,15 @@ void print(const PhaseForecast& phase) {
   const auto mebibytes = [](std::int64_t bytes) { return grouped(bytes >> 20); };
   fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
              grouped(phase.facts.trainable), grouped(phase.facts.parameters));
-  fmt::print("{:<14} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}\n", "memory a rank",
+  const FrozenFacts& frozen = phase.facts.frozen;
+  fmt::print("{:<14} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}{}\n", "memory a rank",
              mebibytes(plan.memory.total()), mebibytes(plan.memory.process), mebibytes(plan.memory.parameters),
-             mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments), mebibytes(plan.memory.activations));
+             mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments), mebibytes(plan.memory.activations),
+             frozen.in_memory ? fmt::format(", frozen layers' output {}", mebibytes(plan.memory.frozen)) : "");
+  if (frozen.rows > 0)
+    fmt::print("{:<14} computed once for {} rows, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows),
+               mebibytes(frozen.bytes), frozen.in_memory ? "in memory" : "in a file",
+               plan.seconds ? ": " + human_duration(plan.frozen_seconds) : "");
   fmt::print("{:<14} {} GFLOP forward, {} backward; {:.0f} tokens\n", "a step",
              significant(1e-9 * plan.forward_operations, 3), significant(1e-9 * plan.backward_operations, 3),
              plan.tokens);
@@ -103,7 +116,7 @@ void print(const RunForecast& forecast) {
              grouped(forecast.train_rows), forecast.tokens_a_row, grouped(forecast.total_steps));
   for (const PhaseForecast& phase : forecast.phases) print(phase);
   if (forecast.seconds > 0.0)
-    fmt::print("\n{:<14} {} of steps and evaluations ({})\n", "in all", human_duration(forecast.seconds),
+    fmt::print("\n{:<14} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
                human_duration(forecast.evaluation_seconds));
   for (const std::string& note : forecast.notes) fmt::print("note: {}\n", note);
 }

@@ -1,6 +1,7 @@
 // temper bench machine, temper plan, and the trace of a profiled run, as a user starts them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -71,6 +72,30 @@ TEST_F(Plan, PlansEachPhaseAndLeavesNothingBehind) {
   EXPECT_FALSE(std::filesystem::exists(path("untouched")));
 }
 
+TEST_F(Plan, CountsWhatIsFrozenOnceWhereARunKeepsIt) {
+  const Outcome bench = start({"bench", "machine", "--quick", "--output", "machine.json"}, 1);
+  ASSERT_EQ(bench.status, 0) << bench.err;
+  const std::string freeze = "tuning.freeze=[\"embeddings\", \"encoder.layer.0\"]";
+  const Json kept = plan("machine.json", 1, {freeze})["phases"][0];
+  const Json again = plan("machine.json", 1, {freeze, "tuning.frozen_cache=false"})["phases"][0];
+  EXPECT_TRUE(again["frozen"].is_null());
+  EXPECT_EQ(kept["frozen"]["rows"], kTrainRows);
+  EXPECT_EQ(kept["frozen"]["in_memory"], true);
+  EXPECT_GT(kept["frozen"]["seconds"], 0.0);
+  EXPECT_EQ(kept["memory_bytes"]["frozen"], kept["frozen"]["bytes"]);
+  EXPECT_LT(kept["forward_operations"], again["forward_operations"]);
+  EXPECT_EQ(kept["backward_operations"], again["backward_operations"]);
+  const Json in_a_file = plan("", 1, {freeze, "run.cache_memory_mib=0"})["phases"][0];
+  EXPECT_EQ(in_a_file["frozen"]["in_memory"], false);
+  EXPECT_EQ(in_a_file["memory_bytes"]["frozen"], 0);
+  // The run itself says as many bytes.
+  const Outcome trained = start({"train", "run.toml", "--set", freeze, "--set", "output.dir=out"});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const std::int64_t mebibytes = (kept["frozen"]["bytes"].get<std::int64_t>() >> 20) + 1;
+  EXPECT_NE((trained.out + trained.err).find(", " + std::to_string(mebibytes) + " MiB in memory"), std::string::npos)
+      << trained.out;
+}
+
 TEST_F(Plan, CountsTheOperationsThatARunReallyHas) {
   // All rows in one batch, so that every step has the same; the first step is not in a profile, the second is.
   for (const std::string layers : {"\"none\"", "1"})
@@ -133,6 +158,8 @@ TEST_F(Plan, AProfiledRunWritesATraceOfAllRanks) {
     for (const char* name : {"step 2", "step 4", "data wait", "forward", "backward", "optimizer", "matmul",
                              "publish and reduce 0", "gradients of the others", "agreement"})
       EXPECT_TRUE(names.contains(name)) << name << " of rank " << rank;
+    EXPECT_TRUE(std::ranges::any_of(names, [](const std::string& name) { return name.starts_with("pack "); }))
+        << "the loader of rank " << rank;
     EXPECT_FALSE(names.contains("step 1"));
     EXPECT_FALSE(names.contains("step 5"));
   }
