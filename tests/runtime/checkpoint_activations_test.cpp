@@ -7,6 +7,7 @@
 #include "model/freezing.h"
 #include "model/registry.h"
 #include "runtime/task_loss.h"
+#include "runtime/working_copies.h"
 #include "tests/test_device.h"
 
 namespace temper {
@@ -61,7 +62,8 @@ struct Pass {
 class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
  protected:
   /// Forward and backward of two micro-batches.
-  static Pass run(Task task, std::int64_t interval, const std::vector<std::string>& freeze = {}) {
+  static Pass run(Task task, std::int64_t interval, const std::vector<std::string>& freeze = {},
+                  DType type = DType::f32) {
     const auto device = make_test_device();
     const auto model = make_model(small_bert(), {task, 5});
     model->checkpoint_activations(interval);
@@ -71,6 +73,7 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
       parameter.variable.set_value(device->upload(std::span<const float>(values), parameter.shape));
     }
     apply_freezing(*model, freeze);
+    ensure_working_copies(*model, *device, type);
     std::int64_t leaf = 0;
     for (const Parameter& parameter : model->parameters().all())
       if (parameter.trainable())
@@ -82,7 +85,7 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
     Pass pass;
     const std::int64_t before = device->peak_memory_bytes();
     for (const std::uint32_t step : {0U, 1U}) {
-      Tape tape(*device, Tape::Mode::training, {step, 2});
+      Tape tape(*device, Tape::Mode::training, {step, 2}, type);
       task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {task, Tensor(), 0.1F}, sum);
       tape.backward([&](std::int64_t slot) { pass.completed.push_back(slot); });
     }
@@ -96,16 +99,20 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
 };
 
 TEST_P(CheckpointActivations, ChangesNoBit) {
-  for (const Task task : {Task::sequence_classification, Task::token_classification, Task::masked_lm})
-    for (const std::vector<std::string>& freeze : std::vector<std::vector<std::string>>{
-             {}, {"embeddings", "encoder.layer.0-1"}, {"embeddings", "encoder.layer.1"}, {"*"}}) {
-      const Pass expected = run(task, 0, freeze);
-      const Pass found = run(task, GetParam(), freeze);
-      const std::string what = name_of(task) + " without " + (freeze.empty() ? "nothing" : freeze.back());
-      EXPECT_EQ(found.loss, expected.loss) << what;
-      EXPECT_EQ(found.completed, expected.completed) << what;
-      EXPECT_TRUE(found.gradients == expected.gradients) << what;
-    }
+  std::vector<DType> types{DType::f32};
+  if (make_test_device()->has_bf16()) types.push_back(DType::bf16);
+  for (const DType type : types)
+    for (const Task task : {Task::sequence_classification, Task::token_classification, Task::masked_lm})
+      for (const std::vector<std::string>& freeze : std::vector<std::vector<std::string>>{
+               {}, {"embeddings", "encoder.layer.0-1"}, {"embeddings", "encoder.layer.1"}, {"*"}}) {
+        const Pass expected = run(task, 0, freeze, type);
+        const Pass found = run(task, GetParam(), freeze, type);
+        const std::string what = name_of(task) + " in " + std::string(name_of(type)) + " without " +
+                                 (freeze.empty() ? "nothing" : freeze.back());
+        EXPECT_EQ(found.loss, expected.loss) << what;
+        EXPECT_EQ(found.completed, expected.completed) << what;
+        EXPECT_TRUE(found.gradients == expected.gradients) << what;
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Intervals, CheckpointActivations, testing::Values(1, 2, 3, kLayers, kLayers + 3));

@@ -1,4 +1,5 @@
-// A tiny pre-trained model and tiny labelled data, written by the test itself, and the configuration of a run on them.
+// A folder with a tiny pre-trained model, tiny labelled data and the configuration of a run on them, and the program
+// run there.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,17 +9,12 @@
 #include <vector>
 
 #include "tests/system/program.h"
+#include "tests/tiny_files.h"
 
 namespace temper::system_tests {
 
-inline constexpr int kTrainRows = 203;  // does not divide by the batch
-inline constexpr int kHeldOutRows = 41;
-
-/// A BERT of two layers of width 32 with random weights and a WordPiece vocabulary.
-void write_tiny_model(const std::filesystem::path& folder);
-/// train.csv, validation.csv, test.csv: three classes that words tell apart; columns text, label, score, tags, words,
-/// word_labels serve the other tasks.
-void write_tiny_data(const std::filesystem::path& folder);
+using testing_support::kHeldOutRows;
+using testing_support::kTrainRows;
 
 /// The test's own folder with model/, data/ and run.toml; removed at the end.
 class TinyRun : public testing::Test {

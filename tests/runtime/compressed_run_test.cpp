@@ -1,0 +1,92 @@
+// Whole runs whose ranks stand on several nodes and send rounded gradients between them.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "runtime/trainer.h"
+#include "tests/fake_nodes.h"
+#include "tests/tiny_files.h"
+#include "tests/world.h"
+
+namespace temper {
+namespace {
+
+class CompressedRun : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "temper-compressed-XXXXXX").string();
+    if (world_.rank() == 0) {
+      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    }
+    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
+    folder_ = pattern;
+    on_rank_0([&] {
+      testing_support::write_tiny_model(folder_ / "model");
+      testing_support::write_tiny_data(folder_ / "data");
+    });
+  }
+  void TearDown() override {
+    on_rank_0([&] { std::filesystem::remove_all(folder_); });
+  }
+
+  void on_rank_0(const std::function<void()>& act) const {
+    world_.barrier();
+    if (world_.rank() == 0) act();
+    world_.barrier();
+  }
+
+  /// Trains into <folder>/<output> on nodes of so many ranks. Returns the weights that it exports, on rank 0.
+  std::string train_into(const std::string& output, const std::string& compression) {
+    const auto quoted = [&](const std::string& name) { return "\"" + (folder_ / name).string() + "\""; };
+    const std::vector<std::string> overrides{"model.path=" + quoted("model"),
+                                             "data.train=" + quoted("data/train.csv"),
+                                             "data.validation=" + quoted("data/validation.csv"),
+                                             "data.test=\"\"",
+                                             "output.dir=" + quoted(output),
+                                             "output.tensorboard=false",
+                                             "checkpoint.every_steps=4",
+                                             "checkpoint.keep=9",
+                                             "train.compress_gradients=" + compression};
+    const std::unique_ptr<Communicator> nodes =
+        testing_support::split_into_nodes([](int rank) { return rank / GetParam(); });
+    const std::unique_ptr<Device> device = make_cpu_device();
+    TrainOptions options;
+    options.stream = nowhere_;
+    train(parse_configuration(testing_support::tiny_configuration(), "tiny", overrides), *device, *nodes, options);
+    world_.barrier();
+    std::ostringstream weights;
+    weights << std::ifstream(folder_ / output / "model" / "model.safetensors", std::ios::binary).rdbuf();
+    return weights.str();
+  }
+
+  Communicator& world_ = world_communicator();
+  std::filesystem::path folder_;
+  std::FILE* nowhere_ = std::fopen("/dev/null", "w");
+};
+
+TEST_P(CompressedRun, ResumedFromItsCheckpointsGoesOnAsItWouldHave) {
+  const std::string whole = train_into("whole", "bf16");
+  ASSERT_FALSE(whole.empty());
+  const bool several_nodes = world_.size() > GetParam();
+  EXPECT_EQ(train_into("plain", "none") == whole, !several_nodes) << "only what passes between nodes is rounded";
+  for (const char* checkpoint : {"checkpoint-00000004.h5", "checkpoint-00000012.h5"}) {
+    on_rank_0([&] {
+      std::filesystem::remove_all(folder_ / "resumed");
+      std::filesystem::create_directories(folder_ / "resumed/checkpoints");
+      std::filesystem::copy_file(folder_ / "whole/checkpoints" / checkpoint,
+                                 folder_ / "resumed/checkpoints" / checkpoint);
+    });
+    EXPECT_TRUE(train_into("resumed", "bf16") == whole) << checkpoint;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OnNodes, CompressedRun, testing::Values(1, 2),
+                         [](const auto& which) { return "of_" + std::to_string(which.param); });
+
+}  // namespace
+}  // namespace temper
