@@ -14,6 +14,8 @@ std::string grouped(std::int64_t value) {
   return text;
 }
 
+std::string mebibytes(std::int64_t bytes) { return grouped((bytes + (1 << 20) - 1) >> 20); }
+
 std::string significant(double value, int digits) {
   if (!std::isfinite(value)) return fmt::format("{}", value);
   // Rounding decides how large the number is: 9.99 is 10 where two digits are shown.

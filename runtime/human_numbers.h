@@ -9,6 +9,9 @@ namespace temper {
 /// 4021 as "4,021".
 std::string grouped(std::int64_t value);
 
+/// Whole MiB, rounded up: 22544384 as "22".
+std::string mebibytes(std::int64_t bytes);
+
 /// `digits` significant digits, and no exponent between 0.0001 and a million: "4.87", "0.0123", "4,021".
 std::string significant(double value, int digits);
 

@@ -90,7 +90,7 @@ bool PhaseCaches::prepare(Rows rows, const Dataset& data) {
   const char* which = rows == Rows::training ? "training" : "validation";
   const bool known = cache->store().complete();
   settings_.say(fmt::format("frozen layers: {} for {} {} rows, {} MiB {}", known ? "known" : "computed once",
-                            grouped(data.rows()), which, (cache->layout().bytes() >> 20) + 1, cache->store().place()));
+                            grouped(data.rows()), which, mebibytes(cache->layout().bytes()), cache->store().place()));
   FillSettings filling;
   filling.task = settings_.task;
   filling.stop_requested = settings_.stop_requested;

@@ -81,8 +81,6 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
   return "";
 }
 
-std::string mebibytes(std::int64_t bytes) { return grouped(bytes >> 20) + " MiB"; }
-
 /// What is gained in time over so many steps, in per cent of the old one; 0 where times are not known.
 double gain(const StepPlan& before, const StepPlan& after, std::int64_t steps) {
   if (!before.seconds || !after.seconds) return 0.0;
@@ -134,7 +132,11 @@ StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
     time.exchange = exchange.seconds(static_cast<double>(exchanged)) + machine->all_reduce.seconds(8.0 * numbers);
   }
   plan.seconds = time;
-  plan.frozen_seconds = facts.frozen.samples * compute_seconds(facts.frozen.sample, *rates).total();
+  if (facts.frozen.sample_rows > 0) {
+    const double sample = compute_seconds(facts.frozen.sample, *rates).total();
+    plan.frozen_seconds = facts.frozen.samples * sample;
+    plan.frozen_row_seconds = sample / static_cast<double>(facts.frozen.sample_rows);
+  }
   return plan;
 }
 
@@ -143,11 +145,11 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
                                 std::int64_t memory_of_node) {
   std::vector<std::string> sentences;
   const std::int64_t ranks_of_node = (facts.ranks + facts.nodes - 1) / facts.nodes;
-  const std::int64_t needed = plan.memory.total() * ranks_of_node;
+  const std::int64_t needed = plan.memory.of_node(ranks_of_node);
   const bool fits = memory_of_node == 0 || needed < memory_of_node / 10 * 9;
   if (!fits)
-    sentences.push_back(fmt::format("{} ranks a node need {} of {}: it does not fit", ranks_of_node, mebibytes(needed),
-                                    mebibytes(memory_of_node)));
+    sentences.push_back(fmt::format("{} ranks a node need {} of {} MiB: it does not fit", ranks_of_node,
+                                    mebibytes(needed), mebibytes(memory_of_node)));
   constexpr double kWorthwhile = 5.0;
   const auto gain_by = [&](const Alternative& other) { return gain(plan, other.plan, facts.phase_steps); };
   std::vector<const Alternative*> faster;
@@ -157,7 +159,7 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
       faster.push_back(&other);
     } else if (saved > 0 && (!fits || saved > plan.memory.total() / 5)) {
       const double cost = -gain_by(other);
-      sentences.push_back(fmt::format("{}: {} instead of {} a rank{}", other.change,
+      sentences.push_back(fmt::format("{}: {} MiB instead of {} MiB a rank{}", other.change,
                                       mebibytes(other.plan.memory.total()), mebibytes(plan.memory.total()),
                                       cost > 0.5 ? fmt::format(", for {:.0f} % more time", cost) : ""));
     }

@@ -15,13 +15,16 @@
 
 namespace temper {
 
-/// What the frozen part gives for each training row, where it is computed once, before the steps.
+/// What the frozen part gives for each row, where it is computed once.
 struct FrozenFacts {
-  std::int64_t rows = 0;  ///< of the training data; 0: nothing is computed once
+  bool training = false;    ///< the training rows are among them, so that steps do without
+  bool validation = false;  ///< the validation rows are
+  std::int64_t rows = 0;    ///< of training and validation; 0: nothing is computed once
   std::int64_t bytes = 0;
-  bool in_memory = false;  ///< of each node; else in a file
-  PassDemand sample;       ///< of some of the rows
-  double samples = 0.0;    ///< how often a rank computes as much
+  bool in_memory = false;        ///< of each node; else in a file
+  PassDemand sample;             ///< of some of the rows
+  std::int64_t sample_rows = 0;  ///< so many
+  double samples = 0.0;          ///< how often a rank computes as much
 };
 
 /// The token table, of whose gradient only the rows that tokens read are summed and kept (comm/sparse_table.h).
@@ -61,6 +64,11 @@ struct MemoryPlan {
   std::int64_t frozen = 0;  ///< one copy a node of the frozen part's output, which counts in each rank that reads it
 
   [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations + frozen; }
+  /// Of so many ranks of one node.
+  [[nodiscard]] std::int64_t of_node(std::int64_t ranks) const {
+    const std::int64_t shared = parameters + frozen;
+    return (total() - shared) * ranks + shared;
+  }
 };
 
 /// Seconds of a step.
@@ -82,6 +90,7 @@ struct StepPlan {
   double imbalance = 1.0;                ///< work of the rank that has most, over the mean
   std::optional<TimePlan> seconds;       ///< none without a machine
   double frozen_seconds = 0.0;           ///< once, before the first step; 0 without a machine
+  double frozen_row_seconds = 0.0;       ///< of one row, on one rank
   std::string missing;                   ///< why none: what the machine's profile lacks; empty otherwise
 
   /// Of so many steps and what goes before them; 0 without a machine.

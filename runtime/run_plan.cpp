@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 
@@ -88,7 +89,8 @@ class Forecaster {
 
     grains_ = configuration.train.grains > 0 ? static_cast<int>(configuration.train.grains) : ranks;
     LoaderOptions loading;
-    loading.batch_size = std::min(configuration.train.batch_size, data_.train.rows());
+    step_rows_ = std::min(configuration.train.batch_size, data_.train.rows());
+    loading.batch_size = step_rows_;
     loading.grains = grains_;
     loading.last_grain = grains_;
     loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
@@ -119,10 +121,11 @@ class Forecaster {
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
     for (const PhasePlan& phase : phases) {
-      PhaseForecast forecast{phase.begin_step, phase.end_step, phase.freeze, {}, {}, {}};
+      PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
       const PhaseLength length =
           length_of(phase, steps_an_epoch, forecast_.total_steps, evaluation_steps(steps_an_epoch));
+      forecast.evaluations = length.evaluations;
       forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
       forecast.plan = plan_step(forecast.facts, machine_);
       std::vector<Alternative> others;
@@ -140,7 +143,7 @@ class Forecaster {
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }
-    add_up(steps_an_epoch);
+    add_up();
     return std::move(forecast_);
   }
 
@@ -170,10 +173,8 @@ class Forecaster {
     facts.bf16 = bf16;
     facts.process_bytes = process_bytes_;
     facts.phase_steps = length.steps;
-    CacheSettings caching = cache_settings(configuration_);
-    caching.task = task_;
-    const bool cached = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
-    if (cached) facts.frozen = frozen_of(dry, bf16 ? DType::bf16 : DType::f32, caching);
+    facts.frozen = frozen_of(dry, bf16 ? DType::bf16 : DType::f32, length);
+    const bool cached = facts.frozen.training;
     for (const Step& step : sampled_.steps) {
       std::vector<PassDemand>& ranks = facts.steps.emplace_back(static_cast<std::size_t>(facts.ranks));
       for (int rank = 0; rank < facts.ranks; ++rank) {
@@ -187,14 +188,19 @@ class Forecaster {
     return facts;
   }
 
-  /// The frozen part, which the ranks of a node compute once for all rows, block by block; the blocks looked at stand
-  /// for all.
-  [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const CacheSettings& caching) const {
+  /// The frozen part, where the ranks of a node compute it once for each row, block by block; the blocks looked at
+  /// stand for all.
+  [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const PhaseLength& length) const {
+    CacheSettings caching = cache_settings(configuration_);
+    caching.task = task_;
+    FrozenFacts facts;
+    facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
+    facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
+    facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
+    if (facts.rows == 0) return facts;
     const Dataset& rows = data_.train;
     const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
-    FrozenFacts facts;
-    facts.rows = data_.train_rows;
-    const double share = static_cast<double>(data_.train_rows) / static_cast<double>(rows.rows());
+    const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
     facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
     const std::int64_t looked_at = std::min(layout.blocks(), kMostBlocks);
@@ -204,10 +210,12 @@ class Forecaster {
           static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
       std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
       facts.sample += dry.run_frozen(pack(rows, examples));
+      facts.sample_rows += static_cast<std::int64_t>(examples.size());
     }
-    const double tokens = share * static_cast<double>(rows.tokens());
-    const int ranks_of_node = (forecast_.ranks + forecast_.nodes - 1) / forecast_.nodes;
-    facts.samples = tokens / static_cast<double>(facts.sample.tokens) / ranks_of_node;
+    // A node computes as many blocks at once as it has ranks; the one with fewest needs longest.
+    const int ranks_of_node = std::max(1, forecast_.ranks / forecast_.nodes);
+    const double rounds = std::ceil(share * static_cast<double>(layout.blocks()) / ranks_of_node);
+    facts.samples = rounds / static_cast<double>(looked_at);
     return facts;
   }
 
@@ -238,7 +246,18 @@ class Forecaster {
     return configuration_.evaluate.every_steps > 0 ? configuration_.evaluate.every_steps : steps_an_epoch;
   }
 
-  void add_up(std::int64_t steps_an_epoch) {
+  /// An evaluation is the forward pass of its rows, which have about as many tokens as those that train.
+  [[nodiscard]] double evaluated_row_seconds(const PhaseForecast& phase, bool frozen_is_known) const {
+    const StepPlan& plan = phase.plan;
+    const double compute = plan.seconds->products + plan.seconds->passes;
+    const double forward = plan.forward_operations / (plan.forward_operations + plan.backward_operations);
+    const double of_step = compute * forward / static_cast<double>(step_rows_);
+    const double frozen = plan.frozen_row_seconds / forecast_.ranks;
+    if (phase.facts.frozen.training == frozen_is_known) return of_step;
+    return frozen_is_known ? std::max(0.0, of_step - frozen) : of_step + frozen;
+  }
+
+  void add_up() {
     for (const PhaseForecast& phase : forecast_.phases) {
       if (!phase.plan.seconds) {
         forecast_.notes.push_back("no times: " + phase.plan.missing);
@@ -247,21 +266,11 @@ class Forecaster {
       }
       forecast_.seconds += phase.plan.seconds_of(phase.end_step - phase.begin_step);
     }
-    // An evaluation is the forward pass of its rows, which have about as many tokens as those that train. Where the
-    // frozen part's output is kept for these, it is for those that are evaluated more than once.
-    const PhaseForecast& last = forecast_.phases.back();
-    const StepPlan& plan = last.plan;
-    const double compute = plan.seconds->products + plan.seconds->passes;
-    const double forward = plan.forward_operations / (plan.forward_operations + plan.backward_operations);
-    const double above_a_row = compute * forward / static_cast<double>(configuration_.train.batch_size);
-    const double frozen_a_row = plan.frozen_seconds / static_cast<double>(data_.train_rows);
-    const std::int64_t every = evaluation_steps(steps_an_epoch);
-    const std::int64_t evaluations = every > 0 ? (forecast_.total_steps + every - 1) / every : 0;
-    const auto passes_of_frozen = static_cast<double>(std::min<std::int64_t>(evaluations, 1));
-    const auto validation_rows = static_cast<double>(data_.validation_rows);
-    const auto test_rows = static_cast<double>(data_.test_rows);
-    forecast_.evaluation_seconds = above_a_row * (static_cast<double>(evaluations) * validation_rows + test_rows) +
-                                   frozen_a_row * (passes_of_frozen * validation_rows + test_rows / forecast_.nodes);
+    for (const PhaseForecast& phase : forecast_.phases)
+      forecast_.evaluation_seconds += static_cast<double>(phase.evaluations * data_.validation_rows) *
+                                      evaluated_row_seconds(phase, phase.facts.frozen.validation);
+    forecast_.evaluation_seconds +=
+        static_cast<double>(data_.test_rows) * evaluated_row_seconds(forecast_.phases.back(), false);
     forecast_.seconds += forecast_.evaluation_seconds;
     if (configuration_.train.early_stopping > 0)
       forecast_.notes.push_back("train.early_stopping may end the run earlier");
@@ -273,6 +282,7 @@ class Forecaster {
   ModelConfig config_;
   DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
   SampledSteps sampled_;
+  std::int64_t step_rows_ = 1;
   int grains_ = 1;
   bool bf16_ = false;
   std::int64_t process_bytes_ = 0;

@@ -13,6 +13,7 @@ namespace temper {
 struct PhaseForecast {
   std::int64_t begin_step = 0;
   std::int64_t end_step = 0;
+  std::int64_t evaluations = 0;  ///< in these steps
   std::vector<std::string> freeze;
   StepFacts facts;
   StepPlan plan;

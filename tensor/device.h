@@ -30,8 +30,8 @@ class Device {
   [[nodiscard]] virtual DeviceKind kind() const = 0;
   /// For people: "cpu", or the name of the GPU.
   [[nodiscard]] virtual std::string name() const = 0;
-  /// Names what the last bits of results depend on beside a kernel's arguments: devices that say the same give the
-  /// same.
+  /// Names what the last bits of results depend on beside a kernel's arguments, as far as that is known here: devices
+  /// that say otherwise give others.
   [[nodiscard]] virtual std::string arithmetic() const { return name(); }
   [[nodiscard]] Kernels& kernels() { return timed_ ? *timed_ : plain_kernels(); }
   [[nodiscard]] virtual Memory& memory() = 0;

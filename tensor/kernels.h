@@ -129,19 +129,20 @@ class Kernels {
                                    float* d_bias, bool accumulate_bias) = 0;
 
   // ---- attention ---------------------------------------------------------------------------------------------------
-  /// Multi-head attention within each sequence, no mask, no padding: out = softmax(scale q k^T) v for each head, scale
-  /// > 0, in tiles with a running maximum and sum (Dao, Fu, Ermon, Rudra, Re: "FlashAttention", 2022), so that of one
-  /// sequence at most a tile of scores exists at once. k, v [tokens, heads * head_width], q, out [queries, heads *
-  /// head_width], each with its own stride. log_sum_exp [heads * queries] is kept for backward (may be null), in the
-  /// device's order. Dropout acts on the probabilities. All heads may share the keys and values, which then have
-  /// head_width columns (Shazeer: "Fast transformer decoding: one write-head is all you need", 2019); q and out lie
-  /// without gaps then. Only where heads_share_keys().
+  /// Multi-head attention within each sequence, no mask, no padding: out = softmax(scale q k^T) v for each head, in
+  /// tiles with a running maximum and sum (Dao, Fu, Ermon, Rudra, Re: "FlashAttention", 2022), so that of one sequence
+  /// at most a tile of scores exists at once. The scale is positive. k, v [tokens, heads * head_width], q, out
+  /// [queries, heads * head_width], each with its own stride. log_sum_exp [heads * queries] is kept for backward (may
+  /// be null), in the device's order. Dropout acts on the probabilities.
+  ///
+  /// All heads may share the keys and values, which then have head_width columns (Shazeer: "Fast transformer decoding:
+  /// one write-head is all you need", 2019); q and out lie without gaps then. Only where heads_share_keys().
   virtual void attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
                                  std::int64_t heads, float scale, const Dropout& dropout, Rows out,
                                  float* log_sum_exp) = 0;
   [[nodiscard]] virtual bool heads_share_keys() const { return false; }
-  /// dq, dk, dv are overwritten. In f32, and only where heads_share_keys(), dk and dv may both be null: nobody wants
-  /// them.
+  /// dq, dk, dv are overwritten. dk and dv may both be null where nobody wants them: in f32, and only where
+  /// heads_share_keys().
   virtual void attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
                                   const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
                                   float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) = 0;

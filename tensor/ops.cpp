@@ -347,6 +347,8 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
                    float label_smoothing, const Tensor& sum) {
   const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
+  if (gradient.defined() && logits.gradient_written())
+    throw Error("cross_entropy: these logits have made way for their gradient");
   tape.kernels().cross_entropy(logits.value().as_rows(), labels.data<std::int32_t>(),
                                class_weights.defined() ? class_weights.data<float>() : nullptr, label_smoothing,
                                gradient.as_rows(), sum.data<double>());

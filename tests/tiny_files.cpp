@@ -1,8 +1,5 @@
 #include "tests/tiny_files.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>

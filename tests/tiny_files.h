@@ -11,7 +11,7 @@ inline constexpr int kHeldOutRows = 41;
 
 /// A BERT of two layers of width 32 with random weights and a WordPiece vocabulary.
 void write_tiny_model(const std::filesystem::path& folder);
-/// train.csv, validation.csv, test.csv: three classes that words tell apart; columns text, label, score, tags, words,
+/// train.csv, validation.csv, test.csv: three classes that words tell apart; columns text, label, score, tags,
 /// word_labels serve the other tasks.
 void write_tiny_data(const std::filesystem::path& folder);
 /// run.toml, for a folder that holds these two as model/ and data/.

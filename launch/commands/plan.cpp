@@ -84,7 +84,6 @@ nlohmann::json to_json(const RunForecast& forecast) {
 
 void print(const PhaseForecast& phase) {
   const StepPlan& plan = phase.plan;
-  const auto mebibytes = [](std::int64_t bytes) { return grouped(bytes >> 20); };
   fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
              grouped(phase.facts.trainable), grouped(phase.facts.parameters));
   const FrozenFacts& frozen = phase.facts.frozen;

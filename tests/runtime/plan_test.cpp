@@ -194,6 +194,7 @@ TEST(Plan, MemoryIsWhatEachRankHolds) {
   EXPECT_EQ(memory.gradients, std::int64_t{16 + 8} << 20) << "its own, and its slice of the neighbour's";
   EXPECT_EQ(memory.moments, std::int64_t{16} << 20) << "half of two moments";
   EXPECT_EQ(memory.total(), std::int64_t{50 + 20 + 24 + 16 + 100} << 20);
+  EXPECT_EQ(memory.of_node(3), 3 * memory.total() - 2 * memory.parameters) << "of which a node has one copy";
   StepFacts apart = facts();
   apart.nodes = 2;
   EXPECT_EQ(plan_step(apart, nullptr).memory.gradients, std::int64_t{32} << 20);
@@ -230,13 +231,16 @@ TEST(Plan, OnlyWhatTrainingTextsReadOfATableIsKeptAndSummed) {
 TEST(Plan, WhatIsFrozenIsComputedOnceForEachPhase) {
   const MachineProfile known = machine();
   StepFacts frozen = facts();
-  frozen.frozen = {.rows = 1000, .bytes = 30 << 20, .in_memory = true, .sample = products(1e8), .samples = 12.5};
+  frozen.frozen = {
+      .rows = 1000, .bytes = 30 << 20, .in_memory = true, .sample = products(1e8), .sample_rows = 50, .samples = 12.5};
   const StepPlan plan = plan_step(frozen, &known);
   const StepPlan without = plan_step(facts(), &known);
   EXPECT_NEAR(plan.frozen_seconds, 12.5 * 1e8 / 5e8, 1e-9);
+  EXPECT_NEAR(plan.frozen_row_seconds, 1e8 / 5e8 / 50, 1e-12);
   EXPECT_EQ(plan.seconds->total(), without.seconds->total());
   EXPECT_NEAR(plan.seconds_of(10), plan.frozen_seconds + 10 * without.seconds->total(), 1e-9);
   EXPECT_EQ(plan.memory.total() - without.memory.total(), 30 << 20);
+  EXPECT_EQ(plan.memory.of_node(2) - without.memory.of_node(2), 30 << 20) << "once a node";
   frozen.frozen.in_memory = false;
   frozen.frozen.sample.activation_bytes = 150 << 20;
   EXPECT_EQ(plan_step(frozen, &known).memory.total() - without.memory.total(), 50 << 20)

@@ -316,6 +316,7 @@ TEST_F(OpsGradient, CrossEntropyMatchesCentralDifferences) {
   const Variable overwritten = leaf(device_->upload(std::span<const float>(logits.value().span<float>()), {4, 6}));
   const double expected = loss(Tape::Mode::training, overwritten);
   EXPECT_EQ(overwritten.gradient().bytes(), overwritten.value().bytes()) << "a gradient beside the logits";
+  EXPECT_THROW(loss(Tape::Mode::training, overwritten), Error) << "of what is no longer there";
   Tape::set_gradient(logits, overwritten.gradient());
   const auto value = [&] { return loss(Tape::Mode::evaluation, logits); };
   EXPECT_EQ(value(), expected);

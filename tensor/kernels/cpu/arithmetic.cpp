@@ -27,9 +27,10 @@ unsigned processor_signature() {
 
 // Kernels go by the vectors that there are, oneDNN's and the choice between the two by vendor and caches as well.
 std::string cpu_arithmetic() {
-  return fmt::format("processor {:x}, vectors {:x}, products {:x}", processor_signature(),
+  const dnnl_version_t& library = *dnnl_version();
+  return fmt::format("processor {:x}, vectors {:x}, products {:x} of oneDNN {}.{}.{}", processor_signature(),
                      static_cast<std::uint64_t>(hwy::SupportedTargets()),
-                     static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
+                     static_cast<unsigned>(dnnl::get_effective_cpu_isa()), library.major, library.minor, library.patch);
 }
 
 }  // namespace temper

@@ -39,6 +39,7 @@ class PaddedRows {
       : width_(width), pitch_(pitch_of(width)), room_((most_rows + 2) * pitch_ / 2) {}
 
   void take(const BFloat16* x, std::int64_t stride, std::int64_t rows) {
+    // Of a known number, so that nothing is called for a row.
     constexpr std::int64_t kAtOnce = 16;
     for (std::int64_t i = 0; i < rows; ++i) {
       const BFloat16* from = x + i * stride;

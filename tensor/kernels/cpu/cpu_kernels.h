@@ -30,8 +30,8 @@ DType common_type(const char* kernel, const Matrices&... matrices) {
   return common == nullptr ? DType::f32 : *common;
 }
 
-/// Names what the last bits of results depend on beside the arguments: the kind of processor, and the instructions that
-/// oneDNN may use of it.
+/// Names what the last bits of results depend on beside the arguments: the kind of processor, the release of oneDNN,
+/// and the instructions that it may use.
 std::string cpu_arithmetic();
 
 class CpuKernels final : public Kernels {

@@ -174,7 +174,14 @@ template <class D>
 HWY_INLINE hn::Vec<D> exponential(D d, hn::Vec<D> x) {
   const hn::RebindToUnsigned<D> du;
   const auto lowest = hn::Set(d, -87.33F);
-  const auto bounded = hn::Min(hn::Set(d, 88.0F), hn::Max(lowest, x));
+  const auto highest = hn::Set(d, 88.0F);
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  // There, Min and Max lose what is not a number.
+  const auto not_low = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
+  const auto bounded = hn::IfThenElse(hn::Gt(not_low, highest), highest, not_low);
+#else
+  const auto bounded = hn::Min(highest, hn::Max(lowest, x));
+#endif
   // Next to 1.5 * 2^23 numbers lie 1 apart, so the sum is rounded to n, which then stands in its lowest bits.
   const auto far = hn::Set(d, 12582912.0F);
   const auto shifted = hn::MulAdd(bounded, hn::Set(d, 1.44269504F), far);

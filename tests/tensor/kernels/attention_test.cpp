@@ -129,7 +129,7 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
     TestMatrix log_sum_exp(which.heads, tokens);
     kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
                                which.dropout, out, log_sum_exp.data());
-    expect_close(out.values(), expected.out, 2e-6);
+    expect_close(out.values(), expected.out, which.head_width > 64 ? 2e-6 : 1e-6);
     expect_close(log_sum_exp.values(), expected.log_sum_exp, 1e-6);
 
     TestMatrix dq(tokens, columns, columns + 3);

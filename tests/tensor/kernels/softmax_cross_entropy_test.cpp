@@ -123,6 +123,15 @@ TEST_P(SoftmaxCrossEntropyTest, GradientMatchesCentralDifferences) {
   }
 }
 
+TEST_P(SoftmaxCrossEntropyTest, WhatIsNotANumberIsNotLost) {
+  for (const std::size_t at : {0U, 1U, 40U}) {
+    std::vector<float> logits(41, 0.5F);
+    logits[at] = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<std::int32_t> labels = {1};
+    EXPECT_TRUE(std::isnan(cross_entropy_of(row_of(logits), labels.data(), nullptr, 0.0F, {}).loss())) << at;
+  }
+}
+
 TEST_P(SoftmaxCrossEntropyTest, SurvivesLargeLogits) {
   const std::vector<float> logits = {1000.0F, -1000.0F, 999.0F};
   const std::vector<std::int32_t> labels = {1};
