@@ -95,7 +95,8 @@ StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
   const std::int64_t exchanged = summed_elements(facts) * kFloat;
   // Reduce-scatter and all-gather: each moves all but the own share.
   plan.communication_bytes = 2 * exchanged * (facts.ranks - 1) / facts.ranks;
-  plan.missing = machine == nullptr ? "there is no profile of the machine: run temper bench machine"
+  plan.missing = machine == nullptr ? fmt::format("there is no profile of the machine: run {}temper bench machine",
+                                                  facts.ranks > 1 ? fmt::format("mpirun -n {} ", facts.ranks) : "")
                                     : what_is_missing(facts, *machine);
   if (facts.steps.empty()) return plan;
 
@@ -169,10 +170,12 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
   for (const Alternative* other : faster)
     sentences.push_back(fmt::format("{}: {:.0f} % less time", other->change, gain_by(*other)));
   if (plan.seconds && facts.ranks > 1) {
-    const double overhead = (plan.seconds->exchange + plan.seconds->update) / plan.seconds->total();
+    const double steps = static_cast<double>(facts.phase_steps);
+    const double overhead =
+        steps * (plan.seconds->exchange + plan.seconds->update) / plan.seconds_of(facts.phase_steps);
     if (overhead > 0.3)
       sentences.push_back(
-          fmt::format("{:.0f} % of a step are exchange and update, which a larger train.batch_size "
+          fmt::format("{:.0f} % of the time are exchange and update, which a larger train.batch_size "
                       "spreads over more rows; fewer ranks would be used better",
                       100.0 * overhead));
   }
@@ -183,9 +186,8 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
                     100.0 * (plan.imbalance - 1.0)));
   if (machine != nullptr && facts.ranks > machine->ranks)
     sentences.push_back(
-        fmt::format("the machine was measured with {} ranks, not {}: measure it again for a truer "
-                    "plan",
-                    machine->ranks, facts.ranks));
+        fmt::format("the machine was measured with {} rank{}, not {}: measure it again for a truer plan",
+                    machine->ranks, machine->ranks == 1 ? "" : "s", facts.ranks));
   return sentences;
 }
 
