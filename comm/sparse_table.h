@@ -24,6 +24,10 @@ class RowSet {
 
   void insert(std::int64_t row) { words_[word_of(row)] |= bit_of(row); }
   void insert_all_of(const RowSet& other);
+  /// The rows that these ids name; one may occur more than once.
+  void insert_all_of(std::span<const std::int32_t> ids) {
+    for (const std::int32_t id : ids) insert(id);
+  }
   [[nodiscard]] bool contains(std::int64_t row) const { return (words_[word_of(row)] & bit_of(row)) != 0; }
   [[nodiscard]] std::int64_t count() const;
   /// Rows of the table, whether in the set or not.

@@ -228,14 +228,15 @@ class Forecaster {
     const std::int64_t width = table.value().columns();
     // Of texts that were not looked at, nobody knows what they read.
     const bool known = data_.train.rows() == data_.train_rows && may_wait(optimizer_settings(configuration_.train));
-    const RowSet read = known ? rows_read_by(data_.train.ids, rows) : RowSet::all(rows);
+    RowSet read = known ? RowSet(rows) : RowSet::all(rows);
+    if (known) read.insert_all_of(data_.train.ids);
     facts.elements = rows * width;
     facts.read = read.count() * width;
     facts.touched = in_pages(read, width);
     for (const Step& step : sampled_.steps) {
       RowSet of_step(rows);
       for (const auto& grain : step.grains)
-        for (const Batch& micro : grain) of_step.insert_all_of(rows_read_by(micro.ids, rows));
+        for (const Batch& micro : grain) of_step.insert_all_of(micro.ids);
       facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
     }
     return facts;

@@ -74,6 +74,13 @@ void RunReporter::phase(std::size_t index, std::size_t phases, const Model& mode
   log(step, "phase", {{"phase", static_cast<double>(index)}, {"trained_parameters", static_cast<double>(trained)}});
 }
 
+void RunReporter::without_dropout(std::int64_t frozen_stages) {
+  if (frozen_stages == 0) return;
+  const std::int64_t layers = frozen_stages - 1;
+  const std::string also = layers == 0 ? "" : fmt::format(" and {} layer{}", layers, layers == 1 ? "" : "s");
+  say("frozen from the bottom, without dropout: the embeddings" + also);
+}
+
 void RunReporter::step(const ProgressLine& line) {
   if (!speaks_) return;
   const bool due = line.step % log_every_ == 0 || line.step == line.total_steps || line.step == 1;

@@ -42,6 +42,8 @@ class RunReporter {
   void start(const RunSummary& summary);
   /// `begins`: false where a resumed run goes on inside a phase, whose begin is in the log already.
   void phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins);
+  /// So many stages from the bottom up are frozen and run without dropout; nothing is said of none.
+  void without_dropout(std::int64_t frozen_stages);
   void step(const ProgressLine& line);
   void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best);
   void test(std::int64_t step, const Metrics& metrics);

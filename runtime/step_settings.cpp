@@ -13,12 +13,6 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.momentum};
 }
 
-RowSet rows_read_by(std::span<const std::int32_t> ids, std::int64_t rows) {
-  RowSet set(rows);
-  for (const std::int32_t id : ids) set.insert(id);
-  return set;
-}
-
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
                                    const Dataset& train) {
   TrainingStepSettings settings;
@@ -31,8 +25,10 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   settings.buckets.sum_order = configuration.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.buckets.compression =
       configuration.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
-  if (const Variable table = model.token_table(); table.defined() && table.requires_gradient())
-    settings.token_rows = rows_read_by(train.ids, table.value().rows());
+  if (const Variable table = model.token_table(); table.defined() && table.requires_gradient()) {
+    settings.token_rows = RowSet(table.value().rows());
+    settings.token_rows->insert_all_of(train.ids);
+  }
   return settings;
 }
 

@@ -1,9 +1,6 @@
 // What a configuration says about the steps of a phase, and about the batches that they are given.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "comm/fixed_tree.h"
 #include "data/loader.h"
 #include "runtime/config.h"
@@ -13,9 +10,6 @@
 namespace temper {
 
 OptimizerSettings optimizer_settings(const TrainSection& train);
-
-/// The rows of a token table of so many that these tokens read.
-RowSet rows_read_by(std::span<const std::int32_t> ids, std::int64_t rows);
 
 /// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
 /// seen and how ranks talk are for the caller to fill in.

@@ -310,11 +310,7 @@ void Trainer::train_phase() {
   model_->files.forget_pages();
   device_.memory().trim();
   reporter_.phase(state_.phase, plan.size(), *model_->model, state_.step, state_.step == phase.begin_step);
-  if (const std::int64_t frozen = model_->model->frozen_stages(); frozen > 0 && !configuration_.tuning.frozen_dropout)
-    reporter_.say(fmt::format("frozen from the bottom, without dropout: the embeddings{}",
-                              frozen == 1   ? ""
-                              : frozen == 2 ? " and 1 layer"
-                                            : fmt::format(" and {} layers", frozen - 1)));
+  if (!configuration_.tuning.frozen_dropout) reporter_.without_dropout(model_->model->frozen_stages());
   make_caches(phase);
 
   LoaderOptions loading = loader_options(configuration_, state_.grains, step_->buckets().own_grains());

@@ -171,8 +171,7 @@ std::optional<SparseTable> TrainingStep::sparse_table() const {
 RowSet TrainingStep::rows_of(const Step& batch) const {
   RowSet rows(table_->rows());
   for (const std::vector<Batch>& grain : batch.grains)
-    for (const Batch& micro_batch : grain)
-      for (const std::int32_t id : micro_batch.ids) rows.insert(id);
+    for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.ids);
   return rows;
 }
 

@@ -186,7 +186,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     settings.buckets.share_memory = GetParam().share_memory;
     if (sparse) {
       settings.token_rows = RowSet(vocabulary);
-      for (const std::int32_t id : data.ids) settings.token_rows->insert(id);
+      settings.token_rows->insert_all_of(data.ids);
       EXPECT_LT(settings.token_rows->count(), vocabulary);
     }
     const std::unique_ptr<Communicator> nodes =

@@ -1,6 +1,7 @@
 #include "tensor/kernels/cpu/bfloat16_pairs.h"
 
 #include "base/error.h"
+#include "tensor/kernels/cpu/bfloat16_instructions.h"
 #include "tensor/kernels/cpu/product_primitives.h"
 
 #if defined(__x86_64__)
@@ -78,7 +79,7 @@ TEMPER_BF16_TARGET void multiply_columns(PairOperand a, const float* b, std::int
 }  // namespace
 
 bool has_bfloat16_pairs() {
-  static const bool has = processor_multiplies_bf16() && __builtin_cpu_supports("avx512bf16") != 0;
+  static const bool has = processor_multiplies_bf16() && kHasBFloat16Instructions;
   return has;
 }
 

@@ -18,7 +18,7 @@
 
 #include "hwy/highway.h"
 #include "tensor/bfloat16.h"
-#include "tensor/kernels/cpu/bfloat16_rounding.h"
+#include "tensor/kernels/cpu/bfloat16_instructions.h"
 #include "tensor/random.h"
 
 /// Stands behind the parameters of a lambda that holds vector code: it needs the instruction set of its surroundings
@@ -51,7 +51,7 @@ HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrowed(D /*d*/, hn::Vec<D> v)
 #if HWY_TARGET == HWY_AVX3
   // A dozen operations in one.
   if constexpr (sizeof(v.raw) == 64) {
-    if (kRoundsByInstruction) {
+    if (kHasBFloat16Instructions) {
       hn::Vec<hn::Rebind<std::uint16_t, D>> rounded;
       asm("vcvtneps2bf16 %1, %0" : "=v"(rounded.raw) : "v"(v.raw));
       return rounded;

@@ -12,16 +12,17 @@ struct Case {
   std::int64_t heads;
   std::int64_t head_width;
   Dropout dropout;
+  double tolerance = 1e-6;  ///< of the output; longer sums in plain code need more
 };
 
 const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 
 std::vector<Case> cases() {
   return {
-      {{0, 11}, 2, 32, {}},           {{0, 1, 8, 8, 41}, 3, 7, {}},    {{0, 11, 20}, 2, 8, kDropout},
-      {{0, 64, 129}, 1, 16, {}},      {{0, 5, 205}, 2, 5, kDropout},   {{0, 70}, 1, 64, kDropout},
-      {{0, 3, 36}, 1, 256, kDropout}, {{0, 70, 71}, 1, 128, kDropout}, {{0, 130}, 2, 80, {}},
-      {{0, 66}, 1, 256, {}},
+      {{0, 11}, 2, 32, {}},           {{0, 1, 8, 8, 41}, 3, 7, {}},          {{0, 11, 20}, 2, 8, kDropout},
+      {{0, 64, 129}, 1, 16, {}},      {{0, 5, 205}, 2, 5, kDropout},         {{0, 70}, 1, 64, kDropout},
+      {{0, 3, 36}, 1, 256, kDropout}, {{0, 70, 71}, 1, 128, kDropout, 2e-6}, {{0, 130}, 2, 80, {}, 2e-6},
+      {{0, 66}, 1, 256, {}, 2e-6},
   };
 }
 
@@ -129,7 +130,7 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
     TestMatrix log_sum_exp(which.heads, tokens);
     kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
                                which.dropout, out, log_sum_exp.data());
-    expect_close(out.values(), expected.out, which.head_width > 64 ? 2e-6 : 1e-6);
+    expect_close(out.values(), expected.out, which.tolerance);
     expect_close(log_sum_exp.values(), expected.log_sum_exp, 1e-6);
 
     TestMatrix dq(tokens, columns, columns + 3);
