@@ -6,13 +6,15 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "tests/places.h"
+
 namespace temper::testing_support {
 
 /// The folder named by TEMPER_SHARED_DIR, else `shared` beside the checkout; empty where neither exists.
 inline std::filesystem::path shared_directory() {
   if (const char* named = std::getenv("TEMPER_SHARED_DIR"); named != nullptr && std::filesystem::exists(named))
     return named;
-  const std::filesystem::path beside = std::filesystem::path(TEMPER_SOURCE_DIR).parent_path() / "shared";
+  const std::filesystem::path beside = source_directory().parent_path() / "shared";
   return std::filesystem::exists(beside) ? beside : std::filesystem::path();
 }
 

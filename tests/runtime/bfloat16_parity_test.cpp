@@ -15,6 +15,7 @@
 #include "runtime/working_copies.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
+#include "tests/places.h"
 #include "tests/shared_data.h"
 #include "tests/test_device.h"
 
@@ -51,7 +52,7 @@ class BFloat16Parity : public testing::TestWithParam<std::string> {
   void SetUp() override {
     device_ = make_test_device();
     if (!device_->has_bf16()) GTEST_SKIP() << "skipped: " << device_->name() << " has no bf16";
-    std::ifstream file(TEMPER_SOURCE_DIR "/tests/runtime/bfloat16_reference/reference.json");
+    std::ifstream file(testing_support::source_directory() / "tests/runtime/bfloat16_reference/reference.json");
     reference_ = nlohmann::json::parse(file).at(GetParam());
   }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "tests/places.h"
 
 namespace temper {
 namespace {
@@ -205,7 +206,7 @@ TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
 }
 
 TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {
-  EXPECT_EQ(read_text_file(std::filesystem::path(TEMPER_SOURCE_DIR) / "docs" / "configuration.md"),
+  EXPECT_EQ(read_text_file(testing_support::source_directory() / "docs" / "configuration.md"),
             describe_configuration())
       << "write it anew: temper train --help-config > docs/configuration.md";
 }
