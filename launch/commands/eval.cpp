@@ -45,24 +45,20 @@ int run(const EvalArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_eval_command(CLI::App& app) {
+Command add_eval_command(const CommandLine& program) {
   auto arguments = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand("eval", "Measure a fine-tuned model on labelled rows");
-  command->add_option("model", arguments->model, "Folder of a fine-tuned model")->required();
-  command->add_option("data", arguments->data, "CSV, TSV or JSONL file with labels")->required();
-  command->add_option("--text", arguments->use.text, "Column of the text")->capture_default_str();
-  command->add_option("--text-pair", arguments->use.text_pair, "Column of a second text");
-  command->add_option("--label", arguments->use.label, "Column of the label")->capture_default_str();
-  command->add_option("--max-length", arguments->use.max_length, "Tokens a row")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--batch-size", arguments->use.batch_size, "Rows a batch")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->footer("Example:\n  temper eval runs/sentiment/model data/test.csv --json");
+  const CommandLine command = program.command("eval", "Measure a fine-tuned model on labelled rows");
+  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
+  command.option("--text", arguments->use.text, "Column of the text").shows_default();
+  command.option("--text-pair", arguments->use.text_pair, "Column of a second text");
+  command.option("--label", arguments->use.label, "Column of the label").shows_default();
+  command.option("--max-length", arguments->use.max_length, "Tokens a row").shows_default().within(1, 1 << 20);
+  command.option("--batch-size", arguments->use.batch_size, "Rows a batch").shows_default().within(1, 1 << 20);
+  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.footer("Example:\n  temper eval runs/sentiment/model data/test.csv --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

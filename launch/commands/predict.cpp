@@ -89,25 +89,20 @@ int run(const PredictArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_predict_command(CLI::App& app) {
+Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
-  CLI::App* command = app.add_subcommand("predict", "Label rows with a fine-tuned model, as JSON lines");
-  command->add_option("model", arguments->model, "Folder of a fine-tuned model")->required();
-  command->add_option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line")
-      ->required();
-  command->add_option("-o,--output", arguments->output, "File for the predictions; standard output without it");
-  command->add_option("--text", arguments->use.text, "Column of the text")->capture_default_str();
-  command->add_option("--text-pair", arguments->use.text_pair, "Column of a second text");
-  command->add_option("--max-length", arguments->use.max_length, "Tokens a row")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--batch-size", arguments->use.batch_size, "Rows a batch")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
-  command->add_flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
-  command->footer(
+  const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
+  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line").required();
+  command.option("-o,--output", arguments->output, "File for the predictions; standard output without it");
+  command.option("--text", arguments->use.text, "Column of the text").shows_default();
+  command.option("--text-pair", arguments->use.text_pair, "Column of a second text");
+  command.option("--max-length", arguments->use.max_length, "Tokens a row").shows_default().within(1, 1 << 20);
+  command.option("--batch-size", arguments->use.batch_size, "Rows a batch").shows_default().within(1, 1 << 20);
+  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
+  command.footer(
       "Example:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
