@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/host_name.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_communicator.h"
 
@@ -128,6 +130,7 @@ class MpiCommunicator final : public Communicator {
     leaders.erase(std::unique(leaders.begin(), leaders.end()), leaders.end());
     topology_.nodes = static_cast<int>(leaders.size());
     topology_.node = static_cast<int>(std::lower_bound(leaders.begin(), leaders.end(), leader) - leaders.begin());
+    gather_host_names();
   }
   ~MpiCommunicator() override {
     MPI_Comm_free(&node_);
@@ -137,7 +140,8 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   const NodeTopology& topology() const override { return topology_; }
-  void set_wait_hook(std::function<void()> hook) override { hook_ = std::move(hook); }
+  const std::string& host_name(int rank) const override { return hosts_[static_cast<std::size_t>(rank)]; }
+  void set_wait_hook(std::function<void(const Wait&)> hook) override { hook_ = std::move(hook); }
   void set_timeout(double seconds) override { timeout_ = seconds; }
   MPI_Comm node() const { return node_; }
 
@@ -163,15 +167,17 @@ class MpiCommunicator final : public Communicator {
       const Clock::time_point now = Clock::now();
       if (now < next_hook) continue;
       next_hook = now + std::chrono::milliseconds(1);
-      if (hook_) hook_();
       const double waited = std::chrono::duration<double>(now - start).count();
+      if (hook_) hook_({what, waited});
       if (waited > timeout_)
         throw Error(
-            "rank {} waited {:.0f} s for the others in {}; a rank may hang or be much slower than the others "
+            "{} waited {:.0f} s for the others in {}; a rank may hang or be much slower than the others "
             "(run.timeout_seconds sets this limit)",
-            rank_, waited, what);
+            rank_name(rank_), waited, what);
     }
   }
+
+  void call_blocking(const std::function<void()>& call, const char* /*what*/) override { call(); }
 
   std::unique_ptr<Pending> start_barrier() override {
     auto pending = std::make_unique<StagedPending>(*this, "a barrier");
@@ -256,6 +262,15 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
+  void gather_host_names() {
+    constexpr std::size_t kLength = 65;  // HOST_NAME_MAX, and its end
+    std::array<char, kLength> mine{};
+    temper::host_name().copy(mine.data(), kLength - 1);
+    std::vector<char> all(kLength * static_cast<std::size_t>(size_));
+    check(MPI_Allgather(mine.data(), kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, world_), "MPI_Allgather");
+    for (std::size_t at = 0; at < all.size(); at += kLength) hosts_.emplace_back(&all[at]);
+  }
+
   static std::unique_ptr<Pending> started(std::unique_ptr<StagedPending> pending) {
     pending->test();
     return pending;
@@ -325,7 +340,8 @@ class MpiCommunicator final : public Communicator {
   int rank_ = 0;
   int size_ = 1;
   NodeTopology topology_;
-  std::function<void()> hook_;
+  std::vector<std::string> hosts_;
+  std::function<void(const Wait&)> hook_;
   double timeout_ = 600.0;
 };
 
