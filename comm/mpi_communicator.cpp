@@ -7,17 +7,17 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/host_name.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_communicator.h"
+#include "comm/rank_watch.h"
 
 namespace temper {
 namespace {
@@ -107,7 +107,7 @@ void reduce_tree(std::span<const float* const> inputs, TreeNode node, std::size_
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(const std::function<int(int rank)>& node_of) {
+  MpiCommunicator(const std::function<int(int rank)>& node_of, RankWatch* watch) : watch_(watch) {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
     check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
@@ -169,15 +169,21 @@ class MpiCommunicator final : public Communicator {
       next_hook = now + std::chrono::milliseconds(1);
       const double waited = std::chrono::duration<double>(now - start).count();
       if (hook_) hook_({what, waited});
+      if (watch_ != nullptr)
+        if (const std::optional<std::string> death = watch_->death()) throw Error("{}", *death);
       if (waited > timeout_)
         throw Error(
-            "{} waited {:.0f} s for the others in {}; a rank may hang or be much slower than the others "
+            "{} waited {:.0f} s for the others in {}{}; a rank may hang or be much slower than the others "
             "(run.timeout_seconds sets this limit)",
-            rank_name(rank_), waited, what);
+            rank_name(rank_), waited, what, watch_ == nullptr ? "" : watch_->silence());
     }
   }
 
-  void call_blocking(const std::function<void()>& call, const char* /*what*/) override { call(); }
+  void call_blocking(const std::function<void()>& call, const char* what) override {
+    if (watch_ == nullptr) return call();
+    watch_->call(call, what, timeout_,
+                 "a rank may hang or be much slower than the others (run.timeout_seconds sets this limit)");
+  }
 
   std::unique_ptr<Pending> start_barrier() override {
     auto pending = std::make_unique<StagedPending>(*this, "a barrier");
@@ -341,20 +347,10 @@ class MpiCommunicator final : public Communicator {
   int size_ = 1;
   NodeTopology topology_;
   std::vector<std::string> hosts_;
+  RankWatch* watch_ = nullptr;
   std::function<void(const Wait&)> hook_;
   double timeout_ = 600.0;
 };
-
-/// As far as can be told before MPI has started: launchers say how many ranks or nodes there are, and without one there
-/// is a single rank.
-bool is_on_one_machine() {
-  const auto said = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string_view(value == nullptr ? "" : value);
-  };
-  if (!said("OMPI_COMM_WORLD_SIZE").empty()) return said("OMPI_COMM_WORLD_SIZE") == said("OMPI_COMM_WORLD_LOCAL_SIZE");
-  return !MpiSession::launched_by_mpi() || said("SLURM_STEP_NUM_NODES") == "1";
-}
 
 }  // namespace
 
@@ -363,35 +359,8 @@ void* node_communicator_of(Communicator& communicator) {
   return mpi == nullptr ? nullptr : static_cast<void*>(mpi->node());
 }
 
-MpiSession::MpiSession(int* argc, char*** argv) {
-  // Open MPI asks every network's library whether it has a device, for a quarter of a second. Between the ranks of one
-  // machine its "ob1" goes through shared memory, whatever they answer. What mpirun or the environment chooses is kept;
-  // ob1 needs a transport ("btl"), so a choice of those is one, too.
-  if (is_on_one_machine() && std::getenv("OMPI_MCA_btl") == nullptr) ::setenv("OMPI_MCA_pml", "ob1", /*overwrite=*/0);
-  int provided = 0;
-  check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-}
-
-MpiSession::~MpiSession() { MPI_Finalize(); }
-
-bool MpiSession::launched_by_mpi() {
-  // What mpirun (Open MPI, MPICH) and srun with a PMI plug-in set for each rank. SLURM_PROCID alone says nothing: every
-  // shell inside an allocation has it.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
-    if (std::getenv(name) != nullptr) return true;
-  return false;
-}
-
-void MpiSession::abort(int status) {
-  MPI_Abort(MPI_COMM_WORLD, status);
-  std::_Exit(status);
-}
-
-std::unique_ptr<Communicator> MpiSession::world() { return make_mpi_communicator(); }
-
-std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of) {
-  return std::make_unique<MpiCommunicator>(node_of);
+std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of, RankWatch* watch) {
+  return std::make_unique<MpiCommunicator>(node_of, watch);
 }
 
 }  // namespace temper

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 
 namespace temper {
 
