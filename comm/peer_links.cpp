@@ -280,8 +280,8 @@ void PeerLinks::turn(int milliseconds, int wake) {
       lose(*links_[i]);
   std::erase_if(links_, [](const auto& link) { return link->descriptor < 0; });
   if (now() >= next_alive_) {
+    next_alive_ = now() + std::min(1.0, silent_seconds_ / 5.0);
     say_alive();
-    next_alive_ = now() + silent_seconds_ / 5.0;
   }
 }
 
@@ -322,6 +322,7 @@ void PeerLinks::greet(Link& link, const void* bytes) {
   const bool known = hello.token == token_ && (link.up ? hello.rank == above_ : contains(below_, hello.rank));
   if (!known) return lose(link);
   link.rank = hello.rank;
+  next_alive_ = 0.0;
   if (link.up) return;
   const Hello answer{token_, rank_, 0};
   send(link, &answer, sizeof(answer));
@@ -330,7 +331,9 @@ void PeerLinks::greet(Link& link, const void* bytes) {
 void PeerLinks::handle(Link& link, const Frame& frame) {
   switch (frame.kind) {
     case Frame::alive:
-      link.silent = frame.rank == rank_ ? -1 : frame.rank;
+      // What is new to us is passed on at once.
+      if (link.silent != frame.rank || link.sees_all != (frame.value == 1)) next_alive_ = 0.0;
+      link.silent = frame.rank;
       link.sees_all = frame.value == 1;
       return;
     case Frame::died:
@@ -397,7 +400,7 @@ std::optional<int> PeerLinks::silent_beside(const Link* but) const {
   for (const auto& link : links_) {
     if (link.get() == but || link->rank < 0) continue;
     if (now() - link->heard > silent_seconds_) return link->rank;
-    if (link->silent >= 0) return link->silent;
+    if (link->silent >= 0 && link->silent != rank_) return link->silent;
   }
   return std::nullopt;
 }

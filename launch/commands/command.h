@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct Command {
   CLI::App* app;
   CommandBody run;
   bool stops_cleanly = false;  ///< asks for stop signals and ends in its own time
+  bool needs_ranks = true;     ///< false: several processes may run it, each for itself
+  /// How long it will let ranks wait for each other, if its arguments say so; asked before MPI starts.
+  std::function<std::optional<double>()> wait_limit = [] { return std::nullopt; };
 };
 
 Command add_train_command(CLI::App& app);
