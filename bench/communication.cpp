@@ -21,7 +21,7 @@
 
 #include "base/error.h"
 #include "comm/gradient_buckets.h"
-#include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 #include "runtime/optimizer.h"
 #include "tensor/device.h"
 

@@ -1,5 +1,7 @@
 #include "comm/communicator.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "comm/fixed_tree.h"
@@ -59,6 +61,10 @@ void Communicator::all_reduce(std::span<std::int64_t> values, Reduction reductio
     for (const std::int64_t value : column) sum += value;
     return sum;
   });
+}
+
+std::string Communicator::rank_name(int rank) const {
+  return size() == 1 ? "this process" : fmt::format("rank {} on {}", rank, host_name(rank));
 }
 
 std::vector<std::vector<std::byte>> Communicator::all_gather_variable(std::span<const std::byte> mine) {

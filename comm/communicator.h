@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace temper {
@@ -23,6 +24,12 @@ struct NodeTopology {
   int nodes = 1;
   int local_rank = 0;
   int local_size = 1;
+};
+
+/// A wait under way.
+struct Wait {
+  const char* what;  ///< which one, for messages: "a barrier"
+  double seconds;    ///< since it began
 };
 
 /// An operation under way. The buffers it was given must live and stay untouched until it is done; the destructor
@@ -59,13 +66,20 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual const NodeTopology& topology() const = 0;
+  /// The host that a rank runs on, known to all ranks.
+  [[nodiscard]] virtual const std::string& host_name(int rank) const = 0;
+  /// "rank 3 on h2"; "this process" where there is one rank.
+  [[nodiscard]] std::string rank_name(int rank) const;
 
   /// Called again and again while a rank waits (may be empty). It may throw to end the wait.
-  virtual void set_wait_hook(std::function<void()> hook) = 0;
+  virtual void set_wait_hook(std::function<void(const Wait&)> hook) = 0;
   /// A wait longer than this throws an Error that names the rank, the operation and the time. Default: 600 s.
   virtual void set_timeout(double seconds) = 0;
   /// Polls `done` as every wait here does: with the hook and the time limit. `what` names the wait in the error.
   virtual void wait_until(const std::function<bool()>& done, const char* what) = 0;
+  /// Makes a call that blocks inside MPI. What cannot be polled is watched from beside: past the time limit, or when
+  /// another rank has died, the process ends.
+  virtual void call_blocking(const std::function<void()>& call, const char* what) = 0;
 
   // ---- asynchronous forms; all ranks take part ---------------------------------------------------------------------
   virtual std::unique_ptr<Pending> start_barrier() = 0;

@@ -1,8 +1,12 @@
 #include "launch/command_line.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <optional>
+#include <string_view>
+
+#include "base/nearest_name.h"
 
 namespace temper {
 
@@ -71,6 +75,29 @@ ProgramLine::ProgramLine(const std::string& description, const std::string& name
 }
 
 ProgramLine::~ProgramLine() = default;
+
+std::string ProgramLine::unknown_command(std::span<const char* const> words) const {
+  const CLI::App* command = app_;
+  std::string path = app_->get_name();
+  for (const std::string_view word : words) {
+    if (word.starts_with('-') || command->get_require_subcommand_min() == 0) return "";
+    std::vector<std::string> known;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* each : command->get_subcommands({})) {
+      known.push_back(each->get_name());
+      if (each->get_name() == word) next = each;
+    }
+    if (next == nullptr) {
+      const std::string nearest = nearest_name(word, known);
+      return fmt::format("{} is no command of {}; {}", word, path,
+                         nearest.empty() ? fmt::format("there are {}", fmt::join(known, ", "))
+                                         : fmt::format("did you mean {}?", nearest));
+    }
+    command = next;
+    path += ' ' + command->get_name();
+  }
+  return "";
+}
 
 int ProgramLine::parse(int argc, char** argv, bool speaks, int wrong_use) const {
   try {

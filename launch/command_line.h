@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,10 @@ class ProgramLine : public CommandLine {
   ~ProgramLine();
   ProgramLine(const ProgramLine&) = delete;
   ProgramLine& operator=(const ProgramLine&) = delete;
+
+  /// A sentence about the first word that stands where a command is needed and is none: "trian is no command of temper;
+  /// did you mean train?". Empty where there is no such word.
+  [[nodiscard]] std::string unknown_command(std::span<const char* const> words) const;
 
   /// Parses the words. Gives `go_on`, or the exit status of a program that has nothing more to do: 0 after help was
   /// asked for, `wrong_use` for words that fit nothing. What there is to say is printed only if `speaks`.

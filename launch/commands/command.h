@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Command {
   CommandLine line;
   CommandBody run;
   bool stops_cleanly = false;  ///< asks for stop signals and ends in its own time
+  bool needs_ranks = true;     ///< false: several processes may run it, each for itself
+  /// How long it will let ranks wait for each other, if its arguments say so; asked before MPI starts.
+  std::function<std::optional<double>()> wait_limit = [] { return std::nullopt; };
 };
 
 Command add_train_command(const CommandLine& program);

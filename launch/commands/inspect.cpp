@@ -155,7 +155,7 @@ Command add_inspect_command(const CommandLine& program) {
             const Json json = inspect_path(*arguments, context.world);
             if (!context.speaks()) return kExitDone;
             if (arguments->json) {
-              std::printf("%s\n", json.dump().c_str());
+              print_json_line(json.dump());
             } else {
               print_text(json);
             }

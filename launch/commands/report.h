@@ -13,7 +13,9 @@ namespace temper {
 nlohmann::json metrics_json(const Metrics& metrics);
 /// One line "title  name value  name value"; nothing where there are no metrics.
 void print_metrics(const std::string& title, const Metrics& metrics);
-/// One line on standard output.
+/// One line on standard output. Throws Error if it cannot be written.
 void print_json(const nlohmann::json& json);
+/// The same of a text.
+void print_json_line(const std::string& json);
 
 }  // namespace temper

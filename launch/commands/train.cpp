@@ -87,16 +87,30 @@ std::optional<RankRates> roof(const Device& device, const Communicator& world) {
   return machine->rates(world.topology().local_size > 1);
 }
 
+Configuration configuration_of(const TrainArguments& arguments) {
+  std::vector<std::string> overrides = arguments.overrides;
+  if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
+  if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
+  return read_configuration(arguments.file, overrides);
+}
+
+std::optional<double> wait_limit(const TrainArguments& arguments) {
+  if (arguments.help_config || arguments.file.empty()) return std::nullopt;
+  try {
+    return configuration_of(arguments).run.timeout_seconds;
+  } catch (const Error&) {
+    // It is read again, and told by one rank, when the ranks know each other.
+    return std::nullopt;
+  }
+}
+
 int run(const TrainArguments& arguments, CommandContext& context) {
   if (arguments.help_config) {
     if (context.speaks()) std::fputs(describe_configuration().c_str(), stdout);
     return kExitDone;
   }
   if (arguments.file.empty()) throw usage_error("temper train needs a configuration file; see temper train --help");
-  std::vector<std::string> overrides = arguments.overrides;
-  if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
-  if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
-  const Configuration configuration = read_configuration(arguments.file, overrides);
+  const Configuration configuration = configuration_of(arguments);
   const std::unique_ptr<Device> device = make_device(configuration.run.device, context.world);
   const bool profiles = !arguments.profile.empty();
   Timeline timeline(kMostSpans);
@@ -156,7 +170,7 @@ Command add_train_command(const CommandLine& program) {
   command.flag("--help-config", arguments->help_config, "List every key of the configuration file");
   command.footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); },
-          /*stops_cleanly=*/true};
+          /*stops_cleanly=*/true, /*needs_ranks=*/true, [arguments] { return wait_limit(*arguments); }};
 }
 
 }  // namespace temper

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/host_name.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_window.h"
 #include "tests/world.h"
@@ -158,7 +159,11 @@ TEST_F(CommunicatorTest, AWaitThatLastsTooLongEndsInAnError) {
 
 TEST_F(CommunicatorTest, TheHookIsCalledWhileARankWaits) {
   int calls = 0;
-  world_.set_wait_hook([&] { ++calls; });
+  world_.set_wait_hook([&](const Wait& wait) {
+    ++calls;
+    EXPECT_STREQ(wait.what, "a test");
+    EXPECT_GE(wait.seconds, 0.0);
+  });
   world_.wait_until([&] { return calls >= 2; }, "a test");
   world_.set_wait_hook({});
   EXPECT_GE(calls, 2);
@@ -171,6 +176,13 @@ TEST_F(CommunicatorTest, TheTopologyIsConsistent) {
   EXPECT_LT(topology.local_rank, topology.local_size);
   EXPECT_LT(topology.node, topology.nodes);
   EXPECT_LE(topology.local_size, size_);
+}
+
+TEST_F(CommunicatorTest, EveryRankKnowsTheHostOfEachOther) {
+  // All ranks of these tests are on one machine.
+  for (int rank = 0; rank < size_; ++rank) EXPECT_EQ(world_.host_name(rank), host_name());
+  EXPECT_EQ(world_.rank_name(size_ - 1),
+            size_ == 1 ? "this process" : "rank " + std::to_string(size_ - 1) + " on " + host_name());
 }
 
 TEST_F(CommunicatorTest, RanksOfANodeSeeEachOthersWindow) {
