@@ -1,5 +1,5 @@
 // Sums and counts from which the metrics of a task are computed. Ranks and batches add them, and divide once at the end
-// (docs/design.md, "Sums and counts"). Definitions are scikit-learn's; a value whose denominator is 0 is 0.
+// (design decision 11). Definitions are scikit-learn's; a value whose denominator is 0 is 0.
 #pragma once
 
 #include <cstdint>
