@@ -89,6 +89,8 @@ class Communicator {
   virtual std::unique_ptr<Pending> start_all_gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;
   /// values becomes the reduction over ranks; sums along the fixed tree, the same bits on all ranks.
   virtual std::unique_ptr<Pending> start_all_reduce(std::span<float> values, Reduction reduction) = 0;
+  /// Integers, whose sums are the same in any order: as the message library likes.
+  virtual std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> values, Reduction reduction) = 0;
   /// Rank r receives in `mine` the sum over ranks of elements [starts[r], starts[r + 1]) of `all`; starts [size + 1].
   virtual std::unique_ptr<Pending> start_reduce_scatter(std::span<const float> all,
                                                         std::span<const std::int64_t> starts,
@@ -103,9 +105,10 @@ class Communicator {
   void all_reduce(std::span<float> values, Reduction reduction);
   void reduce_scatter(std::span<const float> all, std::span<const std::int64_t> starts, std::span<float> mine);
   void exchange(std::vector<Outgoing> outgoing, std::vector<Incoming> incoming);
-  /// Small arrays: gathered whole and reduced in rank order along the fixed tree.
-  void all_reduce(std::span<double> values, Reduction reduction);
   void all_reduce(std::span<std::int64_t> values, Reduction reduction);
+  /// Sums along the fixed tree. A rank sends and receives twice the array, and holds it twice, on any number of ranks;
+  /// of an array so small that messages cost more than bytes, it gathers everybody's.
+  void all_reduce(std::span<double> values, Reduction reduction);
   /// Each rank's bytes, of any length, in rank order. More than 2 GiB in all is allowed.
   std::vector<std::vector<std::byte>> all_gather_variable(std::span<const std::byte> mine);
   /// A broadcast of bytes whose number only the root knows.

@@ -260,6 +260,21 @@ class MpiCommunicator final : public Communicator {
     return started(std::move(pending));
   }
 
+  std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> values, Reduction reduction) override {
+    auto pending = std::make_unique<StagedPending>(*this, "an all-reduce");
+    const MPI_Op operation = reduction == Reduction::sum ? MPI_SUM : reduction == Reduction::max ? MPI_MAX : MPI_MIN;
+    pending->then([this, values, operation](std::vector<MPI_Request>& requests) {
+      for (std::span<std::int64_t> rest = values; !rest.empty();) {
+        const std::size_t part = std::min(rest.size(), kLargestMessage / sizeof(std::int64_t));
+        check(MPI_Iallreduce(MPI_IN_PLACE, rest.data(), static_cast<int>(part), MPI_INT64_T, operation, world_,
+                             &requests.emplace_back()),
+              "MPI_Iallreduce");
+        rest = rest.subspan(part);
+      }
+    });
+    return started(std::move(pending));
+  }
+
   std::unique_ptr<Pending> start_exchange(std::vector<Outgoing> outgoing, std::vector<Incoming> incoming) override {
     auto pending = std::make_unique<StagedPending>(*this, "an exchange of messages");
     pending->then([this, outgoing = std::move(outgoing), incoming = std::move(incoming)](

@@ -45,6 +45,9 @@ class SoloCommunicator final : public Communicator {
   std::unique_ptr<Pending> start_all_reduce(std::span<float> /*values*/, Reduction /*reduction*/) override {
     return std::make_unique<Complete>();
   }
+  std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> /*values*/, Reduction /*reduction*/) override {
+    return std::make_unique<Complete>();
+  }
   std::unique_ptr<Pending> start_reduce_scatter(std::span<const float> all, std::span<const std::int64_t> /*starts*/,
                                                 std::span<float> mine) override {
     copy(std::as_bytes(all), std::as_writable_bytes(mine));

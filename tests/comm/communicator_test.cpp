@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
@@ -67,6 +69,32 @@ TEST_F(CommunicatorTest, AllReduceOfWholeNumbersIsExact) {
   EXPECT_EQ(values[0], (std::int64_t{1} << 60) / size_ * size_);
   EXPECT_EQ(values[1], size_ * (size_ - 1) / 2);
   EXPECT_EQ(values[2], size_);
+  values = {rank_, -rank_, 4};
+  world_.all_reduce(std::span(values), Reduction::max);
+  EXPECT_EQ(values, (std::vector<std::int64_t>{size_ - 1, 0, 4}));
+  values = {rank_, -rank_, 4};
+  world_.all_reduce(std::span(values), Reduction::min);
+  EXPECT_EQ(values, (std::vector<std::int64_t>{0, 1 - size_, 4}));
+}
+
+TEST_F(CommunicatorTest, AllReduceOfDoublesGivesTheBitsOfTheFixedTreeAtEverySize) {
+  // Small arrays are gathered, large ones reduced in slices.
+  const auto mine = [](int rank, std::size_t i) {
+    return std::sin(static_cast<double>(rank + 1) * 1e3 + 0.1 * static_cast<double>(i));
+  };
+  for (const std::size_t n : {0UL, 1UL, 3UL, 1000UL, 20'001UL}) {
+    std::vector<double> values(n);
+    for (std::size_t i = 0; i < n; ++i) values[i] = mine(rank_, i);
+    std::vector<double> largest = values;
+    world_.all_reduce(std::span(values), Reduction::sum);
+    world_.all_reduce(std::span(largest), Reduction::max);
+    std::vector<double> of_ranks(static_cast<std::size_t>(size_));
+    for (std::size_t i = 0; i < n; ++i) {
+      for (int rank = 0; rank < size_; ++rank) of_ranks[static_cast<std::size_t>(rank)] = mine(rank, i);
+      ASSERT_EQ(values[i], tree_sum(of_ranks)) << i << " of " << n;
+      ASSERT_EQ(largest[i], *std::max_element(of_ranks.begin(), of_ranks.end())) << i << " of " << n;
+    }
+  }
 }
 
 TEST_F(CommunicatorTest, AllReduceOfDoublesAddsZerosWithoutAChange) {
