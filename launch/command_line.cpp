@@ -25,6 +25,21 @@ const OptionTraits& OptionTraits::within(std::int64_t least, std::int64_t most) 
   return *this;
 }
 
+const OptionTraits& OptionTraits::between(double low, double high) const {
+  const auto check = [low, high](const std::string& text) -> std::string {
+    double value = 0.0;
+    if (CLI::detail::lexical_cast(text, value) && value > low && value < high) return "";
+    return fmt::format("found {}, expected a number above {} and below {}", text, low, high);
+  };
+  option_->check(CLI::Validator(check, fmt::format("FLOAT above {} and below {}", low, high)));
+  return *this;
+}
+
+const OptionTraits& OptionTraits::separated_by(char separator) const {
+  option_->delimiter(separator);
+  return *this;
+}
+
 const OptionTraits& OptionTraits::value_name(const std::string& name) const {
   option_->type_name(name);
   return *this;

@@ -24,6 +24,10 @@ class OptionTraits {
   const OptionTraits& shows_default() const;
   /// Refuses numbers outside of [least, most].
   const OptionTraits& within(std::int64_t least, std::int64_t most) const;
+  /// Refuses numbers that do not lie between the two, which are refused too.
+  const OptionTraits& between(double low, double high) const;
+  /// One word may hold several values: a,b.
+  const OptionTraits& separated_by(char separator) const;
   /// What help calls the value, such as KEY=VALUE.
   const OptionTraits& value_name(const std::string& name) const;
 

@@ -39,7 +39,8 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     restore_parameters(checkpoint, *model.model, *device);
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
-    export_trained_model(*model.model, *device, task, folder.path, state.labels, lineage, arguments.output);
+    const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
+    export_trained_model(*model.model, *device, task, folder.path, state.labels, use, lineage, arguments.output);
     if (arguments.json) {
       print_json({{"model", arguments.output}, {"step", state.step}});
     } else {

@@ -21,6 +21,9 @@ nlohmann::json metrics_json(const Metrics& metrics) {
   for (const auto& [name, value] : metrics.values) json[name] = value;
   if (!metrics.confusion.empty() && metrics.confusion.size() <= kMostClassesShown)
     json["confusion"] = metrics.confusion;
+  for (const EntityScores& entity : metrics.entities)
+    json["entities"][entity.type] = {
+        {"precision", entity.precision}, {"recall", entity.recall}, {"f1", entity.f1}, {"support", entity.support}};
   return json;
 }
 
