@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 
 #include "base/error.h"
 
@@ -64,5 +65,20 @@ std::string sha256_file(const MappedFile& file, const std::stop_token& stop) {
 }
 
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+struct Xxh3::State {
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> xxh{XXH3_createState()};
+};
+
+Xxh3::Xxh3() : state_(std::make_unique<State>()) {
+  if (!state_->xxh) throw std::bad_alloc();
+  XXH3_64bits_reset(state_->xxh.get());
+}
+Xxh3::~Xxh3() = default;
+void Xxh3::add(std::span<const std::byte> bytes) { XXH3_64bits_update(state_->xxh.get(), bytes.data(), bytes.size()); }
+std::uint64_t Xxh3::value() const { return XXH3_64bits_digest(state_->xxh.get()); }
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -23,5 +24,20 @@ std::string sha256_file(const MappedFile& file, const std::stop_token& stop);
 
 /// XXH3, 64 bits.
 std::uint64_t xxh3(std::span<const std::byte> bytes);
+
+/// The same of bytes that come one piece after the other.
+class Xxh3 {
+ public:
+  Xxh3();
+  ~Xxh3();
+  Xxh3(const Xxh3&) = delete;
+  Xxh3& operator=(const Xxh3&) = delete;
+  void add(std::span<const std::byte> bytes);
+  [[nodiscard]] std::uint64_t value() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace temper

@@ -15,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/hdf5_handle.h"
 #include "base/mapped_file.h"
 
 namespace temper {
@@ -126,11 +127,7 @@ std::string file_of(const std::string& key, const Dataset& dataset) {
 }
 
 Dataset read_file(const std::filesystem::path& path) {
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "H5Pcreate");
-  // Entries never change, and not every network file system has locks.
-  checked(H5Pset_file_locking(access, /*use_file_locking=*/false, /*ignore_when_disabled=*/true),
-          "H5Pset_file_locking");
-  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose, "H5Fopen");
+  const Hdf5Handle file = open_hdf5(path);
   Dataset dataset;
   for_each_array(dataset, [&](const char* name, auto& values) { read_array(file, name, values); });
   std::vector<std::int32_t> target_width;

@@ -4,15 +4,24 @@
 #include <functional>
 #include <string>
 
+#include "base/error.h"
 #include "comm/communicator.h"
 
 namespace temper {
 
-/// The sentence of what `action` throws; empty if it throws nothing.
-std::string failure_of(const std::function<void()>& action);
+/// What an action ended with on one rank.
+struct Failure {
+  std::string sentence;  ///< empty: it succeeded
+  ErrorKind kind = ErrorKind::failure;
+  bool damaged = false;  ///< DamagedContent was thrown
+  [[nodiscard]] bool empty() const { return sentence.empty(); }
+};
 
-/// Collective: throws the same Error on all ranks if `failure`, this rank's sentence, is not empty on any; the lowest
-/// rank's sentence is told.
-void agree_on_success(Communicator& communicator, const std::string& failure);
+/// What `action` throws; empty if it throws nothing.
+Failure failure_of(const std::function<void()>& action);
+
+/// Collective: throws the same Error on all ranks if `failure`, this rank's, is not empty on any; the lowest rank's is
+/// told. DamagedContent is thrown only if no rank failed otherwise.
+void agree_on_success(Communicator& communicator, const Failure& failure);
 
 }  // namespace temper

@@ -174,7 +174,7 @@ void save_checkpoint(const std::filesystem::path& file, const CheckpointContent&
   const std::vector<Piece> pieces = gather_pieces(own_pieces, communicator);
   std::vector<std::uint64_t> offsets(content.tensors.size());
   const auto together = [&](const std::function<void()>& action) {
-    const std::string failure = failure_of(action);
+    const Failure failure = failure_of(action);
     try {
       agree_on_success(communicator, failure);
     } catch (const Error&) {
@@ -225,8 +225,6 @@ Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 Checkpoint Checkpoint::open(const std::filesystem::path& file, Communicator& communicator) {
   std::unique_ptr<Parts> parts;
   agree_on_success(communicator, failure_of([&] {
-                     if (std::filesystem::is_directory(file))
-                       throw Error("{}: is a directory, expected a checkpoint file", file.string());
                      PositionedFile in(file, PositionedFile::Mode::read);
                      check_regions(in.descriptor(), file, read_trailer(in.descriptor(), file),
                                    static_cast<std::size_t>(communicator.rank()),

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "runtime/damaged_content.h"
 
 namespace temper {
 
@@ -47,8 +48,9 @@ void save_checkpoint(const std::filesystem::path& file, const CheckpointContent&
 
 class Checkpoint {
  public:
-  /// Collective: the ranks check the regions of the file together. Throws the same Error on all ranks if the file is
-  /// missing, cut, damaged in any byte, or no checkpoint.
+  /// Collective: the ranks check the regions of the file together. Throws the same on all ranks: DamagedContent if the
+  /// file is cut, damaged in any byte, or no checkpoint; another Error if it is missing, cannot be read, or was written
+  /// by another version of the program.
   static Checkpoint open(const std::filesystem::path& file, Communicator& communicator);
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "runtime/checkpoint_trailer.h"
+#include "runtime/agreement.h"
 
 namespace temper {
 namespace {
@@ -33,9 +33,14 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::
 
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, absent))
-    if (step_of(entry.path())) found.push_back(entry.path());
+  std::error_code status;
+  std::filesystem::directory_iterator entry(folder, status);
+  if (status == std::errc::no_such_file_or_directory) return found;
+  for (; !status && entry != std::filesystem::directory_iterator(); entry.increment(status))
+    if (step_of(entry->path())) found.push_back(entry->path());
+  if (status)
+    throw Error("{}: cannot be searched for checkpoints: {}; make it readable, or choose another output.dir",
+                folder.string(), status.message());
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return *step_of(a) < *step_of(b); });
   return found;
 }
@@ -44,8 +49,11 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
                                                       const std::function<void(const std::string&)>& warn) {
   // Rank 0 decides what there is: another rank may see the folder a moment later.
   std::string listed;
-  if (communicator.rank() == 0)
-    for (const std::filesystem::path& path : list_checkpoints(folder)) listed += path.filename().string() + "\n";
+  agree_on_success(communicator, failure_of([&] {
+                     if (communicator.rank() != 0) return;
+                     for (const std::filesystem::path& path : list_checkpoints(folder))
+                       listed += path.filename().string() + "\n";
+                   }));
   const auto view = std::as_bytes(std::span(listed));
   std::vector<std::byte> bytes(view.begin(), view.end());
   communicator.broadcast_variable(bytes, 0);
@@ -58,7 +66,7 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
     names = names.substr(0, begin);
     try {
       return FoundCheckpoint{path, Checkpoint::open(path, communicator)};
-    } catch (const Error& error) {
+    } catch (const DamagedContent& error) {
       // All ranks throw the same here, so all go on to the one before.
       warn(error.what());
     }
@@ -69,8 +77,10 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
 void retain_checkpoints(const std::filesystem::path& folder, int keep, std::int64_t step,
                         std::optional<std::int64_t> best_step) {
   std::error_code ignored;  // what cannot be changed now is tried again at the next checkpoint
+  std::vector<std::filesystem::path> all;
+  if (!failure_of([&] { all = list_checkpoints(folder); }).empty()) return;
   std::vector<std::filesystem::path> found;
-  for (const std::filesystem::path& path : list_checkpoints(folder)) {
+  for (const std::filesystem::path& path : all) {
     if (*step_of(path) <= step) {
       found.push_back(path);
     } else {
@@ -84,15 +94,6 @@ void retain_checkpoints(const std::filesystem::path& folder, int keep, std::int6
     const std::string name = entry.path().filename().string();
     if (name.starts_with(kPrefix) && name.ends_with(".partial")) std::filesystem::remove(entry.path(), ignored);
   }
-}
-
-std::filesystem::path set_aside(const std::filesystem::path& folder) {
-  std::filesystem::path old;
-  for (int i = 1; old.empty() || std::filesystem::exists(old); ++i) old = folder.string() + ".old-" + std::to_string(i);
-  std::error_code status;
-  std::filesystem::rename(folder, old, status);
-  if (status) throw Error("{}: cannot be set aside as {}: {}", folder.string(), old.string(), status.message());
-  return old;
 }
 
 }  // namespace temper

@@ -15,7 +15,8 @@ namespace temper {
 /// folder/checkpoint-00001234.h5
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
 
-/// By step, oldest first. Files that are still being written, or were left behind by a crash, are not listed.
+/// By step, oldest first; none where there is no folder. Files that are still being written, or were left behind by a
+/// crash, are not listed. Throws Error if the folder cannot be read.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& folder);
 
 struct FoundCheckpoint {
@@ -24,6 +25,8 @@ struct FoundCheckpoint {
 };
 
 /// Collective. The newest checkpoint that is whole; nothing where there is none. `warn` is told of each damaged one.
+/// Throws the same Error on all ranks if one cannot be read for another reason than damage: it may be whole, and going
+/// on without it would lose what it holds.
 std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::path& folder, Communicator& communicator,
                                                       const std::function<void(const std::string&)>& warn);
 
@@ -32,9 +35,5 @@ std::optional<FoundCheckpoint> newest_good_checkpoint(const std::filesystem::pat
 /// ".damaged".
 void retain_checkpoints(const std::filesystem::path& folder, int keep, std::int64_t step,
                         std::optional<std::int64_t> best_step);
-
-/// One process: renames a folder of an earlier run to the first free of "<name>.old-1", "<name>.old-2" and so on. Gives
-/// the new name. Throws Error.
-std::filesystem::path set_aside(const std::filesystem::path& folder);
 
 }  // namespace temper

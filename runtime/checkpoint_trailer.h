@@ -22,10 +22,12 @@ struct CheckedRegion {
 /// The trailer's bytes for these regions.
 std::vector<std::byte> make_trailer(std::span<const CheckedRegion> regions);
 
-/// Reads and checks the trailer of an open file, and that the regions fill the file up to it. Throws Error.
+/// Reads and checks the trailer of an open file, and that the regions fill the file up to it. Throws DamagedContent for
+/// what does not fit, and another Error for what cannot be read.
 std::vector<CheckedRegion> read_trailer(int descriptor, const std::filesystem::path& file);
 
-/// Checks the content of regions first, first + stride, ... Throws Error naming the damaged place.
+/// Checks the content of regions first, first + stride, ... Throws DamagedContent naming the place, and another Error
+/// for what cannot be read.
 void check_regions(int descriptor, const std::filesystem::path& file, std::span<const CheckedRegion> regions,
                    std::size_t first = 0, std::size_t stride = 1);
 

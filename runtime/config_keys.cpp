@@ -78,7 +78,8 @@ std::vector<ConfigurationKey> make_keys() {
 
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);
-  add("train", "max_steps", at(&C::train, &R::max_steps), "Ends the run after so many steps; 0: by train.epochs.")
+  add("train", "max_steps", at(&C::train, &R::max_steps),
+      "Steps of the run, be they fewer or more than train.epochs makes; 0: as many as those.")
       ->range = at_least(0);
   add("train", "batch_size", at(&C::train, &R::batch_size), "Rows an optimizer step, over all ranks.")->range =
       at_least(1);

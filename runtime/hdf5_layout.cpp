@@ -3,7 +3,7 @@
 #include <hdf5.h>
 
 #include "base/error.h"
-#include "runtime/hdf5_handle.h"
+#include "base/hdf5_handle.h"
 
 namespace temper {
 namespace {
@@ -75,12 +75,11 @@ void read_tensor(hid_t parent, const std::string& name, const std::filesystem::p
 
 std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, const CheckpointContent& content) {
   silence_hdf5();
-  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "make a property list");
+  const Handle access = hdf5_access(file);
   // The newest format carries checksums of its own structures; tensors begin on a page.
   require_hdf5(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST), file, "choose its format");
   require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
-  Handle out(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, file,
-             "make the file (is the folder writable?)");
+  Handle out = create_hdf5(file, access);
   write_text(out, kState, content.state_json, file);
   write_text(out, kConfiguration, content.configuration_toml, file);
   write_text(out, kLineage, content.lineage_json, file);
@@ -109,7 +108,7 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
 
 Hdf5Layout read_hdf5_layout(const std::filesystem::path& file) {
   silence_hdf5();
-  Handle in(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, file, "open it; it is no checkpoint");
+  const Handle in = open_hdf5(file);
   Hdf5Layout layout;
   layout.state_json = read_text(in, kState, file);
   layout.configuration_toml = read_text(in, kConfiguration, file);

@@ -116,7 +116,7 @@ class HiddenFile final : public HiddenStore {
     if (good) {
       file_ = final_name();
       places_ = word.places;
-      const std::string failure = failure_of([&] {
+      const Failure failure = failure_of([&] {
         open_.emplace(file_, PositionedFile::Mode::read);
         good = own_blocks_are_whole();
       });
@@ -151,7 +151,7 @@ class HiddenFile final : public HiddenStore {
     };
     const auto together = [&](const std::function<void()>& action) {
       try {
-        agree_on_success(communicator_, complete_ ? "" : failure_of(action));
+        agree_on_success(communicator_, complete_ ? Failure() : failure_of(action));
       } catch (const Error&) {
         if (leads_ && !complete_) ::unlink(partial(mine.process).c_str());
         throw;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "runtime/hdf5_handle.h"
+#include "base/hdf5_handle.h"
 #include "runtime/positioned_file.h"
 
 namespace temper {
@@ -87,10 +87,9 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
     make_empty(file);
     require_room(file, static_cast<std::uint64_t>(layout.bytes()) + kStructures);
     HiddenFilePlaces places;
-    const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "make a property list");
+    const Hdf5Handle access = hdf5_access(file);
     require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
-    Hdf5Handle out(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, file,
-                   "make the file (is the folder writable?)");
+    Hdf5Handle out = create_hdf5(file, access);
     const Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, file, "make a text type");
     require_hdf5(H5Tset_size(type, content_key.size() + 1), file, "size a text");
     {
@@ -117,7 +116,7 @@ std::optional<HiddenFilePlaces> find_hidden_file(const std::filesystem::path& fi
   std::error_code status;
   if (!std::filesystem::is_regular_file(file, status)) return std::nullopt;
   try {
-    const Hdf5Handle in(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, file, "open it");
+    const Hdf5Handle in = open_hdf5(file);
     const Hdf5Handle content(H5Aopen(in, kContent, H5P_DEFAULT), H5Aclose, file, "find what it holds");
     const Hdf5Handle type(H5Aget_type(content), H5Tclose, file, "read the type of a text");
     std::string text(H5Tget_size(type), '\0');

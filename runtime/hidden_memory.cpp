@@ -13,7 +13,7 @@ class HiddenMemory final : public HiddenStore {
  public:
   HiddenMemory(const FrozenLayout& layout, Communicator& communicator) : layout_(layout), communicator_(communicator) {
     const bool leads = communicator.topology().local_rank == 0;
-    const std::string failure = failure_of(
+    const Failure failure = failure_of(
         [&] { window_ = make_node_window(communicator, leads ? static_cast<std::size_t>(layout.bytes()) : 0); });
     try {
       agree_on_success(communicator, failure);

@@ -60,12 +60,15 @@ std::vector<PhasePlan> plan_phases(const TuningSection& tuning, const TrainSecti
   return plan;
 }
 
+std::int64_t warmup_steps(const TrainSection& train, std::int64_t total_steps) {
+  return train.warmup_steps > 0 ? train.warmup_steps
+                                : static_cast<std::int64_t>(train.warmup_ratio * static_cast<double>(total_steps));
+}
+
 double learning_rate_at(std::int64_t step, const PhasePlan& phase, const TrainSection& train,
                         std::int64_t total_steps) {
-  const std::int64_t warmup = train.warmup_steps > 0
-                                  ? train.warmup_steps
-                                  : static_cast<std::int64_t>(train.warmup_ratio * static_cast<double>(total_steps));
-  double rate = phase.learning_rate * schedule_factor(parse_schedule(train.schedule), step, total_steps, warmup);
+  double rate = phase.learning_rate *
+                schedule_factor(parse_schedule(train.schedule), step, total_steps, warmup_steps(train, total_steps));
   const std::int64_t into_phase = step - phase.begin_step;
   if (into_phase < phase.warmup_steps)
     rate *= static_cast<double>(into_phase + 1) / static_cast<double>(phase.warmup_steps);

@@ -28,6 +28,9 @@ struct PhasePlan {
 std::vector<PhasePlan> plan_phases(const TuningSection& tuning, const TrainSection& train, std::int64_t steps_per_epoch,
                                    std::span<const std::int64_t> ended);
 
+/// Steps in which the rate of a run of `total_steps` rises.
+std::int64_t warmup_steps(const TrainSection& train, std::int64_t total_steps);
+
 /// The learning rate of step `step` (0-based) of a run, which lies in `phase`.
 double learning_rate_at(std::int64_t step, const PhasePlan& phase, const TrainSection& train, std::int64_t total_steps);
 

@@ -11,7 +11,6 @@
 #include <set>
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/loader.h"
@@ -23,9 +22,12 @@
 #include "runtime/class_weights.h"
 #include "runtime/device_plan.h"
 #include "runtime/evaluator.h"
+#include "runtime/host_agreement.h"
+#include "runtime/input_places.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
+#include "runtime/model_selection.h"
 #include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/resumption.h"
@@ -49,7 +51,7 @@ class Trainer {
         communicator_(communicator),
         options_(options),
         start_(Clock::now()),
-        folder_(configuration.output.dir),
+        task_(parse_task(configuration.model.task)),
         trace_(options.profile, communicator),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns) {}
 
@@ -57,8 +59,11 @@ class Trainer {
 
  private:
   // ---- before the first step
-  void agree_on_configuration();
+  /// Collective. Throws Error where hosts differ, or where the folder is not this run's to write in.
+  void agree();
   void load();
+  /// Collective. The last that may refuse the run, and then what is left of an older one is set aside.
+  void open_folder();
   /// The model as it is before any training; its new weights are the same ones each time.
   void load_base_model();
   /// Collective. The lineage with the base model's digest, which may have to be waited for.
@@ -72,6 +77,8 @@ class Trainer {
   bool fill_training_cache();
   /// What is due behind a step: an evaluation, and with it perhaps the end of the phase, which is then noted.
   bool phase_is_over(const PhasePlan& phase, std::size_t phases);
+  /// Throws Error, with where to go back to, where the loss is not finite.
+  StepOutcome take_step(const Step& batch, double learning_rate, const StepWishes& wishes);
   void advance(const StepOutcome& outcome);
   void report_step(const StepOutcome& outcome, double learning_rate);
   bool evaluation_due() const;
@@ -103,11 +110,12 @@ class Trainer {
   Communicator& communicator_;
   const TrainOptions& options_;
   Clock::time_point start_;
-  std::filesystem::path folder_;
+  Task task_;
+  std::optional<RunFolder> folder_;
+  std::optional<HostAgreement> hosts_;  ///< until they agree in everything
   RunTrace trace_;
   RunReporter reporter_;
 
-  Task task_ = Task::sequence_classification;
   std::optional<ModelFolder> model_folder_;
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
@@ -115,11 +123,13 @@ class Trainer {
   std::unique_ptr<NcclCommunicator> nccl_;
   DType activations_ = DType::f32;
   LossSettings loss_;
-  std::string metric_;
+  std::optional<ModelSelection> selection_;
   Lineage lineage_;
   std::optional<BaseModelDigest> base_model_digest_;
 
   std::optional<FoundCheckpoint> resumed_;
+  std::optional<TrainSection> length_before_;  ///< of a resumed run that is to have another length
+  TrainSection schedule_;                      ///< what the learning rate follows
   TrainingState state_;
   std::int64_t steps_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;
@@ -133,8 +143,6 @@ class Trainer {
   Clock::time_point last_save_ = Clock::now();
   std::filesystem::path checkpoint_;
   std::filesystem::path exported_;
-  Metrics last_;
-  Metrics best_;
   Metrics test_;
   Throughput throughput_;
   double seconds_to_first_step_ = 0.0;
@@ -142,11 +150,13 @@ class Trainer {
 
 TrainReport Trainer::run() {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
-  agree_on_configuration();
-  make_run_folder(folder_, communicator_);
+  agree();
   const Say say = [&](const std::string& text) { reporter_.say(text); };
-  resumed_ = find_checkpoint_to_resume(configuration_, communicator_, say);
-  if (resumed_) state_ = parse_training_state(resumed_->checkpoint.state_json());
+  if (std::optional<Resumption> found = find_checkpoint_to_resume(configuration_, communicator_, say)) {
+    state_ = std::move(found->state);
+    resumed_.emplace(std::move(found->found));
+    length_before_ = std::move(found->length_before);
+  }
   activations_ = activation_type(configuration_.train, device_, say);
   if (configuration_.train.compress_gradients != "none" && !device_.shares_host_memory())
     throw usage_error(
@@ -168,16 +178,13 @@ TrainReport Trainer::run() {
   return report();
 }
 
-void Trainer::agree_on_configuration() {
-  const std::string mine = sha256_hex(to_toml(configuration_));
-  std::vector<std::byte> all(mine.size() * static_cast<std::size_t>(communicator_.size()));
-  communicator_.all_gather(std::as_bytes(std::span(mine)), all);
-  const std::string_view text(reinterpret_cast<const char*>(all.data()), all.size());
-  for (int rank = 1; rank < communicator_.size(); ++rank)
-    if (text.substr(static_cast<std::size_t>(rank) * mine.size(), mine.size()) != text.substr(0, mine.size()))
-      throw usage_error(
-          "the configurations of rank 0 and rank {} differ; give every rank the same file and --set options", rank);
-  task_ = parse_task(configuration_.model.task);
+void Trainer::agree() {
+  std::vector<std::filesystem::path> data;
+  for (const DataInput& input : data_inputs(configuration_.data)) data.push_back(input.path);
+  hosts_.emplace(communicator_, input_files(configuration_.model.path, data), device_.arithmetic(),
+                 to_toml(configuration_));
+  if (!hosts_->note().empty()) reporter_.say(hosts_->note());
+  folder_.emplace(configuration_, options_.job, communicator_, [&](const std::string& text) { reporter_.say(text); });
 }
 
 void Trainer::load() {
@@ -207,6 +214,7 @@ void Trainer::load() {
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length,
                            state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
+  require_rows(configuration_, data_->train.rows(), data_->validation.rows());
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
 
   load_base_model();
@@ -214,7 +222,8 @@ void Trainer::load() {
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
-  metric_ = choose_metric(configuration_.train.metric, configuration_.model.task);
+  selection_.emplace(choose_metric(configuration_.train.metric, configuration_.model.task),
+                     configuration_.train.early_stopping);
 
   state_.labels = data_->labels.names();
   lineage_.task = configuration_.model.task;
@@ -230,17 +239,28 @@ void Trainer::load() {
   total_steps_ = phases().back().end_step;
   if (resumed_) {
     require_same_origin(*resumed_, complete_lineage(), model_folder_->path);
+    if (length_before_) change_length(state_, *length_before_, configuration_.tuning, steps_per_epoch_, total_steps_);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
-    best_.values = state_.best_metrics;
-    last_.values = state_.last_metrics;
+    selection_->restore(state_);
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state_.changed.emplace_back(name, 0);
   }
-  if (!resumed_) set_aside_older_run(folder_, communicator_, [&](const std::string& text) { reporter_.say(text); });
-  if (communicator_.rank() == 0) write_file_atomically(folder_ / "configuration.toml", to_toml(configuration_));
-  reporter_.open_logs(folder_, resumed_ ? std::optional(state_.step) : std::nullopt);
+  schedule_ = schedule_of(configuration_.train, state_);
+  open_folder();
+}
+
+void Trainer::open_folder() {
+  hosts_->finish();
+  hosts_.reset();
+  const Say say = [&](const std::string& text) { reporter_.say(text); };
+  if (!resumed_) folder_->set_aside_older_run(say);
+  // The model of the shorter run must not pass for that of the longer one, should this be killed at its end.
+  if (length_before_ && !state_.finished) folder_->set_aside_model(say);
+  folder_->make_checkpoint_folder();
+  if (communicator_.rank() == 0) write_file_atomically(folder_->path() / "configuration.toml", to_toml(configuration_));
+  reporter_.open_logs(folder_->path(), resumed_ ? std::optional(state_.step) : std::nullopt);
 }
 
 void Trainer::load_base_model() {
@@ -332,10 +352,10 @@ void Trainer::train_phase() {
     if (masking_)
       for (auto& grain : batch.grains)
         for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
-    const double rate = learning_rate_at(state_.step, phase, configuration_.train, total_steps_);
+    const double rate = learning_rate_at(state_.step, phase, schedule_, total_steps_);
     const bool save_due = configuration_.checkpoint.every_minutes > 0.0 &&
                           seconds_since(last_save_) > 60.0 * configuration_.checkpoint.every_minutes;
-    const StepOutcome outcome = step_->run(batch, state_.step, rate, {options_.stop_requested(), save_due});
+    const StepOutcome outcome = take_step(batch, rate, {options_.stop_requested(), save_due});
     const double seconds = seconds_since(began);
     throughput_.add_step(seconds, batch.global_rows, outcome.tokens);
     state_.examples += batch.global_rows;
@@ -400,6 +420,15 @@ bool Trainer::phase_is_over(const PhasePlan& phase, std::size_t phases) {
   return true;
 }
 
+StepOutcome Trainer::take_step(const Step& batch, double learning_rate, const StepWishes& wishes) {
+  try {
+    return step_->run(batch, state_.step, learning_rate, wishes);
+  } catch (const NotFinite& error) {
+    if (checkpoint_.empty()) throw;
+    throw Error("{}. The last checkpoint is good: {}", error.what(), checkpoint_.string());
+  }
+}
+
 void Trainer::advance(const StepOutcome& outcome) {
   ++state_.step;
   if (++state_.step_in_epoch == steps_per_epoch_) {
@@ -454,29 +483,12 @@ void Trainer::evaluate_and_judge() {
     stop_ = true;
     return;
   }
-  last_ = *metrics;
-  state_.last_evaluated_step = state_.step;
-  state_.last_metrics = last_.finite_values();
-  const double value = last_.value(metric_);
-  const bool first = state_.best_step < 0;
-  const bool better =
-      std::isfinite(value) &&
-      (first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_)));
-  if (better) {
-    best_ = last_;
-    state_.best_step = state_.step;
-    state_.best_metrics = best_.finite_values();
-    state_.evaluations_without_gain = 0;
-    state_.phase_evaluations_without_gain = 0;
-  } else {
-    ++state_.evaluations_without_gain;
-    ++state_.phase_evaluations_without_gain;
-  }
-  reporter_.evaluation(state_.step, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_), last_,
-                       better);
-  const std::int64_t patience = configuration_.train.early_stopping;
-  if (patience > 0 && state_.evaluations_without_gain >= patience) {
-    reporter_.say(fmt::format("{} has not improved for {} evaluations: training ends", metric_, patience));
+  const bool better = selection_->judge(*metrics, state_);
+  reporter_.evaluation(state_.step, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_),
+                       selection_->last(), better);
+  if (selection_->patience_is_exhausted(state_)) {
+    reporter_.say(fmt::format("{} has not improved for {} evaluations: training ends", selection_->metric(),
+                              state_.evaluations_without_gain));
     ended_early_ = true;
   }
   // The best model so far must survive whatever comes after it.
@@ -493,14 +505,14 @@ void Trainer::save() {
     for (auto& [changed, updates] : state_.changed)
       if (changed == name) updates = step_->optimizer().slots()[slot].updates;
   }
-  checkpoint_ = checkpoint_path(folder_ / "checkpoints", state_.step);
+  checkpoint_ = checkpoint_path(folder_->checkpoints(), state_.step);
   // A run that goes on from here has no rounding errors to make up for, so neither has this one.
   step_->buckets().exchange().forget_rounding();
   const Lineage& lineage = complete_lineage();
   save_training(checkpoint_, state_, {lineage.configuration, lineage_to_json(lineage)}, *model_->model, *step_, device_,
                 communicator_);
   if (communicator_.rank() == 0)
-    retain_checkpoints(folder_ / "checkpoints", static_cast<int>(configuration_.checkpoint.keep), state_.step,
+    retain_checkpoints(folder_->checkpoints(), static_cast<int>(configuration_.checkpoint.keep), state_.step,
                        state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);
   saved_this_step_ = true;
   last_save_ = Clock::now();
@@ -520,7 +532,7 @@ bool Trainer::delivery_is_due() {
   std::vector<std::int64_t> due{0};
   if (communicator_.rank() == 0) {
     const bool delivered = configuration_.output.export_model
-                               ? std::filesystem::exists(folder_ / "model" / "config.json")
+                               ? std::filesystem::exists(folder_->model() / "config.json")
                                : data_->test.rows() == 0;
     due.front() = delivered ? 0 : 1;
   }
@@ -542,9 +554,10 @@ void Trainer::deliver() {
   if (configuration_.output.export_model) {
     complete_lineage();
     lineage_.steps = state_.best_step >= 0 ? state_.best_step : state_.step;
-    for (const auto& [name, value] : best_.values) lineage_.metrics.emplace_back("validation " + name, value);
+    for (const auto& [name, value] : selection_->best().values)
+      lineage_.metrics.emplace_back("validation " + name, value);
     for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);
-    exported_ = folder_ / "model";
+    exported_ = folder_->model();
     if (communicator_.rank() == 0)
       export_trained_model(*model_->model, device_, task_, model_folder_->path, state_.labels, lineage_, exported_);
     communicator_.barrier();
@@ -552,7 +565,7 @@ void Trainer::deliver() {
 }
 
 void Trainer::load_best() {
-  const std::filesystem::path path = checkpoint_path(folder_ / "checkpoints", state_.best_step);
+  const std::filesystem::path path = checkpoint_path(folder_->checkpoints(), state_.best_step);
   const Checkpoint best = Checkpoint::open(path, communicator_);
   // What a later phase changed is not in an earlier checkpoint, and must be as the base model has it.
   step_.reset();
@@ -567,8 +580,8 @@ TrainReport Trainer::report() {
   report.steps = state_.step;
   report.total_steps = total_steps_;
   report.best_step = state_.best_step;
-  report.best = best_;
-  report.last = last_;
+  report.best = selection_->best();
+  report.last = selection_->last();
   report.test = test_;
   report.examples_per_second = throughput_.examples_per_second();
   report.last_epoch_examples_per_second = throughput_.last_epoch_examples_per_second();
@@ -581,11 +594,10 @@ TrainReport Trainer::report() {
   report.peak_memory_bytes = memory[0];
   report.peak_device_memory_bytes = memory[1];
   report.kernel_times = device_.kernel_times();
-  report.trace = trace_.write(folder_, throughput_.steps());
+  report.trace = trace_.write(folder_->path(), throughput_.steps());
   report.ranks = communicator_.size();
   report.checkpoint = checkpoint_;
-  if (!exported_.empty() || std::filesystem::exists(folder_ / "model" / "config.json"))
-    report.model = folder_ / "model";
+  if (!exported_.empty() || std::filesystem::exists(folder_->model() / "config.json")) report.model = folder_->model();
   return report;
 }
 

@@ -24,6 +24,7 @@ struct TrainOptions {
   bool terminal = false;       ///< the stream is one: draw bars
   int columns = 80;
   std::optional<ProfileRequest> profile;
+  std::string job;               ///< of the scheduler, for those who find output.dir in use; may be empty
   double process_seconds = 0.0;  ///< since the process began, for "start to first step"
 };
 

@@ -18,6 +18,8 @@ struct TrainingState {
   std::vector<std::int64_t> phase_ends;
   int grains = 0;   ///< fixed at the first start
   int threads = 0;  ///< a rank; fixed at the first start, since products are cut by it
+  /// Of a run whose length was changed: as it was before, so that the rate does not fall back; -1: as configured.
+  std::int64_t warmup_steps = -1;
   /// Parameters that differ from the base model (trained, or drawn anew), with the updates that their moments have
   /// seen.
   std::vector<std::pair<std::string, std::int64_t>> changed;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "runtime/working_copies.h"
+#include "tensor/host_copy.h"
 
 namespace temper {
 
@@ -132,10 +133,8 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   double squares = 0.0;
   for (std::size_t i = 0; i < chunks; ++i) squares += all[i];
   if (!std::isfinite(loss) || !std::isfinite(squares))
-    throw Error(
-        "step {}: the {} is not finite; the learning rate of {} may be too high, or the data hold values that "
-        "the model cannot take. The last checkpoint is good",
-        number + 1, std::isfinite(loss) ? "gradient" : "loss", learning_rate);
+    throw NotFinite(fmt::format("step {}: the {} is not finite; {}", number + 1,
+                                std::isfinite(loss) ? "gradient" : "loss", cause_of_not_finite(number, learning_rate)));
 
   // A batch without anything to count (masked tokens, say) leaves the parameters as they are.
   if (outcome.weight > 0.0) {
@@ -143,6 +142,7 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
+    has_updated_ = has_updated_ || learning_rate > 0.0;
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
     optimizer_->step(buckets_->exchange().parameters(), reduced, working_arena(), learning_rate, scale);
   }
@@ -152,7 +152,27 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   }
   // The optimizer has rounded the own slices; on one rank, or where the exchange shares what is rounded, that is all.
   if (communicator_.size() > 1 && buckets_->exchange().working() == nullptr) round_parameters({0, layout_.elements()});
+  ++steps_;
   return outcome;
+}
+
+std::string TrainingStep::cause_of_not_finite(std::int64_t number, double learning_rate) const {
+  // The warm-up begins with a rate of 0, so that the first step changes nothing.
+  const bool unchanged = number == steps_ && !has_updated_;
+  if (!unchanged)
+    return fmt::format("the learning rate of {} may be too high, or the data hold values that the model cannot take",
+                       learning_rate);
+  for (const Parameter& parameter : model_.parameters().all()) {
+    const HostCopy copy(device_, parameter.variable.value());
+    const std::span<const float> values = copy.values();
+    if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
+      return fmt::format(
+          "the weights '{}' of the base model hold values that are not finite; download or save the "
+          "model again",
+          parameter.name);
+  }
+  return "no weights have changed yet, and those of the model are finite: the data hold values, or targets, that the "
+         "model cannot take";
 }
 
 std::optional<SparseTable> TrainingStep::sparse_table() const {

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "comm/gradient_buckets.h"
 #include "data/loader.h"
 #include "model/model.h"
@@ -54,6 +55,12 @@ struct StepOutcome {
   bool stop_requested = false;  ///< by any rank
 };
 
+/// The loss or the gradient of a step is infinite or no number; nothing was updated.
+class NotFinite : public Error {
+ public:
+  explicit NotFinite(const std::string& sentence) : Error(ErrorKind::failure, sentence) {}
+};
+
 class TrainingStep {
  public:
   /// Collective. Moves the values of the trainable parameters of `model` into an arena; the destructor leaves them
@@ -61,7 +68,7 @@ class TrainingStep {
   TrainingStep(Model& model, Device& device, Communicator& communicator, TrainingStepSettings settings);
 
   /// Collective. `number` is the 0-based number of the optimizer step: dropout's random numbers are a function of it.
-  /// Throws Error on all ranks if the loss or the gradient is not finite.
+  /// Throws NotFinite on all ranks if the loss or the gradient is not finite.
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
 
   /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
@@ -94,6 +101,8 @@ class TrainingStep {
                        const std::function<void(std::int64_t slot)>& complete);
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
+  /// What may have made the loss of step `number` infinite, and what to do.
+  [[nodiscard]] std::string cause_of_not_finite(std::int64_t number, double learning_rate) const;
   /// Brings this part of the working copies up to date with the arena.
   void round_parameters(ElementRange range);
   [[nodiscard]] BFloat16* working_arena() const;
@@ -109,6 +118,8 @@ class TrainingStep {
   std::int64_t table_slot_ = -1;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
+  std::int64_t steps_ = 0;              ///< that were taken here
+  bool has_updated_ = false;            ///< by one of them
   std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
   const FrozenCache* cache_ = nullptr;  ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape

@@ -9,6 +9,7 @@
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/fitted_model.h"
+#include "runtime/host_agreement.h"
 
 namespace temper {
 namespace {
@@ -27,8 +28,10 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   const int threads =
       arguments.threads > 0 ? arguments.threads : default_cpu_threads(context.world.topology().local_size);
   set_cpu_threads(threads);
+  HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   const Table table = read_table(arguments.data);
+  hosts.finish();
   const std::optional<Metrics> metrics =
       fitted.evaluate_table(table, arguments.use, threads, context.world, stop_signal_received);
   if (!metrics) return kExitStopped;

@@ -1,4 +1,5 @@
 // temper export: a checkpoint as a Hugging Face folder.
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -21,6 +22,18 @@ struct ExportArguments {
   bool json = false;
 };
 
+/// The folder of the base model. Its path in the checkpoint is seen from where the run was started.
+std::string base_of(const ExportArguments& arguments, const Configuration& configuration) {
+  if (!arguments.base.empty()) return arguments.base;
+  std::error_code absent;
+  if (!std::filesystem::exists(configuration.model.path, absent))
+    throw usage_error(
+        "{}: names {} as the folder of its base model, which is not to be found from here; say with --base "
+        "where it is",
+        arguments.checkpoint, configuration.model.path);
+  return configuration.model.path;
+}
+
 int run(const ExportArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_cpu_device();
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint, context.world);
@@ -28,7 +41,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const TrainingState state = parse_training_state(checkpoint.state_json());
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const Task task = parse_task(configuration.model.task);
-  const ModelFolder folder(arguments.base.empty() ? configuration.model.path : arguments.base);
+  const ModelFolder folder(base_of(arguments, configuration));
   const HeadRequest request{task, head_outputs(task, LabelSet::from_names(state.labels))};
   RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
   if (context.speaks()) {

@@ -11,6 +11,7 @@
 #include "launch/commands/report.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
+#include "runtime/host_agreement.h"
 #include "runtime/prediction.h"
 
 namespace temper {
@@ -53,8 +54,11 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   const int threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
   set_cpu_threads(threads);
+  HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   const Table table = arguments.input == "-" ? read_lines(arguments.use.text, world) : read_table(arguments.input);
+
+  hosts.finish();
 
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.
   constexpr std::int64_t kRowsAtATime = 8192;

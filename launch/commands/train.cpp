@@ -10,6 +10,7 @@
 #include "launch/commands/profile_report.h"
 #include "launch/commands/report.h"
 #include "launch/device_choice.h"
+#include "launch/scheduler_job.h"
 #include "launch/signals.h"
 #include "runtime/config.h"
 #include "runtime/trainer.h"
@@ -122,6 +123,7 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   options.terminal = isatty(STDERR_FILENO) == 1;
   options.columns = terminal_columns(STDERR_FILENO);
   options.process_seconds = context.process_seconds;
+  options.job = scheduler_job();
   // A damaged profile of the machine is refused now, not behind a run.
   const std::optional<RankRates> rates = profiles ? roof(*device, context.world) : std::nullopt;
   const TrainReport report = train(configuration, *device, context.world, options);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "runtime/checkpoint_folder.h"
@@ -196,6 +198,99 @@ TEST_F(CheckpointTest, TheNewestGoodOneIsFoundAndDamagedOnesAreNamed) {
   EXPECT_EQ(found->checkpoint.step(), 20);
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_NE(warnings[0].find("checkpoint-00000100"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, OneThatCannotBeReadIsNotTakenForDamaged) {
+  for (const std::int64_t step : {5, 20}) save_checkpoint(checkpoint_path(folder_, step), content(step), world_);
+  const auto refused = [&](const std::string& reason) {
+    world_.barrier();
+    const std::string sentence = failure([&] {
+      newest_good_checkpoint(folder_, world_,
+                             [](const std::string& text) { ADD_FAILURE() << "passed over: " << text; });
+    });
+    EXPECT_NE(sentence.find(reason), std::string::npos) << sentence;
+    world_.barrier();
+  };
+  const std::filesystem::path newest = checkpoint_path(folder_, 100);
+  const auto on_rank_0 = [&](const std::function<void()>& act) {
+    world_.barrier();
+    if (world_.rank() == 0) act();
+    world_.barrier();
+  };
+  // Errors of open(2) that root meets as well: a circle of links, a link to nothing, a folder.
+  on_rank_0([&] { std::filesystem::create_symlink(newest, newest); });
+  refused("Too many levels of symbolic links");
+  on_rank_0([&] {
+    std::filesystem::remove(newest);
+    std::filesystem::create_symlink(folder_ / "absent", newest);
+  });
+  refused("No such file");
+  on_rank_0([&] {
+    std::filesystem::remove(newest);
+    std::filesystem::create_directory(newest);
+  });
+  refused("is a directory");
+  on_rank_0([&] {
+    std::filesystem::remove(newest);
+    std::filesystem::copy_file(checkpoint_path(folder_, 20), newest);
+  });
+  // Too many open files, on the last rank.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  std::vector<int> taken;
+  if (world_.rank() == world_.size() - 1) {
+    const rlimit tight{64, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    for (int descriptor = dup(0); descriptor >= 0; descriptor = dup(0)) taken.push_back(descriptor);
+  }
+  const std::string sentence = failure([&] { Checkpoint::open(newest, world_); });
+  for (const int descriptor : taken) ::close(descriptor);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_NE(sentence.find("Too many open files"), std::string::npos) << sentence;
+  EXPECT_TRUE(newest_good_checkpoint(folder_, world_, [](const std::string&) {}).has_value());
+}
+
+TEST_F(CheckpointTest, DamageOfContentIsTold) {
+  const auto path = checkpoint_path(folder_, 3);
+  save_checkpoint(path, content(3), world_);
+  world_.barrier();
+  if (world_.rank() == 0) std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  world_.barrier();
+  EXPECT_THROW(Checkpoint::open(path, world_), DamagedContent);
+}
+
+TEST_F(CheckpointTest, OfAnotherFormatIsNotTakenForDamaged) {
+  const auto path = checkpoint_path(folder_, 3);
+  save_checkpoint(path, content(3), world_);
+  world_.barrier();
+  if (world_.rank() == 0) {
+    // The footer of the next format: magic, version, number of regions, and a seal over them.
+    std::string bytes = read_text_file(path);
+    std::array<std::uint64_t, 4> footer{};
+    const std::size_t at = bytes.size() - sizeof(footer);
+    std::memcpy(footer.data(), bytes.data() + at, sizeof(footer));
+    const std::size_t regions = footer[2] * 3 * sizeof(std::uint64_t);
+    const std::array<std::uint64_t, 4> sealed{footer[0], footer[1] + 1, footer[2],
+                                              xxh3(std::as_bytes(std::span(bytes)).subspan(at - regions, regions))};
+    footer = {sealed[0], sealed[1], sealed[2], xxh3(std::as_bytes(std::span(sealed)))};
+    std::memcpy(bytes.data() + at, footer.data(), sizeof(footer));
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  world_.barrier();
+  const std::string sentence = failure([&] {
+    newest_good_checkpoint(folder_, world_, [](const std::string& text) { ADD_FAILURE() << "passed over: " << text; });
+  });
+  EXPECT_NE(sentence.find("another version of the program"), std::string::npos) << sentence;
+}
+
+TEST_F(CheckpointTest, AFolderThatCannotBeListedIsNotEmpty) {
+  world_.barrier();
+  if (world_.rank() == 0) std::ofstream(folder_ / "checkpoints") << "a file in its place";
+  world_.barrier();
+  EXPECT_NE(failure([&] {
+              newest_good_checkpoint(folder_ / "checkpoints", world_, [](const std::string&) {});
+            }).find("cannot be searched"),
+            std::string::npos);
 }
 
 TEST_F(CheckpointTest, AnEmptyFolderHasNone) {

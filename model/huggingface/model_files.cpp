@@ -1,0 +1,64 @@
+#include "model/huggingface/model_files.h"
+
+#include <set>
+#include <string>
+#include <system_error>
+
+#include "base/error.h"
+#include "model/huggingface/json_object.h"
+
+namespace temper {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTexts[] = {"config.json",
+                                  "tokenizer.json",
+                                  "tokenizer_config.json",
+                                  "special_tokens_map.json",
+                                  "added_tokens.json",
+                                  "vocab.txt",
+                                  "vocab.json",
+                                  "merges.txt",
+                                  "temper.json"};
+constexpr const char* kSingleFiles[] = {"model.safetensors", "pytorch_model.bin"};
+constexpr const char* kIndexes[] = {"model.safetensors.index.json", "pytorch_model.bin.index.json"};
+
+/// The files that an index of shards names, by name.
+std::set<std::string> shards_of(const fs::path& index) {
+  std::set<std::string> shards;
+  try {
+    const nlohmann::ordered_json json = read_json_object(index);
+    const auto map = json.find("weight_map");
+    if (map == json.end() || !map->is_object()) return shards;
+    for (const auto& [tensor, shard] : map->items())
+      if (shard.is_string()) shards.insert(shard.get<std::string>());
+  } catch (const Error&) {
+    shards.clear();
+  }
+  return shards;
+}
+
+}  // namespace
+
+ModelFiles model_files(const fs::path& folder) {
+  ModelFiles files;
+  for (const char* name : kTexts) files.texts.push_back(folder / name);
+  std::error_code ignored;
+  // The form that is found first is read: a single file of safetensors, its shards, then the older format.
+  for (std::size_t form = 0; form < std::size(kSingleFiles); ++form) {
+    if (fs::exists(folder / kSingleFiles[form], ignored)) {
+      files.weights.push_back(folder / kSingleFiles[form]);
+      return files;
+    }
+    const fs::path index = folder / kIndexes[form];
+    if (!fs::exists(index, ignored)) continue;
+    files.texts.push_back(index);
+    for (const std::string& shard : shards_of(index)) files.weights.push_back(folder / shard);
+    return files;
+  }
+  files.weights.push_back(folder / kSingleFiles[0]);
+  return files;
+}
+
+}  // namespace temper

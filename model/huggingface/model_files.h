@@ -1,0 +1,18 @@
+// Which files of a Hugging Face model folder are read.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+namespace temper {
+
+struct ModelFiles {
+  std::vector<std::filesystem::path> texts;    ///< configuration and tokenizer, those that may be there
+  std::vector<std::filesystem::path> weights;  ///< as WeightFiles::open() chooses them
+};
+
+/// What may be read of this folder, whether it is there or not. The shards are those that the index names; none where
+/// it cannot be read, which whoever opens the weights says.
+ModelFiles model_files(const std::filesystem::path& folder);
+
+}  // namespace temper
