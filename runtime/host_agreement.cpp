@@ -181,20 +181,25 @@ Failure difference_of(const std::vector<HostReport>& reports) {
                           rank, first.host, reports[rank].host),
               ErrorKind::usage};
   // Which shards there are, the index says; where that differs, the lists do.
-  std::size_t same = first.files.size();
-  for (const HostReport& report : reports) {
+  const auto shared_with_first = [&](const HostReport& report) {
     std::size_t file = 0;
-    while (file < std::min(same, report.files.size()) && report.files[file].path == first.files[file].path) ++file;
-    same = file;
-  }
+    const std::size_t most = std::min(first.files.size(), report.files.size());
+    while (file < most && report.files[file].path == first.files[file].path) ++file;
+    return file;
+  };
+  std::size_t same = first.files.size();
+  for (const HostReport& report : reports) same = std::min(same, shared_with_first(report));
   for (std::size_t file = 0; file < same; ++file)
     if (std::string sentence = file_difference(reports, file); !sentence.empty()) return {sentence};
   for (std::size_t rank = 1; rank < reports.size(); ++rank) {
     const auto& files = reports[rank].files;
-    if (files.size() == same && first.files.size() == same) continue;
-    return {fmt::format("{} reads {}, but {} reads {}; {}", named(reports, 0),
-                        same < first.files.size() ? first.files[same].path : "no further file", named(reports, rank),
-                        same < files.size() ? files[same].path : "no further file", kRemedy)};
+    const std::size_t shared = shared_with_first(reports[rank]);
+    if (files.size() == shared && first.files.size() == shared) continue;
+    const auto next = [&](const std::vector<HostReport::File>& of) {
+      return shared < of.size() ? of[shared].path : std::string("no further file");
+    };
+    return {fmt::format("{} reads {}, but {} reads {}; {}", named(reports, 0), next(first.files), named(reports, rank),
+                        next(files), kRemedy)};
   }
   return {};
 }

@@ -77,9 +77,9 @@ void require_inputs_apart(const Configuration& configuration) {
     for (const char* name : kRunContents)
       if (lies_in(input.place, resolved(output / name)))
         throw usage_error(
-            "{} is {}, which lies in {}, where this run would move it away or replace it; choose another output.dir, "
-            "or "
-            "copy it elsewhere first",
+            "{} leads to {}, but this run replaces {} or moves it away; choose another output.dir, or copy what it is "
+            "to "
+            "read elsewhere first",
             input.key, input.named.string(), (fs::path(configuration.output.dir) / name).string());
 }
 

@@ -10,6 +10,7 @@
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/fitted_model.h"
+#include "runtime/host_agreement.h"
 
 namespace temper {
 namespace {
@@ -29,8 +30,10 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   const int threads =
       arguments.threads > 0 ? arguments.threads : default_cpu_threads(context.world.topology().local_size);
   set_cpu_threads(threads);
+  HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   const Table table = read_table(arguments.data);
+  hosts.finish();
   const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true,
                                [&](const std::string& line) { print_note(context, line); });
   const std::optional<Metrics> metrics =

@@ -12,6 +12,7 @@
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
+#include "runtime/host_agreement.h"
 #include "runtime/prediction.h"
 
 namespace temper {
@@ -70,11 +71,14 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   options.tokens = !arguments.without_tokens;
   options.threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
   set_cpu_threads(options.threads);
+  HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   const Table table = arguments.input == "-" ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
                                              : read_table(arguments.input);
   const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
+
+  hosts.finish();
 
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.
   constexpr std::int64_t kRowsAtATime = 8192;

@@ -205,7 +205,8 @@ TEST_F(CheckpointTest, OneThatCannotBeReadIsNotTakenForDamaged) {
   const auto refused = [&](const std::string& reason) {
     world_.barrier();
     const std::string sentence = failure([&] {
-      newest_good_checkpoint(folder_, world_, [](const std::string& text) { ADD_FAILURE() << "passed over: " << text; });
+      newest_good_checkpoint(folder_, world_,
+                             [](const std::string& text) { ADD_FAILURE() << "passed over: " << text; });
     });
     EXPECT_NE(sentence.find(reason), std::string::npos) << sentence;
     world_.barrier();
@@ -269,9 +270,8 @@ TEST_F(CheckpointTest, OfAnotherFormatIsNotTakenForDamaged) {
     const std::size_t at = bytes.size() - sizeof(footer);
     std::memcpy(footer.data(), bytes.data() + at, sizeof(footer));
     const std::size_t regions = footer[2] * 3 * sizeof(std::uint64_t);
-    const std::array<std::uint64_t, 4> sealed{
-        footer[0], footer[1] + 1, footer[2],
-        xxh3(std::as_bytes(std::span(bytes)).subspan(at - regions, regions))};
+    const std::array<std::uint64_t, 4> sealed{footer[0], footer[1] + 1, footer[2],
+                                              xxh3(std::as_bytes(std::span(bytes)).subspan(at - regions, regions))};
     footer = {sealed[0], sealed[1], sealed[2], xxh3(std::as_bytes(std::span(sealed)))};
     std::memcpy(bytes.data() + at, footer.data(), sizeof(footer));
     std::ofstream(path, std::ios::binary) << bytes;
@@ -287,8 +287,9 @@ TEST_F(CheckpointTest, AFolderThatCannotBeListedIsNotEmpty) {
   world_.barrier();
   if (world_.rank() == 0) std::ofstream(folder_ / "checkpoints") << "a file in its place";
   world_.barrier();
-  EXPECT_NE(failure([&] { newest_good_checkpoint(folder_ / "checkpoints", world_, [](const std::string&) {}); })
-                .find("cannot be searched"),
+  EXPECT_NE(failure([&] {
+              newest_good_checkpoint(folder_ / "checkpoints", world_, [](const std::string&) {});
+            }).find("cannot be searched"),
             std::string::npos);
 }
 

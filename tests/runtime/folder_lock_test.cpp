@@ -30,6 +30,7 @@ class FolderLockTest : public testing_support::SharedFolderTest {
   /// run.lock as a run leaves it that was killed.
   void leave(const std::function<void(nlohmann::json&)>& edit) const {
     std::string text;
+    std::filesystem::remove(file());
     {
       const FolderLock lock(place_, "", quiet, kQuick);
       text = read(file());
@@ -88,7 +89,10 @@ TEST_F(FolderLockTest, AHolderOnAnotherHostIsKnownByItsSignsOfLife) {
   };
   leave(elsewhere);
   std::string said;
-  { const FolderLock lock(place_, "", [&](const std::string& text) { said += text; }, kQuick); }
+  {
+    const FolderLock lock(
+        place_, "", [&](const std::string& text) { said += text; }, kQuick);
+  }
   EXPECT_NE(said.find("h2"), std::string::npos) << "a run that gave no sign is over: " << said;
 
   leave(elsewhere);

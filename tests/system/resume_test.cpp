@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <sstream>
 
 #include "tests/system/tiny_run.h"
 
@@ -168,6 +169,52 @@ TEST_F(Resume, IsRefusedWithAnotherConfigurationModelOrData) {
   const Outcome another_file = train("out", {"train.epochs=1"});
   EXPECT_EQ(another_file.status, 1);
   EXPECT_NE(another_file.err.find("train.csv"), std::string::npos) << another_file.err;
+}
+
+TEST_F(Resume, OfAFinishedRunMakesItLongerWhereNoRateDependsOnTheLength) {
+  const auto settings = [](const std::string& length) {
+    return std::vector<std::string>{"train.schedule=constant", "train.warmup_steps=5", length};
+  };
+  ASSERT_EQ(train("whole", settings("train.epochs=5")).status, 0);
+  ASSERT_EQ(train("out", settings("train.epochs=2")).status, 0);
+  const Outcome longer = train("out", settings("train.epochs=5"), 2);
+  ASSERT_EQ(longer.status, 0) << longer.err;
+  EXPECT_NE(longer.err.find("going on from step 14"), std::string::npos) << longer.err;
+  EXPECT_TRUE(weights("out") == weights("whole"));
+  EXPECT_TRUE(std::filesystem::exists(path("out/model.old-1"))) << "the model of the shorter run is kept";
+  // Also by steps, and in a run that was stopped on the way.
+  const Outcome stopped = train("out", settings("train.max_steps=400"), 0, signalled("out", SIGTERM, 12));
+  ASSERT_EQ(stopped.status, 75) << stopped.err;
+  EXPECT_EQ(train("out", settings("train.max_steps=401")).status, 0);
+  const Outcome shorter = train("out", settings("train.epochs=2"));
+  EXPECT_EQ(shorter.status, 2) << shorter.err;
+  EXPECT_NE(shorter.err.find("401 steps behind it"), std::string::npos) << shorter.err;
+}
+
+TEST_F(Resume, OfALongerRunKeepsItsWarmUp) {
+  // A tenth of the run: of the longer one it would begin anew.
+  ASSERT_EQ(train("out", {"train.schedule=constant", "train.epochs=1"}).status, 0);
+  const Outcome longer = train("out", {"train.schedule=constant", "train.epochs=12"});
+  ASSERT_EQ(longer.status, 0) << longer.err;
+  std::istringstream log(read(path("out/metrics.jsonl")));
+  int steps = 0;
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("\"train\"") == std::string::npos) continue;
+    const std::size_t rate = line.find("\"learning_rate\":") + 16;
+    EXPECT_EQ(line.substr(rate, line.find(',', rate) - rate), "0.002") << line;
+    ++steps;
+  }
+  EXPECT_EQ(steps, 84);
+}
+
+TEST_F(Resume, OfARunWhoseRatesDependOnItsLengthNamesTheWayThatWorks) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const Outcome longer = train("out", {"train.epochs=2"});
+  EXPECT_EQ(longer.status, 2) << longer.err;
+  for (const char* part :
+       {"train.epochs", "train.schedule = linear", "model.path = \"out/model\"", "another output.dir"})
+    EXPECT_NE(longer.err.find(part), std::string::npos) << longer.err;
+  EXPECT_EQ(train("next", {"train.epochs=1", "model.path=out/model"}).status, 0);
 }
 
 TEST_F(Resume, CanBeTurnedOff) {
