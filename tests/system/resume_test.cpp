@@ -183,7 +183,9 @@ TEST_F(Resume, OfAFinishedRunMakesItLongerWhereNoRateDependsOnTheLength) {
   EXPECT_TRUE(weights("out") == weights("whole"));
   EXPECT_TRUE(std::filesystem::exists(path("out/model.old-1"))) << "the model of the shorter run is kept";
   // Also by steps, and in a run that was stopped on the way.
-  const Outcome stopped = train("out", settings("train.max_steps=400"), 0, signalled("out", SIGTERM, 12));
+  const std::string log = read(path("out/metrics.jsonl"));
+  const auto lines = static_cast<int>(std::count(log.begin(), log.end(), '\n'));
+  const Outcome stopped = train("out", settings("train.max_steps=400"), 0, signalled("out", SIGTERM, lines + 12));
   ASSERT_EQ(stopped.status, 75) << stopped.err;
   EXPECT_EQ(train("out", settings("train.max_steps=401")).status, 0);
   const Outcome shorter = train("out", settings("train.epochs=2"));
