@@ -166,6 +166,8 @@ TEST_F(EvalAndPredict, WhatARunLeavesBehindIsNamed) {
   // A model of a checkpoint knows the training as well.
   ASSERT_EQ(temper({"export", "out/checkpoints/checkpoint-00000007.h5", "-o", "exported"}).status, 0);
   EXPECT_EQ(read(path("exported/temper.json")), read(path("out/model/temper.json")));
+  const Json inspected = last_json(temper({"inspect", "exported", "--json"}));
+  EXPECT_EQ(inspected.at("/training/max_length"_json_pointer), 32);
 }
 
 TEST_F(EvalAndPredict, LabelNamesOfATaskWithoutLabelsAreRefused) {
