@@ -13,6 +13,7 @@
 #include "model/huggingface/model_config.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoint.h"
+#include "runtime/trained_use.h"
 #include "runtime/training_state.h"
 
 namespace temper {
@@ -67,6 +68,7 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
   }
   json["tensor_count"] = names.size();
   json["parameters"] = parameters;
+  if (const auto use = read_trained_use(path)) json["training"] = Json::parse(to_json(*use));
   return json;
 }
 
