@@ -151,7 +151,11 @@ Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& tokenizer_json) {
-  return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(read_tokenizer_file(tokenizer_json))));
+  return from_file(read_tokenizer_file(tokenizer_json));
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::from_file(TokenizerFile file) {
+  return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(std::move(file))));
 }
 
 Encoding Tokenizer::encode(std::string_view text, std::size_t max_length) const {

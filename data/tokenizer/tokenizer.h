@@ -15,6 +15,8 @@
 
 namespace temper {
 
+struct TokenizerFile;
+
 struct Encoding {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> types;  // segment of each token
@@ -26,6 +28,10 @@ class Tokenizer {
   /// Reads tokenizer.json; its members `truncation` and `padding` are ignored. Throws Error naming the file, the
   /// member, what was found and what is supported.
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& tokenizer_json);
+
+  /// Puts a tokenizer together from a file that was read, and perhaps changed since (tokenizer_file.h). Throws Error as
+  /// load does.
+  static std::unique_ptr<Tokenizer> from_file(TokenizerFile file);
   ~Tokenizer();
 
   /// One text with its special tokens, cut from the right to at most `max_length` tokens, special ones included.
