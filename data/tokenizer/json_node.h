@@ -27,7 +27,10 @@ class JsonNode {
 
   [[nodiscard]] bool is_null() const { return value_->is_null(); }
   [[nodiscard]] std::string text() const;
+  /// A string of one character.
+  [[nodiscard]] char32_t character() const;
   [[nodiscard]] bool boolean() const;
+  [[nodiscard]] double number() const;
   /// A whole number of the range.
   [[nodiscard]] std::int64_t integer(std::int64_t lowest, std::int64_t highest) const;
 

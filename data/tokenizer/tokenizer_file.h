@@ -28,8 +28,10 @@ struct TokenizerFile {
 
   std::string vocabulary_text;
   std::vector<VocabularyEntry> vocabulary;
+  std::vector<double> scores;  // by id, of a vocabulary that is a list; empty until take_listed_vocabulary()
   std::string merges_text;
   std::vector<Merge> merges;
+  bool has_merges = false;  // model.merges is there, perhaps empty
 
   [[nodiscard]] JsonNode root() const { return {document, name, ""}; }
   [[nodiscard]] std::string_view first_of(const Merge& merge) const {
@@ -39,6 +41,10 @@ struct TokenizerFile {
     return std::string_view(merges_text).substr(merge.offset + merge.first_length, merge.second_length);
   }
 };
+
+/// Moves a vocabulary of the form [["token", score], ...], as Unigram has it, from document.model.vocab to
+/// `vocabulary` and `scores`; does nothing where there is none. Throws Error for an entry of another form.
+void take_listed_vocabulary(TokenizerFile& file);
 
 /// Throws Error if the file cannot be read, is not JSON (with the byte offset), or has a vocabulary or merges of a
 /// wrong form.
