@@ -88,7 +88,8 @@ class PreTokenizerSequence : public PreTokenizer {
   /// Replaces words by what the steps from `step` on make of each.
   void split_further(std::size_t step, std::vector<std::string_view>& words) const {
     if (step == steps_.size()) return;
-    std::vector<std::string_view> before;
+    std::vector<std::string_view> before;  // becomes `words`, whose capacity is the batch of the next call
+    before.reserve(kBatch);
     std::vector<std::string_view> parts;
     parts.reserve(kBatch);
     for (; step < steps_.size(); ++step) {
