@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "runtime/evaluator.h"
+#include "runtime/index_check.h"
 
 namespace temper {
 namespace {
@@ -37,8 +38,9 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   configuration.data.cache = false;
   const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
                                       threads, communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
   std::optional<MaskingPlan> masking;
-  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), 0);
+  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), folder_.config, 0);
   EvaluationSettings settings;
   settings.loss.task = task_;
   settings.outputs = outputs_;

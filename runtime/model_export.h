@@ -7,12 +7,13 @@
 
 #include "model/huggingface/model_card.h"
 #include "model/model.h"
+#include "runtime/run_model.h"
 #include "tensor/device.h"
 
 namespace temper {
 
 /// One process writes; the model's values must be complete in it. `lineage.title` and `.architecture` are filled in.
-void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
+void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
                           const std::vector<std::string>& labels, Lineage lineage,
                           const std::filesystem::path& target_folder);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "runtime/evaluator.h"
+#include "runtime/index_check.h"
 
 namespace temper {
 namespace {
@@ -92,9 +93,10 @@ std::string predict_lines(FittedModel& fitted, const Table& table, const TableUs
   const ColumnChoice columns{use.text, use.text_pair, ""};
   const TokenizeOptions options{static_cast<std::size_t>(fitted.max_length(use.max_length)), threads, LabelKind::none};
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), options, begin, end);
+  require_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   std::int32_t mask = -1;
-  if (fitted.task() == Task::masked_lm) mask = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
+  if (fitted.task() == Task::masked_lm) mask = MaskingPlan(fitted.tokenizer(), fitted.config(), 0).vocabulary.mask_id;
   std::string lines;
   predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), use.batch_size,
           [&](std::int64_t row, std::span<const float> logits) {

@@ -28,6 +28,7 @@ int run(const EvalArguments& arguments, CommandContext& context) {
       arguments.threads > 0 ? arguments.threads : default_cpu_threads(context.world.topology().local_size);
   set_cpu_threads(threads);
   FittedModel fitted(arguments.model, *device);
+  if (context.speaks()) print_notes(fitted.notes());
   const Table table = read_table(arguments.data);
   const std::optional<Metrics> metrics =
       fitted.evaluate_table(table, arguments.use, threads, context.world, stop_signal_received);

@@ -54,6 +54,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const int threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
   set_cpu_threads(threads);
   FittedModel fitted(arguments.model, *device);
+  if (context.speaks()) print_notes(fitted.notes());
   const Table table = arguments.input == "-" ? read_lines(arguments.use.text, world) : read_table(arguments.input);
 
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.

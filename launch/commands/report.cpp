@@ -27,6 +27,10 @@ void print_metrics(const std::string& title, const Metrics& metrics) {
   std::printf("%s\n", line.c_str());
 }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
 void print_json(const nlohmann::json& json) { std::printf("%s\n", json.dump().c_str()); }
 
 }  // namespace temper
