@@ -55,7 +55,7 @@ struct ColumnChoice {
 };
 
 struct TokenizeOptions {
-  std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut from the right
+  std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut as the tokenizer does
   int threads = 1;
   LabelKind kind = LabelKind::single_class;
   bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0

@@ -148,9 +148,10 @@ std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& toke
   if (full > 0) {
     const double share = static_cast<double>(full) / static_cast<double>(train.rows());
     findings.push_back({share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
-                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies beyond it is "
+                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies {} is "
                                     "cut off",
-                                    full, train.rows(), percent(share), max_length),
+                                    full, train.rows(), percent(share), max_length,
+                                    tokenizer.cuts_left() ? "before the last of them" : "beyond it"),
                         share});
   }
   std::optional<std::int32_t> unknown;

@@ -28,7 +28,8 @@ struct DataSection {
   std::string label = "label";
   std::vector<std::string> labels;
   std::int64_t max_length = 128;
-  std::string cache_dir;  ///< empty: <output.dir>/cache
+  std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
+  std::string cache_dir;               ///< empty: <output.dir>/cache
   bool cache = true;
   bool shuffle = true;
   double validation_fraction = 0.0;

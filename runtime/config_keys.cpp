@@ -50,6 +50,10 @@ std::vector<ConfigurationKey> make_keys() {
   add("data", "labels", at(&C::data, &D::labels), "Label names in the order of their ids; empty: those of the data.");
   add("data", "max_length", at(&C::data, &D::max_length), "Tokens a row, special ones included; longer rows are cut.")
       ->range = at_least(2);
+  add("data", "truncate", at(&C::data, &D::truncate),
+      "Which end of a text that is too long is cut off; tokenizer: as the files of the tokenizer say (right, for "
+      "most).")
+      ->choices = {"tokenizer", "left", "right"};
   add("data", "cache_dir", at(&C::data, &D::cache_dir), "Folder of tokenised rows; empty: <output.dir>/cache.");
   no_weights();
   add("data", "cache", at(&C::data, &D::cache), "Keep tokenised rows for the next start.");

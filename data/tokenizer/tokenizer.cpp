@@ -223,6 +223,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
 
 std::int32_t Tokenizer::vocabulary_size() const { return parts_->vocabulary_size; }
 
+std::int32_t Tokenizer::model_vocabulary_size() const { return parts_->vocabulary.size(); }
+
 std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
   if (const AddedToken* added = parts_->added_tokens.find(token); added != nullptr) return added->id;
   return parts_->vocabulary.find(token);

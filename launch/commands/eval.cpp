@@ -32,6 +32,7 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   set_cpu_threads(threads);
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
+  if (context.speaks()) print_notes(fitted.notes());
   const Table table = read_table(arguments.data);
   hosts.finish();
   const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true,
