@@ -207,7 +207,7 @@ void Trainer::load() {
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length,
                            state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
-  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
+  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
 
   load_base_model();
   reporter_.weights(model_->report);
@@ -246,7 +246,9 @@ void Trainer::load() {
 void Trainer::load_base_model() {
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
-                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
+                 LoadOptions{configuration_.model.replace_head, seed(),
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                 device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
