@@ -100,9 +100,10 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
           files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text());
     if (!options.replace_head)
       throw Error(
-          "{}: the head's tensor '{}' has shape {}, but this task needs {}; to drop the stored head and train a "
-          "new one, set model.replace_head = true",
-          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text());
+          "{}: the head's tensor '{}' has shape {}, but this task needs {}; {}to drop the stored head and train a new "
+          "one, set model.replace_head = true",
+          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text(),
+          options.keeps_head.empty() ? "" : fmt::format("to keep it, set {}; ", options.keeps_head));
     draw(parameter, device, options.seed);
     report.replaced.push_back(parameter.name);
   }

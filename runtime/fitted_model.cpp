@@ -36,7 +36,10 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
-  if (!use.label.empty()) configuration.data.label = use.label.front();
+  if (!use.label.empty()) {
+    configuration.data.label.values = use.label;
+    configuration.data.label.listed = use.label_listed;
+  }
   configuration.data.cache = false;
   const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
                                       threads, communicator, [](const std::string&) {});

@@ -74,9 +74,9 @@ void require_indices(const RunData& data, const Configuration& configuration, co
   const Task task = parse_task(configuration.model.task);
   const IndexLimits limits = index_limits(config, task, head_outputs(task, data.labels));
   const DataSection& section = configuration.data;
-  require_indices(data.train, limits, section.train);
-  require_indices(data.validation, limits, section.validation.empty() ? section.train : section.validation);
-  require_indices(data.test, limits, section.test);
+  require_indices(data.train, limits, section.train.text());
+  require_indices(data.validation, limits, (section.validation.empty() ? section.train : section.validation).text());
+  require_indices(data.test, limits, section.test.text());
 }
 
 }  // namespace temper

@@ -54,7 +54,8 @@ bool are_generic(const std::vector<std::string>& names) {
 }  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
-    : ModelFolder(read_model_config(as_model_folder(folder)), read_tokenizer_folder(as_model_folder(folder), truncation), truncation) {}
+    : ModelFolder(read_model_config(as_model_folder(folder)),
+                  read_tokenizer_folder(as_model_folder(folder), truncation), truncation) {}
 
 ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
     : path(tokenizer_folder.path),

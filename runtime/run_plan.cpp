@@ -83,9 +83,9 @@ class Forecaster {
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
     data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
                             kMostRows);
-    if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train);
+    if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
     require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
-                    configuration.data.train);
+                    configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
     forecast_.rows_looked_at = data_.train.rows();
     forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());

@@ -22,8 +22,8 @@
 #include "runtime/device_plan.h"
 #include "runtime/evaluator.h"
 #include "runtime/host_agreement.h"
-#include "runtime/input_places.h"
 #include "runtime/index_check.h"
+#include "runtime/input_places.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
@@ -214,7 +214,7 @@ void Trainer::load() {
                            state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
-  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
+  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
 
   state_.labels = data_->labels.names();
   load_base_model();
@@ -263,7 +263,9 @@ void Trainer::open_folder() {
 void Trainer::load_base_model() {
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
-                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
+                 LoadOptions{configuration_.model.replace_head, seed(),
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                 device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
