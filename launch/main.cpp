@@ -65,7 +65,15 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     // Every rank parses the same words; one says what is wrong with them.
     const int status = environment.speaks() ? app.exit(error) : static_cast<int>(error.get_exit_code());
-    return status == 0 ? kExitDone : static_cast<int>(ErrorKind::usage);
+    if (status != 0) return static_cast<int>(ErrorKind::usage);
+    // It was asked for help.
+    try {
+      require_output_written();
+    } catch (const Error& unwritten) {
+      std::fprintf(stderr, "temper: %s\n", unwritten.what());
+      return static_cast<int>(unwritten.kind());
+    }
+    return kExitDone;
   }
 
   for (const Command& command : commands) {
