@@ -2,7 +2,7 @@
 // found, what was expected and what to do. It is thrown anywhere and caught once, in launch/.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>

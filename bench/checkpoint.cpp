@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 #include "runtime/checkpoint.h"
 
 namespace temper {

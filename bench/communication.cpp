@@ -20,8 +20,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "comm/exact_sum.h"
 #include "comm/gradient_buckets.h"
-#include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 #include "runtime/optimizer.h"
 #include "tensor/device.h"
 
@@ -162,16 +163,18 @@ class ShardedUpdate {
     buckets_.end_grain();
     buckets_.finish();
     GradientExchange& exchange = buckets_.exchange();
-    std::ranges::fill(squares_, 0.0);
+    const double* by_chunk = squares_.data();
     if (table_) {
       optimizer_.chunk_square_sums(exchange.reduced(), squares_.data(), *exchange.table(), exchange.live_rows());
     } else {
-      constexpr std::int64_t kChunk = ArenaLayout::kChunk;
-      for (const ElementRange range : exchange.plan().owned_by(communicator_.rank()))
-        std::copy(exchange.squares() + range.begin / kChunk, exchange.squares() + range.end / kChunk,
-                  squares_.begin() + range.begin / kChunk);
+      by_chunk = exchange.squares();
     }
-    communicator_.all_reduce(std::span(squares_), Reduction::sum);
+    constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+    ExactSum norm;
+    for (const ElementRange range : exchange.plan().owned_by(communicator_.rank()))
+      for (std::int64_t c = range.begin / kChunk; c < range.end / kChunk; ++c) norm.add(by_chunk[c]);
+    ExactSum::Words words = norm.words();
+    communicator_.all_reduce(std::span<std::int64_t>(words), Reduction::sum);
     optimizer_.step(exchange.parameters(), exchange.reduced(), exchange.working(), 1e-5, 1.0);
     exchange.share_parameters();
   }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace temper {
@@ -23,6 +24,12 @@ struct NodeTopology {
   int nodes = 1;
   int local_rank = 0;
   int local_size = 1;
+};
+
+/// A wait under way.
+struct Wait {
+  const char* what;  ///< which one, for messages: "a barrier"
+  double seconds;    ///< since it began
 };
 
 /// An operation under way. The buffers it was given must live and stay untouched until it is done; the destructor
@@ -59,13 +66,20 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual const NodeTopology& topology() const = 0;
+  /// The host that a rank runs on, known to all ranks.
+  [[nodiscard]] virtual const std::string& host_name(int rank) const = 0;
+  /// "rank 3 on h2"; "this process" where there is one rank.
+  [[nodiscard]] std::string rank_name(int rank) const;
 
   /// Called again and again while a rank waits (may be empty). It may throw to end the wait.
-  virtual void set_wait_hook(std::function<void()> hook) = 0;
+  virtual void set_wait_hook(std::function<void(const Wait&)> hook) = 0;
   /// A wait longer than this throws an Error that names the rank, the operation and the time. Default: 600 s.
   virtual void set_timeout(double seconds) = 0;
   /// Polls `done` as every wait here does: with the hook and the time limit. `what` names the wait in the error.
   virtual void wait_until(const std::function<bool()>& done, const char* what) = 0;
+  /// Makes a call that blocks inside MPI. What cannot be polled is watched from beside: past the time limit, or when
+  /// another rank has died, the process ends.
+  virtual void call_blocking(const std::function<void()>& call, const char* what) = 0;
 
   // ---- asynchronous forms; all ranks take part ---------------------------------------------------------------------
   virtual std::unique_ptr<Pending> start_barrier() = 0;
@@ -75,6 +89,8 @@ class Communicator {
   virtual std::unique_ptr<Pending> start_all_gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;
   /// values becomes the reduction over ranks; sums along the fixed tree, the same bits on all ranks.
   virtual std::unique_ptr<Pending> start_all_reduce(std::span<float> values, Reduction reduction) = 0;
+  /// Integers, whose sums are the same in any order: as the message library likes.
+  virtual std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> values, Reduction reduction) = 0;
   /// Rank r receives in `mine` the sum over ranks of elements [starts[r], starts[r + 1]) of `all`; starts [size + 1].
   virtual std::unique_ptr<Pending> start_reduce_scatter(std::span<const float> all,
                                                         std::span<const std::int64_t> starts,
@@ -89,9 +105,10 @@ class Communicator {
   void all_reduce(std::span<float> values, Reduction reduction);
   void reduce_scatter(std::span<const float> all, std::span<const std::int64_t> starts, std::span<float> mine);
   void exchange(std::vector<Outgoing> outgoing, std::vector<Incoming> incoming);
-  /// Small arrays: gathered whole and reduced in rank order along the fixed tree.
-  void all_reduce(std::span<double> values, Reduction reduction);
   void all_reduce(std::span<std::int64_t> values, Reduction reduction);
+  /// Sums along the fixed tree. A rank sends and receives twice the array, and holds it twice, on any number of ranks;
+  /// of an array so small that messages cost more than bytes, it gathers everybody's.
+  void all_reduce(std::span<double> values, Reduction reduction);
   /// Each rank's bytes, of any length, in rank order. More than 2 GiB in all is allowed.
   std::vector<std::vector<std::byte>> all_gather_variable(std::span<const std::byte> mine);
   /// A broadcast of bytes whose number only the root knows.

@@ -1,7 +1,7 @@
-// The one order in which gradients are summed. The leaves of the tree are the grains of the global batch (design
-// decision 10); a node covers leaves [begin, end) and is the sum of its two children, split at the largest power of
-// two below its length. A rank that owns some contiguous leaves sums the complete nodes among them; whoever finishes
-// the sum only follows the tree, so the bits do not depend on how leaves are spread over ranks.
+// The one order in which gradients are summed. The leaves of the tree are the grains of the global batch
+// (docs/design.md, "Determinism"); a node covers leaves [begin, end) and is the sum of its two children, split at the
+// largest power of two below its length. A rank that owns some contiguous leaves sums the complete nodes among them;
+// whoever finishes the sum only follows the tree, so the bits do not depend on how leaves are spread over ranks.
 #pragma once
 
 #include <cstdint>

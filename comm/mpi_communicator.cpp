@@ -5,17 +5,19 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/error.h"
+#include "base/process_identity.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_communicator.h"
+#include "comm/rank_watch.h"
 
 namespace temper {
 namespace {
@@ -105,7 +107,7 @@ void reduce_tree(std::span<const float* const> inputs, TreeNode node, std::size_
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(const std::function<int(int rank)>& node_of) {
+  MpiCommunicator(const std::function<int(int rank)>& node_of, RankWatch* watch) : watch_(watch) {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
     check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
@@ -128,6 +130,7 @@ class MpiCommunicator final : public Communicator {
     leaders.erase(std::unique(leaders.begin(), leaders.end()), leaders.end());
     topology_.nodes = static_cast<int>(leaders.size());
     topology_.node = static_cast<int>(std::lower_bound(leaders.begin(), leaders.end(), leader) - leaders.begin());
+    gather_host_names();
   }
   ~MpiCommunicator() override {
     MPI_Comm_free(&node_);
@@ -137,7 +140,8 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   const NodeTopology& topology() const override { return topology_; }
-  void set_wait_hook(std::function<void()> hook) override { hook_ = std::move(hook); }
+  const std::string& host_name(int rank) const override { return hosts_[static_cast<std::size_t>(rank)]; }
+  void set_wait_hook(std::function<void(const Wait&)> hook) override { hook_ = std::move(hook); }
   void set_timeout(double seconds) override { timeout_ = seconds; }
   MPI_Comm node() const { return node_; }
 
@@ -163,14 +167,22 @@ class MpiCommunicator final : public Communicator {
       const Clock::time_point now = Clock::now();
       if (now < next_hook) continue;
       next_hook = now + std::chrono::milliseconds(1);
-      if (hook_) hook_();
       const double waited = std::chrono::duration<double>(now - start).count();
+      if (hook_) hook_({what, waited});
+      if (watch_ != nullptr)
+        if (const std::optional<std::string> death = watch_->death()) throw Error("{}", *death);
       if (waited > timeout_)
         throw Error(
-            "rank {} waited {:.0f} s for the others in {}; a rank may hang or be much slower than the others "
+            "{} waited {:.0f} s for the others in {}{}; a rank may hang or be much slower than the others "
             "(run.timeout_seconds sets this limit)",
-            rank_, waited, what);
+            rank_name(rank_), waited, what, watch_ == nullptr ? "" : watch_->silence());
     }
+  }
+
+  void call_blocking(const std::function<void()>& call, const char* what) override {
+    if (watch_ == nullptr) return call();
+    watch_->call(call, what, timeout_,
+                 "a rank may hang or be much slower than the others (run.timeout_seconds sets this limit)");
   }
 
   std::unique_ptr<Pending> start_barrier() override {
@@ -248,6 +260,21 @@ class MpiCommunicator final : public Communicator {
     return started(std::move(pending));
   }
 
+  std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> values, Reduction reduction) override {
+    auto pending = std::make_unique<StagedPending>(*this, "an all-reduce");
+    const MPI_Op operation = reduction == Reduction::sum ? MPI_SUM : reduction == Reduction::max ? MPI_MAX : MPI_MIN;
+    pending->then([this, values, operation](std::vector<MPI_Request>& requests) {
+      for (std::span<std::int64_t> rest = values; !rest.empty();) {
+        const std::size_t part = std::min(rest.size(), kLargestMessage / sizeof(std::int64_t));
+        check(MPI_Iallreduce(MPI_IN_PLACE, rest.data(), static_cast<int>(part), MPI_INT64_T, operation, world_,
+                             &requests.emplace_back()),
+              "MPI_Iallreduce");
+        rest = rest.subspan(part);
+      }
+    });
+    return started(std::move(pending));
+  }
+
   std::unique_ptr<Pending> start_exchange(std::vector<Outgoing> outgoing, std::vector<Incoming> incoming) override {
     auto pending = std::make_unique<StagedPending>(*this, "an exchange of messages");
     pending->then([this, outgoing = std::move(outgoing), incoming = std::move(incoming)](
@@ -256,6 +283,15 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
+  void gather_host_names() {
+    constexpr std::size_t kLength = 65;  // HOST_NAME_MAX, and its end
+    std::array<char, kLength> mine{};
+    temper::host_name().copy(mine.data(), kLength - 1);
+    std::vector<char> all(kLength * static_cast<std::size_t>(size_));
+    check(MPI_Allgather(mine.data(), kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, world_), "MPI_Allgather");
+    for (std::size_t at = 0; at < all.size(); at += kLength) hosts_.emplace_back(&all[at]);
+  }
+
   static std::unique_ptr<Pending> started(std::unique_ptr<StagedPending> pending) {
     pending->test();
     return pending;
@@ -325,20 +361,11 @@ class MpiCommunicator final : public Communicator {
   int rank_ = 0;
   int size_ = 1;
   NodeTopology topology_;
-  std::function<void()> hook_;
+  std::vector<std::string> hosts_;
+  RankWatch* watch_ = nullptr;
+  std::function<void(const Wait&)> hook_;
   double timeout_ = 600.0;
 };
-
-/// As far as can be told before MPI has started: launchers say how many ranks or nodes there are, and without one there
-/// is a single rank.
-bool is_on_one_machine() {
-  const auto said = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string_view(value == nullptr ? "" : value);
-  };
-  if (!said("OMPI_COMM_WORLD_SIZE").empty()) return said("OMPI_COMM_WORLD_SIZE") == said("OMPI_COMM_WORLD_LOCAL_SIZE");
-  return !MpiSession::launched_by_mpi() || said("SLURM_STEP_NUM_NODES") == "1";
-}
 
 }  // namespace
 
@@ -347,35 +374,8 @@ void* node_communicator_of(Communicator& communicator) {
   return mpi == nullptr ? nullptr : static_cast<void*>(mpi->node());
 }
 
-MpiSession::MpiSession(int* argc, char*** argv) {
-  // Open MPI asks every network's library whether it has a device, for a quarter of a second. Between the ranks of one
-  // machine its "ob1" goes through shared memory, whatever they answer. What mpirun or the environment chooses is kept;
-  // ob1 needs a transport ("btl"), so a choice of those is one, too.
-  if (is_on_one_machine() && std::getenv("OMPI_MCA_btl") == nullptr) ::setenv("OMPI_MCA_pml", "ob1", /*overwrite=*/0);
-  int provided = 0;
-  check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-}
-
-MpiSession::~MpiSession() { MPI_Finalize(); }
-
-bool MpiSession::launched_by_mpi() {
-  // What mpirun (Open MPI, MPICH) and srun with a PMI plug-in set for each rank. SLURM_PROCID alone says nothing: every
-  // shell inside an allocation has it.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
-    if (std::getenv(name) != nullptr) return true;
-  return false;
-}
-
-void MpiSession::abort(int status) {
-  MPI_Abort(MPI_COMM_WORLD, status);
-  std::_Exit(status);
-}
-
-std::unique_ptr<Communicator> MpiSession::world() { return make_mpi_communicator(); }
-
-std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of) {
-  return std::make_unique<MpiCommunicator>(node_of);
+std::unique_ptr<Communicator> make_mpi_communicator(const std::function<int(int rank)>& node_of, RankWatch* watch) {
+  return std::make_unique<MpiCommunicator>(node_of, watch);
 }
 
 }  // namespace temper

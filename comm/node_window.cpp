@@ -39,8 +39,26 @@ void check(int status, const char* call) {
 
 class SharedWindow final : public NodeWindow {
  public:
-  SharedWindow(Communicator& communicator, MPI_Comm node, std::size_t bytes) {
+  SharedWindow(Communicator& communicator, MPI_Comm node, std::size_t bytes) : communicator_(communicator) {
     local_rank_ = communicator.topology().local_rank;
+    communicator.call_blocking([&] { allocate(node, bytes); }, "making a shared window");
+  }
+  ~SharedWindow() override {
+    // Freeing is collective, and after an error of one rank the others do not come.
+    if (std::uncaught_exceptions() > 0) return;
+    communicator_.call_blocking(
+        [this] {
+          MPI_Win_unlock_all(window_);
+          MPI_Win_free(&window_);
+        },
+        "freeing a shared window");
+  }
+  [[nodiscard]] std::span<std::byte> part(int local_rank) const override {
+    return parts_[static_cast<std::size_t>(local_rank)];
+  }
+
+ private:
+  void allocate(MPI_Comm node, std::size_t bytes) {
     // MPI puts a header before the parts, so they begin anywhere in a page; the mapping itself begins on one, in every
     // process. A page more leaves room to move each part up to the next.
     const std::size_t mine = rounded_up(bytes) + kPage;
@@ -49,7 +67,7 @@ class SharedWindow final : public NodeWindow {
     check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
           "MPI_Win_allocate_shared");
     check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
-    for (int rank = 0; rank < communicator.topology().local_size; ++rank) {
+    for (int rank = 0; rank < communicator_.topology().local_size; ++rank) {
       MPI_Aint size = 0;
       int unit = 0;
       void* start = nullptr;
@@ -64,17 +82,7 @@ class SharedWindow final : public NodeWindow {
     if (::madvise(own.data(), own.size(), MADV_REMOVE) != 0) std::memset(own.data(), 0, own.size());
     check(MPI_Barrier(node), "MPI_Barrier");
   }
-  ~SharedWindow() override {
-    // Freeing is collective, and after an error of one rank the others do not come.
-    if (std::uncaught_exceptions() > 0) return;
-    MPI_Win_unlock_all(window_);
-    MPI_Win_free(&window_);
-  }
-  [[nodiscard]] std::span<std::byte> part(int local_rank) const override {
-    return parts_[static_cast<std::size_t>(local_rank)];
-  }
 
- private:
   /// A window that does not fit ends later in a bus error, without a word; so ask before.
   static void require_room(MPI_Comm node, std::size_t mine) {
     // All ranks judge by the same number, read before any of them allocates.
@@ -92,6 +100,7 @@ class SharedWindow final : public NodeWindow {
           free_bytes >> 20, wanted >> 20);
   }
 
+  Communicator& communicator_;
   MPI_Win window_ = MPI_WIN_NULL;
   std::vector<std::span<std::byte>> parts_;
 };

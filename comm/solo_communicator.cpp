@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/process_identity.h"
 #include "comm/communicator.h"
 
 namespace temper {
@@ -19,17 +20,19 @@ class SoloCommunicator final : public Communicator {
   [[nodiscard]] int rank() const override { return 0; }
   [[nodiscard]] int size() const override { return 1; }
   [[nodiscard]] const NodeTopology& topology() const override { return topology_; }
-  void set_wait_hook(std::function<void()> hook) override { hook_ = std::move(hook); }
+  [[nodiscard]] const std::string& host_name(int /*rank*/) const override { return host_; }
+  void set_wait_hook(std::function<void(const Wait&)> hook) override { hook_ = std::move(hook); }
   void set_timeout(double seconds) override { timeout_ = seconds; }
 
   void wait_until(const std::function<bool()>& done, const char* what) override {
     const auto start = std::chrono::steady_clock::now();
     while (!done()) {
-      if (hook_) hook_();
       const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (hook_) hook_({what, waited});
       if (waited > timeout_) throw Error("waited {:.0f} s in {}", waited, what);
     }
   }
+  void call_blocking(const std::function<void()>& call, const char* /*what*/) override { call(); }
 
   std::unique_ptr<Pending> start_barrier() override { return std::make_unique<Complete>(); }
   std::unique_ptr<Pending> start_broadcast(std::span<std::byte> /*bytes*/, int /*root*/) override {
@@ -40,6 +43,9 @@ class SoloCommunicator final : public Communicator {
     return std::make_unique<Complete>();
   }
   std::unique_ptr<Pending> start_all_reduce(std::span<float> /*values*/, Reduction /*reduction*/) override {
+    return std::make_unique<Complete>();
+  }
+  std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> /*values*/, Reduction /*reduction*/) override {
     return std::make_unique<Complete>();
   }
   std::unique_ptr<Pending> start_reduce_scatter(std::span<const float> all, std::span<const std::int64_t> /*starts*/,
@@ -58,7 +64,8 @@ class SoloCommunicator final : public Communicator {
   }
 
   NodeTopology topology_;
-  std::function<void()> hook_;
+  std::string host_ = temper::host_name();
+  std::function<void(const Wait&)> hook_;
   double timeout_ = 600.0;
 };
 

@@ -58,6 +58,7 @@ struct TokenizeOptions {
   std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut from the right
   int threads = 1;
   LabelKind kind = LabelKind::single_class;
+  bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
 };
 
 /// Tokenises rows [begin, end) of a table: the part of one rank. The result, and which error is thrown, do not depend

@@ -13,7 +13,6 @@ namespace {
 /// Keeps masks apart from other random numbers of the same seed.
 constexpr std::uint64_t kMaskPurpose = 2;
 
-constexpr double kChosen = 0.15;
 constexpr double kMasked = 0.8;
 constexpr double kReplaced = 0.1;
 
@@ -40,7 +39,7 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
         throw Error("a token has the id {}, expected one of 0 to {}", id, vocabulary.vocabulary_size - 1);
       if (vocabulary.special[static_cast<std::size_t>(id)]) continue;
       CounterRandom random({seed, kMaskPurpose, static_cast<std::uint64_t>(epoch), batch.examples[s], t - begin});
-      if (random.uniform() >= kChosen) continue;
+      if (random.uniform() >= kMaskedFraction) continue;
       batch.classes[t] = id;
       const double fate = random.uniform();
       if (fate < kMasked) {

@@ -8,6 +8,9 @@
 
 namespace temper {
 
+/// Of the tokens that are not special, how many are chosen.
+inline constexpr double kMaskedFraction = 0.15;
+
 struct MaskingVocabulary {
   std::int32_t mask_id = -1;
   std::int32_t vocabulary_size = 0;

@@ -77,6 +77,7 @@ class RowTokenizer {
     block.ids.insert(block.ids.end(), encoding.ids.begin(), encoding.ids.end());
     block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
     block.starts.push_back(block.tokens());
+    if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
     if (!label_) return;
     const std::string& label = fields[*label_];
     switch (options_.kind) {
@@ -139,7 +140,8 @@ class RowTokenizer {
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> text_classes;
     for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : kUnlabelled;
+      const std::int32_t unlabelled = options_.number_words ? static_cast<std::int32_t>(i) : kUnlabelled;
+      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : unlabelled;
       const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
       for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kUnlabelled);
       ids.insert(ids.end(), pieces.begin(), pieces.end());

@@ -4,8 +4,9 @@ wheel: each file below licensedcode/data/licenses/ has a YAML head with a catego
 
 Usage: prepare_licence_data.py WHEEL OUTPUT_DIR
 
-The texts and categories are ScanCode's licence data (CC BY 4.0). Which part a text belongs to is decided by a digest of
-its file name, so the split is the same every time.
+The texts and categories are ScanCode's licence data (CC BY 4.0). A text that occurs more than once, but for capitals,
+is kept once, or not at all where its categories differ: so no part repeats what another one holds. Which part a text
+belongs to is decided by a digest of its file name, so the split is the same every time.
 """
 import csv
 import hashlib
@@ -31,6 +32,18 @@ def read_texts(wheel):
                 yield name.rsplit("/", 1)[-1], text, category.group(1).strip()
 
 
+def without_repetitions(texts):
+    categories = {}
+    for _, text, category in texts:
+        categories.setdefault(text.casefold(), set()).add(category)
+    seen = set()
+    for name, text, category in texts:
+        key = text.casefold()
+        if key not in seen and len(categories[key]) == 1:
+            yield name, text, category
+        seen.add(key)
+
+
 def part_of(name):
     slot = hashlib.sha256(name.encode()).digest()[0] / 256
     return "test" if slot < 0.1 else "validation" if slot < 0.2 else "train"
@@ -41,7 +54,7 @@ def main():
         sys.exit(__doc__)
     target = pathlib.Path(sys.argv[2])
     target.mkdir(parents=True, exist_ok=True)
-    texts = list(read_texts(sys.argv[1]))
+    texts = list(without_repetitions(list(read_texts(sys.argv[1]))))
     frequency = Counter(category for _, _, category in texts)
     parts = {"train": [], "validation": [], "test": []}
     for name, text, category in texts:

@@ -1,44 +1,42 @@
 // temper: the program. Errors of every command are caught here, once.
-#include <cstdlib>
+#include <cstdio>
 #include <exception>
-#include <string_view>
+#include <span>
 
 #include "base/error.h"
+#include "launch/command_line.h"
 #include "launch/commands/command.h"
 #include "launch/process_clock.h"
 #include "launch/ranks.h"
 #include "launch/signals.h"
+#include "launch/standard_streams.h"
 
 namespace {
 
-int run(int argc, char** argv) {
-  using namespace temper;
-  CLI::App app{"Fine-tunes pre-trained networks on one machine or on hundreds.", "temper"};
-  app.require_subcommand(1);
-  app.footer(
-      "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command explains itself: temper train "
-      "--help");
-  const std::vector<Command> commands{add_train_command(app),  add_eval_command(app),    add_predict_command(app),
-                                      add_export_command(app), add_inspect_command(app), add_plan_command(app),
-                                      add_bench_command(app),  add_version_command(app)};
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // Every rank parses the same words; the one that mpirun numbers 0 says what is wrong with them.
-    const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
-    const bool speaks = rank == nullptr || std::string_view(rank) == "0";
-    const int status = speaks ? app.exit(error) : static_cast<int>(error.get_exit_code());
-    return status == 0 ? kExitDone : static_cast<int>(ErrorKind::usage);
-  }
+using namespace temper;
 
-  ignore_file_size_signal();
-  for (const Command& command : commands)
-    if (command.app->parsed() && command.stops_cleanly) defer_stop_signals();
-  Ranks ranks(&argc, &argv);
+/// Of processes that all have the same error before they are ranks: one tells it.
+int refuse(const std::string& sentence, const LauncherEnvironment& environment) {
+  if (environment.speaks()) std::fprintf(stderr, "temper: %s\n", sentence.c_str());
+  return static_cast<int>(ErrorKind::usage);
+}
+
+int run_on_ranks(const Command& command, int argc, char** argv, const LauncherEnvironment& environment) {
+  double limit = kStartSeconds;
+  try {
+    limit = start_seconds(command.wait_limit());
+  } catch (const Error& error) {
+    return refuse(error.what(), environment);
+  }
+  Ranks ranks(&argc, &argv, limit);
+  if (command.needs_ranks && ranks.world().size() == 1 && environment.processes > 1)
+    return refuse(other_mpi_message(environment), environment);
+  if (command.stops_cleanly) ranks.end_waits_on_sigterm();
   try {
     CommandContext context{ranks.world(), seconds_since_process_start()};
-    for (const Command& command : commands)
-      if (command.app->parsed()) return command.run(context);
+    const int status = command.run(context);
+    require_output_written();
+    return status;
   } catch (const Error& error) {
     ranks.fail(error.what(), static_cast<int>(error.kind()));
   } catch (const std::bad_alloc&) {
@@ -47,9 +45,40 @@ int run(int argc, char** argv) {
   } catch (const std::exception& error) {
     ranks.fail(std::string("unexpected error: ") + error.what(), static_cast<int>(ErrorKind::failure));
   }
+}
+
+int run(int argc, char** argv) {
+  const LauncherEnvironment environment = read_launcher_environment();
+  const ProgramLine program("Fine-tunes pre-trained networks on one machine or on hundreds.", "temper");
+  program.requires_command();
+  program.footer(
+      "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command explains itself: temper train "
+      "--help");
+  const std::vector<Command> commands{add_train_command(program),   add_eval_command(program),
+                                      add_predict_command(program), add_export_command(program),
+                                      add_inspect_command(program), add_plan_command(program),
+                                      add_bench_command(program),   add_version_command(program)};
+  const std::string unknown = program.unknown_command(
+      std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)));
+  if (!unknown.empty()) return refuse(unknown + " See temper --help", environment);
+  // Every rank parses the same words; one says what is wrong with them.
+  const int status = program.parse(argc, argv, environment.speaks(), static_cast<int>(ErrorKind::usage));
+  if (status != ProgramLine::go_on) return status;
+
+  for (const Command& command : commands) {
+    if (!command.line.was_named()) continue;
+    if (command.needs_ranks && environment.separate_runs)
+      return refuse(separate_runs_message(environment), environment);
+    ignore_file_size_signal();
+    if (command.stops_cleanly) defer_stop_signals();
+    return run_on_ranks(command, argc, argv, environment);
+  }
   return kExitDone;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv); }
+int main(int argc, char** argv) {
+  temper::fill_closed_streams();
+  return run(argc, argv);
+}

@@ -1,33 +1,60 @@
 #include "launch/ranks.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
+#include <limits>
+
+#include "base/error.h"
+#include "launch/signals.h"
 
 namespace temper {
 
-Ranks::Ranks(int* argc, char*** argv) {
+double start_seconds(std::optional<double> wait_limit) {
+  constexpr const char* kVariable = "TEMPER_START_TIMEOUT_SECONDS";
+  const char* text = std::getenv(kVariable);
+  if (text == nullptr) return std::min(kStartSeconds, wait_limit.value_or(kStartSeconds));
+  char* end = nullptr;
+  const double seconds = std::strtod(text, &end);
+  if (end == text || *end != '\0' || !(seconds > 0.0))
+    throw usage_error("{} is \"{}\"; set it to a number of seconds above 0, or unset it", kVariable, text);
+  return seconds;
+}
+
+Ranks::Ranks(int* argc, char*** argv, double start_seconds) {
   if (MpiSession::launched_by_mpi()) {
-    session_ = std::make_unique<MpiSession>(argc, argv);
+    session_ = std::make_unique<MpiSession>(argc, argv, start_seconds);
     world_ = session_->world();
   } else {
     world_ = make_solo_communicator();
   }
 }
 
+void Ranks::end_waits_on_sigterm() {
+  if (session_ == nullptr) return;
+  world_->set_wait_hook([this](const Wait& wait) {
+    // A rank that lives, however slow, comes in the end, and then all save. Of one that is stopped, or out of reach,
+    // this cannot be said; nor, without connections beside MPI, of any.
+    constexpr double kPatience = 5.0;
+    constexpr double kPatienceInTheDark = 20.0;
+    const double since = std::min(wait.seconds, seconds_since_sigterm());
+    if (since < kPatience) return;
+    const RankWatch::Sight sight = session_->watch().sight();
+    if (sight == RankWatch::Sight::all_alive) return;
+    if (sight == RankWatch::Sight::unknown && since < kPatienceInTheDark) return;
+    throw Error(
+        "{} was told to end (SIGTERM), but has waited {:.0f} s for the others in {}{}: nothing is saved beyond the "
+        "last "
+        "checkpoint",
+        world_->rank_name(world_->rank()), wait.seconds, wait.what, session_->watch().silence());
+  });
+}
+
 void Ranks::fail(const std::string& sentence, int status) {
-  const int rank = world_->rank();
-  if (session_ != nullptr && rank > 0) {
-    // An error that every rank meets is told by rank 0, which ends this process meanwhile.
-    const int milliseconds = std::min(2000 + 100 * rank, 4000);
-    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-    std::fprintf(stderr, "temper: rank %d: %s\n", rank, sentence.c_str());
-  } else {
-    std::fprintf(stderr, "temper: %s\n", sentence.c_str());
+  if (session_ == nullptr || session_->watch().claim_end(status)) {
+    const std::string name = world_->rank_name(world_->rank());
+    const bool named = world_->rank() == 0 || sentence.starts_with(name);
+    std::fprintf(stderr, "temper: %s%s\n", named ? "" : (name + ": ").c_str(), sentence.c_str());
   }
   std::fflush(nullptr);
   if (session_ != nullptr) MpiSession::abort(status);

@@ -1,6 +1,7 @@
-// Signals that ask a run to stop: SIGTERM (a scheduler's end of time, mpirun's end), SIGUSR1 (a warning ahead of it)
-// and SIGINT. They are never handled where they strike, but kept pending and asked for: a handler's frame would be
-// written below the stack pointer, and the matrix products of some oneDNN versions borrow that register.
+// Signals that ask a run to stop: SIGTERM (a scheduler's end of time, mpirun's end), SIGUSR1 (a warning ahead of it),
+// SIGINT, and SIGHUP (a terminal that was closed) unless it is ignored, as nohup has it. They are never handled where
+// they strike, but kept pending and asked for: a handler's frame would be written below the stack pointer, and the
+// matrix products of some oneDNN versions borrow that register.
 #pragma once
 
 namespace temper {
@@ -9,6 +10,8 @@ namespace temper {
 void defer_stop_signals();
 /// True from the first deferred signal on. After it, SIGINT ends the process at once.
 bool stop_signal_received();
+/// Since SIGTERM was first seen to have come, which other stop signals may have come before; 0 where it has not.
+double seconds_since_sigterm();
 /// A file size limit shows as an error of the write, not as the end of the process.
 void ignore_file_size_signal();
 

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/digest.h"
+#include "base/error.h"
 #include "tensor/random.h"
 
 namespace temper {
@@ -44,14 +45,33 @@ class ElementRandom {
   std::size_t used_ = 4;
 };
 
+struct Fans {
+  double in;
+  double out;
+};
+
+/// What one output reads and what reads one input: the channels, each with all places of a convolution's kernel.
+Fans fans_of(const Shape& shape, std::string_view name) {
+  if (shape.dimensions() < 2)
+    throw Error("'{}' has the shape {}; expected [out, in, ...] for a distribution that depends on fans", name,
+                shape.text());
+  double places = 1.0;
+  for (std::size_t i = 2; i < shape.dimensions(); ++i) places *= static_cast<double>(shape[i]);
+  return {static_cast<double>(shape[1]) * places, static_cast<double>(shape[0]) * places};
+}
+
 }  // namespace
 
 void initialize(std::span<float> values, const Shape& shape, Initialization initialization, std::uint64_t seed,
                 std::string_view name) {
   const PhiloxKey key = random_key(seed, xxh3(std::as_bytes(std::span(name))));
-  const auto fan_out = static_cast<double>(shape[0]);
-  const auto fan_in = static_cast<double>(shape[shape.dimensions() - 1]);
-  const double scale = initialization.scale;
+  double scale = initialization.scale;
+  if (initialization.distribution == Distribution::xavier_uniform) {
+    const Fans fans = fans_of(shape, name);
+    scale *= std::sqrt(6.0 / (fans.in + fans.out));
+  } else if (initialization.distribution == Distribution::kaiming_normal) {
+    scale *= std::sqrt(2.0 / fans_of(shape, name).in);
+  }
   for (std::size_t i = 0; i < values.size(); ++i) {
     ElementRandom random(key, i);
     double value = 0.0;
@@ -68,10 +88,10 @@ void initialize(std::span<float> values, const Shape& shape, Initialization init
         value = scale * random.truncated_normal();
         break;
       case Distribution::xavier_uniform:
-        value = scale * std::sqrt(6.0 / (fan_in + fan_out)) * (2.0 * random.uniform() - 1.0);
+        value = scale * (2.0 * random.uniform() - 1.0);
         break;
       case Distribution::kaiming_normal:
-        value = scale * std::sqrt(2.0 / fan_in) * random.normal();
+        value = scale * random.normal();
         break;
     }
     values[i] = static_cast<float>(value);

@@ -31,7 +31,9 @@ struct Initialization {
   static Initialization kaiming_normal(float gain = 1.0F) { return {Distribution::kaiming_normal, gain}; }
 };
 
-/// Fills `values`, a tensor of `shape` [out, in] whose name is `name`. The fans are its last and first extents.
+/// Fills `values`, a tensor of `shape` whose name is `name`. Distributions that depend on fans want [out, in] of a
+/// linear layer or [out, in, ...] of a convolution, whose fans count every place of its kernel: fan_in = in x height x
+/// width. Throws Error for fewer dimensions.
 void initialize(std::span<float> values, const Shape& shape, Initialization initialization, std::uint64_t seed,
                 std::string_view name);
 

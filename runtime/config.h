@@ -93,6 +93,7 @@ struct TrainSection {
 struct EvaluateSection {
   std::int64_t every_steps = 0;
   std::int64_t batch_size = 64;
+  double threshold = 0.5;
 };
 
 struct CheckpointSection {

@@ -8,6 +8,7 @@ namespace {
 KeyRange at_least(double least) { return {least, std::numeric_limits<double>::infinity(), true, true}; }
 KeyRange above(double least) { return {least, std::numeric_limits<double>::infinity(), false, true}; }
 KeyRange between(double least, double most) { return {least, most, true, true}; }
+KeyRange inside(double least, double most) { return {least, most, false, false}; }
 KeyRange from_below(double least, double most) { return {least, most, true, false}; }
 
 /// A key that lies at `member` of `part` of a configuration.
@@ -147,6 +148,9 @@ std::vector<ConfigurationKey> make_keys() {
   add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows a batch of an evaluation.")->range =
       at_least(1);
   no_weights();
+  add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
+      "Multi-label: labels whose probability is above it are predicted.")
+      ->range = inside(0, 1);
 
   using K = CheckpointSection;
   add("checkpoint", "every_steps", at(&C::checkpoint, &K::every_steps), "0: at the end of each epoch.")->range =

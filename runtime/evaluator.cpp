@@ -1,6 +1,7 @@
 #include "runtime/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 
@@ -22,6 +23,7 @@ std::int32_t index_of_largest(std::span<const float> values) {
 /// What the metrics of a task are computed from; only the member of the task is used.
 struct Accumulated {
   ClassificationCounts classes;
+  EntityCounts entities;
   MultiLabelCounts labels;
   LanguageModelCounts tokens;
   std::vector<double> predictions;  ///< [rows, outputs], zero for rows of other ranks
@@ -39,6 +41,22 @@ struct HostLogits {
 void add_classes(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
   for (std::size_t row = 0; row < batch.host_classes.size(); ++row)
     sums.classes.add(batch.host_classes[row], index_of_largest(logits.row(row)));
+}
+
+/// Of each row the words that have a label, in order: logits have a row for each of them.
+void add_entities(Accumulated& sums, const EntityLabels& labels, const Batch& batch, const HostLogits& logits) {
+  std::size_t row = 0;
+  for (std::size_t s = 0; s + 1 < batch.sequence_starts.size(); ++s) {
+    std::vector<std::int32_t> truths;
+    std::vector<std::int32_t> predictions;
+    for (std::int32_t t = batch.sequence_starts[s]; t < batch.sequence_starts[s + 1]; ++t) {
+      const std::int32_t truth = batch.classes[static_cast<std::size_t>(t)];
+      if (truth == kUnlabelled) continue;
+      truths.push_back(truth);
+      predictions.push_back(index_of_largest(logits.row(row++)));
+    }
+    sums.entities.add(labels, truths, predictions);
+  }
 }
 
 void add_tokens(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
@@ -72,6 +90,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   Accumulated sums;
   sums.classes.resize(task == Task::masked_lm ? 0 : settings.outputs);
   sums.labels.resize(settings.outputs);
+  sums.labels.logit_threshold = std::log(settings.threshold / (1.0 - settings.threshold));
+  if (settings.entities != nullptr) sums.entities.resize(settings.entities->types().size());
   if (task == Task::regression) {
     sums.predictions.assign(static_cast<std::size_t>(data.rows() * settings.outputs), 0.0);
     sums.truths = sums.predictions;
@@ -104,6 +124,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
       case Task::sequence_classification:
       case Task::token_classification:
         add_classes(sums, batch, logits);
+        if (settings.entities != nullptr) add_entities(sums, *settings.entities, host, logits);
         break;
       case Task::masked_lm:
         add_tokens(sums, batch, logits);
@@ -126,10 +147,13 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     loss += pairs[i];
     weight += pairs[i + 1];
   }
-  const auto reduce_counts = [&](auto& counts) {
+  const auto reduce = [&](auto& counts) {
     std::vector<std::int64_t> flat = counts.flat();
     communicator.all_reduce(std::span(flat), Reduction::sum);
     counts.set_flat(flat);
+  };
+  const auto reduce_counts = [&](auto& counts) {
+    reduce(counts);
     counts.loss_sum = loss;
     counts.loss_weight = weight;
   };
@@ -137,7 +161,9 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     case Task::sequence_classification:
     case Task::token_classification:
       reduce_counts(sums.classes);
-      return classification_metrics(sums.classes);
+      if (settings.entities == nullptr) return classification_metrics(sums.classes);
+      reduce(sums.entities);
+      return with_entities(classification_metrics(sums.classes), *settings.entities, sums.entities);
     case Task::masked_lm:
       reduce_counts(sums.tokens);
       return language_model_metrics(sums.tokens);

@@ -11,6 +11,7 @@
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "model/model.h"
+#include "runtime/entities.h"
 #include "runtime/frozen_cache.h"
 #include "runtime/masking_plan.h"
 #include "runtime/metrics.h"
@@ -23,8 +24,10 @@ struct EvaluationSettings {
   std::int64_t outputs = 0;  ///< of the head
   std::int64_t batch_size = 64;
   DType activations = DType::f32;
-  const MaskingPlan* masking = nullptr;  ///< for masked language modelling
-  const FrozenCache* cache = nullptr;    ///< of these rows: the frozen part is not computed again
+  const MaskingPlan* masking = nullptr;    ///< for masked language modelling
+  const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
+  double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+  const FrozenCache* cache = nullptr;      ///< of these rows: the frozen part is not computed again
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
 };

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "runtime/evaluator.h"
+#include "runtime/masking_plan.h"
 
 namespace temper {
 namespace {
@@ -18,6 +19,7 @@ std::vector<std::string> label_names(const ModelConfig& config, Task task) {
 FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
     : device_(device),
       folder_(folder),
+      trained_(read_trained_use(folder)),
       task_(task_of(folder_.config)),
       labels_(LabelSet::from_names(label_names(folder_.config, task_))),
       outputs_(head_outputs(task_, labels_)) {
@@ -27,23 +29,26 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
                 model_->report.initialized.front());
 }
 
-std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, int threads,
-                                                   Communicator& communicator,
+std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
+                                                   int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested) {
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
-  configuration.data.label = use.label;
+  if (!use.label.empty()) configuration.data.label = use.label.front();
   configuration.data.cache = false;
   const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
                                       threads, communicator, [](const std::string&) {});
   std::optional<MaskingPlan> masking;
-  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), 0);
+  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), static_cast<std::uint64_t>(use.masking_seed));
+  const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;
   settings.outputs = outputs_;
-  settings.batch_size = use.batch_size;
+  settings.batch_size = batch_size;
   settings.masking = masking ? &*masking : nullptr;
+  settings.entities = entities ? &*entities : nullptr;
+  settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
   return evaluate(model(), device_, communicator, rows, settings);
 }

@@ -7,25 +7,17 @@
 
 #include "comm/communicator.h"
 #include "data/table.h"
-#include "runtime/masking_plan.h"
 #include "runtime/metrics.h"
 #include "runtime/run_data.h"
 #include "runtime/run_model.h"
+#include "runtime/table_use.h"
 
 namespace temper {
 
-/// Which columns of a table are read, and how.
-struct TableUse {
-  std::string text = "text";
-  std::string text_pair;
-  std::string label;  ///< empty: the rows have no labels
-  std::int64_t max_length = 128;
-  std::int64_t batch_size = 64;
-};
-
 class FittedModel {
  public:
-  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head.
+  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head, and if its temper.json
+  /// is damaged.
   FittedModel(const std::filesystem::path& folder, Device& device);
 
   [[nodiscard]] Task task() const { return task_; }
@@ -36,13 +28,17 @@ class FittedModel {
   /// Tokens a row may have here: the wish, cut to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t wish) const { return folder_.max_length(wish); }
 
+  /// What is known of its training; nothing for a model from elsewhere.
+  [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
+
   /// Collective. Nothing if a signal asked any rank to stop.
-  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, int threads,
+  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
                                         Communicator& communicator, const std::function<bool()>& stop_requested);
 
  private:
   Device& device_;
   ModelFolder folder_;
+  std::optional<TrainedUse> trained_;
   Task task_;
   LabelSet labels_;
   std::int64_t outputs_;

@@ -255,7 +255,7 @@ TransferRate measure_exchange(Device& device, Communicator& communicator, bool s
 TransferRate measure_all_reduce(Communicator& communicator) {
   const auto seconds_of = [&](std::size_t n) {
     constexpr int kCalls = 20;
-    std::vector<double> values(n);
+    std::vector<std::int64_t> values(n);
     std::vector<double> best{1e9};
     for (int round = 0; round < 3; ++round) {
       communicator.barrier();
@@ -270,7 +270,7 @@ TransferRate measure_all_reduce(Communicator& communicator) {
   constexpr std::size_t kLarge = 4096;
   const double latency = seconds_of(kSmall);
   const double whole = seconds_of(kLarge);
-  return {latency, static_cast<double>((kLarge - kSmall) * sizeof(double)) / std::max(whole - latency, 1e-9)};
+  return {latency, static_cast<double>((kLarge - kSmall) * sizeof(std::int64_t)) / std::max(whole - latency, 1e-9)};
 }
 
 /// Bytes a second, to the disk and not only to the system's cache.

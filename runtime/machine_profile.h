@@ -44,7 +44,7 @@ struct MachineProfile {
   std::string device;
   RankRates alone;                ///< while the other ranks wait
   RankRates together;             ///< while all of them compute; of the slowest
-  TransferRate all_reduce;        ///< the small one of a step, in bytes of doubles
+  TransferRate all_reduce;        ///< the small one of a step, in bytes of integers
   TransferRate exchange;          ///< gradients summed and parameters shared, in bytes of gradients, inside a node
   TransferRate message_exchange;  ///< the same by messages: between nodes where there were several
   double disk_bytes_per_second = 0.0;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "runtime/entities.h"
 
 namespace temper {
 namespace {
@@ -224,7 +225,7 @@ void MultiLabelCounts::add(std::span<const float> truths, std::span<const float>
   bool exact = true;
   for (std::size_t label = 0; label < labels; ++label) {
     const bool truth = truths[label] > 0.5F;
-    const bool predicted = logits[label] > 0.0F;
+    const bool predicted = logits[label] > logit_threshold;
     auto& counts =
         truth ? (predicted ? true_positives : false_negatives) : (predicted ? false_positives : true_negatives);
     ++counts[label];
@@ -370,9 +371,18 @@ bool higher_is_better(std::string_view metric) {
 
 std::string default_metric(std::string_view task) { return std::string(find_task(task).best_by); }
 
-std::string choose_metric(const std::string& wanted, std::string_view task) {
+std::string choose_metric(const std::string& wanted, std::string_view task, bool with_entities) {
   if (wanted.empty()) return default_metric(task);
   Metrics known;
+  const std::vector<std::string> of_entities = entity_metric_names();
+  if (with_entities)
+    for (const std::string& name : of_entities) known.values.emplace_back(name, 0.0);
+  else if (task == "token-classification" &&
+           std::find(of_entities.begin(), of_entities.end(), wanted) != of_entities.end())
+    throw usage_error(
+        "train.metric is {}, but no label of the words begins with B- or I-, so there are no entities; choose one of "
+        "{}",
+        wanted, fmt::join(metric_names(task), ", "));
   for (const std::string& name : metric_names(task)) known.values.emplace_back(name, 0.0);
   (void)known.value(wanted);
   return wanted;

@@ -1,5 +1,5 @@
 // Sums and counts from which the metrics of a task are computed. Ranks and batches add them, and divide once at the end
-// (design decision 11). Definitions are scikit-learn's; a value whose denominator is 0 is 0.
+// ("sums and counts" in docs/design.md). Definitions are scikit-learn's; a value whose denominator is 0 is 0.
 #pragma once
 
 #include <cstdint>
@@ -46,11 +46,11 @@ struct MultiLabelCounts {
   std::int64_t rows = 0;
   double loss_sum = 0.0;
   double loss_weight = 0.0;
+  double logit_threshold = 0.0;  ///< a label is predicted where its logit is above it; 0: a probability above one half
 
   /// Sets the number of labels and all counts to 0.
   void resize(std::int64_t label_count);
-  /// Counts one row of `truths` (0 or 1) and `logits`, both [labels]. A label is predicted where its logit is above 0,
-  /// that is, its probability above one half.
+  /// Counts one row of `truths` (0 or 1) and `logits`, both [labels].
   void add(std::span<const float> truths, std::span<const float> logits);
   [[nodiscard]] std::vector<std::int64_t> flat() const;
   void set_flat(std::span<const std::int64_t> counts);
@@ -67,9 +67,19 @@ struct LanguageModelCounts {
   void set_flat(std::span<const std::int64_t> counts);
 };
 
+/// Of the entities of one type.
+struct EntityScores {
+  std::string type;
+  double precision = 0.0;
+  double recall = 0.0;
+  double f1 = 0.0;
+  std::int64_t support = 0;  ///< entities that truly are of the type
+};
+
 struct Metrics {
   std::vector<std::pair<std::string, double>> values;  ///< loss first, then what matters most
   std::vector<std::vector<std::int64_t>> confusion;    ///< [truth][predicted]; empty for other tasks
+  std::vector<EntityScores> entities = {};             ///< by type; empty where labels name no entities
 
   /// Throws a usage Error that names the nearest metric and lists all.
   [[nodiscard]] double value(std::string_view metric) const;
@@ -101,8 +111,9 @@ bool higher_is_better(std::string_view metric);
 std::string default_metric(std::string_view task);
 
 /// The metric `wanted`, or the default where that is empty. Throws a usage Error where it is none of the task's, so
-/// that a mistyped name is refused before the first evaluation.
-std::string choose_metric(const std::string& wanted, std::string_view task);
+/// that a mistyped name is refused before the first evaluation. `with_entities`: the labels of a token classification
+/// have prefixes, so that there are the metrics of entities, too (runtime/entities.h).
+std::string choose_metric(const std::string& wanted, std::string_view task, bool with_entities = false);
 
 /// The metrics of a task, in their order; loss first. Throws a usage Error for another task.
 std::vector<std::string> metric_names(std::string_view task);

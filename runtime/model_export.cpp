@@ -4,7 +4,10 @@
 
 #include "base/error.h"
 #include "model/huggingface/export.h"
+#include "runtime/config.h"
+#include "runtime/run_data.h"
 #include "tensor/host_copy.h"
+#include "version.h"
 
 namespace temper {
 
@@ -14,10 +17,11 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Lineage, title, architecture, task, base_mode
 
 namespace {
 
-std::string problem_type(Task task) {
+std::string problem_type(Task task, std::size_t labels) {
   switch (task) {
     case Task::sequence_classification:
-      return "single_label_classification";
+      // One class is none to choose from, and transformers refuses the folder.
+      return labels == 1 ? "" : "single_label_classification";
     case Task::regression:
       return "regression";
     case Task::multi_label:
@@ -31,8 +35,21 @@ std::string problem_type(Task task) {
 
 }  // namespace
 
+Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
+                   int ranks) {
+  Lineage lineage;
+  lineage.task = configuration.model.task;
+  lineage.base_model = base_model.filename().string();
+  lineage.labels = data.labels.names();
+  lineage.data_files = data.files;
+  lineage.program_version = kVersion;
+  lineage.configuration = to_toml(configuration);
+  lineage.ranks = ranks;
+  return lineage;
+}
+
 void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
-                          const std::vector<std::string>& labels, Lineage lineage,
+                          const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder) {
   lineage.title = target_folder.filename().string();
   lineage.architecture = model.architecture();
@@ -41,7 +58,8 @@ void export_trained_model(const Model& model, Device& device, Task task, const s
   request.target_folder = target_folder;
   request.architecture = lineage.architecture;
   request.labels = labels;
-  request.problem_type = problem_type(task);
+  request.problem_type = problem_type(task, labels.size());
+  request.trained_use = to_json(use);
   std::vector<HostCopy> values;
   values.reserve(model.parameters().all().size());
   for (const Parameter& parameter : model.parameters().all()) {

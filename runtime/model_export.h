@@ -7,13 +7,21 @@
 
 #include "model/huggingface/model_card.h"
 #include "model/model.h"
+#include "runtime/trained_use.h"
 #include "tensor/device.h"
 
 namespace temper {
 
+struct RunData;
+
+/// Where the model of a run comes from; digest of the base model, steps and metrics are left to be filled in.
+Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
+                   int ranks);
+
 /// One process writes; the model's values must be complete in it. `lineage.title` and `.architecture` are filled in.
+/// `use` goes beside the model as temper.json.
 void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
-                          const std::vector<std::string>& labels, Lineage lineage,
+                          const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder);
 
 /// The lineage as JSON, for a checkpoint, and back.

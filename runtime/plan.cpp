@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "runtime/human_numbers.h"
-#include "tensor/arena.h"
+#include "runtime/step_message.h"
 
 namespace temper {
 namespace {
@@ -128,9 +128,8 @@ StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
   time.update = update_seconds(facts, *rates);
   if (facts.ranks > 1) {
     const TransferRate& exchange = facts.nodes > 1 ? machine->message_exchange : machine->exchange;
-    const double numbers =
-        static_cast<double>(facts.arena_elements) / static_cast<double>(ArenaLayout::kChunk) + 2.0 * facts.grains + 3.0;
-    time.exchange = exchange.seconds(static_cast<double>(exchanged)) + machine->all_reduce.seconds(8.0 * numbers);
+    time.exchange = exchange.seconds(static_cast<double>(exchanged)) +
+                    machine->all_reduce.seconds(static_cast<double>(StepMessage::kBytes));
   }
   plan.seconds = time;
   if (facts.frozen.sample_rows > 0) {

@@ -1,127 +1,122 @@
 #include "runtime/prediction.h"
 
 #include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
-#include <numeric>
+#include <array>
+#include <string_view>
 
 #include "base/error.h"
+#include "data/name_list.h"
 #include "runtime/evaluator.h"
+#include "runtime/masking_plan.h"
+#include "runtime/prediction_json.h"
 
 namespace temper {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr std::int64_t kCandidatesForMask = 5;
 
-std::vector<double> softmax(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> probabilities;
-  double sum = 0.0;
-  for (const float logit : logits) sum += probabilities.emplace_back(std::exp(logit - largest));
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
-}
+/// Members that a prediction has itself.
+constexpr std::array<std::string_view, 11> kOwnMembers = {"text",          "label",  "labels",  "probability",
+                                                          "probabilities", "value",  "offsets", "words",
+                                                          "entities",      "tokens", "masks"};
 
-double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+struct KeptColumn {
+  std::size_t index;
+  std::string member;
+};
 
-/// Six digits say all that f32 logits know.
-double rounded(double p) { return std::round(p * 1e6) / 1e6; }
-
-std::size_t index_of_largest(const std::vector<double>& values) {
-  return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
-}
-
-std::string label_name(const LabelSet& labels, std::size_t id) { return labels.name(static_cast<std::int32_t>(id)); }
-
-void add_class(Json& row, const LabelSet& labels, std::span<const float> logits) {
-  const std::vector<double> p = softmax(logits);
-  const std::size_t best = index_of_largest(p);
-  row["label"] = label_name(labels, best);
-  row["probability"] = rounded(p[best]);
-  for (std::size_t i = 0; i < p.size(); ++i) row["probabilities"][label_name(labels, i)] = rounded(p[i]);
-}
-
-void add_label_set(Json& row, const LabelSet& labels, std::span<const float> logits) {
-  row["labels"] = Json::array();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const double p = sigmoid(logits[i]);
-    if (p > 0.5) row["labels"].push_back(label_name(labels, i));
-    row["probabilities"][label_name(labels, i)] = rounded(p);
+std::vector<KeptColumn> kept_columns(const Table& table, const TableUse& use, const PredictionOptions& options) {
+  std::vector<std::string> names = options.kept_columns;
+  if (options.all_columns)
+    for (const std::string& column : table.columns)
+      if (column != use.text && std::find(names.begin(), names.end(), column) == names.end()) names.push_back(column);
+  std::vector<KeptColumn> kept;
+  for (const std::string& name : names) {
+    const std::size_t index = column_index(table, name);
+    if (name == use.text && name == "text") continue;  // it is there anyway
+    const bool taken = std::find(kOwnMembers.begin(), kOwnMembers.end(), name) != kOwnMembers.end();
+    KeptColumn column{index, taken ? "input_" + name : name};
+    if (std::any_of(kept.begin(), kept.end(), [&](const KeptColumn& other) { return other.member == column.member; }))
+      throw Error("{}: two columns would be called {} in the predictions; keep one of them only", table.path.string(),
+                  quoted_name(column.member));
+    kept.push_back(std::move(column));
   }
+  return kept;
 }
 
-void add_tokens(Json& row, const FittedModel& fitted, std::span<const std::int32_t> ids,
-                std::span<const float> logits) {
-  const std::size_t outputs = logits.size() / ids.size();
-  row["tokens"] = Json::array();
-  for (std::size_t t = 0; t < ids.size(); ++t) {
-    if (fitted.tokenizer().is_special(ids[t])) continue;
-    const std::vector<double> p = softmax(logits.subspan(t * outputs, outputs));
-    const std::size_t best = index_of_largest(p);
-    row["tokens"].push_back({{"token", fitted.tokenizer().token(ids[t])},
-                             {"label", label_name(fitted.labels(), best)},
-                             {"probability", rounded(p[best])}});
+/// Writes what one row's logits say.
+class RowWriter {
+ public:
+  RowWriter(const FittedModel& fitted, const TableUse& use, const PredictionOptions& options, PredictedLines& result)
+      : fitted_(fitted), use_(use), options_(options), result_(result) {
+    if (fitted.task() == Task::masked_lm) mask_ = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
   }
-}
 
-void add_masks(Json& row, const FittedModel& fitted, std::int32_t mask, std::span<const std::int32_t> ids,
-               std::span<const float> logits) {
-  constexpr std::size_t kShown = 5;
-  const std::size_t outputs = logits.size() / ids.size();
-  row["masks"] = Json::array();
-  for (std::size_t t = 0; t < ids.size(); ++t) {
-    if (ids[t] != mask) continue;
-    const std::vector<double> p = softmax(logits.subspan(t * outputs, outputs));
-    std::vector<std::size_t> order(p.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const std::size_t shown = std::min(kShown, order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
-                      [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
-    Json candidates = Json::array();
-    for (std::size_t i = 0; i < shown; ++i)
-      candidates.push_back({{"token", fitted.tokenizer().token(static_cast<std::int32_t>(order[i]))},
-                            {"probability", rounded(p[order[i]])}});
-    row["masks"].push_back(candidates);
+  void write(PredictionJson& json, const std::string& text, const RowTokens& tokens) const {
+    switch (fitted_.task()) {
+      case Task::sequence_classification:
+        return write_class(json, fitted_.labels(), tokens.logits, options_.top);
+      case Task::multi_label:
+        return write_label_set(json, fitted_.labels(), tokens.logits, use_.threshold, options_.top);
+      case Task::regression:
+        json["value"] = tokens.logits.front();
+        return;
+      case Task::token_classification:
+        return write_labelled_words(json, text, tokens);
+      case Task::masked_lm:
+        return write_masks(json, fitted_.tokenizer(), mask_, tokens,
+                           options_.top > 0 ? options_.top : kCandidatesForMask);
+    }
   }
-}
+
+ private:
+  void write_labelled_words(PredictionJson& json, const std::string& text, const RowTokens& tokens) const {
+    const std::int64_t without_token = write_words(json, fitted_.labels(), text, tokens, options_.top);
+    // A shorter row was not cut: its words without a token are of characters that the tokenizer drops.
+    if (without_token > 0 && std::cmp_equal(tokens.ids.size(), fitted_.max_length(use_.max_length))) {
+      ++result_.cut_rows;
+      result_.cut_words += without_token;
+    }
+    if (options_.tokens) write_tokens(json, fitted_.labels(), fitted_.tokenizer(), tokens);
+  }
+
+  const FittedModel& fitted_;
+  const TableUse& use_;
+  const PredictionOptions& options_;
+  PredictedLines& result_;
+  std::int32_t mask_ = -1;
+};
 
 }  // namespace
 
-std::string predict_lines(FittedModel& fitted, const Table& table, const TableUse& use, int threads, Device& device,
-                          std::int64_t begin, std::int64_t end) {
-  const ColumnChoice columns{use.text, use.text_pair, ""};
-  const TokenizeOptions options{static_cast<std::size_t>(fitted.max_length(use.max_length)), threads, LabelKind::none};
-  const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), options, begin, end);
+PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
+                             const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end) {
+  const bool of_words = fitted.task() == Task::token_classification;
+  const ColumnChoice columns{use.text, of_words ? "" : use.text_pair, ""};
+  TokenizeOptions tokenizing;
+  tokenizing.max_length = static_cast<std::size_t>(fitted.max_length(use.max_length));
+  tokenizing.threads = options.threads;
+  tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
+  tokenizing.number_words = of_words;
+  const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
   const std::size_t text_column = column_index(table, use.text);
-  std::int32_t mask = -1;
-  if (fitted.task() == Task::masked_lm) mask = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
-  std::string lines;
-  predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), use.batch_size,
+  const std::vector<KeptColumn> kept = kept_columns(table, use, options);
+
+  PredictedLines result;
+  const RowWriter writer(fitted, use, options, result);
+  predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), options.batch_size,
           [&](std::int64_t row, std::span<const float> logits) {
             const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
-            const auto ids = std::span(rows.ids).subspan(first, static_cast<std::size_t>(rows.length(row)));
-            Json json;
-            json["text"] = table.rows[static_cast<std::size_t>(begin + row)][text_column];
-            switch (fitted.task()) {
-              case Task::sequence_classification:
-                add_class(json, fitted.labels(), logits);
-                break;
-              case Task::multi_label:
-                add_label_set(json, fitted.labels(), logits);
-                break;
-              case Task::regression:
-                json["value"] = logits.front();
-                break;
-              case Task::token_classification:
-                add_tokens(json, fitted, ids, logits);
-                break;
-              case Task::masked_lm:
-                add_masks(json, fitted, mask, ids, logits);
-                break;
-            }
-            lines += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+            const auto length = static_cast<std::size_t>(rows.length(row));
+            RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
+            if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
+            const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
+            PredictionJson json{{"text", fields[text_column]}};
+            for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
+            writer.write(json, fields[text_column], tokens);
+            result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
           });
-  return lines;
+  return result;
 }
 
 }  // namespace temper

@@ -50,6 +50,13 @@ LabelSet choose_labels(const Configuration& configuration, Task task, const Tabl
   return sorted == found ? LabelSet::from_names(model_labels) : collected;
 }
 
+/// Names of labels where the task has none would be passed over.
+void refuse_needless_names(const DataSection& data, Task task) {
+  if (!data.labels.empty() && (task == Task::regression || task == Task::masked_lm))
+    throw usage_error("data.labels names {} label{}, but {} has none; take the key out", data.labels.size(),
+                      data.labels.size() == 1 ? "" : "s", name_of(task));
+}
+
 }  // namespace
 
 LabelKind label_kind(Task task) {
@@ -122,6 +129,7 @@ DataSample sample_run_data(const Configuration& configuration, Task task, const 
                            const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                            std::int64_t most_rows) {
   const DataSection& section = configuration.data;
+  refuse_needless_names(section, task);
   const auto rows_of = [](const Table& table) { return static_cast<std::int64_t>(table.rows.size()); };
   Table train = read_table(section.train);
   DataSample sample{choose_labels(configuration, task, train, model_labels), {}, 0, 0, 0};
@@ -151,6 +159,7 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
                          const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                          Communicator& communicator, const std::function<void(const std::string&)>& say) {
   const DataSection& section = configuration.data;
+  refuse_needless_names(section, task);
   Table train = read_table(section.train);
   Table validation;
   Table test;

@@ -1,8 +1,10 @@
 #include "runtime/run_model.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/error.h"
+#include "data/name_list.h"
 
 namespace temper {
 namespace {
@@ -16,10 +18,44 @@ ModelConfig with_dropout(ModelConfig config, double dropout) {
   return config;
 }
 
+/// The folder, unless it is another thing that a run leaves behind.
+const std::filesystem::path& as_model_folder(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::is_regular_file(folder, ignored) && folder.extension() == ".h5")
+    throw Error("{}: is a checkpoint, expected a model folder; write one with 'temper export {} -o FOLDER'",
+                folder.string(), folder.string());
+  if (!fs::is_directory(folder, ignored) || fs::exists(folder / "config.json", ignored)) return folder;
+  const fs::path exported = folder / "model";
+  if (fs::exists(exported / "config.json", ignored))
+    throw Error("{}: is the folder of a run, expected a model folder; the run's model is {}", folder.string(),
+                exported.string());
+  // A run that has not ended, or was told not to export.
+  for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, ignored))
+      if (entry.path().extension() == ".h5") files.push_back(entry.path());
+    if (files.empty()) continue;
+    const fs::path newest = *std::max_element(files.begin(), files.end());
+    throw Error("{}: holds checkpoints, expected a model folder; write one with 'temper export {} -o FOLDER'",
+                folder.string(), newest.string());
+  }
+  return folder;
+}
+
+/// Names that transformers gives where a model has none of its own.
+bool are_generic(const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] != fmt::format("LABEL_{}", i)) return false;
+  return true;
+}
+
 }  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder)
-    : path(folder), config(read_model_config(folder)), tokenizer(Tokenizer::load(folder / "tokenizer.json")) {
+    : path(as_model_folder(folder)),
+      config(read_model_config(folder)),
+      tokenizer(Tokenizer::load(folder / "tokenizer.json")) {
   // Vocabularies are padded to round numbers now and then, so a few rows more than tokens are no mistake.
   const std::int64_t tokens = tokenizer->vocabulary_size();
   const std::int64_t rows = config.vocabulary_size;
@@ -46,12 +82,26 @@ Task task_of(const ModelConfig& config) {
   if (name.ends_with("ForSequenceClassification")) {
     if (config.problem_type == "regression") return Task::regression;
     if (config.problem_type == "multi_label_classification") return Task::multi_label;
+    // One class has nothing to choose from, whatever problem_type says: the output is a number.
+    if (config.labels.size() == 1) return Task::regression;
     return Task::sequence_classification;
   }
   throw Error(
       "{}: the architecture is '{}', which has no head for a task; fine-tune the model first, or name the folder "
       "of a fine-tuned one",
       (config.folder / "config.json").string(), name.empty() ? "not named" : name);
+}
+
+std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,
+                           const std::vector<std::string>& names) {
+  const bool kept = report.initialized.empty() && report.replaced.empty();
+  if (!kept || names.empty() || stored.size() != names.size() || stored == names) return "";
+  const std::size_t differing =
+      static_cast<std::size_t>(std::mismatch(stored.begin(), stored.end(), names.begin()).first - stored.begin());
+  return fmt::format(
+      "the stored head is kept, though the model calls its labels {} and the data {}: output {}, {}, becomes {}{}",
+      name_list(stored), name_list(names), differing, quoted_name(stored[differing]), quoted_name(names[differing]),
+      are_generic(stored) ? "" : "; data.labels sets another order, or model.path a model without a head");
 }
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/tokenizer/tokenizer.h"
 #include "model/huggingface/model_config.h"
@@ -20,7 +21,8 @@ struct ModelFolder {
   ModelConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  /// Throws Error if a file is missing or damaged, or if the tokenizer belongs to another vocabulary.
+  /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
+  /// give instead, for the folder of a run and for a checkpoint.
   explicit ModelFolder(const std::filesystem::path& folder);
   /// Tokens of the longest row: the wish, cut to what the model has positions for.
   [[nodiscard]] std::int64_t max_length(std::int64_t wish) const;
@@ -37,7 +39,13 @@ struct RunModel {
            Device& device);
 };
 
-/// The task that a fine-tuned model's config.json tells of. Throws Error if it names no architecture with a head.
+/// The task that a fine-tuned model's config.json tells of: as in transformers, a head over sequences with one output
+/// gives a number unless problem_type says something else. Throws Error if it names no architecture with a head.
 Task task_of(const ModelConfig& config);
+
+/// One sentence where a stored head is trained further under other names than it has in `stored` (config.json's
+/// id2label), else an empty text. `names`: of the run.
+std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,
+                           const std::vector<std::string>& names);
 
 }  // namespace temper

@@ -35,10 +35,10 @@
 #include "runtime/run_folder.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
+#include "runtime/run_shape.h"
 #include "runtime/step_settings.h"
 #include "runtime/throughput.h"
 #include "runtime/training_step.h"
-#include "version.h"
 
 namespace temper {
 namespace {
@@ -90,6 +90,7 @@ class Trainer {
   void save();
   bool run_has_ended() const;
   std::vector<PhasePlan> phases() const;
+  std::int64_t max_length() const { return model_folder_->max_length(configuration_.data.max_length); }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
 
   Step next_of(Loader& loader);
@@ -120,6 +121,7 @@ class Trainer {
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
   std::optional<MaskingPlan> masking_;
+  std::optional<EntityLabels> entities_;
   std::unique_ptr<NcclCommunicator> nccl_;
   DType activations_ = DType::f32;
   LossSettings loss_;
@@ -188,51 +190,34 @@ void Trainer::agree() {
 }
 
 void Trainer::load() {
-  const int local_ranks = communicator_.topology().local_size;
-  if (!resumed_) {
-    state_.grains =
-        configuration_.train.grains > 0 ? static_cast<int>(configuration_.train.grains) : communicator_.size();
-    state_.threads = configuration_.run.threads > 0 ? static_cast<int>(configuration_.run.threads)
-                                                    : default_cpu_threads(local_ranks);
-    // Ranks with more or fewer cores than the others would cut products differently.
-    std::vector<std::int64_t> threads{state_.threads};
-    communicator_.all_reduce(std::span(threads), Reduction::min);
-    state_.threads = static_cast<int>(threads.front());
-  }
+  const Say say = [&](const std::string& text) { reporter_.say(text); };
+  if (!resumed_) fix_shape(state_, configuration_, communicator_);
   set_cpu_threads(state_.threads);
-  if (communicator_.size() > state_.grains)
-    reporter_.say(
-        fmt::format("{} ranks share {} grains: {} of them have nothing to compute; set train.grains to at "
-                    "least the number of ranks at the first start of a run",
-                    communicator_.size(), state_.grains, communicator_.size() - state_.grains));
+  warn_of_idle_ranks(state_, communicator_, say);
 
   model_folder_.emplace(configuration_.model.path);
-  const std::int64_t max_length = model_folder_->max_length(configuration_.data.max_length);
-  if (max_length < configuration_.data.max_length)
+  if (max_length() < configuration_.data.max_length)
     reporter_.say(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
-                              configuration_.data.max_length, max_length));
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length,
-                           state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
+                              configuration_.data.max_length, max_length()));
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
+                           state_.threads, communicator_, say);
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
 
+  state_.labels = data_->labels.names();
   load_base_model();
   reporter_.weights(model_->report);
+  const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state_.labels);
+  if (!kept_head.empty()) reporter_.say(kept_head);
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
-  selection_.emplace(choose_metric(configuration_.train.metric, configuration_.model.task),
+  entities_ = entity_labels(task_, data_->labels.names());
+  selection_.emplace(choose_metric(configuration_.train.metric, configuration_.model.task, entities_.has_value()),
                      configuration_.train.early_stopping);
 
-  state_.labels = data_->labels.names();
-  lineage_.task = configuration_.model.task;
-  lineage_.base_model = model_folder_->path.filename().string();
-  lineage_.labels = state_.labels;
-  lineage_.data_files = data_->files;
-  lineage_.program_version = kVersion;
-  lineage_.configuration = to_toml(configuration_);
-  lineage_.ranks = communicator_.size();
+  lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   base_model_digest_.emplace(model_folder_->path, communicator_);
 
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
@@ -469,6 +454,8 @@ std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   settings.batch_size = configuration_.evaluate.batch_size;
   settings.activations = activations_;
   settings.masking = masking_ ? &*masking_ : nullptr;
+  settings.entities = entities_ ? &*entities_ : nullptr;
+  settings.threshold = configuration_.evaluate.threshold;
   settings.stop_requested = options_.stop_requested;
   if (caches_ && &data == &data_->validation) {
     if (!caches_->prepare(PhaseCaches::Rows::validation, data)) return std::nullopt;
@@ -559,7 +546,8 @@ void Trainer::deliver() {
     for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);
     exported_ = folder_->model();
     if (communicator_.rank() == 0)
-      export_trained_model(*model_->model, device_, task_, model_folder_->path, state_.labels, lineage_, exported_);
+      export_trained_model(*model_->model, device_, task_, model_folder_->path, state_.labels,
+                           trained_use(configuration_, task_, max_length()), lineage_, exported_);
     communicator_.barrier();
   }
 }

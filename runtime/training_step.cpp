@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "runtime/step_message.h"
 #include "runtime/working_copies.h"
 #include "tensor/host_copy.h"
 
@@ -71,11 +72,9 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
 BFloat16* TrainingStep::working_arena() const { return working_.defined() ? working_.data<BFloat16>() : nullptr; }
 
 StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes) {
-  const auto grains = static_cast<std::size_t>(settings_.grains);
-  const auto first_grain = static_cast<std::size_t>(buckets_->own_grains().begin);
-  std::vector<double> losses(grains);
-  std::vector<double> weights(grains);
-  std::int64_t tokens = 0;
+  StepMessage message;
+  message.stop = wishes.stop;
+  message.save = wishes.save;
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
   device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
@@ -86,7 +85,7 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   }
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
     const Tensor sum = sums_.part(loss_bytes + static_cast<std::int64_t>(g) * kPairBytes, {2}, DType::f64);
-    tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
+    message.tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
     buckets_->end_grain();
   }
   {
@@ -94,44 +93,36 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     buckets_->finish();
   }
 
-  // One small reduction for everything that all ranks must agree on. Each number but the last three comes from exactly
-  // one rank, so adding the others' zeros changes no bit.
+  // One small reduction for everything that all ranks must agree on.
   const float* reduced = buckets_->exchange().reduced();
+  const double* taken = table_ == nullptr ? buckets_->exchange().squares() : nullptr;
   if (table_ != nullptr) {
     optimizer_->chunk_square_sums(reduced, sums_.data<double>(), *table_, buckets_->exchange().live_rows());
-  } else if (const double* taken = buckets_->exchange().squares(); taken != nullptr) {
-    for (const ElementRange range : buckets_->exchange().plan().owned_by(communicator_.rank()))
-      std::copy(taken + range.begin / ArenaLayout::kChunk, taken + range.end / ArenaLayout::kChunk,
-                sums_.data<double>() + range.begin / ArenaLayout::kChunk);
-  } else {
+  } else if (taken == nullptr) {
     optimizer_->chunk_square_sums(reduced, sums_.data<double>());
   }
-  std::vector<double> shared = device_.download<double>(sums_);
-  const auto chunks = static_cast<std::size_t>(layout_.chunks());
+  const std::vector<double> sums = device_.download<double>(sums_);
+  const double* by_chunk = taken != nullptr ? taken : sums.data();
+  for (const ElementRange range : buckets_->exchange().plan().owned_by(communicator_.rank()))
+    for (std::int64_t c = range.begin / ArenaLayout::kChunk; c < range.end / ArenaLayout::kChunk; ++c)
+      message.squares.add(by_chunk[c]);
+  const std::span of_grains = std::span(sums).subspan(static_cast<std::size_t>(layout_.chunks()));
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
-    losses[first_grain + g] = shared[chunks + 2 * g];
-    weights[first_grain + g] = shared[chunks + 2 * g + 1];
+    message.loss.add(of_grains[2 * g]);
+    message.weight.add(of_grains[2 * g + 1]);
   }
-  shared.resize(chunks);
-  shared.insert(shared.end(), losses.begin(), losses.end());
-  shared.insert(shared.end(), weights.begin(), weights.end());
-  shared.push_back(static_cast<double>(tokens));
-  shared.push_back(wishes.stop ? 1.0 : 0.0);
-  shared.push_back(wishes.save ? 1.0 : 0.0);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "agreement");
-    communicator_.all_reduce(std::span(shared), Reduction::sum);
+    message.share(communicator_);
   }
-  const std::span<const double> all(shared);
 
   StepOutcome outcome;
-  const double loss = tree_sum(all.subspan(chunks, grains));
-  outcome.weight = tree_sum(all.subspan(chunks + grains, grains));
-  outcome.tokens = static_cast<std::int64_t>(all[chunks + 2 * grains]);
-  outcome.stop_requested = all[chunks + 2 * grains + 1] > 0.0;
-  outcome.save_due = all[chunks + 2 * grains + 2] > 0.0;
-  double squares = 0.0;
-  for (std::size_t i = 0; i < chunks; ++i) squares += all[i];
+  const double loss = message.loss.value();
+  const double squares = message.squares.value();
+  outcome.weight = message.weight.value();
+  outcome.tokens = message.tokens;
+  outcome.stop_requested = message.stop;
+  outcome.save_due = message.save;
   if (!std::isfinite(loss) || !std::isfinite(squares))
     throw NotFinite(fmt::format("step {}: the {} is not finite; {}", number + 1,
                                 std::isfinite(loss) ? "gradient" : "loss", cause_of_not_finite(number, learning_rate)));

@@ -2,8 +2,8 @@
 // ranks, clipping, and the update of this rank's slices.
 //
 // Its bits depend on the configuration and the number of grains, never on the number of ranks: grains are computed with
-// the same shapes wherever they run and summed along one tree, the norm is summed chunk by chunk, and every count is
-// reduced before anything is divided.
+// the same shapes wherever they run and summed along one tree, norms and losses are summed without rounding, and every
+// count is reduced before anything is divided.
 #pragma once
 
 #include <cstdint>

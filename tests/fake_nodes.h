@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 
 namespace temper::testing_support {
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "comm/mpi_communicator.h"
+#include "comm/mpi_session.h"
 #include "tests/world.h"
 
 namespace temper {

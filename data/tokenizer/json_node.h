@@ -26,6 +26,7 @@ class JsonNode {
   [[nodiscard]] std::vector<JsonNode> elements() const;
 
   [[nodiscard]] bool is_null() const { return value_->is_null(); }
+  [[nodiscard]] bool is_text() const { return value_->is_string(); }
   [[nodiscard]] std::string text() const;
   [[nodiscard]] bool boolean() const;
   /// A whole number of the range.

@@ -28,12 +28,22 @@ struct Tokenizer::Parts {
         vocabulary_size(std::max(vocabulary.size(), added_tokens.size())),
         post_processor(make_post_processor(file.root(), vocabulary_size)),
         decoder(make_decoder(file.root())),
-        digest(std::move(file.digest)) {}
+        cuts_left(file.cuts_left),
+        digest(std::move(file.digest)) {
+    if (file.token_types) return;
+    for (std::vector<TemplatePiece>* pieces : {&post_processor.single, &post_processor.pair})
+      for (TemplatePiece& piece : *pieces) piece.type = 0;
+  }
 
   /// Replaces `ids` by those of a text, at most `limit` of them.
   void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids) const;
   void append_words(std::string_view text, std::size_t limit, Workspace& workspace,
                     std::vector<std::int32_t>& ids) const;
+  /// The `room` ids, or fewer, that are left of a text.
+  [[nodiscard]] std::span<const std::int32_t> cut(std::span<const std::int32_t> ids, std::size_t room) const {
+    const std::size_t kept = std::min(ids.size(), room);
+    return cuts_left ? ids.last(kept) : ids.first(kept);
+  }
 
   Vocabulary vocabulary;
   std::unique_ptr<Normalizer> normalizer;  // may be null
@@ -43,6 +53,7 @@ struct Tokenizer::Parts {
   std::int32_t vocabulary_size;
   PostProcessor post_processor;
   std::unique_ptr<Decoder> decoder;
+  bool cuts_left;
   std::string digest;
   mutable WorkspacePool workspaces;
 };
@@ -151,15 +162,20 @@ Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& tokenizer_json) {
-  return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(read_tokenizer_file(tokenizer_json))));
+  return from_file(read_tokenizer_file(tokenizer_json));
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::from_file(TokenizerFile file) {
+  return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(std::move(file))));
 }
 
 Encoding Tokenizer::encode(std::string_view text, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
   const std::size_t room = room_for_text(pieces, max_length);
   const WorkspacePool::Lease workspace = parts_->workspaces.take();
-  parts_->encode(text, room, *workspace, workspace->ids);
-  return apply(pieces, workspace->ids, {});
+  // Whoever keeps the end of a text must have seen all of it.
+  parts_->encode(text, parts_->cuts_left ? kUnlimited : room, *workspace, workspace->ids);
+  return apply(pieces, parts_->cut(workspace->ids, room), {});
 }
 
 Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const {
@@ -169,8 +185,7 @@ Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
   parts_->encode(first, kUnlimited, *workspace, workspace->ids);
   parts_->encode(second, kUnlimited, *workspace, workspace->second_ids);
   const auto [kept_first, kept_second] = longest_first(workspace->ids.size(), workspace->second_ids.size(), room);
-  return apply(pieces, std::span(workspace->ids).first(kept_first),
-               std::span(workspace->second_ids).first(kept_second));
+  return apply(pieces, parts_->cut(workspace->ids, kept_first), parts_->cut(workspace->second_ids, kept_second));
 }
 
 std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
@@ -181,7 +196,7 @@ std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
 
 Encoding Tokenizer::with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
-  return apply(pieces, ids.first(std::min(ids.size(), room_for_text(pieces, max_length))), {});
+  return apply(pieces, parts_->cut(ids, room_for_text(pieces, max_length)), {});
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
@@ -215,6 +230,13 @@ std::string_view Tokenizer::token(std::int32_t id) const {
 bool Tokenizer::is_special(std::int32_t id) const {
   const AddedToken* added = parts_->added_tokens.find(id);
   return added != nullptr && added->special;
+}
+
+bool Tokenizer::cuts_left() const { return parts_->cuts_left; }
+
+bool Tokenizer::begins_with_special_token() const {
+  const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
+  return !pieces.empty() && pieces.front().kind == TemplatePiece::Kind::special;
 }
 
 const std::string& Tokenizer::digest() const { return parts_->digest; }

@@ -15,6 +15,8 @@
 
 namespace temper {
 
+struct TokenizerFile;
+
 struct Encoding {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> types;  // segment of each token
@@ -23,24 +25,29 @@ struct Encoding {
 /// Immutable after load and safe to share among threads.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json; its members `truncation` and `padding` are ignored. Throws Error naming the file, the
-  /// member, what was found and what is supported.
+  /// Reads tokenizer.json alone (for a model folder, tokenizer_folder.h). Throws Error naming the file, the member, what
+  /// was found and what is supported.
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& tokenizer_json);
+
+  /// Puts a tokenizer together from a file that was read, and perhaps changed since (tokenizer_file.h). Throws Error as
+  /// load does.
+  static std::unique_ptr<Tokenizer> from_file(TokenizerFile file);
   ~Tokenizer();
 
-  /// One text with its special tokens, cut from the right to at most `max_length` tokens, special ones included.
+  /// One text with its special tokens, cut to at most `max_length` tokens, special ones included; on the right, or on
+  /// the left where cuts_left().
   /// Throws Error if the text is not valid UTF-8 (naming the byte offset) or the special tokens alone are too many.
   Encoding encode(std::string_view text, std::size_t max_length) const;
 
   /// Two texts with their special tokens. Where they are too long, the longer one is cut first, until both are equally
-  /// long, then both in turn (the strategy longest_first). Throws Error as encode does.
+  /// long, then both in turn (the strategy longest_first), each on the side that encode cuts. Throws Error as encode does.
   Encoding encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const;
 
   /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
 
-  /// The special tokens of one text put around ids that encode_plain gave, which are cut from the right so that at most
-  /// `max_length` tokens come out. For rows that are put together word by word.
+  /// The special tokens of one text put around ids that encode_plain gave, which are cut, as encode does, so that at
+  /// most `max_length` tokens come out. For rows that are put together word by word.
   Encoding with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const;
 
   /// The text of a row of ids; ids that no token has are left out.
@@ -53,7 +60,12 @@ class Tokenizer {
   std::string_view token(std::int32_t id) const;
   bool is_special(std::int32_t id) const;
 
-  /// SHA-256 of the bytes of tokenizer.json in hexadecimal, as a part of cache keys.
+  /// Whether a text that is too long loses its beginning rather than its end.
+  bool cuts_left() const;
+  /// Whether there is a special token before the first of a text.
+  bool begins_with_special_token() const;
+
+  /// SHA-256 in hexadecimal of what the tokenizer was made of, as a part of cache keys.
   const std::string& digest() const;
 
  private:

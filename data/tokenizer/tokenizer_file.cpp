@@ -11,9 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-// An id beyond this is a mistake in the file rather than a vocabulary.
-constexpr std::int64_t kHighestId = (1 << 24) - 1;
-
 /// Events of the parser to a tree, except inside model.vocab and model.merges, where they go to the flat arrays.
 class Reader {
  public:
@@ -30,7 +27,7 @@ class Reader {
   bool number_integer(number_integer_t value) { return scalar(value); }
   bool number_unsigned(number_unsigned_t value) {
     if (place_ != Place::vocabulary) return scalar(value);
-    if (value > static_cast<number_unsigned_t>(kHighestId)) return scalar(value);
+    if (value > static_cast<number_unsigned_t>(kHighestTokenId)) return scalar(value);
     file_.vocabulary.back().id = static_cast<std::int32_t>(value);
     return true;
   }
@@ -140,7 +137,7 @@ class Reader {
     if (place_ == Place::vocabulary) {
       const VocabularyEntry& entry = file_.vocabulary.back();
       return Error("{}: model.vocab[\"{}\"]: found {}, expected an id from 0 to {}", file_.name,
-                   file_.vocabulary_text.substr(entry.offset, entry.length), found, kHighestId);
+                   file_.vocabulary_text.substr(entry.offset, entry.length), found, kHighestTokenId);
     }
     const std::size_t index = file_.merges.size() - (place_ == Place::merge && parts_ > 0 ? 1 : 0);
     return Error("{}: model.merges[{}]: found {}, expected two tokens as \"a b\" or [\"a\", \"b\"]", file_.name, index,
@@ -189,6 +186,8 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
   const std::string_view text = mapped.text();
   json::sax_parse(text.data(), text.data() + text.size(), &reader);
   if (!file.document.is_object()) throw file.root().unexpected("an object, as a tokenizer.json is");
+  if (const std::optional<JsonNode> truncation = file.root().optional_member("truncation"))
+    file.cuts_left = truncation->text_or("direction", "Right") == "Left";
   return file;
 }
 

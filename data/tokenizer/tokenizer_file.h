@@ -21,15 +21,21 @@ struct Merge {
   std::uint32_t second_length;
 };
 
+/// An id beyond this is a mistake in the file rather than a vocabulary.
+inline constexpr std::int64_t kHighestTokenId = (1 << 24) - 1;
+
 struct TokenizerFile {
   std::string name;         // of the file, for messages
-  std::string digest;       // sha256_hex of its bytes
+  std::string digest;       // sha256_hex of its bytes, or of all that the tokenizer was made of
   nlohmann::json document;  // everything but model.vocab (if it is an object) and model.merges
 
   std::string vocabulary_text;
   std::vector<VocabularyEntry> vocabulary;
   std::string merges_text;
   std::vector<Merge> merges;
+
+  bool cuts_left = false;   // texts that are too long lose their beginning; as truncation.direction says
+  bool token_types = true;  // false: all tokens have the segment 0, whatever the post-processor says
 
   [[nodiscard]] JsonNode root() const { return {document, name, ""}; }
   [[nodiscard]] std::string_view first_of(const Merge& merge) const {
@@ -40,7 +46,8 @@ struct TokenizerFile {
   }
 };
 
-/// Throws Error if the file cannot be read, is not JSON (with the byte offset), or has a vocabulary or merges of a
+/// Of the members `truncation` and `padding`, the side on which texts are cut is read alone. Throws Error if the file
+/// cannot be read, is not JSON (with the byte offset), or has a vocabulary or merges of a
 /// wrong form.
 TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
 

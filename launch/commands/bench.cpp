@@ -66,22 +66,22 @@ int run(const BenchArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_bench_command(CLI::App& app) {
+Command add_bench_command(const CommandLine& program) {
   auto arguments = std::make_shared<BenchArguments>();
-  CLI::App* command = app.add_subcommand("bench", "Measure what a machine can do");
-  command->require_subcommand(1);
-  CLI::App* machine = command->add_subcommand(
+  const CommandLine command = program.command("bench", "Measure what a machine can do");
+  command.requires_command();
+  const CommandLine machine = command.command(
       "machine",
       "Rates of kernels, memory, the exchange between ranks and the disk, in 10 to 20 s; for temper plan and "
       "temper train --profile. Start it as the run will be started, with as many ranks a node");
-  machine->add_option("--output", arguments->output,
-                      "File to write; else $TEMPER_MACHINE_PROFILE, else temper/machine.json in $XDG_CONFIG_HOME or "
-                      "~/.config");
-  machine->add_option("--folder", arguments->folder, "Where writing to disk is measured")->capture_default_str();
-  machine->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
-  machine->add_flag("--quick", arguments->quick, "Fewer shapes, measured once: about 2 s");
-  for (CLI::App* one : {command, machine})
-    one->footer("Example:\n  mpirun -n 2 temper bench machine --output machine.json");
+  machine.option("--output", arguments->output,
+                 "File to write; else $TEMPER_MACHINE_PROFILE, else temper/machine.json in $XDG_CONFIG_HOME or "
+                 "~/.config");
+  machine.option("--folder", arguments->folder, "Where writing to disk is measured").shows_default();
+  machine.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  machine.flag("--quick", arguments->quick, "Fewer shapes, measured once: about 2 s");
+  for (const CommandLine& one : {command, machine})
+    one.footer("Example:\n  mpirun -n 2 temper bench machine --output machine.json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

@@ -1,14 +1,14 @@
 // What the sub-commands share: how each is declared, and what it is handed.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.h"
+#include "launch/command_line.h"
 
 namespace temper {
 
@@ -26,20 +26,23 @@ struct CommandContext {
 /// A parsed command: runs on all ranks and returns the exit status. Throws Error.
 using CommandBody = std::function<int(CommandContext&)>;
 
-/// Declares a sub-command on `app`; when it was chosen, the returned body runs it.
+/// Declares a sub-command; when it was named, the returned body runs it.
 struct Command {
-  CLI::App* app;
+  CommandLine line;
   CommandBody run;
   bool stops_cleanly = false;  ///< asks for stop signals and ends in its own time
+  bool needs_ranks = true;     ///< false: several processes may run it, each for itself
+  /// How long it will let ranks wait for each other, if its arguments say so; asked before MPI starts.
+  std::function<std::optional<double>()> wait_limit = [] { return std::nullopt; };
 };
 
-Command add_train_command(CLI::App& app);
-Command add_eval_command(CLI::App& app);
-Command add_predict_command(CLI::App& app);
-Command add_export_command(CLI::App& app);
-Command add_inspect_command(CLI::App& app);
-Command add_bench_command(CLI::App& app);
-Command add_plan_command(CLI::App& app);
-Command add_version_command(CLI::App& app);
+Command add_train_command(const CommandLine& program);
+Command add_eval_command(const CommandLine& program);
+Command add_predict_command(const CommandLine& program);
+Command add_export_command(const CommandLine& program);
+Command add_inspect_command(const CommandLine& program);
+Command add_bench_command(const CommandLine& program);
+Command add_plan_command(const CommandLine& program);
+Command add_version_command(const CommandLine& program);
 
 }  // namespace temper

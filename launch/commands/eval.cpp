@@ -6,6 +6,7 @@
 #include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/fitted_model.h"
@@ -17,7 +18,8 @@ namespace {
 struct EvalArguments {
   std::string model;
   std::string data;
-  TableUse use{"text", "", "label", 128, 64};
+  TableWishes wishes;
+  std::int64_t batch_size = 64;
   std::string device = "auto";
   int threads = 0;
   bool json = false;
@@ -31,9 +33,11 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   const Table table = read_table(arguments.data);
+  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true,
+                               [&](const std::string& line) { print_note(context, line); });
   hosts.finish();
   const std::optional<Metrics> metrics =
-      fitted.evaluate_table(table, arguments.use, threads, context.world, stop_signal_received);
+      fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received);
   if (!metrics) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (arguments.json) {
@@ -48,24 +52,20 @@ int run(const EvalArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_eval_command(CLI::App& app) {
+Command add_eval_command(const CommandLine& program) {
   auto arguments = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand("eval", "Measure a fine-tuned model on labelled rows");
-  command->add_option("model", arguments->model, "Folder of a fine-tuned model")->required();
-  command->add_option("data", arguments->data, "CSV, TSV or JSONL file with labels")->required();
-  command->add_option("--text", arguments->use.text, "Column of the text")->capture_default_str();
-  command->add_option("--text-pair", arguments->use.text_pair, "Column of a second text");
-  command->add_option("--label", arguments->use.label, "Column of the label")->capture_default_str();
-  command->add_option("--max-length", arguments->use.max_length, "Tokens a row")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--batch-size", arguments->use.batch_size, "Rows a batch")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->footer("Example:\n  temper eval runs/sentiment/model data/test.csv --json");
+  const CommandLine command = program.command("eval", "Measure a fine-tuned model on labelled rows");
+  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
+  add_table_options(command, arguments->wishes);
+  command.repeated("--label", arguments->wishes.label, "Column of the label; once per column where each label has one");
+  command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
+  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.footer(
+      "Columns and lengths are those of the training, which the model folder keeps (temper.json), unless options say "
+      "otherwise.\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

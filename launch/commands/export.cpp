@@ -52,7 +52,8 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     restore_parameters(checkpoint, *model.model, *device);
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
-    export_trained_model(*model.model, *device, task, folder.path, state.labels, lineage, arguments.output);
+    const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
+    export_trained_model(*model.model, *device, task, folder.path, state.labels, use, lineage, arguments.output);
     if (arguments.json) {
       print_json({{"model", arguments.output}, {"step", state.step}});
     } else {
@@ -65,15 +66,14 @@ int run(const ExportArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_export_command(CLI::App& app) {
+Command add_export_command(const CommandLine& program) {
   auto arguments = std::make_shared<ExportArguments>();
-  CLI::App* command = app.add_subcommand("export", "Turn a checkpoint into a Hugging Face folder");
-  command->add_option("checkpoint", arguments->checkpoint, "Checkpoint file (.h5)")->required();
-  command->add_option("-o,--output", arguments->output, "Folder to write")->required();
-  command->add_option("--base", arguments->base, "Folder of the base model, where it is not at model.path any more");
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->footer(
-      "Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642");
+  const CommandLine command = program.command("export", "Turn a checkpoint into a Hugging Face folder");
+  command.option("checkpoint", arguments->checkpoint, "Checkpoint file (.h5)").required();
+  command.option("-o,--output", arguments->output, "Folder to write").required();
+  command.option("--base", arguments->base, "Folder of the base model, where it is not at model.path any more");
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.footer("Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

@@ -141,21 +141,21 @@ void print_text(const Json& json) {
 
 }  // namespace
 
-Command add_inspect_command(CLI::App& app) {
+Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what a model folder, checkpoint, weights or data file holds");
-  command->add_option("path", arguments->path, "Model folder, .h5, .safetensors, .csv, .tsv or .jsonl")->required();
-  command->add_option("--label", arguments->label, "Column whose values are counted in a data file")
-      ->capture_default_str();
-  command->add_flag("--tensors", arguments->tensors, "List every tensor");
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->footer(
+  const CommandLine command =
+      program.command("inspect", "Show what a model folder, checkpoint, weights or data file holds");
+  command.option("path", arguments->path, "Model folder, .h5, .safetensors, .csv, .tsv or .jsonl").required();
+  command.option("--label", arguments->label, "Column whose values are counted in a data file").shows_default();
+  command.flag("--tensors", arguments->tensors, "List every tensor");
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.footer(
       "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent");
   return {command, [arguments](CommandContext& context) {
             const Json json = inspect_path(*arguments, context.world);
             if (!context.speaks()) return kExitDone;
             if (arguments->json) {
-              std::printf("%s\n", json.dump().c_str());
+              print_json_line(json.dump());
             } else {
               print_text(json);
             }

@@ -145,23 +145,17 @@ int run(const PlanArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_plan_command(CLI::App& app) {
+Command add_plan_command(const CommandLine& program) {
   auto arguments = std::make_shared<PlanArguments>();
-  CLI::App* command = app.add_subcommand("plan", "Foretell memory, time and communication of a run");
-  command->add_option("configuration", arguments->file, "TOML file, as for temper train")->required();
-  command->add_option("--set", arguments->overrides, "Override a key: --set train.batch_size=64")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--ranks", arguments->ranks, "Ranks of the run; else as many as plan")
-      ->check(CLI::Range(1, 1 << 16));
-  command->add_option("--nodes", arguments->nodes, "Nodes that they are spread over")
-      ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  command->add_option("--machine", arguments->machine, "What temper bench machine wrote; else its standard place");
-  command->add_flag("--quick", arguments->quick, "Where the machine was never measured: measure it for 2 s");
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->footer("Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64");
+  const CommandLine command = program.command("plan", "Foretell memory, time and communication of a run");
+  command.option("configuration", arguments->file, "TOML file, as for temper train").required();
+  command.repeated("--set", arguments->overrides, "Override a key: --set train.batch_size=64").value_name("KEY=VALUE");
+  command.option("--ranks", arguments->ranks, "Ranks of the run; else as many as plan").within(1, 1 << 16);
+  command.option("--nodes", arguments->nodes, "Nodes that they are spread over").within(1, 1 << 16).shows_default();
+  command.option("--machine", arguments->machine, "What temper bench machine wrote; else its standard place");
+  command.flag("--quick", arguments->quick, "Where the machine was never measured: measure it for 2 s");
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.footer("Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

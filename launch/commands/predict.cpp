@@ -9,6 +9,7 @@
 #include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/host_agreement.h"
@@ -21,7 +22,9 @@ struct PredictArguments {
   std::string model;
   std::string input;
   std::string output;
-  TableUse use;
+  TableWishes wishes;
+  PredictionOptions options;
+  bool without_tokens = false;
   std::string device = "auto";
   int threads = 0;
   bool json = false;
@@ -49,28 +52,47 @@ Table read_lines(const std::string& column, Communicator& world) {
   return table;
 }
 
+/// Adds up what the ranks counted and tells it.
+void report_cut_words(const PredictedLines& mine, const TableUse& use, const FittedModel& fitted,
+                      CommandContext& context) {
+  std::vector<std::int64_t> cut{mine.cut_rows, mine.cut_words};
+  context.world.all_reduce(std::span(cut), Reduction::sum);
+  if (cut[0] == 0) return;
+  const std::int64_t length = fitted.max_length(use.max_length);
+  print_note(context, fmt::format("{} word{} of {} row{} lie beyond {} tokens and have no label{}", cut[1],
+                                  cut[1] == 1 ? "" : "s", cut[0], cut[0] == 1 ? "" : "s", length,
+                                  fitted.max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
+}
+
 int run(const PredictArguments& arguments, CommandContext& context) {
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
-  const int threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
-  set_cpu_threads(threads);
+  PredictionOptions options = arguments.options;
+  options.tokens = !arguments.without_tokens;
+  options.threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
+  set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
-  const Table table = arguments.input == "-" ? read_lines(arguments.use.text, world) : read_table(arguments.input);
+  const Table table = arguments.input == "-" ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
+                                             : read_table(arguments.input);
+  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/false,
+                               [&](const std::string& line) { print_note(context, line); });
 
   hosts.finish();
-
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.
   constexpr std::int64_t kRowsAtATime = 8192;
   const auto rows = static_cast<std::int64_t>(table.rows.size());
   std::string written;
+  PredictedLines all;
   bool stopped = false;
   for (std::int64_t first = 0; first < rows && !stopped; first += kRowsAtATime) {
     const std::int64_t count = std::min(kRowsAtATime, rows - first);
     const std::int64_t begin = first + count * world.rank() / world.size();
     const std::int64_t end = first + count * (world.rank() + 1) / world.size();
-    const std::string lines = predict_lines(fitted, table, arguments.use, threads, *device, begin, end);
-    for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(lines)))) {
+    const PredictedLines mine = predict_lines(fitted, table, use, options, *device, begin, end);
+    all.cut_rows += mine.cut_rows;
+    all.cut_words += mine.cut_words;
+    for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine.lines)))) {
       if (!context.speaks()) continue;
       const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
       if (arguments.output.empty()) {
@@ -83,6 +105,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     world.all_reduce(std::span(stop), Reduction::max);
     stopped = stop.front() != 0;
   }
+  report_cut_words(all, use, fitted, context);
   if (!context.speaks()) return stopped ? kExitStopped : kExitDone;
   if (stopped) return kExitStopped;
   if (!arguments.output.empty()) write_file_atomically(arguments.output, written);
@@ -93,26 +116,30 @@ int run(const PredictArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_predict_command(CLI::App& app) {
+Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
-  CLI::App* command = app.add_subcommand("predict", "Label rows with a fine-tuned model, as JSON lines");
-  command->add_option("model", arguments->model, "Folder of a fine-tuned model")->required();
-  command->add_option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line")
-      ->required();
-  command->add_option("-o,--output", arguments->output, "File for the predictions; standard output without it");
-  command->add_option("--text", arguments->use.text, "Column of the text")->capture_default_str();
-  command->add_option("--text-pair", arguments->use.text_pair, "Column of a second text");
-  command->add_option("--max-length", arguments->use.max_length, "Tokens a row")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--batch-size", arguments->use.batch_size, "Rows a batch")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
-  command->add_option("--device", arguments->device, "auto, cpu or cuda")->capture_default_str();
-  command->add_flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
-  command->footer(
-      "Example:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper predict runs/sentiment/model "
+  const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
+  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line").required();
+  command.option("-o,--output", arguments->output, "File for the predictions; standard output without it");
+  add_table_options(command, arguments->wishes);
+  command
+      .repeated("--keep", arguments->options.kept_columns,
+                "Columns of the input that go along with each prediction: id,source")
+      .separated_by(',');
+  command.flag("--keep-all", arguments->options.all_columns, "All columns of the input go along");
+  command.option("--top", arguments->options.top, "Only so many classes, or candidates for a mask, the best first")
+      .within(1, 1 << 20);
+  command.flag("--no-tokens", arguments->without_tokens, "Words without the list of their tokens");
+  command.option("--batch-size", arguments->options.batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
+  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
+  command.footer(
+      "Columns, lengths and the threshold are those of the training, which the model folder keeps (temper.json), "
+      "unless "
+      "options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper "
+      "predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }

@@ -1,9 +1,13 @@
 #include "launch/commands/report.h"
 
+#include <fmt/format.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
-#include <fmt/format.h>
+#include "base/error.h"
 
 namespace temper {
 
@@ -17,6 +21,9 @@ nlohmann::json metrics_json(const Metrics& metrics) {
   for (const auto& [name, value] : metrics.values) json[name] = value;
   if (!metrics.confusion.empty() && metrics.confusion.size() <= kMostClassesShown)
     json["confusion"] = metrics.confusion;
+  for (const EntityScores& entity : metrics.entities)
+    json["entities"][entity.type] = {
+        {"precision", entity.precision}, {"recall", entity.recall}, {"f1", entity.f1}, {"support", entity.support}};
   return json;
 }
 
@@ -27,6 +34,14 @@ void print_metrics(const std::string& title, const Metrics& metrics) {
   std::printf("%s\n", line.c_str());
 }
 
-void print_json(const nlohmann::json& json) { std::printf("%s\n", json.dump().c_str()); }
+void print_json(const nlohmann::json& json) { print_json_line(json.dump()); }
+
+void print_json_line(const std::string& json) {
+  std::string line = json;
+  line += '\n';
+  if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0) return;
+  throw Error("standard output: the JSON object cannot be written ({}); free space there, or send it elsewhere",
+              std::strerror(errno));
+}
 
 }  // namespace temper

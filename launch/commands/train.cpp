@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -87,16 +88,30 @@ std::optional<RankRates> roof(const Device& device, const Communicator& world) {
   return machine->rates(world.topology().local_size > 1);
 }
 
+Configuration configuration_of(const TrainArguments& arguments) {
+  std::vector<std::string> overrides = arguments.overrides;
+  if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
+  if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
+  return read_configuration(arguments.file, overrides);
+}
+
+std::optional<double> wait_limit(const TrainArguments& arguments) {
+  if (arguments.help_config || arguments.file.empty()) return std::nullopt;
+  try {
+    return configuration_of(arguments).run.timeout_seconds;
+  } catch (const Error&) {
+    // It is read again, and told by one rank, when the ranks know each other.
+    return std::nullopt;
+  }
+}
+
 int run(const TrainArguments& arguments, CommandContext& context) {
   if (arguments.help_config) {
     if (context.speaks()) std::fputs(describe_configuration().c_str(), stdout);
     return kExitDone;
   }
   if (arguments.file.empty()) throw usage_error("temper train needs a configuration file; see temper train --help");
-  std::vector<std::string> overrides = arguments.overrides;
-  if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
-  if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
-  const Configuration configuration = read_configuration(arguments.file, overrides);
+  const Configuration configuration = configuration_of(arguments);
   const std::unique_ptr<Device> device = make_device(configuration.run.device, context.world);
   const bool profiles = !arguments.profile.empty();
   Timeline timeline(kMostSpans);
@@ -138,29 +153,26 @@ int run(const TrainArguments& arguments, CommandContext& context) {
 
 }  // namespace
 
-Command add_train_command(CLI::App& app) {
+Command add_train_command(const CommandLine& program) {
   auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* command = app.add_subcommand("train", "Fine-tune a model as a configuration file says");
-  command->add_option("configuration", arguments->file, "TOML file; see docs/configuration.md or --help-config");
-  command->add_option("--set", arguments->overrides, "Override a key: --set train.epochs=1")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_flag("--resume", arguments->resume, "Go on from the newest good checkpoint (the default)");
-  command->add_flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
-  command->add_flag("--json", arguments->json, "Print one JSON object as the last line");
-  command->add_flag(
-      std::string("--profile{") + kDefaultFile + "}", arguments->profile,
+  const CommandLine command = program.command("train", "Fine-tune a model as a configuration file says");
+  command.option("configuration", arguments->file, "TOML file; see docs/configuration.md or --help-config");
+  command.repeated("--set", arguments->overrides, "Override a key: --set train.epochs=1").value_name("KEY=VALUE");
+  command.flag("--resume", arguments->resume, "Go on from the newest good checkpoint (the default)");
+  command.flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
+  command.flag("--json", arguments->json, "Print one JSON object as the last line");
+  command.flag_with_text(
+      "--profile", kDefaultFile, arguments->profile,
       "Print where the time of rank 0 goes, kernel by kernel, from the second step on, and write a trace of all ranks: "
       "to FILE with --profile=FILE, else to <output.dir>/profile.json. Timing waits after every kernel, so the run is "
       "slower than usual");
-  command->add_option("--profile-steps", arguments->profile_steps, "Steps that the trace holds, from the second one on")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--help-config", arguments->help_config, "List every key of the configuration file");
-  command->footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
+  command.option("--profile-steps", arguments->profile_steps, "Steps that the trace holds, from the second one on")
+      .within(1, std::numeric_limits<std::int64_t>::max())
+      .shows_default();
+  command.flag("--help-config", arguments->help_config, "List every key of the configuration file");
+  command.footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); },
-          /*stops_cleanly=*/true};
+          /*stops_cleanly=*/true, /*needs_ranks=*/true, [arguments] { return wait_limit(*arguments); }};
 }
 
 }  // namespace temper

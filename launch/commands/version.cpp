@@ -12,12 +12,13 @@
 
 namespace temper {
 
-Command add_version_command(CLI::App& app) {
+Command add_version_command(const CommandLine& program) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("version", "Print the version and what the program was built with");
-  command->add_flag("--json", *json, "Print one JSON object as the last line");
-  command->footer("Example:\n  temper version --json");
-  return {command, [json](CommandContext& context) {
+  const CommandLine command = program.command("version", "Print the version and what the program was built with");
+  command.flag("--json", *json, "Print one JSON object as the last line");
+  command.footer("Example:\n  temper version --json");
+  return {command,
+          [json](CommandContext& context) {
             if (!context.speaks()) return kExitDone;
             const dnnl_version_t* dnnl = dnnl_version();
             const std::string dnnl_text = fmt::format("{}.{}.{}", dnnl->major, dnnl->minor, dnnl->patch);
@@ -49,7 +50,9 @@ Command add_version_command(CLI::App& app) {
               std::printf("gpus     %d%s%s\n", cuda.devices, cuda.unusable.empty() ? "" : ": ", cuda.unusable.c_str());
             }
             return kExitDone;
-          }};
+          },
+          /*stops_cleanly=*/false,
+          /*needs_ranks=*/false};
 }
 
 }  // namespace temper

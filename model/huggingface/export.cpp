@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 7> kTokenizerFiles = {
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json",
     "merges.txt",     "added_tokens.json"};
-constexpr std::array<std::string_view, 3> kOwnFiles = {"config.json", "model.safetensors", "README.md"};
+constexpr std::array<std::string_view, 4> kOwnFiles = {"config.json", "model.safetensors", "README.md", "temper.json"};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {
@@ -214,6 +214,7 @@ void export_model(const ExportRequest& request) {
   // transformers refuses weights that do not say which framework's layout they have.
   write_safetensors(fresh.path() / "model.safetensors", request.tensors, {{"format", "pt"}});
   write_file_atomically(fresh.path() / "README.md", request.model_card);
+  if (!request.trained_use.empty()) write_file_atomically(fresh.path() / "temper.json", request.trained_use);
   put_in_place(fresh, target);
 }
 

@@ -19,13 +19,14 @@ struct ExportRequest {
   std::string problem_type;            ///< may be empty
   std::vector<TensorToWrite> tensors;  ///< under transformers' names
   std::string model_card;              ///< text of README.md
+  std::string trained_use = {};        ///< text of temper.json; empty: none is written
 };
 
 /// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced), the
-/// tokenizer's files as they are, model.safetensors and README.md. All is built in a hidden folder beside the target
-/// and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is untouched
-/// and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an export
-/// writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
+/// tokenizer's files as they are, model.safetensors, README.md and temper.json. All is built in a hidden folder beside
+/// the target and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is
+/// untouched and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an
+/// export writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
 void export_model(const ExportRequest& request);
 
 }  // namespace temper

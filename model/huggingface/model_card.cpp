@@ -21,7 +21,7 @@ constexpr std::array<PipelineEntry, 5> kPipelines = {{{"sequence-classification"
                                                       {"regression", "text-classification"},
                                                       {"multi-label", "text-classification"},
                                                       {"token-classification", "token-classification"},
-                                                      {"masked-language-model", "fill-mask"}}};
+                                                      {"masked-lm", "fill-mask"}}};
 
 /// JSON's text is YAML's double-quoted scalar.
 std::string yaml(std::string_view text) {

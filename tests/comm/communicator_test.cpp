@@ -3,13 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "base/error.h"
+#include "base/process_identity.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_window.h"
 #include "tests/world.h"
@@ -66,6 +69,32 @@ TEST_F(CommunicatorTest, AllReduceOfWholeNumbersIsExact) {
   EXPECT_EQ(values[0], (std::int64_t{1} << 60) / size_ * size_);
   EXPECT_EQ(values[1], size_ * (size_ - 1) / 2);
   EXPECT_EQ(values[2], size_);
+  values = {rank_, -rank_, 4};
+  world_.all_reduce(std::span(values), Reduction::max);
+  EXPECT_EQ(values, (std::vector<std::int64_t>{size_ - 1, 0, 4}));
+  values = {rank_, -rank_, 4};
+  world_.all_reduce(std::span(values), Reduction::min);
+  EXPECT_EQ(values, (std::vector<std::int64_t>{0, 1 - size_, 4}));
+}
+
+TEST_F(CommunicatorTest, AllReduceOfDoublesGivesTheBitsOfTheFixedTreeAtEverySize) {
+  // Small arrays are gathered, large ones reduced in slices.
+  const auto mine = [](int rank, std::size_t i) {
+    return std::sin(static_cast<double>(rank + 1) * 1e3 + 0.1 * static_cast<double>(i));
+  };
+  for (const std::size_t n : {0UL, 1UL, 3UL, 1000UL, 20'001UL}) {
+    std::vector<double> values(n);
+    for (std::size_t i = 0; i < n; ++i) values[i] = mine(rank_, i);
+    std::vector<double> largest = values;
+    world_.all_reduce(std::span(values), Reduction::sum);
+    world_.all_reduce(std::span(largest), Reduction::max);
+    std::vector<double> of_ranks(static_cast<std::size_t>(size_));
+    for (std::size_t i = 0; i < n; ++i) {
+      for (int rank = 0; rank < size_; ++rank) of_ranks[static_cast<std::size_t>(rank)] = mine(rank, i);
+      ASSERT_EQ(values[i], tree_sum(of_ranks)) << i << " of " << n;
+      ASSERT_EQ(largest[i], *std::max_element(of_ranks.begin(), of_ranks.end())) << i << " of " << n;
+    }
+  }
 }
 
 TEST_F(CommunicatorTest, AllReduceOfDoublesAddsZerosWithoutAChange) {
@@ -158,7 +187,11 @@ TEST_F(CommunicatorTest, AWaitThatLastsTooLongEndsInAnError) {
 
 TEST_F(CommunicatorTest, TheHookIsCalledWhileARankWaits) {
   int calls = 0;
-  world_.set_wait_hook([&] { ++calls; });
+  world_.set_wait_hook([&](const Wait& wait) {
+    ++calls;
+    EXPECT_STREQ(wait.what, "a test");
+    EXPECT_GE(wait.seconds, 0.0);
+  });
   world_.wait_until([&] { return calls >= 2; }, "a test");
   world_.set_wait_hook({});
   EXPECT_GE(calls, 2);
@@ -171,6 +204,13 @@ TEST_F(CommunicatorTest, TheTopologyIsConsistent) {
   EXPECT_LT(topology.local_rank, topology.local_size);
   EXPECT_LT(topology.node, topology.nodes);
   EXPECT_LE(topology.local_size, size_);
+}
+
+TEST_F(CommunicatorTest, EveryRankKnowsTheHostOfEachOther) {
+  // All ranks of these tests are on one machine.
+  for (int rank = 0; rank < size_; ++rank) EXPECT_EQ(world_.host_name(rank), host_name());
+  EXPECT_EQ(world_.rank_name(size_ - 1),
+            size_ == 1 ? "this process" : "rank " + std::to_string(size_ - 1) + " on " + host_name());
 }
 
 TEST_F(CommunicatorTest, RanksOfANodeSeeEachOthersWindow) {

@@ -13,7 +13,6 @@
 #include "tensor/cuda_device.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -30,13 +29,23 @@ Batch sequences_of(const Batch& whole, std::size_t begin, std::size_t end) {
   for (std::size_t s = begin; s < end; ++s) {
     const auto first = static_cast<std::size_t>(whole.sequence_starts[s]);
     const auto last = static_cast<std::size_t>(whole.sequence_starts[s + 1]);
-    part.ids.insert(part.ids.end(), whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
-                    whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
-    part.types.insert(part.types.end(), last - first, 0);
+    const auto append = [](auto& to, const auto& from, std::size_t at, std::size_t behind) {
+      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(at),
+                from.begin() + static_cast<std::ptrdiff_t>(behind));
+    };
+    append(part.ids, whole.ids, first, last);
+    append(part.types, whole.types, first, last);
+    if (part.target_width > 0) {
+      const auto width = static_cast<std::size_t>(part.target_width);
+      append(part.targets, whole.targets, s * width, (s + 1) * width);
+    } else if (whole.classes.size() == whole.ids.size()) {
+      append(part.classes, whole.classes, first, last);
+    } else {
+      part.classes.push_back(whole.classes[s]);
+    }
     for (std::size_t t = first; t < last; ++t) part.positions.push_back(static_cast<std::int32_t>(t - first));
     part.sequence_starts.push_back(static_cast<std::int32_t>(part.ids.size()));
     part.examples.push_back(whole.examples[s]);
-    part.classes.push_back(whole.classes[s]);
   }
   return part;
 }
@@ -56,11 +65,11 @@ class GpuFineTune : public testing::Test {
 
   /// Five steps on the fixture, one sequence a grain, on all ranks. The trained weights.
   Weights fine_tune(const std::string& name, Device& device, const Setting& setting) {
-    ModelFixture fixture(testing_support::shared_directory() / "fixtures/models" / name);
+    ModelFixture fixture(name);
     fixture.config.hidden_dropout = static_cast<float>(setting.dropout);
     fixture.config.attention_dropout = static_cast<float>(setting.dropout);
     const auto model = fixture.load(device);
-    apply_freezing(*model, testing_support::frozen_patterns(name));
+    apply_freezing(*model, fixture.frozen);
     std::unique_ptr<NcclCommunicator> nccl;
     if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && setting.nccl && world_.size() > 1)
       nccl = make_nccl_communicator(world_, *cuda);
@@ -111,9 +120,8 @@ class GpuFineTune : public testing::Test {
 };
 
 TEST_F(GpuFineTune, MatchesPyTorchOnAnyNumberOfRanks) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
   Weights expected;
-  const SafetensorsFile after(folder / "after_steps.safetensors");
+  const SafetensorsFile after(testing_support::fixture_folder("bert-frozen") / "after_steps.safetensors");
   for (const auto& [name, view] : after.tensors()) expected[name] = values_of<float>(view);
   for (const bool nccl : {true, false})
     for (const SumOrder order : {SumOrder::fixed, SumOrder::library})
@@ -121,7 +129,6 @@ TEST_F(GpuFineTune, MatchesPyTorchOnAnyNumberOfRanks) {
 }
 
 TEST_F(GpuFineTune, DropsOutWhatTheCpuDropsOut) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
   const auto cpu = make_cpu_device();
   const Weights expected = fine_tune("bert-classification", *cpu, {DType::f32, SumOrder::fixed, false, 0.3});
   const double loss = outcome_.loss;
@@ -131,7 +138,6 @@ TEST_F(GpuFineTune, DropsOutWhatTheCpuDropsOut) {
 }
 
 TEST_F(GpuFineTune, GivesTheSameBitsAgain) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
   for (const DType activations : {DType::f32, DType::bf16}) {
     const Setting setting{activations, SumOrder::fixed, true, 0.1};
     const Weights first = on_gpu("bert-classification", setting);
@@ -142,7 +148,6 @@ TEST_F(GpuFineTune, GivesTheSameBitsAgain) {
 }
 
 TEST_F(GpuFineTune, GraphsGiveTheSameBits) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
   for (const DType activations : {DType::f32, DType::bf16})
     for (const std::string name : {"bert-classification", "bert-frozen"})
       for (const std::size_t micro_batches : {1U, 3U}) {
@@ -155,8 +160,7 @@ TEST_F(GpuFineTune, GraphsGiveTheSameBits) {
 }
 
 TEST_F(GpuFineTune, InBf16StaysNearF32) {
-  for (const std::string name : {"bert-classification", "roberta-classification", "distilbert-classification"}) {
-    TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + name);
+  for (const std::string& name : testing_support::own_fixtures()) {
     const Weights exact = on_gpu(name, {});
     const double loss = outcome_.loss;
     const Weights rounded = on_gpu(name, {DType::bf16, SumOrder::fixed, true, 0.0});

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/error.h"
+
 namespace temper {
 namespace {
 
@@ -55,6 +57,24 @@ TEST(Initialization, XavierUniformFillsItsInterval) {
 
 TEST(Initialization, KaimingNormalCountsTheInputs) {
   EXPECT_NEAR(moments_of(Initialization::kaiming_normal(), kShape).deviation, std::sqrt(2.0 / 500.0), 1e-3);
+}
+
+TEST(Initialization, FansOfAConvolutionCountItsKernel) {
+  const Shape convolution{64, 32, 3, 5};
+  EXPECT_NEAR(moments_of(Initialization::kaiming_normal(), convolution).deviation, std::sqrt(2.0 / (32 * 15)), 1e-3);
+  const double bound = std::sqrt(6.0 / ((32 + 64) * 15));
+  const Moments m = moments_of(Initialization::xavier_uniform(), convolution);
+  EXPECT_LE(m.largest, bound);
+  EXPECT_GT(m.largest, 0.99 * bound);
+  EXPECT_NEAR(m.deviation, bound / std::sqrt(3.0), 1e-3);
+  // In one dimension, as over time.
+  EXPECT_NEAR(moments_of(Initialization::kaiming_normal(), {128, 64, 7}).deviation, std::sqrt(2.0 / (64 * 7)), 1e-3);
+}
+
+TEST(Initialization, RefusesFansOfAVector) {
+  EXPECT_THROW(moments_of(Initialization::kaiming_normal(), {64}), Error);
+  EXPECT_THROW(moments_of(Initialization::xavier_uniform(), {64}), Error);
+  EXPECT_EQ(moments_of(Initialization::ones(), {64}).mean, 1.0);
 }
 
 TEST(Initialization, ZerosAndOnesAreExact) {

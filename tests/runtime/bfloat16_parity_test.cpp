@@ -1,13 +1,12 @@
-// Whole models in bf16. What bf16 costs is known from PyTorch's own bf16: bfloat16_reference/reference.json says how
-// far that lies from its f32, and Temper may lie as far and no more than a little farther: PyTorch's autocast keeps
-// what runs past the layers (residual sums, norms) in f32, Temper's activations are bf16 throughout.
+// Whole models in bf16. What bf16 costs is known from PyTorch's own bf16: a fixture says how far that lies from its f32
+// (for those of the shared folder bfloat16_reference/reference.json does), and Temper may lie as far and no more than a
+// little farther: PyTorch's autocast keeps what runs past the layers (residual sums, norms) in f32, Temper's
+// activations are bf16 throughout.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "model/freezing.h"
 #include "runtime/task_loss.h"
@@ -15,13 +14,12 @@
 #include "runtime/working_copies.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
-#include "tests/places.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 
 namespace temper {
 namespace {
 
+using testing_support::BFloat16Reference;
 using testing_support::ModelFixture;
 using testing_support::values_of;
 using Values = std::vector<float>;
@@ -52,8 +50,6 @@ class BFloat16Parity : public testing::TestWithParam<std::string> {
   void SetUp() override {
     device_ = make_test_device();
     if (!device_->has_bf16()) GTEST_SKIP() << "skipped: " << device_->name() << " has no bf16";
-    std::ifstream file(testing_support::source_directory() / "tests/runtime/bfloat16_reference/reference.json");
-    reference_ = nlohmann::json::parse(file).at(GetParam());
   }
 
   Values download(const Tensor& tensor) const {
@@ -62,12 +58,12 @@ class BFloat16Parity : public testing::TestWithParam<std::string> {
   }
 
   std::unique_ptr<Device> device_;
-  nlohmann::json reference_;
 };
 
 TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const BFloat16Reference reference = fixture.bfloat16();
   const auto model = fixture.load(*device_);
   ensure_working_copies(*model, *device_, DType::bf16);
   const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = true}, *device_);
@@ -77,18 +73,18 @@ TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
   const Variable logits = model->forward(tape, batch.input, batch.selection);
   task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
   const std::vector<double> loss = device_->download<double>(sum);
-  const double expected = reference_.at("loss").get<double>();
+  const double expected = reference.loss;
   EXPECT_NEAR(loss[0] / loss[1], expected, 0.01 * (1.0 + std::abs(expected)));
-  const Values expected_logits = reference_.at("logits").get<Values>();
-  if (is_token_task(fixture.request.task) || expected_logits.empty()) return;
-  EXPECT_LE(distance(device_->download_as_f32(logits.value()), expected_logits), 0.02);
+  if (reference.logits.empty()) return;
+  EXPECT_LE(distance(device_->download_as_f32(logits.value()), reference.logits), 0.02);
 }
 
 TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const BFloat16Reference reference = fixture.bfloat16();
   const auto model = fixture.load(*device_);
-  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+  apply_freezing(*model, fixture.frozen);
   ensure_working_copies(*model, *device_, DType::bf16);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
   const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device_);
@@ -106,16 +102,16 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
   std::size_t compared = 0;
   double all = 0.0;
   double all_of_pytorch = 0.0;
-  for (const auto& [name, of_pytorch] : reference_.at("gradient_distances").items()) {
+  for (const auto& [name, of_pytorch] : reference.gradient_distances) {
     const Parameter* parameter = model->parameters().find(name);
     ASSERT_NE(parameter, nullptr) << name;
     Values actual = download(parameter->variable.gradient());
     for (float& value : actual) value /= weight;
     const double apart = distance(actual, values_of<float>(fixture.expected.tensors().at("grad." + name)));
     EXPECT_GT(apart, 0.0) << name << " was computed in f32";
-    EXPECT_LE(apart, 3.0 * of_pytorch.get<double>() + 0.004) << name;
+    EXPECT_LE(apart, 3.0 * of_pytorch + 0.004) << name;
     all += apart;
-    all_of_pytorch += of_pytorch.get<double>();
+    all_of_pytorch += of_pytorch;
     ++compared;
   }
   EXPECT_GT(compared, 0U);
@@ -123,13 +119,14 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
 }
 
 TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const BFloat16Reference reference = fixture.bfloat16();
   const auto solo = make_solo_communicator();
   const auto model = fixture.load(*device_);
-  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+  apply_freezing(*model, fixture.frozen);
   std::map<std::string, Values> before;
-  for (const auto& [name, unused] : reference_.at("movement_distances").items())
+  for (const auto& [name, unused] : reference.movement_distances)
     before[name] = download(model->parameters().find(name)->variable.value());
 
   TrainingStepSettings settings;
@@ -143,30 +140,26 @@ TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
     Step batch;
     batch.grains = {{fixture.batch}};
     const StepOutcome outcome = step.run(batch, static_cast<std::int64_t>(number), 1e-3, {});
-    const double loss = reference_.at("losses")[number].get<double>();
-    const double norm = reference_.at("gradient_norms")[number].get<double>();
+    const double loss = reference.losses[number];
+    const double norm = reference.gradient_norms[number];
     EXPECT_NEAR(outcome.loss, loss, 0.02 * (1.0 + std::abs(loss))) << "step " << number;
     EXPECT_NEAR(outcome.gradient_norm, norm, 0.03 * norm) << "step " << number;
   }
 
-  const SafetensorsFile after(folder / "after_steps.safetensors");
+  const SafetensorsFile after(fixture.folder / "after_steps.safetensors");
   double all = 0.0;
   double all_of_pytorch = 0.0;
-  for (const auto& [name, of_pytorch] : reference_.at("movement_distances").items()) {
+  for (const auto& [name, of_pytorch] : reference.movement_distances) {
     const Values value = download(model->parameters().find(name)->variable.value());
     const Values expected = values_of<float>(after.tensors().at(name));
     all += distance(difference(value, before[name]), difference(expected, before[name]));
-    all_of_pytorch += of_pytorch.get<double>();
+    all_of_pytorch += of_pytorch;
   }
   EXPECT_LE(all, kAsFar * all_of_pytorch);
 }
 
 INSTANTIATE_TEST_SUITE_P(Encoders, BFloat16Parity, testing::ValuesIn(testing_support::encoder_fixtures()),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         testing_support::test_name);
 
 }  // namespace
 }  // namespace temper

@@ -17,7 +17,6 @@
 #include "runtime/training_step.h"
 #include "tests/distant_device.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -95,8 +94,7 @@ class DistantRun : public testing::Test {
 };
 
 TEST_F(DistantRun, TrainsToTheSameBits) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-classification");
   Training near(fixture, *cpu_);
   Training far(fixture, distant_);
   for (const Parameter& parameter : far.model().parameters().all())
@@ -117,8 +115,7 @@ TEST_F(DistantRun, TrainsToTheSameBits) {
 }
 
 TEST_F(DistantRun, GoesOnFromItsCheckpoint) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-classification");
   Training run(fixture, distant_);
   run.begin();
   for (std::int64_t number = 0; number < 2; ++number) run.run(number);
@@ -162,15 +159,14 @@ TEST_F(DistantRun, GoesOnFromItsCheckpoint) {
 }
 
 TEST_F(DistantRun, ExportsTheSameFile) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
   if (world_.rank() != 0) return;
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-classification");
   const auto labels = static_cast<std::size_t>(fixture.request.labels);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < labels; ++i) names.push_back("label " + std::to_string(i));
   for (Device* device : {static_cast<Device*>(&distant_), cpu_.get()}) {
     const auto model = fixture.load(*device);
-    export_trained_model(*model, *device, fixture.request.task, folder, names, {},
+    export_trained_model(*model, *device, fixture.request.task, fixture.folder, names, {}, {},
                          folder_ / std::to_string(static_cast<int>(device->kind())));
   }
   const auto weights_on = [&](DeviceKind kind) {
@@ -182,8 +178,7 @@ TEST_F(DistantRun, ExportsTheSameFile) {
 class DistantEvaluation : public DistantRun, public testing::WithParamInterface<std::string> {};
 
 TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const Dataset rows = rows_of(fixture.batch);
   EvaluationSettings settings;
   settings.loss.task = fixture.request.task;
@@ -213,14 +208,8 @@ TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
   EXPECT_NEAR(measured[0].value("loss"), expected, 1e-5 * (1.0 + std::abs(expected)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tasks, DistantEvaluation,
-                         testing::Values("bert-classification", "bert-regression", "bert-multilabel", "bert-tokens",
-                                         "bert-masked-lm"),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Tasks, DistantEvaluation, testing::ValuesIn(testing_support::own_fixtures()),
+                         testing_support::test_name);
 
 }  // namespace
 }  // namespace temper

@@ -10,7 +10,6 @@
 #include "runtime/training_step.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 
 namespace temper {
@@ -35,6 +34,10 @@ double largest(std::span<const float> values) {
   return most;
 }
 
+/// A bias of keys adds the same to all scores of a query, which softmax ignores: its gradient is rounding and nothing
+/// else, and AdamW, which divides a gradient by its own size, follows the sign of it.
+bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
+
 /// What a loss adds to, zero so far.
 Tensor no_loss(Device& device) {
   const Tensor sum = Tensor::empty(device.memory(), {2}, DType::f64);
@@ -43,47 +46,35 @@ Tensor no_loss(Device& device) {
 }
 
 TEST_P(FixtureParity, ForwardMatchesPyTorch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = true}, *device);
-  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
-
   Tape tape(*device, Tape::Mode::evaluation);
+  // Asked for hidden states, the model computes every row of every layer; else only what the logits depend on.
+  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
   std::vector<Variable> hidden;
   const Variable logits = model->forward(tape, all.input, all.selection, &hidden);
-  const std::int64_t width = fixture.config.width;
   ASSERT_EQ(hidden.size(), static_cast<std::size_t>(fixture.config.layers) + 1);
-  const auto keep = [&](const std::vector<float>& padded, std::int64_t columns) {
-    std::vector<float> kept;
-    for (const std::int64_t row : fixture.kept_rows)
-      kept.insert(kept.end(), padded.begin() + row * columns, padded.begin() + (row + 1) * columns);
-    return kept;
-  };
   for (std::size_t layer = 0; layer < hidden.size(); ++layer) {
     const std::string name = "hidden_states." + std::to_string(layer);
-    expect_close(HostCopy(*device, hidden[layer].value()).values(),
-                 keep(values_of<float>(fixture.expected.tensors().at(name)), width), 1e-5, name);
+    expect_close(HostCopy(*device, hidden[layer].value()).values(), fixture.packed_rows(name), 1e-5, name);
   }
-  std::vector<float> expected_logits = values_of<float>(fixture.expected.tensors().at("logits"));
-  if (is_token_task(fixture.request.task)) expected_logits = keep(expected_logits, fixture.request.labels);
-  expect_close(HostCopy(*device, logits.value()).values(), expected_logits, 1e-5, "logits");
-
-  const Variable counted = model->forward(tape, batch.input, batch.selection);
-  const Tensor sum = no_loss(*device);
-  task_loss(tape, counted, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
-  const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
-  const std::vector<double> loss = device->download<double>(sum);
-  EXPECT_NEAR(loss[0] / loss[1], expected_loss, 1e-5 * (1.0 + std::abs(expected_loss)));
+  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(false), 1e-5, "logits beside hidden states");
+  for (const bool labelled : {false, true}) {
+    const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = labelled}, *device);
+    const Variable alone = model->forward(tape, batch.input, batch.selection);
+    expect_close(HostCopy(*device, alone.value()).values(), fixture.logits(labelled), 1e-5,
+                 labelled ? "logits of labelled rows" : "logits");
+  }
 }
 
 TEST_P(FixtureParity, GradientsMatchPyTorch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+  apply_freezing(*model, fixture.frozen);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
   const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device);
   std::int64_t leaf = 0;
@@ -91,11 +82,17 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
     if (parameter.trainable())
       parameter.variable.bind_gradient(Tensor::empty(device->memory(), parameter.shape), leaf++);
 
+  // The path of a training step.
   Tape tape(*device, Tape::Mode::training);
   const Tensor sum = no_loss(*device);
-  task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {fixture.request.task, Tensor(), 0.0F},
-            sum);
-  const double weight = device->download<double>(sum)[1];
+  const Variable logits =
+      model->forward_above_frozen(tape, batch.input, model->frozen_stages(), Variable(), batch.selection);
+  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits of the training step");
+  task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
+  const std::vector<double> loss = device->download<double>(sum);
+  const double weight = loss[1];
+  const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
+  EXPECT_NEAR(loss[0] / weight, expected_loss, 1e-5 * (1.0 + std::abs(expected_loss)));
   std::vector<std::int64_t> completed;
   tape.backward([&](std::int64_t slot) { completed.push_back(slot); });
   EXPECT_EQ(completed.size(), static_cast<std::size_t>(leaf));
@@ -110,8 +107,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
     const auto expected = values_of<float>(found->second);
     const HostCopy gradient(*device, parameter.variable.gradient());
     const std::span<const float> actual = gradient.values();
-    const bool key_bias = parameter.name.ends_with("key.bias") || parameter.name.ends_with("k_lin.bias");
-    const double bound = key_bias ? 1e-7 : 2e-5 * largest(expected);
+    const double bound = is_key_bias(parameter.name) ? 1e-6 : 2e-5 * largest(expected);
     ASSERT_EQ(actual.size(), expected.size());
     for (std::size_t i = 0; i < actual.size(); ++i)
       ASSERT_LE(std::abs(actual[i] / weight - expected[i]), bound) << parameter.name << " at " << i;
@@ -119,12 +115,12 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
 }
 
 TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
   const auto device = make_test_device();
   const auto solo = make_solo_communicator();
   const auto model = fixture.load(*device);
-  apply_freezing(*model, testing_support::frozen_patterns(GetParam()));
+  apply_freezing(*model, fixture.frozen);
 
   TrainingStepSettings settings;
   settings.clip_norm = 1.0;
@@ -138,7 +134,7 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
     step.run(batch, number, 1e-3, {});
   }
 
-  const SafetensorsFile after(folder / "after_steps.safetensors");
+  const SafetensorsFile after(fixture.folder / "after_steps.safetensors");
   std::size_t elements = 0;
   std::size_t within = 0;
   for (const auto& [name, view] : after.tensors()) {
@@ -148,6 +144,7 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
     const HostCopy value(*device, parameter->variable.value());
     const std::span<const float> actual = value.values();
     ASSERT_EQ(actual.size(), expected.size()) << name;
+    if (is_key_bias(name)) continue;
     for (std::size_t i = 0; i < actual.size(); ++i) {
       const double difference = std::abs(actual[i] - expected[i]);
       ASSERT_LE(difference, 1e-4) << name << " at " << i;
@@ -159,12 +156,11 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
 }
 
 TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   const auto solo = make_solo_communicator();
   const auto model = fixture.load(*device);
-  apply_freezing(*model, testing_support::frozen_patterns("bert-frozen"));
+  apply_freezing(*model, fixture.frozen);
   TrainingStepSettings settings;
   settings.rate_factors.assign(model->parameters().all().size(), 1.0);
   TrainingStep step(*model, *device, *solo, settings);
@@ -193,11 +189,7 @@ TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Encoders, FixtureParity, testing::ValuesIn(testing_support::encoder_fixtures()),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         testing_support::test_name);
 
 }  // namespace
 }  // namespace temper

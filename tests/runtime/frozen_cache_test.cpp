@@ -13,7 +13,6 @@
 #include "tests/distant_device.h"
 #include "tests/hidden_rows.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 #include "tests/world.h"
 
@@ -41,8 +40,7 @@ std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model&
 class EveryFixture : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryFixture, MayBeCutAboveAnyStage) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {}, *device);
@@ -59,12 +57,8 @@ TEST_P(EveryFixture, MayBeCutAboveAnyStage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encoders, EveryFixture, testing::ValuesIn(testing_support::encoder_fixtures()),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Encoders, EveryFixture, testing::ValuesIn(testing_support::own_fixtures()),
+                         testing_support::test_name);
 
 class FrozenCacheTest : public testing::TestWithParam<std::string> {
  protected:
@@ -73,8 +67,7 @@ class FrozenCacheTest : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const Task task = fixture.request.task;
   const auto model = fixture.load(*device_);
   const Dataset data = rows_of(fixture.batch, 200);
@@ -101,8 +94,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
 }
 
 TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
   const Dataset data = rows_of(fixture.batch, 3);
   const auto cache = filled_cache(data, fixture.request.task, *model, 2, *device_, world_);
@@ -155,8 +147,7 @@ class Training {
 };
 
 TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  ModelFixture fixture(folder);
+  ModelFixture fixture(GetParam());
   fixture.config.hidden_dropout = 0.1F;
   fixture.config.attention_dropout = 0.1F;
   const Task task = fixture.request.task;
@@ -182,9 +173,8 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
 }
 
 TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
   if (!device_->has_bf16()) GTEST_SKIP() << "skipped: the device has no bf16";
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const Dataset data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
     Training computed(fixture, stages, *device_, world_, DType::bf16);
@@ -197,8 +187,7 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
 }
 
 TEST_P(FrozenCacheTest, MeasuresTheSame) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/" + GetParam());
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
   const Dataset data = rows_of(fixture.batch, 100);
   EvaluationSettings settings;
@@ -217,14 +206,8 @@ TEST_P(FrozenCacheTest, MeasuresTheSame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tasks, FrozenCacheTest,
-                         testing::Values("bert-frozen", "bert-regression", "bert-multilabel", "bert-tokens",
-                                         "bert-masked-lm", "distilbert-classification"),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Tasks, FrozenCacheTest, testing::ValuesIn(testing_support::own_fixtures()),
+                         testing_support::test_name);
 
 class FrozenDropout : public testing::Test {
  protected:
@@ -245,8 +228,7 @@ class FrozenDropout : public testing::Test {
 };
 
 TEST_F(FrozenDropout, IsOffUnlessItIsAskedFor) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
-  ModelFixture fixture(folder);
+  ModelFixture fixture("bert-frozen");
   fixture.config.hidden_dropout = fixture.config.attention_dropout = fixture.config.classifier_dropout = 0.0F;
   const std::int64_t all = fixture.config.layers + 1;
   const double without = loss(fixture, all, false);
@@ -258,8 +240,7 @@ TEST_F(FrozenDropout, IsOffUnlessItIsAskedFor) {
 }
 
 TEST(FillingACache, EndsWhereAnyRankIsAskedToStop) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
@@ -272,8 +253,7 @@ TEST(FillingACache, EndsWhereAnyRankIsAskedToStop) {
 }
 
 TEST(FillingACache, TellsHowFarItIs) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);

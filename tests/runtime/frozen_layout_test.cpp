@@ -7,7 +7,6 @@
 #include "model/freezing.h"
 #include "tensor/idle_device.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 
 namespace temper {
@@ -111,8 +110,7 @@ TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
 }
 
 TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-frozen");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   const Dataset data = rows_of(fixture.batch);
@@ -127,7 +125,7 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   other.ids.back() ^= 1;
   EXPECT_NE(key(other, 2), expected);
 
-  ModelFixture defined(folder);
+  ModelFixture defined("bert-frozen");
   defined.config.activation = "relu";
   EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
   defined.config.activation = fixture.config.activation;

@@ -9,7 +9,6 @@
 #include "model/freezing.h"
 #include "tests/hidden_rows.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 #include "tests/world.h"
 
@@ -23,7 +22,6 @@ using Rows = PhaseCaches::Rows;
 class PhaseCachesTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (testing_support::shared_directory().empty()) GTEST_SKIP() << "skipped: no shared data";
     use("bert-frozen", {"embeddings", "encoder.layer.0"});
     std::string pattern = (std::filesystem::temp_directory_path() / "temper-caches-XXXXXX").string();
     if (world_.rank() == 0) {
@@ -42,7 +40,7 @@ class PhaseCachesTest : public testing::Test {
     world_.barrier();
   }
   void use(const std::string& name, const std::vector<std::string>& patterns) {
-    fixture_.emplace(testing_support::shared_directory() / "fixtures/models" / name);
+    fixture_.emplace(name);
     model_ = fixture_->load(*device_);
     apply_freezing(*model_, patterns);
     settings_.task = fixture_->request.task;

@@ -1,4 +1,5 @@
-// Embeddings whose gradient is sparse train to the bits of dense ones (design decision 8). Runs alone and under mpirun.
+// Embeddings whose gradient is sparse train to the bits of dense ones (docs/design.md,
+// "Embedding gradients are sparse"). Runs alone and under mpirun.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -8,7 +9,6 @@
 #include "runtime/training_step.h"
 #include "tests/fake_nodes.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -222,8 +222,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
 };
 
 TEST_P(SparseEmbeddings, TrainToTheBitsOfDenseOnes) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
-  const ModelFixture fixture(folder);
+  const ModelFixture fixture("bert-classification");
   const Run dense = train(fixture, false);
   const Run sparse = train(fixture, true);
   EXPECT_EQ(sparse.norms, dense.norms);
@@ -241,9 +240,8 @@ INSTANTIATE_TEST_SUITE_P(Optimizers, SparseEmbeddings,
                          [](const auto& which) { return which.param.name; });
 
 TEST(TokenTable, OfATiedLanguageModelIsNone) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-masked-lm");
   const auto device = make_cpu_device();
-  EXPECT_FALSE(ModelFixture(folder).load(*device)->token_table().defined());
+  EXPECT_FALSE(ModelFixture("bert-masked-lm").load(*device)->token_table().defined());
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "model/freezing.h"
 #include "runtime/training_step.h"
 #include "tests/model_fixture.h"
-#include "tests/shared_data.h"
 #include "tests/test_device.h"
 #include "tests/world.h"
 
@@ -48,7 +47,6 @@ Batch repeated(const Batch& batch, int times) {
 }
 
 TEST(SteadyMemory, AStepAfterTheFirstTakesNothingFromTheSystem) {
-  TEMPER_REQUIRE_SHARED(folder, "fixtures/models/bert-classification");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "skipped: a sanitizer keeps books of its own";
 #endif
@@ -56,7 +54,7 @@ TEST(SteadyMemory, AStepAfterTheFirstTakesNothingFromTheSystem) {
   for (const DType activations : {DType::f32, DType::bf16}) {
     const auto device = make_test_device();
     if (activations == DType::bf16 && !device->has_bf16()) continue;
-    const ModelFixture fixture(folder);
+    const ModelFixture fixture("bert-classification");
     const auto model = fixture.load(*device);
     apply_freezing(*model, {});
     TrainingStepSettings settings;
@@ -65,9 +63,9 @@ TEST(SteadyMemory, AStepAfterTheFirstTakesNothingFromTheSystem) {
     settings.activations = activations;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     TrainingStep step(*model, *device, world, settings);
-    // Large enough that each tensor of activations is many pages: 40 times 30 tokens, and fewer.
+    // Large enough that each tensor of activations is many pages: 160 times 22 tokens, and fewer.
     std::vector<Step> batches;
-    for (const int times : {40, 25, 33}) {
+    for (const int times : {160, 100, 132}) {
       Step batch;
       batch.grains = {{repeated(fixture.batch, times)}};
       batches.push_back(batch);

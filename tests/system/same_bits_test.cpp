@@ -1,4 +1,4 @@
-// Design decision 10: the same bits on any number of ranks up to the number of grains.
+// docs/design.md, "Determinism": the same bits on any number of ranks up to the number of grains.
 #include <gtest/gtest.h>
 
 #include "tests/system/tiny_run.h"

@@ -9,7 +9,7 @@
 #include "model/huggingface/model_config.h"
 #include "model/huggingface/weight_files.h"
 #include "tests/model/huggingface/test_folder.h"
-#include "tests/shared_data.h"
+#include "tests/places.h"
 
 namespace temper {
 namespace {
@@ -172,8 +172,8 @@ TEST_F(Export, RefusesSourcesWithoutConfiguration) {
 }
 
 TEST_F(Export, TheReferenceModelsSurviveARoundTrip) {
-  TEMPER_REQUIRE_SHARED(models, "fixtures/models");
-  for (const char* name : {"bert-classification", "roberta-classification", "distilbert-classification"}) {
+  const std::filesystem::path models = testing_support::source_directory() / "tests/fixtures";
+  for (const char* name : {"bert-classification", "roberta-tokens", "distilbert-regression"}) {
     const WeightFiles before = WeightFiles::open(models / name);
     const ModelConfig config = read_model_config(models / name);
     ExportRequest request;
@@ -181,6 +181,7 @@ TEST_F(Export, TheReferenceModelsSurviveARoundTrip) {
     request.target_folder = folder_.path() / name;
     request.architecture = config.architectures.front();
     request.labels = config.labels;
+    request.problem_type = config.problem_type;
     std::vector<std::vector<float>> values;
     for (const std::string& tensor : before.names()) {
       const TensorView& view = *before.find(tensor);

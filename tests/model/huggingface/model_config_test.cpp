@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/model/huggingface/test_folder.h"
-#include "tests/shared_data.h"
+#include "tests/places.h"
 
 namespace temper {
 namespace {
@@ -175,21 +175,22 @@ TEST(ModelConfig, RefusesFilesThatAreNoConfiguration) {
 }
 
 TEST(ModelConfig, ReadsTheReferenceModels) {
-  TEMPER_REQUIRE_SHARED(models, "fixtures/models");
-  for (const char* family : {"bert", "roberta", "distilbert"}) {
-    const ModelConfig config = read_model_config(models / (std::string(family) + "-classification"));
+  const std::filesystem::path models = testing_support::source_directory() / "tests/fixtures";
+  for (const std::string name : {"bert-classification", "roberta-multilabel", "distilbert-regression"}) {
+    const ModelConfig config = read_model_config(models / name);
+    const std::string family = name.substr(0, name.find('-'));
     EXPECT_EQ(config.model_type, family);
-    EXPECT_EQ(config.vocabulary_size, 120);
-    EXPECT_EQ(config.width, 48);
-    EXPECT_EQ(config.layers, 3);
-    EXPECT_EQ(config.heads, 4);
-    EXPECT_EQ(config.intermediate_width, 96);
+    EXPECT_EQ(config.vocabulary_size, 30);
+    EXPECT_EQ(config.width, 12);
+    EXPECT_EQ(config.layers, 2);
+    EXPECT_EQ(config.heads, 3);
+    EXPECT_EQ(config.intermediate_width, 22);
     EXPECT_EQ(config.hidden_dropout, 0.0F);
     EXPECT_EQ(config.classifier_dropout, 0.0F);
-    EXPECT_EQ(config.labels.size(), 3U);
+    EXPECT_EQ(config.labels.size(), family == "bert" ? 3U : family == "roberta" ? 4U : 1U);
     EXPECT_EQ(config.architectures.size(), 1U);
   }
-  EXPECT_EQ(read_model_config(models / "roberta-classification").position_offset, 2);
+  EXPECT_EQ(read_model_config(models / "roberta-multilabel").position_offset, 2);
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+#include "launch/commands/table_options.h"
+
+namespace temper {
+void add_table_options(const CommandLine& command, TableWishes& wishes) {
+  command.option("--text", wishes.text, "Column of the text");
+  command.option("--text-pair", wishes.text_pair, "Column of a second text; \"\" for single texts");
+  command.option("--max-length", wishes.max_length, "Tokens per row; 128 where the model says nothing")
+      .within(1, 1 << 20);
+  command.option("--threshold", wishes.threshold, "Multi-label: labels with a probability above it are predicted")
+      .between(0.0, 1.0);
+}
+
+void print_note(const CommandContext& context, const std::string& line) {
+  if (context.speaks()) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+}  // namespace temper

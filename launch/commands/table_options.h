@@ -1,0 +1,15 @@
+// The options of eval and predict that say how a table is read.
+#pragma once
+
+#include "launch/commands/command.h"
+#include "runtime/table_use.h"
+
+namespace temper {
+
+/// --text, --text-pair, --max-length, --threshold.
+void add_table_options(const CommandLine& command, TableWishes& wishes);
+
+/// One line on standard error, from one rank.
+void print_note(const CommandContext& context, const std::string& line);
+
+}  // namespace temper

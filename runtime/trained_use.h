@@ -1,0 +1,45 @@
+// What eval and predict need to know of a training: temper.json, a small file of our own that an export writes beside
+// what transformers reads (and that transformers leaves alone). A folder from elsewhere has none.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace temper {
+
+struct Configuration;
+
+/// How the rows were read that a model was trained on. What a file does not say is absent: files of older versions say
+/// less, those of newer ones more.
+struct TrainedUse {
+  std::string program_version;
+  std::string task;                          ///< as in the configuration: "sequence-classification", ...
+  std::optional<std::string> text;           ///< column of the text
+  std::optional<std::string> text_pair;      ///< column of the second text; empty: one text per row
+  std::vector<std::string> label;            ///< column of the label, or one column per label; empty: not said, or none
+  bool label_listed = false;                 ///< one column per label, even if it is one only
+  std::optional<std::int64_t> max_length;    ///< tokens per row, special ones included
+  std::optional<double> threshold;           ///< multi-label: a label whose probability is above it is predicted
+  std::optional<std::int64_t> masking_seed;  ///< masked-lm: which tokens an evaluation masks
+
+  friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
+};
+
+/// Of a run with this configuration; `max_length`: as the model's positions allow.
+TrainedUse trained_use(const Configuration& configuration, Task task, std::int64_t max_length);
+
+/// The text of temper.json.
+std::string to_json(const TrainedUse& use);
+/// `name` stands for the file in messages. Throws Error for what is no JSON object, and for a member of another type
+/// than to_json gives it; members that are missing or unknown are passed over.
+TrainedUse parse_trained_use(const std::string& json, const std::string& name);
+
+/// Of folder/temper.json; nothing where there is no such file. Throws Error as parse_trained_use does.
+std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder);
+
+}  // namespace temper

@@ -1,0 +1,192 @@
+// The house as docs/design.md draws it: which folder may include which, which libraries' headers stay in sources, and
+// how long a file may be. CMake cannot hold this: every target finds every header, and headers need no link.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/places.h"
+
+namespace temper {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::set<std::string>;
+
+/// The arrows of the drawing.
+const std::map<std::string, Names> kArrows{
+    {"launch", {"runtime"}},
+    {"runtime", {"model", "data", "comm"}},
+    {"model", {"tensor"}},
+    {"comm", {"tensor"}},
+    {"data", {"base"}},
+    {"tensor", {"base"}},
+    {"base", {}},
+};
+
+/// Folders that stand outside the house and may include any of it.
+const Names kOutside{"tests", "bench"};
+
+/// The floor itself, and what the arrows lead to from it.
+Names may_include(const std::string& floor, const std::map<std::string, Names>& arrows) {
+  Names reached{floor};
+  for (const std::string& next : arrows.at(floor)) reached.merge(may_include(next, arrows));
+  return reached;
+}
+
+bool is_header(const fs::path& path) { return path.extension() == ".h" || path.extension() == ".cuh"; }
+
+bool is_source(const fs::path& path) {
+  return is_header(path) || path.extension() == ".cpp" || path.extension() == ".cu";
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Files below the checkout, as paths from there; not what a build or a run has left.
+std::vector<fs::path> files_of(const Names& folders) {
+  const fs::path root = testing_support::source_directory();
+  std::vector<fs::path> files;
+  for (const std::string& folder : folders)
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder))
+      if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(root));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Names floors() {
+  Names names;
+  for (const auto& [floor, arrows] : kArrows) names.insert(floor);
+  return names;
+}
+
+struct Include {
+  std::string name;
+  int line;
+};
+
+std::vector<Include> includes_of(const std::string& text) {
+  static const std::regex kInclude(R"re(^\s*#\s*include\s*[<"]([^>"]+)[>"])re");
+  std::vector<Include> found;
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    std::smatch match;
+    if (std::regex_search(line, match, kInclude)) found.push_back({match[1], number});
+  }
+  return found;
+}
+
+bool lies_in_folder(const fs::path& path, const std::string& folder) {
+  return std::find(path.begin(), path.end(), folder) != path.end();
+}
+
+/// What is wrong with an include of a file on a floor; empty: nothing.
+std::string fault_of(const fs::path& file, const std::string& include) {
+  const std::string floor = file.begin()->string();
+  const std::string target = fs::path(include).begin()->string();
+  if (kOutside.contains(target)) return "stands outside the house";
+  if (kArrows.contains(target) && include.find('/') != std::string::npos) {
+    if (!may_include(floor, kArrows).contains(target)) return "no arrow of docs/design.md leads there";
+    // The rest knows tensor/cuda_device.h and comm/nccl_communicator.h alone.
+    if (lies_in_folder(include, "cuda") && !lies_in_folder(file, "cuda")) return "only folders called cuda know it";
+  }
+  static const std::regex kStaysInSources(
+      R"((mpi|hdf5|H5\w*|nccl|cublas\w*|cuda\w*)\.h|(oneapi|unicode|hdf5)/.*|dnnl\w*\.hp*|toml\+\+/.*)");
+  if (is_header(file) && !lies_in_folder(file, "cuda") && std::regex_match(include, kStaysInSources))
+    return "headers of this library stay in sources";
+  return {};
+}
+
+TEST(Floors, IncludeOnlyWhatTheArrowsLeadTo) {
+  for (const fs::path& file : files_of(floors())) {
+    if (!is_source(file)) continue;
+    for (const Include& include : includes_of(read(testing_support::source_directory() / file))) {
+      const std::string fault = fault_of(file, include.name);
+      EXPECT_TRUE(fault.empty()) << file.string() << ":" << include.line << " includes " << include.name << ": "
+                                 << fault;
+    }
+  }
+}
+
+TEST(Floors, AFaultIsSeen) {
+  EXPECT_EQ(fault_of("model/encoder.cpp", "tensor/ops.h"), "");
+  EXPECT_EQ(fault_of("model/encoder.cpp", "base/error.h"), "") << "two arrows away";
+  EXPECT_EQ(fault_of("data/loader.h", "vector"), "");
+  EXPECT_NE(fault_of("data/loader.h", "tensor/tensor.h"), "");
+  EXPECT_NE(fault_of("model/encoder.cpp", "data/batch.h"), "") << "neither above nor below";
+  EXPECT_NE(fault_of("base/error.h", "launch/ranks.h"), "");
+  EXPECT_NE(fault_of("runtime/trainer.cpp", "tests/world.h"), "");
+  EXPECT_NE(fault_of("comm/node_window.h", "mpi.h"), "");
+  EXPECT_EQ(fault_of("comm/node_window.cpp", "mpi.h"), "");
+  EXPECT_NE(fault_of("runtime/checkpoint.h", "hdf5.h"), "");
+  EXPECT_NE(fault_of("tensor/device.h", "cuda_runtime.h"), "");
+  EXPECT_EQ(fault_of("tensor/kernels/cuda/launch.cuh", "cuda_runtime.h"), "");
+  EXPECT_NE(fault_of("data/tokenizer/utf8.h", "unicode/utypes.h"), "");
+  EXPECT_NE(fault_of("comm/communicator.cpp", "comm/cuda/library/nccl.h"), "");
+  const std::vector<Include> found = includes_of("// #include \"a.h\"\n  #  include <b.h>\n#include \"c/d.h\"  // e\n");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].name, "b.h");
+  EXPECT_EQ(found[1].name, "c/d.h");
+  EXPECT_EQ(found[1].line, 3);
+}
+
+TEST(Floors, AreAllThatHoldsSources) {
+  const fs::path root = testing_support::source_directory();
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || name.starts_with(".") || name == "build") continue;
+    if (kArrows.contains(name) || kOutside.contains(name)) continue;
+    for (const fs::path& file : files_of({name}))
+      EXPECT_FALSE(is_source(file)) << file.string() << " is on no floor that docs/design.md draws";
+  }
+}
+
+TEST(Floors, AreWhatTheDocumentsAndTheBuildSay) {
+  const fs::path root = testing_support::source_directory();
+  const std::string design = read(root / "docs/design.md");
+  for (const auto& [floor, arrows] : kArrows)
+    EXPECT_NE(design.find("| `" + floor + "/` |"), std::string::npos) << floor;
+  EXPECT_NE(design.find("    launch ──► runtime ──► model ──► tensor ──► base\n"
+                        "                  │──────► data ─────────────────▲\n"
+                        "                  │──────► comm ──► tensor\n"),
+            std::string::npos)
+      << "the drawing and kArrows change together";
+
+  std::map<std::string, Names> linked;
+  const std::string build = read(root / "CMakeLists.txt");
+  static const std::regex kFloor(R"(\ntemper_floor\((\w+)( FLOORS ([a-z ]+))?)");
+  for (auto match = std::sregex_iterator(build.begin(), build.end(), kFloor); match != std::sregex_iterator();
+       ++match) {
+    std::istringstream names((*match)[3].str());
+    linked[(*match)[1]] = Names(std::istream_iterator<std::string>(names), {});
+  }
+  ASSERT_EQ(linked.size(), kArrows.size());
+  for (const auto& [floor, arrows] : kArrows)
+    EXPECT_EQ(may_include(floor, linked), may_include(floor, kArrows)) << floor;
+}
+
+TEST(Files, AreNeverLongerThanSixHundredLines) {
+  constexpr std::ptrdiff_t kLongest = 600;
+  Names folders = floors();
+  folders.insert(kOutside.begin(), kOutside.end());
+  const Names kinds{".h", ".cuh", ".cpp", ".cu", ".py", ".sh", ".txt", ".cmake"};
+  for (const fs::path& file : files_of(folders)) {
+    if (!kinds.contains(file.extension().string())) continue;
+    const std::string text = read(testing_support::source_directory() / file);
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), kLongest) << file.string() << " has two purposes: part it";
+  }
+}
+
+}  // namespace
+}  // namespace temper

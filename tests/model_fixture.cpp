@@ -1,0 +1,165 @@
+#include "tests/model_fixture.h"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "model/weights.h"
+#include "tests/places.h"
+#include "tests/shared_data.h"
+
+namespace temper::testing_support {
+namespace {
+
+constexpr std::string_view kShared = "shared/";
+
+nlohmann::json read_json(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return nlohmann::json::parse(file);
+}
+
+/// The older fixtures of the shared folder do not say their task, but their names do.
+Task task_of(const nlohmann::json& facts, const std::string& name) {
+  if (facts.contains("task")) return parse_task(facts.at("task").get<std::string>());
+  return name.find("regression") != std::string::npos   ? Task::regression
+         : name.find("multilabel") != std::string::npos ? Task::multi_label
+         : name.find("tokens") != std::string::npos     ? Task::token_classification
+         : name.find("masked-lm") != std::string::npos  ? Task::masked_lm
+                                                        : Task::sequence_classification;
+}
+
+std::vector<std::string> frozen_of(const nlohmann::json& facts, const std::string& name) {
+  if (facts.contains("frozen")) return facts.at("frozen").get<std::vector<std::string>>();
+  if (name.ends_with("bert-frozen")) return {"embeddings", "encoder.layer.0-1"};
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path fixture_folder(const std::string& name) {
+  if (name.starts_with(kShared)) return shared_directory() / "fixtures/models" / name.substr(kShared.size());
+  return source_directory() / "tests/fixtures" / name;
+}
+
+std::vector<std::string> own_fixtures() {
+  return {"bert-classification", "bert-frozen",       "bert-masked-lm",        "roberta-multilabel",
+          "roberta-tokens",      "roberta-masked-lm", "distilbert-regression", "distilbert-masked-lm"};
+}
+
+std::vector<std::string> encoder_fixtures() {
+  std::vector<std::string> names = own_fixtures();
+  for (const char* name : {"bert-classification", "bert-regression", "bert-multilabel", "bert-tokens", "bert-masked-lm",
+                           "bert-frozen", "roberta-classification", "distilbert-classification"})
+    names.push_back(std::string(kShared) + name);
+  return names;
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& fixture) {
+  std::string name = fixture.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-' || c == '/'; }, '_');
+  return name;
+}
+
+Dataset rows_of(const Batch& batch, int times) {
+  Dataset rows;
+  rows.ids = batch.ids;
+  rows.types = batch.types;
+  rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
+  rows.classes = batch.classes;
+  rows.targets = batch.targets;
+  rows.target_width = batch.target_width;
+  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+}
+
+ModelFixture::ModelFixture(const std::string& name)
+    : folder(fixture_folder(name)),
+      config(read_model_config(folder)),
+      weights(WeightFiles::open(folder)),
+      expected(folder / "expected.safetensors") {
+  const nlohmann::json facts = read_json(folder / "fixture.json");
+  request.task = task_of(facts, name);
+  request.labels = expected.tensors().at("logits").shape.back();
+  frozen = frozen_of(facts, name);
+  pack_inputs(SafetensorsFile(folder / "inputs.safetensors"));
+}
+
+std::unique_ptr<Model> ModelFixture::load(Device& device) const {
+  std::unique_ptr<Model> model = make_model(config, request);
+  const LoadReport report = load_weights(*model, weights, device, {});
+  EXPECT_TRUE(report.initialized.empty());
+  EXPECT_TRUE(report.unexpected.empty());
+  return model;
+}
+
+void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
+  const TensorView& ids_view = inputs.tensors().at("input_ids");
+  const auto ids = values_of<std::int64_t>(ids_view);
+  const auto mask = values_of<std::int64_t>(inputs.tensors().at("attention_mask"));
+  const auto types = inputs.tensors().contains("token_type_ids")
+                         ? values_of<std::int64_t>(inputs.tensors().at("token_type_ids"))
+                         : std::vector<std::int64_t>(ids.size(), 0);
+  const TensorView& label_view = inputs.tensors().at("labels");
+  const bool in_numbers = label_view.type == StoredType::f32;
+  const auto labels = in_numbers ? std::vector<std::int64_t>() : values_of<std::int64_t>(label_view);
+  const std::int64_t length = ids_view.shape[1];
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto position = static_cast<std::int64_t>(i) % length;
+    if (mask[i] != 0) {
+      batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
+      batch.types.push_back(static_cast<std::int32_t>(types[i]));
+      batch.positions.push_back(static_cast<std::int32_t>(position));
+      kept_rows.push_back(static_cast<std::int64_t>(i));
+      if (is_token_task(request.task)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
+    }
+    if (position + 1 == length) {
+      batch.examples.push_back(static_cast<std::uint32_t>(batch.examples.size()));
+      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+    }
+  }
+  if (in_numbers) {
+    batch.targets = values_of<float>(label_view);
+    batch.target_width = static_cast<std::int32_t>(request.labels);
+  } else if (!is_token_task(request.task)) {
+    batch.classes.assign(labels.begin(), labels.end());
+  }
+}
+
+std::vector<float> ModelFixture::packed_rows(const std::string& tensor, bool labelled) const {
+  const TensorView& view = expected.tensors().at(tensor);
+  const auto padded = values_of<float>(view);
+  const std::int64_t columns = view.shape.back();
+  std::vector<float> kept;
+  for (std::size_t token = 0; token < kept_rows.size(); ++token) {
+    if (labelled && batch.classes[token] == kUnlabelled) continue;
+    const auto first = padded.begin() + kept_rows[token] * columns;
+    kept.insert(kept.end(), first, first + columns);
+  }
+  return kept;
+}
+
+std::vector<float> ModelFixture::logits(bool labelled, const std::string& tensor) const {
+  if (is_token_task(request.task)) return packed_rows(tensor, labelled);
+  return values_of<float>(expected.tensors().at(tensor));
+}
+
+BFloat16Reference ModelFixture::bfloat16() const {
+  const std::string name = folder.filename().string();
+  nlohmann::json facts = read_json(folder / "fixture.json");
+  facts = facts.contains("bf16") && facts["bf16"].contains("gradient_distances")
+              ? facts.at("bf16")
+              : read_json(source_directory() / "tests/runtime/bfloat16_reference/reference.json").at(name);
+  BFloat16Reference reference;
+  facts.at("loss").get_to(reference.loss);
+  facts.at("gradient_distances").get_to(reference.gradient_distances);
+  facts.at("losses").get_to(reference.losses);
+  facts.at("gradient_norms").get_to(reference.gradient_norms);
+  facts.at("movement_distances").get_to(reference.movement_distances);
+  if (expected.tensors().contains("bf16.logits"))
+    reference.logits = logits(/*labelled=*/true, "bf16.logits");
+  else if (!is_token_task(request.task))
+    facts.at("logits").get_to(reference.logits);
+  return reference;
+}
+
+}  // namespace temper::testing_support

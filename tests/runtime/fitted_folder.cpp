@@ -1,0 +1,21 @@
+#include "tests/runtime/fitted_folder.h"
+
+#include "runtime/model_export.h"
+#include "runtime/run_data.h"
+#include "runtime/run_model.h"
+#include "tests/tiny_files.h"
+
+namespace temper::testing_support {
+
+std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, Task task,
+                                          const std::vector<std::string>& labels, const TrainedUse& use) {
+  write_tiny_model(folder / "base");
+  const std::unique_ptr<Device> device = make_cpu_device();
+  const ModelFolder base(folder / "base");
+  const HeadRequest request{task, head_outputs(task, LabelSet::from_names(labels))};
+  const RunModel model(base, request, -1.0, LoadOptions{false, 3}, *device);
+  export_trained_model(*model.model, *device, task, base.path, labels, use, {}, folder / "fitted");
+  return folder / "fitted";
+}
+
+}  // namespace temper::testing_support
