@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -59,6 +60,12 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.value, 0);
   if (mapping == MAP_FAILED) throw Error("{}: cannot be mapped: {}", path.string(), std::strerror(errno));
   data_ = static_cast<const std::byte*>(mapping);
+  // What git leaves in place of a large file that was not fetched (git-lfs specification, version 1).
+  constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/v1\n";
+  if (text().starts_with(kPointer)) {
+    ::munmap(mapping, size_);
+    throw Error("{}: is a git-lfs pointer, not the file itself; fetch it with: git lfs pull", path.string());
+  }
 }
 
 MappedFile::~MappedFile() {

@@ -1,12 +1,12 @@
 #include "data/csv_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 
 namespace temper {
 namespace {
@@ -94,22 +94,53 @@ class RecordReader {
   std::size_t first_line_ = 1;
 };
 
-void require_different_columns(const Table& table) {
+/// Two columns of one name are no fault until one of them is asked for.
+void mark_columns_of_one_name(Table& table) {
   std::vector<std::string> sorted = table.columns;
   std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end())
-    throw Error("{}: two columns are named \"{}\"; each needs a name of its own", table.path.string(), *twice);
+  for (auto twice = sorted.begin(); (twice = std::adjacent_find(twice, sorted.end())) != sorted.end(); ++twice)
+    table.unusable.emplace(*twice,
+                           fmt::format("{}: two columns are named \"{}\"; a column that is used needs a name of "
+                                       "its own",
+                                       table.path.string(), *twice));
+}
+
+/// A file of one column whose name holds other separators was most likely written with those.
+void require_separator(const std::vector<std::string>& columns, const std::filesystem::path& name, char separator) {
+  struct Separator {
+    char character;
+    const char* name;
+  };
+  constexpr std::array<Separator, 4> kSeparators = {{{',', "comma"}, {'\t', "tab"}, {';', "semicolon"}, {'|', "bar"}}};
+  if (columns.size() != 1) return;
+  const auto named = [&](char character) {
+    return std::find_if(kSeparators.begin(), kSeparators.end(),
+                        [&](const Separator& one) { return one.character == character; });
+  };
+  for (const Separator& other : kSeparators) {
+    if (other.character == separator || columns.front().find(other.character) == std::string::npos) continue;
+    const std::string remedy = other.character == '\t' ? "rename it to .tsv"
+                               : other.character == ','
+                                   ? "rename it to .csv"
+                                   : fmt::format(
+                                         "convert it (python3 -c \"import pandas; pandas.read_csv('{}', "
+                                         "sep='{}').to_csv('new.csv', index=False)\")",
+                                         name.string(), other.character);
+    throw Error("{}: the separator in its first row is the {}, expected the {} (its only column would be \"{}\"); {}",
+                name.string(), other.name, named(separator)->name, columns.front(), remedy);
+  }
 }
 
 Table parse(std::string_view text, const std::filesystem::path& name, char separator) {
   require_utf8_file(text, name);
+  require_line_feeds(text, name);
   RecordReader reader(without_byte_order_mark(text), name, separator);
   Table table;
   table.path = name;
   if (!reader.next(table.columns))
     throw Error("{}: the file is empty, expected a first row that names the columns", name.string());
-  require_different_columns(table);
+  require_separator(table.columns, name, separator);
+  mark_columns_of_one_name(table);
   std::vector<std::string> fields;
   while (reader.next(fields)) {
     if (fields.size() != table.columns.size())
@@ -128,7 +159,5 @@ Table parse(std::string_view text, const std::filesystem::path& name, char separ
 
 Table parse_csv(std::string_view text, const std::filesystem::path& name) { return parse(text, name, ','); }
 Table parse_tsv(std::string_view text, const std::filesystem::path& name) { return parse(text, name, '\t'); }
-Table read_csv(const std::filesystem::path& path) { return parse_csv(MappedFile(path).text(), path); }
-Table read_tsv(const std::filesystem::path& path) { return parse_tsv(MappedFile(path).text(), path); }
 
 }  // namespace temper

@@ -47,15 +47,8 @@ Dataset concatenate(std::span<const Dataset> parts);
 std::vector<std::byte> serialize(const Dataset& dataset);
 Dataset deserialize_dataset(std::span<const std::byte> bytes);
 
-/// Which columns of a table are used.
-struct ColumnChoice {
-  std::string text;
-  std::string text_pair;  ///< empty: one text a row
-  std::string label;      ///< empty: rows without labels
-};
-
 struct TokenizeOptions {
-  std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut from the right
+  std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut as the tokenizer does
   int threads = 1;
   LabelKind kind = LabelKind::single_class;
   bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
@@ -64,11 +57,12 @@ struct TokenizeOptions {
 /// Tokenises rows [begin, end) of a table: the part of one rank. The result, and which error is thrown, do not depend
 /// on the number of threads.
 ///
-/// single_class and multi_label: the names of `labels` become ids, or 0 and 1. regression: one number a row, or a JSON
-/// array of one number a name where `labels` names the targets. token_class: the text holds words (split_words); the
-/// first token of each word has the word's class, all others kUnlabelled. Throws Error, with file and line, for an
-/// unknown label, what is no finite number, more or fewer labels than words, text that is not UTF-8, and a row
-/// without a token; and for a missing column.
+/// single_class and multi_label: the names of `labels` become ids, or 0 and 1; they may be written in any of
+/// LabelReader's forms. regression: one number a row, or a list of one number a name where `labels` names the targets.
+/// token_class: the text holds words (split_words); the first token of each word has the word's class, all others
+/// kUnlabelled, as have words without a label. Throws Error, with file and line, for an unknown label, what is no
+/// finite number, more or fewer labels than words, text that is not UTF-8, and a row without a token; and for a missing
+/// column.
 Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
                       const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end);
 

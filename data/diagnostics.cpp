@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "data/look_alikes.h"
 #include "data/name_list.h"
 
 namespace temper {
@@ -33,14 +34,31 @@ class RowText {
     if (!pair_) return digest(text);
     return digest(std::to_string(text.size()) + ":" + text + table_.rows[row][*pair_]);
   }
-  [[nodiscard]] bool is_blank(std::size_t row) const {
-    return table_.rows[row][text_].find_first_not_of(" \t\r\n\v\f") == std::string::npos;
-  }
+  [[nodiscard]] bool is_blank(std::size_t row) const { return temper::is_blank(table_.rows[row][text_]); }
 
  private:
   const Table& table_;
   std::size_t text_;
   std::optional<std::size_t> pair_;
+};
+
+/// What identifies the label of a row, as it is written; of rows without labels, all the same.
+class RowLabel {
+ public:
+  RowLabel(const Table& table, const ColumnChoice& columns) : table_(table) {
+    if (!columns.label.empty()) columns_.push_back(column_index(table, columns.label));
+    for (const std::string& indicator : columns.indicators) columns_.push_back(column_index(table, indicator));
+  }
+  [[nodiscard]] std::uint64_t identity(std::size_t row) const {
+    std::string label;
+    for (const std::size_t column : columns_)
+      label += std::to_string(table_.rows[row][column].size()) + ":" + table_.rows[row][column];
+    return digest(label);
+  }
+
+ private:
+  const Table& table_;
+  std::vector<std::size_t> columns_;
 };
 
 std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
@@ -59,8 +77,7 @@ std::vector<std::int64_t> label_counts(const Dataset& dataset, std::size_t label
 
 std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& columns) {
   const RowText texts(train, columns);
-  std::optional<std::size_t> label;
-  if (!columns.label.empty()) label = column_index(train, columns.label);
+  const RowLabel labels(train, columns);
   std::unordered_map<std::uint64_t, std::uint64_t> label_of;
   std::unordered_set<std::uint64_t> conflicting;
   std::int64_t duplicates = 0;
@@ -68,10 +85,11 @@ std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& colu
   for (std::size_t row = 0; row < train.rows.size(); ++row) {
     if (texts.is_blank(row)) ++blank;
     const std::uint64_t text = texts.identity(row);
-    const auto [known, is_new] = label_of.emplace(text, label ? digest(train.rows[row][*label]) : 0);
+    const std::uint64_t label = labels.identity(row);
+    const auto [known, is_new] = label_of.emplace(text, label);
     if (is_new) continue;
     ++duplicates;
-    if (label && known->second != digest(train.rows[row][*label])) conflicting.insert(text);
+    if (known->second != label) conflicting.insert(text);
   }
   const std::string file = train.path.string();
   const auto rows = static_cast<double>(train.rows.size());
@@ -109,9 +127,37 @@ std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out,
            static_cast<double>(shared) / static_cast<double>(held_out.rows.size())}};
 }
 
+std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind) {
+  constexpr std::size_t kShown = 8;
+  std::vector<Finding> findings;
+  const std::vector<std::vector<std::string>> groups = names_that_look_alike(labels.names());
+  std::string listed;
+  for (std::size_t i = 0; i < std::min(kShown, groups.size()); ++i) {
+    std::string group;
+    for (const std::string& name : groups[i]) group += (group.empty() ? "" : " and ") + quoted_name(name);
+    listed += (i == 0 ? "" : "; ") + group;
+  }
+  if (groups.size() > kShown) listed += fmt::format("; and {} more", groups.size() - kShown);
+  if (!groups.empty())
+    findings.push_back({Severity::warning, "labels_alike",
+                        fmt::format("labels look alike, but each is one of its own: {}; write them in one way if they "
+                                    "mean the same",
+                                    listed),
+                        static_cast<double>(groups.size())});
+  if (kind == LabelKind::token_class && labels.size() == 1)
+    findings.push_back({Severity::warning, "one_label",
+                        fmt::format("all words have the label {}; there is nothing to tell apart",
+                                    quoted_name(labels.names().front())),
+                        1.0});
+  return findings;
+}
+
 std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels) {
+  return diagnose_label_counts(label_counts(train, labels.size()), labels);
+}
+
+std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels) {
   if (labels.size() == 0) return {};
-  const std::vector<std::int64_t> counts = label_counts(train, labels.size());
   std::vector<Finding> findings;
   std::vector<std::string> unused;
   std::optional<std::size_t> rarest;
@@ -148,9 +194,10 @@ std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& toke
   if (full > 0) {
     const double share = static_cast<double>(full) / static_cast<double>(train.rows());
     findings.push_back({share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
-                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies beyond it is "
+                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies {} is "
                                     "cut off",
-                                    full, train.rows(), percent(share), max_length),
+                                    full, train.rows(), percent(share), max_length,
+                                    tokenizer.cuts_left() ? "before the last of them" : "beyond it"),
                         share});
   }
   std::optional<std::int32_t> unknown;

@@ -2,6 +2,8 @@
 // texts that are cut, tokens that the network never saw.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +32,15 @@ std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& colu
 std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out, std::string_view role,
                                       const ColumnChoice& columns);
 
+/// labels_alike: names that a person would take for the same (look_alikes.h); one_label: words of which all have the
+/// same label.
+std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind);
+
 /// class_imbalance: the most frequent class has ten times as many rows as the least frequent, or more; unused_label: a
 /// label that no row has. Of single and multiple labels and of words' classes.
 std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels);
+/// The same of counts: how often each label occurs.
+std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels);
 
 /// truncated: rows that fill the length limit, which almost always means that they were cut; unknown_tokens: the share
 /// of tokens that stand for what the vocabulary lacks.

@@ -1,4 +1,4 @@
-// JSON lines: one object a line.
+// Objects in JSON: one a line, or one array of them.
 #pragma once
 
 #include <filesystem>
@@ -8,13 +8,14 @@
 
 namespace temper {
 
-/// Reads one JSON object a line (jsonlines.org). The members of the first are the columns; every other object must have
-/// them too, in any order, and what it has beyond them is left out. Strings become their text, numbers and true and
-/// false their JSON text, null an empty text; arrays and objects are kept as JSON text. Empty lines are skipped. Throws
-/// Error: a file that is missing, a directory, empty or not UTF-8 (with the byte offset); with the line, what is no
-/// JSON object (with the column) and an object that lacks a member.
-Table read_jsonl(const std::filesystem::path& path);
-/// The same of a text; `name` stands for the file in messages.
+/// One JSON object a line (jsonlines.org). The members of the first are the columns; what later objects have beyond
+/// them is left out, and a column that one of them lacks must not be used. Strings become their text, numbers their
+/// digits as they stand, true and false their names, null an empty text; arrays and objects are kept as JSON text. Of
+/// members of one name the last counts. Empty lines are skipped. `name` stands for the file in messages. Throws Error:
+/// a text that is empty or not UTF-8 (with the byte offset); with the line, what is no JSON object (with the column).
 Table parse_jsonl(std::string_view text, const std::filesystem::path& name);
+
+/// One array of such objects, laid out in any way; what begins with an object is read as one object a line.
+Table parse_json(std::string_view text, const std::filesystem::path& name);
 
 }  // namespace temper

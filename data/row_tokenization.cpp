@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "data/dataset.h"
+#include "data/label_reader.h"
 #include "data/name_list.h"
 
 namespace temper {
@@ -25,13 +27,13 @@ class RowTokenizer {
   RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
                const TokenizeOptions& options)
       : table_(table),
-        label_column_(columns.label),
         tokenizer_(tokenizer),
         labels_(labels),
         options_(options),
         text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-    if (!columns.label.empty() && options.kind != LabelKind::none) label_ = column_index(table, columns.label);
+    if (columns.labelled() && options.kind != LabelKind::none) label_.emplace(table, columns, options.kind);
+    if (label_ && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
     if (pair_ && options.kind == LabelKind::token_class)
       throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
                   columns.text_pair);
@@ -44,7 +46,7 @@ class RowTokenizer {
       try {
         append(block, table_.rows[i]);
       } catch (const Error& error) {
-        throw Error("{}, line {}: {}", table_.path.string(), table_.lines[i], error.what());
+        throw Error("{}: {}", place_of(table_, i), error.what());
       }
     }
     return block;
@@ -79,50 +81,78 @@ class RowTokenizer {
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
     if (!label_) return;
-    const std::string& label = fields[*label_];
     switch (options_.kind) {
       case LabelKind::single_class:
-        block.classes.push_back(class_of(label));
+        block.classes.push_back(row_class(fields));
         break;
       case LabelKind::token_class:
         block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
         break;
       case LabelKind::multi_label:
-        append_label_set(block, label);
+        append_label_set(block, fields);
         break;
       case LabelKind::regression:
-        append_numbers(block, label);
+        append_numbers(block, fields);
         break;
       case LabelKind::none:
         break;
     }
   }
 
+  /// The id of the label that each indicator is of: by its column's name, or else by its place.
+  [[nodiscard]] std::vector<std::size_t> ids_of_indicators(const ColumnChoice& columns) const {
+    if (label_->indicators() != labels_.size())
+      throw Error("{}: {} {} 0 or 1 for each of {} labels, but {} labels are known: {}", table_.path.string(),
+                  label_->described(), columns.indicators.size() > 1 ? "hold" : "holds", label_->indicators(),
+                  labels_.size(), name_list(labels_.names()));
+    std::vector<std::size_t> ids;
+    for (const std::string& column : columns.indicators) {
+      const auto same = std::find(labels_.names().begin(), labels_.names().end(), column);
+      if (same != labels_.names().end()) ids.push_back(static_cast<std::size_t>(same - labels_.names().begin()));
+    }
+    if (ids.size() == labels_.size()) return ids;
+    ids.resize(labels_.size());
+    std::iota(ids.begin(), ids.end(), std::size_t{0});
+    return ids;
+  }
+
   [[nodiscard]] std::int32_t class_of(const std::string& label) const {
     if (const auto id = labels_.id_of(label)) return *id;
-    if (label.empty())
-      throw Error("the label in column \"{}\" is empty; give the row a label or take it out", label_column_);
     const std::string nearest = nearest_name(label, labels_.names());
-    throw Error("unknown label {} in column \"{}\"{}; known labels are {}", quoted_name(label), label_column_,
-                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()));
+    throw Error("unknown label {} in {}{}; known labels are {}{}", quoted_name(label), label_->described(),
+                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()),
+                label == "-1" ? "; where -1 stands for no label, take the row out" : "");
   }
 
-  void append_label_set(Dataset& block, const std::string& text) const {
+  [[nodiscard]] std::int32_t row_class(const std::vector<std::string>& fields) const {
+    if (ids_of_indicators_.empty()) return class_of(label_->names(fields).front());
+    const std::vector<bool> marks = label_->marks(fields);
+    const auto one = std::find(marks.begin(), marks.end(), true) - marks.begin();
+    return static_cast<std::int32_t>(ids_of_indicators_[static_cast<std::size_t>(one)]);
+  }
+
+  void append_label_set(Dataset& block, const std::vector<std::string>& fields) const {
     const std::size_t first = block.targets.size();
     block.targets.resize(first + labels_.size());
-    for (const std::string& label : split_labels(text))
-      block.targets[first + static_cast<std::size_t>(class_of(label))] = 1.0F;
+    if (ids_of_indicators_.empty()) {
+      for (const std::string& label : label_->names(fields))
+        block.targets[first + static_cast<std::size_t>(class_of(label))] = 1.0F;
+      return;
+    }
+    const std::vector<bool> marks = label_->marks(fields);
+    for (std::size_t i = 0; i < marks.size(); ++i)
+      block.targets[first + ids_of_indicators_[i]] = marks[i] ? 1.0F : 0.0F;
   }
 
-  void append_numbers(Dataset& block, const std::string& text) const {
-    const std::vector<std::string> parts = labels_.size() == 0 ? std::vector<std::string>{text} : split_labels(text);
+  void append_numbers(Dataset& block, const std::vector<std::string>& fields) const {
+    const std::vector<std::string> parts = label_->numbers(fields);
     if (std::cmp_not_equal(parts.size(), block.target_width))
-      throw Error("column \"{}\" holds {} numbers, expected {}", label_column_, parts.size(), block.target_width);
+      throw Error("{} holds {} numbers, expected {}", label_->described(), parts.size(), block.target_width);
     for (const std::string& part : parts) {
       const std::optional<double> number = parse_number(part);
       // Targets are f32.
       if (!number || std::abs(*number) > std::numeric_limits<float>::max())
-        throw Error("found {} in column \"{}\", expected a finite number", quoted_name(part), label_column_);
+        throw Error("found {} in {}, expected a finite number", quoted_name(part), label_->described());
       block.targets.push_back(static_cast<float>(*number));
     }
   }
@@ -130,18 +160,18 @@ class RowTokenizer {
   /// Each word is tokenised alone, with the blank that byte-level tokenizers expect before all but the first.
   Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
     const std::vector<std::string> words = split_words(fields[text_]);
-    std::vector<std::string> word_labels;
+    std::vector<std::optional<std::string>> word_labels(words.size());
     if (label_) {
-      word_labels = split_words(fields[*label_]);
+      word_labels = label_->word_labels(fields);
       if (word_labels.size() != words.size())
-        throw Error("{} words in column \"{}\" but {} labels in column \"{}\", expected one label a word", words.size(),
-                    table_.columns[text_], word_labels.size(), label_column_);
+        throw Error("{} words in column \"{}\" but {} labels in {}, expected one label a word", words.size(),
+                    table_.columns[text_], word_labels.size(), label_->described());
     }
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> text_classes;
     for (std::size_t i = 0; i < words.size(); ++i) {
       const std::int32_t unlabelled = options_.number_words ? static_cast<std::int32_t>(i) : kUnlabelled;
-      const std::int32_t word_class = label_ ? class_of(word_labels[i]) : unlabelled;
+      const std::int32_t word_class = word_labels[i] ? class_of(*word_labels[i]) : unlabelled;
       const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
       for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kUnlabelled);
       ids.insert(ids.end(), pieces.begin(), pieces.end());
@@ -161,13 +191,13 @@ class RowTokenizer {
   }
 
   const Table& table_;
-  const std::string& label_column_;
   const Tokenizer& tokenizer_;
   const LabelSet& labels_;
   const TokenizeOptions& options_;
   std::size_t text_;
   std::optional<std::size_t> pair_;
-  std::optional<std::size_t> label_;
+  std::optional<LabelReader> label_;
+  std::vector<std::size_t> ids_of_indicators_;  // empty: rows name their labels
 };
 
 }  // namespace

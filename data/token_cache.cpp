@@ -22,7 +22,7 @@ namespace temper {
 namespace {
 
 /// To be raised whenever the same input gives other tokens or another file.
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 constexpr std::size_t kUserBlock = 512;  // the smallest that HDF5 knows
 constexpr std::size_t kFileOverhead = std::size_t{1} << 16;
 
@@ -181,6 +181,11 @@ std::string token_cache_key(const Table& table, const ColumnChoice& columns, con
   for (const std::string* column : {&columns.text, &columns.text_pair, &columns.label}) {
     digest.add(column->empty() ? "absent" : "used");
     if (!column->empty()) used.push_back(column_index(table, *column));
+  }
+  digest.add(std::to_string(columns.indicators.size()));
+  for (const std::string& column : columns.indicators) {
+    digest.add(column);
+    used.push_back(column_index(table, column));
   }
   for (const std::vector<std::string>& row : table.rows)
     for (const std::size_t column : used) digest.add(row[column]);

@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <span>
 #include <vector>
@@ -27,6 +28,10 @@ std::vector<std::string> stored_names(const std::string& name, const std::string
         replace_ending(old, "LayerNorm.bias", "LayerNorm.beta"))
       names.push_back(old);
   }
+  // Tied to the bias of the decoder, some files have it under that name alone.
+  const std::string last = names.front();
+  if (last.ends_with("predictions.bias") || last.ends_with("lm_head.bias"))
+    names.push_back(last.substr(0, last.size() - std::strlen("bias")) + "decoder.bias");
   return names;
 }
 
@@ -95,9 +100,10 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
           files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text());
     if (!options.replace_head)
       throw Error(
-          "{}: the head's tensor '{}' has shape {}, but this task needs {}; to drop the stored head and train a "
-          "new one, set model.replace_head = true",
-          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text());
+          "{}: the head's tensor '{}' has shape {}, but this task needs {}; {}to drop the stored head and train a new "
+          "one, set model.replace_head = true",
+          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text(),
+          options.keeps_head.empty() ? "" : fmt::format("to keep it, set {}; ", options.keeps_head));
     draw(parameter, device, options.seed);
     report.replaced.push_back(parameter.name);
   }

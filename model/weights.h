@@ -12,8 +12,9 @@
 namespace temper {
 
 struct LoadOptions {
-  bool replace_head = false;  ///< a head of another size in the file is left out and a new one drawn
-  std::uint64_t seed = 0;     ///< of new weights
+  bool replace_head = false;    ///< a head of another size in the file is left out and a new one drawn
+  std::uint64_t seed = 0;       ///< of new weights
+  std::string keeps_head = {};  ///< setting with which a stored head of another size fits, for messages; empty: none
 };
 
 struct LoadReport {

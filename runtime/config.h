@@ -19,16 +19,31 @@ struct ModelSection {
   double dropout = -1.0;  ///< below 0: as the model says
 };
 
+/// Of a key that takes a string or an array of strings; the empty string stands for no value.
+struct OneOrMore {
+  std::vector<std::string> values;
+  bool listed = false;  ///< written as an array, which may have one element
+
+  OneOrMore() = default;
+  OneOrMore(const std::string& value) {
+    if (!value.empty()) values.push_back(value);
+  }
+  [[nodiscard]] bool empty() const { return values.empty(); }
+  /// For messages: the values with commas between them.
+  [[nodiscard]] std::string text() const;
+};
+
 struct DataSection {
-  std::string train;
-  std::string validation;
-  std::string test;
+  OneOrMore train;  ///< files, or patterns of files
+  OneOrMore validation;
+  OneOrMore test;
   std::string text = "text";
   std::string text_pair;
-  std::string label = "label";
+  OneOrMore label{"label"};  ///< listed: one column per label, of 0 and 1
   std::vector<std::string> labels;
   std::int64_t max_length = 128;
-  std::string cache_dir;  ///< empty: <output.dir>/cache
+  std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
+  std::string cache_dir;               ///< empty: <output.dir>/cache
   bool cache = true;
   bool shuffle = true;
   double validation_fraction = 0.0;

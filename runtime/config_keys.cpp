@@ -39,17 +39,26 @@ std::vector<ConfigurationKey> make_keys() {
       ->range = from_below(-1, 1);
 
   using D = DataSection;
-  add("data", "train", at(&C::data, &D::train), "Rows to train on: .csv, .tsv or .jsonl.")->required = true;
+  add("data", "train", at(&C::data, &D::train),
+      "Rows to train on: .csv, .tsv, .jsonl, .json or, for masked-lm, .txt, each also with .gz; several files as an "
+      "array, "
+      "or as a pattern such as \"data/*.csv\".")
+      ->required = true;
   no_weights();  // the rows are known by the file's digest
-  add("data", "validation", at(&C::data, &D::validation), "Rows to choose the best model by.");
-  add("data", "test", at(&C::data, &D::test), "Rows for the last measurement.");
+  add("data", "validation", at(&C::data, &D::validation), "Rows to choose the best model by; files as for train.");
+  add("data", "test", at(&C::data, &D::test), "Rows for the last measurement; files as for train.");
   no_weights();
   add("data", "text", at(&C::data, &D::text), "Column of the text.");
   add("data", "text_pair", at(&C::data, &D::text_pair), "Column of a second text; empty: one text a row.");
-  add("data", "label", at(&C::data, &D::label), "Column of the label.");
+  add("data", "label", at(&C::data, &D::label),
+      "Column of the label; for multi-label also an array: one column per label, of 0 and 1.");
   add("data", "labels", at(&C::data, &D::labels), "Label names in the order of their ids; empty: those of the data.");
   add("data", "max_length", at(&C::data, &D::max_length), "Tokens a row, special ones included; longer rows are cut.")
       ->range = at_least(2);
+  add("data", "truncate", at(&C::data, &D::truncate),
+      "Which end of a text that is too long is cut off; tokenizer: as the files of the tokenizer say (right, for "
+      "most).")
+      ->choices = {"tokenizer", "left", "right"};
   add("data", "cache_dir", at(&C::data, &D::cache_dir), "Folder of tokenised rows; empty: <output.dir>/cache.");
   no_weights();
   add("data", "cache", at(&C::data, &D::cache), "Keep tokenised rows for the next start.");

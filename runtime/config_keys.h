@@ -14,7 +14,7 @@ namespace temper {
 using Rates = std::vector<std::pair<std::string, double>>;
 
 /// Where the value of a key lies; its alternative is the key's type.
-using KeyTarget = std::variant<std::string*, bool*, std::int64_t*, double*, std::vector<std::string>*,
+using KeyTarget = std::variant<std::string*, OneOrMore*, bool*, std::int64_t*, double*, std::vector<std::string>*,
                                std::vector<double>*, Rates*, std::vector<PhaseConfig>*, LayerInterval*>;
 
 struct KeyRange {

@@ -132,6 +132,17 @@ struct Assign {
     if (key.choices.empty() || std::find(key.choices.begin(), key.choices.end(), *target) != key.choices.end()) return;
     refuse_name(place.source, ("value of " + key.full_name()).c_str(), *target, key.choices);
   }
+  void operator()(OneOrMore* target) const {
+    if (node.as_array() == nullptr) {
+      if (node.as_string() == nullptr) refuse_type(node, place, "a string or an array of strings");
+      *target = read_string(node, place);
+      return;
+    }
+    target->values = read_strings(node, place);
+    target->listed = true;
+    if (std::find(target->values.begin(), target->values.end(), "") != target->values.end())
+      throw usage_error("{}: {} has an empty string among its values", place.source, place.key);
+  }
   void operator()(bool* target) const {
     const auto* value = node.as_boolean();
     if (value == nullptr) refuse_type(node, place, "true or false");
@@ -255,14 +266,23 @@ void apply_override(const std::string& text, Configuration& configuration) {
     // A bare word stands for a string, so that a shell needs no quotes within quotes.
     parsed.insert("value", value);
   }
-  const bool wants_string = std::holds_alternative<std::string*>(key.target(configuration));
+  const KeyTarget target = key.target(configuration);
+  const bool wants_list = std::holds_alternative<OneOrMore*>(target) && parsed.get_as<toml::array>("value") != nullptr;
+  const bool wants_string =
+      std::holds_alternative<std::string*>(target) || (std::holds_alternative<OneOrMore*>(target) && !wants_list);
   if (wants_string && parsed.get_as<std::string>("value") == nullptr) parsed.insert_or_assign("value", value);
   std::visit(Assign{key, *parsed.get("value"), {source, key.full_name()}}, key.target(configuration));
 }
 
+/// Of a string, or of several.
+bool is_empty(const KeyTarget& target) {
+  if (const auto* const* several = std::get_if<OneOrMore*>(&target)) return (*several)->empty();
+  return std::get<std::string*>(target)->empty();
+}
+
 void check_whole(Configuration& configuration, const std::string& name) {
   for (const ConfigurationKey& key : configuration_keys())
-    if (key.required && std::get<std::string*>(key.target(configuration))->empty())
+    if (key.required && is_empty(key.target(configuration)))
       throw usage_error("{}: {} is missing; {}", name, key.full_name(), key.help);
   if (!configuration.train.class_weight_values.empty() && configuration.train.class_weights != "none")
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);

@@ -51,6 +51,10 @@ std::string phase_text(const PhaseConfig& phase) {
 
 struct Print {
   std::string operator()(const std::string* value) const { return quoted(*value); }
+  std::string operator()(const OneOrMore* value) const {
+    if (value->listed || value->values.size() > 1) return array(value->values, quoted);
+    return quoted(value->text());
+  }
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
   std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
   std::string operator()(const double* value) const { return number(*value); }
@@ -72,6 +76,7 @@ struct Print {
 
 struct TypeName {
   std::string operator()(const std::string*) const { return "string"; }
+  std::string operator()(const OneOrMore*) const { return "string or array of strings"; }
   std::string operator()(const bool*) const { return "true or false"; }
   std::string operator()(const std::int64_t*) const { return "whole number"; }
   std::string operator()(const double*) const { return "number"; }
@@ -91,6 +96,12 @@ std::string allowed(const ConfigurationKey& key) {
 }
 
 }  // namespace
+
+std::string OneOrMore::text() const {
+  std::string out;
+  for (const std::string& value : values) out += (out.empty() ? "" : ", ") + value;
+  return out;
+}
 
 std::string to_toml(const Configuration& configuration) {
   Configuration copy = configuration;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "runtime/evaluator.h"
+#include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 
 namespace temper {
@@ -35,12 +36,17 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
-  if (!use.label.empty()) configuration.data.label = use.label.front();
+  if (!use.label.empty()) {
+    configuration.data.label.values = use.label;
+    configuration.data.label.listed = use.label_listed;
+  }
   configuration.data.cache = false;
   const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
                                       threads, communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
   std::optional<MaskingPlan> masking;
-  if (task_ == Task::masked_lm) masking.emplace(tokenizer(), static_cast<std::uint64_t>(use.masking_seed));
+  if (task_ == Task::masked_lm)
+    masking.emplace(tokenizer(), folder_.config, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;

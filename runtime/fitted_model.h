@@ -25,6 +25,9 @@ class FittedModel {
   [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
   [[nodiscard]] Model& model() { return *model_->model; }
   [[nodiscard]] std::int64_t outputs() const { return outputs_; }
+  [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
+  /// What a user should know of the folder, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
   /// Tokens a row may have here: the wish, cut to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t wish) const { return folder_.max_length(wish); }
 

@@ -1,11 +1,13 @@
 #include "runtime/input_places.h"
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "data/table_reader.h"
 #include "runtime/run_folder.h"
 
 namespace temper {
@@ -56,8 +58,15 @@ std::vector<Input> inputs_of(const Configuration& configuration) {
 
 std::vector<DataInput> data_inputs(const DataSection& data) {
   std::vector<DataInput> inputs;
-  const auto add = [&](const char* key, const std::string& path) {
-    if (!path.empty()) inputs.push_back({key, path});
+  const auto add = [&](const char* key, const OneOrMore& names) {
+    for (const std::string& name : names.values) {
+      try {
+        for (const fs::path& path : files_named(std::span(&name, 1))) inputs.push_back({key, path.string()});
+      } catch (const Error&) {
+        // A pattern that fits no file: whoever reads it says so, or another host, where it fits some.
+        inputs.push_back({key, name});
+      }
+    }
   };
   add("data.train", data.train);
   add("data.validation", data.validation);

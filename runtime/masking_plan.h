@@ -7,6 +7,7 @@
 #include "data/batch.h"
 #include "data/masking.h"
 #include "data/tokenizer/tokenizer.h"
+#include "model/huggingface/model_config.h"
 
 namespace temper {
 
@@ -15,8 +16,9 @@ struct MaskingPlan {
   MaskingVocabulary vocabulary;
   std::uint64_t seed = 0;
 
-  /// Throws Error if the tokenizer has no mask token.
-  MaskingPlan(const Tokenizer& tokenizer, std::uint64_t seed);
+  /// Tokens for which the model has no embedding are not drawn. Throws Error if the tokenizer has
+  /// no mask token that has an embedding.
+  MaskingPlan(const Tokenizer& tokenizer, const ModelConfig& config, std::uint64_t seed);
   void apply(Batch& batch, std::int64_t epoch) const;
 };
 

@@ -48,13 +48,14 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
   return lineage;
 }
 
-void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
+void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder) {
   lineage.title = target_folder.filename().string();
   lineage.architecture = model.architecture();
   ExportRequest request;
-  request.source_folder = source_folder;
+  request.source_folder = source.folder;
+  request.tokenizer_files = source.tokenizer_files;
   request.target_folder = target_folder;
   request.architecture = lineage.architecture;
   request.labels = labels;

@@ -7,6 +7,7 @@
 
 #include "model/huggingface/model_card.h"
 #include "model/model.h"
+#include "runtime/run_model.h"
 #include "runtime/trained_use.h"
 #include "tensor/device.h"
 
@@ -20,7 +21,7 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
 
 /// One process writes; the model's values must be complete in it. `lineage.title` and `.architecture` are filled in.
 /// `use` goes beside the model as temper.json.
-void export_trained_model(const Model& model, Device& device, Task task, const std::filesystem::path& source_folder,
+void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder);
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/name_list.h"
 #include "runtime/evaluator.h"
+#include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/prediction_json.h"
 
@@ -49,7 +50,8 @@ class RowWriter {
  public:
   RowWriter(const FittedModel& fitted, const TableUse& use, const PredictionOptions& options, PredictedLines& result)
       : fitted_(fitted), use_(use), options_(options), result_(result) {
-    if (fitted.task() == Task::masked_lm) mask_ = MaskingPlan(fitted.tokenizer(), 0).vocabulary.mask_id;
+    if (fitted.task() == Task::masked_lm)
+      mask_ = MaskingPlan(fitted.tokenizer(), fitted.config(), 0).vocabulary.mask_id;
   }
 
   void write(PredictionJson& json, const std::string& text, const RowTokens& tokens) const {
@@ -99,6 +101,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
+  require_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 

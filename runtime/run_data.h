@@ -14,19 +14,19 @@
 #include "model/huggingface/model_card.h"
 #include "model/model.h"
 #include "runtime/config.h"
+#include "runtime/run_labels.h"
 
 namespace temper {
 
 struct RunData {
   LabelSet labels;
   Dataset train;
-  Dataset validation;  ///< no rows where neither a file nor a fraction is configured
-  Dataset test;        ///< no rows where no file is configured
-  std::vector<DataFileLineage> files;
+  Dataset validation;                  ///< no rows where neither a file nor a fraction is configured
+  Dataset test;                        ///< no rows where no file is configured
+  std::vector<DataFileLineage> files;  ///< every file that was read (lineage_of_files)
   std::vector<Finding> findings;
 };
 
-LabelKind label_kind(Task task);
 /// Outputs of the model's head: classes, labels, or targets (one for a regression).
 std::int64_t head_outputs(Task task, const LabelSet& labels);
 

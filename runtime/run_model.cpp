@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/name_list.h"
+#include "data/tokenizer/tokenizer_export.h"
 
 namespace temper {
 namespace {
@@ -52,19 +53,52 @@ bool are_generic(const std::vector<std::string>& names) {
 
 }  // namespace
 
-ModelFolder::ModelFolder(const std::filesystem::path& folder)
-    : path(as_model_folder(folder)),
-      config(read_model_config(folder)),
-      tokenizer(Tokenizer::load(folder / "tokenizer.json")) {
+ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
+    : ModelFolder(read_model_config(as_model_folder(folder)),
+                  read_tokenizer_folder(as_model_folder(folder), truncation), truncation) {}
+
+ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
+    : path(tokenizer_folder.path),
+      config(std::move(model_config)),
+      side(truncation),
+      notes(std::move(tokenizer_folder.notes)),
+      tokenizer(Tokenizer::from_file(std::move(tokenizer_folder.file))) {
   // Vocabularies are padded to round numbers now and then, so a few rows more than tokens are no mistake.
   const std::int64_t tokens = tokenizer->vocabulary_size();
   const std::int64_t rows = config.vocabulary_size;
   const std::int64_t padding = std::max<std::int64_t>(128, rows / 100);
-  if (tokens > rows || rows - tokens > padding)
+  if (tokenizer->model_vocabulary_size() > rows || rows - tokens > padding)
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
         "model",
-        (folder / "tokenizer.json").string(), tokens, rows);
+        path.string(), tokens, rows);
+  if (tokens > rows)
+    notes.push_back(fmt::format(
+        "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "
+        "{}); texts must not have them",
+        path.string(), tokenizer->token(tokens - 1), tokens - 1, rows));
+}
+
+ExportSource ModelFolder::source() const {
+  return {path, tokenizer_files(read_tokenizer_folder(path, side), *tokenizer)};
+}
+
+TruncationSide truncation_side(const std::string& truncate) {
+  if (truncate == "left") return TruncationSide::left;
+  return truncate == "right" ? TruncationSide::right : TruncationSide::as_tokenizer;
+}
+
+std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std::int64_t max_length) {
+  std::vector<std::string> notes = folder.notes;
+  if (folder.max_length(max_length) < max_length)
+    notes.push_back(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
+                                max_length, folder.max_length(max_length)));
+  if (!is_token_task(task) && !folder.tokenizer->begins_with_special_token())
+    notes.push_back(fmt::format(
+        "{}: the tokenizer puts no special token before a text, so the head reads the first token of the "
+        "text itself; a tokenizer_class in tokenizer_config.json, such as BertTokenizer, would put one there",
+        folder.path.string()));
+  return notes;
 }
 
 std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence()); }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_folder.h"
 #include "model/huggingface/model_config.h"
 #include "model/huggingface/weight_files.h"
 #include "model/registry.h"
@@ -15,18 +17,38 @@
 
 namespace temper {
 
+/// What of a base model goes along when a trained one is exported.
+struct ExportSource {
+  std::filesystem::path folder;
+  std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
+};
+
 /// A Hugging Face folder whose configuration and tokenizer have been read and belong together.
 struct ModelFolder {
   std::filesystem::path path;
   ModelConfig config;
+  TruncationSide side;
+  std::vector<std::string> notes;  ///< of the tokenizer, a sentence each, for the user
   std::unique_ptr<Tokenizer> tokenizer;
 
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
   /// give instead, for the folder of a run and for a checkpoint.
-  explicit ModelFolder(const std::filesystem::path& folder);
+  explicit ModelFolder(const std::filesystem::path& folder, TruncationSide truncation = TruncationSide::as_tokenizer);
   /// Tokens of the longest row: the wish, cut to what the model has positions for.
   [[nodiscard]] std::int64_t max_length(std::int64_t wish) const;
+  /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
+  [[nodiscard]] ExportSource source() const;
+
+ private:
+  ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation);
 };
+
+/// data.truncate of a configuration.
+TruncationSide truncation_side(const std::string& truncate);
+
+/// What there is to say about a folder before a run: the notes, texts that are cut below data.max_length, a head that
+/// reads the first token of a text because no special token stands before it.
+std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std::int64_t max_length);
 
 /// A model with its weights. The weights' files stay mapped as long as it lives.
 struct RunModel {

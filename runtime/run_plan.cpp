@@ -13,6 +13,7 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "runtime/frozen_layout.h"
+#include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/phase_caches.h"
@@ -77,12 +78,14 @@ class Forecaster {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
-    const ModelFolder folder(configuration.model.path);
+    const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
     config_ = folder.config;
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
     data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
                             kMostRows);
-    if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train);
+    if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
+    require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
+                    configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
     forecast_.rows_looked_at = data_.train.rows();
     forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
@@ -97,7 +100,7 @@ class Forecaster {
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
     std::optional<MaskingPlan> masking;
-    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, loading.seed);
+    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_, loading.seed);
     sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 

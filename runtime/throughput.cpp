@@ -24,8 +24,6 @@ void Throughput::end_epoch() {
   epoch_ = {};
 }
 
-double Throughput::seconds_per_step() const {
-  return steps_ > 0 ? step_seconds() / static_cast<double>(steps_) : 0.0;
-}
+double Throughput::seconds_per_step() const { return steps_ > 0 ? step_seconds() / static_cast<double>(steps_) : 0.0; }
 
 }  // namespace temper

@@ -101,7 +101,10 @@ TrainedUse trained_use(const Configuration& configuration, Task task, std::int64
   use.task = name_of(task);
   use.text = configuration.data.text;
   use.text_pair = configuration.data.text_pair;
-  if (task != Task::masked_lm) use.label = {configuration.data.label};
+  if (task != Task::masked_lm) {
+    use.label = configuration.data.label.values;
+    use.label_listed = configuration.data.label.listed;
+  }
   use.max_length = max_length;
   if (task == Task::multi_label) use.threshold = configuration.evaluate.threshold;
   if (task == Task::masked_lm) use.masking_seed = configuration.train.seed;

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
-#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,7 +22,7 @@
 #include "runtime/device_plan.h"
 #include "runtime/evaluator.h"
 #include "runtime/host_agreement.h"
-#include "runtime/input_places.h"
+#include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
@@ -181,10 +180,7 @@ TrainReport Trainer::run() {
 }
 
 void Trainer::agree() {
-  std::vector<std::filesystem::path> data;
-  for (const DataInput& input : data_inputs(configuration_.data)) data.push_back(input.path);
-  hosts_.emplace(communicator_, input_files(configuration_.model.path, data), device_.arithmetic(),
-                 to_toml(configuration_));
+  hosts_.emplace(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
   if (!hosts_->note().empty()) reporter_.say(hosts_->note());
   folder_.emplace(configuration_, options_.job, communicator_, [&](const std::string& text) { reporter_.say(text); });
 }
@@ -195,22 +191,22 @@ void Trainer::load() {
   set_cpu_threads(state_.threads);
   warn_of_idle_ranks(state_, communicator_, say);
 
-  model_folder_.emplace(configuration_.model.path);
-  if (max_length() < configuration_.data.max_length)
-    reporter_.say(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
-                              configuration_.data.max_length, max_length()));
+  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
+  for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length))
+    reporter_.say(note);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
                            state_.threads, communicator_, say);
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
-  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
+  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
 
   state_.labels = data_->labels.names();
   load_base_model();
+  require_indices(*data_, configuration_, model_folder_->config);
   reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state_.labels);
   if (!kept_head.empty()) reporter_.say(kept_head);
-  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, seed());
+  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
   entities_ = entity_labels(task_, data_->labels.names());
@@ -251,7 +247,9 @@ void Trainer::open_folder() {
 void Trainer::load_base_model() {
   const HeadRequest request{task_, head_outputs(task_, data_->labels)};
   model_.emplace(*model_folder_, request, configuration_.model.dropout,
-                 LoadOptions{configuration_.model.replace_head, seed()}, device_);
+                 LoadOptions{configuration_.model.replace_head, seed(),
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                 device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
@@ -546,7 +544,7 @@ void Trainer::deliver() {
     for (const auto& [name, value] : test_.values) lineage_.metrics.emplace_back("test " + name, value);
     exported_ = folder_->model();
     if (communicator_.rank() == 0)
-      export_trained_model(*model_->model, device_, task_, model_folder_->path, state_.labels,
+      export_trained_model(*model_->model, device_, task_, model_folder_->source(), state_.labels,
                            trained_use(configuration_, task_, max_length()), lineage_, exported_);
     communicator_.barrier();
   }

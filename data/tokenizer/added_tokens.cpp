@@ -1,6 +1,7 @@
 #include "data/tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "data/tokenizer/unicode_properties.h"
@@ -87,32 +88,38 @@ void TokenFinder::split(std::string_view text, std::vector<Piece>& pieces) const
 AddedTokens::AddedTokens(const JsonNode& root, const Vocabulary& vocabulary, const Normalizer* normalizer) {
   const std::optional<JsonNode> list = root.optional_member("added_tokens");
   if (!list) return;
-  std::vector<std::int32_t> ids;
+  std::vector<Listed> special;  // are looked for first
+  std::vector<Listed> others;
+  std::set<std::string> special_contents;
   for (const JsonNode& node : list->elements()) {
     AddedToken token = read_added_token(node);
-    if (token.content.empty() || by_content_.contains(token.content)) continue;
-    token.id = vocabulary.find(token.content).value_or(std::max(size(), vocabulary.count()));
+    if (token.content.empty()) continue;
     if (token.normalized && normalizer != nullptr) {
       normalizer->normalize(token.content, token.decoded);
     } else {
       token.decoded = token.content;
     }
-    by_content_.emplace(token.content, token.id);
-    ids.push_back(token.id);
+    // A content that comes again keeps its id and its patterns, and has the options that come last.
+    const auto known = by_content_.find(token.content);
+    token.id = known != by_content_.end()
+                   ? known->second
+                   : vocabulary.find(token.content).value_or(std::max(size(), vocabulary.count()));
+    const bool new_special = token.special && special_contents.insert(token.content).second;
+    const bool is_special = special_contents.contains(token.content);
+    if (new_special) special.push_back({token.decoded, token.id, token.normalized});
+    if (!is_special) others.push_back({token.decoded, token.id, token.normalized});
+    by_content_.insert_or_assign(token.content, token.id);
     by_id_.insert_or_assign(token.id, std::move(token));
   }
-  std::vector<const AddedToken*> order;  // special ones first, else as in the file
-  for (const bool special : {true, false})
-    for (const std::int32_t id : ids)
-      if (by_id_.at(id).special == special) order.push_back(&by_id_.at(id));
-  plain_ = finder(order, false);
-  normalized_ = finder(order, true);
+  special.insert(special.end(), others.begin(), others.end());
+  plain_ = finder(special, false);
+  normalized_ = finder(special, true);
 }
 
-TokenFinder AddedTokens::finder(const std::vector<const AddedToken*>& order, bool normalized) {
+TokenFinder AddedTokens::finder(const std::vector<Listed>& order, bool normalized) const {
   std::vector<std::pair<std::string, const AddedToken*>> patterns;
-  for (const AddedToken* token : order)
-    if (token->normalized == normalized) patterns.emplace_back(token->decoded, token);
+  for (const Listed& listed : order)
+    if (listed.normalized == normalized) patterns.emplace_back(listed.pattern, &by_id_.at(listed.id));
   return TokenFinder(patterns);
 }
 

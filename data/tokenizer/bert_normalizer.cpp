@@ -58,7 +58,7 @@ class BertNormalizer : public Normalizer {
     }
   }
 
-  void normalize(std::string_view text, std::string& normalized) const override {
+  bool normalize(std::string_view text, std::string& normalized) const override {
     GrowingText out(normalized, text.size());
     std::vector<std::pair<std::uint8_t, char32_t>> reordered;
     std::size_t i = 0;
@@ -75,6 +75,7 @@ class BertNormalizer : public Normalizer {
       append_other(code.value, reordered, out);
     }
     flush(reordered, out);
+    return text.empty() || !is_dropped(decode_utf8(text.data()).value);
   }
 
  private:
@@ -82,6 +83,11 @@ class BertNormalizer : public Normalizer {
     char mapped;
     std::uint8_t kept;  // 1, or 0 where the character is dropped
   };
+
+  [[nodiscard]] bool is_dropped(char32_t c) const {
+    return (settings_.clean_text && (c == 0 || c == 0xFFFD || is_bert_control(c))) ||
+           (settings_.strip_accents && is_bert_accent(c));
+  }
 
   static std::size_t end_of_ascii(std::string_view text, std::size_t i) {
     while (i + 8 <= text.size()) {

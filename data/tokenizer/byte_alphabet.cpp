@@ -19,6 +19,11 @@ std::string ByteAlphabet::character(std::uint8_t byte) const {
   return {utf8, encode_utf8(characters_[byte], utf8)};
 }
 
+void ByteAlphabet::append_characters(std::string_view bytes, std::string& text) const {
+  text.reserve(text.size() + bytes.size());
+  for (const char byte : bytes) append_utf8(characters_[static_cast<unsigned char>(byte)], text);
+}
+
 std::optional<std::string> ByteAlphabet::bytes(std::string_view token) const {
   std::string result;
   result.reserve(token.size());

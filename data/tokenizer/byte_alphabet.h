@@ -16,6 +16,8 @@ class ByteAlphabet {
 
   /// The character of a byte, in UTF-8.
   [[nodiscard]] std::string character(std::uint8_t byte) const;
+  /// Appends the characters of all bytes of a text.
+  void append_characters(std::string_view bytes, std::string& text) const;
   /// The bytes that a token stands for; nothing if it holds a character outside the alphabet.
   [[nodiscard]] std::optional<std::string> bytes(std::string_view token) const;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/pre_tokenizer.h"
 #include "data/tokenizer/unicode_properties.h"
 #include "data/tokenizer/utf8.h"
@@ -22,7 +23,9 @@ class ByteLevelPreTokenizer : public PreTokenizer {
       classes_[c] = static_cast<std::uint8_t>(character_class(static_cast<char32_t>(c)));
   }
 
-  [[nodiscard]] std::string_view prepare(std::string_view text, std::string& buffer) const override {
+  [[nodiscard]] bool changes_text() const override { return add_prefix_space_; }
+
+  [[nodiscard]] std::string_view prepare(std::string_view text, bool /*at_start*/, std::string& buffer) const override {
     if (!add_prefix_space_ || text.starts_with(' ')) return text;
     buffer.assign(1, ' ').append(text);
     return buffer;
@@ -43,8 +46,6 @@ class ByteLevelPreTokenizer : public PreTokenizer {
     }
     return i;
   }
-
-  [[nodiscard]] bool is_byte_level() const override { return true; }
 
  private:
   struct Character {
@@ -108,7 +109,30 @@ class ByteLevelPreTokenizer : public PreTokenizer {
   std::array<std::uint8_t, 256> classes_{};
 };
 
+class ByteAlphabetStep : public PreTokenizer {
+ public:
+  [[nodiscard]] bool changes_text() const override { return true; }
+
+  [[nodiscard]] std::string_view prepare(std::string_view text, bool /*at_start*/, std::string& buffer) const override {
+    buffer.clear();
+    alphabet_.append_characters(text, buffer);
+    return buffer;
+  }
+
+  std::size_t next_words(std::string_view text, std::size_t position,
+                         std::vector<std::string_view>& words) const override {
+    words.clear();
+    if (position < text.size()) words.push_back(text.substr(position));
+    return text.size();
+  }
+
+ private:
+  ByteAlphabet alphabet_;
+};
+
 }  // namespace
+
+std::unique_ptr<PreTokenizer> make_byte_alphabet_step() { return std::make_unique<ByteAlphabetStep>(); }
 
 std::unique_ptr<PreTokenizer> make_byte_level_pre_tokenizer(const JsonNode& node) {
   return std::make_unique<ByteLevelPreTokenizer>(node.member("add_prefix_space").boolean(),

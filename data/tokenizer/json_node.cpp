@@ -1,5 +1,7 @@
 #include "data/tokenizer/json_node.h"
 
+#include "data/tokenizer/utf8.h"
+
 namespace temper {
 
 std::string JsonNode::place_of(std::string_view key) const {
@@ -40,6 +42,18 @@ std::vector<JsonNode> JsonNode::elements() const {
 std::string JsonNode::text() const {
   if (!value_->is_string()) throw unexpected("a string");
   return value_->get<std::string>();
+}
+
+char32_t JsonNode::character() const {
+  const std::string characters = text();
+  if (characters.empty() || decode_utf8(characters.data()).bytes != characters.size())
+    throw unexpected("a string of one character");
+  return decode_utf8(characters.data()).value;
+}
+
+double JsonNode::number() const {
+  if (!value_->is_number()) throw unexpected("a number");
+  return value_->get<double>();
 }
 
 bool JsonNode::boolean() const {

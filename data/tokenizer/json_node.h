@@ -28,7 +28,10 @@ class JsonNode {
   [[nodiscard]] bool is_null() const { return value_->is_null(); }
   [[nodiscard]] bool is_text() const { return value_->is_string(); }
   [[nodiscard]] std::string text() const;
+  /// A string of one character.
+  [[nodiscard]] char32_t character() const;
   [[nodiscard]] bool boolean() const;
+  [[nodiscard]] double number() const;
   /// A whole number of the range.
   [[nodiscard]] std::int64_t integer(std::int64_t lowest, std::int64_t highest) const;
 

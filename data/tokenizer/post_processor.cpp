@@ -1,20 +1,30 @@
 #include "data/tokenizer/post_processor.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
+#include "base/error.h"
 #include "data/tokenizer/kind_table.h"
 
 namespace temper {
 namespace {
 
 using Kinds = TemplatePiece::Kind;
+using Pieces = std::vector<TemplatePiece>;
+/// What goes through a sequence of post-processors: at first one or two texts, and what was made of them further on.
+using Encodings = std::vector<Pieces>;
 
 constexpr TemplatePiece first(std::int32_t type) { return {Kinds::first, 0, type}; }
 constexpr TemplatePiece second(std::int32_t type) { return {Kinds::second, 0, type}; }
 constexpr TemplatePiece special(std::int32_t id, std::int32_t type) { return {Kinds::special, id, type}; }
 
-/// Both texts as they are: what there is without a post-processor.
-PostProcessor bare() { return {{first(0)}, {first(0), second(1)}}; }
+/// One kind of post-processor.
+class Step {
+ public:
+  virtual ~Step() = default;
+  [[nodiscard]] virtual Encodings apply(Encodings encodings) const = 0;
+};
 
 std::int32_t read_id(const JsonNode& node, std::int32_t vocabulary_size) {
   return static_cast<std::int32_t>(node.integer(0, vocabulary_size - 1));
@@ -27,22 +37,41 @@ std::int32_t read_token_and_id(const JsonNode& node, std::int32_t vocabulary_siz
   return read_id(parts[1], vocabulary_size);
 }
 
-PostProcessor make_bert_processing(const JsonNode& node, std::int32_t vocabulary_size) {
-  const std::int32_t cls = read_token_and_id(node.member("cls"), vocabulary_size);
-  const std::int32_t sep = read_token_and_id(node.member("sep"), vocabulary_size);
-  return {{special(cls, 0), first(0), special(sep, 0)},
-          {special(cls, 0), first(0), special(sep, 0), second(1), special(sep, 1)}};
-}
+/// [CLS] first [SEP] second [SEP], or with one more [SEP] between the two, and then without segments.
+class ClsAndSep : public Step {
+ public:
+  ClsAndSep(const JsonNode& node, std::int32_t vocabulary_size, bool roberta)
+      : cls_(read_token_and_id(node.member("cls"), vocabulary_size)),
+        sep_(read_token_and_id(node.member("sep"), vocabulary_size)),
+        roberta_(roberta) {}
 
-PostProcessor make_roberta_processing(const JsonNode& node, std::int32_t vocabulary_size) {
-  const std::int32_t cls = read_token_and_id(node.member("cls"), vocabulary_size);
-  const std::int32_t sep = read_token_and_id(node.member("sep"), vocabulary_size);
-  return {{special(cls, 0), first(0), special(sep, 0)},
-          {special(cls, 0), first(0), special(sep, 0), special(sep, 0), second(0), special(sep, 0)}};
-}
+  [[nodiscard]] Encodings apply(Encodings encodings) const override {
+    for (std::size_t i = 0; i < encodings.size(); ++i) {
+      Pieces& pieces = encodings[i];
+      const std::int32_t type = i == 0 || roberta_ ? 0 : 1;
+      if (i == 0) {
+        pieces.insert(pieces.begin(), special(cls_, type));
+      } else if (roberta_) {
+        pieces.insert(pieces.begin(), special(sep_, type));
+      }
+      pieces.push_back(special(sep_, type));
+      if (!roberta_) continue;
+      for (TemplatePiece& piece : pieces) piece.type = 0;
+    }
+    return encodings;
+  }
+
+ private:
+  std::int32_t cls_;
+  std::int32_t sep_;
+  bool roberta_;
+};
 
 /// It only moves the offsets of tokens, which are not kept here.
-PostProcessor make_byte_level_processing(const JsonNode& /*node*/, std::int32_t /*vocabulary_size*/) { return bare(); }
+class MovesOffsets : public Step {
+ public:
+  [[nodiscard]] Encodings apply(Encodings encodings) const override { return encodings; }
+};
 
 std::vector<TemplatePiece> read_template(const JsonNode& node, const JsonNode& special_tokens_node,
                                          std::int32_t vocabulary_size) {
@@ -63,24 +92,89 @@ std::vector<TemplatePiece> read_template(const JsonNode& node, const JsonNode& s
   return pieces;
 }
 
-PostProcessor make_template_processing(const JsonNode& node, std::int32_t vocabulary_size) {
-  const JsonNode tokens = node.member("special_tokens");
-  PostProcessor processor{read_template(node.member("single"), tokens, vocabulary_size),
-                          read_template(node.member("pair"), tokens, vocabulary_size)};
-  if (std::any_of(processor.single.begin(), processor.single.end(),
-                  [](const TemplatePiece& piece) { return piece.kind == Kinds::second; }))
-    throw node.member("single").unexpected("a template of sequence A alone");
-  return processor;
+class Template : public Step {
+ public:
+  Template(const JsonNode& node, std::int32_t vocabulary_size)
+      : place_(node),
+        single_(read_template(node.member("single"), node.member("special_tokens"), vocabulary_size)),
+        pair_(read_template(node.member("pair"), node.member("special_tokens"), vocabulary_size)) {
+    if (std::any_of(single_.begin(), single_.end(),
+                    [](const TemplatePiece& piece) { return piece.kind == Kinds::second; }))
+      throw node.member("single").unexpected("a template of sequence A alone");
+  }
+
+  /// Every piece of the template is an encoding of its own for what follows.
+  [[nodiscard]] Encodings apply(Encodings encodings) const override {
+    if (encodings.size() > 2)
+      throw Error("{}: {}: found a template behind another post-processor that makes {} parts, expected one or two",
+                  place_.file(), place_.place(), encodings.size());
+    Encodings result;
+    for (const TemplatePiece& piece : encodings.size() == 1 ? single_ : pair_) {
+      if (piece.kind == Kinds::special) {
+        result.push_back({piece});
+        continue;
+      }
+      result.push_back(encodings[piece.kind == Kinds::first ? 0 : 1]);
+      for (TemplatePiece& inner : result.back()) inner.type = piece.type;
+    }
+    return result;
+  }
+
+ private:
+  JsonNode place_;
+  Pieces single_;
+  Pieces pair_;
+};
+
+std::unique_ptr<Step> make_template(const JsonNode& node, std::int32_t vocabulary_size) {
+  return std::make_unique<Template>(node, vocabulary_size);
+}
+std::unique_ptr<Step> make_bert(const JsonNode& node, std::int32_t vocabulary_size) {
+  return std::make_unique<ClsAndSep>(node, vocabulary_size, false);
+}
+std::unique_ptr<Step> make_roberta(const JsonNode& node, std::int32_t vocabulary_size) {
+  return std::make_unique<ClsAndSep>(node, vocabulary_size, true);
+}
+std::unique_ptr<Step> make_byte_level(const JsonNode& /*node*/, std::int32_t /*vocabulary_size*/) {
+  return std::make_unique<MovesOffsets>();
+}
+std::unique_ptr<Step> make_sequence(const JsonNode& node, std::int32_t vocabulary_size);
+
+using MakeStep = std::unique_ptr<Step> (*)(const JsonNode&, std::int32_t);
+
+constexpr Kind<MakeStep> kPostProcessors[] = {
+    {"TemplateProcessing", make_template}, {"BertProcessing", make_bert},    {"RobertaProcessing", make_roberta},
+    {"ByteLevel", make_byte_level},        {"Sequence", make_sequence},
+};
+
+std::unique_ptr<Step> make_step(const JsonNode& node, std::int32_t vocabulary_size) {
+  return find_kind(kPostProcessors, "post-processor", node, node.member("type").text())(node, vocabulary_size);
 }
 
-using MakePostProcessor = PostProcessor (*)(const JsonNode&, std::int32_t);
+class Sequence : public Step {
+ public:
+  explicit Sequence(std::vector<std::unique_ptr<Step>> steps) : steps_(std::move(steps)) {}
 
-constexpr Kind<MakePostProcessor> kPostProcessors[] = {
-    {"TemplateProcessing", make_template_processing},
-    {"BertProcessing", make_bert_processing},
-    {"RobertaProcessing", make_roberta_processing},
-    {"ByteLevel", make_byte_level_processing},
+  [[nodiscard]] Encodings apply(Encodings encodings) const override {
+    for (const std::unique_ptr<Step>& step : steps_) encodings = step->apply(std::move(encodings));
+    return encodings;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Step>> steps_;
 };
+
+std::unique_ptr<Step> make_sequence(const JsonNode& node, std::int32_t vocabulary_size) {
+  std::vector<std::unique_ptr<Step>> steps;
+  for (const JsonNode& step : node.member("processors").elements()) steps.push_back(make_step(step, vocabulary_size));
+  return std::make_unique<Sequence>(std::move(steps));
+}
+
+Pieces joined(const Encodings& encodings) {
+  Pieces pieces;
+  for (const Pieces& part : encodings) pieces.insert(pieces.end(), part.begin(), part.end());
+  return pieces;
+}
 
 }  // namespace
 
@@ -90,9 +184,12 @@ std::size_t special_tokens(std::span<const TemplatePiece> pieces) {
 }
 
 PostProcessor make_post_processor(const JsonNode& root, std::int32_t vocabulary_size) {
+  const Encodings single = {{first(0)}};
+  const Encodings pair = {{first(0)}, {second(1)}};
   const std::optional<JsonNode> node = root.optional_member("post_processor");
-  if (!node) return bare();
-  return find_kind(kPostProcessors, "post-processor", *node, node->member("type").text())(*node, vocabulary_size);
+  if (!node) return {joined(single), joined(pair)};
+  const std::unique_ptr<Step> step = make_step(*node, vocabulary_size);
+  return {joined(step->apply(single)), joined(step->apply(pair))};
 }
 
 }  // namespace temper

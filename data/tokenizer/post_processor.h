@@ -1,5 +1,5 @@
-// The last step of a tokenizer: special tokens around one text or two. Every kind of post-processor is a pair of
-// templates, so there is one way to apply them.
+// The last step of a tokenizer: special tokens around one text or two. Every kind of post-processor, and every sequence
+// of them, comes down to a pair of templates, so there is one way to apply them.
 #pragma once
 
 #include <cstddef>

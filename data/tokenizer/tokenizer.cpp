@@ -22,8 +22,8 @@ struct Tokenizer::Parts {
   explicit Parts(TokenizerFile file)
       : vocabulary(std::move(file.vocabulary_text), file.vocabulary),
         normalizer(make_normalizer(file.root())),
-        pre_tokenizer(make_pre_tokenizer(file.root())),
-        model(make_token_model(file, vocabulary, pre_tokenizer->is_byte_level())),
+        pre_tokenization(make_pre_tokenizer(file.root(), takes_bytes(file))),
+        model(make_token_model(file, vocabulary, pre_tokenization.byte_level)),
         added_tokens(file.root(), vocabulary, normalizer.get()),
         vocabulary_size(std::max(vocabulary.size(), added_tokens.size())),
         post_processor(make_post_processor(file.root(), vocabulary_size)),
@@ -37,7 +37,8 @@ struct Tokenizer::Parts {
 
   /// Replaces `ids` by those of a text, at most `limit` of them.
   void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids) const;
-  void append_words(std::string_view text, std::size_t limit, Workspace& workspace,
+  /// Appends the ids of a part of it. `at_start`: whether it is the beginning of the text.
+  void append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                     std::vector<std::int32_t>& ids) const;
   /// The `room` ids, or fewer, that are left of a text.
   [[nodiscard]] std::span<const std::int32_t> cut(std::span<const std::int32_t> ids, std::size_t room) const {
@@ -47,7 +48,7 @@ struct Tokenizer::Parts {
 
   Vocabulary vocabulary;
   std::unique_ptr<Normalizer> normalizer;  // may be null
-  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  PreTokenization pre_tokenization;
   std::unique_ptr<TokenModel> model;
   AddedTokens added_tokens;
   std::int32_t vocabulary_size;
@@ -58,11 +59,12 @@ struct Tokenizer::Parts {
   mutable WorkspacePool workspaces;
 };
 
-void Tokenizer::Parts::append_words(std::string_view text, std::size_t limit, Workspace& workspace,
+void Tokenizer::Parts::append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                                     std::vector<std::int32_t>& ids) const {
-  const std::string_view prepared = pre_tokenizer->prepare(text, workspace.prepared);
+  const PreTokenizer& pre_tokenizer = *pre_tokenization.pre_tokenizer;
+  const std::string_view prepared = pre_tokenizer.prepare(text, at_start, workspace.prepared);
   for (std::size_t position = 0; position < prepared.size() && ids.size() < limit;) {
-    position = pre_tokenizer->next_words(prepared, position, workspace.words);
+    position = pre_tokenizer.next_words(prepared, position, workspace.words);
     for (const std::string_view word : workspace.words) {
       if (word.size() > WordCache::kLongestWord) {
         model->append_ids(word, ids);
@@ -93,8 +95,9 @@ void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspac
       continue;
     }
     std::string_view normalized = piece.text;
+    bool at_start = piece.text.data() == text.data();
     if (normalizer) {
-      normalizer->normalize(piece.text, workspace.normalized);
+      at_start = normalizer->normalize(piece.text, workspace.normalized) && at_start;
       normalized = workspace.normalized;
     }
     added_tokens.normalized().split(normalized, workspace.normalized_pieces);
@@ -102,7 +105,7 @@ void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspac
       if (part.token != nullptr) {
         ids.push_back(part.token->id);
       } else {
-        append_words(part.text, limit, workspace, ids);
+        append_words(part.text, at_start && part.text.data() == normalized.data(), limit, workspace, ids);
       }
     }
   }
@@ -166,6 +169,7 @@ std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& tokenize
 }
 
 std::unique_ptr<Tokenizer> Tokenizer::from_file(TokenizerFile file) {
+  take_listed_vocabulary(file);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::make_unique<Parts>(std::move(file))));
 }
 
@@ -200,22 +204,26 @@ Encoding Tokenizer::with_special_tokens(std::span<const std::int32_t> ids, std::
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
-  std::vector<std::string_view> tokens;
+  std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t id : ids) {
     if (const AddedToken* added = parts_->added_tokens.find(id); added != nullptr) {
       // The library looks up the decoded form, so a special token that normalising changes is never skipped.
       const AddedToken* named = parts_->added_tokens.find(added->decoded);
       if (skip_special_tokens && named != nullptr && named->special) continue;
-      tokens.emplace_back(added->decoded);
+      tokens.push_back(added->decoded);
     } else if (const std::optional<std::string_view> known = parts_->vocabulary.token(id)) {
-      tokens.push_back(*known);
+      tokens.emplace_back(*known);
     }
   }
-  return parts_->decoder->decode(tokens);
+  std::string text;
+  for (const std::string& piece : parts_->decoder->decode(std::move(tokens))) text += piece;
+  return text;
 }
 
 std::int32_t Tokenizer::vocabulary_size() const { return parts_->vocabulary_size; }
+
+std::int32_t Tokenizer::model_vocabulary_size() const { return parts_->vocabulary.size(); }
 
 std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
   if (const AddedToken* added = parts_->added_tokens.find(token); added != nullptr) return added->id;

@@ -25,8 +25,8 @@ struct Encoding {
 /// Immutable after load and safe to share among threads.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json alone (for a model folder, tokenizer_folder.h). Throws Error naming the file, the member, what
-  /// was found and what is supported.
+  /// Reads tokenizer.json alone (for a model folder, tokenizer_folder.h). Throws Error naming the file, the member,
+  /// what was found and what is supported.
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& tokenizer_json);
 
   /// Puts a tokenizer together from a file that was read, and perhaps changed since (tokenizer_file.h). Throws Error as
@@ -40,7 +40,8 @@ class Tokenizer {
   Encoding encode(std::string_view text, std::size_t max_length) const;
 
   /// Two texts with their special tokens. Where they are too long, the longer one is cut first, until both are equally
-  /// long, then both in turn (the strategy longest_first), each on the side that encode cuts. Throws Error as encode does.
+  /// long, then both in turn (the strategy longest_first), each on the side that encode cuts. Throws Error as encode
+  /// does.
   Encoding encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const;
 
   /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
@@ -55,6 +56,8 @@ class Tokenizer {
 
   /// Highest id + 1, added tokens included.
   std::int32_t vocabulary_size() const;
+  /// Highest id + 1 of the tokens that texts are split into, without those that were added.
+  std::int32_t model_vocabulary_size() const;
   std::optional<std::int32_t> id_of(std::string_view token) const;
   /// The token of an id as tokenizer.json writes it; empty if no token has this id.
   std::string_view token(std::int32_t id) const;

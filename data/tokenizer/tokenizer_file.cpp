@@ -11,6 +11,9 @@ namespace {
 
 using nlohmann::json;
 
+// Real files have eight levels at most; what follows the document goes down by calling itself.
+constexpr std::size_t kDeepest = 100;
+
 /// Events of the parser to a tree, except inside model.vocab and model.merges, where they go to the flat arrays.
 class Reader {
  public:
@@ -50,7 +53,7 @@ class Reader {
       place_ = Place::vocabulary;
       return true;
     }
-    open_.push_back(add(json::object()));
+    open(json::object());
     return true;
   }
 
@@ -84,9 +87,10 @@ class Reader {
     }
     if (open_.size() == 2 && in_model_ && key_ == "merges") {
       place_ = Place::merges;
+      file_.has_merges = true;
       return true;
     }
-    open_.push_back(add(json::array()));
+    open(json::array());
     return true;
   }
 
@@ -109,6 +113,13 @@ class Reader {
 
  private:
   enum class Place { document, vocabulary, merges, merge };
+
+  void open(json node) {
+    if (open_.size() >= kDeepest)
+      throw Error("{}: objects and lists lie more than {} deep in one another; the file is no tokenizer.json",
+                  file_.name, kDeepest);
+    open_.push_back(add(std::move(node)));
+  }
 
   template <typename Value>
   bool scalar(Value&& value) {
@@ -145,6 +156,7 @@ class Reader {
   }
 
   bool merge_in_one(const std::string& text) {
+    if (text.starts_with("#version")) return true;  // the first line of a merges.txt
     const std::size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
       throw misplaced(json(text).dump(-1, ' ', true));
@@ -175,6 +187,27 @@ class Reader {
 };
 
 }  // namespace
+
+void take_listed_vocabulary(TokenizerFile& file) {
+  const auto model = file.document.find("model");
+  if (model == file.document.end() || !model->is_object()) return;
+  const auto list = model->find("vocab");
+  if (list == model->end() || !list->is_array()) return;
+  file.vocabulary.clear();
+  file.vocabulary_text.clear();
+  for (std::size_t id = 0; id < list->size(); ++id) {
+    const json& entry = (*list)[id];
+    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
+      throw JsonNode(entry, file.name, fmt::format("model.vocab[{}]", id))
+          .unexpected("a token and its score, as [\"the\", -3.5]");
+    const auto& token = entry[0].get_ref<const std::string&>();
+    file.vocabulary.push_back({static_cast<std::uint32_t>(file.vocabulary_text.size()),
+                               static_cast<std::uint32_t>(token.size()), static_cast<std::int32_t>(id)});
+    file.vocabulary_text += token;
+    file.scores.push_back(entry[1].get<double>());
+  }
+  model->erase(list);
+}
 
 TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
   const MappedFile mapped(path);

@@ -31,8 +31,10 @@ struct TokenizerFile {
 
   std::string vocabulary_text;
   std::vector<VocabularyEntry> vocabulary;
+  std::vector<double> scores;  // by id, of a vocabulary that is a list; empty until take_listed_vocabulary()
   std::string merges_text;
   std::vector<Merge> merges;
+  bool has_merges = false;  // model.merges is there, perhaps empty
 
   bool cuts_left = false;   // texts that are too long lose their beginning; as truncation.direction says
   bool token_types = true;  // false: all tokens have the segment 0, whatever the post-processor says
@@ -45,6 +47,10 @@ struct TokenizerFile {
     return std::string_view(merges_text).substr(merge.offset + merge.first_length, merge.second_length);
   }
 };
+
+/// Moves a vocabulary of the form [["token", score], ...], as Unigram has it, from document.model.vocab to
+/// `vocabulary` and `scores`; does nothing where there is none. Throws Error for an entry of another form.
+void take_listed_vocabulary(TokenizerFile& file);
 
 /// Of the members `truncation` and `padding`, the side on which texts are cut is read alone. Throws Error if the file
 /// cannot be read, is not JSON (with the byte offset), or has a vocabulary or merges of a

@@ -2,6 +2,7 @@
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/uscript.h>
 #include <unicode/utf16.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "data/tokenizer/young_characters.h"
 
 namespace temper {
 namespace {
@@ -23,21 +25,6 @@ bool contains(std::span<const Range> ranges, char32_t c) {
       std::upper_bound(ranges.begin(), ranges.end(), c, [](char32_t value, const Range& r) { return value < r.first; });
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
-
-// Letters and numbers of Unicode 15.1 and 16, which ICU 72 (Unicode 15.0) does not know.
-constexpr std::array<Range, 22> kYoungLetters{
-    {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65},
-     {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
-     {0x11390, 0x113B5}, {0x113B7, 0x113B7}, {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0},
-     {0x13460, 0x143FA}, {0x16100, 0x1611D}, {0x16D40, 0x16D6C}, {0x18CFF, 0x18CFF}, {0x1E5D0, 0x1E5ED},
-     {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D}}};
-constexpr std::array<Range, 7> kYoungNumbers{{{0x10D40, 0x10D49},
-                                              {0x116D0, 0x116E3},
-                                              {0x11BF0, 0x11BF9},
-                                              {0x16130, 0x16139},
-                                              {0x16D70, 0x16D79},
-                                              {0x1CCF0, 0x1CCF9},
-                                              {0x1E5F1, 0x1E5FA}}};
 
 /// Lower-casing of Unicode 16 and 17; 0 where there is none.
 char32_t young_lower_case(char32_t c) {
@@ -68,7 +55,7 @@ int age(char32_t c) {
 }
 
 // The library's tables for normal forms: what came later neither decomposes nor combines.
-constexpr int kNormalFormsOf = 12;
+constexpr int kNormalFormsOf = 9;
 
 /// General category as of Unicode 8: what came later was unassigned, and six code points have changed since.
 int8_t category_of_unicode_8(char32_t c) {
@@ -97,11 +84,10 @@ CharacterClass character_class(char32_t c) {
   if ((category & U_GC_L_MASK) != 0) return CharacterClass::letter;
   if ((category & U_GC_N_MASK) != 0) return CharacterClass::number;
   if (is_white_space(c)) return CharacterClass::space;
-  if ((category & U_GC_CN_MASK) != 0) {
-    if (contains(kYoungLetters, c)) return CharacterClass::letter;
-    if (contains(kYoungNumbers, c)) return CharacterClass::number;
-  }
-  return CharacterClass::other;
+  if ((category & U_GC_CN_MASK) == 0) return CharacterClass::other;
+  const std::uint32_t young = 1U << young_category(c);
+  if ((young & U_GC_L_MASK) != 0) return CharacterClass::letter;
+  return (young & U_GC_N_MASK) != 0 ? CharacterClass::number : CharacterClass::other;
 }
 
 bool is_white_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0; }
@@ -111,7 +97,47 @@ bool is_word_character(char32_t c) {
   const std::uint32_t category = U_GET_GC_MASK(code);
   if ((category & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0) return true;
   return u_isUAlphabetic(code) != 0 || u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0 ||
-         contains(kYoungLetters, c) || contains(kYoungNumbers, c);
+         ((1U << young_category(c)) & (U_GC_L_MASK | U_GC_M_MASK | U_GC_ND_MASK)) != 0;
+}
+
+bool is_numeric(char32_t c) {
+  if (c < 0x80) return c >= '0' && c <= '9';
+  return character_class(c) == CharacterClass::number || (c >= 0x11DE0 && c <= 0x11DE9) ||
+         (c >= 0x16FF4 && c <= 0x16FF6);
+}
+
+bool is_combining_mark(char32_t c) {
+  if (c < 0x300 || c == 0x111C9 || age(c) > kNormalFormsOf) return false;
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0 || c == 0x1CF2 || c == 0x1CF3;
+}
+
+int script_of_unicode_9(char32_t c) {
+  switch (c) {
+    case ' ':
+      return kAnyScript;
+    case 0x589:
+    case 0x61C:
+      return USCRIPT_COMMON;
+    case 0x953:
+    case 0x954:
+      return USCRIPT_DEVANAGARI;
+    case 0x30FC:
+      return USCRIPT_HAN;
+    default:
+      break;
+  }
+  if (age(c) == 0 || age(c) > 9) return kAnyScript;
+  UErrorCode status = U_ZERO_ERROR;
+  const UScriptCode script = uscript_getScript(static_cast<UChar32>(c), &status);
+  switch (script) {
+    case USCRIPT_UNKNOWN:
+      return kAnyScript;
+    case USCRIPT_HIRAGANA:
+    case USCRIPT_KATAKANA:
+      return USCRIPT_HAN;
+    default:
+      return script;
+  }
 }
 
 bool is_bert_punctuation(char32_t c) {

@@ -61,6 +61,11 @@ inline std::uint32_t encode_utf8(char32_t c, char* out) {
   return 4;
 }
 
+inline void append_utf8(char32_t c, std::string& text) {
+  char utf8[4];
+  text.append(utf8, encode_utf8(c, utf8));
+}
+
 /// The bytes as text, each maximal invalid part replaced by U+FFFD (Unicode 15, section 3.9, best practice).
 std::string replace_invalid_utf8(std::string_view bytes);
 

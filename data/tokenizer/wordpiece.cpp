@@ -76,10 +76,7 @@ class WordPiece : public TokenModel {
 }  // namespace
 
 std::unique_ptr<TokenModel> make_wordpiece(const TokenizerFile& file, const JsonNode& node,
-                                           const Vocabulary& vocabulary, bool byte_level) {
-  if (byte_level)
-    throw Error("{}: a WordPiece model behind a ByteLevel pre-tokenizer is not supported; supported: BertPreTokenizer",
-                file.name);
+                                           const Vocabulary& vocabulary) {
   const std::string unknown = node.text_or("unk_token", "[UNK]");
   const std::optional<std::int32_t> unknown_id = vocabulary.find(unknown);
   if (!unknown_id)

@@ -65,6 +65,10 @@ class WorkspacePool {
     constexpr std::size_t kKept = std::size_t{4} << 20;
     if (workspace->normalized.capacity() > kKept) workspace->normalized = std::string();
     if (workspace->prepared.capacity() > kKept) workspace->prepared = std::string();
+    if (workspace->words.capacity() > kKept / sizeof(std::string_view)) {
+      workspace->words = std::vector<std::string_view>();
+      workspace->words.reserve(Workspace::kWords);
+    }
     if (workspace->ids.capacity() > kKept) workspace->ids = std::vector<std::int32_t>();
     if (workspace->second_ids.capacity() > kKept) workspace->second_ids = std::vector<std::int32_t>();
     const std::lock_guard lock(mutex_);

@@ -32,10 +32,11 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   set_cpu_threads(threads);
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
+  if (context.speaks()) print_notes(fitted.notes());
   const Table table = read_table(arguments.data);
+  hosts.finish();
   const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true,
                                [&](const std::string& line) { print_note(context, line); });
-  hosts.finish();
   const std::optional<Metrics> metrics =
       fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received);
   if (!metrics) return kExitStopped;

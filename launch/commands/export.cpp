@@ -41,7 +41,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const TrainingState state = parse_training_state(checkpoint.state_json());
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const Task task = parse_task(configuration.model.task);
-  const ModelFolder folder(base_of(arguments, configuration));
+  const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
   const HeadRequest request{task, head_outputs(task, LabelSet::from_names(state.labels))};
   RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
   if (context.speaks()) {
@@ -53,7 +53,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
     const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
-    export_trained_model(*model.model, *device, task, folder.path, state.labels, use, lineage, arguments.output);
+    export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     if (arguments.json) {
       print_json({{"model", arguments.output}, {"step", state.step}});
     } else {

@@ -1,18 +1,16 @@
 // temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
-#include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "data/labels.h"
-#include "data/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_report.h"
 #include "model/huggingface/model_config.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoint.h"
+#include "runtime/trained_use.h"
 #include "runtime/training_state.h"
 
 namespace temper {
@@ -22,7 +20,8 @@ using Json = nlohmann::ordered_json;
 
 struct InspectArguments {
   std::string path;
-  std::string label = "label";
+  std::string text = "text";
+  std::vector<std::string> label{"label"};
   bool tensors = false;
   bool json = false;
 };
@@ -67,6 +66,7 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
   }
   json["tensor_count"] = names.size();
   json["parameters"] = parameters;
+  if (const auto use = read_trained_use(path)) json["training"] = Json::parse(to_json(*use));
   return json;
 }
 
@@ -86,42 +86,27 @@ Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communi
   return json;
 }
 
-Json inspect_table(const std::filesystem::path& path, const std::string& label) {
-  const Table table = read_table(path);
-  Json json{{"kind", "data"}, {"path", path.string()}, {"rows", table.rows.size()}};
-  for (std::size_t column = 0; column < table.columns.size(); ++column) {
-    std::size_t longest = 0;
-    std::size_t total = 0;
-    std::size_t empty = 0;
-    for (const auto& row : table.rows) {
-      longest = std::max(longest, row[column].size());
-      total += row[column].size();
-      empty += row[column].empty() ? 1 : 0;
-    }
-    json["columns"].push_back({{"name", table.columns[column]},
-                               {"mean_bytes", table.rows.empty() ? 0 : total / table.rows.size()},
-                               {"longest_bytes", longest},
-                               {"empty", empty}});
-  }
-  const auto found = std::find(table.columns.begin(), table.columns.end(), label);
-  if (found == table.columns.end()) return json;
-  const auto column = static_cast<std::size_t>(found - table.columns.begin());
-  std::map<std::string, std::size_t> counts;
-  for (const auto& row : table.rows) ++counts[row[column]];
-  json["distinct_labels"] = counts.size();
-  constexpr std::size_t kShown = 200;
-  if (counts.size() <= kShown)
-    for (const auto& [name, count] : counts) json["label_counts"][name] = count;
-  return json;
-}
-
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
   if (std::filesystem::is_directory(path)) return inspect_model(path, arguments.tensors);
   if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
   if (path.extension() == ".safetensors") return inspect_safetensors(path, arguments.tensors);
-  return inspect_table(path, arguments.label);
+  ColumnChoice columns{arguments.text};
+  if (arguments.label.size() > 1) {
+    columns.indicators = arguments.label;
+  } else {
+    columns.label = arguments.label.front();
+  }
+  return inspect_table(path, columns);
+}
+
+/// A line of a list of objects, where `key` is empty, or of an object.
+std::string text_of_item(const std::string& list, const std::string& key, const Json& item) {
+  if (list == "findings") return item["sentence"].get<std::string>();
+  if (key.empty()) return item.dump();
+  // Labels in quotes, so that blanks at their ends show.
+  return (list == "label_counts" ? Json(key).dump() : key) + ": " + item.dump();
 }
 
 /// "name: value" lines; lists of objects one a line.
@@ -135,7 +120,7 @@ void print_text(const Json& json) {
     }
     std::printf("%s\n", name.c_str());
     for (const auto& [key, item] : value.items())
-      std::printf("  %s%s%s\n", rows ? "" : key.c_str(), rows ? "" : ": ", item.dump().c_str());
+      std::printf("  %s\n", text_of_item(name, rows ? "" : key, item).c_str());
   }
 }
 
@@ -145,8 +130,12 @@ Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
   const CommandLine command =
       program.command("inspect", "Show what a model folder, checkpoint, weights or data file holds");
-  command.option("path", arguments->path, "Model folder, .h5, .safetensors, .csv, .tsv or .jsonl").required();
-  command.option("--label", arguments->label, "Column whose values are counted in a data file").shows_default();
+  command.option("path", arguments->path, "Model folder, .h5, .safetensors, or a data file").required();
+  command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
+  command
+      .repeated("--label", arguments->label,
+                "Column of the labels that are counted; several: one per label, of 0 and 1")
+      .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(

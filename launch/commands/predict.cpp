@@ -73,6 +73,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
+  if (context.speaks()) print_notes(fitted.notes());
   const Table table = arguments.input == "-" ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
                                              : read_table(arguments.input);
   const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/false,

@@ -34,6 +34,10 @@ void print_metrics(const std::string& title, const Metrics& metrics) {
   std::printf("%s\n", line.c_str());
 }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
 void print_json(const nlohmann::json& json) { print_json_line(json.dump()); }
 
 void print_json_line(const std::string& json) {

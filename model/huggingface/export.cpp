@@ -154,16 +154,6 @@ std::string config_text(const ExportRequest& request) {
   }
 }
 
-void copy_tokenizer(const fs::path& source_folder, const fs::path& folder) {
-  std::error_code ignored;
-  for (const std::string_view name : kTokenizerFiles) {
-    const fs::path source = source_folder / name;
-    if (!fs::is_regular_file(source, ignored)) continue;
-    const bool is_empty = fs::file_size(source, ignored) == 0;
-    write_file_atomically(folder / name, is_empty ? std::string() : read_text_file(source));
-  }
-}
-
 [[noreturn]] void refuse_replacement(const fs::path& target, int reason) {
   throw Error("{}: the new model cannot be put in its place: {}; check the permissions of the folder above it",
               target.string(), std::strerror(reason));
@@ -210,7 +200,7 @@ void export_model(const ExportRequest& request) {
 
   TemporaryFolder fresh(hidden_sibling(target, "partial"));
   write_file_atomically(fresh.path() / "config.json", config);
-  copy_tokenizer(request.source_folder, fresh.path());
+  for (const auto& [name, content] : request.tokenizer_files) write_file_atomically(fresh.path() / name, content);
   // transformers refuses weights that do not say which framework's layout they have.
   write_safetensors(fresh.path() / "model.safetensors", request.tensors, {{"format", "pt"}});
   write_file_atomically(fresh.path() / "README.md", request.model_card);

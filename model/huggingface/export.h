@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,23 +11,24 @@
 namespace temper {
 
 struct ExportRequest {
-  std::filesystem::path source_folder;  ///< the base model: its config.json and tokenizer go along
+  std::filesystem::path source_folder;  ///< the base model: its config.json goes along
   std::filesystem::path target_folder;
   std::string architecture;  ///< e.g. "BertForSequenceClassification"
   /// One a class. Empty for models without classes; for a head over sequences or tokens then LABEL_0, LABEL_1, ... for
   /// as many rows as the tensor classifier.weight (RoBERTa: classifier.out_proj.weight) has.
   std::vector<std::string> labels;
-  std::string problem_type;            ///< may be empty
-  std::vector<TensorToWrite> tensors;  ///< under transformers' names
-  std::string model_card;              ///< text of README.md
-  std::string trained_use = {};        ///< text of temper.json; empty: none is written
+  std::string problem_type;                            ///< may be empty
+  std::vector<TensorToWrite> tensors;                  ///< under transformers' names
+  std::string model_card;                              ///< text of README.md
+  std::map<std::string, std::string> tokenizer_files;  ///< name, such as tokenizer.json, and content of each
+  std::string trained_use = {};                        ///< text of temper.json; empty: none is written
 };
 
 /// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced), the
-/// tokenizer's files as they are, model.safetensors, README.md and temper.json. All is built in a hidden folder beside
-/// the target and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is
-/// untouched and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an
-/// export writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
+/// tokenizer's files, model.safetensors, README.md and temper.json. All is built in a hidden folder beside the target
+/// and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is untouched
+/// and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an export
+/// writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
 void export_model(const ExportRequest& request);
 
 }  // namespace temper

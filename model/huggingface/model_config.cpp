@@ -68,6 +68,13 @@ constexpr std::array<Family, 3> kFamilies = {
     bert_family("roberta", 50265, 1, true),
 };
 
+/// Families that one may well ask for.
+constexpr std::array<std::string_view, 30> kOtherFamilies = {
+    "albert",      "bart",      "big_bird",   "camembert",   "convbert",   "data2vec-text", "deberta",  "deberta-v2",
+    "electra",     "ernie",     "esm",        "flaubert",    "funnel",     "gpt2",          "layoutlm", "llama",
+    "longformer",  "mobilebert", "modernbert", "mpnet",      "nomic_bert", "reformer",      "rembert",  "roc_bert",
+    "roformer",    "squeezebert", "t5",        "xlm",        "xlm-roberta", "xlnet"};
+
 /// What transformers also accepts for DistilBERT's own names (its attribute_map).
 std::string_view other_name(std::string_view key) {
   if (key == "dim") return "hidden_size";
@@ -144,7 +151,10 @@ const Family& family_of(const Keys& keys, const std::filesystem::path& path) {
   if (model_type.empty())
     throw Error("{}: \"model_type\" is missing, expected one of {}; add the key, or download the file again",
                 path.string(), listed(supported));
-  const std::string near = nearest_name(model_type, supported);
+  // A family of its own is no slip of the pen, however near its name is.
+  const bool is_slip = std::find(kOtherFamilies.begin(), kOtherFamilies.end(), model_type) == kOtherFamilies.end();
+  std::string near = is_slip ? nearest_name(model_type, supported) : std::string();
+  if (!near.empty() && edit_distance(model_type, near) > 2) near.clear();
   throw Error("{}: the architecture {} is not supported, expected one of {}{}; choose a model of one of these",
               path.string(), in_quotes(model_type), listed(supported),
               near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
@@ -215,6 +225,11 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
     throw Error("{}: {}, expected a model folder with config.json; check the path", folder.string(),
                 std::filesystem::exists(folder, ignored) ? "is a file" : "no such folder");
   const std::filesystem::path path = folder / "config.json";
+  if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
+    throw Error(
+        "{}: holds an adapter (PEFT), not a model; merge it into its base model (merge_and_unload, save_pretrained) and "
+        "use that folder",
+        folder.string());
   if (!std::filesystem::exists(path, ignored))
     throw Error(
         "{}: no such file, expected the configuration of the model; check the path of the model folder, or "

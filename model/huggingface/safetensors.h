@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mapped_file.h"
@@ -47,6 +48,10 @@ class SafetensorsFile {
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
   [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
   [[nodiscard]] const MappedFile& mapped() const { return file_; }
+  /// The mapping and its views, which stay where they are.
+  [[nodiscard]] std::pair<MappedFile, std::map<std::string, TensorView>> release() && {
+    return {std::move(file_), std::move(tensors_)};
+  }
   /// As MappedFile::forget_pages().
   void forget_pages() const noexcept { file_.forget_pages(); }
 

@@ -1,5 +1,6 @@
 #include "model/huggingface/weight_files.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <set>
@@ -9,15 +10,29 @@
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/pytorch_file.h"
 
 namespace temper {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSingleFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
+/// In the order in which they are preferred; the index of each has the same name and ".index.json" behind it.
+constexpr std::array<const char*, 2> kSingleFiles = {"model.safetensors", "pytorch_model.bin"};
 constexpr const char* kRemedy = "download or save the model again";
+
+/// What to do about a folder that has no weights.
+std::string what_else_it_may_be(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder / "adapter_config.json", ignored))
+    return "it holds an adapter (PEFT), not a model: merge it into its base model (merge_and_unload, save_pretrained) "
+           "and use that folder";
+  for (const char* name : {"tf_model.h5", "flax_model.msgpack", "model.ckpt.index", "bert_model.ckpt.index"})
+    if (fs::exists(folder / name, ignored))
+      return fmt::format("it has {}, which is not read: load it in transformers and save it there (save_pretrained)",
+                         name);
+  return "check the path, or download the weights of the model";
+}
 
 /// Tensor name -> name of its shard, from the index's "weight_map".
 std::map<std::string, std::string> read_index(const fs::path& path) {
@@ -68,45 +83,38 @@ void convert_all(std::span<const std::byte> bytes, std::span<float> out, Convert
 
 }  // namespace
 
-void WeightFiles::add(SafetensorsFile file) {
+void WeightFiles::add(TensorFile file) {
   // The views live in the nodes of the file's map, which a move leaves where they are.
-  const SafetensorsFile& added = files_.emplace_back(std::move(file));
-  for (const auto& [name, tensor] : added.tensors()) {
+  const TensorFile& added = files_.emplace_back(std::move(file));
+  for (const auto& [name, tensor] : added.tensors) {
     const auto [found, is_new] = tensors_.emplace(name, &tensor);
     if (!is_new)
       throw Error("{}: tensor {} lies in {} and in {}, expected it once; {}", folder_.string(), in_quotes(name),
-                  fs::path(found->second->file).filename().string(), added.path().filename().string(), kRemedy);
+                  fs::path(found->second->file).filename().string(), added.mapped.path().filename().string(), kRemedy);
   }
 }
 
-WeightFiles WeightFiles::open(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored))
-    throw Error("{}: {}, expected a model folder with config.json and {}; check the path", folder.string(),
-                fs::exists(folder, ignored) ? "is a file" : "no such folder", kSingleFile);
-  WeightFiles weights(folder);
-  if (fs::exists(folder / kSingleFile, ignored)) {
-    weights.add(SafetensorsFile(folder / kSingleFile));
-    return weights;
-  }
-  const fs::path index_path = folder / kIndexFile;
-  if (!fs::exists(index_path, ignored)) {
-    const bool pickled = fs::exists(folder / "pytorch_model.bin", ignored);
-    throw Error("{}: has neither {} nor {}; {}", folder.string(), kSingleFile, kIndexFile,
-                pickled ? "it has pytorch_model.bin: save the model as safetensors (save_pretrained does) and use that"
-                        : "check the path, or download the weights of the model");
-  }
+void WeightFiles::add_file(const std::string& name) {
+  const fs::path path = folder_ / name;
+  if (path.extension() != ".safetensors") return add(open_pytorch_file(path));
+  auto [mapped, tensors] = SafetensorsFile(path).release();
+  add({std::move(mapped), std::move(tensors)});
+}
+
+void WeightFiles::add_shards(const std::string& index_name) {
+  const fs::path index_path = folder_ / index_name;
   const std::map<std::string, std::string> shard_of = read_index(index_path);
   std::set<std::string> shards;
   for (const auto& [name, shard] : shard_of) {
+    std::error_code ignored;
     if (!shards.insert(shard).second) continue;
-    if (!fs::exists(folder / shard, ignored))
-      throw Error("{}: the shard {} is missing, which {} names for tensor {}; {}", folder.string(), in_quotes(shard),
-                  kIndexFile, in_quotes(name), "download it, too");
+    if (!fs::exists(folder_ / shard, ignored))
+      throw Error("{}: the shard {} is missing, which {} names for tensor {}; {}", folder_.string(), in_quotes(shard),
+                  index_name, in_quotes(name), "download it, too");
   }
-  for (const std::string& shard : shards) weights.add(SafetensorsFile(folder / shard));
+  for (const std::string& shard : shards) add_file(shard);
   for (const auto& [name, shard] : shard_of) {
-    const TensorView* tensor = weights.find(name);
+    const TensorView* tensor = find(name);
     if (tensor == nullptr || fs::path(tensor->file).filename() != shard)
       throw Error(
           "{}: tensor {} is said to lie in {}, but {}; the index and the shards are not of one model: {}",
@@ -114,7 +122,27 @@ WeightFiles WeightFiles::open(const fs::path& folder) {
           tensor == nullptr ? "no shard has it" : "it lies in " + in_quotes(fs::path(tensor->file).filename().string()),
           kRemedy);
   }
-  return weights;
+}
+
+WeightFiles WeightFiles::open(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored))
+    throw Error("{}: {}, expected a model folder with config.json and {}; check the path", folder.string(),
+                fs::exists(folder, ignored) ? "is a file" : "no such folder", kSingleFiles.front());
+  WeightFiles weights(folder);
+  for (const std::string name : kSingleFiles) {
+    const std::string index = name + ".index.json";
+    const bool is_single = fs::exists(folder / name, ignored);
+    if (!is_single && !fs::exists(folder / index, ignored)) continue;
+    if (is_single) {
+      weights.add_file(name);
+    } else {
+      weights.add_shards(index);
+    }
+    return weights;
+  }
+  throw Error("{}: has neither {} nor {}.index.json, nor {}; {}", folder.string(), kSingleFiles[0], kSingleFiles[0],
+              kSingleFiles[1], what_else_it_may_be(folder));
 }
 
 const TensorView* WeightFiles::find(const std::string& name) const {
@@ -130,15 +158,15 @@ std::vector<std::string> WeightFiles::names() const {
 }
 
 std::string WeightFiles::digest(const std::stop_token& stop) const {
-  if (files_.size() == 1) return sha256_file(files_.front().mapped(), stop);
+  if (files_.size() == 1) return sha256_file(files_.front().mapped, stop);
   std::string lines;
-  for (const SafetensorsFile& file : files_)
-    lines += sha256_file(file.mapped(), stop) + "  " + file.path().filename().string() + "\n";
+  for (const TensorFile& file : files_)
+    lines += sha256_file(file.mapped, stop) + "  " + file.mapped.path().filename().string() + "\n";
   return sha256_hex(std::string_view(lines));
 }
 
 void WeightFiles::forget_pages() const noexcept {
-  for (const SafetensorsFile& file : files_) file.forget_pages();
+  for (const TensorFile& file : files_) file.mapped.forget_pages();
 }
 
 fs::path WeightFiles::file_of(const std::string& name) const {

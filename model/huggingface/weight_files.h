@@ -1,4 +1,5 @@
-// The weights of a Hugging Face model folder: model.safetensors, or model.safetensors.index.json and its shards.
+// The weights of a Hugging Face model folder: model.safetensors, or model.safetensors.index.json and its shards; where
+// there are none, pytorch_model.bin, or pytorch_model.bin.index.json and its shards.
 #pragma once
 
 #include <filesystem>
@@ -9,16 +10,17 @@
 #include <vector>
 
 #include "model/huggingface/safetensors.h"
+#include "model/huggingface/tensor_file.h"
 
 namespace temper {
 
 /// All weights of a folder under their names. The files stay mapped as long as this object lives, and so do the views
-/// and the bytes that they show; nothing is copied.
+/// and the bytes that they show; nothing is copied but tensors of pytorch_model.bin that do not lie row by row.
 class WeightFiles {
  public:
-  /// The single file is preferred where both exist, as transformers does. Throws Error where the folder holds no
-  /// safetensors, the index is damaged, a shard is missing, a tensor is not in the shard that the index names, or a
-  /// tensor lies in two shards.
+  /// The single file is preferred where both exist, and safetensors to PyTorch's files, as transformers does. Throws
+  /// Error where the folder holds no weights, the index is damaged, a shard is missing, a tensor is not in the shard
+  /// that the index names, or a tensor lies in two shards.
   static WeightFiles open(const std::filesystem::path& folder);
 
   /// nullptr where there is no such tensor.
@@ -36,10 +38,12 @@ class WeightFiles {
 
  private:
   explicit WeightFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  void add(SafetensorsFile file);
+  void add(TensorFile file);
+  void add_file(const std::string& name);
+  void add_shards(const std::string& index_name);
 
   std::filesystem::path folder_;
-  std::vector<SafetensorsFile> files_;  ///< sorted by name
+  std::vector<TensorFile> files_;  ///< sorted by name
   std::map<std::string, const TensorView*> tensors_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/table_reader.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/shared_data.h"
 
@@ -65,9 +66,10 @@ TEST(CsvReader, ReadsTabs) {
 
 TEST(CsvReader, RefusesMissingFileFolderAndEmptyFile) {
   const TemporaryFolder folder;
-  EXPECT_HAS(error_of([&] { read_csv(folder.path() / "none.csv"); }), "none.csv: no such file");
-  EXPECT_HAS(error_of([&] { read_csv(folder.path()); }), "is a directory");
-  EXPECT_HAS(error_of([&] { read_csv(folder.file("empty.csv", "")); }), "empty.csv: the file is empty");
+  EXPECT_HAS(error_of([&] { read_table(folder.path() / "none.csv"); }), "none.csv: no such file");
+  std::filesystem::create_directory(folder.path() / "folder.csv");
+  EXPECT_HAS(error_of([&] { read_table(folder.path() / "folder.csv"); }), "is a directory");
+  EXPECT_HAS(error_of([&] { read_table(folder.file("empty.csv", "")); }), "empty.csv: the file is empty");
   EXPECT_HAS(parse_error("\n\n"), "a.csv: the file is empty");
 }
 
@@ -88,7 +90,33 @@ TEST(CsvReader, RefusesTextBehindAClosingQuote) {
   EXPECT_HAS(parse_error("text,label\n\"a\"b,1\n"), "a.csv, line 2: field 1 goes on behind its closing quote");
 }
 
-TEST(CsvReader, RefusesTwoColumnsOfOneName) { EXPECT_HAS(parse_error("text,text\na,b\n"), "named \"text\""); }
+TEST(CsvReader, TwoColumnsOfOneNameAreRefusedOnlyWhereTheyAreUsed) {
+  const Table table = parse("text,label,,,note,note,note\na,1,,,x,y,z\n");
+  EXPECT_EQ(column_index(table, "label"), 1U);
+  EXPECT_EQ(error_of([&] { column_index(table, "note"); }),
+            "a.csv: two columns are named \"note\"; a column that is used needs a name of its own");
+  EXPECT_HAS(error_of([&] { column_index(table, ""); }), "named \"\"");
+}
+
+TEST(CsvReader, SaysWhenLinesEndWithCarriageReturnsAlone) {
+  EXPECT_HAS(parse_error("text,label\ra,1\rb,2\r"), "a.csv: its lines end with a carriage return (CR) alone");
+  EXPECT_EQ(parse("text,label\na,\"x\ry\"\n").rows[0][1], "x\ry") << "inside a field one is no line end";
+  EXPECT_HAS(parse_error("text,label\r"), "no row of data") << "nothing follows it";
+}
+
+TEST(CsvReader, SaysWhichSeparatorIsThereInstead) {
+  EXPECT_HAS(parse_error("text;label\na, b;1\n"),
+             "a.csv: the separator in its first row is the semicolon, expected the comma");
+  EXPECT_HAS(parse_error("text\tlabel\na\t1\n"), "is the tab, expected the comma (its only column would be");
+  EXPECT_HAS(parse_error("text\tlabel\na\t1\n"), "rename it to .tsv");
+  EXPECT_HAS(error_of([] { parse_tsv("text,label\na,1\n", "a.tsv"); }), "rename it to .csv");
+  EXPECT_EQ(parse("text\na; b\n").rows[0], (Row{"a; b"})) << "one column is no fault";
+}
+
+TEST(CsvReader, CallsOtherKindsOfFilesByTheirName) {
+  EXPECT_HAS(parse_error("\x1F\x8B\x08\x00\xFF"), "a.csv: is compressed with gzip");
+  EXPECT_HAS(parse_error("PK\x03\x04\xFF"), "a.csv: is a zip archive");
+}
 
 TEST(CsvReader, RefusesWhatIsNotUtf8WithTheByteOffsetInTheFile) {
   EXPECT_HAS(parse_error("\xEF\xBB\xBFtext\nab\xE4\n"), "a.csv: is not UTF-8: byte 0xE4 at byte offset 10 (line 2)");
@@ -102,7 +130,7 @@ TEST(Table, MissingColumnNamesTheNearestAndListsAll) {
 
 TEST(CsvReader, ReadsRealData) {
   TEMPER_REQUIRE_SHARED(path, "data/clinc150/train.csv");
-  const Table table = read_csv(path);
+  const Table table = read_table(path);
   EXPECT_EQ(table.columns, (Row{"text", "label"}));
   EXPECT_EQ(table.rows.size(), 15000U);
   EXPECT_EQ(table.rows[1][0], "can you tell me how to say 'i do not speak much spanish', in spanish");

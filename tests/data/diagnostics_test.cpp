@@ -59,6 +59,25 @@ TEST(Diagnostics, FindRareAndUnusedLabels) {
   EXPECT_TRUE(diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"})).empty());
 }
 
+TEST(Diagnostics, NameLabelsThatLookAlike) {
+  const std::vector<Finding> findings =
+      diagnose_label_names(LabelSet::from_names({" pos", "NEG", "neg", "pos"}), LabelKind::single_class);
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"labels_alike"}));
+  EXPECT_EQ(findings[0].severity, Severity::warning);
+  EXPECT_DOUBLE_EQ(findings[0].value, 2.0);
+  EXPECT_HAS(findings[0].sentence, "\" pos\" and \"pos\"; \"NEG\" and \"neg\"");
+  EXPECT_TRUE(diagnose_label_names(LabelSet::from_names({"x", "y"}), LabelKind::single_class).empty());
+  EXPECT_EQ(names(diagnose_label_names(LabelSet::from_names({"O"}), LabelKind::token_class)),
+            (std::vector<std::string>{"one_label"}));
+}
+
+TEST(Diagnostics, CompareLabelsOfSeveralColumns) {
+  const Table table = parse_csv("text,x,y\na,0,1\na,0,1\nb,0,1\nb,1,1\n", "a.csv");
+  EXPECT_EQ(names(diagnose_texts(table, {"text", "", "", {"x", "y"}})),
+            (std::vector<std::string>{"duplicates", "conflicting_labels"}));
+  EXPECT_EQ(names(diagnose_texts(table, {"text"})), (std::vector<std::string>{"duplicates"}));
+}
+
 TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
   Dataset dataset;
   dataset.target_width = 2;

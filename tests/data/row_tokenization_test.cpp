@@ -3,6 +3,7 @@
 #include "data/csv_reader.h"
 #include "data/dataset.h"
 #include "data/jsonl_reader.h"
+#include "data/table_reader.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 #include "tests/shared_data.h"
@@ -109,6 +110,69 @@ TEST(TokenizeRows, WordsOfAByteLevelTokenizerAreThoseOfTheText) {
   EXPECT_EQ(dataset.classes, (Ints{kNo, 0, 1, 0, kNo}));
 }
 
+TEST(TokenizeRows, WordsWithoutALabelAreNotCounted) {
+  for (const char* field :
+       {"O -100 A", "\"['O', None, 'A']\"", "\"[\"\"O\"\", null, \"\"A\"\"]\"", "\"['O', -100, 'A']\""})
+    EXPECT_EQ(tokenize("text,label\nthe cat sat," + std::string(field) + "\n", LabelSet::from_names({"A", "O"}),
+                       LabelKind::token_class)
+                  .classes,
+              (Ints{kNo, 1, kNo, 0, kNo}))
+        << field;
+}
+
+TEST(TokenizeRows, ArraysOfZerosAndOnesAreIndicatorsOfLabels) {
+  for (const char* rows :
+       {"\"[0, 1, 1]\"\nb,\"[0, 0, 0]\"", "[0 1 1]\nb,[0 0 0]", "\"[0.0, 1.0, 1.0]\"\nb,\"[0, 0, 0]\"",
+        "\"[false, true, true]\"\nb,\"(False, False, False)\""})
+    EXPECT_EQ(tokenize("text,label\na," + std::string(rows) + "\n", LabelSet::from_names({"z", "y", "x"}),
+                       LabelKind::multi_label)
+                  .targets,
+              (std::vector<float>{0, 1, 1, 0, 0, 0}))
+        << rows;
+  EXPECT_EQ(tokenize("text,label\na,\"[0, 1, 0]\"\nb,\"[0, 0, 1]\"\n", LabelSet::from_names({"z", "y", "x"}),
+                     LabelKind::single_class)
+                .classes,
+            (Ints{1, 2}));
+  EXPECT_HAS(tokenize_error("text,label\na,\"[0, 1, 1]\"\n", {"x", "y"}, LabelKind::multi_label),
+             "a.csv: column \"label\" holds 0 or 1 for each of 3 labels, but 2 labels are known: \"x\", \"y\"");
+  EXPECT_HAS(tokenize_error("text,label\na,\"[0, 1, 1]\"\n", {"x", "y", "z"}, LabelKind::single_class),
+             "a.csv, line 2: 2 of the labels in column \"label\" are 1, expected exactly one");
+}
+
+TEST(TokenizeRows, OneColumnPerLabelGivesZerosAndOnes) {
+  const ColumnChoice columns{"text", "", "", {"toxic", "rude"}};
+  const Table table = parse_csv("rude,text,toxic\n1,a,0\n0,b,1.0\nTrue,c,true\n", "a.csv");
+  EXPECT_EQ(tokenize(table, LabelSet::from_names({"toxic", "rude"}), LabelKind::multi_label, 16, columns).targets,
+            (std::vector<float>{0, 1, 1, 0, 1, 1}));
+  EXPECT_EQ(tokenize(table, LabelSet::from_names({"rude", "toxic"}), LabelKind::multi_label, 16, columns).targets,
+            (std::vector<float>{1, 0, 0, 1, 1, 1}))
+      << "by name";
+  EXPECT_EQ(tokenize(table, LabelSet::from_names({"A", "B"}), LabelKind::multi_label, 16, columns).targets,
+            (std::vector<float>{0, 1, 1, 0, 1, 1}))
+      << "by place, where the names are others";
+  const auto refused = [&](const char* csv, LabelKind kind) {
+    return error_of([&] {
+      tokenize(parse_csv(csv, "a.csv"), LabelSet::from_names({"toxic", "rude"}), kind, 16, columns);
+    });
+  };
+  EXPECT_EQ(refused("rude,text,toxic\n1,a,0\n,a,1\n", LabelKind::multi_label),
+            "a.csv, line 3: found \"\" in column \"rude\", expected 0 or 1");
+  EXPECT_HAS(refused("rude,text,toxic\n-1,a,-1\n", LabelKind::multi_label), "found \"-1\" in column \"toxic\"");
+  EXPECT_HAS(refused("rude,text,toxic\n1,a,1\n", LabelKind::single_class),
+             "2 of the labels in columns \"toxic\", \"rude\"");
+}
+
+TEST(TokenizeRows, PlacesNameTheFileOfSeveral) {
+  std::vector<Table> parts;
+  parts.push_back(parse_csv("text,label\na,x\n", "one.csv"));
+  parts.push_back(parse_csv("text,label\na,x\n\na,q\n", "two.csv"));
+  const Table table = concatenate_tables(std::move(parts));
+  EXPECT_HAS(error_of([&] {
+               tokenize(table, LabelSet::from_names({"x", "y"}), LabelKind::single_class);
+             }),
+             "two.csv, line 4: unknown label \"q\"");
+}
+
 TEST(TokenizeRows, PartsOfAnyCutAndAnyThreadsAreTheSame) {
   std::string csv = "text,label\n";
   const std::vector<std::string> words = {"the", "cats", "unbelievable", "2020", "don't", "a."};
@@ -148,6 +212,7 @@ TEST(TokenizeRows, RefusesAnUnknownLabel) {
   EXPECT_HAS(tokenize_error("text,label\na,x|q\n", {"x"}, LabelKind::multi_label), "unknown label \"q\"");
   EXPECT_HAS(tokenize_error("text,label\na,q\n", {"x"}, LabelKind::token_class), "unknown label \"q\"");
   EXPECT_HAS(tokenize_error("text,label\na,\n", {"x"}, LabelKind::single_class), "a.csv, line 2: the label in column");
+  EXPECT_HAS(tokenize_error("text,label\na,-1\n", {"x", "y"}, LabelKind::single_class), "where -1 stands for no label");
 }
 
 TEST(TokenizeRows, ShowsOnlyTheBeginningOfALongLabel) {
@@ -197,8 +262,8 @@ TEST(TokenizeRows, RefusesARowWithoutTokens) {
 
 TEST(TokenizeRows, TokenizesRealDataWithItsLabels) {
   TEMPER_REQUIRE_SHARED(path, "data/clinc150/train.csv");
-  const Table table = read_csv(path);
-  const LabelSet labels = collect_labels(table, "label", LabelKind::single_class);
+  const Table table = read_table(path);
+  const LabelSet labels = collect_labels(table, {"text", "", "label"}, LabelKind::single_class);
   EXPECT_EQ(labels.size(), 150U);
   const Dataset dataset =
       tokenize_rows(table, {"text", "", "label"}, bert(), labels, {64, 2, LabelKind::single_class}, 0, 15000);

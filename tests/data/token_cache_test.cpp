@@ -135,10 +135,25 @@ TEST_F(TokenCacheKey, ChangesWithEverythingThatMatters) {
   EXPECT_TRUE(changes(table.rows[1][1], "x"));
   EXPECT_TRUE(changes(columns.text_pair, "note"));
   EXPECT_TRUE(changes(columns.label, ""));
+  EXPECT_TRUE(changes(columns.indicators, std::vector<std::string>{"note"}));
   EXPECT_TRUE(changes(labels, LabelSet::from_names({"y", "x"})));
   EXPECT_TRUE(changes(options.max_length, 17));
   EXPECT_TRUE(changes(options.kind, LabelKind::multi_label));
   std::swap(table.rows[0], table.rows[1]);
+  EXPECT_NE(key(), first);
+}
+
+TEST_F(TokenCacheKey, OfSeveralFilesIsThatOfTheirRowsInOrder) {
+  const std::string first = key();
+  std::vector<Table> parts(2, Table{"b.csv", table.columns, {}, {}});
+  for (std::size_t i = 0; i < 2; ++i) {
+    parts[i].rows = {table.rows[i]};
+    parts[i].lines = {2};
+  }
+  std::vector<Table> other_order = {parts[1], parts[0]};
+  table = concatenate_tables(std::move(parts));
+  EXPECT_EQ(key(), first);
+  table = concatenate_tables(std::move(other_order));
   EXPECT_NE(key(), first);
 }
 

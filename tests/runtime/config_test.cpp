@@ -84,6 +84,28 @@ TEST(Configuration, AStringMayLookLikeANumberInAnOverride) {
   EXPECT_EQ(parse(kSmallest, {"output.dir=42"}).output.dir, "42");
 }
 
+TEST(Configuration, AKeyOfOneOrMoreTakesAStringOrAnArray) {
+  const Configuration one =
+      parse(kSmallest, {"data.label=toxic", "data.test=[\"a.csv\", \"b.csv\"]", "data.validation=7"});
+  EXPECT_EQ(one.data.label.values, std::vector<std::string>{"toxic"});
+  EXPECT_FALSE(one.data.label.listed);
+  EXPECT_EQ(one.data.test.values, (std::vector<std::string>{"a.csv", "b.csv"}));
+  EXPECT_EQ(one.data.test.text(), "a.csv, b.csv");
+  EXPECT_EQ(one.data.validation.text(), "7") << "a name may look like a number";
+  const Configuration listed = parse(kSmallest, {"data.label=[\"toxic\"]"});
+  EXPECT_TRUE(listed.data.label.listed);
+  EXPECT_EQ(listed.data.label.values, one.data.label.values);
+  EXPECT_EQ(differing_keys(one, parse(kSmallest, {"data.label=toxic", "data.validation=7"})),
+            std::vector<std::string>{});
+  EXPECT_EQ(differing_keys(parse(kSmallest, {"data.label=toxic"}), listed), std::vector<std::string>{"data.label"});
+  EXPECT_EQ(to_toml(parse(to_toml(listed))), to_toml(listed));
+  EXPECT_EQ(to_toml(parse(to_toml(one))), to_toml(one));
+  const auto refused = [](const std::string& line) { return refusal("[model]\npath = \"m\"\n[data]\n" + line); };
+  EXPECT_NE(refused("train = \"t\"\nlabel = [\"a\", \"\"]\n").find("an empty string"), std::string::npos);
+  EXPECT_NE(refused("train = \"t\"\nlabel = 3\n").find("a string or an array of strings"), std::string::npos);
+  EXPECT_NE(refused("train = []\n").find("data.train is missing"), std::string::npos);
+}
+
 TEST(Configuration, WritesWhatItReads) {
   Configuration configuration = parse(kSmallest);
   configuration.model.path = "a \"quoted\" \\ path\n";
@@ -206,8 +228,7 @@ TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
 }
 
 TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {
-  EXPECT_EQ(read_text_file(testing_support::source_directory() / "docs" / "configuration.md"),
-            describe_configuration())
+  EXPECT_EQ(read_text_file(testing_support::source_directory() / "docs" / "configuration.md"), describe_configuration())
       << "write it anew: temper train --help-config > docs/configuration.md";
 }
 

@@ -166,7 +166,7 @@ TEST_F(DistantRun, ExportsTheSameFile) {
   for (std::size_t i = 0; i < labels; ++i) names.push_back("label " + std::to_string(i));
   for (Device* device : {static_cast<Device*>(&distant_), cpu_.get()}) {
     const auto model = fixture.load(*device);
-    export_trained_model(*model, *device, fixture.request.task, fixture.folder, names, {}, {},
+    export_trained_model(*model, *device, fixture.request.task, {fixture.folder, {}}, names, {}, {},
                          folder_ / std::to_string(static_cast<int>(device->kind())));
   }
   const auto weights_on = [&](DeviceKind kind) {

@@ -26,9 +26,8 @@ class Export : public testing::Test {
                   R"({"model_type":"bert","architectures":["BertModel"],"hidden_size":24,"my_own_key":[1,2],)"
                   R"("torch_dtype":"float16","num_labels":7,"id2label":{"0":"old"},"label2id":{"old":0},)"
                   R"("problem_type":"regression"})");
-    folder_.write("base/tokenizer.json", "{\"tokenizer\": true}");
-    folder_.write("base/vocab.txt", "[PAD]\n");
-    folder_.write("base/merges.txt", "");
+    request_.tokenizer_files = {
+        {"tokenizer.json", "{\"tokenizer\": true}"}, {"vocab.txt", "[PAD]\n"}, {"merges.txt", ""}};
     folder_.write("base/notes.txt", "stays here");
     request_.source_folder = folder_.path() / "base";
     request_.target_folder = folder_.path() / "tuned";
@@ -89,7 +88,7 @@ TEST_F(Export, ModelsWithoutClassesHaveNoLabels) {
 
 TEST_F(Export, ReplacesAnOlderExportWhole) {
   export_model(request_);
-  std::filesystem::remove(request_.source_folder / "vocab.txt");
+  request_.tokenizer_files.erase("vocab.txt");
   request_.model_card = "# Another card\n";
   export_model(request_);
   EXPECT_EQ(read_text_file(request_.target_folder / "README.md"), "# Another card\n");

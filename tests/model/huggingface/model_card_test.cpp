@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string_view>
+
+#include "model/model.h"
 
 namespace temper {
 namespace {
@@ -44,6 +47,18 @@ TEST(ModelCard, RecordsTheLineage) {
   expect_part(card, "| test | test.csv | 300 | 88aa |");
   expect_part(card, "| 1 | yes |");
   expect_part(card, "```toml\n[train]\nepochs = 3\n```\n");
+}
+
+// Hubs find a model by its pipeline; every task has one.
+TEST(ModelCard, EveryTaskHasAPipeline) {
+  for (std::uint8_t task = 0; name_of(static_cast<Task>(task)) != "unknown"; ++task) {
+    Lineage made = lineage();
+    made.task = name_of(static_cast<Task>(task));
+    expect_part(model_card(made), "pipeline_tag: ");
+  }
+  Lineage masks = lineage();
+  masks.task = "masked-lm";
+  expect_part(model_card(masks), "pipeline_tag: fill-mask\n");
 }
 
 TEST(ModelCard, LeavesOutWhatIsNotKnown) {

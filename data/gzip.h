@@ -1,0 +1,16 @@
+// Files that are compressed with gzip.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace temper {
+
+/// What a gzip file (RFC 1952) holds; of several members, one behind the other, all. `name` stands for the file in
+/// messages. Throws Error for what is no gzip file, is cut, or fails its checksum, and for what unpacks to more than
+/// 256 MiB and 200 times its own size, as no text does.
+std::string unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name);
+
+}  // namespace temper

@@ -1,0 +1,37 @@
+// What the fields of label columns hold, one field at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper {
+
+/// What a row's label is: one of several classes, any number of labels, numbers, a class for each word, or nothing.
+enum class LabelKind { single_class, multi_label, regression, token_class, none };
+
+/// Whether there is nothing, or white space alone (as Unicode has it).
+bool is_blank(std::string_view text);
+
+/// The labels of a row of several: a list (printed_list.h), or names between '|'. Blanks around the latter are not part
+/// of them; without a name there are no labels. Throws Error for brackets that are no list, and for a null in it.
+std::vector<std::string> split_labels(std::string_view text);
+
+/// The words of a text: a list of strings, or what stands between blanks (ASCII white space).
+std::vector<std::string> split_words(std::string_view text);
+
+/// The labels of words: a list, or what stands between blanks. Nothing for a word that has none: null, None or nan in a
+/// list, and -100. Throws Error for brackets that are no list.
+std::vector<std::optional<std::string>> split_word_labels(std::string_view text);
+
+/// What stands in a file in place of a label that is to be left out of the loss, as PyTorch's cross entropy takes it.
+bool is_ignore_index(std::string_view label);
+
+/// The number that a text consists of; nothing if it is none or is not finite.
+std::optional<double> parse_number(std::string_view text);
+
+/// 0, 1, 0.0, 1.0, true or false, in any case of letters; nothing for any other text.
+std::optional<bool> parse_indicator(std::string_view text);
+
+}  // namespace temper

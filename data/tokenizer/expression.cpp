@@ -1,0 +1,169 @@
+#include "data/tokenizer/expression.h"
+
+#include <unicode/uregex.h>
+#include <unicode/ustring.h>
+
+#include <mutex>
+#include <utility>
+
+#include "base/error.h"
+#include "data/tokenizer/utf8.h"
+
+namespace temper {
+namespace {
+
+/// A text that is found as it stands.
+class Literal : public Expression {
+ public:
+  explicit Literal(std::string text) : text_(std::move(text)) {}
+
+  void find_all(std::string_view text, std::vector<TextSpan>& matches) const override {
+    matches.clear();
+    if (text_.empty()) {
+      for (std::size_t i = 0; i < text.size(); i += decode_utf8(text.data() + i).bytes) matches.push_back({i, i});
+      if (!text.empty()) matches.push_back({text.size(), text.size()});
+      return;
+    }
+    for (std::size_t i = text.find(text_); i != std::string_view::npos; i = text.find(text_, i + text_.size()))
+      matches.push_back({i, i + text_.size()});
+  }
+
+ private:
+  std::string text_;
+};
+
+struct CloseExpression {
+  void operator()(URegularExpression* expression) const { uregex_close(expression); }
+};
+using IcuExpression = std::unique_ptr<URegularExpression, CloseExpression>;
+
+std::u16string utf16(std::string_view text) {
+  std::u16string units;
+  units.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint code = decode_utf8(text.data() + i);
+    i += code.bytes;
+    if (code.value < 0x10000) {
+      units.push_back(static_cast<char16_t>(code.value));
+    } else {
+      units.push_back(static_cast<char16_t>(U16_LEAD(code.value)));
+      units.push_back(static_cast<char16_t>(U16_TRAIL(code.value)));
+    }
+  }
+  return units;
+}
+
+/// An expression that ICU matches. One of ICU's serves one thread; copies of it are made as they are needed and kept.
+class RegularExpression : public Expression {
+ public:
+  explicit RegularExpression(IcuExpression first) { free_.push_back(std::move(first)); }
+
+  void find_all(std::string_view text, std::vector<TextSpan>& matches) const override {
+    matches.clear();
+    if (text.empty()) return;
+    IcuExpression expression = take();
+    find_all(expression.get(), text, matches);
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(expression));
+  }
+
+ private:
+  static void require(UErrorCode status) {
+    if (U_FAILURE(status) != 0) throw Error("ICU cannot match a regular expression: {}", u_errorName(status));
+  }
+
+  IcuExpression take() const {
+    const std::lock_guard lock(mutex_);
+    if (free_.size() > 1) {
+      IcuExpression expression = std::move(free_.back());
+      free_.pop_back();
+      return expression;
+    }
+    UErrorCode status = U_ZERO_ERROR;
+    IcuExpression copy(uregex_clone(free_.front().get(), &status));
+    uregex_setStackLimit(copy.get(), 0, &status);  // a long text may need more than ICU's 8 MB
+    require(status);
+    return copy;
+  }
+
+  static void find_all(URegularExpression* expression, std::string_view text, std::vector<TextSpan>& matches) {
+    const std::u16string units = utf16(text);
+    const auto length = static_cast<std::int32_t>(units.size());
+    UErrorCode status = U_ZERO_ERROR;
+    uregex_setText(expression, units.data(), length, &status);
+    // Places are asked for in ascending order, so one walk over the text translates them all.
+    std::size_t byte = 0;
+    std::int32_t unit = 0;
+    const auto byte_at = [&](std::int32_t place) {
+      while (unit < place) {
+        const CodePoint code = decode_utf8(text.data() + byte);
+        byte += code.bytes;
+        unit += code.value < 0x10000 ? 1 : 2;
+      }
+      return byte;
+    };
+    std::int32_t last_end = -1;
+    for (std::int32_t from = 0; from <= length && uregex_find(expression, from, &status) != 0;) {
+      const std::int32_t start = uregex_start(expression, 0, &status);
+      const std::int32_t end = uregex_end(expression, 0, &status);
+      require(status);
+      if (start == end && end == last_end) {  // an empty one behind a match does not count: go on one character later
+        if (from == length) break;
+        from = end;
+        U16_FWD_1(units.data(), from, length);
+        continue;
+      }
+      const std::size_t start_byte = byte_at(start);
+      matches.push_back({start_byte, byte_at(end)});
+      from = last_end = end;
+    }
+    require(status);
+    // The text goes away with this call.
+    uregex_setText(expression, u"", 0, &status);
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::vector<IcuExpression> free_;  // the first one stays here, to be copied
+};
+
+}  // namespace
+
+std::unique_ptr<Expression> make_expression(const std::string& pattern, const JsonNode& node) {
+  std::string rewritten;
+  try {
+    rewritten = icu_expression(pattern);
+  } catch (const Error& error) {
+    throw Error("{}: {}: {}", node.file(), node.place(), error.what());
+  }
+  const std::u16string units = utf16(rewritten);
+  UErrorCode status = U_ZERO_ERROR;
+  UParseError place{};
+  IcuExpression expression(uregex_open(units.data(), static_cast<std::int32_t>(units.size()),
+                                       UREGEX_MULTILINE | UREGEX_UNIX_LINES, &place, &status));
+  if (U_FAILURE(status) != 0 || !expression)
+    throw Error("{}: {}: the regular expression \"{}\" is not understood ({}); correct it", node.file(), node.place(),
+                pattern, u_errorName(status));
+  return std::make_unique<RegularExpression>(std::move(expression));
+}
+
+std::unique_ptr<Expression> make_pattern(const JsonNode& node) {
+  if (const std::optional<JsonNode> text = node.optional_member("String"))
+    return std::make_unique<Literal>(text->text());
+  if (const std::optional<JsonNode> pattern = node.optional_member("Regex"))
+    return make_expression(pattern->text(), *pattern);
+  throw node.unexpected("{\"String\": \"...\"} or {\"Regex\": \"...\"}");
+}
+
+void replace_spans(std::string_view text, std::span<const TextSpan> spans, std::string_view content,
+                   std::string& replaced) {
+  replaced.clear();
+  replaced.reserve(text.size());
+  std::size_t done = 0;
+  for (const TextSpan& span : spans) {
+    replaced.append(text, done, span.start - done).append(content);
+    done = span.end;
+  }
+  replaced.append(text, done);
+}
+
+}  // namespace temper

@@ -1,0 +1,15 @@
+// What temper inspect tells of a data file.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "data/table.h"
+
+namespace temper {
+
+/// Rows, columns, and, where the file has the columns of `columns`, how often each label occurs and what training on it
+/// would warn of. Rows that name several labels, in lists or between bars, count for each.
+nlohmann::ordered_json inspect_table(const std::filesystem::path& path, const ColumnChoice& columns);
+
+}  // namespace temper

@@ -1,0 +1,195 @@
+// eval and predict on what runs leave behind: they read as the training did, unless they are told otherwise.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+using Json = nlohmann::json;
+using namespace nlohmann::literals;
+
+class EvalAndPredict : public TinyRun {
+ protected:
+  Outcome temper(const std::vector<std::string>& arguments, int ranks = 0, const std::string& input = "") const {
+    Invocation invocation;
+    invocation.arguments = arguments;
+    invocation.ranks = ranks;
+    invocation.input = input;
+    invocation.folder = folder_;
+    return run(invocation);
+  }
+
+  static Json last_json(const Outcome& outcome) {
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return Json::parse(outcome.last_line(), nullptr, /*allow_exceptions=*/false);
+  }
+
+  static std::vector<Json> rows(const Outcome& outcome) {
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::vector<Json> found;
+    std::istringstream lines(outcome.out);
+    for (std::string line; std::getline(lines, line);) found.push_back(Json::parse(line));
+    return found;
+  }
+
+  /// Trains words with entities: "good" begins one, and a class word behind it goes on with it.
+  Outcome train_words(const std::string& metric, const std::string& epochs) {
+    std::string lines;
+    const std::vector<std::string> rows{
+        R"({"words": ["we", "love", "good", "paper"], "marks": "O O B-X I-X", "id": 1})",
+        R"({"words": ["the", "good", "road", "was", "bad"], "marks": "O B-X I-X O O"})",
+        R"({"words": ["this", "table", "is", "good"], "marks": "O O O B-X"})",
+        R"({"words": ["a", "bad", "road"], "marks": "O O O"})"};
+    for (int i = 0; i < 24; ++i) {
+      std::string row = rows[static_cast<std::size_t>(i) % rows.size()];
+      if (row.find("\"id\"") == std::string::npos) row.insert(row.size() - 1, R"(, "id": 0)");
+      lines += row + "\n";
+    }
+    write("data/words.jsonl", lines);
+    return train("out",
+                 {"model.task=token-classification", "data.train=data/words.jsonl", "data.validation=data/words.jsonl",
+                  "data.test=data/words.jsonl", "data.text=words", "data.label=marks", "train.epochs=" + epochs,
+                  "train.metric=" + metric, "train.batch_size=8", "output.tensorboard=false"});
+  }
+};
+
+struct TaskCase {
+  const char* name;
+  std::vector<std::string> overrides;
+};
+
+class EveryTask : public EvalAndPredict, public testing::WithParamInterface<TaskCase> {};
+
+TEST_P(EveryTask, IsMeasuredAsInTheRunWithoutOptions) {
+  std::vector<std::string> overrides{"train.epochs=1", "data.max_length=7", "train.seed=5", "output.tensorboard=false"};
+  overrides.insert(overrides.end(), GetParam().overrides.begin(), GetParam().overrides.end());
+  const Json trained = last_json(train("out", overrides))["test"];
+  const Outcome outcome = temper({"eval", "out/model", "data/test.csv", "--json"});
+  const Json measured = last_json(outcome);
+  EXPECT_EQ(outcome.err, "");
+  for (const auto& [name, value] : trained.items()) EXPECT_EQ(measured[name], value) << name;
+  const Outcome other = temper({"eval", "out/model", "data/test.csv", "--json", "--max-length", "40"});
+  EXPECT_NE(last_json(other)["loss"], trained["loss"]);
+  EXPECT_EQ(other.err, "other than in the model's training: tokens per row 40 instead of 7 (--max-length)\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Tasks, EveryTask,
+    testing::Values(TaskCase{"classes", {}}, TaskCase{"pairs", {"data.text_pair=word_labels"}},
+                    TaskCase{"numbers", {"model.task=regression", "data.label=score"}},
+                    TaskCase{"labels", {"model.task=multi-label", "data.label=tags", "evaluate.threshold=0.3"}},
+                    TaskCase{"words", {"model.task=token-classification", "data.label=word_labels"}},
+                    TaskCase{"masks", {"model.task=masked-lm"}}),
+    [](const auto& variant) { return std::string(variant.param.name); });
+
+TEST_F(EvalAndPredict, WordsAreLabelledOnceAndJoinedToEntities) {
+  const Json trained = last_json(train_words("loss", "30"));
+  EXPECT_EQ(trained["test"]["entity_f1"].get<double>(), 1.0) << trained["test"];
+  EXPECT_EQ(trained["test"]["entities"]["X"]["support"].get<int>(), 18);
+  const std::vector<Json> found =
+      rows(temper({"predict", "out/model", "data/words.jsonl", "--keep", "id", "--top", "1"}));
+  ASSERT_EQ(found.size(), 24U);
+  EXPECT_EQ(found[0].at("/id"_json_pointer), "1");
+  EXPECT_EQ(found[0].at("/offsets"_json_pointer), "words");
+  ASSERT_EQ(found[0].at("/words"_json_pointer).size(), 4U);
+  EXPECT_EQ(found[0].at("/words/3/word"_json_pointer), "paper");
+  EXPECT_EQ(found[0].at("/words/3/label"_json_pointer), "I-X");
+  EXPECT_EQ(found[0].at("/words/3/probabilities"_json_pointer).size(), 1U);
+  ASSERT_EQ(found[0].at("/entities"_json_pointer).size(), 1U);
+  EXPECT_EQ(found[0].at("/entities/0/text"_json_pointer), "good paper");
+  EXPECT_EQ(found[0].at("/entities/0/start"_json_pointer), 2);
+  EXPECT_EQ(found[0].at("/entities/0/end"_json_pointer), 4);
+  EXPECT_EQ(found[0].at("/tokens"_json_pointer).size(), 4U);
+
+  const Outcome lines = temper({"predict", "out/model", "-", "--no-tokens", "--max-length", "5"}, 2,
+                               "the good  road was bad\na bad road\n");
+  const std::vector<Json> texts = rows(lines);
+  ASSERT_EQ(texts.size(), 2U);
+  EXPECT_EQ(texts[0].at("/entities/0/text"_json_pointer), "good  road");
+  EXPECT_EQ(texts[0].at("/entities/0/start"_json_pointer), 4);
+  EXPECT_EQ(texts[0].at("/entities/0/end"_json_pointer), 14);
+  EXPECT_TRUE(texts[0].at("/words/4/label"_json_pointer).is_null());
+  EXPECT_FALSE(texts[0].contains("tokens"));
+  EXPECT_NE(lines.err.find("2 words of 1 row lie beyond 5 tokens and have no label; --max-length raises the limit"),
+            std::string::npos)
+      << lines.err;
+}
+
+TEST_F(EvalAndPredict, EntitiesCanChooseTheBestModelWhereThereAreSome) {
+  const Json trained = last_json(train_words("entity_f1", "1"));
+  EXPECT_TRUE(trained["best"].contains("entity_f1"));
+  const Outcome none =
+      train("none", {"model.task=token-classification", "data.label=word_labels", "train.metric=entity_f1"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_NE(none.err.find("no label of the words begins with B- or I-"), std::string::npos) << none.err;
+}
+
+TEST_F(EvalAndPredict, OptionsChooseWhatIsWritten) {
+  last_json(train("out", {"model.task=multi-label", "data.label=tags", "train.epochs=1", "output.tensorboard=false"}));
+  const std::vector<Json> few = rows(temper({"predict", "out/model", "data/test.csv", "--threshold", "0.99"}));
+  const std::vector<Json> many =
+      rows(temper({"predict", "out/model", "data/test.csv", "--threshold", "0.01", "--keep-all", "--top", "1"}));
+  ASSERT_EQ(few.size(), many.size());
+  EXPECT_TRUE(few[0].at("/labels"_json_pointer).empty());
+  EXPECT_EQ(many[0].at("/labels"_json_pointer).size(), 3U);
+  EXPECT_EQ(many[0].at("/probabilities"_json_pointer).size(), 1U);
+  EXPECT_TRUE(many[0].contains("tags"));
+  EXPECT_TRUE(many[0].contains("input_label"));
+  EXPECT_EQ(few[0].size(), 3U) << few[0];
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {"--threshold", "1"}, {"--threshold", "0"}, {"--top", "0"}, {"--max-length", "0"}}) {
+    std::vector<std::string> arguments{"predict", "out/model", "data/test.csv"};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(temper(arguments).status, 2) << wrong[0];
+  }
+  const Outcome missing = temper({"predict", "out/model", "data/test.csv", "--keep", "scroe"});
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_NE(missing.err.find("did you mean \"score\"?"), std::string::npos) << missing.err;
+}
+
+TEST_F(EvalAndPredict, WhatARunLeavesBehindIsNamed) {
+  last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
+  for (const char* command : {"predict", "eval"}) {
+    const Outcome folder = temper({command, "out", "data/test.csv"});
+    EXPECT_EQ(folder.status, 1);
+    EXPECT_NE(folder.err.find("the run's model is out/model"), std::string::npos) << folder.err;
+    const Outcome checkpoint = temper({command, "out/checkpoints/checkpoint-00000007.h5", "data/test.csv"});
+    EXPECT_EQ(checkpoint.status, 1);
+    EXPECT_NE(checkpoint.err.find("temper export out/checkpoints/checkpoint-00000007.h5 -o"), std::string::npos)
+        << checkpoint.err;
+  }
+  // A model of a checkpoint knows the training as well.
+  ASSERT_EQ(temper({"export", "out/checkpoints/checkpoint-00000007.h5", "-o", "exported"}).status, 0);
+  EXPECT_EQ(read(path("exported/temper.json")), read(path("out/model/temper.json")));
+  const Json inspected = last_json(temper({"inspect", "exported", "--json"}));
+  EXPECT_EQ(inspected.at("/training/max_length"_json_pointer), 32);
+}
+
+TEST_F(EvalAndPredict, LabelNamesOfATaskWithoutLabelsAreRefused) {
+  for (const char* task : {"regression", "masked-lm"}) {
+    const Outcome outcome =
+        train("out", {std::string("model.task=") + task, "data.label=score", "data.labels=[\"a\", \"b\"]"});
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find(std::string("data.labels names 2 labels, but ") + task + " has none"), std::string::npos)
+        << outcome.err;
+  }
+}
+
+TEST_F(EvalAndPredict, AHeadThatIsKeptUnderOtherNamesIsSaid) {
+  last_json(train("first", {"train.epochs=1", "output.tensorboard=false"}));
+  const Outcome again = train("second", {"model.path=first/model", "train.epochs=1", "output.tensorboard=false",
+                                         R"(data.labels=["neutral", "negative", "positive"])"});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_NE(again.err.find("the stored head is kept, though the model calls its labels"), std::string::npos)
+      << again.err;
+  const Outcome same = train("third", {"model.path=first/model", "train.epochs=1", "output.tensorboard=false"});
+  EXPECT_EQ(same.err.find("the stored head"), std::string::npos) << same.err;
+}
+
+}  // namespace
+}  // namespace temper::system_tests
