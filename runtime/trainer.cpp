@@ -21,7 +21,6 @@
 #include "runtime/evaluator.h"
 #include "runtime/host_agreement.h"
 #include "runtime/index_check.h"
-#include "runtime/input_places.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
@@ -34,6 +33,7 @@
 #include "runtime/run_folder.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
+#include "runtime/run_shape.h"
 #include "runtime/step_settings.h"
 #include "runtime/throughput.h"
 #include "runtime/time_limit.h"
@@ -178,39 +178,23 @@ TrainReport Trainer::run() {
 }
 
 void Trainer::agree() {
-  std::vector<std::filesystem::path> data;
-  for (const DataInput& input : data_inputs(configuration_.data)) data.push_back(input.path);
-  hosts_.emplace(communicator_, input_files(configuration_.model.path, data), device_.arithmetic(),
-                 to_toml(configuration_));
+  hosts_.emplace(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
   if (!hosts_->note().empty()) reporter_.say(hosts_->note());
   folder_.emplace(configuration_, options_.job.name, communicator_,
                   [&](const std::string& text) { reporter_.say(text); });
 }
 
 void Trainer::load() {
-  const int local_ranks = communicator_.topology().local_size;
-  if (!resumed_) {
-    state_.grains =
-        configuration_.train.grains > 0 ? static_cast<int>(configuration_.train.grains) : communicator_.size();
-    state_.threads = configuration_.run.threads > 0 ? static_cast<int>(configuration_.run.threads)
-                                                    : default_cpu_threads(local_ranks);
-    // Ranks with more or fewer cores than the others would cut products differently.
-    std::vector<std::int64_t> threads{state_.threads};
-    communicator_.all_reduce(std::span(threads), Reduction::min);
-    state_.threads = static_cast<int>(threads.front());
-  }
+  const Say say = [&](const std::string& text) { reporter_.say(text); };
+  if (!resumed_) fix_shape(state_, configuration_, communicator_);
   set_cpu_threads(state_.threads);
-  if (communicator_.size() > state_.grains)
-    reporter_.say(
-        fmt::format("{} ranks share {} grains: {} of them have nothing to compute; set train.grains to at "
-                    "least the number of ranks at the first start of a run",
-                    communicator_.size(), state_.grains, communicator_.size() - state_.grains));
+  warn_of_idle_ranks(state_, communicator_, say);
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length))
     reporter_.say(note);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
-                           state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
+                           state_.threads, communicator_, say);
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
