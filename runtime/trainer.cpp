@@ -208,8 +208,8 @@ void Trainer::load() {
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train);
 
-  load_base_model();
   require_indices(*data_, configuration_, model_folder_->config);
+  load_base_model();
   reporter_.weights(model_->report);
   if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
