@@ -200,8 +200,8 @@ void Trainer::load() {
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
 
   state_.labels = data_->labels.names();
-  load_base_model();
   require_indices(*data_, configuration_, model_folder_->config);
+  load_base_model();
   reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state_.labels);
   if (!kept_head.empty()) reporter_.say(kept_head);
