@@ -1,8 +1,7 @@
 #include "runtime/resumption.h"
 
-#include <algorithm>
-
 #include "base/error.h"
+#include "runtime/data_origin.h"
 #include "runtime/model_export.h"
 
 namespace temper {
@@ -31,15 +30,7 @@ void require_same_origin(const FoundCheckpoint& found, const Lineage& now, const
         "--fresh",
         found.path.string(), before.base_model_sha256.substr(0, 16), base_model.string(),
         now.base_model_sha256.substr(0, 16));
-  for (const DataFileLineage& file : before.data_files) {
-    const auto same = std::find_if(now.data_files.begin(), now.data_files.end(),
-                                   [&](const DataFileLineage& other) { return other.role == file.role; });
-    if (file.role == "train" && same != now.data_files.end() && same->sha256 != file.sha256)
-      throw Error(
-          "{}: was trained on another version of {} (its SHA-256 was {}); put that file back, or start anew with "
-          "--fresh",
-          found.path.string(), file.file, file.sha256.substr(0, 16));
-  }
+  require_same_training_files(found.path, before.data_files, now.data_files);
 }
 
 }  // namespace temper

@@ -131,7 +131,9 @@ Command add_inspect_command(CLI::App& app) {
   command->add_option("--text", arguments->text, "Column of the text in a data file")->capture_default_str();
   command
       ->add_option("--label", arguments->label,
-                   "Column of the labels that are counted; several: one per label, of 0 and 1")
+                   "Column of the labels that are counted; given several times: one column per label, of 0 and 1")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->capture_default_str();
   command->add_flag("--tensors", arguments->tensors, "List every tensor");
   command->add_flag("--json", arguments->json, "Print one JSON object as the last line");

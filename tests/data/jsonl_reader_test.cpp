@@ -72,7 +72,7 @@ TEST(JsonlReader, WhatIsNestedStaysJson) {
 }
 
 TEST(JsonlReader, SaysOneObjectALineWhereAFileHoldsAnArray) {
-  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: is not JSON");
+  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: found a JSON array");
   EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "write one object a line");
   EXPECT_HAS(parse_error("[{\"text\": \"a\"}]\n"), "write one object a line");
   EXPECT_HAS(parse_error("{\n \"text\": \"a\"\n}\n"), "one object a line, whole");

@@ -200,6 +200,7 @@ TEST_F(RunDataTest, ALargerHeadIsKeptByItsNames) {
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"0", "1"}), model),
             "data.labels = [\"neg\", \"neutral\", \"pos\"]")
       << "the data number what the model names";
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"a"}), {"a", "b \"c\""}), R"(data.labels = ["a", "b \"c\""])");
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"bad", "pos"}), model), "");
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"neg", "neutral", "pos", "x"}), model), "");
 }
