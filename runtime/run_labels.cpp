@@ -120,6 +120,11 @@ LabelSet choose_labels(const DataSection& data, Task task, const Table& train,
     const std::string& only = labels.names().front();
     if (!data.labels.empty())
       throw usage_error("data.labels has {} alone, but a classification needs two or more classes", quoted_name(only));
+    if (data.label.listed)
+      throw usage_error(
+          "data.label lists the column {} alone, but a classification needs two or more classes, one column "
+          "each; model.task = \"multi-label\" takes one, and data.label = {} is a column of names",
+          quoted_name(only), quoted_name(only));
     std::string remedy = labels_that_keep_head(labels, model_labels);
     if (remedy.empty()) remedy = fmt::format("data.labels = [{}, \"...\"]", quoted_name(only));
     throw Error(

@@ -52,6 +52,13 @@ TEST(JsonlReader, AMemberThatAnObjectLacksIsRefusedOnlyWhereItIsUsed) {
             "a.jsonl, line 2: the object has no member \"note\", which the first object has");
 }
 
+TEST(JsonlReader, AMemberThatTheFirstObjectLacksIsRefusedWithItsLine) {
+  const Table table = parse("\n{\"label\": \"x\"}\n{\"label\": \"y\", \"text\": \"b\"}\n");
+  EXPECT_EQ(table.columns, (Row{"label"}));
+  EXPECT_EQ(error_of([&] { column_index(table, "text"); }),
+            "a.jsonl, line 2: the object has no member \"text\", which that in line 3 has");
+}
+
 TEST(JsonlReader, NumbersKeepTheirDigits) {
   const Table table = parse(
       "{\"a\": 12345678901234567890123, \"b\": -0.12345678901234567890, \"c\": [98765432109876543210987, 1.50], "

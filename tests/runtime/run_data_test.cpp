@@ -167,6 +167,9 @@ TEST_F(RunDataTest, ColumnsMayBeLabels) {
   EXPECT_EQ(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train.classes,
             (std::vector<std::int32_t>{1, 0}));
   EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", Task::regression), "this task takes one column");
+  configuration_.data.label.values = {"toxic"};
+  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", Task::multi_label).train.targets, (std::vector<float>{0, 1}));
+  EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
 }
 
 TEST_F(RunDataTest, LabelsThatLookAlikeAreAFinding) {
