@@ -68,8 +68,7 @@ int run(int argc, char** argv) {
     try {
       require_output_written();
     } catch (const Error& unwritten) {
-      std::fprintf(stderr, "temper: %s
-", unwritten.what());
+      std::fprintf(stderr, "temper: %s\n", unwritten.what());
       return static_cast<int>(unwritten.kind());
     }
   }
