@@ -14,7 +14,7 @@ std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, T
   const ModelFolder base(folder / "base");
   const HeadRequest request{task, head_outputs(task, LabelSet::from_names(labels))};
   const RunModel model(base, request, -1.0, LoadOptions{false, 3}, *device);
-  export_trained_model(*model.model, *device, task, base.path, labels, use, {}, folder / "fitted");
+  export_trained_model(*model.model, *device, task, base.source(), labels, use, {}, folder / "fitted");
   return folder / "fitted";
 }
 
