@@ -101,7 +101,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
-  require_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
+  require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
