@@ -14,7 +14,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/host_name.h"
+#include "base/process_identity.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_communicator.h"
 #include "comm/rank_watch.h"

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/host_name.h"
+#include "base/process_identity.h"
 #include "comm/mpi_communicator.h"
 
 namespace temper {

@@ -120,8 +120,11 @@ bool RankWatch::claim_end(int status) {
     claimed_ = status;
     claimed_since_ = Clock::now();
   }
+  const bool told_to_end = sigterm_is_pending();
   for (auto waited = 0ms; waited < speaks_after_; waited += 50ms) {
     std::this_thread::sleep_for(50ms);
+    // The launcher ends this rank because another one has ended.
+    if (!told_to_end && sigterm_is_pending()) return false;
     const std::lock_guard lock(mutex_);
     if (told_status_) return false;
   }
@@ -209,8 +212,11 @@ void RankWatch::look() {
 
 void RankWatch::end(const std::string& sentence, int status) {
   const Clock::time_point speaks = Clock::now() + speaks_after_;
+  const bool told_to_end = sigterm_is_pending();
   while (Clock::now() < speaks) {
     turn();
+    // The launcher ends this rank because another one has ended.
+    if (!told_to_end && sigterm_is_pending()) std::_Exit(status);
     const std::lock_guard lock(mutex_);
     // One message is enough.
     if (told_status_) std::_Exit(*told_status_);

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/host_name.h"
+#include "base/process_identity.h"
 #include "comm/communicator.h"
 
 namespace temper {

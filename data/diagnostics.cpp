@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "data/look_alikes.h"
 #include "data/name_list.h"
+#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
@@ -60,6 +61,37 @@ class RowLabel {
   const Table& table_;
   std::vector<std::size_t> columns_;
 };
+
+/// The names, and where a reader could not see how they differ, the code points that do.
+std::string listed_alike(const std::vector<std::string>& names) {
+  const auto is_ascii = [](const std::string& name) {
+    return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  };
+  const bool all_ascii = std::all_of(names.begin(), names.end(), is_ascii);
+  std::size_t same = names.front().size();
+  for (const std::string& name : names)
+    same = std::min(
+        same,
+        static_cast<std::size_t>(
+            std::mismatch(name.begin(), name.end(), names.front().begin(), names.front().end()).first - name.begin()));
+  while (same > 0 && same < names.front().size() && (static_cast<unsigned char>(names.front()[same]) & 0xC0) == 0x80)
+    --same;
+  std::string list;
+  for (const std::string& name : names) {
+    list += (list.empty() ? "" : " and ") + quoted_name(name);
+    if (all_ascii) continue;
+    std::string points;
+    constexpr int kShown = 2;
+    std::size_t at = std::min(same, name.size());
+    for (int i = 0; i < kShown && at < name.size(); ++i) {
+      const CodePoint c = decode_utf8(name.data() + at);
+      points += fmt::format("{}U+{:04X}", i == 0 ? "" : " ", static_cast<std::uint32_t>(c.value));
+      at += c.bytes;
+    }
+    list += fmt::format(" ({})", points.empty() ? "the end" : points);
+  }
+  return list;
+}
 
 std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
 
@@ -132,11 +164,8 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
   std::vector<Finding> findings;
   const std::vector<std::vector<std::string>> groups = names_that_look_alike(labels.names());
   std::string listed;
-  for (std::size_t i = 0; i < std::min(kShown, groups.size()); ++i) {
-    std::string group;
-    for (const std::string& name : groups[i]) group += (group.empty() ? "" : " and ") + quoted_name(name);
-    listed += (i == 0 ? "" : "; ") + group;
-  }
+  for (std::size_t i = 0; i < std::min(kShown, groups.size()); ++i)
+    listed += (i == 0 ? "" : "; ") + listed_alike(groups[i]);
   if (groups.size() > kShown) listed += fmt::format("; and {} more", groups.size() - kShown);
   if (!groups.empty())
     findings.push_back({Severity::warning, "labels_alike",

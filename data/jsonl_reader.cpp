@@ -164,7 +164,10 @@ class ObjectTable {
     std::vector<bool> found(row.size());
     for (auto& [member, value] : members) {
       const auto column = columns_.find(member);
-      if (column == columns_.end()) continue;
+      if (column == columns_.end()) {
+        note_late_member(member, piece.line);
+        continue;
+      }
       row[column->second] = std::move(value);
       found[column->second] = true;
     }
@@ -175,6 +178,14 @@ class ObjectTable {
                                             table_.path.string(), piece.line, quoted_name(table_.columns[column])));
     table_.rows.push_back(std::move(row));
     table_.lines.push_back(piece.line);
+  }
+
+  /// A member that the first object lacks is no column; who asks for it is told of that object.
+  void note_late_member(const std::string& member, std::size_t line) {
+    constexpr std::size_t kMostNames = 1000;
+    if (table_.unusable.size() >= kMostNames || table_.unusable.contains(member)) return;
+    table_.unusable.emplace(member, fmt::format("{}, line {}: the object has no member {}, which that in line {} has",
+                                                table_.path.string(), table_.lines.front(), quoted_name(member), line));
   }
 
   Table finished(const char* expected) && {

@@ -80,11 +80,13 @@ std::vector<std::string> split_words(std::string_view text) {
   text = trimmed(text);
   const std::optional<PrintedList> list = parse_printed_list(text);
   // [1 2] and (1, 2) are rather parts of a text.
-  const bool of_words = list && (list->all_quoted || (list->square_brackets && list->has_commas));
-  if (!of_words || std::find(list->elements.begin(), list->elements.end(), std::nullopt) != list->elements.end())
-    return between_blanks(text);
+  if (!list || !(list->all_quoted || (list->square_brackets && list->has_commas))) return between_blanks(text);
   std::vector<std::string> words;
-  for (const std::optional<std::string>& element : list->elements) words.push_back(*element);
+  for (const std::optional<std::string>& element : list->elements) {
+    if (!element && list->elements.size() == 1) return between_blanks(text);
+    if (!element) throw Error("{} holds a null among its words; leave it out", quoted_name(text));
+    words.push_back(*element);
+  }
   return words;
 }
 

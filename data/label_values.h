@@ -18,7 +18,8 @@ bool is_blank(std::string_view text);
 /// of them; without a name there are no labels. Throws Error for brackets that are no list, and for a null in it.
 std::vector<std::string> split_labels(std::string_view text);
 
-/// The words of a text: a list of strings, or what stands between blanks (ASCII white space).
+/// The words of a text: a list of strings, or what stands between blanks (ASCII white space). Throws Error for a null
+/// in a list.
 std::vector<std::string> split_words(std::string_view text);
 
 /// The labels of words: a list, or what stands between blanks. Nothing for a word that has none: null, None or nan in a

@@ -79,9 +79,10 @@ Table concatenate_tables(std::vector<Table> parts) {
       fmt::format("{} and {} more file{}", parts.front().path.string(), parts.size() - 1, parts.size() == 2 ? "" : "s");
   for (Table& part : parts) {
     const std::vector<std::size_t> places = places_of(whole.columns, part);
+    // What the part itself says of a column that it lacks comes first.
+    whole.unusable.insert(part.unusable.begin(), part.unusable.end());
     for (std::size_t i = 0; i < places.size(); ++i)
       if (places[i] == kNowhere) whole.unusable.emplace(whole.columns[i], no_column(part, whole.columns[i]).what());
-    whole.unusable.insert(part.unusable.begin(), part.unusable.end());
     std::vector<std::size_t> as_they_lie(part.columns.size());
     std::iota(as_they_lie.begin(), as_they_lie.end(), std::size_t{0});
     for (std::vector<std::string>& row : part.rows) {

@@ -63,6 +63,15 @@ int run(int argc, char** argv) {
   if (!unknown.empty()) return refuse(unknown + " See temper --help", environment);
   // Every rank parses the same words; one says what is wrong with them.
   const int status = program.parse(argc, argv, environment.speaks(), static_cast<int>(ErrorKind::usage));
+  if (status == kExitDone) {
+    // It was asked for help.
+    try {
+      require_output_written();
+    } catch (const Error& unwritten) {
+      std::fprintf(stderr, "temper: %s\n", unwritten.what());
+      return static_cast<int>(unwritten.kind());
+    }
+  }
   if (status != ProgramLine::go_on) return status;
 
   for (const Command& command : commands) {

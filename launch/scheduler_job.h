@@ -1,12 +1,15 @@
 // Which job of a scheduler this process belongs to.
 #pragma once
 
-#include <string>
+#include <functional>
+
+#include "runtime/job.h"
 
 namespace temper {
 
-/// "Slurm job 25" ("Slurm job 25_3" in an array), "PBS job 7.head", "LSF job 4", "Grid Engine job 9"; empty outside of
-/// jobs. Read from the environment that the scheduler sets.
-std::string scheduler_job();
+/// Named "Slurm job 25" ("Slurm job 25_3" in an array), "PBS job 7.head", "LSF job 4" or "Grid Engine job 9"; without a
+/// name outside of jobs. Read from the environment that the scheduler sets; `lookup` gives a variable's value, or null.
+Job scheduler_job(const std::function<const char*(const char*)>& lookup);
+Job scheduler_job();
 
 }  // namespace temper

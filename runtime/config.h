@@ -131,6 +131,7 @@ struct RunSection {
   bool cuda_graphs = false;
   std::int64_t threads = 0;
   double timeout_seconds = 600.0;
+  double max_minutes = 0.0;
   std::int64_t cache_memory_mib = 1024;
   std::string cache_dir;  ///< empty: the folder of temporary files
   bool keep_cache = false;

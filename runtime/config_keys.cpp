@@ -199,8 +199,15 @@ std::vector<ConfigurationKey> make_keys() {
       between(0, 1024);
   no_weights();
   add("run", "timeout_seconds", at(&C::run, &U::timeout_seconds),
-      "A rank that waits longer for the others reports it and ends the run.")
+      "A rank that waits longer for the others reports it and ends the run; while the ranks first find each other, 60 "
+      "s "
+      "at most.")
       ->range = above(0);
+  no_weights();
+  add("run", "max_minutes", at(&C::run, &U::max_minutes),
+      "Saves and ends with status 75 before a start has lasted so many minutes; 0: no limit. The end of a Slurm job, "
+      "where it is known (SLURM_JOB_END_TIME), counts by itself.")
+      ->range = at_least(0);
   no_weights();
   add("run", "cache_memory_mib", at(&C::run, &U::cache_memory_mib),
       "Memory of a node, in MiB, for the output of frozen layers; what does not fit goes into a file.")

@@ -5,6 +5,11 @@
 namespace temper {
 
 DType activation_type(const TrainSection& train, const Device& device, const Say& say) {
+  if (train.compress_gradients != "none" && !device.shares_host_memory())
+    throw usage_error(
+        "train.compress_gradients is {}, but gradients of GPUs are not compressed; set it to none, or run.device to "
+        "cpu",
+        train.compress_gradients);
   if (train.precision != "bf16") return DType::f32;
   if (device.has_bf16()) return DType::bf16;
   say(fmt::format("train.precision is bf16, but {} computes in f32 here: going on in f32", device.name()));

@@ -13,7 +13,8 @@ namespace temper {
 
 using Say = std::function<void(const std::string&)>;
 
-/// What train.precision asks for, or f32, with a line, where the device cannot do it.
+/// What train.precision asks for, or f32, with a line, where the device cannot do it. Throws a usage Error where
+/// gradients are to be compressed that cannot be.
 DType activation_type(const TrainSection& train, const Device& device, const Say& say);
 
 /// Gives waits for a GPU the communicator's time limit. Collective: NCCL between the ranks' GPUs; null where there is

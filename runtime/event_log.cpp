@@ -65,8 +65,19 @@ void EventLog::write(std::int64_t step, const std::string& kind,
   line["step"] = step;
   line["kind"] = kind;
   for (const auto& [name, value] : values) line[name] = value;
+  append(line.dump());
+}
+
+void EventLog::write_job(std::int64_t step, const std::string& name, const std::string& nodes, int restarts,
+                         int ranks) {
+  append(nlohmann::ordered_json{
+      {"step", step}, {"kind", "job"}, {"job", name}, {"nodes", nodes}, {"restarts", restarts}, {"ranks", ranks}}
+             .dump());
+}
+
+void EventLog::append(const std::string& json) {
   // In one piece, so that a reader who follows the file sees whole lines.
-  file_.write(line.dump() + '\n');
+  file_.write(json + '\n');
   file_.flush();
 }
 

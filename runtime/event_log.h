@@ -24,8 +24,13 @@ class EventLog {
   /// checkpoint or end. What JSON has no number for (NaN, infinity) is written as null. Throws Error if the line cannot
   /// be written, as on a full disk.
   void write(std::int64_t step, const std::string& kind, std::span<const std::pair<std::string, double>> values);
+  /// Appends {"step": step, "kind": "job", "job": name, "nodes": nodes, "restarts": restarts, "ranks": ranks}: each
+  /// start in a job of a scheduler has such a line.
+  void write_job(std::int64_t step, const std::string& name, const std::string& nodes, int restarts, int ranks);
 
  private:
+  void append(const std::string& json);
+
   LogFile file_;
 };
 

@@ -111,7 +111,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& j
   }
   try {
     require_no_owner(say);
-    write_owner();
+    // Under a lock a second start waits until the holder is named; so the disk need not be waited for here.
+    write_owner(/*durably=*/verdict == Verdict::unsupported);
     if (verdict == Verdict::unsupported) {
       // Of two that find nobody at once, the one that wrote last stays.
       std::this_thread::sleep_for(timing_.settle);
@@ -152,25 +153,26 @@ void FolderLock::require_no_owner(const std::function<void(const std::string&)>&
   }
 }
 
-void FolderLock::write_owner() const {
+void FolderLock::write_owner(bool durably) const {
   std::string text = nlohmann::json(own_).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   // In one piece and always of the same size, so that no reader sees half of it.
   text.resize(kLargestFile - 1, ' ');
   text += '\n';
   const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), 0);
-  if (written != static_cast<ssize_t>(text.size()) || ::fdatasync(descriptor_) != 0)
+  if (written != static_cast<ssize_t>(text.size()) || (durably && ::fdatasync(descriptor_) != 0))
     throw Error("{}: cannot be written: {}", file_.string(), written < 0 ? std::strerror(errno) : "the disk is full");
 }
 
 void FolderLock::beat_until(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, stop, timing_.beat, [] { return false; }) && !stop.stop_requested()) {
-    ++own_.beats;
+  while (!stop.stop_requested()) {
     try {
-      write_owner();
+      write_owner(/*durably=*/true);
     } catch (const Error&) {
       // A full disk or a network that is away for a moment is no reason to end a run; the next beat may get through.
     }
+    wake_.wait_for(lock, stop, timing_.beat, [] { return false; });
+    ++own_.beats;
   }
 }
 

@@ -50,7 +50,8 @@ class FolderLock {
  private:
   /// Throws Error if the owner that the file names lives.
   void require_no_owner(const std::function<void(const std::string&)>& say) const;
-  void write_owner() const;
+  /// `durably`: other hosts see it when this returns.
+  void write_owner(bool durably) const;
   void beat_until(const std::stop_token& stop);
 
   std::filesystem::path folder_;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/process_identity.h"
 #include "model/huggingface/model_files.h"
+#include "runtime/input_places.h"
 #include "version.h"
 
 namespace temper {
@@ -166,6 +167,12 @@ std::vector<InputFile> input_files(const std::filesystem::path& model_folder,
   for (const std::filesystem::path& path : model.texts) files.push_back({path});
   for (const std::filesystem::path& path : model.weights) files.push_back({path, /*large=*/true});
   return files;
+}
+
+std::vector<InputFile> input_files(const Configuration& configuration) {
+  std::vector<std::filesystem::path> data;
+  for (const DataInput& input : data_inputs(configuration.data)) data.push_back(input.path);
+  return input_files(configuration.model.path, data);
 }
 
 Failure difference_of(const std::vector<HostReport>& reports) {

@@ -15,6 +15,7 @@
 
 #include "comm/communicator.h"
 #include "runtime/agreement.h"
+#include "runtime/config.h"
 
 namespace temper {
 
@@ -26,6 +27,9 @@ struct InputFile {
 /// The files of a model folder that are read, and these data files (empty paths and "-" are left out).
 std::vector<InputFile> input_files(const std::filesystem::path& model_folder,
                                    const std::vector<std::filesystem::path>& data_files);
+
+/// Those of a run.
+std::vector<InputFile> input_files(const Configuration& configuration);
 
 /// What one rank says of itself, so that all can be compared.
 struct HostReport {

@@ -12,8 +12,10 @@
 namespace temper {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataFileLineage, role, file, sha256, rows)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Lineage, title, architecture, task, base_model, base_model_sha256, labels,
-                                   data_files, program_version, ranks, steps, metrics, configuration)
+// Checkpoints of older versions have fewer members.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lineage, title, architecture, task, base_model, base_model_sha256,
+                                                labels, data_files, program_version, ranks, steps, metrics,
+                                                configuration, job)
 
 namespace {
 

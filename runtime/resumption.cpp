@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/error.h"
+#include "runtime/data_origin.h"
 #include "runtime/model_export.h"
 #include "runtime/phases.h"
 
@@ -40,22 +40,6 @@ std::string other_way(const std::filesystem::path& output, const std::filesystem
       "{}, and {}, so this run cannot be given another length; to train its model on, {}; or set them back, or start "
       "anew with --fresh",
       differs, bound, other_way(configuration.output.dir, checkpoint));
-}
-
-/// In the order in which they were read.
-std::vector<DataFileLineage> training_files(const Lineage& lineage) {
-  std::vector<DataFileLineage> files;
-  std::copy_if(lineage.data_files.begin(), lineage.data_files.end(), std::back_inserter(files),
-               [](const DataFileLineage& file) { return file.role == "train"; });
-  return files;
-}
-
-std::string names_of(const std::vector<DataFileLineage>& files) {
-  std::vector<std::string> names;
-  names.reserve(files.size());
-  for (const DataFileLineage& file : files)
-    names.push_back(fmt::format("{} (SHA-256 {})", file.file, file.sha256.substr(0, 16)));
-  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -108,21 +92,7 @@ void require_same_origin(const FoundCheckpoint& found, const Lineage& now, const
                             "choose another output.dir, or start anew with --fresh",
                             found.path.string(), before.base_model, before.base_model_sha256.substr(0, 16),
                             base_model.string(), now.base_model_sha256.substr(0, 16)));
-  const std::vector<DataFileLineage> then = training_files(before);
-  const std::vector<DataFileLineage> here = training_files(now);
-  const auto same = [](const DataFileLineage& a, const DataFileLineage& b) { return a.sha256 == b.sha256; };
-  if (std::equal(then.begin(), then.end(), here.begin(), here.end(), same)) return;
-  const auto named_alike = [](const DataFileLineage& a, const DataFileLineage& b) { return a.file == b.file; };
-  if (!std::equal(then.begin(), then.end(), here.begin(), here.end(), named_alike))
-    throw usage_error(
-        "{}: was trained on {}, but data.train names {}, which holds other rows; name those files, choose another "
-        "output.dir, or start anew with --fresh",
-        found.path.string(), names_of(then), names_of(here));
-  const auto [old, changed] = std::mismatch(then.begin(), then.end(), here.begin(), same);
-  throw Error(
-      "{}: was trained on another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
-      "output.dir, or start anew with --fresh",
-      found.path.string(), old->file, old->sha256.substr(0, 16), changed->sha256.substr(0, 16));
+  require_same_training_files(found.path, before.data_files, now.data_files);
 }
 
 }  // namespace temper

@@ -65,10 +65,21 @@ LabelSet labels_of_data(const DataSection& data, Task task, const Table& train,
   return collected;
 }
 
-std::string toml_array(const std::vector<std::string>& names) {
+/// "data.labels = [...]"; of many names, where they are listed.
+std::string setting_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 20;
+  if (names.size() > kShown)
+    return fmt::format("data.labels to the {} names that config.json lists in id2label, in their order", names.size());
   std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + quoted_name(name);
-  return "[" + out + "]";
+  for (const std::string& name : names) {
+    out += out.empty() ? "\"" : ", \"";
+    for (const char c : name) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return "data.labels = [" + out + "]";
 }
 
 }  // namespace
@@ -109,6 +120,11 @@ LabelSet choose_labels(const DataSection& data, Task task, const Table& train,
     const std::string& only = labels.names().front();
     if (!data.labels.empty())
       throw usage_error("data.labels has {} alone, but a classification needs two or more classes", quoted_name(only));
+    if (data.label.listed)
+      throw usage_error(
+          "data.label lists the column {} alone, but a classification needs two or more classes, one column "
+          "each; model.task = \"multi-label\" takes one, and data.label = {} is a column of names",
+          quoted_name(only), quoted_name(only));
     std::string remedy = labels_that_keep_head(labels, model_labels);
     if (remedy.empty()) remedy = fmt::format("data.labels = [{}, \"...\"]", quoted_name(only));
     throw Error(
@@ -124,7 +140,7 @@ std::string labels_that_keep_head(const LabelSet& labels, const std::vector<std:
   const LabelSet known = LabelSet::from_names(model_labels);
   for (const std::string& name : labels.names())
     if (!known.id_of(name)) return {};
-  return "data.labels = " + toml_array(model_labels);
+  return setting_of(model_labels);
 }
 
 }  // namespace temper

@@ -71,7 +71,10 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
         "model",
-        path.string(), tokens, rows);
+        (path / (tokenizer_folder.has_tokenizer_json ? "tokenizer.json"
+                                                     : tokenizer_folder.tokenizer_class.vocabulary_files().front()))
+            .string(),
+        tokens, rows);
   if (tokens > rows)
     notes.push_back(fmt::format(
         "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "

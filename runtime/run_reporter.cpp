@@ -59,6 +59,16 @@ void RunReporter::start(const RunSummary& summary) {
   say(fmt::format("{} rank{} {}, {} grain{}, {} steps{}", summary.ranks, summary.ranks == 1 ? "" : "s", each,
                   summary.grains, summary.grains == 1 ? "" : "s", grouped(summary.total_steps),
                   summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
+  if (!summary.job.exists()) return;
+  say(summary.job.text());
+  if (events_)
+    events_->write_job(summary.first_step, summary.job.name, summary.job.nodes, summary.job.restarts, summary.ranks);
+  const int used = summary.threads * summary.local_ranks;
+  if (summary.device == "cpu" && summary.job.cores > used)
+    say(
+        fmt::format("{} of the {} cores that the job has on a node are used; give a rank more (srun --cpus-per-task, "
+                    "mpirun --map-by slot:PE=N), or start more ranks",
+                    used, summary.job.cores));
 }
 
 void RunReporter::phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins) {

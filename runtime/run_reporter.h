@@ -11,6 +11,7 @@
 #include "model/weights.h"
 #include "runtime/config.h"
 #include "runtime/event_log.h"
+#include "runtime/job.h"
 #include "runtime/metrics.h"
 #include "runtime/progress.h"
 #include "runtime/tensorboard_writer.h"
@@ -28,6 +29,8 @@ struct RunSummary {
   std::int64_t first_step = 0;  ///< above 0 in a run that goes on
   std::int64_t total_steps = 0;
   int grains = 1;
+  int local_ranks = 1;  ///< on the node of rank 0
+  Job job = {};
 };
 
 class RunReporter {

@@ -32,7 +32,7 @@ Table split_by_digest(Table& train, const std::string& text_column, double fract
 
 void add_files(std::vector<DataFileLineage>& files, const char* role, const OneOrMore& names, const Table& table) {
   if (names.empty()) return;
-  const std::vector<std::filesystem::path> paths = files_named(names.values);
+  const std::vector<std::filesystem::path> paths = table.files.empty() ? std::vector{table.path} : table.files;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     auto rows = static_cast<std::int64_t>(table.rows.size());
     if (!table.files.empty()) rows = std::count(table.file_of.begin(), table.file_of.end(), i);

@@ -7,12 +7,11 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/process_identity.h"
 #include "runtime/agreement.h"
 
 namespace temper {
@@ -31,6 +30,18 @@ std::string look(const std::filesystem::path& file, const std::string& word) {
   if (count < 0) return std::strerror(reason);
   text.resize(static_cast<std::size_t>(count));
   return text == word ? "" : "it holds something else";
+}
+
+/// Over NFS others see it once the file is closed; that it would survive a crash does not matter.
+void write_word(const std::filesystem::path& file, const std::string& word) {
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  bool written = descriptor >= 0 && ::write(descriptor, word.data(), word.size()) == static_cast<ssize_t>(word.size());
+  int reason = errno;
+  if (descriptor >= 0 && ::close(descriptor) != 0) {
+    written = false;
+    reason = errno;
+  }
+  if (!written) throw Error("{}: cannot be written: {}; is output.dir writable?", file.string(), std::strerror(reason));
 }
 
 /// The same, for so long as it may be that it is not shown yet.
@@ -58,25 +69,19 @@ void require_shared_folder(const std::filesystem::path& folder, Communicator& co
   // A name that no host has asked for yet: that a file is absent is remembered, too.
   const std::filesystem::path file = folder / (".shared-" + word);
   agree_on_success(communicator, failure_of([&] {
-                     if (leads) write_file_atomically(file, word);
+                     if (leads) write_word(file, word);
                    }));
   const std::string reason = look_patiently(file, word, patience);
-  const std::string mine = reason.empty() ? "" : host_name() + '\0' + reason;
-  const std::vector<std::vector<std::byte>> all = communicator.all_gather_variable(std::as_bytes(std::span(mine)));
+  const std::vector<std::vector<std::byte>> reasons =
+      communicator.all_gather_variable(std::as_bytes(std::span(reason)));
   if (leads) ::unlink(file.c_str());
-  std::string writer = host_name();
-  std::vector<std::byte> name(reinterpret_cast<const std::byte*>(writer.data()),
-                              reinterpret_cast<const std::byte*>(writer.data() + writer.size()));
-  communicator.broadcast_variable(name, 0);
-  writer.assign(reinterpret_cast<const char*>(name.data()), name.size());
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    if (all[rank].empty()) continue;
-    const std::string text(reinterpret_cast<const char*>(all[rank].data()), all[rank].size());
-    const std::size_t end = text.find('\0');
+  for (std::size_t rank = 0; rank < reasons.size(); ++rank) {
+    if (reasons[rank].empty()) continue;
     throw Error(
         "{}: {} (rank {}) does not see what {} (rank 0) writes there: {}; output.dir must lie on a file system that "
         "all hosts share, under the same path",
-        folder.string(), text.substr(0, end), rank, writer, text.substr(end + 1));
+        folder.string(), communicator.host_name(static_cast<int>(rank)), rank, communicator.host_name(0),
+        std::string_view(reinterpret_cast<const char*>(reasons[rank].data()), reasons[rank].size()));
   }
 }
 

@@ -3,9 +3,7 @@
 // rank ever acts on its own clock or signal alone, so no rank is ever left waiting.
 #include "runtime/trainer.h"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -23,11 +21,11 @@
 #include "runtime/evaluator.h"
 #include "runtime/host_agreement.h"
 #include "runtime/index_check.h"
-#include "runtime/input_places.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
 #include "runtime/model_export.h"
 #include "runtime/model_selection.h"
+#include "runtime/parameter_updates.h"
 #include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/resumption.h"
@@ -35,8 +33,10 @@
 #include "runtime/run_folder.h"
 #include "runtime/run_model.h"
 #include "runtime/run_reporter.h"
+#include "runtime/run_shape.h"
 #include "runtime/step_settings.h"
 #include "runtime/throughput.h"
+#include "runtime/time_limit.h"
 #include "runtime/training_step.h"
 
 namespace temper {
@@ -50,6 +50,8 @@ class Trainer {
         communicator_(communicator),
         options_(options),
         start_(Clock::now()),
+        time_limit_(configuration.run.max_minutes, options.process_seconds, options.job.end),
+        wants_to_stop_([this] { return options_.stop_requested() || time_limit_.is_due(); }),
         task_(parse_task(configuration.model.task)),
         trace_(options.profile, communicator),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns) {}
@@ -91,7 +93,6 @@ class Trainer {
   std::vector<PhasePlan> phases() const;
   std::int64_t max_length() const { return model_folder_->max_length(configuration_.data.max_length); }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
-
   Step next_of(Loader& loader);
 
   // ---- after the last
@@ -110,6 +111,8 @@ class Trainer {
   Communicator& communicator_;
   const TrainOptions& options_;
   Clock::time_point start_;
+  TimeLimit time_limit_;
+  std::function<bool()> wants_to_stop_;  ///< this rank, by a signal or by its clock
   Task task_;
   std::optional<RunFolder> folder_;
   std::optional<HostAgreement> hosts_;  ///< until they agree in everything
@@ -159,11 +162,6 @@ TrainReport Trainer::run() {
     length_before_ = std::move(found->length_before);
   }
   activations_ = activation_type(configuration_.train, device_, say);
-  if (configuration_.train.compress_gradients != "none" && !device_.shares_host_memory())
-    throw usage_error(
-        "train.compress_gradients is {}, but gradients of GPUs are not compressed; set it to none, or run.device to "
-        "cpu",
-        configuration_.train.compress_gradients);
   nccl_ = connect_gpus(configuration_.run, device_, communicator_, say);
   load();
   if (state_.finished) {
@@ -180,45 +178,30 @@ TrainReport Trainer::run() {
 }
 
 void Trainer::agree() {
-  std::vector<std::filesystem::path> data;
-  for (const DataInput& input : data_inputs(configuration_.data)) data.push_back(input.path);
-  hosts_.emplace(communicator_, input_files(configuration_.model.path, data), device_.arithmetic(),
-                 to_toml(configuration_));
+  hosts_.emplace(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
   if (!hosts_->note().empty()) reporter_.say(hosts_->note());
-  folder_.emplace(configuration_, options_.job, communicator_, [&](const std::string& text) { reporter_.say(text); });
+  folder_.emplace(configuration_, options_.job.name, communicator_,
+                  [&](const std::string& text) { reporter_.say(text); });
 }
 
 void Trainer::load() {
-  const int local_ranks = communicator_.topology().local_size;
-  if (!resumed_) {
-    state_.grains =
-        configuration_.train.grains > 0 ? static_cast<int>(configuration_.train.grains) : communicator_.size();
-    state_.threads = configuration_.run.threads > 0 ? static_cast<int>(configuration_.run.threads)
-                                                    : default_cpu_threads(local_ranks);
-    // Ranks with more or fewer cores than the others would cut products differently.
-    std::vector<std::int64_t> threads{state_.threads};
-    communicator_.all_reduce(std::span(threads), Reduction::min);
-    state_.threads = static_cast<int>(threads.front());
-  }
+  const Say say = [&](const std::string& text) { reporter_.say(text); };
+  if (!resumed_) fix_shape(state_, configuration_, communicator_);
   set_cpu_threads(state_.threads);
-  if (communicator_.size() > state_.grains)
-    reporter_.say(
-        fmt::format("{} ranks share {} grains: {} of them have nothing to compute; set train.grains to at "
-                    "least the number of ranks at the first start of a run",
-                    communicator_.size(), state_.grains, communicator_.size() - state_.grains));
+  warn_of_idle_ranks(state_, communicator_, say);
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length))
     reporter_.say(note);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
-                           state_.threads, communicator_, [&](const std::string& text) { reporter_.say(text); });
+                           state_.threads, communicator_, say);
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
 
   state_.labels = data_->labels.names();
-  load_base_model();
   require_indices(*data_, configuration_, model_folder_->config);
+  load_base_model();
   reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state_.labels);
   if (!kept_head.empty()) reporter_.say(kept_head);
@@ -230,6 +213,7 @@ void Trainer::load() {
                      configuration_.train.early_stopping);
 
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
+  lineage_.job = options_.job.text();
   base_model_digest_.emplace(model_folder_->path, communicator_);
 
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
@@ -286,6 +270,8 @@ void Trainer::describe_start() {
   summary.first_step = state_.step;
   summary.total_steps = total_steps_;
   summary.grains = state_.grains;
+  summary.local_ranks = communicator_.topology().local_size;
+  summary.job = options_.job;
   reporter_.start(summary);
 }
 
@@ -301,7 +287,6 @@ void Trainer::train_phase() {
   const PhasePlan phase = plan[state_.phase];
 
   apply_freezing(*model_->model, phase.freeze);
-  const auto& parameters = model_->model->parameters().all();
   TrainingStepSettings settings = step_settings(configuration_, phase, *model_->model, data_->train);
   settings.grains = state_.grains;
   settings.loss = loss_;
@@ -309,19 +294,8 @@ void Trainer::train_phase() {
   settings.timeline = trace_.timeline();
   settings.buckets.timeline = trace_.timeline();
   settings.buckets.nccl = nccl_.get();
-  // Moments live as long as a phase: a parameter that enters one starts with zero moments.
   const bool continues = resumed_ && state_.step > phase.begin_step;
-  settings.updates.assign(parameters.size(), 0);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].trainable()) continue;
-    const auto known = std::find_if(state_.changed.begin(), state_.changed.end(),
-                                    [&](const auto& entry) { return entry.first == parameters[i].name; });
-    if (known == state_.changed.end()) {
-      state_.changed.emplace_back(parameters[i].name, 0);
-    } else if (continues) {
-      settings.updates[i] = known->second;
-    }
-  }
+  settings.updates = begin_updates(state_, *model_->model, continues);
   step_ = std::make_unique<TrainingStep>(*model_->model, device_, communicator_, std::move(settings));
   if (continues) restore_moments(resumed_->checkpoint, *model_->model, *step_, device_);
   resumed_.reset();
@@ -354,9 +328,10 @@ void Trainer::train_phase() {
     const double rate = learning_rate_at(state_.step, phase, schedule_, total_steps_);
     const bool save_due = configuration_.checkpoint.every_minutes > 0.0 &&
                           seconds_since(last_save_) > 60.0 * configuration_.checkpoint.every_minutes;
-    const StepOutcome outcome = take_step(batch, rate, {options_.stop_requested(), save_due});
+    const StepOutcome outcome = take_step(batch, rate, {wants_to_stop_(), save_due});
     const double seconds = seconds_since(began);
     throughput_.add_step(seconds, batch.global_rows, outcome.tokens);
+    time_limit_.add_step(seconds);
     state_.examples += batch.global_rows;
     state_.seconds += seconds;
     advance(outcome);
@@ -388,7 +363,7 @@ void Trainer::make_caches(const PhasePlan& phase) {
   settings.task = task_;
   settings.activations = activations_;
   settings.say = [&](const std::string& text) { reporter_.say(text); };
-  settings.stop_requested = options_.stop_requested;
+  settings.stop_requested = wants_to_stop_;
   caches_.emplace(
       *model_->model, device_, communicator_, std::move(settings),
       length_of(phase, steps_per_epoch_, total_steps_, data_->validation.rows() > 0 ? evaluation_steps() : 0));
@@ -470,7 +445,7 @@ std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   settings.masking = masking_ ? &*masking_ : nullptr;
   settings.entities = entities_ ? &*entities_ : nullptr;
   settings.threshold = configuration_.evaluate.threshold;
-  settings.stop_requested = options_.stop_requested;
+  settings.stop_requested = wants_to_stop_;
   if (caches_ && &data == &data_->validation) {
     if (!caches_->prepare(PhaseCaches::Rows::validation, data)) return std::nullopt;
     settings.cache = caches_->of(PhaseCaches::Rows::validation);
@@ -498,14 +473,10 @@ void Trainer::evaluate_and_judge() {
 
 void Trainer::save() {
   if (saved_this_step_) return;
+  const Clock::time_point began = Clock::now();
   step_->settle();
   const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "save");
-  const auto slots = step_->parameter_of_slot();
-  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
-    const std::string& name = model_->model->parameters().all()[slots[slot]].name;
-    for (auto& [changed, updates] : state_.changed)
-      if (changed == name) updates = step_->optimizer().slots()[slot].updates;
-  }
+  note_updates(state_, *model_->model, *step_);
   checkpoint_ = checkpoint_path(folder_->checkpoints(), state_.step);
   // A run that goes on from here has no rounding errors to make up for, so neither has this one.
   step_->buckets().exchange().forget_rounding();
@@ -517,6 +488,7 @@ void Trainer::save() {
                        state_.best_step >= 0 ? std::optional(state_.best_step) : std::nullopt);
   saved_this_step_ = true;
   last_save_ = Clock::now();
+  time_limit_.add_save(seconds_since(began));
   reporter_.saved(state_.step, checkpoint_);
 }
 
@@ -578,6 +550,7 @@ void Trainer::load_best() {
 TrainReport Trainer::report() {
   TrainReport report;
   report.stopped = stop_;
+  report.stopped_in_time = stop_ && !options_.stop_requested();
   report.already_finished = already_finished_;
   report.steps = state_.step;
   report.total_steps = total_steps_;

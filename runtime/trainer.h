@@ -11,6 +11,7 @@
 
 #include "comm/communicator.h"
 #include "runtime/config.h"
+#include "runtime/job.h"
 #include "runtime/metrics.h"
 #include "runtime/run_trace.h"
 #include "tensor/device.h"
@@ -24,12 +25,13 @@ struct TrainOptions {
   bool terminal = false;       ///< the stream is one: draw bars
   int columns = 80;
   std::optional<ProfileRequest> profile;
-  std::string job;               ///< of the scheduler, for those who find output.dir in use; may be empty
+  Job job = {};                  ///< of the scheduler; none where its name is empty
   double process_seconds = 0.0;  ///< since the process began, for "start to first step"
 };
 
 struct TrainReport {
-  bool stopped = false;  ///< by a signal, after saving
+  bool stopped = false;          ///< by a signal or the clock, after saving
+  bool stopped_in_time = false;  ///< by the clock, as far as this rank knows
   bool already_finished = false;
   std::int64_t steps = 0;
   std::int64_t total_steps = 0;

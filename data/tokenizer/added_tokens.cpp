@@ -1,7 +1,6 @@
 #include "data/tokenizer/added_tokens.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "data/tokenizer/unicode_properties.h"
@@ -88,9 +87,7 @@ void TokenFinder::split(std::string_view text, std::vector<Piece>& pieces) const
 AddedTokens::AddedTokens(const JsonNode& root, const Vocabulary& vocabulary, const Normalizer* normalizer) {
   const std::optional<JsonNode> list = root.optional_member("added_tokens");
   if (!list) return;
-  std::vector<Listed> special;  // are looked for first
-  std::vector<Listed> others;
-  std::set<std::string> special_contents;
+  std::vector<std::int32_t> ids;
   for (const JsonNode& node : list->elements()) {
     AddedToken token = read_added_token(node);
     if (token.content.empty()) continue;
@@ -99,27 +96,30 @@ AddedTokens::AddedTokens(const JsonNode& root, const Vocabulary& vocabulary, con
     } else {
       token.decoded = token.content;
     }
-    // A content that comes again keeps its id and its patterns, and has the options that come last.
-    const auto known = by_content_.find(token.content);
-    token.id = known != by_content_.end()
-                   ? known->second
-                   : vocabulary.find(token.content).value_or(std::max(size(), vocabulary.count()));
-    const bool new_special = token.special && special_contents.insert(token.content).second;
-    const bool is_special = special_contents.contains(token.content);
-    if (new_special) special.push_back({token.decoded, token.id, token.normalized});
-    if (!is_special) others.push_back({token.decoded, token.id, token.normalized});
+    // A content that comes again keeps its id and its normal form, stays special, and has the options that come last.
+    if (const AddedToken* known = find(token.content); known != nullptr) {
+      token.id = known->id;
+      token.special = token.special || known->special;
+      if (!token.normalized) token.decoded = known->decoded;
+    } else {
+      token.id = vocabulary.find(token.content).value_or(std::max(size(), vocabulary.count()));
+      ids.push_back(token.id);
+    }
     by_content_.insert_or_assign(token.content, token.id);
     by_id_.insert_or_assign(token.id, std::move(token));
   }
-  special.insert(special.end(), others.begin(), others.end());
-  plain_ = finder(special, false);
-  normalized_ = finder(special, true);
+  std::vector<const AddedToken*> order;  // special ones first, else as in the file
+  for (const bool special : {true, false})
+    for (const std::int32_t id : ids)
+      if (by_id_.at(id).special == special) order.push_back(&by_id_.at(id));
+  plain_ = finder(order, false);
+  normalized_ = finder(order, true);
 }
 
-TokenFinder AddedTokens::finder(const std::vector<Listed>& order, bool normalized) const {
+TokenFinder AddedTokens::finder(const std::vector<const AddedToken*>& order, bool normalized) {
   std::vector<std::pair<std::string, const AddedToken*>> patterns;
-  for (const Listed& listed : order)
-    if (listed.normalized == normalized) patterns.emplace_back(listed.pattern, &by_id_.at(listed.id));
+  for (const AddedToken* token : order)
+    if (token->normalized == normalized) patterns.emplace_back(normalized ? token->decoded : token->content, token);
   return TokenFinder(patterns);
 }
 

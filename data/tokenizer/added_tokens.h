@@ -72,13 +72,7 @@ class AddedTokens {
 
  private:
   using ById = std::map<std::int32_t, AddedToken>;
-  /// A token as one place of the file has it.
-  struct Listed {
-    std::string pattern;
-    std::int32_t id;
-    bool normalized;
-  };
-  TokenFinder finder(const std::vector<Listed>& order, bool normalized) const;
+  static TokenFinder finder(const std::vector<const AddedToken*>& order, bool normalized);
 
   ById by_id_;
   std::map<std::string, std::int32_t, std::less<>> by_content_;

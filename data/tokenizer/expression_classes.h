@@ -13,7 +13,7 @@ std::optional<std::string> posix_class(std::string_view name);
 /// Of a property such as Lu in \p{Lu}: a general category, a script, a binary property or the name of a bracket.
 std::optional<std::string> property_class(std::string_view name);
 
-/// Of \w, which has six characters more than [[:word:]].
+/// Of \w outside of brackets, which has six characters more than [[:word:]].
 std::string word_class();
 
 }  // namespace temper

@@ -294,7 +294,8 @@ class Translator {
   }
 
   /// Of the escapes that name a class; nothing, and nothing taken, for any other.
-  std::optional<std::string> class_escape() {
+  /// Outside of a set, words have six characters more (superscripts and fractions of Latin-1).
+  std::optional<std::string> class_escape(bool in_set) {
     const auto some = [](std::string set, bool negated) { return fmt::format("[{}{}]", negated ? "^" : "", set); };
     const char32_t c = peek(1);
     switch (c) {
@@ -309,7 +310,7 @@ class Translator {
       case 'w':
       case 'W':
         at_ += 2;
-        return some(word_class(), c == 'W');
+        return some(in_set ? *posix_class("word") : word_class(), c == 'W');
       case 'h':
       case 'H':
         at_ += 2;
@@ -322,7 +323,8 @@ class Translator {
         const std::string name = until('}');
         const std::optional<std::string> content = property_class(name);
         if (!content) refuse(fmt::format("the unknown property \"{}\"", name));
-        return some(*content, negated);
+        const bool word = !in_set && *content == *posix_class("word");
+        return some(word ? word_class() : *content, negated);
       }
       default:
         return std::nullopt;
@@ -377,7 +379,7 @@ class Translator {
   }
 
   std::string escape() {
-    if (std::optional<std::string> named = class_escape()) return *named;
+    if (std::optional<std::string> named = class_escape(false)) return *named;
     const std::string word = fmt::format("[{}]", word_class());
     switch (peek(1)) {
       case 'b':
@@ -453,13 +455,13 @@ class Translator {
     }
     if (take("[")) return set();
     if (peek() == '\\') {
-      if (std::optional<std::string> named = class_escape()) return *named;
+      if (std::optional<std::string> named = class_escape(true)) return *named;
     }
     const char32_t lowest = set_character();
     if (peek() != '-' || peek(1) == ']' || at_ + 1 >= text_.size()) return literal(lowest);
     const std::size_t before = at_;
     ++at_;
-    if (peek() == '[' || (peek() == '\\' && class_escape())) {  // the hyphen stands for itself
+    if (peek() == '[' || (peek() == '\\' && class_escape(true))) {  // the hyphen stands for itself
       at_ = before;
       return literal(lowest);
     }

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "data/tokenizer/score_number.h"
 
 namespace temper {
 namespace {
@@ -34,7 +35,7 @@ class Reader {
     file_.vocabulary.back().id = static_cast<std::int32_t>(value);
     return true;
   }
-  bool number_float(number_float_t value, const string_t& /*digits*/) { return scalar(value); }
+  bool number_float(number_float_t /*value*/, const string_t& digits) { return scalar(score_of(digits)); }
   bool string(string_t& value) {
     switch (place_) {
       case Place::merges:

@@ -68,6 +68,20 @@ TokenizerFile read_vocabulary(const fs::path& folder, const TokenizerClass& toke
   return file;
 }
 
+/// A vocabulary without the token for what it lacks belongs to another class, or is none.
+void require_unknown_token(const TokenizerFolder& folder) {
+  const TokenizerFile& file = folder.file;
+  const std::string unknown = folder.tokens.name("unk_token").value_or("");
+  const auto is_unknown = [&](const VocabularyEntry& entry) {
+    return std::string_view(file.vocabulary_text).substr(entry.offset, entry.length) == unknown;
+  };
+  if (std::none_of(file.vocabulary.begin(), file.vocabulary.end(), is_unknown))
+    throw Error(
+        "{}: has no \"{}\" among its {} tokens, one a line, so it is not the vocabulary of a {}; fetch the file again, "
+        "or make a tokenizer.json of what belongs there: {}",
+        file.name, unknown, file.vocabulary.size(), folder.tokenizer_class.name, conversion(folder.path));
+}
+
 /// What tokenizer.json calls its model; old files leave that out, but then a class knows what it reads.
 std::string stored_model_type(const json& document, std::string_view otherwise) {
   const auto model = document.find("model");
@@ -174,6 +188,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& path, TruncationSide side)
     settings.stored = &stored;
   }
   folder.tokens = gather_tokens(settings, folder.tokenizer_class);
+  if (!folder.has_tokenizer_json && folder.tokenizer_class.model_type() == "WordPiece") require_unknown_token(folder);
   if (builds) {
     build_class_document(file, folder.tokenizer_class, settings, folder.tokens);
     folder.changed = !folder.has_tokenizer_json || file.document != stored;

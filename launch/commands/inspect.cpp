@@ -134,7 +134,7 @@ Command add_inspect_command(const CommandLine& program) {
   command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
   command
       .repeated("--label", arguments->label,
-                "Column of the labels that are counted; several: one per label, of 0 and 1")
+                "Column of the labels that are counted; given several times: one column per label, of 0 and 1")
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");

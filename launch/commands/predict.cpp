@@ -80,7 +80,6 @@ int run(const PredictArguments& arguments, CommandContext& context) {
                                [&](const std::string& line) { print_note(context, line); });
 
   hosts.finish();
-
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.
   constexpr std::int64_t kRowsAtATime = 8192;
   const auto rows = static_cast<std::int64_t>(table.rows.size());

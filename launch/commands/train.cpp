@@ -42,6 +42,7 @@ int terminal_columns(int descriptor) {
 
 nlohmann::json to_json(const TrainReport& report) {
   return {{"stopped", report.stopped},
+          {"stopped_in_time", report.stopped_in_time},
           {"already_finished", report.already_finished},
           {"steps", report.steps},
           {"total_steps", report.total_steps},
@@ -65,7 +66,8 @@ nlohmann::json to_json(const TrainReport& report) {
 void print(const TrainReport& report) {
   if (report.already_finished) std::printf("This run was finished before; nothing was trained.\n");
   if (report.stopped)
-    std::printf("Stopped by a signal at step %ld of %ld; start it again to go on.\n", report.steps, report.total_steps);
+    std::printf("Stopped %s at step %ld of %ld; start it again to go on.\n",
+                report.stopped_in_time ? "before its time is up" : "by a signal", report.steps, report.total_steps);
   std::printf("%-12s %ld of %ld on %d rank%s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
               report.total_steps, report.ranks, report.ranks == 1 ? "" : "s", report.seconds,
               report.examples_per_second, report.tokens_per_second);

@@ -30,6 +30,7 @@ struct Lineage {
   std::int64_t steps = 0;                               ///< optimiser steps; 0: unknown
   std::vector<std::pair<std::string, double>> metrics;  ///< name and value, in the order to show
   std::string configuration;                            ///< the run's TOML
+  std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
 };
 
 /// The same lineage gives the same text. Names from outside cannot break out of the table, list or block they are in.

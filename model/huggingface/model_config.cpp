@@ -70,10 +70,10 @@ constexpr std::array<Family, 3> kFamilies = {
 
 /// Families that one may well ask for.
 constexpr std::array<std::string_view, 30> kOtherFamilies = {
-    "albert",      "bart",      "big_bird",   "camembert",   "convbert",   "data2vec-text", "deberta",  "deberta-v2",
-    "electra",     "ernie",     "esm",        "flaubert",    "funnel",     "gpt2",          "layoutlm", "llama",
-    "longformer",  "mobilebert", "modernbert", "mpnet",      "nomic_bert", "reformer",      "rembert",  "roc_bert",
-    "roformer",    "squeezebert", "t5",        "xlm",        "xlm-roberta", "xlnet"};
+    "albert",     "bart",        "big_bird",   "camembert", "convbert",    "data2vec-text", "deberta",  "deberta-v2",
+    "electra",    "ernie",       "esm",        "flaubert",  "funnel",      "gpt2",          "layoutlm", "llama",
+    "longformer", "mobilebert",  "modernbert", "mpnet",     "nomic_bert",  "reformer",      "rembert",  "roc_bert",
+    "roformer",   "squeezebert", "t5",         "xlm",       "xlm-roberta", "xlnet"};
 
 /// What transformers also accepts for DistilBERT's own names (its attribute_map).
 std::string_view other_name(std::string_view key) {
@@ -227,7 +227,8 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
     throw Error(
-        "{}: holds an adapter (PEFT), not a model; merge it into its base model (merge_and_unload, save_pretrained) and "
+        "{}: holds an adapter (PEFT), not a model; merge it into its base model (merge_and_unload, save_pretrained) "
+        "and "
         "use that folder",
         folder.string());
   if (!std::filesystem::exists(path, ignored))

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/host_name.h"
+#include "base/process_identity.h"
 #include "comm/fixed_tree.h"
 #include "comm/node_window.h"
 #include "tests/world.h"

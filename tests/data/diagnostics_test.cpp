@@ -66,6 +66,11 @@ TEST(Diagnostics, NameLabelsThatLookAlike) {
   EXPECT_EQ(findings[0].severity, Severity::warning);
   EXPECT_DOUBLE_EQ(findings[0].value, 2.0);
   EXPECT_HAS(findings[0].sentence, "\" pos\" and \"pos\"; \"NEG\" and \"neg\"");
+  const std::vector<Finding> unicode =
+      diagnose_label_names(LabelSet::from_names({"caf\u00E9", "cafe\u0301", "x", "x\u200B"}), LabelKind::single_class);
+  ASSERT_EQ(unicode.size(), 1U);
+  EXPECT_HAS(unicode[0].sentence, "\"caf\u00E9\" (U+00E9) and \"cafe\u0301\" (U+0065 U+0301)");
+  EXPECT_HAS(unicode[0].sentence, "\"x\" (the end) and \"x\u200B\" (U+200B)");
   EXPECT_TRUE(diagnose_label_names(LabelSet::from_names({"x", "y"}), LabelKind::single_class).empty());
   EXPECT_EQ(names(diagnose_label_names(LabelSet::from_names({"O"}), LabelKind::token_class)),
             (std::vector<std::string>{"one_label"}));

@@ -52,6 +52,13 @@ TEST(JsonlReader, AMemberThatAnObjectLacksIsRefusedOnlyWhereItIsUsed) {
             "a.jsonl, line 2: the object has no member \"note\", which the first object has");
 }
 
+TEST(JsonlReader, AMemberThatTheFirstObjectLacksIsRefusedWithItsLine) {
+  const Table table = parse("\n{\"label\": \"x\"}\n{\"label\": \"y\", \"text\": \"b\"}\n");
+  EXPECT_EQ(table.columns, (Row{"label"}));
+  EXPECT_EQ(error_of([&] { column_index(table, "text"); }),
+            "a.jsonl, line 2: the object has no member \"text\", which that in line 3 has");
+}
+
 TEST(JsonlReader, NumbersKeepTheirDigits) {
   const Table table = parse(
       "{\"a\": 12345678901234567890123, \"b\": -0.12345678901234567890, \"c\": [98765432109876543210987, 1.50], "
@@ -72,7 +79,7 @@ TEST(JsonlReader, WhatIsNestedStaysJson) {
 }
 
 TEST(JsonlReader, SaysOneObjectALineWhereAFileHoldsAnArray) {
-  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: is not JSON");
+  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: found a JSON array");
   EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "write one object a line");
   EXPECT_HAS(parse_error("[{\"text\": \"a\"}]\n"), "write one object a line");
   EXPECT_HAS(parse_error("{\n \"text\": \"a\"\n}\n"), "one object a line, whole");

@@ -40,6 +40,8 @@ TEST(Labels, WordsThatOnlyLookLikeAnArrayAreWords) {
   EXPECT_EQ(split_words("[a]"), (Names{"[a]"}));
   EXPECT_EQ(split_words("[1 2] (1, 2)"), (Names{"[1", "2]", "(1,", "2)"}));
   EXPECT_EQ(split_words("(1, 2)"), (Names{"(1,", "2)"}));
+  EXPECT_EQ(split_words("[None]"), (Names{"[None]"}));
+  EXPECT_HAS(error_of([] { split_words("['the', None]"); }), "holds a null among its words");
   EXPECT_EQ(split_words("['the', \"bank's\"]"), (Names{"the", "bank's"}));
   EXPECT_EQ(split_words("[\"a b\", \"c\"]"), (Names{"a b", "c"}));
   EXPECT_TRUE(split_words("  ").empty());

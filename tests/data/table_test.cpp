@@ -54,7 +54,8 @@ TEST(Table, RowsMoveWithTheirPlaces) {
 
 TEST(TableReader, NamesAndPatternsStandForFiles) {
   const TemporaryFolder folder;
-  for (const char* name : {"b.csv", "a.csv", "c.txt", "odd[1].csv"}) folder.file(name, "text\nx\n");
+  for (const char* name : {"b.csv", "a.csv", "c.txt", "odd[1].csv"})
+    EXPECT_FALSE(folder.file(name, "text\nx\n").empty());
   const auto at = [&](const char* name) { return (folder.path() / name).string(); };
   using Paths = std::vector<std::filesystem::path>;
   EXPECT_EQ(files_named(std::vector{at("[ab].csv"), at("c.txt")}), (Paths{at("a.csv"), at("b.csv"), at("c.txt")}));

@@ -167,6 +167,9 @@ TEST_F(RunDataTest, ColumnsMayBeLabels) {
   EXPECT_EQ(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train.classes,
             (std::vector<std::int32_t>{1, 0}));
   EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", Task::regression), "this task takes one column");
+  configuration_.data.label.values = {"toxic"};
+  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", Task::multi_label).train.targets, (std::vector<float>{0, 1}));
+  EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
 }
 
 TEST_F(RunDataTest, LabelsThatLookAlikeAreAFinding) {
@@ -200,6 +203,7 @@ TEST_F(RunDataTest, ALargerHeadIsKeptByItsNames) {
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"0", "1"}), model),
             "data.labels = [\"neg\", \"neutral\", \"pos\"]")
       << "the data number what the model names";
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"a"}), {"a", "b \"c\""}), R"(data.labels = ["a", "b \"c\""])");
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"bad", "pos"}), model), "");
   EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"neg", "neutral", "pos", "x"}), model), "");
 }

@@ -43,6 +43,10 @@ struct Pipe {
   // Its own process group, so that a run past its limit can be ended with all that it started.
   setpgid(0, 0);
   if (!invocation.folder.empty() && chdir(invocation.folder.c_str()) != 0) _exit(127);
+  // Tests that run inside a scheduler's job are not part of it.
+  for (const char* name : {"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_STEP_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"})
+    unsetenv(name);
+  for (const std::string& setting : invocation.environment) putenv(const_cast<char*>(setting.c_str()));
   if (geteuid() == 0) {
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);

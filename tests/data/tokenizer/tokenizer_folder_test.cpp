@@ -222,6 +222,7 @@ TEST(TokenizerFolder, RefusesWhatItCannotMake) {
   EXPECT_TRUE(has(refusal({{"tokenizer.json", small_bert()},
                            {"tokenizer_config.json", {{"tokenizer_class", "BertJapaneseTokenizer"}}}}),
                   "BertJapaneseTokenizer"));
+  EXPECT_TRUE(has(refusal({{"config.json", bert}, {"vocab.txt", "{\"version\": 1}\n"}}), "no \"[UNK]\" among its 1"));
   const auto with_config = [&](const json& config) {
     json whole = {{"tokenizer_class", "BertTokenizer"}};
     whole.update(config);

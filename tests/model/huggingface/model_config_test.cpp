@@ -120,6 +120,14 @@ TEST(ModelConfig, LabelsAreInTheOrderOfTheirIds) {
 TEST(ModelConfig, RefusesUnsupportedArchitectures) {
   expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, distilbert, roberta"});
   expect_refusal([] { read(R"({"model_type":"berta"})"); }, {"did you mean bert?"});
+  for (const char* family : {"xlm-roberta", "albert", "deberta", "deberta-v2", "mobilebert", "something-else"}) {
+    try {
+      read(fmt::format(R"({{"model_type":"{}"}})", family));
+      ADD_FAILURE() << family << " was read";
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string_view(error.what()).find("did you mean"), std::string_view::npos) << error.what();
+    }
+  }
   expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, distilbert, roberta"});
   expect_refusal([] { read(R"({"model_type":["bert"]})"); }, {"\"model_type\"", "expected a text"});
 }

@@ -71,7 +71,7 @@ TEST(WeightFiles, RefusesFoldersWithoutWeights) {
   expect_refusal([&] { WeightFiles::open(folder.write("file", "x")); }, {"file", "is a file"});
   expect_refusal([&] { WeightFiles::open(folder.path()); }, {"neither model.safetensors nor"});
   folder.write("pytorch_model.bin", "x");
-  expect_refusal([&] { WeightFiles::open(folder.path()); }, {"pytorch_model.bin", "save the model as safetensors"});
+  expect_refusal([&] { WeightFiles::open(folder.path()); }, {"pytorch_model.bin", "torch.save"});
 }
 
 void expect_index_refused(const std::string& index, std::initializer_list<std::string_view> parts) {

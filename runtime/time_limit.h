@@ -1,0 +1,32 @@
+// When a run must save and end, lest it be ended before it has saved.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace temper {
+
+class TimeLimit {
+ public:
+  using SystemClock = std::chrono::system_clock;
+
+  /// `max_minutes` count from the start of the process, `process_seconds` ago; 0: no limit. `end`: of the job, if
+  /// known.
+  TimeLimit(double max_minutes, double process_seconds, std::optional<SystemClock::time_point> end);
+
+  /// How long a step took, and a checkpoint: the longest of each must fit into what is left.
+  void add_step(double seconds);
+  void add_save(double seconds);
+
+  /// A wish of this rank alone: its clock may be ahead of the others'.
+  [[nodiscard]] bool is_due() const { return is_due(SystemClock::now()); }
+  [[nodiscard]] bool is_due(SystemClock::time_point now) const;
+
+ private:
+  std::optional<SystemClock::time_point> end_;
+  double margin_seconds_ = 0.0;
+  double step_seconds_ = 0.0;
+  double save_seconds_ = 0.0;
+};
+
+}  // namespace temper

@@ -1,0 +1,173 @@
+// How the program starts and ends: launchers, signals, clocks, and output that goes nowhere.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "tests/system/tiny_run.h"
+
+namespace temper::system_tests {
+namespace {
+
+class Launch : public TinyRun {
+ protected:
+  Outcome run_with(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) const {
+    Invocation invocation;
+    invocation.arguments = arguments;
+    invocation.environment = environment;
+    invocation.folder = folder_;
+    return run(invocation);
+  }
+  /// Through a shell: "$0" is the program, "$@" its arguments.
+  Outcome run_in_shell(const std::string& script, const std::vector<std::string>& arguments,
+                       Invocation invocation = {}) const {
+    std::vector<std::string> command{"sh", "-c", script, TEMPER_PROGRAM};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    invocation.folder = folder_;
+    return run_command(command, invocation);
+  }
+  /// Sends a signal once the run in `output` has taken some steps.
+  std::function<void(pid_t)> signal_after_steps(const std::string& output, int signal) const {
+    return [this, output, signal, sent = false](pid_t process) mutable {
+      if (!sent && read(path(output) / "metrics.jsonl").size() > 1000) sent = kill(process, signal) == 0;
+    };
+  }
+};
+
+TEST_F(Launch, ProcessesThatSrunStartedWithoutPmiAreRefusedOnce) {
+  const auto task = [&](const char* number, const char* command) {
+    return run_with({command, "run.toml"},
+                    {"SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", std::string("SLURM_PROCID=") + number});
+  };
+  const Outcome first = task("0", "train");
+  EXPECT_EQ(first.status, 2);
+  ASSERT_EQ(first.messages().size(), 1U) << first.err;
+  EXPECT_NE(first.messages()[0].find("srun --mpi=pmix"), std::string::npos) << first.messages()[0];
+  const Outcome second = task("1", "train");
+  EXPECT_EQ(second.status, 2);
+  EXPECT_TRUE(second.err.empty()) << second.err;
+  EXPECT_FALSE(std::filesystem::exists(path("runs")));
+  // What version says is true of each.
+  EXPECT_EQ(run_with({"version"}, {"SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=1"}).status, 0);
+}
+
+TEST_F(Launch, ProcessesOfAnotherMpiAreRefused) {
+  const Outcome outcome = run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=0"});
+  EXPECT_EQ(outcome.status, 2) << outcome.err;
+  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("another MPI"), std::string::npos) << outcome.messages()[0];
+  EXPECT_TRUE(run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=1"}).messages().empty());
+}
+
+TEST_F(Launch, AMistypedCommandIsNamedWithTheNearest) {
+  const Outcome outcome = run_with({"trian", "run.toml"}, {});
+  EXPECT_EQ(outcome.status, 2);
+  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("trian is no command of temper; did you mean train?"), std::string::npos)
+      << outcome.messages()[0];
+  EXPECT_NE(run_with({"bench", "machin"}, {}).err.find("did you mean machine?"), std::string::npos);
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK=1", "PMIX_RANK=1"}) {
+    const Outcome other = run_with({"train", "--jsn"}, {variable, "OMPI_COMM_WORLD_SIZE=2"});
+    EXPECT_EQ(other.status, 2);
+    EXPECT_TRUE(other.err.empty()) << other.err;
+  }
+}
+
+TEST_F(Launch, AStartLimitThatIsNoNumberIsRefused) {
+  const Outcome outcome = run_with({"version"}, {"TEMPER_START_TIMEOUT_SECONDS=soon"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.err.find("TEMPER_START_TIMEOUT_SECONDS"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Launch, OutputThatCannotBeWrittenIsAFailureOfEveryCommand) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const std::string model = "out/model";
+  const std::string checkpoint = "out/checkpoints/checkpoint-00000007.h5";
+  const std::vector<std::vector<std::string>> commands{
+      {"train", "run.toml", "--set", "train.epochs=1", "--json"},
+      {"eval", model, "data/test.csv", "--json"},
+      {"predict", model, "data/test.csv", "-o", "labels.jsonl", "--json"},
+      {"predict", model, "data/test.csv"},
+      {"export", checkpoint, "-o", "exported", "--json"},
+      {"inspect", model, "--json"},
+      {"inspect", model},
+      {"plan", "run.toml", "--json"},
+      {"train", "--help-config"},
+      {"version", "--json"},
+      {"version"},
+      {"--help"},
+  };
+  for (const std::vector<std::string>& command : commands) {
+    const Outcome outcome = run_in_shell("exec \"$0\" \"$@\" > /dev/full", command);
+    EXPECT_EQ(outcome.status, 1) << command[0] << ": " << outcome.err;
+    ASSERT_EQ(outcome.messages().size(), 1U) << command[0] << ": " << outcome.err;
+    EXPECT_NE(outcome.messages()[0].find("standard output"), std::string::npos) << outcome.messages()[0];
+  }
+  // Nobody wants the text of an output that is closed; an object that was asked for is another thing.
+  EXPECT_EQ(run_in_shell("exec \"$0\" \"$@\" >&-", {"version"}).status, 0);
+  EXPECT_EQ(run_in_shell("exec \"$0\" \"$@\" >&-", {"version", "--json"}).status, 1);
+}
+
+TEST_F(Launch, AClosedTerminalSavesUnlessItIsIgnored) {
+  Invocation invocation;
+  invocation.meanwhile = signal_after_steps("out", SIGHUP);
+  const Outcome outcome = train("out", {"train.epochs=5000"}, 0, invocation);
+  EXPECT_EQ(outcome.status, 75) << outcome.err;
+  EXPECT_TRUE(nlohmann::json::parse(outcome.last_line())["stopped"].get<bool>());
+
+  invocation.meanwhile = signal_after_steps("deaf", SIGHUP);
+  const Outcome deaf = run_in_shell(
+      "trap '' HUP; exec \"$0\" \"$@\"",
+      {"train", "run.toml", "--set", "output.dir=" + path("deaf").string(), "--set", "train.epochs=20"}, invocation);
+  EXPECT_EQ(deaf.status, 0) << deaf.err;
+}
+
+TEST_F(Launch, ARunSavesBeforeItsTimeIsUp) {
+  const Outcome own = train("out", {"train.epochs=5000", "run.max_minutes=0.05"});
+  EXPECT_EQ(own.status, 75) << own.err;
+  const auto report = nlohmann::json::parse(own.last_line());
+  EXPECT_TRUE(report["stopped_in_time"].get<bool>());
+  EXPECT_GT(report["steps"].get<int>(), 0);
+  EXPECT_TRUE(std::filesystem::exists(report["checkpoint"].get<std::string>()));
+}
+
+TEST_F(Launch, ARunInASlurmJobSavesBeforeItsEndAndNamesIt) {
+  Invocation invocation;
+  invocation.environment = {"SLURM_JOB_ID=25", "SLURM_JOB_NODELIST=n[3-4]", "SLURM_RESTART_COUNT=2",
+                            "SLURM_JOB_END_TIME=" + std::to_string(std::time(nullptr) + 33)};
+  const Outcome outcome = train("out", {"train.epochs=5000"}, 2, invocation);
+  EXPECT_EQ(outcome.status, 75) << outcome.err;
+  EXPECT_NE(outcome.err.find("Slurm job 25 on n[3-4], started again 2 times"), std::string::npos) << outcome.err;
+  EXPECT_NE(read(path("out/metrics.jsonl")).find(R"("job":"Slurm job 25","nodes":"n[3-4]","restarts":2)"),
+            std::string::npos);
+  Invocation inspect;
+  inspect.arguments = {"inspect", nlohmann::json::parse(outcome.last_line())["checkpoint"], "--json"};
+  inspect.folder = folder_;
+  EXPECT_NE(run(inspect).out.find("Slurm job 25 on n[3-4]"), std::string::npos);
+}
+
+TEST_F(Launch, ARankThatDiesEndsTheOthersWhereTheirLauncherDoesNot) {
+  Invocation invocation;
+  invocation.meanwhile = [this, killed = false](pid_t mpirun) mutable {
+    if (killed || read(path("out") / "metrics.jsonl").size() < 1000) return;
+    const std::string list = read("/proc/" + std::to_string(mpirun) + "/task/" + std::to_string(mpirun) + "/children");
+    pid_t first = 0;
+    pid_t second = 0;
+    if (std::sscanf(list.c_str(), "%d %d", &first, &second) == 2) killed = kill(second, SIGKILL) == 0;
+  };
+  std::vector<std::string> command{TEMPER_MPIEXEC,    "--enable-recovery", "-n",    "3",
+                                   "--oversubscribe", "--bind-to",         "none",  TEMPER_PROGRAM,
+                                   "train",           "run.toml",          "--set", "train.epochs=5000",
+                                   "--set",           "output.dir=out",    "--set", "run.timeout_seconds=600"};
+  invocation.folder = folder_;
+  const Outcome outcome = run_command(command, invocation);
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_FALSE(outcome.timed_out);
+  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("rank 0 on "), std::string::npos) << outcome.messages()[0];
+  EXPECT_NE(outcome.messages()[0].find("has died without a word"), std::string::npos) << outcome.messages()[0];
+}
+
+}  // namespace
+}  // namespace temper::system_tests
