@@ -13,6 +13,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/build_id.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/process_identity.h"
@@ -23,7 +24,7 @@
 namespace temper {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HostReport::File, path, reason, bytes, device, inode, changed)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HostReport, host, node, version, configuration, arithmetic, files)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HostReport, host, node, version, build, configuration, arithmetic, files)
 
 namespace {
 
@@ -144,16 +145,12 @@ std::string listed(const std::set<std::string>& hosts) {
   return text;
 }
 
-/// Hosts that compute with other instructions or libraries than rank 0.
-std::string note_on_arithmetic(const std::vector<HostReport>& reports) {
-  std::set<std::string> others;
+/// The hosts whose reports differ from that of rank 0 in this.
+std::set<std::string> hosts_that_differ(const std::vector<HostReport>& reports, std::string HostReport::*in) {
+  std::set<std::string> hosts;
   for (const HostReport& report : reports)
-    if (report.arithmetic != reports.front().arithmetic) others.insert(report.host);
-  if (others.empty()) return "";
-  return fmt::format(
-      "{} and {} compute with other processors or libraries: the run is right, but its last bits depend on which rank "
-      "runs where",
-      reports.front().host, listed(others));
+    if (report.*in != reports.front().*in) hosts.insert(report.host);
+  return hosts;
 }
 
 }  // namespace
@@ -211,16 +208,32 @@ Failure difference_of(const std::vector<HostReport>& reports) {
   return {};
 }
 
+std::string note_on(const std::vector<HostReport>& reports) {
+  const std::string& first = reports.front().host;
+  if (const std::set<std::string> others = hosts_that_differ(reports, &HostReport::build); !others.empty())
+    return fmt::format(
+        "{} and {} run other builds of temper {}; install the same build on all hosts, or their results "
+        "may differ",
+        first, listed(others), reports.front().version);
+  if (const std::set<std::string> others = hosts_that_differ(reports, &HostReport::arithmetic); !others.empty())
+    return fmt::format(
+        "{} and {} compute with other processors or libraries: the run is right, but its last bits depend "
+        "on which rank runs where",
+        first, listed(others));
+  return "";
+}
+
 HostAgreement::HostAgreement(Communicator& communicator, const std::vector<InputFile>& files,
                              const std::string& arithmetic, const std::string& configuration)
     : communicator_(communicator) {
   if (communicator.size() == 1) return;
-  HostReport mine{host_name(), communicator.topology().node, kVersion, sha256_hex(configuration), arithmetic, {}};
+  HostReport mine{
+      host_name(), communicator.topology().node, kVersion, build_id(), sha256_hex(configuration), arithmetic, {}};
   for (const InputFile& file : files) mine.files.push_back(look_at(file.path));
   reports_ = gather(communicator, mine);
   if (const Failure difference = difference_of(reports_); !difference.empty())
     throw Error(difference.kind, difference.sentence);
-  note_ = note_on_arithmetic(reports_);
+  note_ = note_on(reports_);
 
   std::vector<Content> contents;
   bool compared = false;

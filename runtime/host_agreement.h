@@ -44,6 +44,7 @@ struct HostReport {
   std::string host;
   int node = 0;
   std::string version;
+  std::string build;          ///< build_id()
   std::string configuration;  ///< its digest
   std::string arithmetic;     ///< Device::arithmetic()
   std::vector<File> files;
@@ -51,6 +52,8 @@ struct HostReport {
 
 /// By rank: what differs so that they must not work together; empty if nothing does.
 Failure difference_of(const std::vector<HostReport>& reports);
+/// What differs so that it is better told: builds of the program, processors, libraries; empty if nothing does.
+std::string note_on(const std::vector<HostReport>& reports);
 
 class HostAgreement {
  public:
@@ -62,7 +65,7 @@ class HostAgreement {
 
   /// Collective. Waits for the rest and throws as the constructor does.
   void finish();
-  /// A line about what may differ but is better not: processors of other kinds. Empty where there is nothing to say.
+  /// note_on() the ranks; empty where there is nothing to say.
   [[nodiscard]] const std::string& note() const { return note_; }
 
  private:

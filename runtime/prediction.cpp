@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <utility>
 
 #include "base/error.h"
 #include "data/name_list.h"
@@ -100,10 +99,8 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.threads = options.threads;
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
-  Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
-  // They number words, and are no classes of the head.
-  const std::vector<std::int32_t> words = std::exchange(rows.classes, {});
-  require_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
+  const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
+  require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
@@ -114,7 +111,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
             const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
             const auto length = static_cast<std::size_t>(rows.length(row));
             RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
-            if (of_words) tokens.words = std::span(words).subspan(first, length);
+            if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
             const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
             PredictionJson json{{"text", fields[text_column]}};
             for (const KeptColumn& column : kept) json[column.member] = fields[column.index];

@@ -16,6 +16,7 @@
 #include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/memory_usage.h"
+#include "runtime/model_selection.h"
 #include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/run_data.h"
@@ -83,6 +84,7 @@ class Forecaster {
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
     data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
                             kMostRows);
+    require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
     require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
                     configuration.data.train.text());

@@ -17,7 +17,7 @@ std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, T
   const std::int64_t names = static_cast<std::int64_t>(labels.size());
   const HeadRequest request{task, std::max(head_outputs(task, LabelSet::from_names(labels)), names)};
   const RunModel model(base, request, -1.0, LoadOptions{false, 3}, *device);
-  export_trained_model(*model.model, *device, task, base.path, labels, use, {}, folder / "fitted");
+  export_trained_model(*model.model, *device, task, base.source(), labels, use, {}, folder / "fitted");
   return folder / "fitted";
 }
 

@@ -53,6 +53,16 @@ TEST(DifferenceOfHosts, NamesHostsAndWhatDiffers) {
             std::string::npos);
 }
 
+TEST(DifferenceOfHosts, OfBuildsAndProcessorsIsNoted) {
+  std::vector<HostReport> reports{report("a"), report("b"), report("c")};
+  EXPECT_EQ(note_on(reports), "");
+  reports[2].arithmetic = "another processor";
+  EXPECT_TRUE(difference_of(reports).empty());
+  EXPECT_NE(note_on(reports).find("a and c compute with other processors"), std::string::npos) << note_on(reports);
+  reports[1].build = "another";
+  EXPECT_NE(note_on(reports).find("a and b run other builds of temper 1.0"), std::string::npos) << note_on(reports);
+}
+
 class HostAgreementTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {

@@ -58,7 +58,7 @@ TEST_P(PytorchFile, HoldsWhatWasSaved) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, PytorchFile, testing::Values("tensors", "tensors_before_1_6", "tensors_protocol_4"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST(PytorchFiles, LeaveOutWhatIsNoTensor) {
   const TensorFile file = open_pytorch_file(saved("module"));
