@@ -3,9 +3,9 @@
 // one core gets. `--benchmark_filter=` picks some.
 //
 // `roof` is the share of what the machine can do for that kernel (Williams, Waterman, Patterson: "Roofline: an
-// insightful visual performance model for multicore architectures", 2009), measured here first: the rate of a product
-// whose operands stay in the cache, or that of a copy through memory. Where operands fit the caches a kernel that
-// memory limits may exceed it.
+// insightful visual performance model for multicore architectures", 2009), measured here first: the rate of
+// multiply-adds in registers, or that of a copy through memory. Where operands fit the caches a kernel that memory
+// limits may exceed it. TEMPER_MAX_ISA holds both to an instruction set.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -78,19 +78,12 @@ double least_seconds(const Work& work) {
   return least;
 }
 
+/// Multiply-adds in registers.
 double peak_gflops(DType type) {
-  constexpr std::int64_t kSide = 256;
-  Elements a(kSide * kSide, type);
-  Elements b(kSide * kSide, type);
-  Elements c(kSide * kSide, type);
-  CpuKernels kernels;
-  constexpr int kCalls = 20;
-  const double seconds = least_seconds([&] {
-    for (int i = 0; i < kCalls; ++i) {
-      kernels.matmul(a.rows(kSide, kSide), false, b.rows(kSide, kSide), false, c.rows(kSide, kSide), false);
-    }
-  });
-  return 2e-9 * kCalls * std::pow(static_cast<double>(kSide), 3) / seconds;
+  const auto device = make_cpu_device();
+  double most = 0.0;
+  const double seconds = least_seconds([&] { most = device->run_multiply_adds(type); });
+  return 1e-9 * most / seconds;
 }
 
 double copy_gigabytes() {

@@ -1,5 +1,7 @@
 #include "runtime/fitted_model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "runtime/evaluator.h"
 #include "runtime/index_check.h"
@@ -8,9 +10,10 @@
 namespace temper {
 namespace {
 
-/// config.json leaves out what transformers takes as a default: LABEL_0 and LABEL_1.
+/// config.json leaves out what transformers takes as a default: LABEL_0 and LABEL_1. One number has no name, several
+/// numbers per row have.
 std::vector<std::string> label_names(const ModelConfig& config, Task task) {
-  if (task == Task::regression || task == Task::masked_lm) return {};
+  if (task == Task::masked_lm || (task == Task::regression && config.labels.size() < 2)) return {};
   if (!config.labels.empty()) return config.labels;
   return {"LABEL_0", "LABEL_1"};
 }
@@ -23,7 +26,7 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
       trained_(read_trained_use(folder)),
       task_(task_of(folder_.config)),
       labels_(LabelSet::from_names(label_names(folder_.config, task_))),
-      outputs_(head_outputs(task_, labels_)) {
+      outputs_(std::max(head_outputs(task_, labels_), static_cast<std::int64_t>(labels_.size()))) {
   model_.emplace(folder_, HeadRequest{task_, outputs_}, -1.0, LoadOptions{}, device);
   if (!model_->report.initialized.empty())
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", folder.string(),

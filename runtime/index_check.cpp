@@ -64,9 +64,13 @@ IndexLimits index_limits(const ModelConfig& config, Task task, std::int64_t outp
           task == Task::masked_lm ? config.vocabulary_size : outputs};
 }
 
-void require_indices(const Dataset& rows, const IndexLimits& limits, const std::string& source) {
+void require_token_indices(const Dataset& rows, const IndexLimits& limits, const std::string& source) {
   require_tokens(rows, limits, source);
   require_lengths(rows, limits, source);
+}
+
+void require_indices(const Dataset& rows, const IndexLimits& limits, const std::string& source) {
+  require_token_indices(rows, limits, source);
   require_labels(rows, limits, source);
 }
 

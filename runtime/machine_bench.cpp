@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -209,11 +210,35 @@ std::vector<MeasuredCall> measure_case(Device& device, const Case& work, int rou
   return calls;
 }
 
-RankRates rates_from(std::vector<MeasuredCall> calls) {
+/// Operations a second of multiply-adds in registers, f32 and bf16; 0: the device does not know how, or has no bf16.
+using Peaks = std::array<double, 2>;
+
+Peaks measure_peaks(Device& device, int rounds, const std::function<void()>& before_round) {
+  constexpr int kCalls = 10;  // the first wake the units up
+  Peaks best{};
+  for (int round = 0; round < rounds; ++round) {
+    before_round();
+    for (const DType type : {DType::f32, DType::bf16}) {
+      if (type == DType::bf16 && !device.has_bf16()) continue;
+      double& peak = best[type == DType::bf16 ? 1 : 0];
+      for (int call = 0; call < kCalls; ++call) {
+        const Clock::time_point start = Clock::now();
+        const double operations = device.run_multiply_adds(type);
+        if (operations > 0.0) peak = std::max(peak, operations / seconds_since(start));
+      }
+    }
+  }
+  return best;
+}
+
+RankRates rates_from(std::vector<MeasuredCall> calls, const Peaks& peaks) {
   RankRates rates;
+  rates.operations = peaks[0];
+  rates.bf16_operations = peaks[1];
   for (const MeasuredCall& call : calls) {
     double& peak = call.work.bf16 ? rates.bf16_operations : rates.operations;
-    if (call.work.operations > 0.0) peak = std::max(peak, call.work.operations / call.seconds);
+    const bool known = peaks[call.work.bf16 ? 1 : 0] > 0.0;
+    if (!known && call.work.operations > 0.0) peak = std::max(peak, call.work.operations / call.seconds);
     // Of the largest copy, which no cache holds.
     if (call.kernel == "copy") rates.memory_bytes = call.work.bytes / call.seconds;
   }
@@ -301,6 +326,7 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   profile.ranks = communicator.size();
   profile.nodes = communicator.topology().nodes;
   profile.device = device.name();
+  profile.instruction_set = device.instruction_set();
   profile.start_seconds = options.process_seconds;
   profile.threads = default_cpu_threads(communicator.topology().local_size);
   std::vector<std::int64_t> shared{memory_usage().resident, -profile.threads};
@@ -323,6 +349,11 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   constexpr double kSeconds = 0.01;
   std::vector<MeasuredCall> together;
   std::vector<MeasuredCall> alone;
+  Peaks peaks_together = measure_peaks(device, rounds, [&] { communicator.barrier(); });
+  Peaks peaks_alone = peaks_together;
+  communicator.barrier();
+  if (several && communicator.rank() == 0) peaks_alone = measure_peaks(device, rounds, [] {});
+  communicator.all_reduce(std::span(peaks_together), Reduction::min);
   {
     const KernelCases cases(device, options.quick);
     for (const Case& work : cases.all()) {
@@ -345,8 +376,8 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   };
   slowest(together);
   if (alone.empty()) alone = together;
-  profile.alone = rates_from(alone);
-  profile.together = rates_from(together);
+  profile.alone = rates_from(alone, peaks_alone);
+  profile.together = rates_from(together, peaks_together);
   if (!options.folder.empty() && communicator.rank() == 0)
     profile.disk_bytes_per_second = measure_disk(options.folder, options.quick);
   communicator.barrier();

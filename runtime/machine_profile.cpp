@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // 1 had the rates of products for the roof
 constexpr const char* kRemedy = "measure the machine again: temper bench machine";
 
 Json json_of(const RankRates& rates) {
@@ -73,6 +73,7 @@ std::string to_json(const MachineProfile& profile) {
                   {"nodes", profile.nodes},
                   {"threads", profile.threads},
                   {"device", profile.device},
+                  {"instruction_set", profile.instruction_set},
                   {"alone", json_of(profile.alone)},
                   {"together", json_of(profile.together)},
                   {"all_reduce", json_of(profile.all_reduce)},
@@ -94,6 +95,7 @@ MachineProfile parse_machine_profile(std::string_view text, const std::string& n
     profile.nodes = json.at("nodes");
     profile.threads = json.at("threads");
     profile.device = json.at("device");
+    profile.instruction_set = json.at("instruction_set");
     profile.alone = rates_of(json.at("alone"));
     profile.together = rates_of(json.at("together"));
     profile.all_reduce = transfer_of(json.at("all_reduce"));

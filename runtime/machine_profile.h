@@ -22,8 +22,8 @@ struct MeasuredCall {
 
 /// Of one rank.
 struct RankRates {
-  double operations = 0.0;       ///< a second, the most that a product of f32 reached
-  double bf16_operations = 0.0;  ///< of bf16; 0: the device has none
+  double operations = 0.0;  ///< a second, multiply-adds of f32 in registers; on GPUs the most that a product reached
+  double bf16_operations = 0.0;  ///< the same of bf16; 0: the device has none
   double memory_bytes = 0.0;     ///< a second, read and written together
   std::vector<MeasuredCall> calls;
 };
@@ -42,6 +42,7 @@ struct MachineProfile {
   int nodes = 1;
   int threads = 1;  ///< a rank
   std::string device;
+  std::string instruction_set;    ///< that kernels used: "AVX2"; empty where the device's name says it all
   RankRates alone;                ///< while the other ranks wait
   RankRates together;             ///< while all of them compute; of the slowest
   TransferRate all_reduce;        ///< the small one of a step, in bytes of integers

@@ -17,9 +17,9 @@ namespace {
 constexpr std::int64_t kCandidatesForMask = 5;
 
 /// Members that a prediction has itself.
-constexpr std::array<std::string_view, 11> kOwnMembers = {"text",          "label",  "labels",  "probability",
-                                                          "probabilities", "value",  "offsets", "words",
-                                                          "entities",      "tokens", "masks"};
+constexpr std::array<std::string_view, 12> kOwnMembers = {"text",          "label",    "labels", "probability",
+                                                          "probabilities", "value",    "values", "offsets",
+                                                          "words",         "entities", "tokens", "masks"};
 
 struct KeptColumn {
   std::size_t index;
@@ -61,8 +61,7 @@ class RowWriter {
       case Task::multi_label:
         return write_label_set(json, fitted_.labels(), tokens.logits, use_.threshold, options_.top);
       case Task::regression:
-        json["value"] = tokens.logits.front();
-        return;
+        return write_numbers(json, fitted_.labels(), tokens.logits);
       case Task::token_classification:
         return write_labelled_words(json, text, tokens);
       case Task::masked_lm:
@@ -101,7 +100,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
-  require_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
+  require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 

@@ -27,7 +27,7 @@ struct PredictedLines {
 /// Rows [begin, end) of the table, one line of JSON each, in order:
 ///   sequence-classification  {"text", "label", "probability", "probabilities": {label: p}}
 ///   multi-label              {"text", "labels": [those with p above the threshold], "probabilities": {label: p}}
-///   regression               {"text", "value"}
+///   regression               {"text", "value"}, or "values": {name: value} of a model with several outputs
 ///   token-classification     {"text", "offsets", "words": [{"word", "label", "probability", "start", "end"}],
 ///                             "entities": [{"type", "text", "start", "end", "probability"}],
 ///                             "tokens": [{"token", "label", "probability"}]}

@@ -63,4 +63,12 @@ void write_label_set(PredictionJson& row, const LabelSet& labels, std::span<cons
   row["probabilities"] = probabilities_json(labels, p, top);
 }
 
+void write_numbers(PredictionJson& row, const LabelSet& labels, std::span<const float> logits) {
+  if (labels.size() < 2) {
+    row["value"] = logits.front();
+    return;
+  }
+  for (std::size_t i = 0; i < logits.size(); ++i) row["values"][labels.name(static_cast<std::int32_t>(i))] = logits[i];
+}
+
 }  // namespace temper

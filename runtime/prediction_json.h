@@ -34,6 +34,9 @@ void write_class(PredictionJson& row, const LabelSet& labels, std::span<const fl
 void write_label_set(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, double threshold,
                      std::int64_t top);
 
+/// "value"; or, of a model with several outputs, "values" {name: value}. `logits` [max(1, labels)].
+void write_numbers(PredictionJson& row, const LabelSet& labels, std::span<const float> logits);
+
 /// The tokens of one row.
 struct RowTokens {
   std::span<const std::int32_t> ids;    ///< [tokens]

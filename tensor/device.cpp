@@ -12,6 +12,8 @@
 #include <cstring>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/instruction_set.h"
+#include "tensor/kernels/cpu/multiply_add_loop.h"
 
 namespace temper {
 namespace {
@@ -38,6 +40,8 @@ class CpuDevice final : public Device {
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
   [[nodiscard]] std::string name() const override { return "cpu"; }
   [[nodiscard]] std::string arithmetic() const override { return cpu_arithmetic(); }
+  [[nodiscard]] std::string instruction_set() const override { return instruction_set_in_use(); }
+  [[nodiscard]] double run_multiply_adds(DType type) override { return temper::run_multiply_adds(type); }
   [[nodiscard]] Memory& memory() override { return memory_; }
   [[nodiscard]] std::int64_t peak_memory_bytes() const override {
     return static_cast<std::int64_t>(memory_.use().peak);

@@ -33,6 +33,8 @@ class Device {
   /// Names what the last bits of results depend on beside a kernel's arguments, as far as that is known here: devices
   /// that say otherwise give others.
   [[nodiscard]] virtual std::string arithmetic() const { return name(); }
+  /// For people: the instructions that its kernels use, "AVX2" say; empty where the name says it all.
+  [[nodiscard]] virtual std::string instruction_set() const { return ""; }
   [[nodiscard]] Kernels& kernels() { return timed_ ? *timed_ : plain_kernels(); }
   [[nodiscard]] virtual Memory& memory() = 0;
   /// The most bytes of memory() that were in use at once.
@@ -41,6 +43,10 @@ class Device {
   [[nodiscard]] bool shares_host_memory() const { return kind() == DeviceKind::cpu; }
   /// True where kernels take bf16 activations.
   [[nodiscard]] virtual bool has_bf16() const = 0;
+
+  /// Multiplies and adds in registers alone, and returns the operations done: timed, the roof over matrix products of
+  /// this type. 0 where the device does not know how.
+  [[nodiscard]] virtual double run_multiply_adds(DType /*type*/) { return 0.0; }
 
   /// A tensor of zero bytes.
   [[nodiscard]] virtual Tensor zeros(const Shape& shape, DType type = DType::f32);

@@ -77,6 +77,9 @@ void TokenFinder::split(std::string_view text, std::vector<Piece>& pieces) const
       if (!is_white_space(after.value)) break;
       stop += after.bytes;
     }
+    // White space that the token before took is not there to be taken again.
+    if (token.lstrip) start = std::max(start, done);
+    if (start >= stop) continue;
     add_text(start);
     pieces.push_back({text.substr(start, stop - start), &token});
     done = stop;

@@ -1,5 +1,5 @@
-// Byte pair encoding over bytes. The model sees raw bytes; the characters that stand for them in the file are translated
-// once, at load.
+// Byte pair encoding over bytes. The model sees raw bytes; the characters that stand for them in the file are
+// translated once, at load.
 #include <array>
 #include <span>
 #include <string>
@@ -17,9 +17,7 @@ namespace {
 class ByteLevelBpe : public TokenModel {
  public:
   ByteLevelBpe(const TokenizerFile& file, const JsonNode& node, const Vocabulary& vocabulary)
-      : unknown_(node, vocabulary),
-        fuse_unknown_(node.boolean_or("fuse_unk", false)),
-        merges_(file, vocabulary, "") {
+      : unknown_(node, vocabulary), fuse_unknown_(node.boolean_or("fuse_unk", false)), merges_(file, vocabulary, "") {
     const ByteAlphabet alphabet;
     for (std::size_t byte = 0; byte < bytes_.size(); ++byte)
       bytes_[byte] = vocabulary.find(alphabet.character(static_cast<std::uint8_t>(byte))).value_or(kNoToken);

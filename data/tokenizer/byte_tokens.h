@@ -1,10 +1,10 @@
 // The tokens <0x00> to <0xFF>, which stand for the bytes of characters that a model does not know.
 #pragma once
 
+#include <fmt/format.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <fmt/format.h>
 #include <string_view>
 #include <vector>
 

@@ -27,7 +27,8 @@ class Expression {
   virtual void find_all(std::string_view text, std::vector<TextSpan>& matches) const = 0;
 };
 
-/// Of {"String": "..."} or {"Regex": "..."}. Throws Error for another form and for an expression that is not understood.
+/// Of {"String": "..."} or {"Regex": "..."}. Throws Error for another form and for an expression that is not
+/// understood.
 std::unique_ptr<Expression> make_pattern(const JsonNode& node);
 
 /// Of a regular expression; `node` is where it stands, for messages.

@@ -53,7 +53,8 @@ class Translator {
   };
 
   [[noreturn]] void refuse(std::string_view what) const {
-    throw Error("the regular expression \"{}\" has {} at character {}, which is not supported", pattern_, what, at_ + 1);
+    throw Error("the regular expression \"{}\" has {} at character {}, which is not supported", pattern_, what,
+                at_ + 1);
   }
 
   [[nodiscard]] bool at_end() const { return at_ >= text_.size(); }
@@ -379,7 +380,8 @@ class Translator {
   }
 
   std::string escape() {
-    if (std::optional<std::string> named = class_escape(false)) return *named;
+    // Outside of a set, (?i) does not widen a class.
+    if (const std::optional<std::string> named = class_escape(false)) return fmt::format("(?-i:{})", *named);
     const std::string word = fmt::format("[{}]", word_class());
     switch (peek(1)) {
       case 'b':

@@ -10,7 +10,7 @@ namespace temper {
 struct Metaspace {
   enum class Prepend { always, first, never };
 
-  std::string replacement;  // one character in UTF-8, U+2581 as a rule
+  std::string replacement;            // one character in UTF-8, U+2581 as a rule
   Prepend prepend = Prepend::always;  // where a text gets one in front
   bool split = true;
 };

@@ -21,12 +21,13 @@ class NormalForm : public Normalizer {
  public:
   /// `lowest`: no code point below it is changed or combines with one before it. It has two bytes in UTF-8.
   NormalForm(const icu::Normalizer2& form, char32_t lowest)
-      : first_byte_(static_cast<unsigned char>(0xC0 | (lowest >> 6))), known_(characters_of_unicode_9()), form_(form, known_) {}
+      : first_byte_(static_cast<unsigned char>(0xC0 | (lowest >> 6))),
+        known_(characters_of_unicode_9()),
+        form_(form, known_) {}
 
   bool normalize(std::string_view text, std::string& normalized) const override {
-    const bool plain = std::all_of(text.begin(), text.end(), [this](char byte) {
-      return static_cast<unsigned char>(byte) < first_byte_;
-    });
+    const bool plain = std::all_of(text.begin(), text.end(),
+                                   [this](char byte) { return static_cast<unsigned char>(byte) < first_byte_; });
     if (plain) {
       normalized = text;
       return true;

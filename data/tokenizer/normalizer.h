@@ -12,8 +12,9 @@ namespace temper {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  /// Replaces `normalized` by the normal form of a valid UTF-8 text. The two must not overlap. Returns whether the first
-  /// character of the normal form comes from the first one of the text: false where what stood before it was dropped.
+  /// Replaces `normalized` by the normal form of a valid UTF-8 text. The two must not overlap. Returns whether the
+  /// first character of the normal form comes from the first one of the text: false where what stood before it was
+  /// dropped.
   virtual bool normalize(std::string_view text, std::string& normalized) const = 0;
 };
 

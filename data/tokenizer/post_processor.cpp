@@ -73,23 +73,24 @@ class MovesOffsets : public Step {
   [[nodiscard]] Encodings apply(Encodings encodings) const override { return encodings; }
 };
 
-std::vector<TemplatePiece> read_template(const JsonNode& node, const JsonNode& special_tokens_node,
-                                         std::int32_t vocabulary_size) {
-  std::vector<TemplatePiece> pieces;
+/// One encoding for each place of a template; a special token may stand for several ids.
+Encodings read_template(const JsonNode& node, const JsonNode& special_tokens_node, std::int32_t vocabulary_size) {
+  Encodings places;
   for (const JsonNode& piece : node.elements()) {
+    Pieces& place = places.emplace_back();
     if (const std::optional<JsonNode> sequence = piece.optional_member("Sequence")) {
       const std::string name = sequence->member("id").text();
       if (name != "A" && name != "B") throw sequence->member("id").unexpected("\"A\" or \"B\"");
       const auto type = static_cast<std::int32_t>(sequence->member("type_id").integer(0, INT32_MAX));
-      pieces.push_back(name == "A" ? first(type) : second(type));
+      place.push_back(name == "A" ? first(type) : second(type));
     } else {
       const JsonNode token = piece.member("SpecialToken");
       const auto type = static_cast<std::int32_t>(token.member("type_id").integer(0, INT32_MAX));
       for (const JsonNode& id : special_tokens_node.member(token.member("id").text()).member("ids").elements())
-        pieces.push_back(special(read_id(id, vocabulary_size), type));
+        place.push_back(special(read_id(id, vocabulary_size), type));
     }
   }
-  return pieces;
+  return places;
 }
 
 class Template : public Step {
@@ -98,9 +99,9 @@ class Template : public Step {
       : place_(node),
         single_(read_template(node.member("single"), node.member("special_tokens"), vocabulary_size)),
         pair_(read_template(node.member("pair"), node.member("special_tokens"), vocabulary_size)) {
-    if (std::any_of(single_.begin(), single_.end(),
-                    [](const TemplatePiece& piece) { return piece.kind == Kinds::second; }))
-      throw node.member("single").unexpected("a template of sequence A alone");
+    for (const Pieces& place : single_)
+      if (!place.empty() && place.front().kind == Kinds::second)
+        throw node.member("single").unexpected("a template of sequence A alone");
   }
 
   /// Every piece of the template is an encoding of its own for what follows.
@@ -109,21 +110,21 @@ class Template : public Step {
       throw Error("{}: {}: found a template behind another post-processor that makes {} parts, expected one or two",
                   place_.file(), place_.place(), encodings.size());
     Encodings result;
-    for (const TemplatePiece& piece : encodings.size() == 1 ? single_ : pair_) {
-      if (piece.kind == Kinds::special) {
-        result.push_back({piece});
+    for (const Pieces& place : encodings.size() == 1 ? single_ : pair_) {
+      if (place.empty() || place.front().kind == Kinds::special) {
+        result.push_back(place);
         continue;
       }
-      result.push_back(encodings[piece.kind == Kinds::first ? 0 : 1]);
-      for (TemplatePiece& inner : result.back()) inner.type = piece.type;
+      result.push_back(encodings[place.front().kind == Kinds::first ? 0 : 1]);
+      for (TemplatePiece& inner : result.back()) inner.type = place.front().type;
     }
     return result;
   }
 
  private:
   JsonNode place_;
-  Pieces single_;
-  Pieces pair_;
+  Encodings single_;
+  Encodings pair_;
 };
 
 std::unique_ptr<Step> make_template(const JsonNode& node, std::int32_t vocabulary_size) {
@@ -143,7 +144,7 @@ std::unique_ptr<Step> make_sequence(const JsonNode& node, std::int32_t vocabular
 using MakeStep = std::unique_ptr<Step> (*)(const JsonNode&, std::int32_t);
 
 constexpr Kind<MakeStep> kPostProcessors[] = {
-    {"TemplateProcessing", make_template}, {"BertProcessing", make_bert},    {"RobertaProcessing", make_roberta},
+    {"TemplateProcessing", make_template}, {"BertProcessing", make_bert}, {"RobertaProcessing", make_roberta},
     {"ByteLevel", make_byte_level},        {"Sequence", make_sequence},
 };
 

@@ -37,8 +37,7 @@ std::unique_ptr<TokenModel> make_character_bpe(const TokenizerFile& file, const 
 std::unique_ptr<TokenModel> make_byte_level_bpe(const TokenizerFile& file, const JsonNode& node,
                                                 const Vocabulary& vocabulary);
 /// The most probable sequence of tokens (Kudo 2018).
-std::unique_ptr<TokenModel> make_unigram(const TokenizerFile& file, const JsonNode& node,
-                                         const Vocabulary& vocabulary);
+std::unique_ptr<TokenModel> make_unigram(const TokenizerFile& file, const JsonNode& node, const Vocabulary& vocabulary);
 /// Words are tokens.
 std::unique_ptr<TokenModel> make_word_level(const TokenizerFile& file, const JsonNode& node,
                                             const Vocabulary& vocabulary);

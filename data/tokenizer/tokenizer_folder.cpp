@@ -210,6 +210,12 @@ TokenizerFolder read_tokenizer_folder(const fs::path& path, TruncationSide side)
 
   if (const std::optional<bool> left = configured_side(settings)) file.cuts_left = *left;
   if (side != TruncationSide::as_tokenizer) file.cuts_left = side == TruncationSide::left;
+  if (const auto truncation = file.document.find("truncation");
+      truncation != file.document.end() && truncation->is_object()) {
+    const json direction = file.cuts_left ? "Left" : "Right";
+    folder.changed = folder.changed || truncation->value("direction", json("Right")) != direction;
+    (*truncation)["direction"] = direction;
+  }
   file.token_types = uses_token_types(settings.config, folder.tokenizer_class);
   file.digest = sha256_hex(fmt::format("{}\n{}\n{}\n{}", files_digest, folder.changed ? file.document.dump() : "",
                                        file.cuts_left, file.token_types));

@@ -1,6 +1,7 @@
 // What the tokenizers ask about a code point. The answers are those of the Hugging Face library, which mixes several
 // versions of Unicode: its BERT categories are those of Unicode 8, its normal forms and scripts those of Unicode 9, its
-// expressions (16) and its lower-casing (17) are newer than ICU 72. The differences are few and are listed in the source.
+// expressions (16) and its lower-casing (17) are newer than ICU 72. The differences are few and are listed in the
+// source.
 #pragma once
 
 #include <cstdint>

@@ -68,8 +68,8 @@ class Unigram : public TokenModel {
   [[nodiscard]] std::int32_t required_unknown(std::string_view word) const {
     constexpr std::size_t kShown = 60;
     if (unknown_ < 0)
-      throw Error("{}: model.unk_id is null, but \"{}\" has characters without a token; name the unknown token",
-                  file_, word.substr(0, kShown));
+      throw Error("{}: model.unk_id is null, but \"{}\" has characters without a token; name the unknown token", file_,
+                  word.substr(0, kShown));
     return unknown_;
   }
 

@@ -20,7 +20,8 @@ class WordCutter {
   WordCutter(SplitBehavior behavior, std::string_view text, std::vector<std::string_view>& words)
       : behavior_(behavior), text_(text), words_(words) {}
 
-  /// The next part reaches from the end of the one before up to `end`. `is_delimiter`: whether it is a place to split at.
+  /// The next part reaches from the end of the one before up to `end`. `is_delimiter`: whether it is a place to split
+  /// at.
   void add(std::size_t end, bool is_delimiter);
   /// Nothing follows.
   void finish() { flush(); }
@@ -31,8 +32,8 @@ class WordCutter {
   SplitBehavior behavior_;
   std::string_view text_;
   std::vector<std::string_view>& words_;
-  std::size_t start_ = 0;     // of the word that is being put together
-  std::size_t end_ = 0;       // of it, and of the last part
+  std::size_t start_ = 0;  // of the word that is being put together
+  std::size_t end_ = 0;    // of it, and of the last part
   bool after_delimiter_ = false;
 };
 

@@ -42,7 +42,8 @@ TEST_F(Hosts, ANetworkThatDoesNotLeadToTheOthersEndsTheStart) {
       train_by(ranks({"--mca", "btl_tcp_if_include", "198.51.100.0/24"}), "out", {"run.timeout_seconds=5"});
   EXPECT_EQ(outcome.status, 1) << outcome.err;
   EXPECT_FALSE(outcome.timed_out);
-  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  // mpirun ends the other rank, if it is quick enough, before that says the same.
+  ASSERT_FALSE(outcome.messages().empty()) << outcome.err;
   for (const char* part : {"rank 0 on h1", "MPI_Comm_dup", "btl_tcp_if_include", "temper bench machine --quick"})
     EXPECT_NE(outcome.messages()[0].find(part), std::string::npos) << part << " in " << outcome.messages()[0];
   EXPECT_FALSE(std::filesystem::exists(path("out/metrics.jsonl")));
@@ -54,10 +55,9 @@ TEST_F(Hosts, ARankThatDiesEndsTheOtherOnAnotherHost) {
     const pid_t process = killed ? 0 : rank_after_steps("out", 1, 5);
     if (process > 0) killed = kill(process, SIGKILL) == 0;
   };
-  // So mpirun leaves the others alone, as a launcher does that looks after nobody.
+  // So mpirun leaves the others alone, as a launcher does that looks after nobody; its own status is then 0.
   const Outcome outcome =
       train_by(ranks({"--enable-recovery"}), "out", {"train.epochs=5000", "run.timeout_seconds=600"}, invocation);
-  EXPECT_NE(outcome.status, 0);
   EXPECT_FALSE(outcome.timed_out);
   ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
   EXPECT_NE(outcome.messages()[0].find("rank 0 on h1 cannot go on: rank 1 on h2 has died"), std::string::npos)

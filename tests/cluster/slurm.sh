@@ -72,13 +72,20 @@ up() {
 }
 
 down() {
-  local file
+  local file pid i
   scancel --signal=KILL --full --user="$(id -un)" 2> /dev/null || true
   scancel --user="$(id -un)" 2> /dev/null || true
   # Slurm's daemons let their last job's steps go first.
   sleep 1
   for file in "$folder"/slurmd.*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
-    [ ! -f "$file" ] || kill "$(cat "$file")" 2> /dev/null || true
+    [ -f "$file" ] || continue
+    pid=$(cat "$file")
+    kill "$pid" 2> /dev/null || continue
+    # Their folder may be removed once they write no more.
+    for ((i = 0; i < 100; ++i)); do
+      [ -d "/proc/$pid" ] && ! grep -q ') Z ' "/proc/$pid/stat" || break
+      sleep 0.1
+    done
   done
 }
 

@@ -1,5 +1,7 @@
 #include "tests/runtime/fitted_folder.h"
 
+#include <algorithm>
+
 #include "runtime/model_export.h"
 #include "runtime/run_data.h"
 #include "runtime/run_model.h"
@@ -12,9 +14,10 @@ std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, T
   write_tiny_model(folder / "base");
   const std::unique_ptr<Device> device = make_cpu_device();
   const ModelFolder base(folder / "base");
-  const HeadRequest request{task, head_outputs(task, LabelSet::from_names(labels))};
+  const std::int64_t names = static_cast<std::int64_t>(labels.size());
+  const HeadRequest request{task, std::max(head_outputs(task, LabelSet::from_names(labels)), names)};
   const RunModel model(base, request, -1.0, LoadOptions{false, 3}, *device);
-  export_trained_model(*model.model, *device, task, base.path, labels, use, {}, folder / "fitted");
+  export_trained_model(*model.model, *device, task, base.source(), labels, use, {}, folder / "fitted");
   return folder / "fitted";
 }
 

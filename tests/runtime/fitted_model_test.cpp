@@ -91,6 +91,16 @@ TEST_F(FittedModelOf, AHeadOfOneOutputGivesANumber) {
             Task::sequence_classification);
 }
 
+TEST_F(FittedModelOf, SeveralNumbersPerRowAreMeasuredTogether) {
+  const std::filesystem::path model = write(Task::regression, {"height", "width"});
+  const Table table{"sizes.csv", {"text", "label"}, {{"good road", "[1.5, 2]"}, {"a bad table", "[0, 0.5]"}}, {2, 3}};
+  TableUse use;
+  use.label = {"label"};
+  const Metrics metrics = measure(model, table, use);
+  EXPECT_GT(metrics.value("mean_squared_error"), 0.0);
+  EXPECT_NEAR(metrics.value("loss"), metrics.value("mean_squared_error"), 1e-5);
+}
+
 TEST_F(FittedModelOf, OneClassIsExportedAsTransformersTakesIt) {
   const Json config = Json::parse(read_text_file(write(Task::sequence_classification, {"all"}) / "config.json"));
   EXPECT_FALSE(config.contains("problem_type")) << "single_label_classification is refused with one label";

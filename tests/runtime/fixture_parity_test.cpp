@@ -15,6 +15,7 @@
 namespace temper {
 namespace {
 
+using testing_support::is_key_bias;
 using testing_support::ModelFixture;
 using testing_support::values_of;
 
@@ -33,10 +34,6 @@ double largest(std::span<const float> values) {
   for (const float value : values) most = std::max(most, static_cast<double>(std::abs(value)));
   return most;
 }
-
-/// A bias of keys adds the same to all scores of a query, which softmax ignores: its gradient is rounding and nothing
-/// else, and AdamW, which divides a gradient by its own size, follows the sign of it.
-bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
 
 /// What a loss adds to, zero so far.
 Tensor no_loss(Device& device) {

@@ -17,6 +17,7 @@ MachineProfile example() {
   profile.ranks = 2;
   profile.threads = 3;
   profile.device = "cpu";
+  profile.instruction_set = "AVX2";
   profile.alone = {2e11, 5e11, 1e10, {{"matmul", {1e6, 1e4, false}, 1e-5}, {"matmul", {1e8, 1e6, false}, 5e-4}}};
   profile.together = {1e11, 0.0, 5e9, {{"copy", {0.0, 1e6, false}, 1e-4}}};
   profile.all_reduce = {1e-5, 1e8};
@@ -59,7 +60,7 @@ TEST(MachineProfile, RefusesWhatIsNotWholeAndSaysWhatToDo) {
     other.replace(other.find(from), from.size(), to);
     return refusal(other);
   };
-  EXPECT_NE(replaced("\"version\": 1", "\"version\": 2").find("version is 2"), std::string::npos);
+  EXPECT_NE(replaced("\"version\": 2", "\"version\": 1").find("version is 1"), std::string::npos);
   EXPECT_NE(replaced("\"start_seconds\": 0.25", "\"start_seconds\": -1").find("start_seconds"), std::string::npos);
   EXPECT_NE(replaced("\"exchange\"", "\"exchanges\"").find("exchange"), std::string::npos);
 }
@@ -136,6 +137,11 @@ TEST(MachineBench, MeasuresEveryKernelOfAStep) {
   EXPECT_EQ(profile.exchange.measured(), world.size() > 1);
   EXPECT_EQ(profile.all_reduce.measured(), world.size() > 1);
   EXPECT_GT(profile.resident_bytes, 0);
+  EXPECT_EQ(profile.instruction_set, device->instruction_set());
+  for (const RankRates* rates : {&profile.alone, &profile.together}) {
+    EXPECT_GT(rates->operations, 1e9);
+    EXPECT_EQ(rates->bf16_operations > 0.0, device->has_bf16());
+  }
   if (world.rank() == 0) {
     EXPECT_GT(profile.disk_bytes_per_second, 0.0);
     EXPECT_EQ(to_json(parse_machine_profile(to_json(profile), "it")), to_json(profile));

@@ -73,11 +73,18 @@ TEST_F(Prediction, OfANumber) {
   EXPECT_FALSE(rows[0].contains("label"));
 }
 
+TEST_F(Prediction, OfSeveralNumbersNamesThem) {
+  const Json row = predict(Task::regression, {"height", "width"}, texts({"good road"}))[0];
+  EXPECT_FALSE(row.contains("value"));
+  EXPECT_TRUE(row["values"]["height"].is_number());
+  EXPECT_NE(row["values"]["height"], row["values"]["width"]);
+}
+
 TEST_F(Prediction, OfWordsReadsThemAsTrainingDoes) {
   const std::vector<Json> rows =
       predict(Task::token_classification, {"O", "B-T", "I-T"},
               texts({"good roadz, today", R"(["good", "roadz,", "today"])", R"(['good', 'roadz,', 'today'])"}));
-  for (std::size_t row = 0; row < 2; ++row) {
+  for (std::size_t row = 0; row < 3; ++row) {
     ASSERT_EQ(rows[row]["words"].size(), 3U) << rows[row].dump();
     EXPECT_EQ(rows[row]["words"][1]["word"], "roadz,");
     // road ##z ,

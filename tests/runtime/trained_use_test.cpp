@@ -33,7 +33,7 @@ TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
   Configuration configuration;
   configuration.data.text = "review";
   configuration.data.text_pair = "reply";
-  configuration.data.label = "stars";
+  configuration.data.label = std::string("stars");
   configuration.evaluate.threshold = 0.3;
   configuration.train.seed = 9;
   const TrainedUse classes = trained_use(configuration, Task::sequence_classification, 40);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/kernels/cpu/instruction_set.h"
 #include "tensor/kernels/cpu/vector_targets.h"
 #include "tensor/ops.h"
 //
@@ -247,16 +248,17 @@ TEST_F(AttentionOverInputs, RefusesWhatItCannotCompute) {
 }
 
 /// Vector kernels of each instruction set, and with them different ways for products of few rows and of many.
+std::vector<std::int64_t> instruction_sets() {
+  limit_instruction_set();
+  return hwy::SupportedAndGeneratedTargets();
+}
+
 class AttentionOverInputsOnEach : public OpsGradient, public testing::WithParamInterface<std::int64_t> {
  protected:
-  void SetUp() override {
-    hwy::SetSupportedTargetsForTest(GetParam());
-    if ((GetParam() & (HWY_AVX2 | HWY_AVX3)) == 0)
-      GTEST_SKIP() << "skipped: all products are left to oneDNN, which takes another way for a single row";
-  }
+  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
   void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, AttentionOverInputsOnEach, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+INSTANTIATE_TEST_SUITE_P(Cpu, AttentionOverInputsOnEach, testing::ValuesIn(instruction_sets()),
                          [](const auto& set) { return hwy::TargetName(set.param); });
 
 TEST_P(AttentionOverInputsOnEach, GivesASequenceTheBitsThatItHasAmongMany) {

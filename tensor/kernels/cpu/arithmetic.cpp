@@ -7,6 +7,7 @@
 
 #include "hwy/targets.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/instruction_set.h"
 
 namespace temper {
 namespace {
@@ -24,6 +25,11 @@ unsigned processor_signature() {
 }
 
 }  // namespace
+
+CpuKernels::CpuKernels() {
+  // Before a kernel asks what there is.
+  limit_instruction_set();
+}
 
 // Kernels go by the vectors that there are, oneDNN's and the choice between the two by vendor and caches as well.
 std::string cpu_arithmetic() {

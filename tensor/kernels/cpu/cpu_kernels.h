@@ -1,5 +1,5 @@
-// The CPU device: oneDNN for most matrix products, Highway for the rest (the instruction set is chosen at run time),
-// OpenMP threads inside a rank.
+// The CPU device: kernels written with Highway, which choose the instruction set at run time; oneDNN for matrix
+// products of bf16, and of f32 where it is as good (panel_matmul.h); OpenMP threads inside a rank.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +36,9 @@ std::string cpu_arithmetic();
 
 class CpuKernels final : public Kernels {
  public:
+  /// Throws Error if $TEMPER_MAX_ISA cannot be followed (instruction_set.h).
+  CpuKernels();
+
   void matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) override;
   void linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) override;
 

@@ -9,7 +9,6 @@
 #include "tensor/kernels/cpu/panel_matmul.h"
 #include "tensor/kernels/cpu/parallel.h"
 #include "tensor/kernels/cpu/prefetch.h"
-#include "tensor/kernels/cpu/product_primitives.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/few_rows.cpp"
@@ -80,7 +79,7 @@ void forward_block(const float* w, std::int64_t w_stride, const float* x, std::i
   }
   HWY_UNROLL(8)
   for (int i = 0; i < kRows; ++i) {
-    const auto offset = bias == nullptr ? hn::Zero(d) : hn::Set(d, bias[i]);
+    const auto offset = hn::Set(d, bias == nullptr ? -0.0F : bias[i]);  // which changes no sum, and 0 would -0
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
       float* to = out + (i * kVectors + j) * lanes;
@@ -208,6 +207,8 @@ HWY_EXPORT(few_rows_weight_gradient);
 
 namespace {
 
+/// oneDNN (2.6) takes sums of so many products in one go with AVX-512.
+constexpr std::int64_t kLongestUndividedSum = 512;
 /// A multiple of every vector there is.
 constexpr std::int64_t kVectorMultiple = 16;
 /// Where a thread's part of a side may begin.
@@ -226,7 +227,9 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
   const Matrix out = c.as<float>();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   if (!transpose_a && transpose_b) {
-    if (accumulate || (inner > longest_undivided_sum() && !panels_pay())) return false;
+    // Those of a longer sum that oneDNN multiplies, it puts together from parts of its own.
+    const bool of_onednn = onednn_takes_f32() && inner > kLongestUndividedSum && a.stride == inner;
+    if (accumulate || of_onednn) return false;
     thread_local std::vector<float> transposed;
     HWY_DYNAMIC_DISPATCH(transpose_padded)(left, transposed);
     const float* x = transposed.data();

@@ -1,13 +1,16 @@
-// Matrix products by oneDNN, f32 and bf16, but for most f32 products of few rows (few_rows.h) and, where that pays, of
-// many (panel_matmul.h).
+// Matrix products: those of f32 in panels (panel_matmul.h) or of few rows (few_rows.h), those of bf16 by oneDNN, which
+// also takes f32 where it is faster and adds a row up as it does alone (onednn_takes_f32()).
 //
 // oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
 // called for a part, in one thread.
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -162,9 +165,23 @@ class CutProduct {
   std::array<std::array<std::shared_ptr<const Product>, 3>, 2> primitives_;  ///< [last part][first, middle, last piece]
 };
 
+/// oneDNN adds up rows that lie in a wider matrix in another order than rows that lie one behind the other, and few of
+/// the former otherwise than many. It is given the latter alone.
+bool left_rows_have_gaps(const Operands& o) { return !o.transpose_a && o.a.stride != o.a.columns; }
+
 bool runs_in_panels(const Operands& o) {
   const bool f32 = o.a.type == DType::f32 && o.b.type == DType::f32 && o.c.type == DType::f32;
-  return f32 && !(o.transpose_a && o.transpose_b) && panels_pay();
+  return f32 && (!onednn_takes_f32() || left_rows_have_gaps(o));
+}
+
+/// The left operand without gaps between its rows, in memory of the calling thread, until the next call.
+ConstRows without_gaps(ConstRows a) {
+  thread_local std::vector<std::byte> room;
+  const auto row_bytes = static_cast<std::size_t>(a.columns) * size_of(a.type);
+  room.resize(static_cast<std::size_t>(a.rows) * row_bytes);
+  for (std::int64_t i = 0; i < a.rows; ++i)
+    std::memcpy(room.data() + static_cast<std::size_t>(i) * row_bytes, a.at(i, 0), row_bytes);
+  return {room.data(), a.rows, a.columns, a.columns, a.type};
 }
 
 /// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
@@ -177,7 +194,9 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
     multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b.as<float>(), o.transpose_b,
                        static_cast<const float*>(o.bias.data), o.c.as<float>(), o.accumulate, then_do);
   } else {
-    CutProduct(o, by_rows, primitives).run(then_do);
+    Operands operands = o;
+    if (left_rows_have_gaps(o)) operands.a = without_gaps(o.a);
+    CutProduct(operands, by_rows, primitives).run(then_do);
   }
 }
 

@@ -4,7 +4,9 @@
 //
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
+#include "tensor/kernels/cpu/instruction_set.h"
 #include "tensor/kernels/cpu/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -13,144 +15,27 @@
 //
 #include "hwy/aligned_allocator.h"
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/panel_tile-inl.h"
 #include "tensor/kernels/cpu/transpose-inl.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
-
-#if HWY_TARGET == HWY_AVX3
 namespace {
-
-constexpr int kLanes = 16;
-constexpr int kVectors = 3;
-constexpr int kTileRows = 8;
-constexpr std::int64_t kTileColumns = kVectors * kLanes;
-constexpr std::int64_t kLine = 16;
 
 // Columns of the right operand that are packed together for a gradient of weights: they stay in the second-level cache.
 constexpr std::int64_t kBlockColumns = 384;
 
-/// Lines to fetch: `rows` times `lines` that lie next to each other, `stride` floats from row to row.
-struct Ahead {
-  const float* next = nullptr;
-  std::int64_t stride = 0;
-  std::int64_t rows = 0;
-  int lines = 0;
-};
-
-struct Tile {
-  const float* a;  ///< element (i, p) lies at a[i * a_row + p], or in a panel at a[p * kTileRows + i]
-  std::int64_t a_row;
-  const float* b;  ///< a panel [depth, kTileColumns]
-  std::int64_t depth;
-  const float* bias;  ///< of the tile's columns, or null
-  float* c;
-  std::int64_t c_stride;
-  bool accumulate;
-  float* next_c;  ///< the tile that will be written next, with the same stride
-  Ahead ahead;
-};
-
-template <bool kPanel, int kRows>
-HWY_NOINLINE void multiply_tile(const Tile& t) {
-  const hn::FixedTag<float, kLanes> d;
-  hn::Vec<decltype(d)> sums[kRows][kVectors];
-  HWY_UNROLL(8)
-  for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(3)
-    for (int j = 0; j < kVectors; ++j) sums[i][j] = hn::Zero(d);
-  }
-  const float* rows[kRows];
-  HWY_UNROLL(8)
-  for (int i = 0; i < kRows; ++i) rows[i] = t.a + i * t.a_row;
-  const float* b = t.b;
-  std::int64_t p = 0;
-  const auto multiply_until = [&](std::int64_t end) TEMPER_VECTOR_LAMBDA {
-    for (; p < end; ++p) {
-      hn::Vec<decltype(d)> right[kVectors];
-      HWY_UNROLL(3)
-      for (int j = 0; j < kVectors; ++j) right[j] = hn::Load(d, b + (p * kVectors + j) * kLanes);
-      HWY_UNROLL(8)
-      for (int i = 0; i < kRows; ++i) {
-        const auto left = hn::Set(d, kPanel ? t.a[p * kTileRows + i] : rows[i][p]);
-        HWY_UNROLL(3)
-        for (int j = 0; j < kVectors; ++j) sums[i][j] = hn::MulAdd(left, right[j], sums[i][j]);
-      }
-    }
-  };
-  // Fetched a little at a time: the processor keeps few requests for lines in flight.
-  const std::int64_t turns = std::max<std::int64_t>(t.ahead.rows, kRows);
-  const std::int64_t depth_of_turn = t.depth / turns;
-  const float* ahead = t.ahead.next;
-  for (std::int64_t turn = 0; turn < turns; ++turn) {
-    if (turn < t.ahead.rows) {
-      for (int line = 0; line < t.ahead.lines; ++line) __builtin_prefetch(ahead + line * kLine, 0, 2);
-      ahead += t.ahead.stride;
-    }
-    if (turn < kRows) {
-      const float* next = t.next_c + turn * t.c_stride;
-      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(next + j * kLanes, 1, 3);
-    }
-    multiply_until(p + depth_of_turn);
-  }
-  multiply_until(t.depth);
-  const bool accumulate = t.accumulate;
-  const float* bias = t.bias;
-  HWY_UNROLL(8)
-  for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(3)
-    for (int j = 0; j < kVectors; ++j) {
-      float* to = t.c + i * t.c_stride + j * kLanes;
-      auto sum = sums[i][j];
-      if (accumulate) sum = hn::Add(hn::LoadU(d, to), sum);
-      if (bias != nullptr) sum = hn::Add(sum, hn::LoadU(d, bias + j * kLanes));
-      hn::StoreU(sum, d, to);
-    }
-  }
-}
-
-template <bool kPanel, int kRows = kTileRows>
-void multiply_rows_of_tile(std::int64_t rows, const Tile& tile) {
-  if (rows == kRows) {
-    multiply_tile<kPanel, kRows>(tile);
-  } else if constexpr (kRows > 1) {
-    multiply_rows_of_tile<kPanel, kRows - 1>(rows, tile);
-  }
-}
-
-/// A tile at the right edge is computed beside the result, whose columns end earlier.
-template <bool kPanel>
-void multiply(std::int64_t rows, std::int64_t columns, const Tile& tile) {
-  if (columns == kTileColumns) {
-    multiply_rows_of_tile<kPanel>(rows, tile);
-    return;
-  }
-  HWY_ALIGN float result[kTileRows * kTileColumns] = {};
-  HWY_ALIGN float bias[kTileColumns] = {};
-  Tile edge = tile;
-  edge.c = result;
-  edge.next_c = result;
-  edge.c_stride = kTileColumns;
-  if (tile.bias != nullptr) {
-    std::copy_n(tile.bias, columns, bias);
-    edge.bias = bias;
-  }
-  for (std::int64_t i = 0; i < rows && tile.accumulate; ++i)
-    std::copy_n(tile.c + i * tile.c_stride, columns, result + i * kTileColumns);
-  multiply_rows_of_tile<kPanel>(rows, edge);
-  for (std::int64_t i = 0; i < rows; ++i) std::copy_n(result + i * kTileColumns, columns, tile.c + i * tile.c_stride);
-}
-
 /// panel [rows, kWidth] = rows [rows, columns], filled up with zeros.
 template <std::int64_t kWidth>
 void copy_panel(const float* from, std::int64_t stride, std::int64_t rows, std::int64_t columns, float* panel) {
-  constexpr int kCopied = kWidth < kLanes ? static_cast<int>(kWidth) : kLanes;
-  const hn::FixedTag<float, kCopied> d;
   for (std::int64_t p = 0; p < rows; ++p, from += stride, panel += kWidth) {
     if (columns == kWidth) {
-      HWY_UNROLL(3)
-      for (std::int64_t j = 0; j < kWidth; j += kCopied) hn::Store(hn::LoadU(d, from + j), d, panel + j);
+      if constexpr (kWidth % kLanes == 0) {
+        HWY_UNROLL(3)
+        for (std::int64_t j = 0; j < kWidth; j += kLanes) store_panel(load_panel(from + j), panel + j);
+      } else {
+        std::memcpy(panel, from, kWidth * sizeof(float));
+      }
     } else {
       std::copy_n(from, columns, panel);
       std::fill_n(panel + columns, kWidth - columns, 0.0F);
@@ -165,7 +50,8 @@ void transpose_panel(const float* from, std::int64_t stride, std::int64_t column
     const float* x = from + first * stride;
     std::int64_t p = 0;
     if (rows == kLanes) {
-      for (; p + 4 <= depth; p += 4) transpose_4_of_16(x + p, stride, panel + p * kTileColumns + first, kTileColumns);
+      for (; p + 4 <= depth; p += 4)
+        transpose_4_of_lanes(x + p, stride, panel + p * kTileColumns + first, kTileColumns);
     }
     for (; p < depth; ++p) {
       for (std::int64_t i = 0; i < kLanes; ++i)
@@ -234,8 +120,8 @@ void multiply_rows_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, con
   }
 }
 
-/// Rows of c (+)= a^T b, for these rows' columns of a.
-void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, Matrix c, bool accumulate) {
+/// Rows of c (+)= a^T op(b), for these rows' columns of a.
+void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) {
   constexpr std::int64_t kDepth = kPanelDepthOfWeightGradient;
   float* panels = thread_room<Room::right_block, kDepth * kBlockColumns>();
   float* left = thread_room<Room::left_panel, kDepth * kTileRows>();
@@ -244,9 +130,14 @@ void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, Matrix c, bool 
     const std::int64_t tiles = (block_columns + kTileColumns - 1) / kTileColumns;
     for (std::int64_t inner = 0; inner < a.rows; inner += kDepth) {
       const std::int64_t depth = std::min(kDepth, a.rows - inner);
-      for (std::int64_t j = 0; j < block_columns; j += kTileColumns)
-        copy_panel<kTileColumns>(b.row(inner) + first_column + j, b.stride, depth,
-                                 std::min(kTileColumns, block_columns - j), panels + j * depth);
+      for (std::int64_t j = 0; j < block_columns; j += kTileColumns) {
+        const std::int64_t columns = std::min(kTileColumns, block_columns - j);
+        if (transpose_b) {
+          transpose_panel(b.row(first_column + j) + inner, b.stride, columns, depth, panels + j * depth);
+        } else {
+          copy_panel<kTileColumns>(b.row(inner) + first_column + j, b.stride, depth, columns, panels + j * depth);
+        }
+      }
       for (std::int64_t row = 0; row < c.rows; row += kTileRows) {
         const std::int64_t rows = std::min<std::int64_t>(kTileRows, c.rows - row);
         copy_panel<kTileRows>(a.row(inner) + row, a.stride, depth, rows, left);
@@ -268,16 +159,8 @@ void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, Matrix c, bool 
   }
 }
 
-bool target_has_panels() { return true; }
-
-#else
-
-void multiply_rows_in_panels(ConstMatrix /*a*/, ConstMatrix /*b*/, bool /*transpose_b*/, const float* /*bias*/,
-                             Matrix /*c*/, bool /*accumulate*/) {}
-void multiply_transposed_in_panels(ConstMatrix /*a*/, ConstMatrix /*b*/, Matrix /*c*/, bool /*accumulate*/) {}
-bool target_has_panels() { return false; }
-
-#endif
+std::int64_t rows_of_tile() { return kTileRows; }
+bool target_has_avx512() { return HWY_TARGET == HWY_AVX3; }
 
 }  // namespace temper::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -287,14 +170,13 @@ namespace temper {
 
 HWY_EXPORT(multiply_rows_in_panels);
 HWY_EXPORT(multiply_transposed_in_panels);
-HWY_EXPORT(target_has_panels);
+HWY_EXPORT(rows_of_tile);
+HWY_EXPORT(target_has_avx512);
 
-bool has_panels() { return HWY_DYNAMIC_DISPATCH(target_has_panels)(); }
-
-bool panels_pay() {
+bool onednn_takes_f32() {
 #if defined(__x86_64__)
-  static const bool intel = __builtin_cpu_is("intel") != 0;
-  return intel && has_panels();
+  static const bool amd = __builtin_cpu_is("amd") != 0;
+  return amd && may_use(InstructionSet::avx512) && HWY_DYNAMIC_DISPATCH(target_has_avx512)();
 #else
   return false;
 #endif
@@ -302,22 +184,23 @@ bool panels_pay() {
 
 void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, const float* bias, Matrix c,
                         bool accumulate, const RowsDone& done) {
-  // Rows that share a panel: as many of the left operand as stay in the cache. A tile has 8.
+  // Rows that share a panel: as many of the left operand as stay in the cache.
   constexpr std::int64_t kRowsTogether = 256;
-  constexpr std::int64_t kGranule = 8;
+  const std::int64_t granule = HWY_DYNAMIC_DISPATCH(rows_of_tile)();
+  const std::int64_t rows_together = kRowsTogether / granule * granule;
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
-  const std::int64_t granules = (c.rows + kGranule - 1) / kGranule;
+  const std::int64_t granules = (c.rows + granule - 1) / granule;
   const int threads = static_cast<int>(
       std::min<std::int64_t>(granules, worthwhile_threads(c.rows * c.columns * inner, kMultiplicationsPerThread)));
   parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
-    const std::int64_t end = std::min(c.rows, granules * (member + 1) / members * kGranule);
-    std::int64_t row = granules * member / members * kGranule;
+    const std::int64_t end = std::min(c.rows, granules * (member + 1) / members * granule);
+    std::int64_t row = granules * member / members * granule;
     while (row < end) {
-      const std::int64_t rows = transpose_a ? end - row : std::min(kRowsTogether, end - row);
+      const std::int64_t rows = transpose_a ? end - row : std::min(rows_together, end - row);
       const Matrix part{c.row(row), rows, c.columns, c.stride};
       if (transpose_a) {
         HWY_DYNAMIC_DISPATCH(multiply_transposed_in_panels)
-        ({a.data + row, a.rows, rows, a.stride}, b, part, accumulate);
+        ({a.data + row, a.rows, rows, a.stride}, b, transpose_b, part, accumulate);
       } else {
         HWY_DYNAMIC_DISPATCH(multiply_rows_in_panels)
         ({a.row(row), rows, a.columns, a.stride}, b, transpose_b, bias, part, accumulate);

@@ -6,6 +6,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "base/error.h"
+#include "tensor/kernels/cpu/instruction_set.h"
 
 namespace temper {
 namespace {
@@ -149,11 +150,6 @@ class OneDnnProduct final : public Product {
   bool has_bias_ = false;
 };
 
-bool onednn_uses(dnnl::cpu_isa instructions) {
-  const auto wanted = static_cast<unsigned>(instructions);
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-}
-
 }  // namespace
 
 ProductPrimitives::ProductPrimitives() {
@@ -194,12 +190,6 @@ std::shared_ptr<const Product> ProductPrimitives::find(const ProductShape& shape
   return product;
 }
 
-std::int64_t longest_undivided_sum() {
-  static const std::int64_t longest =
-      onednn_uses(dnnl::cpu_isa::avx512_core) ? 512 : (onednn_uses(dnnl::cpu_isa::avx2) ? 256 : 0);
-  return longest;
-}
-
-bool processor_multiplies_bf16() { return onednn_uses(dnnl::cpu_isa::avx512_core_bf16); }
+bool processor_multiplies_bf16() { return may_use(InstructionSet::avx512_bf16); }
 
 }  // namespace temper

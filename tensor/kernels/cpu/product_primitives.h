@@ -69,9 +69,6 @@ class ProductPrimitives {
   std::unordered_map<ProductShape, std::list<Entry>::iterator, Hash> places_;
 };
 
-/// The longest sum of an f32 product `x w^T` that oneDNN (2.6) takes in one go; of longer ones it adds parts.
-std::int64_t longest_undivided_sum();
-
 /// True where oneDNN has products of bf16 in this processor's own instructions.
 bool processor_multiplies_bf16();
 

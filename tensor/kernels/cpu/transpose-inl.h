@@ -61,19 +61,24 @@ inline void transpose(const float* x, std::int64_t x_stride, std::int64_t rows, 
 #endif
 }
 
-#if HWY_TARGET == HWY_AVX3
-/// y [4, 16] = the transpose of x [16, 4].
-HWY_INLINE void transpose_4_of_16(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride) {
-  const hn::FixedTag<float, 16> d;
-  const hn::FixedTag<double, 8> d64;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+/// y [4, lanes] = the transpose of x [lanes, 4], lanes being those of the widest vector.
+HWY_INLINE void transpose_4_of_lanes(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride) {
+  const hn::ScalableTag<float> d;
+  const hn::ScalableTag<double> d64;
   const hn::Half<decltype(d)> half;
   const hn::FixedTag<float, 4> quarter;
-  // Rows i, i + 4, i + 8 and i + 12.
+  // Rows i, i + 4, and so on.
   const auto every_fourth_row = [&](std::int64_t i) HWY_ATTR __attribute__((always_inline)) {
     const auto row = [&](std::int64_t j) HWY_ATTR __attribute__((always_inline)) {
       return hn::LoadU(quarter, x + (i + j) * x_stride);
     };
+#if HWY_TARGET == HWY_AVX3
     return hn::Combine(d, hn::Combine(half, row(12), row(8)), hn::Combine(half, row(4), row(0)));
+#else
+    (void)half;
+    return hn::Combine(d, row(4), row(0));
+#endif
   };
   const auto a = every_fourth_row(0);
   const auto b = every_fourth_row(1);
@@ -87,6 +92,13 @@ HWY_INLINE void transpose_4_of_16(const float* x, std::int64_t x_stride, float* 
   hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_lower, ce_lower)), d, y + y_stride);
   hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_upper, ce_upper)), d, y + 2 * y_stride);
   hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_upper, ce_upper)), d, y + 3 * y_stride);
+}
+#else
+/// The same of 4.
+HWY_INLINE void transpose_4_of_lanes(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride) {
+  for (std::int64_t i = 0; i < 4; ++i) {
+    for (std::int64_t j = 0; j < 4; ++j) y[i * y_stride + j] = x[j * x_stride + i];
+  }
 }
 #endif
 

@@ -58,7 +58,7 @@ TEST_P(PytorchFile, HoldsWhatWasSaved) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, PytorchFile, testing::Values("tensors", "tensors_before_1_6", "tensors_protocol_4"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& name) { return name.param; });
 
 TEST(PytorchFiles, LeaveOutWhatIsNoTensor) {
   const TensorFile file = open_pytorch_file(saved("module"));
@@ -106,13 +106,13 @@ void expect_read_or_refused(const TestFolder& folder, std::string_view content) 
 TEST_P(PytorchFile, MayBeCutAnywhere) {
   const TestFolder folder;
   const std::string bytes = read_text_file(saved(GetParam()));
-  for (std::size_t size = 1; size < bytes.size(); size += 3) expect_read_or_refused(folder, bytes.substr(0, size));
+  for (std::size_t size = 1; size < bytes.size(); size += 29) expect_read_or_refused(folder, bytes.substr(0, size));
 }
 
 TEST_P(PytorchFile, MayBeDamagedAnywhere) {
   const TestFolder folder;
   const std::string bytes = read_text_file(saved(GetParam()));
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
+  for (std::size_t i = 0; i < bytes.size(); i += 7) {
     std::string damaged = bytes;
     damaged[i] = static_cast<char>(damaged[i] ^ (i % 2 == 0 ? 0xff : 1 << (i % 8)));
     expect_read_or_refused(folder, damaged);

@@ -10,9 +10,11 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/instruction_set.h"
 #include "tensor/kernels/cpu/vector_targets.h"
 //
 #include "hwy/highway.h"
@@ -28,13 +30,19 @@ class KernelTest : public testing::TestWithParam<std::int64_t> {
   CpuKernels kernels_;
 };
 
+/// Highway's names of those that the program is compiled for, the machine has, and $TEMPER_MAX_ISA leaves.
+inline std::vector<std::int64_t> instruction_sets() {
+  limit_instruction_set();
+  return hwy::SupportedAndGeneratedTargets();
+}
+
 inline std::string instruction_set_name(const testing::TestParamInfo<std::int64_t>& info) {
   return hwy::TargetName(info.param);
 }
 
 // NOLINTNEXTLINE(bugprone-macro-parentheses): names of a suite
 #define TEMPER_ON_EACH_INSTRUCTION_SET(suite) \
-  INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), instruction_set_name)
+  INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(instruction_sets()), instruction_set_name)
 
 /// A matrix with its memory; the elements between the columns and the stride hold `kUntouched`.
 class TestMatrix {
@@ -103,6 +111,27 @@ class TestMatrix {
   std::int64_t columns_;
   std::int64_t stride_;
   std::vector<float> data_;
+};
+
+/// A matrix rounded to bf16: the values that it then has, and the elements themselves.
+class RoundedMatrix {
+ public:
+  explicit RoundedMatrix(TestMatrix values) : values_(std::move(values)) {
+    for (std::int64_t i = 0; i < values_.rows(); ++i) {
+      for (std::int64_t j = 0; j < values_.columns(); ++j) {
+        elements_.push_back(to_bfloat16(values_(i, j)));
+        values_(i, j) = to_float(elements_.back());
+      }
+    }
+  }
+  [[nodiscard]] const TestMatrix& values() const { return values_; }
+  [[nodiscard]] MatrixOf<BFloat16> elements() {
+    return {elements_.data(), values_.rows(), values_.columns(), values_.columns()};
+  }
+
+ private:
+  TestMatrix values_;
+  std::vector<BFloat16> elements_;
 };
 
 /// A row of values, as a bias is handed to a kernel.

@@ -10,7 +10,7 @@
 namespace temper {
 namespace {
 
-/// The instruction set also decides which products are left to oneDNN: with AVX2, all of many rows.
+/// The instruction set also decides which products are left to oneDNN (panel_matmul.h).
 class MatmulOfF32 : public KernelTest {};
 TEMPER_ON_EACH_INSTRUCTION_SET(MatmulOfF32);
 
@@ -39,27 +39,6 @@ TEST_P(MatmulOfF32, MatchesNaiveLoopForEachOrderAndStride) {
   }
 }
 
-/// A matrix rounded to bf16: the values that it then has, and the elements themselves.
-class RoundedMatrix {
- public:
-  explicit RoundedMatrix(TestMatrix values) : values_(std::move(values)) {
-    for (std::int64_t i = 0; i < values_.rows(); ++i) {
-      for (std::int64_t j = 0; j < values_.columns(); ++j) {
-        elements_.push_back(to_bfloat16(values_(i, j)));
-        values_(i, j) = to_float(elements_.back());
-      }
-    }
-  }
-  [[nodiscard]] const TestMatrix& values() const { return values_; }
-  [[nodiscard]] MatrixOf<BFloat16> elements() {
-    return {elements_.data(), values_.rows(), values_.columns(), values_.columns()};
-  }
-
- private:
-  TestMatrix values_;
-  std::vector<BFloat16> elements_;
-};
-
 TEST(Matmul, OfBFloat16SumsInF32) {
   if (!make_cpu_device()->has_bf16()) GTEST_SKIP() << "skipped: this processor has no products of bf16";
   CpuKernels kernels;
@@ -85,27 +64,6 @@ TEST(Matmul, OfBFloat16SumsInF32) {
           }
         }
       }
-    }
-  }
-}
-
-TEST(Linear, OfBFloat16GivesARowTheBitsThatItHasAmongMany) {
-  if (!make_cpu_device()->has_bf16()) GTEST_SKIP() << "skipped: this processor has no products of bf16";
-  CpuKernels kernels;
-  for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{384, 384}, {90, 1536}, {1536, 65}}) {
-    // Several parts, for which the weights are brought into another order once.
-    RoundedMatrix many(TestMatrix::random(600, k, 1));
-    RoundedMatrix weight(TestMatrix::random(n, k, 2));
-    RoundedMatrix of_many(TestMatrix(600, n));
-    kernels.linear_forward(many.elements(), weight.elements(), {}, Activation::none, of_many.elements(),
-                           of_many.elements());
-    for (const std::int64_t m : {1, 40, 200}) {
-      RoundedMatrix of_few(TestMatrix(m, n));
-      kernels.linear_forward(ConstRows(many.elements()).part(400, m), weight.elements(), {}, Activation::none,
-                             of_few.elements(), of_few.elements());
-      for (std::int64_t i = 0; i < m * n; ++i)
-        ASSERT_EQ(to_float(of_few.elements().data[i]), to_float(of_many.elements().data[400 * n + i]))
-            << "element " << i << " of " << m << " rows, n " << n << ", k " << k;
     }
   }
 }
