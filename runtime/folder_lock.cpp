@@ -106,7 +106,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& j
     const std::optional<LockOwner> owner = read_owner(file_);
     // A holder that has just begun is named by its predecessor, or not at all, for a moment.
     const bool named = owner && liveness_of(owner->process) != Liveness::dead;
-    if (verdict == Verdict::held && (named || Clock::now() - began > timing_.naming)) refuse(folder_, owner);
+    if (verdict == Verdict::held && Clock::now() - began > (named ? timing_.ending : timing_.naming))
+      refuse(folder_, owner);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   try {
@@ -138,9 +139,12 @@ FolderLock::~FolderLock() {
 void FolderLock::require_no_owner(const std::function<void(const std::string&)>& say) const {
   const std::optional<LockOwner> owner = read_owner(file_);
   if (!owner) return;
-  const Liveness liveness = liveness_of(owner->process);
+  Liveness liveness = liveness_of(owner->process);
+  for (const Clock::time_point until = Clock::now() + timing_.ending;
+       liveness == Liveness::alive && Clock::now() < until; liveness = liveness_of(owner->process))
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   if (liveness == Liveness::dead) return;
-  if (liveness == Liveness::alive) refuse(folder_, owner);
+  if (liveness == Liveness::alive) refuse(folder_, read_owner(file_));
   say(fmt::format("{} was in use by process {} on {} since {}; looking for {:.0f} s whether it still is",
                   folder_.string(), owner->process.pid, owner->process.host, owner->since,
                   std::chrono::duration<double>(timing_.watch).count()));

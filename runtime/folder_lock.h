@@ -34,6 +34,8 @@ struct FolderLockTiming {
   std::chrono::milliseconds watch{13000};  ///< how long a holder elsewhere may give no sign of life
   std::chrono::milliseconds settle{300};   ///< without locks: how long two starts at once look at each other
   std::chrono::milliseconds naming{2000};  ///< how long a holder may take to write its name
+  /// How long a holder may take to end: ranks whose mpirun was killed live on for a moment.
+  std::chrono::milliseconds ending{1500};
 };
 
 class FolderLock {

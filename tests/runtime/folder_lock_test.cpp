@@ -40,7 +40,7 @@ class FolderLockTest : public testing_support::SharedFolderTest {
     write(file(), owner.dump());
   }
 
-  static constexpr FolderLockTiming kQuick{20ms, 300ms, 10ms, 200ms};
+  static constexpr FolderLockTiming kQuick{20ms, 300ms, 10ms, 200ms, 50ms};
   std::filesystem::path place_;
 };
 
@@ -72,6 +72,21 @@ TEST_F(FolderLockTest, OfAKilledProcessIsFree) {
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(std::filesystem::exists(file())) << "it had no time to remove it";
   EXPECT_EQ(second_start(), "");
+}
+
+TEST_F(FolderLockTest, AHolderThatIsAboutToEndIsWaitedFor) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const FolderLock lock(place_, "", quiet, kQuick);
+    usleep(200'000);
+    _exit(0);
+  }
+  while (!std::filesystem::exists(file()) || read(file()).empty()) usleep(1000);
+  FolderLockTiming patient = kQuick;
+  patient.ending = 20s;
+  EXPECT_EQ(refusal([&] { const FolderLock second(place_, "", quiet, patient); }).what(), std::string());
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 TEST_F(FolderLockTest, WithoutLocksTheHolderIsKnownByItsLife) {
