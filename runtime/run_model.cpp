@@ -20,7 +20,8 @@ ModelConfig with_dropout(ModelConfig config, double dropout) {
 }  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
-    : ModelFolder(read_model_config(folder), read_tokenizer_folder(folder, truncation), truncation) {}
+    // In braces, so that config.json, which tells what a folder is, is read first.
+    : ModelFolder{read_model_config(folder), read_tokenizer_folder(folder, truncation), truncation} {}
 
 ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
     : path(tokenizer_folder.path),
