@@ -48,6 +48,11 @@ std::string own_pid_namespace() {
   return std::filesystem::read_symlink("/proc/self/ns/pid", absent).string();
 }
 
+/// The process of this number, as it is numbered here.
+ProcessIdentity process_here(std::int64_t pid) {
+  return {host_name(), boot_of_this_host(), own_pid_namespace(), pid, status_of(pid).value_or(ProcessStatus()).started};
+}
+
 }  // namespace
 
 std::string host_name() {
@@ -55,10 +60,8 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "an unnamed host";
 }
 
-ProcessIdentity this_process() {
-  const std::int64_t pid = ::getpid();
-  return {host_name(), boot_of_this_host(), own_pid_namespace(), pid, status_of(pid).value_or(ProcessStatus()).started};
-}
+ProcessIdentity this_process() { return process_here(::getpid()); }
+ProcessIdentity parent_process() { return process_here(::getppid()); }
 
 Liveness liveness_of(const ProcessIdentity& process) {
   if (process.boot.empty() || process.boot != boot_of_this_host() || process.pid_namespace != own_pid_namespace() ||

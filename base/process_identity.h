@@ -18,6 +18,8 @@ struct ProcessIdentity {
 };
 
 ProcessIdentity this_process();
+/// Who started this process, or took it over.
+ProcessIdentity parent_process();
 
 enum class Liveness : std::uint8_t { alive, dead, unknown };
 

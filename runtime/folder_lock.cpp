@@ -19,7 +19,7 @@
 namespace temper {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessIdentity, host, boot, pid_namespace, pid, started)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockOwner, process, job, since, word, beats)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockOwner, process, parent, job, since, word, beats)
 
 namespace {
 
@@ -77,6 +77,11 @@ bool same_file(const std::filesystem::path& file, int descriptor) {
          named.st_ino == open.st_ino;
 }
 
+/// How long a living owner is waited for. Without its parent it is about to end, as ranks are without mpirun.
+std::chrono::milliseconds patience_with(const LockOwner& owner, const FolderLockTiming& timing) {
+  return liveness_of(owner.parent) == Liveness::dead ? timing.ending : std::chrono::milliseconds(0);
+}
+
 enum class Verdict : std::uint8_t { taken, held, unsupported };
 
 Verdict try_lock(int descriptor) {
@@ -92,7 +97,7 @@ Verdict try_lock(int descriptor) {
 FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& job,
                        const std::function<void(const std::string&)>& say, const FolderLockTiming& timing)
     : folder_(folder), file_(folder / "run.lock"), timing_(timing) {
-  own_ = {this_process(), job, local_time(), random_word(), 0};
+  own_ = {this_process(), parent_process(), job, local_time(), random_word(), 0};
   const Clock::time_point began = Clock::now();
   Verdict verdict = Verdict::held;
   while (true) {
@@ -106,8 +111,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& j
     const std::optional<LockOwner> owner = read_owner(file_);
     // A holder that has just begun is named by its predecessor, or not at all, for a moment.
     const bool named = owner && liveness_of(owner->process) != Liveness::dead;
-    if (verdict == Verdict::held && Clock::now() - began > (named ? timing_.ending : timing_.naming))
-      refuse(folder_, owner);
+    const std::chrono::milliseconds patience = named ? patience_with(*owner, timing_) : timing_.naming;
+    if (verdict == Verdict::held && Clock::now() - began > patience) refuse(folder_, owner);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   try {
@@ -140,7 +145,7 @@ void FolderLock::require_no_owner(const std::function<void(const std::string&)>&
   const std::optional<LockOwner> owner = read_owner(file_);
   if (!owner) return;
   Liveness liveness = liveness_of(owner->process);
-  for (const Clock::time_point until = Clock::now() + timing_.ending;
+  for (const Clock::time_point until = Clock::now() + patience_with(*owner, timing_);
        liveness == Liveness::alive && Clock::now() < until; liveness = liveness_of(owner->process))
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   if (liveness == Liveness::dead) return;

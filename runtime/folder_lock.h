@@ -23,6 +23,7 @@ namespace temper {
 /// Who holds the lock, as run.lock says.
 struct LockOwner {
   ProcessIdentity process;
+  ProcessIdentity parent;  ///< mpirun, where that started it
   std::string job;         ///< of the scheduler, "Slurm job 25"; may be empty
   std::string since;       ///< local time, "2026-11-29 17:03:05"
   std::string word;        ///< random: another run's lock has another one
@@ -34,8 +35,8 @@ struct FolderLockTiming {
   std::chrono::milliseconds watch{13000};  ///< how long a holder elsewhere may give no sign of life
   std::chrono::milliseconds settle{300};   ///< without locks: how long two starts at once look at each other
   std::chrono::milliseconds naming{2000};  ///< how long a holder may take to write its name
-  /// How long a holder may take to end: ranks whose mpirun was killed live on for a moment.
-  std::chrono::milliseconds ending{1500};
+  /// How long a holder may take to end whose parent has: ranks outlive a killed mpirun by some seconds.
+  std::chrono::milliseconds ending{10000};
 };
 
 class FolderLock {
