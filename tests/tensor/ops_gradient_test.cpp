@@ -256,7 +256,7 @@ std::vector<std::int64_t> instruction_sets() {
 class AttentionOverInputsOnEach : public OpsGradient, public testing::WithParamInterface<std::int64_t> {
  protected:
   void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+  void TearDown() override { choose_all_allowed_targets(); }
 };
 INSTANTIATE_TEST_SUITE_P(Cpu, AttentionOverInputsOnEach, testing::ValuesIn(instruction_sets()),
                          [](const auto& set) { return hwy::TargetName(set.param); });

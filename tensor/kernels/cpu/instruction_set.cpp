@@ -34,6 +34,9 @@ constexpr Entry kEntries[] = {
 
 const Entry& entry_of(InstructionSet set) { return kEntries[static_cast<std::size_t>(set)]; }
 
+/// Highway's targets that kernels are held to; 0: all that the processor has.
+std::int64_t kept_targets = 0;
+
 /// Throws Error if $TEMPER_MAX_ISA names none, or comes too late.
 bool apply_limit() {
   const char* name = std::getenv("TEMPER_MAX_ISA");
@@ -45,7 +48,11 @@ bool apply_limit() {
         "TEMPER_MAX_ISA={}: oneDNN does not let itself be held to it; this build of oneDNN lacks "
         "ONEDNN_ENABLE_MAX_CPU_ISA, or was used before",
         name);
-  if (most.without != 0) hwy::DisableTargets(most.without);
+  if (most.without != 0) {
+    const std::int64_t kept = hwy::SupportedTargets() & ~most.without;
+    kept_targets = kept != 0 ? kept : HWY_STATIC_TARGET;
+    choose_all_allowed_targets();
+  }
   return true;
 #else
   throw Error("TEMPER_MAX_ISA={}: instruction sets can be chosen on x86 alone; unset it", name);
@@ -63,6 +70,9 @@ InstructionSet parse_instruction_set(std::string_view name) {
 }
 
 void limit_instruction_set() { [[maybe_unused]] static const bool limited = apply_limit(); }
+
+// Not DisableTargets: Highway 1.0 chooses among all targets again at each later call of SupportedTargets.
+void choose_all_allowed_targets() { hwy::SetSupportedTargetsForTest(kept_targets); }
 
 bool may_use(InstructionSet set) {
   const auto wanted = static_cast<unsigned>(entry_of(set).products);

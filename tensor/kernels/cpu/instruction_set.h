@@ -21,6 +21,9 @@ InstructionSet parse_instruction_set(std::string_view name);
 /// Error for an unknown name, and where oneDNN has been used before.
 void limit_instruction_set();
 
+/// Lets kernels choose among all sets that the limit leaves, after a test held them to one.
+void choose_all_allowed_targets();
+
 /// True where the processor has the set, and oneDNN may use it.
 bool may_use(InstructionSet set);
 

@@ -25,7 +25,7 @@ namespace temper {
 class KernelTest : public testing::TestWithParam<std::int64_t> {
  protected:
   void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+  void TearDown() override { choose_all_allowed_targets(); }
 
   CpuKernels kernels_;
 };
