@@ -31,8 +31,8 @@ class CharacterMap {
       if (node >= units_.size() || (units_[node] & 0x800000FFU) != byte) break;
       const std::uint32_t unit = units_[node];
       node ^= offset(unit);
-      if (node >= units_.size()) break;
-      if ((unit & 0x100U) != 0) return text_at(units_[node] & 0x7FFFFFFFU);
+      if ((unit & 0x100U) == 0) continue;  // nothing ends here
+      return node < units_.size() ? text_at(units_[node] & 0x7FFFFFFFU) : std::nullopt;
     }
     return std::nullopt;
   }

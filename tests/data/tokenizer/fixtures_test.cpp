@@ -54,8 +54,8 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerFixtures,
                                            "template-many-specials", "unigram-byte-fallback", "unigram-metaspace",
                                            "unigram-old-metaspace", "wordlevel", "wordpiece-cased",
                                            "xlm-roberta-unigram"),
-                         [](const auto& test) {
-                           std::string name = test.param;
+                         [](const auto& instance) {
+                           std::string name = instance.param;
                            for (char& c : name)
                              if (c == '-') c = '_';
                            return name;

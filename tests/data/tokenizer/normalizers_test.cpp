@@ -49,7 +49,7 @@ const Case kCases[] = {
     {R"({"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]})", "\xC3\x89T\xC3\x89 \xC3\x85ngstr\xC3\xB6m", "ete angstrom"},
     {R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})", "ABC", "abc"},
     {R"({"type": "Sequence", "normalizers": []})", "ABC", "ABC"},
-    {R"({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true})", "a\xE1\xB7\xB9\xCC\x9B\x00""B\xC2\xA0\xE5\x8C\x97\xE4\xBA\xAC", "a\xE1\xB7\xB9""b  \xE5\x8C\x97  \xE4\xBA\xAC "},
+    {R"({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true})", "a\xE1\xB7\xB9\xCC\x9B\x7F""B\xC2\xA0\xE5\x8C\x97\xE4\xBA\xAC", "a\xE1\xB7\xB9""b  \xE5\x8C\x97  \xE4\xBA\xAC "},
     // clang-format on
 };
 

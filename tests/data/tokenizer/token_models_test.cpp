@@ -56,16 +56,19 @@ TEST(TokenModels, NameWhatTheyDoNotKnow) {
   const auto says = [&](const nlohmann::json& model, std::string_view text) {
     EXPECT_NE(message(model, "xa").find(text), std::string::npos) << message(model, "xa");
   };
+  const nlohmann::json scored = nlohmann::json::array({{"a", -1.0}, {"b", -2.0}});
+  nlohmann::json broken = scored;
+  broken[1] = nlohmann::json::array({"b"});
   says({{"type", "WordLevel"}, {"vocab", {{"a", 0}}}, {"unk_token", "?"}}, "model.unk_token: found \"?\"");
   says({{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", nlohmann::json::array()}, {"unk_token", "?"}},
        "which is not in model.vocab, but \"xa\" has characters without a token");
   says({{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", nlohmann::json::array()}, {"dropout", 0.1}},
        "model.dropout: found 0.1, expected null or 0");
-  says({{"type", "Unigram"}, {"vocab", {{"a", -1.0}, {"b", -2.0}}}, {"unk_id", nullptr}}, "model.unk_id is null");
-  says({{"type", "Unigram"}, {"vocab", {{"a", -1.0}, {"b", -2.0}}}, {"unk_id", 2}}, "model.unk_id: found 2");
-  says({{"type", "Unigram"}, {"vocab", {{"a", -1.0}, {"b"}}}, {"unk_id", 0}}, "model.vocab[1]: found [\"b\"]");
+  says({{"type", "Unigram"}, {"vocab", scored}, {"unk_id", nullptr}}, "model.unk_id is null");
+  says({{"type", "Unigram"}, {"vocab", scored}, {"unk_id", 2}}, "model.unk_id: found 2");
+  says({{"type", "Unigram"}, {"vocab", broken}, {"unk_id", 0}}, "model.vocab[1]: found [\"b\"]");
   says({{"type", "Unigram"}, {"vocab", {{"a", 0}}}, {"unk_id", 0}}, "expected a list of tokens with scores");
-  says({{"type", "WordLevel"}, {"vocab", {{"a", -1.0}, {"b", -2.0}}}}, "expected an object of tokens and ids");
+  says({{"type", "WordLevel"}, {"vocab", scored}}, "expected an object of tokens and ids");
   says({{"type", "Markov"}, {"vocab", {{"a", 0}}}}, "supported: WordPiece, BPE, Unigram, WordLevel");
 }
 
