@@ -46,13 +46,13 @@ Descriptor open_regular_file(const std::filesystem::path& path, std::size_t& siz
   return Descriptor(fd);
 }
 
-void sync_directory(const std::filesystem::path& directory) {
-  const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.value < 0 || ::fsync(fd.value) != 0)
-    throw Error("{}: the directory cannot be synced: {}", directory.string(), std::strerror(errno));
-}
-
 }  // namespace
+
+void sync_folder(const std::filesystem::path& folder) {
+  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.value < 0 || ::fsync(fd.value) != 0)
+    throw Error("{}: the folder cannot be synced: {}", folder.string(), std::strerror(errno));
+}
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const Descriptor fd = open_regular_file(path, size_);
@@ -113,7 +113,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
     if (::close(std::exchange(fd.value, -1)) != 0) fail("cannot be closed");
   }
   if (::rename(partial.c_str(), path.c_str()) != 0) fail("cannot be renamed into place");
-  sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
 }
 
 }  // namespace temper

@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "runtime/agreement.h"
 #include "runtime/checkpoint_trailer.h"
 #include "runtime/hdf5_layout.h"

@@ -61,10 +61,6 @@ TransferRate transfer_of(const Json& json) {
   return {number(json, "latency_seconds"), number(json, "bytes_per_second")};
 }
 
-bool is_product_or_attention(std::string_view kernel) {
-  return kernel == "matmul" || kernel.starts_with("linear_") || kernel.starts_with("attention_");
-}
-
 }  // namespace
 
 std::string to_json(const MachineProfile& profile) {

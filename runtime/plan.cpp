@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
 
-bool is_product_or_attention(std::string_view kernel) {
-  return kernel == "matmul" || kernel.starts_with("linear_") || kernel.starts_with("attention_");
-}
-
 MemoryPlan plan_memory(const StepFacts& facts) {
   const std::int64_t arena = facts.arena_elements * kFloat;
   const std::int64_t ranks_of_node = (facts.ranks + facts.nodes - 1) / facts.nodes;

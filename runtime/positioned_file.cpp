@@ -70,12 +70,4 @@ std::string take_room(int descriptor, std::uint64_t bytes) {
   return refused == 0 ? "" : std::strerror(refused);
 }
 
-void sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int reason = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) throw Error("{}: the folder cannot be synced: {}", folder.string(), std::strerror(reason));
-}
-
 }  // namespace temper

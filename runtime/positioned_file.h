@@ -41,7 +41,4 @@ void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> b
 /// if it is, or if the file system cannot tell.
 std::string take_room(int descriptor, std::uint64_t bytes);
 
-/// Syncs a folder, so that a rename in it lasts. Throws Error.
-void sync_folder(const std::filesystem::path& folder);
-
 }  // namespace temper

@@ -54,8 +54,8 @@ bool are_generic(const std::vector<std::string>& names) {
 }  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
-    : ModelFolder(read_model_config(as_model_folder(folder)),
-                  read_tokenizer_folder(as_model_folder(folder), truncation), truncation) {}
+    // In braces, so that config.json, which tells what a folder is, is read first.
+    : ModelFolder{read_model_config(as_model_folder(folder)), read_tokenizer_folder(folder, truncation), truncation} {}
 
 ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
     : path(tokenizer_folder.path),

@@ -4,13 +4,10 @@
 #include <utility>
 
 namespace temper {
-namespace {
 
-bool is_product_or_attention(std::string_view name) {
-  return name == "matmul" || name.starts_with("linear_") || name.starts_with("attention_");
+bool is_product_or_attention(std::string_view kernel) {
+  return kernel == "matmul" || kernel.starts_with("linear_") || kernel.starts_with("attention_");
 }
-
-}  // namespace
 
 double share_outside_products_and_attention(std::span<const KernelTime> times) {
   double all = 0.0;

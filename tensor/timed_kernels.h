@@ -27,6 +27,9 @@ struct KernelTime {
   KernelWork work = {};  ///< in all; of one that is made of others, none: it is theirs
 };
 
+/// Whether a kernel of this name is limited by operations rather than by memory: a matrix product or attention.
+bool is_product_or_attention(std::string_view kernel);
+
 /// The share, 0 to 1, of the rows' seconds that went into anything but matrix products and attention; 0 if there are
 /// none. A bias or an activation that a device adds in the product's own pass counts as the product.
 double share_outside_products_and_attention(std::span<const KernelTime> times);

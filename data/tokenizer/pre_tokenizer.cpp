@@ -46,6 +46,11 @@ void collect_steps(const JsonNode& node, std::vector<JsonNode>& steps) {
   for (const JsonNode& step : node.member("pretokenizers").elements()) collect_steps(step, steps);
 }
 
+/// Whether a ByteLevel step only says that words are bytes, as it does behind a Split.
+bool leaves_words(const JsonNode& byte_level) {
+  return !byte_level.member("add_prefix_space").boolean() && !byte_level.boolean_or("use_regex", true);
+}
+
 }  // namespace
 
 PreTokenization make_pre_tokenizer(const JsonNode& root, bool bytes_wanted) {
@@ -57,10 +62,10 @@ PreTokenization make_pre_tokenizer(const JsonNode& root, bool bytes_wanted) {
   bool byte_level = false;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const std::string type = nodes[i].member("type").text();
+    byte_level = bytes_wanted && i + 1 == nodes.size() && type == kByteLevel;
+    if (byte_level && i > 0 && leaves_words(nodes[i])) continue;
     steps.push_back(find_kind(kPreTokenizers, "pre-tokenizer", nodes[i], type)(nodes[i]));
-    if (type != kByteLevel) continue;
-    byte_level = bytes_wanted && i + 1 == nodes.size();
-    if (!byte_level) steps.push_back(make_byte_alphabet_step());
+    if (type == kByteLevel && !byte_level) steps.push_back(make_byte_alphabet_step());
   }
   return {steps.size() == 1 ? std::move(steps.front()) : make_pre_tokenizer_sequence(std::move(steps)), byte_level};
 }

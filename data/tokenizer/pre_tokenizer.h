@@ -53,6 +53,8 @@ std::unique_ptr<PreTokenizer> make_byte_alphabet_step();
 std::unique_ptr<PreTokenizer> make_metaspace_pre_tokenizer(const JsonNode& node);
 /// Splits at the matches of a text or expression.
 std::unique_ptr<PreTokenizer> make_split_pre_tokenizer(const JsonNode& node);
+/// Splits at each match of a well-known expression; null for any other.
+std::unique_ptr<PreTokenizer> make_scanned_split(std::string_view expression);
 /// Words are runs of word characters and runs of other characters that are no white space.
 std::unique_ptr<PreTokenizer> make_whitespace_pre_tokenizer(const JsonNode& node);
 /// Splits at white space, which it drops.

@@ -38,9 +38,14 @@ class SplitPreTokenizer : public PreTokenizer {
 }  // namespace
 
 std::unique_ptr<PreTokenizer> make_split_pre_tokenizer(const JsonNode& node) {
-  return std::make_unique<SplitPreTokenizer>(make_pattern(node.member("pattern")),
-                                             read_split_behavior(node.member("behavior")),
-                                             node.member("invert").boolean());
+  const JsonNode pattern = node.member("pattern");
+  const SplitBehavior behavior = read_split_behavior(node.member("behavior"));
+  const bool invert = node.member("invert").boolean();
+  std::unique_ptr<Expression> expression = make_pattern(pattern);
+  if (behavior == SplitBehavior::isolated && !invert) {
+    if (std::unique_ptr<PreTokenizer> scanned = make_scanned_split(pattern.text_or("Regex", ""))) return scanned;
+  }
+  return std::make_unique<SplitPreTokenizer>(std::move(expression), behavior, invert);
 }
 
 }  // namespace temper

@@ -18,6 +18,16 @@ constexpr const char* kAdditional = "additional_special_tokens";
 
 std::string json_text(std::string_view text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
+std::string_view token_of(const TokenizerFile& file, const VocabularyEntry& entry) {
+  return std::string_view(file.vocabulary_text).substr(entry.offset, entry.length);
+}
+
+std::unordered_map<std::string_view, std::int32_t> ids_of(const TokenizerFile& file) {
+  std::unordered_map<std::string_view, std::int32_t> ids;
+  for (const VocabularyEntry& entry : file.vocabulary) ids.insert_or_assign(token_of(file, entry), entry.id);
+  return ids;
+}
+
 /// The vocabulary and the merges, which lie beside the document, as members of its model.
 std::string model_text(const TokenizerFile& file) {
   const json& model = file.document.at("model");
@@ -41,10 +51,13 @@ std::string model_text(const TokenizerFile& file) {
   if (!file.vocabulary.empty()) {
     begin_member("vocab");
     text += "{";
-    for (std::size_t i = 0; i < file.vocabulary.size(); ++i) {
-      const VocabularyEntry& entry = file.vocabulary[i];
-      const auto token = std::string_view(file.vocabulary_text).substr(entry.offset, entry.length);
-      text += fmt::format("{}\n      {}: {}", i == 0 ? "" : ",", json_text(token), entry.id);
+    const std::unordered_map<std::string_view, std::int32_t> ids = ids_of(file);
+    bool first_token = true;
+    for (const VocabularyEntry& entry : file.vocabulary) {
+      const std::string_view token = token_of(file, entry);
+      if (ids.at(token) != entry.id) continue;  // of equal tokens the last counts
+      text += fmt::format("{}\n      {}: {}", first_token ? "" : ",", json_text(token), entry.id);
+      first_token = false;
     }
     text += "\n    }";
   }
@@ -147,17 +160,6 @@ std::string special_tokens_map(const TokenizerFolder& folder) {
   return map.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-bool have_equal_vocabularies(const TokenizerFile& a, const TokenizerFile& b) {
-  std::unordered_map<std::string_view, std::int32_t> ids;
-  const auto token = [](const TokenizerFile& file, const VocabularyEntry& entry) {
-    return std::string_view(file.vocabulary_text).substr(entry.offset, entry.length);
-  };
-  for (const VocabularyEntry& entry : a.vocabulary) ids.insert_or_assign(token(a, entry), entry.id);
-  std::unordered_map<std::string_view, std::int32_t> others;
-  for (const VocabularyEntry& entry : b.vocabulary) others.insert_or_assign(token(b, entry), entry.id);
-  return ids == others;
-}
-
 bool have_equal_merges(const TokenizerFile& a, const TokenizerFile& b) {
   return std::equal(a.merges.begin(), a.merges.end(), b.merges.begin(), b.merges.end(),
                     [&](const Merge& x, const Merge& y) {
@@ -176,7 +178,7 @@ bool still_holds(const std::filesystem::path& path, const TokenizerFile& file) {
   } catch (const Error&) {
     return false;  // nobody reads it beside a tokenizer.json
   }
-  return name == "merges.txt" ? have_equal_merges(file, other) : have_equal_vocabularies(file, other);
+  return name == "merges.txt" ? have_equal_merges(file, other) : ids_of(file) == ids_of(other);
 }
 
 }  // namespace

@@ -57,14 +57,6 @@ fs::path hidden_sibling(const fs::path& target, std::string_view purpose) {
   return target.parent_path() / fmt::format(".{}.temper-{}", target.filename().string(), purpose);
 }
 
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int reason = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) throw Error("{}: the folder cannot be synced: {}", folder.string(), std::strerror(reason));
-}
-
 bool is_exported_file(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   const auto is_name = [&](std::string_view known) { return known == name; };
