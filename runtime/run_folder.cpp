@@ -1,5 +1,7 @@
 #include "runtime/run_folder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <system_error>
 #include <vector>
