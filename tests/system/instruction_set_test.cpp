@@ -21,7 +21,7 @@ class InstructionSet : public TinyRun {
     TinyRun::TearDown();
   }
 
-  const std::vector<std::string> overrides_{"train.epochs=1", "output.tensorboard=false"};
+  const std::vector<std::string> overrides_{"train.epochs=1", "train.grains=2", "output.tensorboard=false"};
 
  private:
   std::string before_;
