@@ -25,6 +25,7 @@ namespace {
 
 constexpr int kMostVectors = 4;
 constexpr int kLineFloats = 16;
+constexpr int kFewestLanes = 8;
 
 /// Rows of weights in a block. Their lines lie a row apart, and more of them would share too few sets of the cache.
 template <int kVectors>
@@ -36,8 +37,8 @@ constexpr int weight_rows() {
 /// out [kRows, kVectors vectors] (+)= w [kRows, k] x [k, kVectors vectors] + bias: the result of x's rows, transposed.
 /// Meanwhile the next kRows rows of w come into the cache: where all rows take turns, no prefetcher sees what is next.
 template <int kRows, int kVectors>
-void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k, const float* bias, float* out,
-                   bool accumulate) {
+HWY_NOINLINE void forward_block(const float* w, std::int64_t w_stride, const float* x, std::int64_t k,
+                                const float* bias, float* out, bool accumulate) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   FloatVector sums[kRows][kVectors];
@@ -69,9 +70,12 @@ void forward_block(const float* w, std::int64_t w_stride, const float* x, std::i
     for (int i = 0; i < kRows; ++i) {
       hwy::Prefetch(w + (kRows + i) * w_stride + p);
     }
-    HWY_UNROLL(16)
-    for (int i = 0; i < kLineFloats; ++i) {
-      add_product(p + i);
+    // Blocks of fewer rows, at the end of a range, are rare: unrolled, they would be most of this file's code.
+    if constexpr (kRows == weight_rows<kVectors>()) {
+      HWY_UNROLL(16)
+      for (int i = 0; i < kLineFloats; ++i) add_product(p + i);
+    } else {
+      for (int i = 0; i < kLineFloats; ++i) add_product(p + i);
     }
   }
   for (; p < k; ++p) {
@@ -128,7 +132,7 @@ void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c,
 int vectors_of_column(std::int64_t m) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   const std::int64_t vectors = (m + lanes - 1) / lanes;
-  return lanes < 8 || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
+  return lanes < kFewestLanes || vectors > kMostVectors ? 0 : static_cast<int>(vectors);
 }
 
 /// x [k, padded columns] = the transpose of a, with zeros behind its columns.
@@ -146,6 +150,7 @@ void transpose_padded(ConstMatrix a, std::vector<float>& x) {
 
 void few_rows_forward(const float* x, ConstMatrix w, const float* bias, Matrix c, std::int64_t begin,
                       std::int64_t end) {
+  if constexpr (hn::MaxLanes(Floats()) < kFewestLanes) return;  // vectors_of_column() is 0
   switch (vectors_of_column(c.rows)) {
     case 1:
       return forward_columns<1>(x, w, bias, c, begin, end);

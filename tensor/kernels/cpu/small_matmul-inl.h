@@ -26,8 +26,8 @@ struct LeftOperand {
 
 /// c[kRows, kVectors vectors] (+)= a[kRows, k] b[k, kVectors vectors], held in registers over the whole of k.
 template <int kRows, int kVectors>
-void multiply_block(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t k, float* c,
-                    std::int64_t c_stride, bool accumulate) {
+HWY_NOINLINE void multiply_block(const LeftOperand& a, const float* b, std::int64_t b_stride, std::int64_t k, float* c,
+                                 std::int64_t c_stride, bool accumulate) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   FloatVector sums[kRows][kVectors];
