@@ -84,7 +84,7 @@ TEST_F(Launch, RanksThatCannotStartSayWhy) {
   Invocation invocation;
   invocation.environment = {"OMPI_COMM_WORLD_SIZE=1", "OMPI_COMM_WORLD_RANK=0"};
   // The one free descriptor is taken for standard input.
-  const Outcome outcome = run_in_shell("ulimit -n 3; exec \"$0\" \"$@\" <&-", {"plan", "run.toml"}, invocation);
+  const Outcome outcome = run_in_shell("exec <&-; ulimit -n 3; exec \"$0\" \"$@\"", {"plan", "run.toml"}, invocation);
   EXPECT_EQ(outcome.status, 1) << outcome.err;
   ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
   EXPECT_NE(outcome.messages()[0].find("ulimit -n"), std::string::npos) << outcome.messages()[0];
