@@ -126,7 +126,7 @@ TEST_F(FrozenCacheRun, ThatNeverFitsIntoAStartIsAnError) {
       EXPECT_NE(outcome.messages()[0].find(part), std::string::npos) << part << " in: " << outcome.messages()[0];
   }
   // A step is enough to get on.
-  EXPECT_EQ(train("out", with(head_only_, {"run.max_minutes=1e-6", "tuning.frozen_cache=false"})).status, 75);
+  EXPECT_EQ(train("anew", with(head_only_, {"run.max_minutes=1e-6", "tuning.frozen_cache=false"})).status, 75);
 }
 
 TEST_F(FrozenCacheRun, IsMadeAnewWhereMoreIsTrained) {
