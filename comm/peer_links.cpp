@@ -41,9 +41,6 @@ struct Hello {
   std::int32_t reserved;
 };
 
-/// To wait for a connection and its first words.
-constexpr double kGreetingSeconds = 3.0;
-
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 bool contains(const std::vector<int>& ranks, int rank) {
@@ -151,6 +148,7 @@ struct PeerLinks::Link {
   int rank = -1;   ///< of the other end; -1: has not named itself yet
   bool up = false;
   bool connecting = false;
+  bool confirmed = false;  ///< something came after the greeting: the other end has heard ours
   double since = now();
   double heard = now();
   std::string in;
@@ -159,8 +157,8 @@ struct PeerLinks::Link {
   bool sees_all = false;
 };
 
-PeerLinks::PeerLinks(Communicator& communicator, double silent_seconds)
-    : rank_(communicator.rank()), silent_seconds_(silent_seconds) {
+PeerLinks::PeerLinks(Communicator& communicator, double silent_seconds, double greeting_seconds)
+    : rank_(communicator.rank()), silent_seconds_(silent_seconds), greeting_seconds_(greeting_seconds) {
   // Who is whose: nodes are numbered by their lowest ranks.
   const int size = communicator.size();
   const int mine = communicator.topology().node;
@@ -185,7 +183,7 @@ PeerLinks::PeerLinks(Communicator& communicator, double silent_seconds)
 
   if (rank_ == 0) token_ = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}();
   communicator.broadcast(std::as_writable_bytes(std::span(&token_, 1)), 0);
-  open_listeners(fmt::format("temper-{:016x}-{}", token_, rank_));
+  open_listeners(fmt::format("temper-{:016x}-{}", token_, rank_), communicator.topology().nodes > 1);
   // All listen from here on.
   std::string places;
   if (rank_ == 0) places = fmt::format("{} {}", port_, own_addresses());
@@ -208,11 +206,12 @@ PeerLinks::~PeerLinks() {
   for (const int listener : listeners_) ::close(listener);
 }
 
-void PeerLinks::open_listeners(const std::string& name) {
+void PeerLinks::open_listeners(const std::string& name, bool other_hosts) {
   if (below_.empty()) return;
   const int local = unix_socket(name, /*listens=*/true);
   if (local >= 0) listeners_.push_back(local);
-  const int remote = rank_ == 0 ? tcp_listener(port_) : -1;
+  // Ranks of one host need no port that the network sees.
+  const int remote = rank_ == 0 && other_hosts ? tcp_listener(port_) : -1;
   if (remote >= 0) listeners_.push_back(remote);
 }
 
@@ -276,7 +275,7 @@ void PeerLinks::turn(int milliseconds, int wake) {
     if (ready[i].revents != 0) accept_from(ready[i].fd);
   // Who does not name himself in time is none of us.
   for (std::size_t i = 0; i < links; ++i)
-    if (links_[i]->rank < 0 && links_[i]->descriptor >= 0 && now() - links_[i]->since > kGreetingSeconds)
+    if (links_[i]->rank < 0 && links_[i]->descriptor >= 0 && now() - links_[i]->since > greeting_seconds_)
       lose(*links_[i]);
   std::erase_if(links_, [](const auto& link) { return link->descriptor < 0; });
   if (now() >= next_alive_) {
@@ -329,6 +328,7 @@ void PeerLinks::greet(Link& link, const void* bytes) {
 }
 
 void PeerLinks::handle(Link& link, const Frame& frame) {
+  link.confirmed = true;
   switch (frame.kind) {
     case Frame::alive:
       // What is new to us is passed on at once.
@@ -356,6 +356,8 @@ void PeerLinks::lose(Link& link) {
     if (link.up) try_next_place();
     return;
   }
+  // It may have given up a connection that was answered late, and live.
+  if (!link.up && !link.confirmed) return;
   if (!contains(leaving_, link.rank)) note_dead(link.rank, &link);
 }
 

@@ -20,8 +20,9 @@ namespace temper {
 class PeerLinks {
  public:
   /// Collective. Opens what others will connect to and learns where to connect; turn() does so. A rank of which nothing
-  /// is heard for `silent_seconds` counts as silent.
-  explicit PeerLinks(Communicator& communicator, double silent_seconds = 5.0);
+  /// is heard for `silent_seconds` counts as silent; a connection that is not answered for `greeting_seconds` is given
+  /// up.
+  explicit PeerLinks(Communicator& communicator, double silent_seconds = 5.0, double greeting_seconds = 3.0);
   ~PeerLinks();
   PeerLinks(const PeerLinks&) = delete;
   PeerLinks& operator=(const PeerLinks&) = delete;
@@ -47,7 +48,7 @@ class PeerLinks {
   struct Frame;
   struct Link;
 
-  void open_listeners(const std::string& name);
+  void open_listeners(const std::string& name, bool other_hosts);
   void try_next_place();
   void accept_from(int listener);
   void receive(Link& link);
@@ -68,6 +69,7 @@ class PeerLinks {
   std::vector<int> leaving_;  ///< those that said goodbye
   std::uint64_t token_ = 0;   ///< of this run: another program that listens at the same place does not know it
   double silent_seconds_;
+  double greeting_seconds_;
   double next_alive_ = 0.0;
   std::string socket_name_;            ///< of the one above, on this host
   std::vector<int> listeners_;         ///< descriptors

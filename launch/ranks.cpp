@@ -22,11 +22,16 @@ double start_seconds(std::optional<double> wait_limit) {
 }
 
 Ranks::Ranks(int* argc, char*** argv, double start_seconds) {
-  if (MpiSession::launched_by_mpi()) {
+  if (!MpiSession::launched_by_mpi()) {
+    world_ = make_solo_communicator();
+    return;
+  }
+  try {
     session_ = std::make_unique<MpiSession>(argc, argv, start_seconds);
     world_ = session_->world();
-  } else {
-    world_ = make_solo_communicator();
+  } catch (const std::exception& error) {
+    // Not thrown on: to take a session down is to wait in MPI_Finalize for ranks that wait for this one.
+    fail(error.what(), static_cast<int>(ErrorKind::failure));
   }
 }
 
@@ -52,8 +57,9 @@ void Ranks::end_waits_on_sigterm() {
 
 void Ranks::fail(const std::string& sentence, int status) {
   if (session_ == nullptr || session_->watch().claim_end(status)) {
-    const std::string name = world_->rank_name(world_->rank());
-    const bool named = world_->rank() == 0 || sentence.starts_with(name);
+    // Without a world there is no number to tell yet.
+    const std::string name = world_ == nullptr ? "" : world_->rank_name(world_->rank());
+    const bool named = world_ == nullptr || world_->rank() == 0 || sentence.starts_with(name);
     std::fprintf(stderr, "temper: %s%s\n", named ? "" : (name + ": ").c_str(), sentence.c_str());
   }
   std::fflush(nullptr);

@@ -17,7 +17,8 @@ double start_seconds(std::optional<double> wait_limit);
 
 class Ranks {
  public:
-  /// Starts MPI if the process was launched by it, within `start_seconds`.
+  /// Starts MPI if the process was launched by it, within `start_seconds`. What keeps it from that ends the process as
+  /// fail() does.
   Ranks(int* argc, char*** argv, double start_seconds);
 
   [[nodiscard]] Communicator& world() { return *world_; }

@@ -1,11 +1,15 @@
 #include "launch/scheduler_job.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
 
 namespace temper {
 namespace {
+
+/// Since 1970; a clock of 64 bits in ns ends a little later.
+constexpr std::int64_t kLastSecond = 9'000'000'000;
 
 using Lookup = std::function<const char*(const char*)>;
 
@@ -47,7 +51,7 @@ Job scheduler_job(const Lookup& lookup) {
   job.restarts = static_cast<int>(number(lookup, "SLURM_RESTART_COUNT"));
   job.cores = static_cast<int>(number(lookup, "SLURM_CPUS_ON_NODE"));
   if (const std::int64_t end = number(lookup, "SLURM_JOB_END_TIME"); end > 0)
-    job.end = std::chrono::system_clock::from_time_t(static_cast<std::time_t>(end));
+    job.end = std::chrono::system_clock::from_time_t(static_cast<std::time_t>(std::min(end, kLastSecond)));
   return job;
 }
 

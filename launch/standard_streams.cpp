@@ -20,10 +20,12 @@ void fill_closed_streams() {
 }
 
 void require_output_written() {
-  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (written || errno == EBADF || (::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) return;
+  // Of an earlier write that failed, the reason is no longer known.
+  const int reason = std::fflush(stdout) == 0 ? 0 : errno;
+  if (reason == 0 && std::ferror(stdout) == 0) return;
+  if (reason == EBADF || (::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) return;
   throw Error("standard output: the result cannot be written ({}); free space there, or send it elsewhere",
-              std::strerror(errno));
+              reason == 0 ? "a write of it failed" : std::strerror(reason));
 }
 
 }  // namespace temper

@@ -1,10 +1,11 @@
 #include "runtime/base_model_digest.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <utility>
 #include <vector>
+
+#include "runtime/reader_wait.h"
 
 namespace temper {
 
@@ -24,11 +25,11 @@ void BaseModelDigest::begin() {
 const std::string& BaseModelDigest::get() {
   if (!digest_.empty()) return digest_;
   begin();
+  wait_for_readers(
+      communicator_, files_ ? &thread_ : nullptr, [this] { return !files_ || is_ready(result_); },
+      "the digest of the base model");
   std::vector<std::byte> shared(64);
   if (files_) {
-    using namespace std::chrono_literals;
-    communicator_.wait_until([this] { return result_.wait_for(0s) == std::future_status::ready; },
-                             "the digest of the base model");
     std::ranges::transform(result_.get(), shared.begin(), [](char c) { return static_cast<std::byte>(c); });
     thread_.join();
     files_.reset();

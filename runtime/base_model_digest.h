@@ -20,7 +20,7 @@ class BaseModelDigest {
 
   /// Reads on from here in the background, on one rank.
   void begin();
-  /// Collective. Begins where that has not happened, and waits.
+  /// Collective. Begins where that has not happened, and waits, however long it takes to read.
   const std::string& get();
 
  private:

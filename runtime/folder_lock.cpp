@@ -126,6 +126,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& j
       if (!owner || !same_run(*owner, own_)) refuse(folder_, owner);
     }
   } catch (...) {
+    // Where the own name could not be written, a file that names nobody is left.
+    if (verdict == Verdict::taken && same_file(file_, descriptor_) && !read_owner(file_)) ::unlink(file_.c_str());
     ::close(descriptor_);
     throw;
   }

@@ -37,6 +37,9 @@ struct FolderLockTiming {
   std::chrono::milliseconds naming{2000};  ///< how long a holder may take to write its name
   /// How long a holder may take to end whose parent has: ranks outlive a killed mpirun by some seconds.
   std::chrono::milliseconds ending{10000};
+
+  /// That taking the lock may last.
+  [[nodiscard]] std::chrono::milliseconds longest() const { return watch + settle + naming + ending; }
 };
 
 class FolderLock {

@@ -19,6 +19,7 @@
 #include "base/process_identity.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/input_places.h"
+#include "runtime/reader_wait.h"
 #include "version.h"
 
 namespace temper {
@@ -42,6 +43,9 @@ HostReport::File look_at(const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) {
     file.reason = errno;
+  } else if (!S_ISREG(status.st_mode)) {
+    // Whoever needs it refuses it; a pipe, which has no content to compare, would be waited for without end.
+    file.reason = S_ISDIR(status.st_mode) ? EISDIR : EOPNOTSUPP;
   } else {
     file.bytes = status.st_size;
     file.device = status.st_dev;
@@ -95,7 +99,7 @@ Content read_content(const std::string& path, std::size_t file, std::int64_t beg
                      const std::stop_token& stop) {
   Content content;
   content.file = file;
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     content.failed = errno;
     return content;
@@ -266,14 +270,11 @@ HostAgreement::HostAgreement(Communicator& communicator, const std::vector<Input
 void HostAgreement::finish() {
   if (!pending_) return;
   pending_ = false;
-  std::vector<Content> rest;
-  if (rest_.valid()) {
-    using namespace std::chrono_literals;
-    communicator_.wait_until([this] { return rest_.wait_for(0s) == std::future_status::ready; },
-                             "reading the base model to compare it with the other hosts'");
-    rest = rest_.get();
-  }
-  compare(rest);
+  const bool reads = rest_.valid();
+  wait_for_readers(
+      communicator_, reads ? &thread_ : nullptr, [&] { return !reads || is_ready(rest_); },
+      "reading the base model to compare it with the other hosts'");
+  compare(reads ? rest_.get() : std::vector<Content>());
 }
 
 void HostAgreement::compare(const std::vector<Content>& mine) const {

@@ -35,7 +35,7 @@ std::vector<InputFile> input_files(const Configuration& configuration);
 struct HostReport {
   struct File {
     std::string path;
-    int reason = 0;  ///< errno where it cannot be opened
+    int reason = 0;  ///< errno where it cannot be opened, or is no file
     std::int64_t bytes = 0;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -63,7 +63,7 @@ class HostAgreement {
   HostAgreement(Communicator& communicator, const std::vector<InputFile>& files, const std::string& arithmetic,
                 const std::string& configuration = "");
 
-  /// Collective. Waits for the rest and throws as the constructor does.
+  /// Collective. Waits for the rest, however long that takes to read, and throws as the constructor does.
   void finish();
   /// note_on() the ranks; empty where there is nothing to say.
   [[nodiscard]] const std::string& note() const { return note_; }

@@ -106,18 +106,20 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
 
   PredictedLines result;
   const RowWriter writer(fitted, use, options, result);
-  predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), options.batch_size,
-          [&](std::int64_t row, std::span<const float> logits) {
-            const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
-            const auto length = static_cast<std::size_t>(rows.length(row));
-            RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
-            if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
-            const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
-            PredictionJson json{{"text", fields[text_column]}};
-            for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
-            writer.write(json, fields[text_column], tokens);
-            result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
-          });
+  const auto write_row = [&](std::int64_t row, std::span<const float> logits) {
+    const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
+    const auto length = static_cast<std::size_t>(rows.length(row));
+    RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
+    if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
+    const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
+    PredictionJson json{{"text", fields[text_column]}};
+    for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
+    writer.write(json, fields[text_column], tokens);
+    result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
+  };
+  for (std::int64_t first = 0; first < rows.rows() && !options.stop_requested(); first += options.batch_size)
+    predict(fitted.model(), device, rows, fitted.task(), DType::f32, first,
+            std::min(rows.rows(), first + options.batch_size), options.batch_size, write_row);
   return result;
 }
 

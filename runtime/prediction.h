@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct PredictionOptions {
   bool tokens = true;                     ///< list the tokens of words, too
   std::int64_t batch_size = 64;
   int threads = 1;
+  std::function<bool()> stop_requested = [] { return false; };  ///< of this rank; asked before each batch
 };
 
 struct PredictedLines {
@@ -33,7 +35,7 @@ struct PredictedLines {
 ///                             "tokens": [{"token", "label", "probability"}]}
 ///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
-/// Throws Error for a column that is missing.
+/// Throws Error for a column that is missing. Where it was asked to stop, the last rows are missing.
 PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
                              const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -44,12 +45,17 @@ bool holds_something(const fs::path& path) {
 RunFolder::RunFolder(const Configuration& configuration, const std::string& job, Communicator& communicator,
                      const std::function<void(const std::string&)>& say)
     : path_(configuration.output.dir), communicator_(communicator) {
-  agree_on_success(communicator, failure_of([&] {
-                     if (communicator.rank() != 0) return;
-                     require_inputs_apart(configuration);
-                     make_folder(path_);
-                     lock_.emplace(path_, job, say);
-                   }));
+  // Rank 0 may look for long whether another run still lives, which must not pass for a rank that hangs.
+  const double limit = configuration.run.timeout_seconds;
+  communicator.set_timeout(limit + std::chrono::duration<double>(FolderLockTiming().longest()).count());
+  const Failure failure = failure_of([&] {
+    if (communicator.rank() != 0) return;
+    require_inputs_apart(configuration);
+    make_folder(path_);
+    lock_.emplace(path_, job, say);
+  });
+  agree_on_success(communicator, failure);
+  communicator.set_timeout(limit);
   require_shared_folder(path_, communicator);
 }
 

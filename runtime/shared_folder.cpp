@@ -35,13 +35,16 @@ std::string look(const std::filesystem::path& file, const std::string& word) {
 /// Over NFS others see it once the file is closed; that it would survive a crash does not matter.
 void write_word(const std::filesystem::path& file, const std::string& word) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  bool written = descriptor >= 0 && ::write(descriptor, word.data(), word.size()) == static_cast<ssize_t>(word.size());
-  int reason = errno;
+  const ssize_t count = descriptor < 0 ? -1 : ::write(descriptor, word.data(), word.size());
+  bool written = count == static_cast<ssize_t>(word.size());
+  int reason = count < 0 ? errno : ENOSPC;
   if (descriptor >= 0 && ::close(descriptor) != 0) {
     written = false;
     reason = errno;
   }
-  if (!written) throw Error("{}: cannot be written: {}; is output.dir writable?", file.string(), std::strerror(reason));
+  if (written) return;
+  if (descriptor >= 0) ::unlink(file.c_str());
+  throw Error("{}: cannot be written: {}; is output.dir writable?", file.string(), std::strerror(reason));
 }
 
 /// The same, for so long as it may be that it is not shown yet.

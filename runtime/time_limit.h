@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
+
+#include "base/error.h"
 
 namespace temper {
 
@@ -11,7 +14,7 @@ class TimeLimit {
   using SystemClock = std::chrono::system_clock;
 
   /// `max_minutes` count from the start of the process, `process_seconds` ago; 0: no limit. `end`: of the job, if
-  /// known.
+  /// known; one that was past when the process began is not it.
   TimeLimit(double max_minutes, double process_seconds, std::optional<SystemClock::time_point> end);
 
   /// How long a step took, and a checkpoint: the longest of each must fit into what is left.
@@ -28,5 +31,9 @@ class TimeLimit {
   double step_seconds_ = 0.0;
   double save_seconds_ = 0.0;
 };
+
+/// Of a start whose time was up before it got anywhere, and which must not be started again for ever. `seconds`: that
+/// it lasted; `cache_seconds`: of these, for a cache of frozen layers.
+Error no_progress(std::int64_t step, double seconds, double cache_seconds);
 
 }  // namespace temper

@@ -137,6 +137,7 @@ class Trainer {
   TrainingState state_;
   std::int64_t steps_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;
+  std::int64_t measured_before_ = -1;  ///< the last step that an earlier start evaluated
   std::unique_ptr<TrainingStep> step_;
   std::optional<PhaseCaches> caches_;  ///< while a phase lasts
 
@@ -161,6 +162,7 @@ TrainReport Trainer::run() {
     resumed_.emplace(std::move(found->found));
     length_before_ = std::move(found->length_before);
   }
+  measured_before_ = state_.last_evaluated_step;
   activations_ = activation_type(configuration_.train, device_, say);
   nccl_ = connect_gpus(configuration_.run, device_, communicator_, say);
   load();
@@ -550,7 +552,6 @@ void Trainer::load_best() {
 TrainReport Trainer::report() {
   TrainReport report;
   report.stopped = stop_;
-  report.stopped_in_time = stop_ && !options_.stop_requested();
   report.already_finished = already_finished_;
   report.steps = state_.step;
   report.total_steps = total_steps_;
@@ -564,10 +565,14 @@ TrainReport Trainer::report() {
   report.cache_seconds = throughput_.preparation_seconds();
   report.seconds = options_.process_seconds + seconds_since(start_);
   report.seconds_to_first_step = seconds_to_first_step_;
-  std::array<std::int64_t, 2> memory{peak_resident_bytes(), device_.peak_memory_bytes()};
-  communicator_.all_reduce(std::span(memory), Reduction::max);
-  report.peak_memory_bytes = memory[0];
-  report.peak_device_memory_bytes = memory[1];
+  std::array<std::int64_t, 3> most{peak_resident_bytes(), device_.peak_memory_bytes(),
+                                   options_.stop_requested() ? 1 : 0};
+  communicator_.all_reduce(std::span(most), Reduction::max);
+  report.peak_memory_bytes = most[0];
+  report.peak_device_memory_bytes = most[1];
+  report.stopped_in_time = stop_ && most[2] == 0;
+  if (report.stopped_in_time && throughput_.steps() == 0 && state_.last_evaluated_step == measured_before_)
+    throw no_progress(state_.step, report.seconds, report.cache_seconds);
   report.kernel_times = device_.kernel_times();
   report.trace = trace_.write(folder_->path(), throughput_.steps());
   report.ranks = communicator_.size();

@@ -31,7 +31,7 @@ struct TrainOptions {
 
 struct TrainReport {
   bool stopped = false;          ///< by a signal or the clock, after saving
-  bool stopped_in_time = false;  ///< by the clock, as far as this rank knows
+  bool stopped_in_time = false;  ///< by the clock, and no rank by a signal
   bool already_finished = false;
   std::int64_t steps = 0;
   std::int64_t total_steps = 0;

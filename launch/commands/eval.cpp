@@ -67,7 +67,7 @@ Command add_eval_command(const CommandLine& program) {
   command.footer(
       "Columns and lengths are those of the training, which the model folder keeps (temper.json), unless options say "
       "otherwise.\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json");
-  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 
 }  // namespace temper

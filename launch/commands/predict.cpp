@@ -1,6 +1,9 @@
 // temper predict: labels and probabilities for unlabelled rows.
-#include <iostream>
-#include <iterator>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -30,11 +33,28 @@ struct PredictArguments {
   bool json = false;
 };
 
+/// To its end, or until a signal asks to stop.
+std::string read_standard_input() {
+  std::string text;
+  std::vector<char> piece(std::size_t{1} << 16);
+  while (!stop_signal_received()) {
+    constexpr int kMillisecondsBetweenLooks = 100;
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, kMillisecondsBetweenLooks) == 0) continue;
+    const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw Error("standard input: cannot be read: {}", std::strerror(errno));
+    if (count == 0) break;
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
 /// Standard input, one text a line. Rank 0 has it; the others receive it.
 Table read_lines(const std::string& column, Communicator& world) {
   std::vector<std::byte> bytes;
   if (world.rank() == 0) {
-    const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+    const std::string text = read_standard_input();
     const auto view = std::as_bytes(std::span(text));
     bytes.assign(view.begin(), view.end());
   }
@@ -69,6 +89,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   PredictionOptions options = arguments.options;
   options.tokens = !arguments.without_tokens;
+  options.stop_requested = stop_signal_received;
   options.threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
   set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
@@ -85,7 +106,12 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const auto rows = static_cast<std::int64_t>(table.rows.size());
   std::string written;
   PredictedLines all;
-  bool stopped = false;
+  const auto must_stop = [&] {
+    std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
+    world.all_reduce(std::span(stop), Reduction::max);
+    return stop.front() != 0;
+  };
+  bool stopped = must_stop();
   for (std::int64_t first = 0; first < rows && !stopped; first += kRowsAtATime) {
     const std::int64_t count = std::min(kRowsAtATime, rows - first);
     const std::int64_t begin = first + count * world.rank() / world.size();
@@ -102,13 +128,11 @@ int run(const PredictArguments& arguments, CommandContext& context) {
         written += text;
       }
     }
-    std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
-    world.all_reduce(std::span(stop), Reduction::max);
-    stopped = stop.front() != 0;
+    stopped = must_stop();
   }
   report_cut_words(all, use, fitted, context);
-  if (!context.speaks()) return stopped ? kExitStopped : kExitDone;
   if (stopped) return kExitStopped;
+  if (!context.speaks()) return kExitDone;
   if (!arguments.output.empty()) write_file_atomically(arguments.output, written);
   if (std::fflush(stdout) != 0) throw Error("the predictions could not be written to standard output");
   if (arguments.json) print_json({{"rows", rows}, {"output", arguments.output}});
@@ -142,7 +166,7 @@ Command add_predict_command(const CommandLine& program) {
       "options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper "
       "predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");
-  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 
 }  // namespace temper

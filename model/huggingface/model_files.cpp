@@ -32,7 +32,7 @@ std::set<std::string> shards_of(const fs::path& index) {
     const auto map = json.find("weight_map");
     if (map == json.end() || !map->is_object()) return shards;
     for (const auto& [tensor, shard] : map->items())
-      if (shard.is_string()) shards.insert(shard.get<std::string>());
+      if (shard.is_string() && is_shard_name(shard.get<std::string>())) shards.insert(shard.get<std::string>());
   } catch (const Error&) {
     shards.clear();
   }
@@ -40,6 +40,10 @@ std::set<std::string> shards_of(const fs::path& index) {
 }
 
 }  // namespace
+
+bool is_shard_name(const std::string& name) {
+  return !name.empty() && name != ".." && name != "." && name.find('/') == std::string::npos;
+}
 
 ModelFiles model_files(const fs::path& folder) {
   ModelFiles files;

@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 #include "model/huggingface/pytorch_file.h"
 
 namespace temper {
@@ -45,8 +46,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   std::map<std::string, std::string> shard_of;
   for (const auto& [name, shard] : weight_map->items()) {
     const std::string file_name = shard.is_string() ? shard.get<std::string>() : std::string();
-    // A shard lies beside its index: a path could name any file of the machine.
-    if (file_name.empty() || file_name == ".." || file_name == "." || file_name.find('/') != std::string::npos)
+    if (!is_shard_name(file_name))
       throw Error("{}: tensor {} is said to lie in {}, expected the name of a file in the same folder; {}",
                   path.string(), in_quotes(name), shown(shard), kRemedy);
     shard_of.emplace(name, file_name);

@@ -2,9 +2,11 @@
 #include "comm/peer_links.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <functional>
+#include <thread>
 
 #include "tests/fake_nodes.h"
 #include "tests/world.h"
@@ -103,6 +105,35 @@ TEST_P(PeerLinksOver, ARankThatNoLongerAnswersIsSilent) {
   if (is_last_) quiet_ = std::move(links_);
   turn_until([&] { return is_last_ || links_->silent() == last_; });
   EXPECT_TRUE(is_last_ || !links_->dead());
+}
+
+TEST_P(PeerLinksOver, ARankThatGivesUpALateConnectionIsNotDead) {
+  links_ = std::make_unique<PeerLinks>(*communicator_, 60.0, /*greeting_seconds=*/0.1);
+  // Meanwhile the others have named themselves to rank 0, and given up.
+  if (communicator_->rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  turn_until(turns(50));
+  EXPECT_FALSE(links_->dead());
+  links_->say_goodbye();
+}
+
+TEST_P(PeerLinksOver, AskForAPortOnlyBetweenHosts) {
+  const auto listening = [] {
+    int count = 0;
+    for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+      int listens = 0;
+      int domain = 0;
+      socklen_t size = sizeof(int);
+      if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 1 &&
+          ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX)
+        ++count;
+    }
+    return count;
+  };
+  const int before = listening();
+  connect();
+  const bool asks = communicator_->rank() == 0 && communicator_->topology().nodes > 1;
+  EXPECT_EQ(listening() - before, asks ? 1 : 0);
+  links_->say_goodbye();
 }
 
 INSTANTIATE_TEST_SUITE_P(Hosts, PeerLinksOver,

@@ -144,6 +144,16 @@ TEST_F(FolderLockTest, AFileThatNamesNobodyIsFree) {
   }
 }
 
+TEST_F(FolderLockTest, LeavesNoFileWhereItsNameCannotBeWritten) {
+  std::string sentence;
+  {
+    const testing_support::NoRoomInFiles full;
+    sentence = second_start();
+  }
+  EXPECT_NE(sentence.find("cannot be written"), std::string::npos) << sentence;
+  EXPECT_TRUE(std::filesystem::is_empty(place_));
+}
+
 TEST_F(FolderLockTest, ALockOfAnotherProgramIsRefusedWithoutAName) {
   const int descriptor = ::open(file().c_str(), O_RDWR | O_CREAT, 0666);
   struct flock whole {};

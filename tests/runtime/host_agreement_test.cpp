@@ -1,6 +1,7 @@
 // Ranks stand for hosts: what a rank sees under a path is a file of its own.
 #include "runtime/host_agreement.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/process_identity.h"
@@ -143,6 +144,22 @@ TEST_F(HostAgreementTest, FindsAFileThatOneHostLacksOrHasBeside) {
   EXPECT_EQ(disagreement(*nodes), "");
 }
 
+TEST_F(HostAgreementTest, WhatIsNoFileIsNotWaitedFor) {
+  std::filesystem::remove("train.csv");
+  ASSERT_EQ(::mkfifo("train.csv", 0600), 0);
+  std::filesystem::remove("model/tokenizer.json");
+  std::filesystem::create_directory("model/tokenizer.json");
+  const auto nodes = testing_support::split_into_nodes(hosts_.front());
+  EXPECT_EQ(disagreement(*nodes), "") << "where it is so on all hosts, whoever needs it refuses it";
+  if (world_.size() == 1) return;
+  world_.barrier();
+  if (world_.rank() == 0) {
+    std::filesystem::remove("train.csv");
+    write(own_ / "train.csv", "text,label\ngood,1\n");
+  }
+  EXPECT_NE(disagreement(*nodes).find("train.csv"), std::string::npos);
+}
+
 TEST_F(HostAgreementTest, FilesThatAreNotReadMayDiffer) {
   write(own_ / "model/README.md", std::to_string(world_.rank()));
   EXPECT_EQ(disagreement(*testing_support::split_into_nodes(hosts_.front())), "");
@@ -158,6 +175,12 @@ TEST_F(HostAgreementTest, CountsTheShardsThatTheIndexNames) {
   for (const InputFile& file : files)
     if (file.large) large.push_back(file.path.string());
   EXPECT_EQ(large, (std::vector<std::string>{"model/one", "model/two"}));
+  // What would lie elsewhere is refused by whoever opens the weights, and not looked at before.
+  for (const char* elsewhere : {"../one", "/dev/zero", "..", ""}) {
+    write(own_ / "model/model.safetensors.index.json",
+          std::string(R"({"weight_map": {"a": "one", "b": "two", "c": ")") + elsewhere + "\"}}");
+    EXPECT_EQ(input_files("model", {}).size(), files.size()) << elsewhere;
+  }
   if (world_.size() == 1) return;
   change("model/two", 0);
   EXPECT_NE(disagreement(*testing_support::split_into_nodes(hosts_.front())).find("model/two"), std::string::npos);

@@ -29,5 +29,16 @@ TEST_F(SharedFolder, ThatARankHasForItselfIsRefusedByItsName) {
   EXPECT_NE(refusal([&] { require_shared_folder(absent, world_, 50ms); }).what(), std::string());
 }
 
+TEST_F(SharedFolder, IsLeftAsItWasWhereItIsFull) {
+  if (world_.size() == 1) GTEST_SKIP() << "needs several ranks";
+  std::string sentence;
+  {
+    const testing_support::NoRoomInFiles full;
+    sentence = refusal([&] { require_shared_folder(folder_, world_, 50ms); }).what();
+  }
+  EXPECT_NE(sentence.find("cannot be written"), std::string::npos) << sentence;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
 }  // namespace
 }  // namespace temper

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,6 +16,23 @@
 #include "tests/world.h"
 
 namespace temper::testing_support {
+
+/// While it lives, this process can write no byte into a file.
+class NoRoomInFiles {
+ public:
+  NoRoomInFiles() {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~NoRoomInFiles() { setrlimit(RLIMIT_FSIZE, &before_); }
+  NoRoomInFiles(const NoRoomInFiles&) = delete;
+  NoRoomInFiles& operator=(const NoRoomInFiles&) = delete;
+
+ private:
+  rlimit before_{};
+};
 
 class SharedFolderTest : public testing::Test {
  protected:

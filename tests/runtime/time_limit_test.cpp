@@ -40,6 +40,22 @@ TEST(TimeLimit, TheEarlierEndCounts) {
   EXPECT_TRUE(TimeLimit(1.0, 0.0, now + 3600s).is_due(now + 58s));
 }
 
+TEST(TimeLimit, AnEndThatWasPastAtTheStartIsNone) {
+  const SystemClock::time_point now = SystemClock::now();
+  // As that of an extended job; but one that came while the program started is due.
+  EXPECT_FALSE(TimeLimit(0.0, 5.0, now - 60s).is_due(now));
+  EXPECT_TRUE(TimeLimit(0.0, 300.0, now - 60s).is_due(now));
+  EXPECT_TRUE(TimeLimit(1.0, 0.0, now - 60s).is_due(now + 58s));
+}
+
+TEST(TimeLimit, MayLieBeyondWhatTheClockHolds) {
+  TimeLimit limit(1e300, 0.0, std::nullopt);
+  EXPECT_FALSE(limit.is_due());
+  limit.add_step(1e300);
+  EXPECT_TRUE(limit.is_due());
+  EXPECT_FALSE(TimeLimit(1e300, 0.0, SystemClock::time_point::max()).is_due());
+}
+
 TEST(Job, IsToldInOneLine) {
   EXPECT_EQ(Job{}.text(), "");
   EXPECT_EQ((Job{"Slurm job 25", "n[1-4]", 1, 0, {}}.text()), "Slurm job 25 on n[1-4], started again 1 time");

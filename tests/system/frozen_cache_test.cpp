@@ -117,6 +117,18 @@ TEST_F(FrozenCacheRun, IsKeptForLaterRunsOnTheSameRows) {
   EXPECT_TRUE(weights("damaged") == weights("plain"));
 }
 
+TEST_F(FrozenCacheRun, ThatNeverFitsIntoAStartIsAnError) {
+  for (const int ranks : {0, 2}) {
+    const Outcome outcome = train("out", with(head_only_, {"run.max_minutes=1e-6"}), ranks);
+    EXPECT_EQ(outcome.status, 1) << outcome.err;
+    ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+    for (const char* part : {"step 0", "run.max_minutes", "tuning.frozen_cache", "run.keep_cache"})
+      EXPECT_NE(outcome.messages()[0].find(part), std::string::npos) << part << " in: " << outcome.messages()[0];
+  }
+  // A step is enough to get on.
+  EXPECT_EQ(train("anew", with(head_only_, {"run.max_minutes=1e-6", "tuning.frozen_cache=false"})).status, 75);
+}
+
 TEST_F(FrozenCacheRun, IsMadeAnewWhereMoreIsTrained) {
   const std::string phases =
       "tuning.phases=[{ freeze = [\"*\"], epochs = 2 }, { freeze = [\"embeddings\", \"encoder.layer.0\"], epochs = 2 "

@@ -80,6 +80,16 @@ TEST_F(Launch, AStartLimitThatIsNoNumberIsRefused) {
   EXPECT_NE(outcome.err.find("TEMPER_START_TIMEOUT_SECONDS"), std::string::npos) << outcome.err;
 }
 
+TEST_F(Launch, RanksThatCannotStartSayWhy) {
+  Invocation invocation;
+  invocation.environment = {"OMPI_COMM_WORLD_SIZE=1", "OMPI_COMM_WORLD_RANK=0"};
+  // The one free descriptor is taken for standard input.
+  const Outcome outcome = run_in_shell("exec <&-; ulimit -n 3; exec \"$0\" \"$@\"", {"plan", "run.toml"}, invocation);
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("ulimit -n"), std::string::npos) << outcome.messages()[0];
+}
+
 TEST_F(Launch, OutputThatCannotBeWrittenIsAFailureOfEveryCommand) {
   ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
   const std::string model = "out/model";
@@ -145,6 +155,22 @@ TEST_F(Launch, ARunInASlurmJobSavesBeforeItsEndAndNamesIt) {
   inspect.arguments = {"inspect", nlohmann::json::parse(outcome.last_line())["checkpoint"], "--json"};
   inspect.folder = folder_;
   EXPECT_NE(run(inspect).out.find("Slurm job 25 on n[3-4]"), std::string::npos);
+}
+
+TEST_F(Launch, ASignalToOneRankIsToldAsASignal) {
+  Invocation invocation;
+  invocation.meanwhile = [this, sent = false](pid_t mpirun) mutable {
+    if (sent || read(path("out") / "metrics.jsonl").size() < 1000) return;
+    const std::string list = read("/proc/" + std::to_string(mpirun) + "/task/" + std::to_string(mpirun) + "/children");
+    pid_t first = 0;
+    pid_t second = 0;
+    if (std::sscanf(list.c_str(), "%d %d", &first, &second) == 2) sent = kill(second, SIGUSR1) == 0;
+  };
+  const Outcome outcome = train("out", {"train.epochs=5000"}, 2, invocation);
+  EXPECT_EQ(outcome.status, 75) << outcome.err;
+  const auto report = nlohmann::json::parse(outcome.last_line());
+  EXPECT_TRUE(report["stopped"].get<bool>());
+  EXPECT_FALSE(report["stopped_in_time"].get<bool>());
 }
 
 TEST_F(Launch, ARankThatDiesEndsTheOthersWhereTheirLauncherDoesNot) {

@@ -1,7 +1,9 @@
 // eval and predict on what runs leave behind: they read as the training did, unless they are told otherwise.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -118,6 +120,34 @@ TEST_F(EvalAndPredict, WordsAreLabelledOnceAndJoinedToEntities) {
   EXPECT_NE(lines.err.find("2 words of 1 row lie beyond 5 tokens and have no label; --max-length raises the limit"),
             std::string::npos)
       << lines.err;
+}
+
+TEST_F(EvalAndPredict, EndInTheirOwnTimeWhenTheyAreToldTo) {
+  last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
+  std::string rows = read(path("data/test.csv"));
+  const std::string once = rows.substr(rows.find('\n') + 1);
+  for (int i = 0; i < 300; ++i) rows += once;
+  write("data/long.csv", rows);
+  ASSERT_EQ(::mkfifo(path("never-ends").c_str(), 0600), 0);
+  for (const std::string& command :
+       {std::string("\"$0\" eval out/model data/long.csv --batch-size 1"),
+        std::string("\"$0\" predict out/model data/long.csv --batch-size 1 -o labels.jsonl"),
+        std::string("\"$0\" predict out/model - <>never-ends")}) {
+    Invocation invocation;
+    invocation.folder = folder_;
+    invocation.meanwhile = [this, sent = false](pid_t process) mutable {
+      // Once it keeps SIGTERM pending.
+      const std::string status = read("/proc/" + std::to_string(process) + "/status");
+      const std::size_t blocked = status.find("SigBlk:");
+      if (sent || blocked == std::string::npos) return;
+      const unsigned long long mask = std::stoull(status.substr(blocked + 7), nullptr, 16);
+      if ((mask >> (SIGTERM - 1) & 1) != 0) sent = kill(process, SIGTERM) == 0;
+    };
+    const Outcome outcome = run_command({"sh", "-c", "exec " + command, TEMPER_PROGRAM}, invocation);
+    EXPECT_EQ(outcome.status, 75) << command << ": " << outcome.err;
+    EXPECT_TRUE(outcome.messages().empty()) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(path("labels.jsonl")));
+  }
 }
 
 TEST_F(EvalAndPredict, EntitiesCanChooseTheBestModelWhereThereAreSome) {
