@@ -13,6 +13,8 @@ namespace temper {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
+/// np.str_(np.str_('a')) and the like: more than anyone prints, and little of the stack.
+constexpr int kDeepestCall = 8;
 
 /// What cannot be a list ends the reading; it never leaves this file.
 struct NoList {};
@@ -62,7 +64,7 @@ class ListParser {
         if (take(pair.substr(1))) break;
         const std::size_t before = rest_.size();
         bool quoted = false;
-        list.elements.push_back(element(quoted));
+        list.elements.push_back(element(quoted, 0));
         list.all_quoted = list.all_quoted && quoted;
         require(rest_.size() < before);
         const std::size_t length = rest_.size();
@@ -85,14 +87,16 @@ class ListParser {
     throw NoList{};
   }
 
-  std::optional<std::string> element(bool& quoted) {
+  /// `depth`: calls around it.
+  std::optional<std::string> element(bool& quoted, int depth) {
+    require(depth <= kDeepestCall);
     for (const std::string_view prefix : {"np.", "numpy."}) {
       if (!take(prefix)) continue;
       const std::size_t open = rest_.find_first_of("( ,]");
       require(open != std::string_view::npos);
       if (rest_[open] != '(') return word();
       rest_.remove_prefix(open + 1);
-      std::optional<std::string> value = element(quoted);
+      std::optional<std::string> value = element(quoted, depth + 1);
       require(take(")"));
       return value;
     }

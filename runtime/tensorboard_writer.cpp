@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <bit>
 #include <chrono>
 #include <string>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/process_identity.h"
 #include "runtime/crc32c.h"
 
 namespace temper {
@@ -79,12 +79,6 @@ Message event(std::int64_t step) {
   // Negative numbers are written as their two's complement in 64 bits.
   message.varint(kEventStep, static_cast<std::uint64_t>(step));
   return message;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return name.data();
 }
 
 /// TensorFlow masks checksums, because a CRC over data that holds CRCs is weak.

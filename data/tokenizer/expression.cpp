@@ -3,6 +3,8 @@
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <mutex>
 #include <utility>
 
@@ -53,10 +55,19 @@ std::u16string utf16(std::string_view text) {
   return units;
 }
 
+/// An expression may take a time that doubles with each character. What is allowed grows with the text, so that it
+/// does not depend on the machine whether a text is read: ICU counts what it puts on its stack, in tens of thousands.
+constexpr std::int32_t kLeastSteps = 20'000;
+constexpr std::int32_t kUnitsPerStep = 50;
+constexpr std::int64_t kLeastStackBytes = std::int64_t{1} << 26;
+constexpr std::int64_t kStackBytesPerUnit = 1024;  // a long word needs more than ICU's 8 MB
+
 /// An expression that ICU matches. One of ICU's serves one thread; copies of it are made as they are needed and kept.
 class RegularExpression : public Expression {
  public:
-  explicit RegularExpression(IcuExpression first) { free_.push_back(std::move(first)); }
+  RegularExpression(IcuExpression first, std::string pattern) : pattern_(std::move(pattern)) {
+    free_.push_back(std::move(first));
+  }
 
   void find_all(std::string_view text, std::vector<TextSpan>& matches) const override {
     matches.clear();
@@ -68,8 +79,14 @@ class RegularExpression : public Expression {
   }
 
  private:
-  static void require(UErrorCode status) {
-    if (U_FAILURE(status) != 0) throw Error("ICU cannot match a regular expression: {}", u_errorName(status));
+  void require(UErrorCode status, std::size_t text_bytes) const {
+    if (status == U_REGEX_TIME_OUT || status == U_REGEX_STACK_OVERFLOW)
+      throw Error(
+          "the tokenizer's regular expression \"{}\" takes too long on a text of {} bytes ({}); shorten the text, or "
+          "correct the expression",
+          pattern_, text_bytes, u_errorName(status));
+    if (U_FAILURE(status) != 0)
+      throw Error("ICU cannot match the regular expression \"{}\": {}", pattern_, u_errorName(status));
   }
 
   IcuExpression take() const {
@@ -81,15 +98,18 @@ class RegularExpression : public Expression {
     }
     UErrorCode status = U_ZERO_ERROR;
     IcuExpression copy(uregex_clone(free_.front().get(), &status));
-    uregex_setStackLimit(copy.get(), 0, &status);  // a long text may need more than ICU's 8 MB
-    require(status);
+    require(status, 0);
     return copy;
   }
 
-  static void find_all(URegularExpression* expression, std::string_view text, std::vector<TextSpan>& matches) {
+  void find_all(URegularExpression* expression, std::string_view text, std::vector<TextSpan>& matches) const {
     const std::u16string units = utf16(text);
     const auto length = static_cast<std::int32_t>(units.size());
     UErrorCode status = U_ZERO_ERROR;
+    uregex_setTimeLimit(expression, kLeastSteps + length / kUnitsPerStep, &status);
+    const std::int64_t stack_bytes = kLeastStackBytes + kStackBytesPerUnit * length;
+    uregex_setStackLimit(expression, static_cast<std::int32_t>(std::min<std::int64_t>(stack_bytes, INT32_MAX)),
+                         &status);
     uregex_setText(expression, units.data(), length, &status);
     // Places are asked for in ascending order, so one walk over the text translates them all.
     std::size_t byte = 0;
@@ -106,7 +126,7 @@ class RegularExpression : public Expression {
     for (std::int32_t from = 0; from <= length && uregex_find(expression, from, &status) != 0;) {
       const std::int32_t start = uregex_start(expression, 0, &status);
       const std::int32_t end = uregex_end(expression, 0, &status);
-      require(status);
+      require(status, text.size());
       if (start == end && end == last_end) {  // an empty one behind a match does not count: go on one character later
         if (from == length) break;
         from = end;
@@ -117,11 +137,12 @@ class RegularExpression : public Expression {
       matches.push_back({start_byte, byte_at(end)});
       from = last_end = end;
     }
-    require(status);
+    require(status, text.size());
     // The text goes away with this call.
     uregex_setText(expression, u"", 0, &status);
   }
 
+  std::string pattern_;  // for messages
   mutable std::mutex mutex_;
   mutable std::vector<IcuExpression> free_;  // the first one stays here, to be copied
 };
@@ -143,7 +164,7 @@ std::unique_ptr<Expression> make_expression(const std::string& pattern, const Js
   if (U_FAILURE(status) != 0 || !expression)
     throw Error("{}: {}: the regular expression \"{}\" is not understood ({}); correct it", node.file(), node.place(),
                 pattern, u_errorName(status));
-  return std::make_unique<RegularExpression>(std::move(expression));
+  return std::make_unique<RegularExpression>(std::move(expression), pattern);
 }
 
 std::unique_ptr<Expression> make_pattern(const JsonNode& node) {

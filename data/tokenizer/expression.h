@@ -23,7 +23,7 @@ class Expression {
  public:
   virtual ~Expression() = default;
   /// Replaces `matches` by those in a valid UTF-8 text, from left to right, without overlap. They may be empty, but no
-  /// empty one stands right behind another match.
+  /// empty one stands right behind another match. Throws Error naming an expression that tries too much.
   virtual void find_all(std::string_view text, std::vector<TextSpan>& matches) const = 0;
 };
 

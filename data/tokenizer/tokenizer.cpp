@@ -123,6 +123,17 @@ std::size_t room_for_text(std::span<const TemplatePiece> pieces, std::size_t max
   return max_length - special;
 }
 
+/// How often a template has a text; at least 1, so that a text it leaves out is cut like any other.
+std::size_t uses(std::span<const TemplatePiece> pieces, TemplatePiece::Kind text) {
+  const auto count = std::count_if(pieces.begin(), pieces.end(), [&](const auto& piece) { return piece.kind == text; });
+  return std::max<std::size_t>(1, static_cast<std::size_t>(count));
+}
+
+/// How many tokens of its one text a template has room for.
+std::size_t room_for_first(std::span<const TemplatePiece> pieces, std::size_t max_length) {
+  return room_for_text(pieces, max_length) / uses(pieces, TemplatePiece::Kind::first);
+}
+
 /// How much of two texts of `first` and `second` tokens is kept in `room` tokens.
 std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second, std::size_t room) {
   if (first + second <= room) return {first, second};
@@ -132,6 +143,16 @@ std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t
   const std::size_t kept_shorter = std::min(shorter, room / 2);
   const std::size_t kept_longer = room - kept_shorter;
   return first_is_longer ? std::pair(kept_longer, kept_shorter) : std::pair(kept_shorter, kept_longer);
+}
+
+/// The same for a template that may have a text more than once.
+std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second,
+                                                  std::span<const TemplatePiece> pieces, std::size_t max_length) {
+  const std::size_t room = room_for_text(pieces, max_length);
+  const std::size_t first_uses = uses(pieces, TemplatePiece::Kind::first);
+  const std::size_t second_uses = uses(pieces, TemplatePiece::Kind::second);
+  if (first_uses * first + second_uses * second <= room) return {first, second};
+  return longest_first(first, second, room / std::max(first_uses, second_uses));
 }
 
 Encoding apply(std::span<const TemplatePiece> pieces, std::span<const std::int32_t> first,
@@ -175,7 +196,7 @@ std::unique_ptr<Tokenizer> Tokenizer::from_file(TokenizerFile file) {
 
 Encoding Tokenizer::encode(std::string_view text, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
-  const std::size_t room = room_for_text(pieces, max_length);
+  const std::size_t room = room_for_first(pieces, max_length);
   const WorkspacePool::Lease workspace = parts_->workspaces.take();
   // Whoever keeps the end of a text must have seen all of it.
   parts_->encode(text, parts_->cuts_left ? kUnlimited : room, *workspace, workspace->ids);
@@ -184,11 +205,11 @@ Encoding Tokenizer::encode(std::string_view text, std::size_t max_length) const 
 
 Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.pair;
-  const std::size_t room = room_for_text(pieces, max_length);
   const WorkspacePool::Lease workspace = parts_->workspaces.take();
   parts_->encode(first, kUnlimited, *workspace, workspace->ids);
   parts_->encode(second, kUnlimited, *workspace, workspace->second_ids);
-  const auto [kept_first, kept_second] = longest_first(workspace->ids.size(), workspace->second_ids.size(), room);
+  const auto [kept_first, kept_second] =
+      longest_first(workspace->ids.size(), workspace->second_ids.size(), pieces, max_length);
   return apply(pieces, parts_->cut(workspace->ids, kept_first), parts_->cut(workspace->second_ids, kept_second));
 }
 
@@ -200,7 +221,7 @@ std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
 
 Encoding Tokenizer::with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
-  return apply(pieces, parts_->cut(ids, room_for_text(pieces, max_length)), {});
+  return apply(pieces, parts_->cut(ids, room_for_first(pieces, max_length)), {});
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {

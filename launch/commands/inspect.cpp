@@ -1,5 +1,6 @@
 // temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
 #include "model/huggingface/model_config.h"
+#include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoint.h"
 #include "runtime/trained_use.h"
@@ -30,15 +32,15 @@ Json tensor_json(const std::string& name, const std::string& type, const std::ve
   return {{"name", name}, {"type", type}, {"shape", shape}};
 }
 
-Json inspect_safetensors(const std::filesystem::path& path, bool tensors) {
-  const SafetensorsFile file(path);
-  Json json{{"kind", "safetensors"}, {"path", path.string()}};
+Json weights_json(const char* kind, const std::filesystem::path& path, const std::map<std::string, TensorView>& views,
+                  bool tensors) {
+  Json json{{"kind", kind}, {"path", path.string()}};
   std::int64_t elements = 0;
-  for (const auto& [name, view] : file.tensors()) {
+  for (const auto& [name, view] : views) {
     elements += element_count(view.shape).value_or(0);
     if (tensors) json["tensors"].push_back(tensor_json(name, std::string(name_of(view.type)), view.shape));
   }
-  json["tensor_count"] = file.tensors().size();
+  json["tensor_count"] = views.size();
   json["elements"] = elements;
   return json;
 }
@@ -91,7 +93,10 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
   if (std::filesystem::is_directory(path)) return inspect_model(path, arguments.tensors);
   if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
-  if (path.extension() == ".safetensors") return inspect_safetensors(path, arguments.tensors);
+  if (path.extension() == ".safetensors")
+    return weights_json("safetensors", path, SafetensorsFile(path).tensors(), arguments.tensors);
+  if (path.extension() == ".bin")
+    return weights_json("pytorch", path, open_pytorch_file(path).tensors, arguments.tensors);
   ColumnChoice columns{arguments.text};
   if (arguments.label.size() > 1) {
     columns.indicators = arguments.label;
@@ -130,7 +135,7 @@ Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
   const CommandLine command =
       program.command("inspect", "Show what a model folder, checkpoint, weights or data file holds");
-  command.option("path", arguments->path, "Model folder, .h5, .safetensors, or a data file").required();
+  command.option("path", arguments->path, "Model folder, .h5, .safetensors, .bin, or a data file").required();
   command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
   command
       .repeated("--label", arguments->label,

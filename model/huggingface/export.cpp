@@ -16,15 +16,13 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 7> kTokenizerFiles = {
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json",
-    "merges.txt",     "added_tokens.json"};
 constexpr std::array<std::string_view, 4> kOwnFiles = {"config.json", "model.safetensors", "README.md", "temper.json"};
 
 /// A folder that is gone at the end of the scope unless it is released.

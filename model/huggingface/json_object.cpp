@@ -1,5 +1,7 @@
 #include "model/huggingface/json_object.h"
 
+#include <algorithm>
+
 #include <unordered_set>
 #include <vector>
 
@@ -60,6 +62,16 @@ nlohmann::ordered_json parse_json_object(std::string_view text, const std::files
                 error.byte);
   } catch (const nlohmann::json::exception&) {
     throw Error("{}: holds a number that is out of range; correct the file, or download it again", path.string());
+  }
+}
+
+bool is_utf8(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x80; }))
+    return true;
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
   }
 }
 

@@ -17,6 +17,9 @@ nlohmann::json parse_strict_object(std::string_view text, const std::string& pla
 nlohmann::ordered_json read_json_object(const std::filesystem::path& path);
 nlohmann::ordered_json parse_json_object(std::string_view text, const std::filesystem::path& path);
 
+/// Whether it may be a text of a JSON document.
+bool is_utf8(std::string_view text);
+
 /// A name from a file, fit for a message: in quotes, ASCII with escapes, cut where it is longer than 120 bytes.
 std::string in_quotes(std::string_view name);
 /// A value from a file, fit for a message in the same way.

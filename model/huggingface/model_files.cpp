@@ -12,18 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTexts[] = {"config.json",
-                                  "tokenizer.json",
-                                  "tokenizer_config.json",
-                                  "special_tokens_map.json",
-                                  "added_tokens.json",
-                                  "vocab.txt",
-                                  "vocab.json",
-                                  "merges.txt",
-                                  "temper.json"};
-constexpr const char* kSingleFiles[] = {"model.safetensors", "pytorch_model.bin"};
-constexpr const char* kIndexes[] = {"model.safetensors.index.json", "pytorch_model.bin.index.json"};
-
 /// The files that an index of shards names, by name.
 std::set<std::string> shards_of(const fs::path& index) {
   std::set<std::string> shards;
@@ -47,21 +35,23 @@ bool is_shard_name(const std::string& name) {
 
 ModelFiles model_files(const fs::path& folder) {
   ModelFiles files;
-  for (const char* name : kTexts) files.texts.push_back(folder / name);
+  files.texts.push_back(folder / "config.json");
+  for (const std::string_view name : kTokenizerFiles) files.texts.push_back(folder / name);
+  files.texts.push_back(folder / "temper.json");
   std::error_code ignored;
   // The form that is found first is read: a single file of safetensors, its shards, then the older format.
-  for (std::size_t form = 0; form < std::size(kSingleFiles); ++form) {
-    if (fs::exists(folder / kSingleFiles[form], ignored)) {
-      files.weights.push_back(folder / kSingleFiles[form]);
+  for (const std::string_view name : kWeightFiles) {
+    if (fs::exists(folder / name, ignored)) {
+      files.weights.push_back(folder / name);
       return files;
     }
-    const fs::path index = folder / kIndexes[form];
+    const fs::path index = folder / (std::string(name) + ".index.json");
     if (!fs::exists(index, ignored)) continue;
     files.texts.push_back(index);
     for (const std::string& shard : shards_of(index)) files.weights.push_back(folder / shard);
     return files;
   }
-  files.weights.push_back(folder / kSingleFiles[0]);
+  files.weights.push_back(folder / kWeightFiles.front());
   return files;
 }
 

@@ -1,11 +1,25 @@
 // Which files of a Hugging Face model folder are read.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace temper {
+
+/// What a folder's tokenizer may be made of.
+inline constexpr std::array<std::string_view, 7> kTokenizerFiles = {"tokenizer.json",
+                                                                    "tokenizer_config.json",
+                                                                    "special_tokens_map.json",
+                                                                    "added_tokens.json",
+                                                                    "vocab.txt",
+                                                                    "vocab.json",
+                                                                    "merges.txt"};
+/// A folder's weights in one file, in the order in which they are preferred; the index of their shards has the same
+/// name and ".index.json" behind it.
+inline constexpr std::array<std::string_view, 2> kWeightFiles = {"model.safetensors", "pytorch_model.bin"};
 
 struct ModelFiles {
   std::vector<std::filesystem::path> texts;    ///< configuration and tokenizer, those that may be there

@@ -21,6 +21,10 @@ using Bytes = std::span<const std::byte>;
 constexpr std::size_t kMostContainers = 8'000'000;
 constexpr std::size_t kDeepestStack = 1'000'000;
 constexpr std::size_t kMostDimensions = 64;
+// Containers, shapes and keys that the pickle makes from new bytes hold less than one value for each of them; only what
+// it copies from values that it remembers again and again holds more.
+constexpr std::size_t kMostCopiesOfAByte = 4;
+constexpr std::size_t kCopiesOfAnyPickle = 1024;
 
 enum class Kind : std::uint8_t {
   mark,
@@ -134,7 +138,9 @@ struct Pickle::Parts {
   }
   std::string_view text(std::uint64_t count) {
     const Bytes taken = take(count);
-    return {reinterpret_cast<const char*>(taken.data()), taken.size()};
+    const std::string_view found(reinterpret_cast<const char*>(taken.data()), taken.size());
+    if (!is_utf8(found)) throw damaged("a text is not valid UTF-8");
+    return found;
   }
   std::string_view line() {
     const std::string_view rest(reinterpret_cast<const char*>(bytes.data()) + at, bytes.size() - at);
@@ -142,6 +148,13 @@ struct Pickle::Parts {
     if (end == std::string_view::npos) throw damaged("the pickle ends in the middle of a name");
     at += end + 1;
     return rest.substr(0, end);
+  }
+
+  /// Before `count` values are copied into what is kept.
+  void account(std::size_t count) {
+    copied += count;
+    if (copied > kMostCopiesOfAByte * at + kCopiesOfAnyPickle)
+      throw damaged("the pickle repeats its values more often than any model does");
   }
 
   // ---- the machine
@@ -167,6 +180,7 @@ struct Pickle::Parts {
   }
   Value container(Kind kind, std::vector<Value> values) {
     if (containers.size() >= kMostContainers) throw damaged("the pickle has more containers than any model has");
+    account(values.size());
     containers.push_back(std::move(values));
     return {kind, {}, {}, static_cast<std::int64_t>(containers.size()) - 1, {}};
   }
@@ -200,11 +214,13 @@ struct Pickle::Parts {
         place, in_quotes(module), in_quotes(name));
   }
   void append(const std::vector<Value>& added) {
+    account(added.size());
     std::vector<Value>& list = values(below(Kind::list));
     list.insert(list.end(), added.begin(), added.end());
   }
   void set(const std::vector<Value>& pairs) {
     if (pairs.size() % 2 != 0) throw damaged("the pickle gives a dictionary a key without a value");
+    account(pairs.size());
     std::vector<Value>& dictionary = values(below(Kind::dictionary));
     dictionary.insert(dictionary.end(), pairs.begin(), pairs.end());
   }
@@ -226,6 +242,7 @@ struct Pickle::Parts {
   Bytes bytes;
   std::string place;
   std::size_t at = 0;
+  std::size_t copied = 0;  // values in containers, extents and strides of tensors, bytes of keys
   std::vector<Value> stack;
   std::unordered_map<std::uint64_t, Value> memo;
   std::vector<std::vector<Value>> containers;
@@ -243,6 +260,7 @@ void Pickle::Parts::persistent_id(const Value& id) {
                     parts[2].kind == Kind::text && (parts.size() == 5 || parts[5].kind == Kind::none);
   if (!fits) throw damaged("the id of a storage is not of the form (\"storage\", type, key, device, elements)");
   if (storages.size() >= kMostContainers) throw damaged("the pickle has more storages than any model has");
+  account(parts[2].text.size());
   storages.push_back({parts[1].type, std::string(parts[2].text), whole(parts[4], "the size of a storage")});
   push(Kind::storage, static_cast<std::int64_t>(storages.size()) - 1);
 }
@@ -258,6 +276,7 @@ Value Pickle::Parts::rebuild_tensor(const std::vector<Value>& arguments) {
   if (tensor.shape.size() != tensor.strides.size() || tensor.shape.size() > kMostDimensions)
     throw damaged("a tensor has not one stride for each extent");
   if (tensors.size() >= kMostContainers) throw damaged("the pickle has more tensors than any model has");
+  account(tensor.shape.size() + tensor.strides.size());
   tensors.push_back(std::move(tensor));
   return {Kind::tensor, {}, {}, static_cast<std::int64_t>(tensors.size()) - 1, {}};
 }
@@ -267,12 +286,15 @@ Value Pickle::Parts::ordered_dictionary(const std::vector<Value>& arguments) {
   std::vector<Value> pairs;
   if (arguments.size() > 1 || (arguments.size() == 1 && arguments[0].kind != Kind::list))
     throw damaged("a dictionary is not made of a list");
-  if (arguments.size() == 1)
+  if (arguments.size() == 1) {
+    // Counted before they are copied, and looked at: a list that is recalled costs but two bytes.
+    account(values(arguments[0]).size());
     for (const Value& pair : values(arguments[0])) {
       const bool fits = (pair.kind == Kind::list || pair.kind == Kind::tuple) && values(pair).size() == 2;
       if (!fits) throw damaged("a dictionary is not made of pairs");
       pairs.insert(pairs.end(), values(pair).begin(), values(pair).end());
     }
+  }
   return container(Kind::dictionary, std::move(pairs));
 }
 
@@ -281,6 +303,7 @@ void Pickle::Parts::reduce(const Value& function, const Value& arguments) {
     throw damaged("the pickle calls what is no function");
   switch (function.function) {
     case Function::ordered_dictionary:
+      account(values(arguments).size());
       return push(ordered_dictionary(std::vector<Value>(values(arguments))));
     case Function::tensor:
       return push(rebuild_tensor(values(arguments)));
@@ -451,7 +474,7 @@ Pickle::Pickle(Pickle&&) noexcept = default;
 std::size_t Pickle::size() const { return parts_->at; }
 
 PickledTensors Pickle::tensors() const {
-  const Parts& parts = *parts_;
+  Parts& parts = *parts_;
   if (parts.result.kind != Kind::dictionary)
     throw Error("{}: holds no dictionary of tensors; save the state_dict() of the model", parts.place);
   PickledTensors found{parts.storages, {}};
@@ -468,7 +491,9 @@ PickledTensors Pickle::tensors() const {
     if (value.kind != Kind::tensor) continue;
     if (!names.insert(key.text).second)
       throw Error("{}: the tensor {} occurs twice; save the model again", parts.place, in_quotes(key.text));
-    PickledTensor& tensor = found.tensors.emplace_back(parts.tensors[static_cast<std::size_t>(value.number)]);
+    const PickledTensor& unnamed = parts.tensors[static_cast<std::size_t>(value.number)];
+    parts.account(unnamed.shape.size() + unnamed.strides.size());
+    PickledTensor& tensor = found.tensors.emplace_back(unnamed);
     tensor.name = key.text;
   }
   return found;

@@ -19,6 +19,8 @@ using Bytes = std::span<const std::byte>;
 constexpr const char* kRemedy = "the file is damaged or cut short: download or save it again";
 /// A pickle of 100,000 tensors is a quarter of this.
 constexpr std::size_t kLongestPickle = std::size_t{1} << 26;
+/// Bytes of copied tensors for each byte of the file. A weight is transposed once, and may be tied to another.
+constexpr std::size_t kMostCopies = 2;
 
 /// What files before PyTorch 1.6 begin with: a pickle of the number 0x1950a86a20f9469cfc6c, then one of 1001.
 constexpr std::array<unsigned char, 15> kOldMagic = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
@@ -68,8 +70,11 @@ std::vector<std::byte> gather(const PickledTensor& tensor, Bytes storage, std::i
   return rows;
 }
 
-/// Adds a tensor whose storage has these bytes.
-void add_tensor(TensorFile& file, PickledTensor tensor, StoredType type, Bytes storage) {
+/// Adds a tensor whose storage has these bytes. `copied`: bytes of all copies so far.
+void add_tensor(TensorFile& file, PickledTensor tensor, StoredType type, Bytes storage, std::size_t& copied) {
+  // An extent of one is never stepped over: its stride may be any number, one too large to add included.
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i)
+    if (tensor.shape[i] == 1) tensor.strides[i] = 0;
   const std::string path = file.mapped.path().string();
   const std::string where = fmt::format("{}: tensor {}", path, in_quotes(tensor.name));
   const std::size_t width = size_in_bytes(type);
@@ -89,6 +94,13 @@ void add_tensor(TensorFile& file, PickledTensor tensor, StoredType type, Bytes s
       if (*count > elements)
         throw Error("{}: has {} elements out of a storage of {}; save the model with tensors of their own", where,
                     *count, elements);
+      copied += static_cast<std::size_t>(*count) * width;
+      if (copied > kMostCopies * file.mapped.bytes().size())
+        throw Error(
+            "{}: with it, tensors that do not lie row by row need more than {} times the {} bytes of the file; save "
+            "the "
+            "model with tensors of their own",
+            where, kMostCopies, file.mapped.bytes().size());
       view.bytes = file.copies.emplace_back(gather(tensor, storage, *count, width));
     }
   }
@@ -117,13 +129,14 @@ void read_zip(TensorFile& file) {
                 in_quotes(text_of(byte_order->second)));
   require_short(pickle_entry->second, path);
   PickledTensors pickled = Pickle(pickle_entry->second, path + ": data.pkl").tensors();
+  std::size_t copied = 0;
   for (PickledTensor& tensor : pickled.tensors) {
     const PickledStorage& storage = pickled.storages[tensor.storage];
     const auto entry = entries.find(root + "data/" + storage.key);
     if (entry == entries.end())
       throw Error("{}: tensor {} lies in the storage {}, which the archive lacks; {}", path, in_quotes(tensor.name),
                   in_quotes(storage.key), kRemedy);
-    add_tensor(file, std::move(tensor), storage.type, entry->second);
+    add_tensor(file, std::move(tensor), storage.type, entry->second, copied);
   }
 }
 
@@ -160,13 +173,14 @@ void read_old_file(TensorFile& file) {
     storages.emplace(key, rest.first(static_cast<std::size_t>(elements) * width));
     rest = rest.subspan(static_cast<std::size_t>(elements) * width);
   }
+  std::size_t copied = 0;
   for (PickledTensor& tensor : pickled.tensors) {
     const PickledStorage& storage = pickled.storages[tensor.storage];
     const auto found = storages.find(storage.key);
     if (found == storages.end())
       throw Error("{}: tensor {} lies in the storage {}, which the file lacks; {}", path, in_quotes(tensor.name),
                   in_quotes(storage.key), kRemedy);
-    add_tensor(file, std::move(tensor), storage.type, found->second);
+    add_tensor(file, std::move(tensor), storage.type, found->second, copied);
   }
 }
 

@@ -1,6 +1,5 @@
 #include "model/huggingface/weight_files.h"
 
-#include <array>
 #include <bit>
 #include <cstring>
 #include <set>
@@ -18,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// In the order in which they are preferred; the index of each has the same name and ".index.json" behind it.
-constexpr std::array<const char*, 2> kSingleFiles = {"model.safetensors", "pytorch_model.bin"};
 constexpr const char* kRemedy = "download or save the model again";
 
 /// What to do about a folder that has no weights.
@@ -128,9 +125,10 @@ WeightFiles WeightFiles::open(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw Error("{}: {}, expected a model folder with config.json and {}; check the path", folder.string(),
-                fs::exists(folder, ignored) ? "is a file" : "no such folder", kSingleFiles.front());
+                fs::exists(folder, ignored) ? "is a file" : "no such folder", kWeightFiles.front());
   WeightFiles weights(folder);
-  for (const std::string name : kSingleFiles) {
+  for (const std::string_view file : kWeightFiles) {
+    const std::string name(file);
     const std::string index = name + ".index.json";
     const bool is_single = fs::exists(folder / name, ignored);
     if (!is_single && !fs::exists(folder / index, ignored)) continue;
@@ -141,8 +139,8 @@ WeightFiles WeightFiles::open(const fs::path& folder) {
     }
     return weights;
   }
-  throw Error("{}: has neither {} nor {}.index.json, nor {}; {}", folder.string(), kSingleFiles[0], kSingleFiles[0],
-              kSingleFiles[1], what_else_it_may_be(folder));
+  throw Error("{}: has neither {} nor {}.index.json, nor {}; {}", folder.string(), kWeightFiles[0], kWeightFiles[0],
+              kWeightFiles[1], what_else_it_may_be(folder));
 }
 
 const TensorView* WeightFiles::find(const std::string& name) const {

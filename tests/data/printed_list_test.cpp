@@ -62,5 +62,16 @@ TEST(PrintedList, NothingElseIsOne) {
     EXPECT_EQ(shown(text), "none") << text;
 }
 
+TEST(PrintedList, GoesOnlySoDeep) {
+  const auto nested = [](int calls) {
+    std::string text = "[";
+    for (int i = 0; i < calls; ++i) text += "np.str_(";
+    return text + "'a'" + std::string(static_cast<std::size_t>(calls), ')') + "]";
+  };
+  EXPECT_EQ(shown(nested(8)), "<a>");
+  EXPECT_EQ(shown(nested(9)), "none");
+  EXPECT_EQ(shown(nested(1'000'000)), "none");
+}
+
 }  // namespace
 }  // namespace temper

@@ -86,6 +86,12 @@ TEST_F(ModelFolders, WeightsOfPyTorchTrainAsSafetensorsDo) {
                            std::string(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()));
   }
   write("model/pytorch_model.bin", zip_of(entries));
+  Invocation inspect;
+  inspect.arguments = {"inspect", "model/pytorch_model.bin", "--json"};
+  inspect.folder = folder_;
+  const Json inspected = report(run(inspect));
+  EXPECT_EQ(inspected["kind"], "pytorch");
+  EXPECT_EQ(inspected["tensor_count"], entries.size() - 2);
   std::filesystem::remove(path("model/model.safetensors"));
   report(train("pytorch", {"train.epochs=1"}));
   EXPECT_TRUE(weights("pytorch") == weights("safetensors"));

@@ -75,6 +75,22 @@ TEST(Expression, FindsAWordOfAMegabyte) {
   EXPECT_EQ(spans.front().end, text.size());
 }
 
+TEST(Expression, EndsWhereItWouldTryForever) {
+  const std::unique_ptr<Expression> expression = expression_of("(a+)+$");
+  std::string text(64, 'a');
+  text += '!';
+  std::vector<TextSpan> spans;
+  try {
+    expression->find_all(text, spans);
+    FAIL() << "found something";
+  } catch (const Error& error) {
+    const std::string_view message = error.what();
+    EXPECT_NE(message.find("\"(a+)+$\" takes too long on a text of 65 bytes"), std::string_view::npos) << message;
+  }
+  expression->find_all("aaa", spans);
+  EXPECT_EQ(spans.size(), 1U) << "the next text is read as ever";
+}
+
 TEST(Expression, NamesWhatItDoesNotSupport) {
   const auto message = [](const std::string& pattern) -> std::string {
     try {

@@ -113,6 +113,21 @@ TEST(Tokenizer, ProcessesInASequence) {
   EXPECT_THROW(with({pieces, pieces}), Error);
 }
 
+TEST(Tokenizer, KeepsTheLimitWhereATemplateRepeatsAText) {
+  const auto sequence = [](const char* id) { return nlohmann::json{{"Sequence", {{"id", id}, {"type_id", 0}}}}; };
+  auto content = small_bert();
+  content["post_processor"] = {{"type", "TemplateProcessing"},
+                               {"single", {sequence("A"), sequence("A")}},
+                               {"pair", {sequence("A"), sequence("B"), sequence("A")}},
+                               {"special_tokens", nlohmann::json::object()}};
+  const auto tokenizer = tokenizer_of(content);
+  EXPECT_EQ(tokenizer->encode("the cat sat", kLong).ids, (Ids{5, 6, 7, 5, 6, 7}));
+  EXPECT_EQ(tokenizer->encode("the cat sat", 5).ids, (Ids{5, 6, 5, 6}));
+  EXPECT_EQ(tokenizer->with_special_tokens(Ids{5, 6, 7}, 5).ids, (Ids{5, 6, 5, 6}));
+  EXPECT_EQ(tokenizer->encode_pair("the", "cat sat", 4).ids, (Ids{5, 6, 7, 5}));
+  EXPECT_EQ(tokenizer->encode_pair("the cat sat", "a . ,", 4).ids, (Ids{5, 13, 5}));
+}
+
 TEST(Tokenizer, KnowsItsVocabulary) {
   const TokenizerFileOnDisk file(small_roberta().dump());
   const auto tokenizer = Tokenizer::load(file.path());

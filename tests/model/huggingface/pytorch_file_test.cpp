@@ -119,6 +119,80 @@ TEST_P(PytorchFile, MayBeDamagedAnywhere) {
   }
 }
 
+/// A file before PyTorch 1.6 of f32 tensors [a, b], written by hand: `tensors` is the pickle of its dictionary.
+std::string old_file(const std::string& tensors, std::int64_t elements) {
+  using namespace std::string_literals;
+  std::string bytes = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s;
+  bytes += "\x80\x02M\xe9\x03."s + "\x80\x02}\x8c\x0dlittle_endian\x88s."s;
+  bytes += "\x80\x02}"s + tensors + "." + "\x80\x02]\x8c\x01"s + "0a.";
+  bytes.append(reinterpret_cast<const char*>(&elements), sizeof(elements));
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const auto value = static_cast<float>(i);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  return bytes;
+}
+
+/// Sets `name` to a tensor of the whole storage; `shape` and `strides` are programs that push two numbers.
+std::string set_tensor(const std::string& name, const std::string& shape, const std::string& strides, int elements) {
+  return "\x8c" + std::string(1, static_cast<char>(name.size())) + name + "ctorch._utils\n_rebuild_tensor_v2\n((" +
+         "\x8c\x07storagectorch\nFloatStorage\n\x8c\x01" + "0\x8c\x03" + "cpuK" +
+         std::string(1, static_cast<char>(elements)) + "tQK" + std::string(1, '\0') + shape + "\x86" + strides +
+         "\x86tRs";
+}
+
+TEST(PytorchFiles, CopyOnlySoMuch) {
+  const TestFolder folder;
+  const auto of = [&](int views) {
+    std::string tensors;
+    for (int i = 0; i < views; ++i) tensors += set_tensor(fmt::format("t{}", i), "K\x0aK\x0a", "K\x01K\x0a", 100);
+    return folder.write("pytorch_model.bin", old_file(tensors, 100));
+  };
+  EXPECT_EQ(floats(open_pytorch_file(of(1)), "t0").at(1), 10.0F) << "it is transposed";
+  EXPECT_EQ(open_pytorch_file(of(2)).copies.size(), 2U);
+  expect_refusal([&] { open_pytorch_file(of(9)); }, {"do not lie row by row", "2 times the"});
+}
+
+TEST(PytorchFiles, AnExtentOfOneMayHaveAnyStride) {
+  const TestFolder folder;
+  const std::string huge = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f";
+  // Of [1, 4], every second number.
+  const std::string tensors = set_tensor("row", "K\x01K\x04", huge + "K\x02", 8);
+  const TensorFile file = open_pytorch_file(folder.write("pytorch_model.bin", old_file(tensors, 8)));
+  EXPECT_EQ(floats(file, "row"), (std::vector<float>{0, 2, 4, 6}));
+}
+
+TEST(PytorchFiles, HaveNamesThatAreTexts) {
+  const TestFolder folder;
+  const auto of = [&](const std::string& name) {
+    return folder.write("pytorch_model.bin", old_file(set_tensor(name, "K\x02K\x02", "K\x02K\x01", 4), 4));
+  };
+  EXPECT_TRUE(open_pytorch_file(of("gr\xc3\xb6\xc3\x9f"
+                                   "e"))
+                  .tensors.contains("gr\xc3\xb6\xc3\x9f"
+                                    "e"));
+  expect_refusal(
+      [&] {
+        open_pytorch_file(
+            of("gr\xf6\xdf"
+               "e"));
+      },
+      {"not valid UTF-8"});
+}
+
+TEST(PytorchFiles, DoNotRepeatTheirValuesWithoutBound) {
+  const TestFolder folder;
+  // A list of a thousand pairs, remembered, of which one dictionary after the other is made.
+  std::string pickle = "](";
+  for (int i = 0; i < 1000; ++i) pickle += "NN\x86";
+  pickle +=
+      "eq\x01"
+      "ccollections\nOrderedDict\nq\x02";
+  for (int i = 0; i < 1000; ++i) pickle += "h\x02h\x01\x85R";
+  expect_refusal([&] { open_pytorch_file(folder.write("pytorch_model.bin", old_file(pickle, 1))); },
+                 {"repeats its values"});
+}
+
 TEST(PytorchFiles, AreWeightsWhereThereAreNoSafetensors) {
   const TestFolder folder;
   const std::string bytes = read_text_file(saved("tensors"));
