@@ -3,7 +3,6 @@
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -59,8 +58,6 @@ std::u16string utf16(std::string_view text) {
 /// does not depend on the machine whether a text is read: ICU counts what it puts on its stack, in tens of thousands.
 constexpr std::int32_t kLeastSteps = 20'000;
 constexpr std::int32_t kUnitsPerStep = 50;
-constexpr std::int64_t kLeastStackBytes = std::int64_t{1} << 26;
-constexpr std::int64_t kStackBytesPerUnit = 1024;  // a long word needs more than ICU's 8 MB
 
 /// An expression that ICU matches. One of ICU's serves one thread; copies of it are made as they are needed and kept.
 class RegularExpression : public Expression {
@@ -98,6 +95,7 @@ class RegularExpression : public Expression {
     }
     UErrorCode status = U_ZERO_ERROR;
     IcuExpression copy(uregex_clone(free_.front().get(), &status));
+    uregex_setStackLimit(copy.get(), 0, &status);  // a long text may need more than ICU's 8 MB; it never takes 2 GB
     require(status, 0);
     return copy;
   }
@@ -107,9 +105,6 @@ class RegularExpression : public Expression {
     const auto length = static_cast<std::int32_t>(units.size());
     UErrorCode status = U_ZERO_ERROR;
     uregex_setTimeLimit(expression, kLeastSteps + length / kUnitsPerStep, &status);
-    const std::int64_t stack_bytes = kLeastStackBytes + kStackBytesPerUnit * length;
-    uregex_setStackLimit(expression, static_cast<std::int32_t>(std::min<std::int64_t>(stack_bytes, INT32_MAX)),
-                         &status);
     uregex_setText(expression, units.data(), length, &status);
     // Places are asked for in ascending order, so one walk over the text translates them all.
     std::size_t byte = 0;
