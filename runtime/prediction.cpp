@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/name_list.h"
 #include "runtime/evaluator.h"
+#include "runtime/finite_weights.h"
 #include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/prediction_json.h"
@@ -108,6 +109,10 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   const RowWriter writer(fitted, use, options, result);
   predict(fitted.model(), device, rows, fitted.task(), DType::f32, 0, rows.rows(), options.batch_size,
           [&](std::int64_t row, std::span<const float> logits) {
+            if (!all_finite(logits))
+              refuse_not_finite(fitted.model(), device,
+                                fmt::format("{}, line {}: what the model says is", table.path.string(),
+                                            table.lines[static_cast<std::size_t>(begin + row)]));
             const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
             const auto length = static_cast<std::size_t>(rows.length(row));
             RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
