@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -44,6 +45,19 @@ Descriptor open_regular_file(const std::filesystem::path& path, std::size_t& siz
   }
   size = static_cast<std::size_t>(status.st_size);
   return Descriptor(fd);
+}
+
+/// What a symbolic link leads to at last, which need not be there.
+std::filesystem::path end_of_links(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // that Linux follows
+  std::error_code status;
+  for (int link = 0; link < kMostLinks; ++link) {
+    if (!std::filesystem::is_symlink(path, status)) return path;
+    const std::filesystem::path next = std::filesystem::read_symlink(path, status);
+    if (status) return path;
+    path = path.parent_path() / next;
+  }
+  throw Error("{}: cannot be written: {}", path.string(), std::strerror(ELOOP));
 }
 
 }  // namespace
@@ -92,28 +106,35 @@ std::string read_text_file(const std::filesystem::path& path) {
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  const bool takes_text = exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+  const std::filesystem::path target = takes_text ? path : end_of_links(path);
+  std::filesystem::path partial = target;
+  if (!takes_text) partial += ".partial";
   const auto fail = [&](const char* action) {
     const int reason = errno;
-    ::unlink(partial.c_str());
+    if (!takes_text) ::unlink(partial.c_str());
     throw Error("{}: {}: {}", path.string(), action, std::strerror(reason));
   };
   {
-    Descriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (fd.value < 0) fail("cannot be created");
+    const int creation = takes_text ? 0 : O_CREAT | O_TRUNC;
+    Descriptor fd(::open(partial.c_str(), O_WRONLY | O_CLOEXEC | creation, 0666));
+    if (fd.value < 0) fail(takes_text ? "cannot be opened for writing" : "cannot be created");
     while (!content.empty()) {
       const ssize_t written = ::write(fd.value, content.data(), content.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) fail("cannot be written");
       content.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (::fsync(fd.value) != 0) fail("cannot be synced");
+    // A FIFO cannot be synced.
+    if (!takes_text && ::fsync(fd.value) != 0) fail("cannot be synced");
     // Some network file systems tell of a full disk only here.
     if (::close(std::exchange(fd.value, -1)) != 0) fail("cannot be closed");
   }
-  if (::rename(partial.c_str(), path.c_str()) != 0) fail("cannot be renamed into place");
-  sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  if (takes_text) return;
+  if (::rename(partial.c_str(), target.c_str()) != 0) fail("cannot be renamed into place");
+  sync_folder(target.has_parent_path() ? target.parent_path() : std::filesystem::path("."));
 }
 
 }  // namespace temper

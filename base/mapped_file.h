@@ -39,7 +39,8 @@ std::string read_text_file(const std::filesystem::path& path);
 /// Syncs a folder, so that a rename in it lasts. Throws Error naming it and the system's reason.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Writes a file beside its final name, syncs it and renames it, so that a reader sees the old text or the new.
+/// Writes a file beside its final name, syncs it and renames it, so that a reader sees the old text or the new. Links
+/// are followed: what they lead to is replaced, not they. Where a FIFO or a device is, the text is written into it.
 /// Throws Error naming the path and the system's reason.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <string_view>
 
@@ -114,11 +116,36 @@ std::string ProgramLine::unknown_command(std::span<const char* const> words) con
   return "";
 }
 
+std::string ProgramLine::unknown_option() const {
+  const CLI::App* command = app_;
+  std::string path = app_->get_name();
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += ' ' + command->get_name();
+  }
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command->get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const std::string& word : app_->remaining(/*recurse=*/true)) {
+    const std::string name = word.substr(0, word.find('='));
+    if (!name.starts_with("--") || name == "--" || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string nearest = nearest_name(name, known);
+    return fmt::format("{} is no option of {}; {}See {} --help", name, path,
+                       nearest.empty() ? "" : fmt::format("did you mean {}? ", nearest), path);
+  }
+  return "";
+}
+
 int ProgramLine::parse(int argc, char** argv, bool speaks, int wrong_use) const {
   try {
     app_->parse(argc, argv);
     return go_on;
   } catch (const CLI::ParseError& error) {
+    const std::string unknown = error.get_exit_code() == 0 ? "" : unknown_option();
+    if (!unknown.empty()) {
+      if (speaks) std::fprintf(stderr, "temper: %s\n", unknown.c_str());
+      return wrong_use;
+    }
     const int status = speaks ? app_->exit(error) : error.get_exit_code();
     return status == 0 ? 0 : wrong_use;
   }

@@ -81,6 +81,10 @@ class ProgramLine : public CommandLine {
   static constexpr int go_on = -1;
 
  private:
+  /// After words that fit nothing: a sentence about the first that looks like an option and is none of the command that
+  /// was named. Empty where there is no such word.
+  [[nodiscard]] std::string unknown_option() const;
+
   std::unique_ptr<CLI::App> owned_;
 };
 

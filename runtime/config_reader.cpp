@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "runtime/config_keys.h"
+#include "runtime/usual_names.h"
 
 namespace temper {
 namespace {
@@ -69,7 +70,11 @@ void check_range(double value, const KeyRange& range, const Place& place) {
 
 [[noreturn]] void refuse_name(const std::string& source, const char* what, const std::string& name,
                               const std::vector<std::string>& known) {
-  const std::string nearest = nearest_name(name, known);
+  // Of a key, what stands behind its section.
+  const std::size_t dot = name.rfind('.') + 1;
+  const std::string usual = name.substr(0, dot) + usual_name(name.substr(dot));
+  const bool is_known = std::find(known.begin(), known.end(), usual) != known.end();
+  const std::string nearest = is_known ? usual : nearest_name(name, known);
   if (!nearest.empty()) throw usage_error("{}: unknown {} '{}'; did you mean '{}'?", source, what, name, nearest);
   std::string listed;
   for (const std::string& one : known) listed += (listed.empty() ? "" : ", ") + one;
@@ -216,12 +221,14 @@ const ConfigurationKey& find_key(const std::string& section, const std::string& 
   const std::vector<std::string> sections = section_names();
   if (std::find(sections.begin(), sections.end(), section) == sections.end())
     refuse_name(source, "section", section, sections);
-  // The key may be right and the section wrong.
-  for (const ConfigurationKey& key : configuration_keys())
-    if (key.name == name)
-      throw usage_error("{}: unknown key '{}.{}'; did you mean '{}'?", source, section, name, key.full_name());
   std::vector<std::string> known;
   for (const std::string& one : key_names(section)) known.push_back(section + "." + one);
+  const std::string usual = usual_name(name);
+  const bool is_here = std::find(known.begin(), known.end(), section + "." + usual) != known.end();
+  // The key may be right and the section wrong.
+  for (const ConfigurationKey& key : configuration_keys())
+    if (!is_here && (key.name == name || key.name == usual))
+      throw usage_error("{}: unknown key '{}.{}'; did you mean '{}'?", source, section, name, key.full_name());
   refuse_name(source, "key", section + "." + name, known);
 }
 
@@ -280,10 +287,26 @@ bool is_empty(const KeyTarget& target) {
   return std::get<std::string*>(target)->empty();
 }
 
+/// A model that is given what it is to predict learns nothing else.
+void check_columns(const Configuration& configuration, const std::string& name) {
+  const DataSection& data = configuration.data;
+  const auto refuse = [&](const char* one, const char* other, const std::string& column) {
+    throw usage_error("{}: {} and {} both name the column '{}'; each needs its own", name, one, other, column);
+  };
+  if (data.text == data.text_pair) refuse("data.text", "data.text_pair", data.text);
+  // The words themselves are what this task predicts.
+  if (configuration.model.task == "masked-lm") return;
+  for (const std::string& label : data.label.values) {
+    if (label == data.text) refuse("data.text", "data.label", label);
+    if (label == data.text_pair) refuse("data.text_pair", "data.label", label);
+  }
+}
+
 void check_whole(Configuration& configuration, const std::string& name) {
   for (const ConfigurationKey& key : configuration_keys())
     if (key.required && is_empty(key.target(configuration)))
       throw usage_error("{}: {} is missing; {}", name, key.full_name(), key.help);
+  check_columns(configuration, name);
   if (!configuration.train.class_weight_values.empty() && configuration.train.class_weights != "none")
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);
   if (!configuration.data.validation.empty() && configuration.data.validation_fraction > 0)

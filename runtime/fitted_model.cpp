@@ -1,9 +1,11 @@
 #include "runtime/fitted_model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "runtime/evaluator.h"
+#include "runtime/finite_weights.h"
 #include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 
@@ -59,7 +61,10 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
-  return evaluate(model(), device_, communicator, rows, settings);
+  std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
+  if (metrics && !std::isfinite(metrics->value("loss")))
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
+  return metrics;
 }
 
 }  // namespace temper

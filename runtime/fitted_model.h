@@ -34,7 +34,7 @@ class FittedModel {
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
 
-  /// Collective. Nothing if a signal asked any rank to stop.
+  /// Collective. Nothing if a signal asked any rank to stop. Throws Error where the loss is not finite.
   std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
                                         Communicator& communicator, const std::function<bool()>& stop_requested);
 

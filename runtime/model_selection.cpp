@@ -2,10 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
 namespace temper {
+namespace {
+
+/// False where either has no loss that is a number.
+bool has_lower_loss(const Metrics& one, const Metrics& other) {
+  const auto loss_of = [](const Metrics& metrics) {
+    const auto found = std::find_if(metrics.values.begin(), metrics.values.end(),
+                                    [](const auto& metric) { return metric.first == "loss"; });
+    return found == metrics.values.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+  };
+  return loss_of(one) < loss_of(other);
+}
+
+}  // namespace
 
 void ModelSelection::restore(const TrainingState& state) {
   best_.values = state.best_metrics;
@@ -18,13 +32,16 @@ bool ModelSelection::judge(const Metrics& metrics, TrainingState& state) {
   state.last_metrics = last_.finite_values();
   const double value = last_.value(metric_);
   const bool first = state.best_step < 0;
-  const bool better =
+  const bool gains =
       std::isfinite(value) &&
       (first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_)));
+  const bool better = gains || (!first && value == best_.value(metric_) && has_lower_loss(last_, best_));
   if (better) {
     best_ = last_;
     state.best_step = state.step;
     state.best_metrics = best_.finite_values();
+  }
+  if (gains) {
     state.evaluations_without_gain = 0;
     state.phase_evaluations_without_gain = 0;
   } else {

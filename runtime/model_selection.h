@@ -17,7 +17,8 @@ class ModelSelection {
 
   /// Takes up what a checkpoint remembers.
   void restore(const TrainingState& state);
-  /// Notes the metrics of the model of `state.step`. True if it is the best one.
+  /// Notes the metrics of the model of `state.step`. True if it is the best one: by the metric or, where that is equal,
+  /// by the loss. Patience counts gains of the metric only, since a loss may fall slowly for ever.
   bool judge(const Metrics& metrics, TrainingState& state);
   [[nodiscard]] bool patience_is_exhausted(const TrainingState& state) const {
     return patience_ > 0 && state.evaluations_without_gain >= patience_;

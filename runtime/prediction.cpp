@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/name_list.h"
 #include "runtime/evaluator.h"
+#include "runtime/finite_weights.h"
 #include "runtime/index_check.h"
 #include "runtime/masking_plan.h"
 #include "runtime/prediction_json.h"
@@ -107,6 +108,10 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   PredictedLines result;
   const RowWriter writer(fitted, use, options, result);
   const auto write_row = [&](std::int64_t row, std::span<const float> logits) {
+    if (!all_finite(logits))
+      refuse_not_finite(fitted.model(), device,
+                        fmt::format("{}, line {}: what the model says is", table.path.string(),
+                                    table.lines[static_cast<std::size_t>(begin + row)]));
     const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
     const auto length = static_cast<std::size_t>(rows.length(row));
     RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};

@@ -19,7 +19,27 @@ ModelConfig with_dropout(ModelConfig config, double dropout) {
   return config;
 }
 
-/// The folder, unless it is another thing that a run leaves behind.
+/// Names that transformers gives where a model has none of its own.
+bool are_generic(const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] != fmt::format("LABEL_{}", i)) return false;
+  return true;
+}
+
+}  // namespace
+
+std::filesystem::path newest_checkpoint_of(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, ignored))
+      if (entry.path().extension() == ".h5") files.push_back(entry.path());
+    if (!files.empty()) return *std::max_element(files.begin(), files.end());
+  }
+  return {};
+}
+
 const std::filesystem::path& as_model_folder(const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
   std::error_code ignored;
@@ -32,26 +52,11 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
     throw Error("{}: is the folder of a run, expected a model folder; the run's model is {}", folder.string(),
                 exported.string());
   // A run that has not ended, or was told not to export.
-  for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
-    std::vector<fs::path> files;
-    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, ignored))
-      if (entry.path().extension() == ".h5") files.push_back(entry.path());
-    if (files.empty()) continue;
-    const fs::path newest = *std::max_element(files.begin(), files.end());
+  if (const fs::path newest = newest_checkpoint_of(folder); !newest.empty())
     throw Error("{}: holds checkpoints, expected a model folder; write one with 'temper export {} -o FOLDER'",
                 folder.string(), newest.string());
-  }
   return folder;
 }
-
-/// Names that transformers gives where a model has none of its own.
-bool are_generic(const std::vector<std::string>& names) {
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (names[i] != fmt::format("LABEL_{}", i)) return false;
-  return true;
-}
-
-}  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
     // In braces, so that config.json, which tells what a folder is, is read first.

@@ -23,6 +23,13 @@ struct ExportSource {
   std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
 };
 
+/// The newest checkpoint of a run's folder, or of its folder of checkpoints; empty where there is none.
+std::filesystem::path newest_checkpoint_of(const std::filesystem::path& folder);
+
+/// The folder itself, unless it is another thing that a run leaves behind: then throws Error naming what to give
+/// instead.
+const std::filesystem::path& as_model_folder(const std::filesystem::path& folder);
+
 /// A Hugging Face folder whose configuration and tokenizer have been read and belong together.
 struct ModelFolder {
   std::filesystem::path path;

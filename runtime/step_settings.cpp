@@ -13,6 +13,15 @@ OptimizerSettings optimizer_settings(const TrainSection& train) {
           train.momentum};
 }
 
+void require_patterns(Model& model, std::span<const PhasePlan> phases,
+                      std::span<const std::pair<std::string, double>> rates) {
+  for (const PhasePlan& phase : phases) {
+    apply_freezing(model, phase.freeze);
+    learning_rate_factors(model, phase.layer_decay, rates);
+  }
+  apply_freezing(model, {});
+}
+
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
                                    const Dataset& train) {
   TrainingStepSettings settings;

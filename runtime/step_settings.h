@@ -1,6 +1,10 @@
 // What a configuration says about the steps of a phase, and about the batches that they are given.
 #pragma once
 
+#include <span>
+#include <string>
+#include <utility>
+
 #include "comm/fixed_tree.h"
 #include "data/loader.h"
 #include "runtime/config.h"
@@ -10,6 +14,11 @@
 namespace temper {
 
 OptimizerSettings optimizer_settings(const TrainSection& train);
+
+/// Throws a usage Error where a pattern of a phase, or of the rates, covers nothing, and where a phase leaves nothing
+/// to train. Every parameter is trainable afterwards.
+void require_patterns(Model& model, std::span<const PhasePlan> phases,
+                      std::span<const std::pair<std::string, double>> rates);
 
 /// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
 /// seen and how ranks talk are for the caller to fill in.

@@ -57,15 +57,12 @@ TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& tra
   if (!wishes.text && !has_column(table, use.text) && has_column(table, kDefaultText)) use.text = kDefaultText;
 
   use.text_pair = wishes.text_pair.value_or(known.text_pair.value_or(""));
-  if (!wishes.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair)) {
-    // Lines of standard input are single texts.
-    if (table.columns.size() > 1)
-      throw Error(
-          "{}: has no column {}, the second text with which the model was trained; name its column with --text-pair, "
-          "or give --text-pair \"\" for single texts",
-          table.path.string(), quoted_name(use.text_pair));
-    use.text_pair.clear();
-  }
+  if (!wishes.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))
+    throw Error(
+        "{}: has no column {}, the second text with which the model was trained; {}or give --text-pair \"\" for single "
+        "texts",
+        table.path.string(), quoted_name(use.text_pair),
+        table.columns.size() > 1 ? "name its column with --text-pair, " : "name a file with both columns, ");
 
   if (labelled && task != Task::masked_lm) {
     use.label = wishes.label.empty() ? known.label : wishes.label;

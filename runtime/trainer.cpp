@@ -220,6 +220,7 @@ void Trainer::load() {
 
   steps_per_epoch_ = steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
   total_steps_ = phases().back().end_step;
+  require_patterns(*model_->model, phases(), configuration_.tuning.rates);
   if (resumed_) {
     require_same_origin(*resumed_, complete_lineage(), model_folder_->path);
     if (length_before_) change_length(state_, *length_before_, configuration_.tuning, steps_per_epoch_, total_steps_);

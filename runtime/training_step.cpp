@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "runtime/finite_weights.h"
 #include "runtime/step_message.h"
 #include "runtime/working_copies.h"
 #include "tensor/host_copy.h"
@@ -153,15 +154,8 @@ std::string TrainingStep::cause_of_not_finite(std::int64_t number, double learni
   if (!unchanged)
     return fmt::format("the learning rate of {} may be too high, or the data hold values that the model cannot take",
                        learning_rate);
-  for (const Parameter& parameter : model_.parameters().all()) {
-    const HostCopy copy(device_, parameter.variable.value());
-    const std::span<const float> values = copy.values();
-    if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
-      return fmt::format(
-          "the weights '{}' of the base model hold values that are not finite; download or save the "
-          "model again",
-          parameter.name);
-  }
+  if (const std::string weights = not_finite_weights(model_, device_, "the base model"); !weights.empty())
+    return weights;
   return "no weights have changed yet, and those of the model are finite: the data hold values, or targets, that the "
          "model cannot take";
 }

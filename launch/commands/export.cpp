@@ -34,7 +34,17 @@ std::string base_of(const ExportArguments& arguments, const Configuration& confi
   return configuration.model.path;
 }
 
+/// The folder of a run in place of one of its checkpoints is told which one to give.
+void require_checkpoint_file(const std::filesystem::path& path) {
+  std::error_code absent;
+  if (!std::filesystem::is_directory(path, absent)) return;
+  const std::filesystem::path newest = newest_checkpoint_of(path);
+  if (newest.empty()) throw Error("{}: is a folder without checkpoints, expected a checkpoint (.h5)", path.string());
+  throw Error("{}: is a folder, expected a checkpoint (.h5); its newest is {}", path.string(), newest.string());
+}
+
 int run(const ExportArguments& arguments, CommandContext& context) {
+  require_checkpoint_file(arguments.checkpoint);
   const std::unique_ptr<Device> device = make_cpu_device();
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint, context.world);
   const Configuration configuration = parse_configuration(checkpoint.configuration_toml(), arguments.checkpoint, {});

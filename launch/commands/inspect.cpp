@@ -12,6 +12,7 @@
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoint.h"
+#include "runtime/run_model.h"
 #include "runtime/trained_use.h"
 #include "runtime/training_state.h"
 
@@ -91,7 +92,7 @@ Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communi
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
-  if (std::filesystem::is_directory(path)) return inspect_model(path, arguments.tensors);
+  if (std::filesystem::is_directory(path)) return inspect_model(as_model_folder(path), arguments.tensors);
   if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
   if (path.extension() == ".safetensors")
     return weights_json("safetensors", path, SafetensorsFile(path).tensors(), arguments.tensors);

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -84,7 +85,17 @@ void report_cut_words(const PredictedLines& mine, const TableUse& use, const Fit
                                   fitted.max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
 }
 
+/// Predictions would take the place of the rows.
+void require_output_apart(const PredictArguments& arguments) {
+  std::error_code absent;
+  if (arguments.input == "-" || arguments.output.empty()) return;
+  if (std::filesystem::equivalent(arguments.input, arguments.output, absent))
+    throw usage_error("{}: is the input as well; the predictions would replace it, so choose another file with -o",
+                      arguments.output);
+}
+
 int run(const PredictArguments& arguments, CommandContext& context) {
+  require_output_apart(arguments);
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   PredictionOptions options = arguments.options;

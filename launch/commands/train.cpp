@@ -91,6 +91,8 @@ std::optional<RankRates> roof(const Device& device, const Communicator& world) {
 }
 
 Configuration configuration_of(const TrainArguments& arguments) {
+  if (arguments.fresh && arguments.resume)
+    throw usage_error("--fresh starts anew and --resume goes on from a checkpoint; give one of them");
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
   if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");

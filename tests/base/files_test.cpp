@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +63,41 @@ TEST_F(Files, AFailedWriteLeavesTheOldFile) {
   write_file_atomically(folder_ / "text", "one");
   EXPECT_THROW(write_file_atomically(folder_ / "absent" / "text", "two"), Error);
   EXPECT_EQ(read_text_file(folder_ / "text"), "one");
+}
+
+TEST_F(Files, ALinkIsFollowedAndStaysOne) {
+  write_file_atomically(folder_ / "text", "one");
+  std::filesystem::create_directory(folder_ / "links");
+  std::filesystem::create_symlink("../text", folder_ / "links" / "near");
+  std::filesystem::create_symlink("links/near", folder_ / "far");
+  write_file_atomically(folder_ / "far", "two");
+  EXPECT_EQ(read_text_file(folder_ / "text"), "two");
+  for (const char* link : {"far", "links/near"}) EXPECT_TRUE(std::filesystem::is_symlink(folder_ / link)) << link;
+  // One that leads to nothing yet.
+  std::filesystem::create_symlink("absent", folder_ / "empty");
+  write_file_atomically(folder_ / "empty", "three");
+  EXPECT_EQ(read_text_file(folder_ / "absent"), "three");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "empty"));
+  std::filesystem::create_symlink("loop", folder_ / "loop");
+  EXPECT_THROW(write_file_atomically(folder_ / "loop", "four"), Error);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "loop"));
+}
+
+TEST_F(Files, AFifoIsWrittenInto) {
+  const std::filesystem::path fifo = folder_ / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::create_symlink("fifo", folder_ / "link");
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  write_file_atomically(fifo, "one ");
+  write_file_atomically(folder_ / "link", "two");
+  std::string read(16, ' ');
+  const ssize_t count = ::read(reader, read.data(), read.size());
+  ::close(reader);
+  ASSERT_GE(count, 0);
+  EXPECT_EQ(read.substr(0, static_cast<std::size_t>(count)), "one two");
+  EXPECT_TRUE(std::filesystem::is_fifo(fifo)) << "was renamed over";
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "fifo.partial"));
 }
 
 // FIPS 180-4 example: SHA-256("abc").

@@ -80,6 +80,31 @@ TEST(Configuration, OverridesWinOverTheFile) {
   EXPECT_FALSE(read.data.cache);
 }
 
+TEST(Configuration, OneColumnHasOneUse) {
+  const std::string pairs = "data.text_pair=text";
+  EXPECT_NE(refusal(kSmallest, {pairs}).find("data.text and data.text_pair both name the column 'text'"),
+            std::string::npos);
+  EXPECT_NE(refusal(kSmallest, {"data.text=label"}).find("data.text and data.label both name"), std::string::npos);
+  EXPECT_NE(refusal(kSmallest, {"data.text_pair=a", "data.label=[\"b\", \"a\"]"}).find("data.text_pair and data.label"),
+            std::string::npos);
+  EXPECT_EQ(parse(kSmallest, {"data.text=label", "model.task=masked-lm"}).data.text, "label") << "has no labels";
+}
+
+TEST(Configuration, NamesOfOtherProgramsAreKnown) {
+  const auto suggests = [](const std::string& setting, const std::string& ours) {
+    const std::string sentence = refusal(kSmallest, {setting});
+    EXPECT_NE(sentence.find("did you mean '" + ours + "'?"), std::string::npos) << sentence;
+  };
+  suggests("train.lr=1e-4", "train.learning_rate");
+  suggests("model.lr=1e-4", "train.learning_rate");
+  suggests("data.max_seq_length=64", "data.max_length");
+  suggests("evaluate.eval_steps=5", "evaluate.every_steps");
+  suggests("model.task=classification", "sequence-classification");
+  suggests("run.device=gpu", "cuda");
+  suggests("tuning.phases=[{ lr = 1e-4 }]", "learning_rate");
+  suggests("train.learing_rate=1e-4", "train.learning_rate");
+}
+
 TEST(Configuration, AStringMayLookLikeANumberInAnOverride) {
   EXPECT_EQ(parse(kSmallest, {"output.dir=42"}).output.dir, "42");
 }

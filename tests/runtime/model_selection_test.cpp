@@ -34,6 +34,29 @@ TEST(ModelSelection, KeepsTheBestAndCountsWhatDoesNotGain) {
   EXPECT_EQ(state.evaluations_without_gain, 0);
 }
 
+Metrics accuracy_and_loss(double accuracy, double loss) {
+  Metrics made;
+  made.values = {{"loss", loss}, {"accuracy", accuracy}};
+  return made;
+}
+
+TEST(ModelSelection, OfEqualOnesTheLowerLossIsTheBest) {
+  ModelSelection selection("accuracy", 2);
+  TrainingState state;
+  state.step = 1;
+  EXPECT_TRUE(selection.judge(accuracy_and_loss(0.5, 0.9), state));
+  state.step = 2;
+  EXPECT_FALSE(selection.judge(accuracy_and_loss(0.5, 0.9), state));
+  state.step = 3;
+  EXPECT_TRUE(selection.judge(accuracy_and_loss(0.5, 0.8), state));
+  EXPECT_EQ(state.best_step, 3);
+  EXPECT_EQ(state.best_metrics.front().second, 0.8);
+  EXPECT_TRUE(selection.patience_is_exhausted(state)) << "a lower loss alone is no gain";
+  EXPECT_FALSE(selection.judge(accuracy_and_loss(0.4, 0.1), state));
+  EXPECT_TRUE(selection.judge(accuracy_and_loss(0.6, 2.0), state));
+  EXPECT_EQ(state.evaluations_without_gain, 0);
+}
+
 TEST(ModelSelection, TakesTheLowerLoss) {
   ModelSelection selection("loss", 0);
   TrainingState state;

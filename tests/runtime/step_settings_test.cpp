@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "model/freezing.h"
 #include "tests/model_fixture.h"
 #include "tests/test_device.h"
@@ -85,6 +86,26 @@ TEST_F(StepSettingsOfAModel, GiveEveryParameterItsRate) {
   EXPECT_EQ(factor_of("bert.encoder.layer.1.output.dense.bias"), 0.5);
   EXPECT_EQ(factor_of("bert.encoder.layer.0.output.dense.bias"), 0.25);
   EXPECT_EQ(factor_of("bert.embeddings.word_embeddings.weight"), 0.125);
+}
+
+TEST_F(StepSettingsOfAModel, PatternsOfEveryPhaseAreChecked) {
+  const auto refusal = [&](const std::vector<std::string>& freeze,
+                           const std::vector<std::pair<std::string, double>>& rates) -> std::string {
+    std::vector<PhasePlan> phases(2);
+    phases[1].freeze = freeze;
+    try {
+      require_patterns(*model_, phases, rates);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal({"*"}, {{"classifier", 2.0}}), "");
+  for (const Parameter& parameter : model_->parameters().all()) EXPECT_TRUE(parameter.trainable()) << parameter.name;
+  EXPECT_NE(refusal({"encodr"}, {}).find("'encodr' covers no parameter"), std::string::npos);
+  EXPECT_NE(refusal({}, {{"clasifier", 2.0}}).find("tuning.rates: the pattern 'clasifier'"), std::string::npos);
+  EXPECT_NE(refusal({"*", "pooler", "classifier"}, {}).find("nothing is left to train"), std::string::npos);
 }
 
 TEST_F(StepSettingsOfAModel, CollectTheRowsThatTrainingReads) {

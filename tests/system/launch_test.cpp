@@ -60,6 +60,22 @@ TEST_F(Launch, ProcessesOfAnotherMpiAreRefused) {
   EXPECT_TRUE(run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=1"}).messages().empty());
 }
 
+TEST_F(Launch, AMistypedOptionIsNamedWithTheNearest) {
+  const Outcome outcome = run_with({"predict", "model", "rows.csv", "--ouput=labels.jsonl"}, {});
+  EXPECT_EQ(outcome.status, 2);
+  ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
+  EXPECT_NE(outcome.messages()[0].find("--ouput is no option of temper predict; did you mean --output?"),
+            std::string::npos)
+      << outcome.messages()[0];
+  EXPECT_NE(run_with({"bench", "machine", "--quikc"}, {})
+                .err.find("no option of temper bench machine; did you mean "
+                          "--quick?"),
+            std::string::npos);
+  const Outcome far = run_with({"train", "run.toml", "--qqqqqqqqqqqqqqqq"}, {});
+  EXPECT_EQ(far.status, 2);
+  EXPECT_EQ(far.err.find("did you mean"), std::string::npos) << far.err;
+}
+
 TEST_F(Launch, AMistypedCommandIsNamedWithTheNearest) {
   const Outcome outcome = run_with({"trian", "run.toml"}, {});
   EXPECT_EQ(outcome.status, 2);

@@ -200,6 +200,61 @@ TEST_F(EvalAndPredict, WhatARunLeavesBehindIsNamed) {
   EXPECT_EQ(inspected.at("/training/max_length"_json_pointer), 32);
 }
 
+TEST_F(EvalAndPredict, WhatARunLeavesBehindIsNamedElsewhereToo) {
+  last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
+  const Outcome inspected = temper({"inspect", "out"});
+  EXPECT_EQ(inspected.status, 1);
+  EXPECT_NE(inspected.err.find("the run's model is out/model"), std::string::npos) << inspected.err;
+  for (const char* folder : {"out", "out/checkpoints"}) {
+    const Outcome exported = temper({"export", folder, "-o", "exported"});
+    EXPECT_EQ(exported.status, 1);
+    EXPECT_NE(exported.err.find("its newest is out/checkpoints/checkpoint-00000007.h5"), std::string::npos)
+        << exported.err;
+  }
+}
+
+TEST_F(EvalAndPredict, TheInputIsNotTheOutput) {
+  const std::string before = read(path("data/test.csv"));
+  std::filesystem::create_symlink("data/test.csv", path("link.csv"));
+  for (const char* output : {"data/test.csv", "data/../data/test.csv", "link.csv"}) {
+    // Before anything is read: there is no model.
+    const Outcome outcome = temper({"predict", "absent", "data/test.csv", "-o", output});
+    EXPECT_EQ(outcome.status, 2) << output;
+    EXPECT_NE(outcome.err.find("is the input as well"), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(read(path("data/test.csv")), before);
+}
+
+TEST_F(EvalAndPredict, ALinkForPredictionsIsFollowed) {
+  last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
+  std::filesystem::create_symlink("target.jsonl", path("link.jsonl"));
+  ASSERT_EQ(temper({"predict", "out/model", "data/test.csv", "-o", "link.jsonl"}).status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link.jsonl")));
+  EXPECT_EQ(read(path("target.jsonl")), temper({"predict", "out/model", "data/test.csv"}).out);
+}
+
+TEST_F(EvalAndPredict, PairsAreAskedForOnStandardInputToo) {
+  last_json(train("out", {"train.epochs=1", "data.text_pair=word_labels", "output.tensorboard=false"}));
+  const Outcome outcome = temper({"predict", "out/model", "-"}, 0, "a good road\n");
+  EXPECT_EQ(outcome.status, 1);
+  for (const char* part : {"standard input", "word_labels", "--text-pair \"\""})
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+  EXPECT_EQ(rows(temper({"predict", "out/model", "-", "--text-pair", ""}, 0, "a good road\n")).size(), 1U);
+}
+
+TEST_F(EvalAndPredict, WeightsThatAreNoNumbersAreNamed) {
+  last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
+  const std::string name = spoil_weight("out/model/model.safetensors");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"predict", "out/model", "data/test.csv", "-o", "labels.jsonl"},
+        {"eval", "out/model", "data/test.csv"}}) {
+    const Outcome outcome = temper(command);
+    EXPECT_EQ(outcome.status, 1) << command[0];
+    EXPECT_NE(outcome.err.find("not finite; the weights '" + name), std::string::npos) << outcome.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("labels.jsonl")));
+}
+
 TEST_F(EvalAndPredict, LabelNamesOfATaskWithoutLabelsAreRefused) {
   for (const char* task : {"regression", "masked-lm"}) {
     const Outcome outcome =

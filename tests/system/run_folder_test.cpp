@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "tests/system/tiny_run.h"
@@ -131,6 +130,24 @@ TEST_F(RunFolder, IsEmptiedOfAnOlderRunByAFreshStart) {
     EXPECT_TRUE(name == "cache" || fs::exists(path("out") / (name + ".old-2"))) << name;
 }
 
+TEST_F(RunFolder, AFreshRunThatIsRefusedMovesNothing) {
+  ASSERT_EQ(train("out", {"train.epochs=1"}).status, 0);
+  const std::vector<std::string> before = names_in("out");
+  const std::vector<std::pair<std::string, std::string>> mistakes{
+      {R"(tuning.freeze=["encodr"])", "encodr"},
+      {R"(tuning.freeze=["*", "pooler", "classifier"])", "nothing is left to train"},
+      {R"(tuning.rates={ clasifier = 2.0 })", "clasifier"},
+      {R"(tuning.phases=[{ freeze = ["*"], steps = 2 }, { freeze = ["encodr"] }])", "encodr"}};
+  for (const auto& [mistake, named] : mistakes) {
+    expect_named(train("out", {"train.epochs=1", "checkpoint.resume=false", mistake}), 2, {named});
+    EXPECT_EQ(names_in("out"), before) << mistake;
+  }
+  Invocation both;
+  both.folder = folder_;
+  both.arguments = {"train", "run.toml", "--fresh", "--resume"};
+  expect_named(run(both), 2, {"--fresh", "--resume"});
+}
+
 TEST_F(RunFolder, KeepsCheckpointsThatCannotBeRead) {
   ASSERT_EQ(train("out", {"train.epochs=2", "output.export_model=false"}).status, 0);
   const fs::path newest = path("out/checkpoints/checkpoint-00000014.h5");
@@ -180,15 +197,7 @@ TEST_F(RunFolder, AnExportFromElsewhereAsksForTheBase) {
 }
 
 TEST_F(RunFolder, WeightsThatAreNoNumbersAreNamed) {
-  std::string bytes = read(path("model/model.safetensors"));
-  std::uint64_t header = 0;
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  const std::string name = "bert.encoder.layer.0.attention.self.query.weight";
-  const auto tensors = nlohmann::json::parse(bytes.substr(8, header));
-  const std::uint32_t infinity = 0x7f800000;
-  std::memcpy(bytes.data() + 8 + header + tensors[name]["data_offsets"][0].get<std::size_t>(), &infinity,
-              sizeof(infinity));
-  write("model/model.safetensors", bytes);
+  const std::string name = spoil_weight("model/model.safetensors");
   const Outcome outcome = train("out", {});
   expect_named(outcome, 1, {"step 1", "not finite", "the weights '" + name});
   // There is no checkpoint to go back to, and no step was taken that could have been too large.

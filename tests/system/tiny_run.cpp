@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace temper::system_tests {
@@ -40,6 +42,19 @@ std::string TinyRun::read(const std::filesystem::path& file) const {
 void TinyRun::write(const std::string& name, const std::string& content) const {
   std::filesystem::create_directories(path(name).parent_path());
   std::ofstream(path(name), std::ios::binary) << content;
+}
+
+std::string TinyRun::spoil_weight(const std::string& file) const {
+  std::string bytes = read(path(file));
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  std::string name = "bert.encoder.layer.0.attention.self.query.weight";
+  const auto tensors = nlohmann::json::parse(bytes.substr(8, header));
+  const std::uint32_t infinity = 0x7f800000;
+  std::memcpy(bytes.data() + 8 + header + tensors[name]["data_offsets"][0].get<std::size_t>(), &infinity,
+              sizeof(infinity));
+  write(file, bytes);
+  return name;
 }
 
 }  // namespace temper::system_tests

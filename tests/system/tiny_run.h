@@ -28,6 +28,8 @@ class TinyRun : public testing::Test {
   [[nodiscard]] std::filesystem::path path(const std::string& name) const { return folder_ / name; }
   [[nodiscard]] std::string read(const std::filesystem::path& file) const;
   void write(const std::string& name, const std::string& content) const;
+  /// Makes the first value of one tensor of a safetensors file infinite. Gives the tensor's name.
+  [[nodiscard]] std::string spoil_weight(const std::string& file) const;
   /// The bytes of the weights that a run exported.
   [[nodiscard]] std::string weights(const std::string& output) const {
     return read(folder_ / output / "model" / "model.safetensors");
