@@ -1,27 +1,19 @@
 // GPT-2's expression, matched by hand:
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 // Alternatives are tried in this order at each place, and every character belongs to some match.
-#include <array>
 #include <cstdint>
 
 #include "data/tokenizer/byte_alphabet.h"
+#include "data/tokenizer/character_classifier.h"
 #include "data/tokenizer/pre_tokenizer.h"
-#include "data/tokenizer/unicode_properties.h"
-#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
 
-constexpr std::uint8_t kBeyondAscii = 0xFF;
-
 class ByteLevelPreTokenizer : public PreTokenizer {
  public:
   ByteLevelPreTokenizer(bool add_prefix_space, bool use_regex)
-      : add_prefix_space_(add_prefix_space), use_regex_(use_regex) {
-    classes_.fill(kBeyondAscii);
-    for (std::size_t c = 0; c < 0x80; ++c)
-      classes_[c] = static_cast<std::uint8_t>(character_class(static_cast<char32_t>(c)));
-  }
+      : add_prefix_space_(add_prefix_space), use_regex_(use_regex) {}
 
   [[nodiscard]] bool changes_text() const override { return add_prefix_space_; }
 
@@ -48,26 +40,14 @@ class ByteLevelPreTokenizer : public PreTokenizer {
   }
 
  private:
-  struct Character {
-    CharacterClass kind;
-    std::uint32_t bytes;
-  };
-
-  [[nodiscard]] Character character(std::string_view text, std::size_t i) const {
-    const std::uint8_t kind = classes_[static_cast<unsigned char>(text[i])];
-    if (kind != kBeyondAscii) return {static_cast<CharacterClass>(kind), 1};
-    const CodePoint code = decode_utf8(text.data() + i);
-    return {character_class(code.value), code.bytes};
-  }
-
   [[nodiscard]] std::size_t end_of_match(std::string_view text, std::size_t start) const {
     if (text[start] == '\'') {
       if (const std::size_t length = contraction(text.substr(start)); length > 0) return start + length;
     }
-    Character first = character(text, start);
+    ClassifiedCharacter first = characters_.at(text, start);
     std::size_t i = start + first.bytes;
     if (text[start] == ' ' && i < text.size()) {
-      const Character second = character(text, i);
+      const ClassifiedCharacter second = characters_.at(text, i);
       if (second.kind != CharacterClass::space) {
         first = second;
         i += second.bytes;
@@ -75,7 +55,7 @@ class ByteLevelPreTokenizer : public PreTokenizer {
     }
     std::size_t last = first.bytes;  // bytes of the last character of the run
     while (i < text.size()) {
-      const Character next = character(text, i);
+      const ClassifiedCharacter next = characters_.at(text, i);
       if (next.kind != first.kind) break;
       last = next.bytes;
       i += next.bytes;
@@ -106,7 +86,7 @@ class ByteLevelPreTokenizer : public PreTokenizer {
 
   bool add_prefix_space_;
   bool use_regex_;
-  std::array<std::uint8_t, 256> classes_{};
+  CharacterClassifier characters_;
 };
 
 class ByteAlphabetStep : public PreTokenizer {

@@ -2,18 +2,14 @@
 //   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 // Alternatives are tried in this order at each place, and every character belongs to some match. Qwen takes digits one
 // by one.
-#include <array>
 #include <cstdint>
 #include <string>
 
+#include "data/tokenizer/character_classifier.h"
 #include "data/tokenizer/pre_tokenizer.h"
-#include "data/tokenizer/unicode_properties.h"
-#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
-
-constexpr std::uint8_t kBeyondAscii = 0xFF;
 
 char lower_ascii(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
 
@@ -21,11 +17,7 @@ bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 
 class ScannedSplit : public PreTokenizer {
  public:
-  explicit ScannedSplit(int most_digits) : most_digits_(most_digits) {
-    classes_.fill(kBeyondAscii);
-    for (std::size_t c = 0; c < 0x80; ++c)
-      classes_[c] = static_cast<std::uint8_t>(character_class(static_cast<char32_t>(c)));
-  }
+  explicit ScannedSplit(int most_digits) : most_digits_(most_digits) {}
 
   std::size_t next_words(std::string_view text, std::size_t position,
                          std::vector<std::string_view>& words) const override {
@@ -40,21 +32,9 @@ class ScannedSplit : public PreTokenizer {
   }
 
  private:
-  struct Character {
-    CharacterClass kind;
-    std::uint32_t bytes;
-  };
-
-  [[nodiscard]] Character character(std::string_view text, std::size_t i) const {
-    const std::uint8_t kind = classes_[static_cast<unsigned char>(text[i])];
-    if (kind != kBeyondAscii) return {static_cast<CharacterClass>(kind), 1};
-    const CodePoint code = decode_utf8(text.data() + i);
-    return {character_class(code.value), code.bytes};
-  }
-
   [[nodiscard]] std::size_t end_of_run(std::string_view text, std::size_t i, CharacterClass kind) const {
     while (i < text.size()) {
-      const Character next = character(text, i);
+      const ClassifiedCharacter next = characters_.at(text, i);
       if (next.kind != kind) break;
       i += next.bytes;
     }
@@ -65,12 +45,12 @@ class ScannedSplit : public PreTokenizer {
     if (text[start] == '\'') {
       if (const std::size_t length = contraction(text.substr(start)); length > 0) return start + length;
     }
-    const Character first = character(text, start);
+    const ClassifiedCharacter first = characters_.at(text, start);
     const std::size_t second = start + first.bytes;
     if (first.kind == CharacterClass::letter) return end_of_run(text, second, CharacterClass::letter);
     if (first.kind == CharacterClass::number) return end_of_digits(text, second);
     if (second < text.size() && !is_line_end(text[start])) {
-      const CharacterClass next = character(text, second).kind;
+      const CharacterClass next = characters_.at(text, second).kind;
       if (next == CharacterClass::letter) return end_of_run(text, second, CharacterClass::letter);
       if (text[start] == ' ' && next == CharacterClass::other) return end_of_others(text, second);
     }
@@ -79,7 +59,7 @@ class ScannedSplit : public PreTokenizer {
 
   [[nodiscard]] std::size_t end_of_digits(std::string_view text, std::size_t i) const {
     for (int digits = 1; digits < most_digits_ && i < text.size(); ++digits) {
-      const Character next = character(text, i);
+      const ClassifiedCharacter next = characters_.at(text, i);
       if (next.kind != CharacterClass::number) break;
       i += next.bytes;
     }
@@ -98,7 +78,7 @@ class ScannedSplit : public PreTokenizer {
     std::size_t last = start;
     std::size_t i = start;
     while (i < text.size()) {
-      const Character next = character(text, i);
+      const ClassifiedCharacter next = characters_.at(text, i);
       if (next.kind != CharacterClass::space) break;
       last = i;
       i += next.bytes;
@@ -130,7 +110,7 @@ class ScannedSplit : public PreTokenizer {
   }
 
   int most_digits_;
-  std::array<std::uint8_t, 256> classes_{};
+  CharacterClassifier characters_;
 };
 
 }  // namespace
