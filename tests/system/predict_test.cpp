@@ -73,11 +73,12 @@ TEST_P(EveryTask, IsMeasuredAsInTheRunWithoutOptions) {
   const Json trained = last_json(train("out", overrides))["test"];
   const Outcome outcome = temper({"eval", "out/model", "data/test.csv", "--json"});
   const Json measured = last_json(outcome);
-  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.err_without_device(), "");
   for (const auto& [name, value] : trained.items()) EXPECT_EQ(measured[name], value) << name;
   const Outcome other = temper({"eval", "out/model", "data/test.csv", "--json", "--max-length", "40"});
   EXPECT_NE(last_json(other)["loss"], trained["loss"]);
-  EXPECT_EQ(other.err, "other than in the model's training: tokens per row 40 instead of 7 (--max-length)\n");
+  EXPECT_EQ(other.err_without_device(),
+            "other than in the model's training: tokens per row 40 instead of 7 (--max-length)\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -83,6 +83,14 @@ std::vector<std::string> Outcome::messages() const {
   return found;
 }
 
+std::string Outcome::err_without_device() const {
+  std::istringstream lines(err);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("no GPU to use (")) kept += line + "\n";
+  return kept;
+}
+
 std::string Outcome::last_line() const {
   std::istringstream lines(out);
   std::string last;

@@ -19,6 +19,8 @@ struct Outcome {
 
   /// The lines of standard error that the program itself wrote as an error.
   [[nodiscard]] std::vector<std::string> messages() const;
+  /// Standard error without the line that a build with CUDA writes where there is no GPU.
+  [[nodiscard]] std::string err_without_device() const;
   [[nodiscard]] std::string last_line() const;
 };
 
