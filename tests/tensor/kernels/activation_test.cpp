@@ -71,7 +71,8 @@ TEST_P(ActivationTest, ForwardAddsBiasAndMatchesReference) {
       TestMatrix y(5, width, width + 1);
       kernels_.bias_activation_forward(z, bias, activation, y);
       expect_close(z.values(), expected_z, 1e-7);
-      expect_close(y.values(), expected_y, 5e-7);
+      // In the tail of a narrow bell, rounding of the input counts many times.
+      expect_close(y.values(), expected_y, activation == Activation::laplace ? 1e-5 : 5e-7);
       EXPECT_TRUE(z.gaps_untouched());
       EXPECT_TRUE(y.gaps_untouched());
     }
