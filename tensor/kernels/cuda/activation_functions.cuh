@@ -3,6 +3,8 @@
 // said why a form was chosen (tensor/kernels/cpu/activation_functions-inl.h). What is not a number stays so.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include "tensor/activation.h"
 
 namespace temper {
