@@ -222,7 +222,7 @@ void Trainer::load() {
   total_steps_ = phases().back().end_step;
   require_patterns(*model_->model, phases(), configuration_.tuning.rates);
   if (resumed_) {
-    require_same_origin(*resumed_, complete_lineage(), model_folder_->path);
+    for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say(note);
     if (length_before_) change_length(state_, *length_before_, configuration_.tuning, steps_per_epoch_, total_steps_);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
