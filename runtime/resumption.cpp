@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "runtime/data_origin.h"
 #include "runtime/model_export.h"
@@ -88,9 +89,9 @@ void change_length(TrainingState& state, const TrainSection& before, const Tunin
                    std::int64_t steps_per_epoch, std::int64_t total_steps) {
   if (total_steps < state.step)
     throw usage_error(
-        "the run has {} steps behind it, but train.epochs and train.max_steps ask for {}; ask for more, choose another "
+        "the run has {} behind it, but train.epochs and train.max_steps ask for {}; ask for more, choose another "
         "output.dir, or start anew with --fresh",
-        state.step, total_steps);
+        counted(state.step, "step"), total_steps);
   if (state.warmup_steps < 0) {
     const std::int64_t steps_before = plan_phases(tuning, before, steps_per_epoch, state.phase_ends).back().end_step;
     state.warmup_steps = warmup_steps(before, steps_before);

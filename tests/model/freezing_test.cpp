@@ -97,15 +97,17 @@ TEST_F(Freezing, NumbersBeyondTheModelAreRefusedWithItsLayers) {
   for (const std::string pattern : {"encoder.layer.0-20", "bert.encoder.layer.2-4", "*.layer.0-4.attention",
                                     "encoder.layer.4", "encoder.layer.7-9"}) {
     const std::string freezing = refusal([&] { apply_freezing(*model_, std::vector<std::string>{pattern}); });
-    EXPECT_NE(freezing.find("tuning.freeze: the pattern '" + pattern + "' goes beyond this model, which has 4 layers: "),
-              std::string::npos)
+    EXPECT_NE(
+        freezing.find("tuning.freeze: the pattern '" + pattern + "' goes beyond this model, which has 4 layers: "),
+        std::string::npos)
         << freezing;
     EXPECT_TRUE(freezing.ends_with("encoder.layer.0 to bert.encoder.layer.3") ||
                 freezing.ends_with("encoder.layer.0 to encoder.layer.3"))
         << freezing;
     const std::vector<std::pair<std::string, double>> rates{{pattern, 2.0}};
-    EXPECT_NE(refusal([&] { learning_rate_factors(*model_, 1.0, rates); }).find("tuning.rates: the pattern '" + pattern),
-              std::string::npos);
+    EXPECT_NE(
+        refusal([&] { learning_rate_factors(*model_, 1.0, rates); }).find("tuning.rates: the pattern '" + pattern),
+        std::string::npos);
   }
   EXPECT_NE(refusal([&] { apply_freezing(*model_, std::vector<std::string>{"encoder.layer.3-1"}); }).find("backwards"),
             std::string::npos);

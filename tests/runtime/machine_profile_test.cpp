@@ -48,6 +48,14 @@ TEST(MachineProfile, ReadsWhatItWrites) {
   EXPECT_FALSE(read.message_exchange.measured());
 }
 
+TEST(MachineProfile, OperationsGoWithTheThreads) {
+  const RankRates one = with_threads(example(), /*several_ranks=*/false, 1);
+  EXPECT_DOUBLE_EQ(one.operations, 2e11 / 3.0);
+  EXPECT_DOUBLE_EQ(one.bf16_operations, 5e11 / 3.0);
+  EXPECT_DOUBLE_EQ(one.memory_bytes, 1e10);
+  EXPECT_DOUBLE_EQ(with_threads(example(), /*several_ranks=*/true, 6).operations, 2e11);
+}
+
 TEST(MachineProfile, RefusesWhatIsNotWholeAndSaysWhatToDo) {
   const std::string text = to_json(example());
   for (const std::size_t length : {std::size_t{0}, std::size_t{1}, text.size() / 2, text.size() - 3}) {
