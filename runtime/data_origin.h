@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 
 namespace temper {
 
