@@ -59,9 +59,9 @@ std::string crowding_note(const std::vector<NodeCores>& nodes, int threads, bool
   if (remedy.empty())
     remedy = fixed ? fmt::format("give each rank {} cores, or start anew with --fresh", threads)
                    : fmt::format("set run.threads = 1 and start {} there", counted(worst->cores, "rank"));
-  return fmt::format("{} of {} on {} share {}, and threads that share a core wait for each other: {}",
+  return fmt::format("{} of {} on {} {} {}, and threads that share a core wait for each other: {}",
                      counted(worst->ranks, "rank"), counted(threads, "thread"), worst->host,
-                     counted(worst->cores, "core"), remedy);
+                     plural(worst->ranks, "shares", "share"), counted(worst->cores, "core"), remedy);
 }
 
 }  // namespace temper

@@ -89,7 +89,7 @@ TEST(Diagnostics, NameLabelsThatAreSeveral) {
   // Nowhere alone, but again and again.
   const std::vector<std::string> pairs = sentences({"news;sport", "sport;art", "art;news"});
   ASSERT_EQ(pairs.size(), 1U);
-  EXPECT_HAS(pairs[0], "\"news;sport\", \"sport;art\" and \"art;news\" are each one label, though their parts");
+  EXPECT_HAS(pairs[0], "\"news;sport\", \"sport;art\", \"art;news\" are each one label, though their parts");
   EXPECT_EQ(sentences({"a", "a/b", "b"}).size(), 1U);
   // Names with commas of their own.
   EXPECT_TRUE(sentences({"a", "b", "wine, red", "wine, white"}).empty());

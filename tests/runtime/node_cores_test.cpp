@@ -33,7 +33,7 @@ TEST(NodeCores, ThreadsThatShareCoresAreToldWithTheRemedy) {
   EXPECT_EQ(crowding_note({{"h1", 2, 3}}, 1, false),
             "3 ranks of 1 thread on h1 share 2 cores, and threads that share a core wait for each other: start 2 "
             "ranks there");
-  EXPECT_NE(crowding_note({{"h1", 1, 1}}, 3, false).find("1 rank of 3 threads on h1 share 1 core"), std::string::npos);
+  EXPECT_NE(crowding_note({{"h1", 1, 1}}, 3, false).find("1 rank of 3 threads on h1 shares 1 core"), std::string::npos);
   EXPECT_TRUE(crowding_note({{"h1", 2, 3}}, 4, false).ends_with(": set run.threads = 1 and start 2 ranks there"));
 }
 
