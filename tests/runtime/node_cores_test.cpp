@@ -2,13 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "base/allowed_cpus.h"
 #include "tests/world.h"
 
 namespace temper {
 namespace {
-
-using testing_support::world_communicator;
 
 TEST(NodeCores, CountTheRanksOfEachNode) {
   Communicator& world = world_communicator();
