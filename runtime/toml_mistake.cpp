@@ -79,7 +79,8 @@ std::string no_number(std::string_view value) {
   if (value.starts_with('.') || value.ends_with('.'))
     return fmt::format("{} is no number; a digit must stand on both sides of the point", value);
   if (is_one_of(value, {"nan", "inf", "+inf", "-inf"})) return fmt::format("{} is no finite number", value);
-  if (value.starts_with('n') || value.starts_with('i')) return no_value(value);
+  // Words that begin as inf and nan do.
+  if (value.find_first_of("0123456789+-.") != 0) return no_value(value);
   return fmt::format("{} is no number; expected digits such as 3, 0.5 or 2e-5 (a text needs quotes)", value);
 }
 
