@@ -27,7 +27,7 @@ struct Piece {
   std::size_t column = 1;  ///< in characters
 };
 
-std::string in_quotes(const std::string& text) { return Json(text).dump(); }
+std::string as_json(const std::string& text) { return Json(text).dump(); }
 
 /// Takes the events of the parser and keeps each member's text. Numbers stay as they are written: as a double,
 /// 12345678901234567890123 would lose its last digits.
@@ -45,7 +45,7 @@ class MemberTexts {
   bool number_integer(std::int64_t value) { return scalar(std::to_string(value), "number"); }
   bool number_unsigned(std::uint64_t value) { return scalar(std::to_string(value), "number"); }
   bool number_float(double /*value*/, const std::string& digits) { return scalar(digits, "number"); }
-  bool string(std::string& value) { return scalar(open_.size() < 2 ? value : in_quotes(value), "string"); }
+  bool string(std::string& value) { return scalar(open_.size() < 2 ? value : as_json(value), "string"); }
   bool binary(Json::binary_t& /*value*/) { return false; }  // JSON text has none
   bool start_object(std::size_t /*size*/) { return open('{', "object"); }
   bool start_array(std::size_t /*size*/) { return open('[', "array"); }
@@ -56,7 +56,7 @@ class MemberTexts {
       members.emplace_back(name, std::string());
     } else {
       separate();
-      text() += in_quotes(name) + ":";
+      text() += as_json(name) + ":";
       after_key_ = true;
     }
     return true;

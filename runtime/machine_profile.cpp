@@ -63,6 +63,14 @@ TransferRate transfer_of(const Json& json) {
 
 }  // namespace
 
+RankRates with_threads(const MachineProfile& machine, bool several_ranks, int threads) {
+  RankRates rates = machine.rates(several_ranks);
+  const double share = static_cast<double>(threads) / static_cast<double>(machine.threads);
+  rates.operations *= share;
+  rates.bf16_operations *= share;
+  return rates;
+}
+
 std::string to_json(const MachineProfile& profile) {
   const Json json{{"version", kVersion},
                   {"ranks", profile.ranks},

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "data/cut_rows.h"
 #include "data/name_list.h"
 #include "runtime/evaluator.h"
 #include "runtime/finite_weights.h"
@@ -103,9 +104,12 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
   require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
+  const std::int64_t cut =
+      of_words ? 0 : count_cut_rows(rows.lengths(), table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
   PredictedLines result;
+  result.cut_rows = cut;
   const RowWriter writer(fitted, use, options, result);
   const auto write_row = [&](std::int64_t row, std::span<const float> logits) {
     if (!all_finite(logits))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "runtime/human_numbers.h"
 
 namespace temper {
@@ -48,16 +49,15 @@ void RunReporter::weights(const LoadReport& report) {
 }
 
 void RunReporter::start(const RunSummary& summary) {
-  std::string rows = grouped(summary.train_rows) + " rows to train on";
+  std::string rows = grouped(summary.train_rows, "row") + " to train on";
   if (summary.validation_rows > 0) rows += ", " + grouped(summary.validation_rows) + " to validate";
   if (summary.test_rows > 0) rows += ", " + grouped(summary.test_rows) + " to test";
-  if (summary.labels > 0) rows += fmt::format(", {} labels", summary.labels);
+  if (summary.labels > 0) rows += ", " + counted(summary.labels, "label");
   say(rows);
-  const std::string each = summary.device == "cpu"
-                               ? fmt::format("of {} thread{}", summary.threads, summary.threads == 1 ? "" : "s")
-                               : fmt::format("on {}", summary.device);
-  say(fmt::format("{} rank{} {}, {} grain{}, {} steps{}", summary.ranks, summary.ranks == 1 ? "" : "s", each,
-                  summary.grains, summary.grains == 1 ? "" : "s", grouped(summary.total_steps),
+  const std::string each =
+      summary.device == "cpu" ? "of " + counted(summary.threads, "thread") : fmt::format("on {}", summary.device);
+  say(fmt::format("{} {}, {}, {}{}", counted(summary.ranks, "rank"), each, counted(summary.grains, "grain"),
+                  grouped(summary.total_steps, "step"),
                   summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
   if (!summary.job.exists()) return;
   say(summary.job.text());
@@ -66,9 +66,9 @@ void RunReporter::start(const RunSummary& summary) {
   const int used = summary.threads * summary.local_ranks;
   if (summary.device == "cpu" && summary.job.cores > used)
     say(
-        fmt::format("{} of the {} cores that the job has on a node are used; give a rank more (srun --cpus-per-task, "
+        fmt::format("{} of the {} cores that the job has on a node {} used; give a rank more (srun --cpus-per-task, "
                     "mpirun --map-by slot:PE=N), or start more ranks",
-                    used, summary.job.cores));
+                    used, summary.job.cores, plural(used, "is", "are")));
 }
 
 void RunReporter::phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins) {
@@ -87,7 +87,7 @@ void RunReporter::phase(std::size_t index, std::size_t phases, const Model& mode
 void RunReporter::without_dropout(std::int64_t frozen_stages) {
   if (frozen_stages == 0) return;
   const std::int64_t layers = frozen_stages - 1;
-  const std::string also = layers == 0 ? "" : fmt::format(" and {} layer{}", layers, layers == 1 ? "" : "s");
+  const std::string also = layers == 0 ? "" : " and " + counted(layers, "layer");
   say("frozen from the bottom, without dropout: the embeddings" + also);
 }
 

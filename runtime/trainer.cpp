@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/loader.h"
@@ -190,7 +191,7 @@ void Trainer::load() {
   const Say say = [&](const std::string& text) { reporter_.say(text); };
   if (!resumed_) fix_shape(state_, configuration_, communicator_);
   set_cpu_threads(state_.threads);
-  warn_of_idle_ranks(state_, communicator_, say);
+  warn_of_shape(state_, resumed_.has_value(), device_, communicator_, say);
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length))
@@ -222,7 +223,7 @@ void Trainer::load() {
   total_steps_ = phases().back().end_step;
   require_patterns(*model_->model, phases(), configuration_.tuning.rates);
   if (resumed_) {
-    require_same_origin(*resumed_, complete_lineage(), model_folder_->path);
+    for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say(note);
     if (length_before_) change_length(state_, *length_before_, configuration_.tuning, steps_per_epoch_, total_steps_);
     restore_parameters(resumed_->checkpoint, *model_->model, device_);
     checkpoint_ = resumed_->path;
@@ -466,8 +467,8 @@ void Trainer::evaluate_and_judge() {
   reporter_.evaluation(state_.step, static_cast<double>(state_.step) / static_cast<double>(steps_per_epoch_),
                        selection_->last(), better);
   if (selection_->patience_is_exhausted(state_)) {
-    reporter_.say(fmt::format("{} has not improved for {} evaluations: training ends", selection_->metric(),
-                              state_.evaluations_without_gain));
+    reporter_.say(fmt::format("{} has not improved for {}: training ends", selection_->metric(),
+                              counted(state_.evaluations_without_gain, "evaluation")));
     ended_early_ = true;
   }
   // The best model so far must survive whatever comes after it.
