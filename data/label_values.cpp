@@ -16,8 +16,6 @@
 namespace temper {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
-
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};
@@ -36,7 +34,7 @@ void refuse_broken_list(std::string_view text) {
       quoted_name(text));
 }
 
-std::vector<std::string> between_blanks(std::string_view text) {
+std::vector<std::string> words_between_blanks(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(kBlanks), text.size());
@@ -80,10 +78,10 @@ std::vector<std::string> split_words(std::string_view text) {
   text = trimmed(text);
   const std::optional<PrintedList> list = parse_printed_list(text);
   // [1 2] and (1, 2) are rather parts of a text.
-  if (!list || !(list->all_quoted || (list->square_brackets && list->has_commas))) return between_blanks(text);
+  if (!list || !(list->all_quoted || (list->square_brackets && list->has_commas))) return words_between_blanks(text);
   std::vector<std::string> words;
   for (const std::optional<std::string>& element : list->elements) {
-    if (!element && list->elements.size() == 1) return between_blanks(text);
+    if (!element && list->elements.size() == 1) return words_between_blanks(text);
     if (!element) throw Error("{} holds a null among its words; leave it out", quoted_name(text));
     words.push_back(*element);
   }
@@ -97,7 +95,7 @@ std::vector<std::optional<std::string>> split_word_labels(std::string_view text)
     labels = std::move(list->elements);
   } else {
     refuse_broken_list(text);
-    for (std::string& label : between_blanks(text)) labels.emplace_back(std::move(label));
+    for (std::string& label : words_between_blanks(text)) labels.emplace_back(std::move(label));
   }
   for (std::optional<std::string>& label : labels)
     if (label && is_ignore_index(*label)) label.reset();

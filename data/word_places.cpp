@@ -13,7 +13,7 @@ bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0x
 bool is_blank(char byte) { return std::string_view(" \t\r\n\v\f").find(byte) != std::string_view::npos; }
 
 /// What stands between blanks (ASCII white space), with places in characters.
-std::vector<PlacedWord> between_blanks(std::string_view text) {
+std::vector<PlacedWord> placed_between_blanks(std::string_view text) {
   std::vector<PlacedWord> words;
   std::int64_t place = 0;
   bool inside = false;
@@ -44,7 +44,7 @@ std::size_t byte_of(std::string_view text, std::int64_t character) {
 
 PlacedWords place_words(std::string_view row) {
   const std::vector<std::string> words = split_words(row);
-  PlacedWords placed{between_blanks(row), true};
+  PlacedWords placed{placed_between_blanks(row), true};
   const auto same = [](const PlacedWord& place, const std::string& word) { return place.text == word; };
   if (std::equal(placed.words.begin(), placed.words.end(), words.begin(), words.end(), same)) return placed;
   placed = {{}, false};
