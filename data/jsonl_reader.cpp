@@ -15,10 +15,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kBlanks = " \t\r\n";
+constexpr std::string_view kJsonBlanks = " \t\r\n";
 
 /// What reads the arrays later recurses once per level, so a hostile line could otherwise exhaust the stack.
-constexpr std::size_t kDeepest = 256;
+constexpr std::size_t kDeepestJson = 256;
 
 /// A piece of a file that holds one value, and where it begins.
 struct Piece {
@@ -95,7 +95,7 @@ class MemberTexts {
       other_kind = kind;
       return false;
     }
-    if (open_.size() >= kDeepest) {
+    if (open_.size() >= kDeepestJson) {
       nests_too_deeply = true;
       return false;
     }
@@ -137,7 +137,7 @@ std::vector<std::pair<std::string, std::string>> members_of(const Piece& piece, 
   MemberTexts texts;
   if (Json::sax_parse(piece.text.begin(), piece.text.end(), &texts)) return std::move(texts.members);
   if (texts.nests_too_deeply)
-    throw Error("{}, line {}: the JSON nests more than {} levels deep", name.string(), piece.line, kDeepest);
+    throw Error("{}, line {}: the JSON nests more than {} levels deep", name.string(), piece.line, kDeepestJson);
   if (!texts.other_kind.empty())
     throw Error("{}, line {}: found a JSON {}, expected an object such as {{\"text\": \"...\", \"label\": \"...\"}}{}",
                 name.string(), piece.line, texts.other_kind, hint);
@@ -222,7 +222,7 @@ std::size_t value_length(std::string_view text) {
 class Cursor {
  public:
   explicit Cursor(std::string_view text) : rest_{text, 1, 1} {}
-  void skip_blanks() { advance(std::min(rest_.text.find_first_not_of(kBlanks), rest_.text.size())); }
+  void skip_blanks() { advance(std::min(rest_.text.find_first_not_of(kJsonBlanks), rest_.text.size())); }
   void advance(std::size_t bytes) {
     const Piece place = place_of_byte(rest_, bytes);
     rest_ = {rest_.text.substr(bytes), place.line, place.column};
@@ -247,7 +247,7 @@ Table parse_jsonl(std::string_view text, const std::filesystem::path& name) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t begin = line.find_first_not_of(kBlanks);
+    const std::size_t begin = line.find_first_not_of(kJsonBlanks);
     if (begin == std::string_view::npos) continue;
     table.add({line, number, 1}, line[begin] == '['
                                      ? "; write one object a line, or give a file that is one JSON array "

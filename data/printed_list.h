@@ -8,6 +8,9 @@
 
 namespace temper {
 
+/// What str.isspace() of Python holds for blank within ASCII, which may stand around and between elements.
+inline constexpr std::string_view kBlanks = " \t\r\n\v\f";
+
 struct PrintedList {
   /// Text of strings without quotes and escapes; numbers, True and False as they stand; nothing for null, None and nan.
   std::vector<std::optional<std::string>> elements;

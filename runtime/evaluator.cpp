@@ -14,7 +14,7 @@ namespace {
 
 /// Epoch number under which evaluation masks tokens: none that training reaches.
 constexpr std::int64_t kEvaluationEpoch = -1;
-constexpr std::int64_t kRoundsBetweenPolls = 16;
+constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
 
 std::int32_t index_of_largest(std::span<const float> values) {
   return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
@@ -98,7 +98,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   }
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
-    if (round % kRoundsBetweenPolls == 0) {
+    if (round % kRoundsBetweenEvaluationPolls == 0) {
       std::vector<std::int64_t> stop{settings.stop_requested() ? 1 : 0};
       communicator.all_reduce(std::span(stop), Reduction::max);
       if (stop.front() != 0) return std::nullopt;
