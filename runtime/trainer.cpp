@@ -120,10 +120,7 @@ bool Trainer::take_step() {
   const double seconds = seconds_since(began);
   save_policy_.step_taken(seconds);
   meter_.add_step(seconds, batch.global_rows, outcome.tokens);
-  state_.examples += batch.global_rows;
-  state_.tokens += outcome.tokens;
-  state_.seconds += seconds;
-  if (advance(state_, run_.steps_per_epoch())) meter_.end_epoch();
+  if (advance(state_, batch.global_rows, outcome.tokens, seconds, run_.steps_per_epoch())) meter_.end_epoch();
   run_.begin_base_model_digest();
   reporter_.step(meter_.line(state_, total_steps_, epochs(), outcome, rate));
   // The first step loads libraries and chooses algorithms.
