@@ -8,6 +8,7 @@
 #include "runtime/checkpointing.h"
 #include "runtime/class_weights.h"
 #include "runtime/index_check.h"
+#include "runtime/model_export.h"
 #include "runtime/model_selection.h"
 #include "runtime/resumption.h"
 #include "runtime/run_shape.h"

@@ -14,6 +14,7 @@
 
 #include "comm/communicator.h"
 #include "comm/nccl_communicator.h"
+#include "model/huggingface/lineage.h"
 #include "runtime/base_model_digest.h"
 #include "runtime/checkpoint_folder.h"
 #include "runtime/config.h"
@@ -22,7 +23,6 @@
 #include "runtime/host_agreement.h"
 #include "runtime/job.h"
 #include "runtime/masking_plan.h"
-#include "runtime/model_export.h"
 #include "runtime/phases.h"
 #include "runtime/run_data.h"
 #include "runtime/run_folder.h"

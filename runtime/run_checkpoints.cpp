@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "model/huggingface/lineage.h"
 #include "runtime/checkpoint_folder.h"
 #include "runtime/checkpointing.h"
-#include "runtime/model_export.h"
 #include "runtime/parameter_updates.h"
 
 namespace temper {

@@ -102,6 +102,7 @@ TEST_F(PreparedRunTest, BeginsAtStepZeroWithTheNewWeightsNoted) {
   EXPECT_EQ(run->summary(state_).total_steps, 7);
   EXPECT_EQ(run->summary(state_).test_rows, testing_support::kHeldOutRows);
   EXPECT_EQ(run->masking(), nullptr);
+  world_.barrier();  // rank 0 writes
   EXPECT_TRUE(fs::exists(folder_ / "out/configuration.toml"));
 }
 
