@@ -7,6 +7,7 @@
 
 namespace temper {
 
+/// What str.isspace() of Python holds for blank within ASCII.
 inline constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
 /// Without the blanks at both ends.

@@ -6,10 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace temper {
+#include "data/blanks.h"
 
-/// What str.isspace() of Python holds for blank within ASCII, which may stand around and between elements.
-inline constexpr std::string_view kBlanks = " \t\r\n\v\f";
+namespace temper {
 
 struct PrintedList {
   /// Text of strings without quotes and escapes; numbers, True and False as they stand; nothing for null, None and nan.

@@ -22,7 +22,8 @@ bool has_lower_loss(const Metrics& one, const Metrics& other) {
 
 }  // namespace
 
-void ModelSelection::restore(const TrainingState& state) {
+ModelSelection::ModelSelection(std::string metric, std::int64_t patience, const TrainingState& state)
+    : metric_(std::move(metric)), patience_(patience) {
   best_.values = state.best_metrics;
   last_.values = state.last_metrics;
 }
