@@ -78,4 +78,8 @@ void require_rows(const Configuration& configuration, std::int64_t train_rows, s
         plateau - phases.begin() + 1, plateau->plateau_patience, counted(rows, "row"), remedy);
 }
 
+std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch) {
+  return evaluate.every_steps > 0 ? evaluate.every_steps : steps_per_epoch;
+}
+
 }  // namespace temper

@@ -33,6 +33,9 @@ class ModelSelection {
   Metrics last_;
 };
 
+/// Between two evaluations of the validation rows.
+std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch);
+
 /// Throws a usage Error, with the numbers, where something is asked of validation rows (early stopping, a plateau, the
 /// share that is kept back) and there are none, or where that share leaves nothing to train on. Rows after the split.
 void require_rows(const Configuration& configuration, std::int64_t train_rows, std::int64_t validation_rows);

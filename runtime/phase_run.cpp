@@ -4,6 +4,7 @@
 
 #include "model/freezing.h"
 #include "runtime/checkpointing.h"
+#include "runtime/model_selection.h"
 #include "runtime/parameter_updates.h"
 #include "runtime/run_evaluation.h"
 #include "runtime/step_settings.h"

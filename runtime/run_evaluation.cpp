@@ -4,10 +4,6 @@
 
 namespace temper {
 
-std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch) {
-  return evaluate.every_steps > 0 ? evaluate.every_steps : steps_per_epoch;
-}
-
 std::optional<Metrics> measure_model(PreparedRun& run, const Dataset& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop) {
   EvaluationSettings settings;

@@ -1,21 +1,15 @@
-// The evaluations of a run: how often, and with which settings its model is measured on rows that it does not learn
-// from.
+// The evaluations of a run: with which settings its model is measured on rows that it does not learn from.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 
 #include "data/dataset.h"
-#include "runtime/config.h"
 #include "runtime/frozen_cache.h"
 #include "runtime/metrics.h"
 #include "runtime/prepared_run.h"
 
 namespace temper {
-
-/// Between two evaluations of the validation rows.
-std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch);
 
 /// Collective. Loss and metrics of the run's model, which must be settled, on these rows; nothing if a signal asked any
 /// rank to stop. `cache`: of these rows; null: the frozen part is computed with each batch.

@@ -20,7 +20,6 @@
 #include "runtime/phase_caches.h"
 #include "runtime/phases.h"
 #include "runtime/run_data.h"
-#include "runtime/run_evaluation.h"
 #include "runtime/run_model.h"
 #include "runtime/step_settings.h"
 
