@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/digest.h"
-#include "data/look_alikes.h"
-#include "data/name_list.h"
+#include "base/name_list.h"
+#include "data/tables/look_alikes.h"
 #include "data/tokenizer/utf8.h"
 
 namespace temper {

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "runtime/config.h"
-#include "runtime/job.h"
-#include "runtime/metrics.h"
-#include "runtime/run_trace.h"
+#include "runtime/config/config.h"
+#include "runtime/environment/job.h"
+#include "runtime/evaluation/metrics.h"
+#include "runtime/reporting/run_trace.h"
 #include "tensor/device.h"
 
 namespace temper {

@@ -13,7 +13,7 @@
 #include "launch/device_choice.h"
 #include "launch/scheduler_job.h"
 #include "launch/signals.h"
-#include "runtime/config.h"
+#include "runtime/config/config.h"
 #include "runtime/trainer.h"
 
 namespace temper {

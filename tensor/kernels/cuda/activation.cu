@@ -25,8 +25,8 @@ struct Normal {
   float bell;
 };
 
-/// As on the CPU, where its source is named (tensor/kernels/cpu/vector_math-inl.h): relatively exact in both tails. So it
-/// takes expf: the error of __expf grows with its argument.
+/// As on the CPU, where its source is named (tensor/kernels/cpu/vector/vector_math-inl.h): relatively exact in both
+/// tails. So it takes expf: the error of __expf grows with its argument.
 __device__ Normal normal_distribution(float x) {
   const float t = __fdividef(1.0F, fmaf(fabsf(x), 0.35F, 1.0F));
   const float bell = expf(x * -0.5F * x);
