@@ -1,5 +1,5 @@
 // What a process did and when: spans on tracks, kept in memory until somebody writes them out
-// (runtime/trace_file.h). Recording is off at first, and a scope costs a look at one flag then.
+// (runtime/reporting/trace_file.h). Recording is off at first, and a scope costs a look at one flag then.
 #pragma once
 
 #include <atomic>

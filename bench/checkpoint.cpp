@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "comm/mpi_session.h"
-#include "runtime/checkpoint.h"
+#include "runtime/checkpoints/checkpoint.h"
 
 namespace temper {
 namespace {

@@ -21,9 +21,9 @@
 
 #include "base/error.h"
 #include "comm/exact_sum.h"
-#include "comm/gradient_buckets.h"
+#include "comm/exchange/gradient_buckets.h"
 #include "comm/mpi_session.h"
-#include "runtime/optimizer.h"
+#include "runtime/steps/optimizer.h"
 #include "tensor/device.h"
 
 namespace temper {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "data/labels.h"
-#include "data/table.h"
+#include "data/tables/labels.h"
+#include "data/tables/table.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {

@@ -14,9 +14,9 @@
 
 #include "base/counted.h"
 #include "base/digest.h"
-#include "data/blanks.h"
-#include "data/look_alikes.h"
-#include "data/name_list.h"
+#include "base/name_list.h"
+#include "data/tables/blanks.h"
+#include "data/tables/look_alikes.h"
 #include "data/tokenizer/utf8.h"
 
 namespace temper {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "data/labels.h"
-#include "data/table.h"
+#include "data/tables/labels.h"
+#include "data/tables/table.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {

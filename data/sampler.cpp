@@ -6,8 +6,8 @@
 #include <queue>
 #include <utility>
 
+#include "base/counter_random.h"
 #include "base/error.h"
-#include "data/counter_random.h"
 
 namespace temper {
 namespace {

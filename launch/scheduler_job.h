@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "runtime/job.h"
+#include "runtime/environment/job.h"
 
 namespace temper {
 

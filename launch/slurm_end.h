@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "runtime/job.h"
+#include "runtime/environment/job.h"
 
 namespace temper {
 

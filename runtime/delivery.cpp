@@ -4,11 +4,11 @@
 #include <span>
 #include <vector>
 
-#include "runtime/checkpoint_folder.h"
-#include "runtime/checkpointing.h"
+#include "runtime/checkpoints/checkpoint_folder.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/inputs/trained_use.h"
 #include "runtime/model_export.h"
 #include "runtime/run_evaluation.h"
-#include "runtime/trained_use.h"
 
 namespace temper {
 

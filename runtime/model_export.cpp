@@ -2,8 +2,8 @@
 
 #include "model/huggingface/export.h"
 #include "model/huggingface/model_card.h"
-#include "runtime/config.h"
-#include "runtime/run_data.h"
+#include "runtime/config/config.h"
+#include "runtime/inputs/run_data.h"
 #include "tensor/host_copy.h"
 #include "version.h"
 

@@ -7,8 +7,8 @@
 
 #include "model/huggingface/lineage.h"
 #include "model/model.h"
-#include "runtime/run_model.h"
-#include "runtime/trained_use.h"
+#include "runtime/inputs/run_model.h"
+#include "runtime/inputs/trained_use.h"
 #include "tensor/device.h"
 
 namespace temper {

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "model/freezing.h"
-#include "runtime/checkpointing.h"
-#include "runtime/model_selection.h"
-#include "runtime/parameter_updates.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/model_selection.h"
 #include "runtime/run_evaluation.h"
-#include "runtime/step_settings.h"
+#include "runtime/steps/parameter_updates.h"
+#include "runtime/steps/step_settings.h"
 
 namespace temper {
 

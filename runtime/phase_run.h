@@ -14,12 +14,12 @@
 
 #include "base/timeline.h"
 #include "data/loader.h"
-#include "runtime/metrics.h"
-#include "runtime/phase_caches.h"
-#include "runtime/phases.h"
+#include "runtime/evaluation/metrics.h"
+#include "runtime/frozen/phase_caches.h"
 #include "runtime/prepared_run.h"
-#include "runtime/training_state.h"
-#include "runtime/training_step.h"
+#include "runtime/steps/phases.h"
+#include "runtime/steps/training_state.h"
+#include "runtime/steps/training_step.h"
 
 namespace temper {
 

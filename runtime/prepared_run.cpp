@@ -5,14 +5,14 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
-#include "runtime/checkpointing.h"
-#include "runtime/class_weights.h"
-#include "runtime/index_check.h"
+#include "runtime/checkpoints/resumption.h"
+#include "runtime/checkpoints/run_shape.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/model_selection.h"
+#include "runtime/inputs/class_weights.h"
+#include "runtime/inputs/index_check.h"
 #include "runtime/model_export.h"
-#include "runtime/model_selection.h"
-#include "runtime/resumption.h"
-#include "runtime/run_shape.h"
-#include "runtime/step_settings.h"
+#include "runtime/steps/step_settings.h"
 
 namespace temper {
 

@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "model/huggingface/lineage.h"
-#include "runtime/checkpoint_folder.h"
-#include "runtime/checkpointing.h"
-#include "runtime/parameter_updates.h"
+#include "runtime/checkpoints/checkpoint_folder.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/steps/parameter_updates.h"
 
 namespace temper {
 

@@ -1,15 +1,15 @@
 // The checkpoints that a run writes as it goes: what goes into one, which ones stay, and which is the last. When to
-// write one, runtime/save_policy.h says.
+// write one, runtime/checkpoints/save_policy.h says.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 
 #include "base/timeline.h"
+#include "runtime/checkpoints/save_policy.h"
 #include "runtime/prepared_run.h"
-#include "runtime/save_policy.h"
-#include "runtime/training_state.h"
-#include "runtime/training_step.h"
+#include "runtime/steps/training_state.h"
+#include "runtime/steps/training_step.h"
 
 namespace temper {
 

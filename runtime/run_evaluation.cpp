@@ -1,6 +1,6 @@
 #include "runtime/run_evaluation.h"
 
-#include "runtime/evaluator.h"
+#include "runtime/evaluation/evaluator.h"
 
 namespace temper {
 

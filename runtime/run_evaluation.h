@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "data/dataset.h"
-#include "runtime/frozen_cache.h"
-#include "runtime/metrics.h"
+#include "runtime/evaluation/metrics.h"
+#include "runtime/frozen/frozen_cache.h"
 #include "runtime/prepared_run.h"
 
 namespace temper {

@@ -13,14 +13,14 @@
 
 #include "base/clock.h"
 #include "base/counted.h"
+#include "runtime/checkpoints/save_policy.h"
 #include "runtime/delivery.h"
-#include "runtime/model_selection.h"
+#include "runtime/evaluation/model_selection.h"
 #include "runtime/phase_run.h"
 #include "runtime/prepared_run.h"
+#include "runtime/reporting/run_meter.h"
+#include "runtime/reporting/run_reporter.h"
 #include "runtime/run_checkpoints.h"
-#include "runtime/run_meter.h"
-#include "runtime/run_reporter.h"
-#include "runtime/save_policy.h"
 
 namespace temper {
 namespace {

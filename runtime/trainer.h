@@ -6,10 +6,10 @@
 #include <optional>
 
 #include "comm/communicator.h"
-#include "runtime/config.h"
-#include "runtime/job.h"
-#include "runtime/run_trace.h"
-#include "runtime/train_report.h"
+#include "runtime/config/config.h"
+#include "runtime/environment/job.h"
+#include "runtime/reporting/run_trace.h"
+#include "runtime/reporting/train_report.h"
 #include "tensor/device.h"
 
 namespace temper {

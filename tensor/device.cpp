@@ -12,8 +12,8 @@
 #include <cstring>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/instruction_set.h"
-#include "tensor/kernels/cpu/multiply_add_loop.h"
+#include "tensor/kernels/cpu/matmul/multiply_add_loop.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
 
 namespace temper {
 namespace {

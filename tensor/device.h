@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "tensor/cost/timed_kernels.h"
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
 #include "tensor/tensor.h"
-#include "tensor/timed_kernels.h"
 
 namespace temper {
 
@@ -58,7 +58,8 @@ class Device {
   /// Waits for all work. Throws Error if any of it failed.
   virtual void synchronize() = 0;
 
-  // ---- where the time goes (tensor/timed_kernels.h) ----------------------------------------------------------------
+  // ---- where the time goes (tensor/cost/timed_kernels.h)
+  // ----------------------------------------------------------------
   /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels(). Calls go to the
   /// timeline too, if one is given; it must outlive the device's use.
   void time_kernels(Timeline* timeline = nullptr);

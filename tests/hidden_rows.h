@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "runtime/frozen_cache.h"
+#include "runtime/frozen/frozen_cache.h"
 
 namespace temper {
 

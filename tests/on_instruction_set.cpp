@@ -8,7 +8,7 @@
 #include <cstring>
 #include <exception>
 
-#include "tensor/kernels/cpu/instruction_set.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
 
 int main(int argc, char** argv) {
   constexpr int kSkipped = 77;

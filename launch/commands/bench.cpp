@@ -9,7 +9,7 @@
 #include "base/mapped_file.h"
 #include "launch/commands/command.h"
 #include "launch/device_choice.h"
-#include "runtime/machine_bench.h"
+#include "runtime/planning/machine_bench.h"
 
 namespace temper {
 namespace {

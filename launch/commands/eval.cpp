@@ -3,14 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/counted.h"
-#include "data/table_reader.h"
+#include "data/tables/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
-#include "runtime/fitted_model.h"
-#include "runtime/host_agreement.h"
+#include "runtime/environment/host_agreement.h"
+#include "runtime/evaluation/fitted_model.h"
 
 namespace temper {
 namespace {

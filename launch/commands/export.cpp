@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
-#include "runtime/checkpointing.h"
-#include "runtime/config.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/config/config.h"
+#include "runtime/inputs/run_data.h"
+#include "runtime/inputs/run_model.h"
 #include "runtime/model_export.h"
-#include "runtime/run_data.h"
-#include "runtime/run_model.h"
 
 namespace temper {
 namespace {

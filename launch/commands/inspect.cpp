@@ -11,10 +11,10 @@
 #include "model/huggingface/model_config.h"
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
-#include "runtime/checkpoint.h"
-#include "runtime/run_model.h"
-#include "runtime/trained_use.h"
-#include "runtime/training_state.h"
+#include "runtime/checkpoints/checkpoint.h"
+#include "runtime/inputs/run_model.h"
+#include "runtime/inputs/trained_use.h"
+#include "runtime/steps/training_state.h"
 
 namespace temper {
 namespace {

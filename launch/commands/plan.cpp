@@ -10,13 +10,13 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/device_choice.h"
-#include "runtime/human_numbers.h"
-#include "runtime/machine_bench.h"
-#include "runtime/run_plan.h"
-#include "runtime/slurm_script.h"
+#include "runtime/planning/forecast.h"
+#include "runtime/planning/machine_bench.h"
+#include "runtime/planning/slurm_script.h"
 
 namespace temper {
 namespace {

@@ -11,15 +11,15 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
-#include "data/cut_rows.h"
-#include "data/table_reader.h"
+#include "data/tables/table_reader.h"
+#include "data/text/cut_rows.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
-#include "runtime/host_agreement.h"
-#include "runtime/prediction.h"
+#include "runtime/environment/host_agreement.h"
+#include "runtime/evaluation/prediction.h"
 
 namespace temper {
 namespace {

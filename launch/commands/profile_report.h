@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-#include "runtime/machine_profile.h"
+#include "runtime/planning/machine_profile.h"
 
 namespace temper {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/metrics.h"
+#include "runtime/evaluation/metrics.h"
 
 namespace temper {
 

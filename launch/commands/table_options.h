@@ -2,7 +2,7 @@
 #pragma once
 
 #include "launch/commands/command.h"
-#include "runtime/table_use.h"
+#include "runtime/inputs/table_use.h"
 
 namespace temper {
 

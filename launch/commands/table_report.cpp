@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "data/diagnostics.h"
-#include "data/label_reader.h"
-#include "data/printed_list.h"
-#include "data/table_reader.h"
+#include "data/tables/label_reader.h"
+#include "data/tables/printed_list.h"
+#include "data/tables/table_reader.h"
 
 namespace temper {
 namespace {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 
-#include "data/table.h"
+#include "data/tables/table.h"
 
 namespace temper {
 

@@ -17,7 +17,7 @@
 #include "launch/scheduler_job.h"
 #include "launch/signals.h"
 #include "launch/slurm_end.h"
-#include "runtime/config.h"
+#include "runtime/config/config.h"
 #include "runtime/trainer.h"
 
 namespace temper {

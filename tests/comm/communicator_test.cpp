@@ -13,8 +13,8 @@
 
 #include "base/error.h"
 #include "base/process_identity.h"
+#include "comm/exchange/node_window.h"
 #include "comm/fixed_tree.h"
-#include "comm/node_window.h"
 #include "tests/world.h"
 
 namespace temper {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/csv_reader.h"
+#include "data/tables/csv_reader.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <numeric>
 
-#include "data/counter_random.h"
+#include "base/counter_random.h"
 
 namespace temper {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "comm/gradient_buckets.h"
+#include "comm/exchange/gradient_buckets.h"
 #include "comm/nccl_communicator.h"
 #include "tensor/cuda_device.h"
 #include "tests/world.h"

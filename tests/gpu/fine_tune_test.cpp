@@ -9,7 +9,7 @@
 #include "comm/nccl_communicator.h"
 #include "data/sampler.h"
 #include "model/freezing.h"
-#include "runtime/training_step.h"
+#include "runtime/steps/training_step.h"
 #include "tensor/cuda_device.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"

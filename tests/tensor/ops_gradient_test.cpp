@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "tensor/kernels/cpu/instruction_set.h"
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 #include "tensor/ops.h"
 //
 #include "hwy/highway.h"

@@ -1,5 +1,5 @@
 // Bias, activation and dropout. An activation's slope and the gradient of the bias come from one pass over dy.
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <cstring>
 #include <type_traits>
 
-#include "tensor/kernels/cpu/column_sums.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/vector/column_sums.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/activation.cpp"
@@ -17,8 +17,8 @@
 //
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/activation_functions-inl.h"
-#include "tensor/kernels/cpu/row_dropout-inl.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/row_dropout-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

@@ -12,7 +12,7 @@
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "tensor/activation.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

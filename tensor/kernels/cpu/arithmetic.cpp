@@ -7,7 +7,7 @@
 
 #include "hwy/targets.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/instruction_set.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
 
 namespace temper {
 namespace {

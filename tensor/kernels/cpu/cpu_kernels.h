@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "tensor/kernels.h"
-#include "tensor/kernels/cpu/product_primitives.h"
+#include "tensor/kernels/cpu/matmul/product_primitives.h"
 
 namespace temper {
 

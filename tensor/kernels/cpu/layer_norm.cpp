@@ -1,6 +1,6 @@
 // Layer norm with what stands around it in an encoder: dropout and the residual sum before it. A row is read once from
 // memory; the passes after the first find it in the nearest cache.
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
 #include <cmath>
@@ -8,17 +8,17 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/kernels/cpu/column_sums.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/vector/column_sums.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/layer_norm.cpp"
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
-#include "tensor/kernels/cpu/row_dropout-inl.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/row_dropout-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

@@ -1,19 +1,19 @@
 // Optimiser updates: each slice of parameters, gradients and state passes through once.
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/optimizer_step.cpp"
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

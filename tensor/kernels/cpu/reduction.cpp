@@ -1,5 +1,5 @@
 // Sums over whole arrays, in blocks whose borders depend on the length alone.
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
 #include <array>
@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/reduction.cpp"
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

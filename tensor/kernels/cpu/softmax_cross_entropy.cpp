@@ -1,6 +1,6 @@
 // Losses with their gradients. A row's loss is stored and the rows are summed in
 // their order, in double, so the sum does not depend on the number of threads.
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
 #include <cmath>
@@ -11,14 +11,14 @@
 
 #include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/parallel.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/softmax_cross_entropy.cpp"
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
-#include "tensor/kernels/cpu/vector_math-inl.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {

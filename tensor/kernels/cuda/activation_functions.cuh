@@ -20,7 +20,8 @@ struct Normal {
   float bell;
 };
 
-/// As on the CPU, where its source is named (tensor/kernels/cpu/vector_math-inl.h): relatively exact in both tails.
+/// As on the CPU, where its source is named (tensor/kernels/cpu/vector/vector_math-inl.h): relatively exact in both
+/// tails.
 __device__ inline Normal normal_distribution(float x) {
   const float t = __fdividef(1.0F, fmaf(fabsf(x), 0.35F, 1.0F));
   const float bell = expf(x * -0.5F * x);

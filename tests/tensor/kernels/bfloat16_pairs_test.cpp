@@ -1,4 +1,4 @@
-#include "tensor/kernels/cpu/bfloat16_pairs.h"
+#include "tensor/kernels/cpu/matmul/bfloat16_pairs.h"
 
 #include <gtest/gtest.h>
 

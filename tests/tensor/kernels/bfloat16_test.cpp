@@ -6,8 +6,8 @@
 #include <limits>
 #include <numeric>
 
-#include "tensor/kernels/cpu/attention_pairs.h"
-#include "tensor/kernels/cpu/bfloat16_pairs.h"
+#include "tensor/kernels/cpu/attention/attention_pairs.h"
+#include "tensor/kernels/cpu/matmul/bfloat16_pairs.h"
 #include "tests/activations.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 

@@ -1,8 +1,8 @@
-#include "tensor/kernels/cpu/few_rows.h"
+#include "tensor/kernels/cpu/matmul/few_rows.h"
 
 #include <omp.h>
 
-#include "tensor/kernels/cpu/panel_matmul.h"
+#include "tensor/kernels/cpu/matmul/panel_matmul.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {

@@ -1,4 +1,4 @@
-#include "tensor/kernels/cpu/instruction_set.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
 
 #include <gtest/gtest.h>
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
-#include "tensor/kernels/cpu/instruction_set.h"
-#include "tensor/kernels/cpu/vector_targets.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
+#include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include "hwy/highway.h"
 #include "hwy/targets.h"

@@ -1,4 +1,4 @@
-#include "tensor/kernels/cpu/panel_matmul.h"
+#include "tensor/kernels/cpu/matmul/panel_matmul.h"
 
 #include <omp.h>
 

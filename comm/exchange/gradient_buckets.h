@@ -1,0 +1,98 @@
+// A rank's part of the gradient of one step: the gradients of its grains, summed along the fixed tree as far as this
+// rank can, and handed to the exchange bucket by bucket while the backward pass of its last grain goes on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "comm/exchange/gradient_exchange.h"
+
+namespace temper {
+
+struct BucketOptions {
+  std::int64_t elements = 1 << 20;   ///< of a bucket
+  bool share_memory = true;          ///< inside a node, on the CPU
+  NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
+  SumOrder sum_order = SumOrder::fixed;
+  Timeline* timeline = nullptr;                     ///< where buckets that are closed are noted; may be null
+  bool working = false;                             ///< on the CPU: the exchange keeps the parameters in bf16 too
+  std::optional<SparseTable> table = std::nullopt;  ///< which the exchange may take no notice of
+  Compression compression = Compression::none;
+};
+
+/// One step of a rank that owns grains [first, last):
+///
+///     buckets.begin_step();
+///     for (each own grain) {
+///       bind the gradients to buckets.begin_grain();      // a whole arena
+///       run forward and backward;                          // on the last micro-batch: buckets.complete(slot)
+///       buckets.end_grain();
+///     }
+///     buckets.finish();                                    // now exchange().reduced() holds the sum in the own slices
+class GradientBuckets {
+ public:
+  /// Collective. `leaves` is the number of grains of the global batch.
+  GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
+                  const BucketOptions& options = {});
+
+  void begin_step();
+  /// Where exchange().table() is: the rows of the table that gradients of this step may be written to.
+  void begin_step(const RowSet& rows);
+  /// Where the next grain's gradient is written: an array in the arena's layout, its content unspecified; but the
+  /// sparse table is zero.
+  float* begin_grain();
+  /// The gradient of this parameter is final for this grain.
+  void complete(std::int64_t slot);
+  /// Parameters that were not completed have a gradient of zero.
+  void end_grain();
+  void finish();
+
+  [[nodiscard]] GradientExchange& exchange() { return *exchange_; }
+  [[nodiscard]] TreeNode own_grains() const { return grains_; }
+  /// How many gradient arenas this rank holds.
+  [[nodiscard]] int buffers() const { return buffer_count_; }
+  /// How many a rank needs that owns these grains.
+  static int count_buffers(int leaves, TreeNode grains);
+
+ private:
+  struct Held {
+    TreeNode node;
+    int buffer;
+  };
+  /// "Add buffer `source` to buffer `target`".
+  struct Merge {
+    int target;
+    int source;
+  };
+
+  /// The nodes that are held once leaf `leaf` is in `buffer`, and the additions that lead there.
+  static void push_leaf(int leaves, std::vector<Held>& held, std::vector<Merge>& merges, int leaf, int buffer);
+  static int free_buffer(const std::vector<Held>& held);
+  void close_bucket(int bucket);
+
+  Device& device_;
+  Timeline* timeline_;
+  ArenaLayout layout_;
+  int leaves_;
+  TreeNode grains_;
+  int buffer_count_;
+  std::unique_ptr<GradientExchange> exchange_;
+  std::vector<int> slots_in_bucket_;
+
+  std::vector<Held> held_;
+  std::vector<Merge> merges_;
+  int next_grain_ = 0;
+  int current_buffer_ = 0;
+  std::vector<bool> completed_;
+  std::vector<int> open_slots_;
+  int next_bucket_ = 0;
+
+  const TablePlace* table_ = nullptr;  ///< null: gradients are dense
+  std::int64_t table_slot_ = -1;
+  RowSet rows_;                  ///< of the table, in this step
+  std::vector<RowSet> written_;  ///< rows in which a buffer is not zero
+};
+
+}  // namespace temper

@@ -1,0 +1,21 @@
+// Objects in JSON: one a line, or one array of them.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "data/tables/table.h"
+
+namespace temper {
+
+/// One JSON object a line (jsonlines.org). The members of the first are the columns; what later objects have beyond
+/// them is left out, and a column that one of them lacks must not be used. Strings become their text, numbers their
+/// digits as they stand, true and false their names, null an empty text; arrays and objects are kept as JSON text. Of
+/// members of one name the last counts. Empty lines are skipped. `name` stands for the file in messages. Throws Error:
+/// a text that is empty or not UTF-8 (with the byte offset); with the line, what is no JSON object (with the column).
+Table parse_jsonl(std::string_view text, const std::filesystem::path& name);
+
+/// One array of such objects, laid out in any way; what begins with an object is read as one object a line.
+Table parse_json(std::string_view text, const std::filesystem::path& name);
+
+}  // namespace temper

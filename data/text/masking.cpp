@@ -1,0 +1,56 @@
+#include "data/text/masking.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "base/counter_random.h"
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+/// Keeps masks apart from other random numbers of the same seed.
+constexpr std::uint64_t kMaskPurpose = 2;
+
+constexpr double kMasked = 0.8;
+constexpr double kReplaced = 0.1;
+
+}  // namespace
+
+void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_t seed, std::int64_t epoch) {
+  if (vocabulary.mask_id < 0 || vocabulary.mask_id >= vocabulary.vocabulary_size)
+    throw Error("the mask token has the id {}, expected one of 0 to {}", vocabulary.mask_id,
+                vocabulary.vocabulary_size - 1);
+  if (std::cmp_not_equal(vocabulary.special.size(), vocabulary.vocabulary_size))
+    throw Error("{} tokens are marked as special or not, the vocabulary has {}", vocabulary.special.size(),
+                vocabulary.vocabulary_size);
+  const bool all_special =
+      std::find(vocabulary.special.begin(), vocabulary.special.end(), false) == vocabulary.special.end();
+  const auto size = static_cast<std::uint64_t>(vocabulary.vocabulary_size);
+  batch.classes.assign(batch.ids.size(), kUnlabelled);
+  if (all_special) return;
+  for (std::size_t s = 0; s < batch.examples.size(); ++s) {
+    const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
+    const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
+    for (std::size_t t = begin; t < end; ++t) {
+      std::int32_t& id = batch.ids[t];
+      if (id < 0 || id >= vocabulary.vocabulary_size)
+        throw Error("a token has the id {}, expected one of 0 to {}", id, vocabulary.vocabulary_size - 1);
+      if (vocabulary.special[static_cast<std::size_t>(id)]) continue;
+      CounterRandom random({seed, kMaskPurpose, static_cast<std::uint64_t>(epoch), batch.examples[s], t - begin});
+      if (random.uniform() >= kMaskedFraction) continue;
+      batch.classes[t] = id;
+      const double fate = random.uniform();
+      if (fate < kMasked) {
+        id = vocabulary.mask_id;
+      } else if (fate < kMasked + kReplaced) {
+        do {
+          id = static_cast<std::int32_t>(random.below(size));
+        } while (vocabulary.special[static_cast<std::size_t>(id)]);
+      }
+    }
+  }
+}
+
+}  // namespace temper

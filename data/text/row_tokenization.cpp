@@ -1,0 +1,243 @@
+// Rows are tokenised in blocks that the threads take one after the other; the blocks are put together in their order.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/counted.h"
+#include "base/error.h"
+#include "base/name_list.h"
+#include "base/nearest_name.h"
+#include "data/dataset.h"
+#include "data/tables/label_reader.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kRowsInBlock = 128;
+
+class RowTokenizer {
+ public:
+  RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
+               const TokenizeOptions& options)
+      : table_(table),
+        tokenizer_(tokenizer),
+        labels_(labels),
+        options_(options),
+        text_(column_index(table, columns.text)) {
+    if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
+    if (columns.labelled() && options.kind != LabelKind::none) label_.emplace(table, columns, options.kind);
+    if (label_ && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
+    if (pair_ && options.kind == LabelKind::token_class)
+      throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
+                  columns.text_pair);
+  }
+
+  Dataset tokenize(std::int64_t begin, std::int64_t end) const {
+    Dataset block = empty();
+    for (std::int64_t row = begin; row < end; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      try {
+        append(block, table_.rows[i]);
+      } catch (const Error& error) {
+        throw Error("{}: {}", place_of(table_, i), error.what());
+      }
+    }
+    return block;
+  }
+
+  /// No rows, but the width that rows will have.
+  Dataset empty() const {
+    Dataset dataset;
+    if (!label_) return dataset;
+    const auto names = static_cast<std::int32_t>(labels_.size());
+    if (options_.kind == LabelKind::multi_label) dataset.target_width = names;
+    if (options_.kind == LabelKind::regression) dataset.target_width = std::max(1, names);
+    return dataset;
+  }
+
+ private:
+  // What these throw is given the row's place by tokenize().
+
+  void append(Dataset& block, const std::vector<std::string>& fields) const {
+    std::vector<std::int32_t> token_classes;
+    Encoding encoding;
+    if (options_.kind == LabelKind::token_class) {
+      encoding = encode_words(fields, token_classes);
+    } else {
+      encoding = pair_ ? tokenizer_.encode_pair(fields[text_], fields[*pair_], options_.max_length)
+                       : tokenizer_.encode(fields[text_], options_.max_length);
+    }
+    if (encoding.ids.empty())
+      throw Error("the text in column \"{}\" has no tokens; take the row out", table_.columns[text_]);
+    block.ids.insert(block.ids.end(), encoding.ids.begin(), encoding.ids.end());
+    block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
+    block.starts.push_back(block.tokens());
+    if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+    if (!label_) return;
+    switch (options_.kind) {
+      case LabelKind::single_class:
+        block.classes.push_back(row_class(fields));
+        break;
+      case LabelKind::token_class:
+        block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+        break;
+      case LabelKind::multi_label:
+        append_label_set(block, fields);
+        break;
+      case LabelKind::regression:
+        append_numbers(block, fields);
+        break;
+      case LabelKind::none:
+        break;
+    }
+  }
+
+  /// The id of the label that each indicator is of: by its column's name, or else by its place.
+  [[nodiscard]] std::vector<std::size_t> ids_of_indicators(const ColumnChoice& columns) const {
+    if (label_->indicators() != labels_.size())
+      throw Error("{}: {} {} 0 or 1 for each of {}, but {} {} known: {}", table_.path.string(), label_->described(),
+                  columns.indicators.size() > 1 ? "hold" : "holds", counted(label_->indicators(), "label"),
+                  counted(labels_.size(), "label"), plural(labels_.size(), "is", "are"), name_list(labels_.names()));
+    std::vector<std::size_t> ids;
+    for (const std::string& column : columns.indicators) {
+      const auto same = std::find(labels_.names().begin(), labels_.names().end(), column);
+      if (same != labels_.names().end()) ids.push_back(static_cast<std::size_t>(same - labels_.names().begin()));
+    }
+    if (ids.size() == labels_.size()) return ids;
+    ids.resize(labels_.size());
+    std::iota(ids.begin(), ids.end(), std::size_t{0});
+    return ids;
+  }
+
+  [[nodiscard]] std::int32_t class_of(const std::string& label) const {
+    if (const auto id = labels_.id_of(label)) return *id;
+    const std::string nearest = nearest_name(label, labels_.names());
+    throw Error("unknown label {} in {}{}; known labels are {}{}", quoted_name(label), label_->described(),
+                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()),
+                label == "-1" ? "; where -1 stands for no label, take the row out" : "");
+  }
+
+  [[nodiscard]] std::int32_t row_class(const std::vector<std::string>& fields) const {
+    if (ids_of_indicators_.empty()) return class_of(label_->names(fields).front());
+    const std::vector<bool> marks = label_->marks(fields);
+    const auto one = std::find(marks.begin(), marks.end(), true) - marks.begin();
+    return static_cast<std::int32_t>(ids_of_indicators_[static_cast<std::size_t>(one)]);
+  }
+
+  void append_label_set(Dataset& block, const std::vector<std::string>& fields) const {
+    const std::size_t first = block.targets.size();
+    block.targets.resize(first + labels_.size());
+    if (ids_of_indicators_.empty()) {
+      for (const std::string& label : label_->names(fields))
+        block.targets[first + static_cast<std::size_t>(class_of(label))] = 1.0F;
+      return;
+    }
+    const std::vector<bool> marks = label_->marks(fields);
+    for (std::size_t i = 0; i < marks.size(); ++i)
+      block.targets[first + ids_of_indicators_[i]] = marks[i] ? 1.0F : 0.0F;
+  }
+
+  void append_numbers(Dataset& block, const std::vector<std::string>& fields) const {
+    const std::vector<std::string> parts = label_->numbers(fields);
+    if (std::cmp_not_equal(parts.size(), block.target_width))
+      throw Error("{} holds {}, expected {}", label_->described(), counted(parts.size(), "number"), block.target_width);
+    for (const std::string& part : parts) {
+      const std::optional<double> number = parse_number(part);
+      // Targets are f32.
+      if (!number || std::abs(*number) > std::numeric_limits<float>::max())
+        throw Error("found {} in {}, expected a finite number", quoted_name(part), label_->described());
+      block.targets.push_back(static_cast<float>(*number));
+    }
+  }
+
+  /// Each word is tokenised alone, with the blank that byte-level tokenizers expect before all but the first.
+  Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
+    const std::vector<std::string> words = split_words(fields[text_]);
+    std::vector<std::optional<std::string>> word_labels(words.size());
+    if (label_) {
+      word_labels = label_->word_labels(fields);
+      if (word_labels.size() != words.size())
+        throw Error("{} in column \"{}\" but {} in {}, expected one label a word", counted(words.size(), "word"),
+                    table_.columns[text_], counted(word_labels.size(), "label"), label_->described());
+    }
+    std::vector<std::int32_t> ids;
+    std::vector<std::int32_t> text_classes;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::int32_t unlabelled = options_.number_words ? static_cast<std::int32_t>(i) : kUnlabelled;
+      const std::int32_t word_class = word_labels[i] ? class_of(*word_labels[i]) : unlabelled;
+      const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
+      for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kUnlabelled);
+      ids.insert(ids.end(), pieces.begin(), pieces.end());
+    }
+    // The places of the text are sent through the template instead of its ids, to see where they come out: -1, -2, ...
+    // are ids of no special token.
+    std::vector<std::int32_t> places(ids.size());
+    for (std::size_t i = 0; i < places.size(); ++i) places[i] = -1 - static_cast<std::int32_t>(i);
+    Encoding encoding = tokenizer_.with_special_tokens(places, options_.max_length);
+    for (std::int32_t& id : encoding.ids) {
+      const bool special = id >= 0;
+      const std::size_t i = special ? 0 : static_cast<std::size_t>(-1 - static_cast<std::int64_t>(id));
+      classes.push_back(special ? kUnlabelled : text_classes[i]);
+      if (!special) id = ids[i];
+    }
+    return encoding;
+  }
+
+  const Table& table_;
+  const Tokenizer& tokenizer_;
+  const LabelSet& labels_;
+  const TokenizeOptions& options_;
+  std::size_t text_;
+  std::optional<std::size_t> pair_;
+  std::optional<LabelReader> label_;
+  std::vector<std::size_t> ids_of_indicators_;  // empty: rows name their labels
+};
+
+}  // namespace
+
+Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
+                      const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
+  if (begin < 0 || begin > end || std::cmp_greater(end, table.rows.size()))
+    throw Error("{}: rows {} to {} were asked for, the table has {}", table.path.string(), begin, end,
+                table.rows.size());
+  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options);
+  const auto blocks = static_cast<std::size_t>((end - begin + kRowsInBlock - 1) / kRowsInBlock);
+  if (blocks == 0) return row_tokenizer.empty();
+  std::vector<Dataset> parts(blocks);
+  std::vector<std::exception_ptr> errors(blocks);
+  std::atomic<std::size_t> next_block = 0;
+  std::atomic<bool> failed = false;
+  const auto work = [&] {
+    // Blocks are taken in order and finished once taken, so the first error of the rows is always among the errors.
+    while (!failed) {
+      const std::size_t block = next_block++;
+      if (block >= blocks) return;
+      const std::int64_t first = begin + static_cast<std::int64_t>(block) * kRowsInBlock;
+      try {
+        parts[block] = row_tokenizer.tokenize(first, std::min(first + kRowsInBlock, end));
+      } catch (...) {
+        errors[block] = std::current_exception();
+        failed = true;
+      }
+    }
+  };
+  const std::size_t threads = std::min(blocks, static_cast<std::size_t>(std::max(1, options.threads)));
+  {
+    std::vector<std::jthread> helpers;
+    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return concatenate(parts);
+}
+
+}  // namespace temper

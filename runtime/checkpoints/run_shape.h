@@ -1,0 +1,22 @@
+// How a run's work is cut: fixed at its first start, since its bits depend on it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "comm/communicator.h"
+#include "runtime/config/config.h"
+#include "runtime/steps/training_state.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+/// Collective. Sets grains and threads per rank of a run that begins.
+void fix_shape(TrainingState& state, const Configuration& configuration, Communicator& communicator);
+
+/// Collective. Says so where there are more ranks than grains, and where threads on CPUs share cores. `fixed`: the run
+/// goes on, and its threads a rank stay.
+void warn_of_shape(const TrainingState& state, bool fixed, const Device& device, Communicator& communicator,
+                   const std::function<void(const std::string&)>& say);
+
+}  // namespace temper

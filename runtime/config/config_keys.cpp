@@ -1,0 +1,247 @@
+#include "runtime/config/config_keys.h"
+
+#include <fmt/format.h>
+
+namespace temper {
+namespace {
+
+KeyRange at_least(double least) { return {least, std::numeric_limits<double>::infinity(), true, true}; }
+KeyRange above(double least) { return {least, std::numeric_limits<double>::infinity(), false, true}; }
+KeyRange between(double least, double most) { return {least, most, true, true}; }
+KeyRange inside(double least, double most) { return {least, most, false, false}; }
+KeyRange from_below(double least, double most) { return {least, most, true, false}; }
+
+/// A key that lies at `member` of `part` of a configuration.
+template <typename Section, typename Member>
+std::function<KeyTarget(Configuration&)> at(Section Configuration::*part, Member Section::*member) {
+  return [part, member](Configuration& configuration) { return KeyTarget(&((configuration.*part).*member)); };
+}
+
+std::vector<ConfigurationKey> make_keys() {
+  std::vector<ConfigurationKey> keys;
+  using C = Configuration;
+  const auto add = [&](const char* section, const char* name, std::function<KeyTarget(C&)> target, const char* help) {
+    keys.push_back({section, name, std::move(target), help});
+    return &keys.back();
+  };
+  const auto no_weights = [&] { keys.back().decides_weights = false; };
+
+  using M = ModelSection;
+  add("model", "path", at(&C::model, &M::path), "Folder of the pre-trained model in Hugging Face layout.")->required =
+      true;
+  no_weights();  // the model is known by its digest, not by where it lies
+  add("model", "task", at(&C::model, &M::task), "What the head is for.")->choices = {
+      "sequence-classification", "regression", "multi-label", "token-classification", "masked-lm"};
+  add("model", "replace_head", at(&C::model, &M::replace_head),
+      "Drop a stored head of another size and train a new one instead of refusing it.");
+  add("model", "dropout", at(&C::model, &M::dropout),
+      "Replaces every dropout rate of the model; below 0: as config.json says.")
+      ->range = from_below(-1, 1);
+
+  using D = DataSection;
+  add("data", "train", at(&C::data, &D::train),
+      "Rows to train on: .csv, .tsv, .jsonl, .json or, for masked-lm, .txt, each also with .gz; several files as an "
+      "array, "
+      "or as a pattern such as \"data/*.csv\".")
+      ->required = true;
+  no_weights();  // the rows are known by the file's digest
+  add("data", "validation", at(&C::data, &D::validation), "Rows to choose the best model by; files as for train.");
+  add("data", "test", at(&C::data, &D::test), "Rows for the last measurement; files as for train.");
+  no_weights();
+  add("data", "text", at(&C::data, &D::text), "Column of the text.");
+  add("data", "text_pair", at(&C::data, &D::text_pair), "Column of a second text; empty: one text a row.");
+  add("data", "label", at(&C::data, &D::label),
+      "Column of the label; for multi-label also an array: one column per label, of 0 and 1.");
+  add("data", "labels", at(&C::data, &D::labels), "Label names in the order of their ids; empty: those of the data.");
+  add("data", "max_length", at(&C::data, &D::max_length), "Tokens a row, special ones included; longer rows are cut.")
+      ->range = at_least(2);
+  add("data", "truncate", at(&C::data, &D::truncate),
+      "Which end of a text that is too long is cut off; tokenizer: as the files of the tokenizer say (right, for "
+      "most).")
+      ->choices = {"tokenizer", "left", "right"};
+  add("data", "cache_dir", at(&C::data, &D::cache_dir), "Folder of tokenised rows; empty: <output.dir>/cache.");
+  no_weights();
+  add("data", "cache", at(&C::data, &D::cache), "Keep tokenised rows for the next start.");
+  no_weights();
+  add("data", "shuffle", at(&C::data, &D::shuffle), "Take the rows in another order each epoch.");
+  add("data", "validation_fraction", at(&C::data, &D::validation_fraction),
+      "Without data.validation: the share of the training rows that is kept back for it.")
+      ->range = from_below(0, 1);
+
+  using T = TuningSection;
+  add("tuning", "freeze", at(&C::tuning, &T::freeze),
+      "Patterns of parameters that are not trained: names, ranges (encoder.layer.0-3), globs; \"*\" is all but the "
+      "head.");
+  add("tuning", "layer_decay", at(&C::tuning, &T::layer_decay),
+      "Each layer down learns at this factor of the rate of the one above.")
+      ->range = {0, 1, false, true};
+  add("tuning", "rates", at(&C::tuning, &T::rates),
+      "Table of pattern = factor on the learning rate, e.g. { classifier = 10.0 }; of several that fit, the longest.");
+  add("tuning", "phases", at(&C::tuning, &T::phases),
+      "Array of phases, each { freeze = [...], epochs | steps | fraction = ..., plateau_patience, learning_rate, "
+      "layer_decay, warmup_steps }; the last may be open-ended.");
+  add("tuning", "frozen_dropout", at(&C::tuning, &T::frozen_dropout),
+      "Dropout also in the frozen layers at the bottom, as transformers has it; they are then computed anew in each "
+      "step.");
+  add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),
+      "Compute the frozen layers at the bottom once for each row, where a phase lasts an epoch or more.");
+
+  using R = TrainSection;
+  add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);
+  add("train", "max_steps", at(&C::train, &R::max_steps),
+      "Steps of the run, be they fewer or more than train.epochs makes; 0: as many as those.")
+      ->range = at_least(0);
+  add("train", "batch_size", at(&C::train, &R::batch_size), "Rows an optimizer step, over all ranks.")->range =
+      at_least(1);
+  add("train", "gradient_accumulation", at(&C::train, &R::gradient_accumulation),
+      "Cuts each batch into so many parts, one after the other, to save memory.")
+      ->range = at_least(1);
+  add("train", "learning_rate", at(&C::train, &R::learning_rate), "The highest learning rate of the schedule.")->range =
+      above(0);
+  add("train", "optimizer", at(&C::train, &R::optimizer), "AdamW, or SGD with momentum.")->choices = {"adamw", "sgd"};
+  add("train", "weight_decay", at(&C::train, &R::weight_decay), "Of weights; biases and norms are spared.")->range =
+      at_least(0);
+  add("train", "beta1", at(&C::train, &R::beta1), "AdamW: decay of the first moment.")->range = from_below(0, 1);
+  add("train", "beta2", at(&C::train, &R::beta2), "AdamW: decay of the second moment.")->range = from_below(0, 1);
+  add("train", "epsilon", at(&C::train, &R::epsilon), "AdamW: added to the root of the second moment.")->range =
+      above(0);
+  add("train", "momentum", at(&C::train, &R::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
+  add("train", "precision", at(&C::train, &R::precision),
+      "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
+      "device without it (a processor without AVX-512 BF16) says so and computes in f32.")
+      ->choices = {"f32", "bf16"};
+  add("train", "checkpoint_activations", at(&C::train, &R::checkpoint_activations),
+      "Saves memory for time: keep activations at every layer boundary (blocks) or every n-th only, and compute the "
+      "others again in the backward pass. The result is the same, bit for bit.");
+  keys.back().choices = {"none", "blocks"};
+  keys.back().range = at_least(1);
+  no_weights();
+  add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
+      "constant", "linear", "cosine"};
+  add("train", "warmup_ratio", at(&C::train, &R::warmup_ratio), "Share of the steps in which the rate rises from 0.")
+      ->range = between(0, 1);
+  add("train", "warmup_steps", at(&C::train, &R::warmup_steps), "The same in steps; above 0 it wins over the ratio.")
+      ->range = at_least(0);
+  add("train", "clip_norm", at(&C::train, &R::clip_norm), "Largest norm of the gradient; 0: no clipping.")->range =
+      at_least(0);
+  add("train", "label_smoothing", at(&C::train, &R::label_smoothing),
+      "Share of the target that is spread over all classes.")
+      ->range = from_below(0, 1);
+  add("train", "class_weights", at(&C::train, &R::class_weights),
+      "Weigh classes in the loss: not at all, or by inverse frequency.")
+      ->choices = {"none", "balanced"};
+  add("train", "class_weight_values", at(&C::train, &R::class_weight_values),
+      "A weight for each class, in the order of the labels.")
+      ->range = at_least(0);
+  add("train", "seed", at(&C::train, &R::seed), "Of shuffling, dropout and new weights.")->range = at_least(0);
+  add("train", "grains", at(&C::train, &R::grains),
+      "Parts of a batch that are summed in one fixed order: up to so many ranks give the same bits. 0: the number of "
+      "ranks at the first start.")
+      ->range = between(0, 4096);
+  add("train", "sum_order", at(&C::train, &R::sum_order),
+      "Of gradients over GPUs: fixed gives the same bits on any number of ranks, library lets NCCL choose.")
+      ->choices = {"fixed", "library"};
+  add("train", "compress_gradients", at(&C::train, &R::compress_gradients),
+      "What one node's CPU ranks send to another's: whole, or rounded to bf16, the error being added to what they send "
+      "in the next step. With bf16 the bits depend on the number of nodes, and a run that a signal stops goes on with "
+      "other bits than one that was not stopped.")
+      ->choices = {"none", "bf16"};
+  add("train", "early_stopping", at(&C::train, &R::early_stopping),
+      "Ends the run after so many evaluations without gain; 0: never.")
+      ->range = at_least(0);
+  add("train", "metric", at(&C::train, &R::metric), "By which the best model is chosen; empty: by the task.");
+
+  using E = EvaluateSection;
+  add("evaluate", "every_steps", at(&C::evaluate, &E::every_steps), "0: at the end of each epoch.")->range =
+      at_least(0);
+  add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows a batch of an evaluation.")->range =
+      at_least(1);
+  no_weights();
+  add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
+      "Multi-label: labels whose probability is above it are predicted.")
+      ->range = inside(0, 1);
+
+  using K = CheckpointSection;
+  add("checkpoint", "every_steps", at(&C::checkpoint, &K::every_steps), "0: at the end of each epoch.")->range =
+      at_least(0);
+  no_weights();
+  add("checkpoint", "every_minutes", at(&C::checkpoint, &K::every_minutes), "And after so many minutes; 0: not.")
+      ->range = at_least(0);
+  no_weights();
+  add("checkpoint", "keep", at(&C::checkpoint, &K::keep), "How many are kept, besides the best.")->range = at_least(1);
+  no_weights();
+  add("checkpoint", "resume", at(&C::checkpoint, &K::resume), "Go on from the newest good checkpoint in output.dir.");
+  no_weights();
+
+  using O = OutputSection;
+  add("output", "dir", at(&C::output, &O::dir), "Folder of checkpoints, logs and the exported model.");
+  no_weights();
+  add("output", "log_every", at(&C::output, &O::log_every), "Steps between lines of the log.")->range = at_least(1);
+  no_weights();
+  add("output", "tensorboard", at(&C::output, &O::tensorboard), "Write TensorBoard event files.");
+  no_weights();
+  add("output", "export_model", at(&C::output, &O::export_model), "Write the best model to <output.dir>/model.");
+  no_weights();
+
+  using U = RunSection;
+  add("run", "device", at(&C::run, &U::device),
+      "Where to compute; auto: on GPUs where the program is built for them and every rank finds one.")
+      ->choices = {"auto", "cpu", "cuda"};
+  no_weights();
+  add("run", "gpu_communication", at(&C::run, &U::gpu_communication),
+      "Between GPUs: NCCL, or MPI through the hosts' memory; auto: NCCL where it can be started.")
+      ->choices = {"auto", "nccl", "mpi"};
+  no_weights();
+  add("run", "cuda_graphs", at(&C::run, &U::cuda_graphs),
+      "Replay what a GPU did for an earlier batch of the same shape; of use where rows have one length.");
+  no_weights();
+  add("run", "threads", at(&C::run, &U::threads), "Threads a rank; 0: the cores that it may use.")->range =
+      between(0, 1024);
+  no_weights();
+  add("run", "timeout_seconds", at(&C::run, &U::timeout_seconds),
+      "A rank that waits longer for the others reports it and ends the run; while the ranks first find each other, 60 "
+      "s "
+      "at most.")
+      ->range = above(0);
+  no_weights();
+  add("run", "max_minutes", at(&C::run, &U::max_minutes),
+      "Saves and ends with status 75 before a start has lasted so many minutes; 0: no limit. The end of a Slurm job, "
+      "where it is known (SLURM_JOB_END_TIME), counts by itself.")
+      ->range = at_least(0);
+  no_weights();
+  add("run", "cache_memory_mib", at(&C::run, &U::cache_memory_mib),
+      "Memory of a node, in MiB, for the output of frozen layers; what does not fit goes into a file.")
+      ->range = between(0, 1 << 30);
+  no_weights();
+  add("run", "cache_dir", at(&C::run, &U::cache_dir),
+      "Folder of that file, on storage of the node; empty: $TMPDIR, or /tmp.");
+  no_weights();
+  add("run", "keep_cache", at(&C::run, &U::keep_cache),
+      "Keep the output of frozen layers in run.cache_dir, for later runs with the same rows and frozen weights.");
+  no_weights();
+  return keys;
+}
+
+}  // namespace
+
+bool KeyRange::contains(double value) const {
+  const bool above_least = least_allowed ? value >= least : value > least;
+  const bool below_most = most_allowed ? value <= most : value < most;
+  return above_least && below_most;
+}
+
+std::string KeyRange::text() const {
+  const bool bounded_below = least > -std::numeric_limits<double>::infinity();
+  const bool bounded_above = most < std::numeric_limits<double>::infinity();
+  const std::string low = fmt::format("{} {}", least_allowed ? "at least" : "above", least);
+  const std::string high = fmt::format("{} {}", most_allowed ? "at most" : "below", most);
+  if (bounded_below && bounded_above) return low + " and " + high;
+  return bounded_below ? low : bounded_above ? high : "";
+}
+
+const std::vector<ConfigurationKey>& configuration_keys() {
+  static const std::vector<ConfigurationKey> keys = make_keys();
+  return keys;
+}
+
+}  // namespace temper

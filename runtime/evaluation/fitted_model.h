@@ -1,0 +1,56 @@
+// A fine-tuned model, ready to be evaluated or to predict: what temper eval and temper predict work on.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "comm/communicator.h"
+#include "data/tables/table.h"
+#include "runtime/evaluation/metrics.h"
+#include "runtime/inputs/run_data.h"
+#include "runtime/inputs/run_model.h"
+#include "runtime/inputs/table_use.h"
+
+namespace temper {
+
+class FittedModel {
+ public:
+  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head, and if its temper.json
+  /// is damaged.
+  FittedModel(const std::filesystem::path& folder, Device& device);
+
+  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] const LabelSet& labels() const { return labels_; }
+  [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
+  [[nodiscard]] Model& model() { return *model_->model; }
+  [[nodiscard]] std::int64_t outputs() const { return outputs_; }
+  [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
+  /// What a user should know of the folder, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
+  /// Tokens a row may have here: the wish, cut to the model's positions.
+  [[nodiscard]] std::int64_t max_length(std::int64_t wish) const { return folder_.max_length(wish); }
+
+  /// What is known of its training; nothing for a model from elsewhere.
+  [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
+
+  /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
+  /// Error where the loss is not finite.
+  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
+                                        Communicator& communicator, const std::function<bool()>& stop_requested,
+                                        const std::function<void(const std::string&)>& say);
+
+ private:
+  void say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns, const TableUse& use,
+                    int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
+
+  Device& device_;
+  ModelFolder folder_;
+  std::optional<TrainedUse> trained_;
+  Task task_;
+  LabelSet labels_;
+  std::int64_t outputs_;
+  std::optional<RunModel> model_;
+};
+
+}  // namespace temper

@@ -1,0 +1,42 @@
+// From rows to what a person or a program reads: one JSON object per row.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/evaluation/fitted_model.h"
+
+namespace temper {
+
+struct PredictionOptions {
+  std::vector<std::string> kept_columns;  ///< of the table, that go along
+  bool all_columns = false;               ///< all but the text go along
+  std::int64_t top = 0;                   ///< so many classes or candidates; 0: all classes, five candidates for a mask
+  bool tokens = true;                     ///< list the tokens of words, too
+  std::int64_t batch_size = 64;
+  int threads = 1;
+  std::function<bool()> stop_requested = [] { return false; };  ///< of this rank; asked before each batch
+};
+
+struct PredictedLines {
+  std::string lines;
+  std::int64_t cut_rows = 0;   ///< rows that are longer than the largest length; of words: which therefore lack labels
+  std::int64_t cut_words = 0;  ///< words that therefore have no label
+};
+
+/// Rows [begin, end) of the table, one line of JSON each, in order:
+///   sequence-classification  {"text", "label", "probability", "probabilities": {label: p}}
+///   multi-label              {"text", "labels": [those with p above the threshold], "probabilities": {label: p}}
+///   regression               {"text", "value"}, or "values": {name: value} of a model with several outputs
+///   token-classification     {"text", "offsets", "words": [{"word", "label", "probability", "start", "end"}],
+///                             "entities": [{"type", "text", "start", "end", "probability"}],
+///                             "tokens": [{"token", "label", "probability"}]}
+///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
+/// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
+/// Throws Error for a column that is missing. Where it was asked to stop, the last rows are missing.
+PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
+                             const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end);
+
+}  // namespace temper

@@ -1,0 +1,72 @@
+#include "runtime/frozen/frozen_layout.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "tensor/host_copy.h"
+#include "version.h"
+
+namespace temper {
+namespace {
+
+std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
+
+/// Blocks for so many tokens: a multiple of 8, so that the ranks of a node end at the same time, but none so small that
+/// products are slow.
+std::int64_t blocks_for(std::int64_t tokens) {
+  constexpr std::int64_t kMultiple = 8;
+  constexpr std::int64_t kLeastTokens = FrozenLayout::kBlockTokens / 4;
+  const std::int64_t wanted = divided_up(divided_up(tokens, FrozenLayout::kBlockTokens), kMultiple) * kMultiple;
+  return std::max<std::int64_t>(1, std::min(tokens / kLeastTokens, wanted));
+}
+
+}  // namespace
+
+FrozenLayout lay_out_frozen(const Dataset& data, Task task, const Model& model, std::int64_t stages,
+                            DType activations) {
+  FrozenLayout layout;
+  layout.stages = stages;
+  layout.width = model.width();
+  layout.type = activations;
+  const bool whole = stages < model.stages();
+  const auto hidden_rows = [&](std::int64_t example) -> std::int64_t {
+    if (whole) return data.length(example);
+    if (!is_token_task(task)) return 1;
+    const auto begin = data.classes.begin() + data.starts[static_cast<std::size_t>(example)];
+    return std::count_if(begin, begin + data.length(example), [](std::int32_t c) { return c != kUnlabelled; });
+  };
+  layout.row_starts.reserve(static_cast<std::size_t>(data.rows()) + 1);
+  // An example falls into the block in which its middle lies.
+  const std::int64_t tokens = data.starts.back();
+  const std::int64_t blocks = blocks_for(tokens);
+  std::int64_t block = 0;
+  for (std::int64_t example = 0; example < data.rows(); ++example) {
+    layout.row_starts.push_back(layout.rows() + hidden_rows(example));
+    const std::int64_t twice_middle = 2 * data.starts[static_cast<std::size_t>(example)] + data.length(example);
+    const std::int64_t next = tokens > 0 ? std::min(twice_middle * blocks / (2 * tokens), blocks - 1) : 0;
+    if (next > block && example > 0) layout.block_starts.push_back(example);
+    block = next;
+  }
+  if (data.rows() > 0) layout.block_starts.push_back(data.rows());
+  return layout;
+}
+
+std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, const Model& model, Device& device) {
+  const auto digest = [](const auto& values) { return sha256_hex(std::as_bytes(std::span(values))); };
+  std::string text = fmt::format("hidden rows of temper {}\n{}\n{} stages of {}, width {}, {}, blocks {}\n{}\n",
+                                 kVersion, model.definition(), layout.stages, model.stages(), layout.width,
+                                 name_of(layout.type), digest(layout.block_starts), device.arithmetic());
+  for (const Parameter& parameter : model.parameters().all())
+    if (parameter.depth < layout.stages)
+      text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
+  text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest(data.ids),
+                      digest(data.types), digest(data.starts));
+  // Which tokens a row stands for.
+  if (layout.stages == model.stages() && data.has_token_classes())
+    text += fmt::format("labels {}\n", digest(data.classes));
+  return sha256_hex(text);
+}
+
+}  // namespace temper

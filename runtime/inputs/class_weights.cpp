@@ -1,0 +1,41 @@
+#include "runtime/inputs/class_weights.h"
+
+#include <span>
+#include <vector>
+
+#include "base/counted.h"
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+/// rows / (classes * rows of the class); 1 for a class without rows.
+std::vector<double> balanced(const Dataset& rows, std::size_t classes) {
+  std::vector<double> frequency(classes);
+  double counted = 0.0;
+  for (const std::int32_t label : rows.classes) {
+    if (label < 0) continue;
+    frequency[static_cast<std::size_t>(label)] += 1.0;
+    counted += 1.0;
+  }
+  std::vector<double> weights;
+  for (const double n : frequency) weights.push_back(n > 0.0 ? counted / (static_cast<double>(classes) * n) : 1.0);
+  return weights;
+}
+
+}  // namespace
+
+Tensor class_weights(const TrainSection& train, Task task, const Dataset& rows, std::size_t classes, Device& device) {
+  const bool by_frequency = train.class_weights == "balanced";
+  if (!by_frequency && train.class_weight_values.empty()) return {};
+  if (task != Task::sequence_classification && task != Task::token_classification)
+    throw usage_error("train.class_weights applies to classification only, not to {}", name_of(task));
+  const std::vector<double> weights = by_frequency ? balanced(rows, classes) : train.class_weight_values;
+  if (weights.size() != classes)
+    throw usage_error("train.class_weight_values has {}, but there {} {}", counted(weights.size(), "weight"),
+                      plural(classes, "is", "are"), counted(classes, "class", "classes"));
+  const std::vector<float> rounded(weights.begin(), weights.end());
+  return device.upload(std::span<const float>(rounded), {static_cast<std::int64_t>(classes)});
+}
+
+}  // namespace temper

@@ -1,0 +1,149 @@
+#include "runtime/inputs/run_model.h"
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/name_list.h"
+#include "data/tokenizer/tokenizer_export.h"
+
+namespace temper {
+namespace {
+
+ModelConfig with_dropout(ModelConfig config, double dropout) {
+  if (dropout < 0.0) return config;
+  const auto rate = static_cast<float>(dropout);
+  config.hidden_dropout = rate;
+  config.attention_dropout = rate;
+  config.classifier_dropout = rate;
+  return config;
+}
+
+/// Names that transformers gives where a model has none of its own.
+bool are_generic(const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] != fmt::format("LABEL_{}", i)) return false;
+  return true;
+}
+
+}  // namespace
+
+std::filesystem::path newest_checkpoint_of(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, ignored))
+      if (entry.path().extension() == ".h5") files.push_back(entry.path());
+    if (!files.empty()) return *std::max_element(files.begin(), files.end());
+  }
+  return {};
+}
+
+const std::filesystem::path& as_model_folder(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::is_regular_file(folder, ignored) && folder.extension() == ".h5")
+    throw Error("{}: is a checkpoint, expected a model folder; write one with 'temper export {} -o FOLDER'",
+                folder.string(), folder.string());
+  if (!fs::is_directory(folder, ignored) || fs::exists(folder / "config.json", ignored)) return folder;
+  const fs::path exported = folder / "model";
+  if (fs::exists(exported / "config.json", ignored))
+    throw Error("{}: is the folder of a run, expected a model folder; the run's model is {}", folder.string(),
+                exported.string());
+  // A run that has not ended, or was told not to export.
+  if (const fs::path newest = newest_checkpoint_of(folder); !newest.empty())
+    throw Error("{}: holds checkpoints, expected a model folder; write one with 'temper export {} -o FOLDER'",
+                folder.string(), newest.string());
+  return folder;
+}
+
+ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
+    // In braces, so that config.json, which tells what a folder is, is read first.
+    : ModelFolder{read_model_config(as_model_folder(folder)), read_tokenizer_folder(folder, truncation), truncation} {}
+
+ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
+    : path(tokenizer_folder.path),
+      config(std::move(model_config)),
+      side(truncation),
+      notes(std::move(tokenizer_folder.notes)),
+      tokenizer(Tokenizer::from_file(std::move(tokenizer_folder.file))) {
+  // Vocabularies are padded to round numbers now and then, so a few rows more than tokens are no mistake.
+  const std::int64_t tokens = tokenizer->vocabulary_size();
+  const std::int64_t rows = config.vocabulary_size;
+  const std::int64_t padding = std::max<std::int64_t>(128, rows / 100);
+  if (tokenizer->model_vocabulary_size() > rows || rows - tokens > padding)
+    throw Error(
+        "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
+        "model",
+        (path / (tokenizer_folder.has_tokenizer_json ? "tokenizer.json"
+                                                     : tokenizer_folder.tokenizer_class.vocabulary_files().front()))
+            .string(),
+        tokens, rows);
+  if (tokens > rows)
+    notes.push_back(fmt::format(
+        "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "
+        "{}); texts must not have them",
+        path.string(), tokenizer->token(tokens - 1), tokens - 1, rows));
+}
+
+ExportSource ModelFolder::source() const {
+  return {path, tokenizer_files(read_tokenizer_folder(path, side), *tokenizer)};
+}
+
+TruncationSide truncation_side(const std::string& truncate) {
+  if (truncate == "left") return TruncationSide::left;
+  return truncate == "right" ? TruncationSide::right : TruncationSide::as_tokenizer;
+}
+
+std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std::int64_t max_length) {
+  std::vector<std::string> notes = folder.notes;
+  if (folder.max_length(max_length) < max_length)
+    notes.push_back(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
+                                max_length, folder.max_length(max_length)));
+  if (!is_token_task(task) && !folder.tokenizer->begins_with_special_token())
+    notes.push_back(fmt::format(
+        "{}: the tokenizer puts no special token before a text, so the head reads the first token of the "
+        "text itself; a tokenizer_class in tokenizer_config.json, such as BertTokenizer, would put one there",
+        folder.path.string()));
+  return notes;
+}
+
+std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence()); }
+
+RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
+                   Device& device)
+    : files(WeightFiles::open(folder.path)),
+      model(make_model(with_dropout(folder.config, dropout), request)),
+      report(load_weights(*model, files, device, options)) {}
+
+Task task_of(const ModelConfig& config) {
+  const std::string name = config.architectures.empty() ? std::string() : config.architectures.front();
+  if (name.ends_with("ForMaskedLM")) return Task::masked_lm;
+  if (name.ends_with("ForTokenClassification")) return Task::token_classification;
+  if (name.ends_with("ForSequenceClassification")) {
+    if (config.problem_type == "regression") return Task::regression;
+    if (config.problem_type == "multi_label_classification") return Task::multi_label;
+    // One class has nothing to choose from, whatever problem_type says: the output is a number.
+    if (config.labels.size() == 1) return Task::regression;
+    return Task::sequence_classification;
+  }
+  throw Error(
+      "{}: the architecture is '{}', which has no head for a task; fine-tune the model first, or name the folder "
+      "of a fine-tuned one",
+      (config.folder / "config.json").string(), name.empty() ? "not named" : name);
+}
+
+std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,
+                           const std::vector<std::string>& names) {
+  const bool kept = report.initialized.empty() && report.replaced.empty();
+  if (!kept || names.empty() || stored.size() != names.size() || stored == names) return "";
+  const std::size_t differing =
+      static_cast<std::size_t>(std::mismatch(stored.begin(), stored.end(), names.begin()).first - stored.begin());
+  return fmt::format(
+      "the stored head is kept, though the model calls its labels {} and the data {}: output {}, {}, becomes {}{}",
+      name_list(stored), name_list(names), differing, quoted_name(stored[differing]), quoted_name(names[differing]),
+      are_generic(stored) ? "" : "; data.labels sets another order, or model.path a model without a head");
+}
+
+}  // namespace temper

@@ -1,0 +1,85 @@
+#include "runtime/inputs/table_use.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/name_list.h"
+
+namespace temper {
+namespace {
+
+constexpr const char* kDefaultText = "text";
+constexpr const char* kDefaultLabel = "label";
+
+/// Collects what differs from the training, for one line.
+class Differences {
+ public:
+  template <typename T>
+  void note(std::string_view what, const T& now, const std::optional<T>& trained, std::string_view option) {
+    if (trained && !(now == *trained))
+      add(fmt::format("{} {} instead of {} ({})", what, shown(now), shown(*trained), option));
+  }
+  void add(const std::string& difference) { list_.push_back(difference); }
+  [[nodiscard]] std::string line() const {
+    return list_.empty() ? "" : fmt::format("other than in the model's training: {}", fmt::join(list_, ", "));
+  }
+
+ private:
+  static std::string shown(const std::string& name) { return name.empty() ? "none" : quoted_name(name); }
+  static std::string shown(const std::vector<std::string>& names) { return name_list(names); }
+  template <typename T>
+  static std::string shown(const T& number) {
+    return fmt::format("{}", number);
+  }
+
+  std::vector<std::string> list_;
+};
+
+}  // namespace
+
+std::string text_column(const TableWishes& wishes, const std::optional<TrainedUse>& trained) {
+  if (wishes.text) return *wishes.text;
+  return trained && trained->text ? *trained->text : kDefaultText;
+}
+
+TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, Task task, const Table& table,
+                 bool labelled, const std::function<void(const std::string&)>& say) {
+  const TrainedUse known = trained.value_or(TrainedUse{});
+  TableUse use;
+  use.text = text_column(wishes, trained);
+  if (!wishes.text && !has_column(table, use.text) && has_column(table, kDefaultText)) use.text = kDefaultText;
+
+  use.text_pair = wishes.text_pair.value_or(known.text_pair.value_or(""));
+  if (!wishes.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))
+    throw Error(
+        "{}: has no column {}, the second text with which the model was trained; {}or give --text-pair \"\" for single "
+        "texts",
+        table.path.string(), quoted_name(use.text_pair),
+        table.columns.size() > 1 ? "name its column with --text-pair, " : "name a file with both columns, ");
+
+  if (labelled && task != Task::masked_lm) {
+    use.label = wishes.label.empty() ? known.label : wishes.label;
+    use.label_listed = wishes.label.empty() ? known.label_listed : wishes.label.size() > 1;
+    const bool lacks = use.label.size() == 1 && !use.label_listed && !has_column(table, use.label.front());
+    if (use.label.empty() || (wishes.label.empty() && lacks && has_column(table, kDefaultLabel)))
+      use.label = {kDefaultLabel};
+  }
+  use.max_length = wishes.max_length.value_or(known.max_length.value_or(use.max_length));
+  use.threshold = wishes.threshold.value_or(known.threshold.value_or(use.threshold));
+  use.masking_seed = known.masking_seed.value_or(0);
+
+  Differences differences;
+  differences.note("text column", use.text, known.text, "--text");
+  differences.note("second text", use.text_pair, known.text_pair, "--text-pair");
+  if (labelled && task != Task::masked_lm && !known.label.empty())
+    differences.note("label column", use.label, std::optional(known.label), "--label");
+  differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
+  if (task == Task::multi_label) differences.note("threshold", use.threshold, known.threshold, "--threshold");
+  if (const std::string line = differences.line(); !line.empty()) say(line);
+  return use;
+}
+
+}  // namespace temper

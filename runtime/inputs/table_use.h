@@ -1,0 +1,45 @@
+// How eval and predict read a table: as they are told, else as the model was trained, else by a default.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/tables/table.h"
+#include "model/model.h"
+#include "runtime/inputs/trained_use.h"
+
+namespace temper {
+
+/// What the user asked for; what is absent is decided by the model.
+struct TableWishes {
+  std::optional<std::string> text;
+  std::optional<std::string> text_pair;  ///< empty: one text per row
+  std::vector<std::string> label;
+  std::optional<std::int64_t> max_length;
+  std::optional<double> threshold;
+};
+
+/// Which columns of a table are read, and how.
+struct TableUse {
+  std::string text = "text";
+  std::string text_pair;
+  std::vector<std::string> label;  ///< empty: the rows have no labels
+  bool label_listed = false;       ///< one column per label
+  std::int64_t max_length = 128;
+  double threshold = 0.5;
+  std::int64_t masking_seed = 0;
+};
+
+/// The text column of a table that has no other, standard input.
+std::string text_column(const TableWishes& wishes, const std::optional<TrainedUse>& trained);
+
+/// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
+/// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws
+/// Error where a second text is missing that the model was trained with.
+TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, Task task, const Table& table,
+                 bool labelled, const std::function<void(const std::string&)>& say);
+
+}  // namespace temper

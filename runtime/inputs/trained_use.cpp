@@ -1,0 +1,156 @@
+#include "runtime/inputs/trained_use.h"
+
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "data/text/masking.h"
+#include "runtime/config/config.h"
+#include "version.h"
+
+namespace temper {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kFileName = "temper.json";
+
+/// Reads members of one object; `place` names it in messages.
+class Members {
+ public:
+  Members(const Json& object, std::string place) : object_(object), place_(std::move(place)) {
+    if (!object.is_object()) throw refusal("", object, "an object");
+  }
+
+  [[nodiscard]] Members object(const char* key) const {
+    static const Json nothing = Json::object();
+    const Json* value = find(key);
+    return {value != nullptr ? *value : nothing, place_ + ", \"" + key + "\""};
+  }
+
+  [[nodiscard]] std::optional<std::string> text(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_string()) throw refusal(key, *value, "a text");
+    return value->get<std::string>();
+  }
+
+  [[nodiscard]] bool is_list(const char* key) const {
+    const Json* value = find(key);
+    return value != nullptr && value->is_array();
+  }
+
+  /// A text, or a list of texts.
+  [[nodiscard]] std::vector<std::string> texts(const char* key) const {
+    if (!is_list(key)) {
+      const std::optional<std::string> one = text(key);
+      return one ? std::vector<std::string>{*one} : std::vector<std::string>();
+    }
+    std::vector<std::string> all;
+    for (const Json& element : *find(key)) {
+      if (!element.is_string()) throw refusal(key, element, "a text");
+      all.push_back(element.get<std::string>());
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::optional<std::int64_t> whole_number(const char* key, std::int64_t least) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_number_integer() || value->get<std::int64_t>() < least)
+      throw refusal(key, *value, fmt::format("a whole number of at least {}", least));
+    return value->get<std::int64_t>();
+  }
+
+  /// Between 0 and 1, neither of them.
+  [[nodiscard]] std::optional<double> part(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    const bool fits = value->is_number() && value->get<double>() > 0.0 && value->get<double>() < 1.0;
+    if (!fits) throw refusal(key, *value, "a number above 0 and below 1");
+    return value->get<double>();
+  }
+
+ private:
+  [[nodiscard]] const Json* find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] Error refusal(const std::string& key, const Json& value, const std::string& expected) const {
+    return Error("{}{}: found {}, expected {}; correct the file, or remove it and name what it says as options", place_,
+                 key.empty() ? "" : ", \"" + key + "\"", value.dump(-1, ' ', true, Json::error_handler_t::replace),
+                 expected);
+  }
+
+  const Json& object_;
+  std::string place_;
+};
+
+template <typename T>
+void put(Json& object, const char* key, const std::optional<T>& value) {
+  if (value) object[key] = *value;
+}
+
+}  // namespace
+
+TrainedUse trained_use(const Configuration& configuration, Task task, std::int64_t max_length) {
+  TrainedUse use;
+  use.program_version = kVersion;
+  use.task = name_of(task);
+  use.text = configuration.data.text;
+  use.text_pair = configuration.data.text_pair;
+  if (task != Task::masked_lm) {
+    use.label = configuration.data.label.values;
+    use.label_listed = configuration.data.label.listed;
+  }
+  use.max_length = max_length;
+  if (task == Task::multi_label) use.threshold = configuration.evaluate.threshold;
+  if (task == Task::masked_lm) use.masking_seed = configuration.train.seed;
+  return use;
+}
+
+std::string to_json(const TrainedUse& use) {
+  Json json{{"temper", use.program_version}, {"task", use.task}};
+  Json columns = Json::object();
+  put(columns, "text", use.text);
+  put(columns, "text_pair", use.text_pair);
+  if (use.label_listed)
+    columns["label"] = use.label;
+  else if (!use.label.empty())
+    columns["label"] = use.label.front();
+  json["columns"] = std::move(columns);
+  put(json, "max_length", use.max_length);
+  put(json, "threshold", use.threshold);
+  if (use.masking_seed) json["masking"] = {{"seed", *use.masking_seed}, {"fraction", kMaskedFraction}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
+  const Json parsed = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded())
+    throw Error("{}: is not JSON; correct the file, or remove it and name what it says as options", name);
+  const Members members(parsed, name);
+  TrainedUse use;
+  use.program_version = members.text("temper").value_or("");
+  use.task = members.text("task").value_or("");
+  const Members columns = members.object("columns");
+  use.text = columns.text("text");
+  use.text_pair = columns.text("text_pair");
+  use.label_listed = columns.is_list("label");
+  use.label = columns.texts("label");
+  use.max_length = members.whole_number("max_length", 1);
+  use.threshold = members.part("threshold");
+  use.masking_seed = members.object("masking").whole_number("seed", std::numeric_limits<std::int64_t>::min());
+  return use;
+}
+
+std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / kFileName;
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return std::nullopt;
+  return parse_trained_use(read_text_file(file), file.string());
+}
+
+}  // namespace temper

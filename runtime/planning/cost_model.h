@@ -1,0 +1,118 @@
+// What a run will need, foretold before it is queued: memory a rank, operations and communication a step, and with the
+// rates of a measured machine the time of a step and of the whole. Pure functions of what a dry run has counted.
+//
+// What a reader would otherwise get wrong: on CPUs the processor that computes also moves the gradients, so nothing of
+// an exchange hides behind backward; its measured time is added in full.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/planning/dry_run.h"
+#include "runtime/planning/machine_profile.h"
+
+namespace temper {
+
+/// What the frozen part gives for each row, where it is computed once.
+struct FrozenFacts {
+  bool training = false;    ///< the training rows are among them, so that steps do without
+  bool validation = false;  ///< the validation rows are
+  std::int64_t rows = 0;    ///< of training and validation; 0: nothing is computed once
+  std::int64_t bytes = 0;
+  bool in_memory = false;        ///< of each node; else in a file
+  PassDemand sample;             ///< of some of the rows
+  std::int64_t sample_rows = 0;  ///< so many
+  double samples = 0.0;          ///< how often a rank computes as much
+};
+
+/// The token table, of whose gradient only the rows that tokens read are summed and kept
+/// (comm/exchange/sparse_table.h).
+struct TableFacts {
+  std::int64_t elements = 0;  ///< 0: no table is trained, or its gradient is dense
+  std::int64_t read = 0;      ///< in rows that any training text reads
+  std::int64_t touched = 0;   ///< in pages of memory that these lie in
+  double read_a_step = 0.0;
+};
+
+/// One way to train: what is frozen, in which precision.
+struct StepFacts {
+  int ranks = 1;
+  int nodes = 1;
+  int grains = 1;
+  std::int64_t parameters = 0;      ///< of the model
+  std::int64_t trainable = 0;       ///< of them
+  std::int64_t arena_elements = 0;  ///< the trainable ones, in whole chunks
+  TableFacts table;                 ///< among these
+  int gradient_buffers = 1;         ///< of the rank that has most
+  bool adamw = true;
+  bool bf16 = false;
+  std::vector<std::vector<PassDemand>> steps;  ///< [steps looked at][ranks]
+  std::int64_t activation_bytes = 0;           ///< of the micro-batch with most tokens
+  std::int64_t process_bytes = 0;              ///< program, libraries, tokenizer, data
+  std::int64_t phase_steps = 1;                ///< that are trained like this
+  FrozenFacts frozen;
+};
+
+/// Bytes of one rank, as the system counts what is resident.
+struct MemoryPlan {
+  std::int64_t process = 0;
+  std::int64_t parameters = 0;  ///< one copy a node, which counts in each rank that reads it
+  std::int64_t gradients = 0;   ///< the own, and the slices of others that this rank sums
+  std::int64_t moments = 0;
+  std::int64_t activations = 0;
+  std::int64_t frozen = 0;  ///< one copy a node of the frozen part's output, which counts in each rank that reads it
+
+  [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations + frozen; }
+  /// Of so many ranks of one node.
+  [[nodiscard]] std::int64_t of_node(std::int64_t ranks) const {
+    const std::int64_t shared = parameters + frozen;
+    return (total() - shared) * ranks + shared;
+  }
+};
+
+/// Seconds of a step.
+struct TimePlan {
+  double products = 0.0;  ///< matrix products and attention of the slowest rank
+  double passes = 0.0;    ///< all other kernels of forward and backward
+  double exchange = 0.0;  ///< gradients, parameters, and the small reduction
+  double update = 0.0;    ///< norms and the optimizer
+
+  [[nodiscard]] double total() const { return products + passes + exchange + update; }
+};
+
+struct StepPlan {
+  MemoryPlan memory;
+  double forward_operations = 0.0;  ///< of all ranks
+  double backward_operations = 0.0;
+  double tokens = 0.0;                   ///< of all ranks
+  std::int64_t communication_bytes = 0;  ///< that a rank sends and receives, or reads of its neighbours' memory
+  double imbalance = 1.0;                ///< work of the rank that has most, over the mean
+  std::optional<TimePlan> seconds;       ///< none without a machine
+  double frozen_seconds = 0.0;           ///< once, before the first step; 0 without a machine
+  double frozen_row_seconds = 0.0;       ///< of one row, on one rank
+  std::string missing;                   ///< why none: what the machine's profile lacks; empty otherwise
+
+  /// Of so many steps and what goes before them; 0 without a machine.
+  [[nodiscard]] double seconds_of(std::int64_t steps) const {
+    return seconds ? frozen_seconds + static_cast<double>(steps) * seconds->total() : 0.0;
+  }
+};
+
+/// `machine` may be null.
+StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine);
+
+/// Another way to run it, and what it would need.
+struct Alternative {
+  std::string change;  ///< "train.precision=bf16"
+  StepPlan plan;
+};
+
+/// Sentences on what would help, the most helpful first; none where nothing would. `memory_of_node`: bytes, 0 where
+/// it is not known.
+std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
+                                const std::vector<Alternative>& alternatives, const MachineProfile* machine,
+                                std::int64_t memory_of_node);
+
+}  // namespace temper

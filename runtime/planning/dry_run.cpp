@@ -1,0 +1,129 @@
+#include "runtime/planning/dry_run.h"
+
+#include <algorithm>
+
+#include "model/freezing.h"
+#include "runtime/steps/task_loss.h"
+#include "runtime/steps/working_copies.h"
+#include "tensor/arena.h"
+
+namespace temper {
+namespace {
+
+bool same(const KernelDemand& demand, std::string_view kernel, const KernelWork& work) {
+  return demand.kernel == kernel && demand.work.operations == work.operations && demand.work.bytes == work.bytes &&
+         demand.work.bf16 == work.bf16;
+}
+
+void add(std::vector<KernelDemand>& demands, std::string_view kernel, const KernelWork& work, std::int64_t calls) {
+  const auto known = std::find_if(demands.begin(), demands.end(),
+                                  [&](const KernelDemand& demand) { return same(demand, kernel, work); });
+  if (known == demands.end()) {
+    demands.push_back({std::string(kernel), work, calls});
+  } else {
+    known->calls += calls;
+  }
+}
+
+}  // namespace
+
+PassDemand& PassDemand::operator+=(const PassDemand& other) {
+  for (const KernelDemand& demand : other.kernels) add(kernels, demand.kernel, demand.work, demand.calls);
+  forward_operations += other.forward_operations;
+  backward_operations += other.backward_operations;
+  tokens += other.tokens;
+  activation_bytes = std::max(activation_bytes, other.activation_bytes);
+  return *this;
+}
+
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations)
+    : task_(request.task),
+      activations_(activations),
+      device_([this](std::string_view kernel, const KernelWork& work) { see(kernel, work); }),
+      model_(make_model(config, request)) {
+  for (const Parameter& parameter : model_->parameters().all())
+    parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
+  ensure_working_copies(*model_, device_, activations_);
+}
+
+void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,
+                       bool frozen_dropout) {
+  frozen_dropout_ = frozen_dropout;
+  apply_freezing(*model_, freeze);
+  model_->checkpoint_activations(layers_between_checkpoints);
+}
+
+PassDemand DryRun::run(const Batch& batch, bool cached) {
+  bool trains_embeddings = false;
+  std::int64_t leaf = 0;
+  for (const Parameter& parameter : model_->parameters().all()) {
+    trains_embeddings |= parameter.trainable() && parameter.depth == 0;
+    parameter.variable.bind_gradient(
+        parameter.trainable() ? Tensor::empty(device_.memory(), parameter.shape) : Tensor(), leaf++);
+  }
+  const Tensor sum = Tensor::empty(device_.memory(), {2}, DType::f64);
+  device_.reset_peak();
+  const std::int64_t before = device_.memory_in_use_bytes();
+  pass_ = {};
+  {
+    const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings};
+    const DeviceBatch on_device = to_device(batch, task_, use, device_);
+    Tape tape(device_, Tape::Mode::training, {}, activations_);
+    const std::int64_t below = frozen_dropout_ ? 0 : model_->frozen_stages();
+    Variable hidden;
+    if (cached) {
+      const std::int64_t rows = below < model_->stages() ? batch.tokens() : on_device.rows;
+      hidden = Variable(Tensor::empty(device_.memory(), {rows, model_->width()}, activations_));
+    }
+    const Variable logits = model_->forward_above_frozen(tape, on_device.input, below, hidden, on_device.selection);
+    task_loss(tape, logits, on_device, {task_, Tensor(), 0.0F}, sum);
+    // Until now all has been counted as backward.
+    std::swap(pass_.forward_operations, pass_.backward_operations);
+    tape.backward();
+  }
+  pass_.tokens = batch.tokens();
+  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  return std::move(pass_);
+}
+
+PassDemand DryRun::run_frozen(const Batch& batch) {
+  device_.reset_peak();
+  const std::int64_t before = device_.memory_in_use_bytes();
+  pass_ = {};
+  {
+    const DeviceBatch on_device = to_device(batch, task_, BatchUse{}, device_);
+    Tape tape(device_, Tape::Mode::evaluation, {}, activations_);
+    const Variable hidden = model_->forward_below(tape, on_device.input, model_->frozen_stages(), on_device.selection);
+  }
+  std::swap(pass_.forward_operations, pass_.backward_operations);
+  pass_.tokens = batch.tokens();
+  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  return std::move(pass_);
+}
+
+void DryRun::see(std::string_view kernel, const KernelWork& work) {
+  pass_.backward_operations += work.operations;
+  add(pass_.kernels, kernel, work, 1);
+}
+
+std::int64_t DryRun::arena_elements() const {
+  std::vector<std::int64_t> sizes;
+  for (const Parameter& parameter : model_->parameters().all())
+    if (parameter.trainable()) sizes.push_back(parameter.size());
+  return ArenaLayout(sizes).elements();
+}
+
+std::int64_t DryRun::trainable() const {
+  std::int64_t elements = 0;
+  for (const Parameter& parameter : model_->parameters().all())
+    if (parameter.trainable()) elements += parameter.size();
+  return elements;
+}
+
+std::int64_t DryRun::parameters() const {
+  std::int64_t elements = 0;
+  for (const Parameter& parameter : model_->parameters().all()) elements += parameter.size();
+  return elements;
+}
+
+}  // namespace temper

@@ -1,0 +1,69 @@
+// A model run by its shapes: what forward and backward of real micro-batches need of operations, bytes and memory,
+// seen on a device that computes nothing (tensor/cost/idle_device.h). The model, the tape and the kernels' calls are
+// those of training, so whatever they leave out (frozen parts, unread tokens, activations computed again) is left out
+// here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "model/registry.h"
+#include "tensor/cost/idle_device.h"
+
+namespace temper {
+
+/// Calls of one kernel that need the same.
+struct KernelDemand {
+  std::string kernel;
+  KernelWork work;  ///< of one call
+  std::int64_t calls = 0;
+};
+
+struct PassDemand {
+  std::vector<KernelDemand> kernels;
+  double forward_operations = 0.0;
+  double backward_operations = 0.0;  ///< what is computed again included
+  std::int64_t tokens = 0;
+  std::int64_t activation_bytes = 0;  ///< the most at once, beside parameters and their gradients
+
+  /// The kernels' calls add up; of the memory, the larger counts.
+  PassDemand& operator+=(const PassDemand& other);
+};
+
+class DryRun {
+ public:
+  /// `activations`: f32 or bf16. Parameters have shapes, but no values.
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations);
+
+  /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
+  /// nothing.
+  void configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,
+                 bool frozen_dropout = false);
+
+  /// Forward, loss and backward of one micro-batch; `cached`: the frozen part's output is known
+  /// (runtime/frozen/frozen_cache.h).
+  PassDemand run(const Batch& batch, bool cached = false);
+  /// The frozen part alone, as it is computed for a cache: all of it counts as forward.
+  PassDemand run_frozen(const Batch& batch);
+
+  [[nodiscard]] const Model& model() const { return *model_; }
+  /// Elements of the trainable parameters as they lie in the arena, in whole chunks.
+  [[nodiscard]] std::int64_t arena_elements() const;
+  [[nodiscard]] std::int64_t trainable() const;
+  [[nodiscard]] std::int64_t parameters() const;
+
+ private:
+  void see(std::string_view kernel, const KernelWork& work);
+
+  Task task_;
+  DType activations_;
+  IdleDevice device_;
+  std::unique_ptr<Model> model_;
+  bool frozen_dropout_ = false;
+  PassDemand pass_;
+};
+
+}  // namespace temper

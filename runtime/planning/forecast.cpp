@@ -1,0 +1,300 @@
+#include "runtime/planning/forecast.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "base/error.h"
+#include "base/memory_usage.h"
+#include "comm/exchange/gradient_buckets.h"
+#include "data/loader.h"
+#include "data/sampler.h"
+#include "runtime/evaluation/model_selection.h"
+#include "runtime/frozen/frozen_layout.h"
+#include "runtime/frozen/phase_caches.h"
+#include "runtime/inputs/index_check.h"
+#include "runtime/inputs/masking_plan.h"
+#include "runtime/inputs/run_data.h"
+#include "runtime/inputs/run_model.h"
+#include "runtime/steps/phases.h"
+#include "runtime/steps/step_settings.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kMostRows = 20'000;
+constexpr std::int64_t kMostSteps = 24;
+constexpr std::int64_t kMostGrains = 768;
+constexpr std::int64_t kMostBlocks = 4;
+
+/// What all phases and alternatives are planned on.
+struct SampledSteps {
+  std::vector<Step> steps;  ///< of all grains
+  Batch largest;            ///< the micro-batch with most tokens
+};
+
+SampledSteps sample_steps(const Dataset& rows, const LoaderOptions& options, const MaskingPlan* masking) {
+  SampledSteps sampled;
+  const std::int64_t steps = steps_per_epoch(rows.rows(), options.batch_size);
+  const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
+  const std::vector<std::int64_t> lengths = rows.lengths();
+  const std::vector<std::int64_t> order = epoch_order(rows.rows(), options.seed, 0, options.shuffle);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    Step step = make_step(rows, options, {0, i}, order, lengths);
+    for (auto& grain : step.grains)
+      for (Batch& micro : grain) {
+        if (masking != nullptr) masking->apply(micro, 0);
+        if (micro.tokens() > sampled.largest.tokens()) sampled.largest = micro;
+      }
+    // The last step of an epoch is smaller than the others.
+    const bool whole = step.global_rows == options.batch_size || steps == 1;
+    if (whole && i * kept / steps == static_cast<std::int64_t>(sampled.steps.size()))
+      sampled.steps.push_back(std::move(step));
+  }
+  return sampled;
+}
+
+/// Elements of the pages that these rows of a table lie in, f32.
+std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
+  const auto elements_of_page = static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE) / sizeof(float));
+  std::int64_t pages = 0;
+  std::int64_t next = 0;  // the first page not counted yet
+  for (std::int64_t row = 0; row < rows.rows(); ++row) {
+    if (!rows.contains(row)) continue;
+    const std::int64_t first = std::max(next, row * width / elements_of_page);
+    next = ((row + 1) * width - 1) / elements_of_page + 1;
+    pages += std::max<std::int64_t>(next - first, 0);
+  }
+  return std::min(pages * elements_of_page, rows.rows() * width);
+}
+
+class Forecaster {
+ public:
+  Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
+      : configuration_(configuration), machine_(machine), task_(parse_task(configuration.model.task)) {
+    forecast_.ranks = ranks;
+    forecast_.nodes = nodes;
+    const std::int64_t at_start = memory_usage().resident;
+    const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
+    config_ = folder.config;
+    const std::int64_t max_length = folder.max_length(configuration.data.max_length);
+    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
+                            kMostRows);
+    require_rows(configuration, data_.train_rows, data_.validation_rows);
+    if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
+    require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
+                    configuration.data.train.text());
+    forecast_.train_rows = data_.train_rows;
+    forecast_.rows_looked_at = data_.train.rows();
+    forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
+
+    grains_ = configuration.train.grains > 0 ? static_cast<int>(configuration.train.grains) : ranks;
+    LoaderOptions loading;
+    step_rows_ = std::min(configuration.train.batch_size, data_.train.rows());
+    loading.batch_size = step_rows_;
+    loading.grains = grains_;
+    loading.last_grain = grains_;
+    loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
+    loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
+    loading.shuffle = configuration.data.shuffle;
+    std::optional<MaskingPlan> masking;
+    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_, loading.seed);
+    sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
+    forecast_.longest_micro_batch = sampled_.largest.tokens();
+
+    // What a rank holds beside tensors: a started program, and what has been read here.
+    const std::int64_t all_rows = data_.train_rows + data_.validation_rows + data_.test_rows;
+    const double rows_more = static_cast<double>(all_rows - data_.train.rows());
+    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * forecast_.tokens_a_row + 16.0));
+    const std::int64_t here = memory_usage().resident;
+    process_bytes_ =
+        std::max<std::int64_t>(0, more) + (machine != nullptr ? machine->resident_bytes + here - at_start : here);
+    bf16_ = configuration.train.precision == "bf16" && (machine == nullptr || machine->alone.bf16_operations > 0.0);
+    if (configuration.train.precision == "bf16" && !bf16_)
+      forecast_.notes.push_back("the machine was measured without bf16: the run will compute in f32");
+    forecast_.precision = bf16_ ? "bf16" : "f32";
+  }
+
+  RunForecast run() {
+    const TrainSection& train = configuration_.train;
+    const std::int64_t steps_an_epoch = steps_per_epoch(data_.train_rows, train.batch_size);
+    const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
+    forecast_.total_steps = phases.back().end_step;
+    const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
+    for (const PhasePlan& phase : phases) {
+      PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
+      const std::int64_t interval = train.checkpoint_activations.layers;
+      const PhaseLength length =
+          length_of(phase, steps_an_epoch, forecast_.total_steps,
+                    data_.validation_rows > 0 ? evaluation_steps(configuration_.evaluate, steps_an_epoch) : 0);
+      forecast.evaluations = length.evaluations;
+      forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
+      forecast.plan = plan_step(forecast.facts, machine_);
+      std::vector<Alternative> others;
+      const auto also = [&](std::string change, std::span<const std::string> freeze, std::int64_t layers, bool bf16) {
+        others.push_back({std::move(change), plan_step(facts_of(freeze, layers, bf16, length), machine_)});
+      };
+      if (interval == 0) also("train.checkpoint_activations=blocks", phase.freeze, 1, bf16_);
+      if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
+        also("train.precision=bf16", phase.freeze, interval, true);
+      if (phase.freeze.empty() && config_.layers >= 2) {
+        const std::vector<std::string> lower{"embeddings",
+                                             fmt::format("{}0-{}", layers_prefix(), config_.layers / 2 - 1)};
+        also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
+      }
+      forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
+      forecast_.phases.push_back(std::move(forecast));
+    }
+    add_up();
+    return std::move(forecast_);
+  }
+
+ private:
+  /// "encoder.layer.": what the layers' parameters are called in a freeze pattern.
+  [[nodiscard]] std::string layers_prefix() const {
+    return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
+  }
+
+  /// Of a phase that is so long.
+  StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
+    DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
+    dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
+    StepFacts facts;
+    facts.ranks = forecast_.ranks;
+    facts.nodes = forecast_.nodes;
+    facts.grains = grains_;
+    facts.parameters = dry.parameters();
+    facts.trainable = dry.trainable();
+    facts.arena_elements = dry.arena_elements();
+    facts.table = table_of(dry.model());
+    facts.gradient_buffers = 0;
+    for (int rank = 0; rank < facts.ranks; ++rank)
+      facts.gradient_buffers = std::max(
+          facts.gradient_buffers, GradientBuckets::count_buffers(grains_, leaves_of_rank(grains_, facts.ranks, rank)));
+    facts.adamw = configuration_.train.optimizer == "adamw";
+    facts.bf16 = bf16;
+    facts.process_bytes = process_bytes_;
+    facts.phase_steps = length.steps;
+    facts.frozen = frozen_of(dry, bf16 ? DType::bf16 : DType::f32, length);
+    const bool cached = facts.frozen.training;
+    for (const Step& step : sampled_.steps) {
+      std::vector<PassDemand>& ranks = facts.steps.emplace_back(static_cast<std::size_t>(facts.ranks));
+      for (int rank = 0; rank < facts.ranks; ++rank) {
+        const TreeNode own = leaves_of_rank(grains_, facts.ranks, rank);
+        for (int grain = own.begin; grain < own.end; ++grain)
+          for (const Batch& micro : step.grains[static_cast<std::size_t>(grain)])
+            if (micro.sequences() > 0) ranks[static_cast<std::size_t>(rank)] += dry.run(micro, cached);
+      }
+    }
+    facts.activation_bytes = dry.run(sampled_.largest, cached).activation_bytes;
+    return facts;
+  }
+
+  /// The frozen part, where the ranks of a node compute it once for each row, block by block; the blocks looked at
+  /// stand for all.
+  [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const PhaseLength& length) const {
+    CacheSettings caching = cache_settings(configuration_);
+    caching.task = task_;
+    FrozenFacts facts;
+    facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
+    facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
+    facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
+    if (facts.rows == 0) return facts;
+    const Dataset& rows = data_.train;
+    const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
+    const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
+    facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
+    facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
+    const std::int64_t looked_at = std::min(layout.blocks(), kMostBlocks);
+    for (std::int64_t i = 0; i < looked_at; ++i) {
+      const auto block = static_cast<std::size_t>(i * layout.blocks() / looked_at);
+      std::vector<std::int64_t> examples(
+          static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
+      std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
+      facts.sample += dry.run_frozen(pack(rows, examples));
+      facts.sample_rows += static_cast<std::int64_t>(examples.size());
+    }
+    // A node computes as many blocks at once as it has ranks; the one with fewest needs longest.
+    const int ranks_of_node = std::max(1, forecast_.ranks / forecast_.nodes);
+    const double rounds = std::ceil(share * static_cast<double>(layout.blocks()) / ranks_of_node);
+    facts.samples = rounds / static_cast<double>(looked_at);
+    return facts;
+  }
+
+  /// What the training texts read of the model's token table.
+  [[nodiscard]] TableFacts table_of(const Model& model) const {
+    const Variable table = model.token_table();
+    TableFacts facts;
+    if (!table.defined() || !table.requires_gradient()) return facts;
+    const std::int64_t rows = table.value().rows();
+    const std::int64_t width = table.value().columns();
+    // Of texts that were not looked at, nobody knows what they read.
+    const bool known = data_.train.rows() == data_.train_rows && may_wait(optimizer_settings(configuration_.train));
+    RowSet read = known ? RowSet(rows) : RowSet::all(rows);
+    if (known) read.insert_all_of(data_.train.ids);
+    facts.elements = rows * width;
+    facts.read = read.count() * width;
+    facts.touched = in_pages(read, width);
+    for (const Step& step : sampled_.steps) {
+      RowSet of_step(rows);
+      for (const auto& grain : step.grains)
+        for (const Batch& micro : grain) of_step.insert_all_of(micro.ids);
+      facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
+    }
+    return facts;
+  }
+
+  /// An evaluation is the forward pass of its rows, which have about as many tokens as those that train.
+  [[nodiscard]] double evaluated_row_seconds(const PhaseForecast& phase, bool frozen_is_known) const {
+    const StepPlan& plan = phase.plan;
+    const double compute = plan.seconds->products + plan.seconds->passes;
+    const double forward = plan.forward_operations / (plan.forward_operations + plan.backward_operations);
+    const double of_step = compute * forward / static_cast<double>(step_rows_);
+    const double frozen = plan.frozen_row_seconds / forecast_.ranks;
+    if (phase.facts.frozen.training == frozen_is_known) return of_step;
+    return frozen_is_known ? std::max(0.0, of_step - frozen) : of_step + frozen;
+  }
+
+  void add_up() {
+    for (const PhaseForecast& phase : forecast_.phases) {
+      if (!phase.plan.seconds) {
+        forecast_.notes.push_back("no times: " + phase.plan.missing);
+        forecast_.seconds = 0.0;
+        return;
+      }
+      forecast_.seconds += phase.plan.seconds_of(phase.end_step - phase.begin_step);
+    }
+    for (const PhaseForecast& phase : forecast_.phases)
+      forecast_.evaluation_seconds += static_cast<double>(phase.evaluations * data_.validation_rows) *
+                                      evaluated_row_seconds(phase, phase.facts.frozen.validation);
+    forecast_.evaluation_seconds +=
+        static_cast<double>(data_.test_rows) * evaluated_row_seconds(forecast_.phases.back(), false);
+    forecast_.seconds += forecast_.evaluation_seconds;
+    if (configuration_.train.early_stopping > 0)
+      forecast_.notes.push_back("train.early_stopping may end the run earlier");
+  }
+
+  const Configuration& configuration_;
+  const MachineProfile* machine_;
+  Task task_;
+  ModelConfig config_;
+  DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
+  SampledSteps sampled_;
+  std::int64_t step_rows_ = 1;
+  int grains_ = 1;
+  bool bf16_ = false;
+  std::int64_t process_bytes_ = 0;
+  RunForecast forecast_;
+};
+
+}  // namespace
+
+RunForecast forecast_run(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine) {
+  return Forecaster(configuration, ranks, nodes, machine).run();
+}
+
+}  // namespace temper

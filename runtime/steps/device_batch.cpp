@@ -1,0 +1,108 @@
+#include "runtime/steps/device_batch.h"
+
+#include <span>
+#include <vector>
+
+#include "tensor/array_bundle.h"
+
+namespace temper {
+namespace {
+
+/// Tokens as they are gathered, sequence after sequence.
+struct Selection {
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> starts{0};
+  std::vector<std::uint32_t> examples;
+  std::vector<std::uint32_t> positions;
+
+  void add(std::int32_t row, std::uint32_t example, std::uint32_t position) {
+    rows.push_back(row);
+    examples.push_back(example);
+    positions.push_back(position);
+  }
+  void end_sequence() { starts.push_back(static_cast<std::int32_t>(rows.size())); }
+};
+
+/// The bundle copies the arrays.
+void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, const BatchUse& use, GroupedRows& target) {
+  HostRowGroups host = group_rows(indices);
+  if (use.padded_groups) {
+    pad(host);
+    bundle.add(host.counts, target.counts);
+  }
+  bundle.add(host.ids, target.ids);
+  bundle.add(host.piece_starts, target.piece_starts);
+  bundle.add(host.row_starts, target.row_starts);
+  bundle.add(host.order, target.order);
+}
+
+}  // namespace
+
+DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device, Tensor block) {
+  const auto sequences = static_cast<std::size_t>(batch.sequences());
+  const bool on_tokens = is_token_task(task);
+  std::vector<std::uint32_t> token_examples;
+  token_examples.reserve(batch.ids.size());
+  Selection selection;
+  DeviceBatch out;
+  for (std::size_t s = 0; s < sequences; ++s) {
+    const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
+    const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
+    token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
+    if (!on_tokens) selection.add(batch.sequence_starts[s], batch.examples[s], 0);
+    for (std::size_t t = begin; on_tokens && use.labelled && t < end; ++t) {
+      if (batch.classes[t] == kUnlabelled) continue;
+      selection.add(static_cast<std::int32_t>(t), batch.examples[s], static_cast<std::uint32_t>(t - begin));
+      out.host_classes.push_back(batch.classes[t]);
+    }
+    selection.end_sequence();
+  }
+  if (use.labelled && !on_tokens) out.host_classes = batch.classes;
+  const std::vector<std::uint32_t> token_positions(batch.positions.begin(), batch.positions.end());
+
+  ArrayBundle bundle;
+  PackedInput& input = out.input;
+  if (use.cache == nullptr) {
+    bundle.add(batch.ids, input.indices.ids);
+    bundle.add(batch.positions, input.indices.positions);
+    bundle.add(batch.types, input.indices.types);
+  }
+  if (use.trains_embeddings) {
+    add_groups(bundle, batch.ids, use, input.indices.by_id);
+    add_groups(bundle, batch.positions, use, input.indices.by_position);
+    add_groups(bundle, batch.types, use, input.indices.by_type);
+  }
+  bundle.add(batch.sequence_starts, input.starts);
+  bundle.add(batch.examples, input.examples);
+  bundle.add(token_examples, input.token_examples);
+  bundle.add(token_positions, input.token_positions);
+  input.longest = batch.max_length();
+
+  const bool every_token = on_tokens && !use.labelled;
+  if (!every_token) {
+    bundle.add(selection.rows, out.selection.rows);
+    bundle.add(selection.starts, out.selection.starts);
+    bundle.add(selection.examples, out.selection.examples);
+    bundle.add(selection.positions, out.selection.positions);
+    out.selection.one_of_each = !on_tokens;
+  }
+  out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
+  if (use.labelled && (task == Task::regression || task == Task::multi_label)) {
+    bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets);
+  } else if (use.labelled) {
+    bundle.add(out.host_classes, out.classes);
+  }
+  // Last, since it is by far the largest.
+  Tensor hidden;
+  if (use.cache != nullptr) {
+    bundle.add_last(
+        {use.cache->rows_of(batch.examples), use.cache->width()}, use.cache->type(),
+        [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
+  }
+  bundle.upload(device, block);
+  if (hidden.defined()) out.hidden = Variable(hidden);
+  out.block = std::move(block);
+  return out;
+}
+
+}  // namespace temper

@@ -1,0 +1,66 @@
+// Micro-batches of one shape, done again without a tape: what a GPU was given for one of them is recorded as a CUDA
+// graph and replayed for the next, with other inputs in the same memory. It pays where kernels are short and shapes
+// repeat (rows of one length, say); a packed batch of texts of any length hardly ever has the shape of another.
+//
+// The first micro-batch of a shape runs as usual, the second is recorded; of a few shapes, since each keeps the memory
+// of its activations. Buckets are exchanged behind a replay, not inside it, so nothing overlaps with it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "runtime/steps/device_batch.h"
+#include "tensor/cuda_device.h"
+
+namespace temper {
+
+class StepGraphs {
+ public:
+  /// Everything that recorded work depends on, beside what lies in memory of the device.
+  struct Shape {
+    std::int64_t tokens = 0;
+    std::int64_t sequences = 0;
+    std::int64_t longest = 0;
+    std::int64_t selected = 0;
+    const void* gradients = nullptr;
+    const void* sum = nullptr;
+    std::vector<bool> written;  ///< which gradients are added to
+    auto operator<=>(const Shape&) const = default;
+  };
+  struct Entry {
+    DeviceBatch batch;  ///< its memory is where the recorded work finds its inputs
+    std::unique_ptr<RecordedWork> work;
+    std::vector<std::int64_t> completed;  ///< slots, in the order in which backward completes them
+    std::vector<std::size_t> written;     ///< slots whose gradients it writes
+  };
+
+  explicit StepGraphs(CudaDevice& device);
+  StepGraphs(const StepGraphs&) = delete;
+  StepGraphs& operator=(const StepGraphs&) = delete;
+  /// Waits for what it gave to the device, unless an error is under way.
+  ~StepGraphs();
+
+  [[nodiscard]] CudaDevice& device() { return device_; }
+  [[nodiscard]] std::size_t recorded() const { return entries_.size(); }
+  /// Null for a shape that is seen for the first time, or when there are graphs enough.
+  [[nodiscard]] Entry* find(const Shape& shape);
+  /// Puts the key of this step where recorded work reads it, in order with the work. Returns the place.
+  [[nodiscard]] const PhiloxKey* set_key(PhiloxKey key);
+
+ private:
+  static constexpr std::size_t kMostGraphs = 8;
+  static constexpr std::size_t kMostRemembered = 1 << 12;
+
+  CudaDevice& device_;
+  Tensor key_;  ///< u32 [2]
+  std::set<Shape> seen_;
+  std::map<Shape, Entry> entries_;
+};
+
+/// Of a batch as to_device lays it out: the pointers and `written` are left to the caller.
+StepGraphs::Shape shape_of(const Batch& batch, Task task);
+
+}  // namespace temper

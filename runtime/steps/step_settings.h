@@ -1,0 +1,31 @@
+// What a configuration says about the steps of a phase, and about the batches that they are given.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+
+#include "comm/fixed_tree.h"
+#include "data/loader.h"
+#include "runtime/config/config.h"
+#include "runtime/steps/phases.h"
+#include "runtime/steps/training_step.h"
+
+namespace temper {
+
+OptimizerSettings optimizer_settings(const TrainSection& train);
+
+/// Throws a usage Error where a pattern of a phase, or of the rates, covers nothing, and where a phase leaves nothing
+/// to train. Every parameter is trainable afterwards.
+void require_patterns(Model& model, std::span<const PhasePlan> phases,
+                      std::span<const std::pair<std::string, double>> rates);
+
+/// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
+/// seen and how ranks talk are for the caller to fill in.
+TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
+                                   const Dataset& train);
+
+/// `grains` of a batch, of which this rank has `own`. Without an end: the steps are counted elsewhere.
+LoaderOptions loader_options(const Configuration& configuration, int grains, TreeNode own);
+
+}  // namespace temper

@@ -1,0 +1,237 @@
+// Matrix products: those of f32 in panels (panel_matmul.h) or of few rows (few_rows.h), those of bf16 by oneDNN, which
+// also takes f32 where it is faster and adds a row up as it does alone (onednn_takes_f32()).
+//
+// oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
+// number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
+// called for a part, in one thread.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/matmul/few_rows.h"
+#include "tensor/kernels/cpu/matmul/panel_matmul.h"
+#include "tensor/kernels/cpu/vector/parallel.h"
+
+namespace temper {
+namespace {
+
+// Rows of a part: its result is still in the second-level cache when the activation reads it, and the many numbers of
+// rows that a training run meets become few shapes.
+constexpr std::int64_t kPartRows = 256;
+// The same for gradients of weights in bf16, where a part takes little time.
+constexpr std::int64_t kPartRowsOfBFloat16Gradient = 384;
+// Columns of a part where a result is wider than high.
+constexpr std::int64_t kPartColumns = 384;
+// oneDNN brings operands into another order first, and what it takes of a long inner dimension at a time falls out of
+// the cache before it is used. So long sums are put together from pieces.
+constexpr std::int64_t kPieceOfWeightGradient = 512;
+constexpr std::int64_t kPieceOfF32InputGradient = 768;
+
+struct Part {
+  std::int64_t begin;
+  std::int64_t count;
+};
+
+/// The parts of a side, the last of which may be smaller.
+struct Cut {
+  std::int64_t side;
+  std::int64_t length;
+
+  [[nodiscard]] std::int64_t parts() const { return (side + length - 1) / length; }
+  [[nodiscard]] Part part(std::int64_t i) const { return {i * length, std::min(length, side - i * length)}; }
+};
+
+/// c [m, n] (+)= op(a) op(b) + bias, k being the inner dimension.
+struct Operands {
+  ConstRows a;
+  bool transpose_a;
+  ConstRows b;
+  bool transpose_b;
+  ConstRows bias;
+  Rows c;
+  bool accumulate;
+
+  [[nodiscard]] std::int64_t k() const { return transpose_a ? a.rows : a.columns; }
+  /// Where element (i, j) of op(a) lies, and of op(b).
+  [[nodiscard]] const void* of_a(std::int64_t i, std::int64_t j) const { return transpose_a ? a.at(j, i) : a.at(i, j); }
+  [[nodiscard]] const void* of_b(std::int64_t i, std::int64_t j) const { return transpose_b ? b.at(j, i) : b.at(i, j); }
+};
+
+std::int64_t part_rows(const Operands& o) {
+  return o.transpose_a && o.a.type == DType::bf16 ? kPartRowsOfBFloat16Gradient : kPartRows;
+}
+
+std::int64_t piece_length(const Operands& o) {
+  if (o.c.type == DType::bf16) return o.k();  // lest each piece round the sum
+  if (o.transpose_a) return kPieceOfWeightGradient;
+  return !o.transpose_b && o.a.type == DType::f32 ? kPieceOfF32InputGradient : o.k();
+}
+
+/// A product cut into parts, of whole rows or whole columns of the result, and each part into pieces, which are summed
+/// one after another along the inner dimension.
+class CutProduct {
+ public:
+  CutProduct(const Operands& operands, bool by_rows, ProductPrimitives& primitives)
+      : o_(operands),
+        by_rows_(by_rows),
+        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_)} : Cut{o_.c.columns, kPartColumns}),
+        pieces_{o_.k(), piece_length(o_)},
+        packed_(packs()) {
+    find_primitives(primitives);
+    if (packed_ && !primitive(0, 0)->packs_like(*primitive(parts_.parts() - 1, 0))) {
+      packed_ = false;
+      find_primitives(primitives);
+    }
+  }
+
+  /// Runs all parts, on as many threads as they are worth; then_do(first, count) follows each part, with
+  /// its rows or columns.
+  template <typename ThenDo>
+  void run(const ThenDo& then_do) {
+    const void* packed_b = packed_ ? primitive(0, 0)->pack(o_.b.data) : nullptr;
+    const std::int64_t parts = parts_.parts();
+    const int threads = static_cast<int>(std::min<std::int64_t>(
+        parts, worthwhile_threads(o_.c.rows * o_.c.columns * o_.k(), kMultiplicationsPerThread)));
+    parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
+      for (std::int64_t i = parts * member / members; i < parts * (member + 1) / members; ++i) {
+        run_part(i, packed_b);
+        then_do(parts_.part(i).begin, parts_.part(i).count);
+      }
+    });
+  }
+
+ private:
+  /// Whether b is brought into oneDNN's order once for all parts. In f32 it does not pay: what oneDNN would do
+  /// otherwise (2.6: another kernel, which reorders parts as it goes) is as fast.
+  [[nodiscard]] bool packs() const {
+    return by_rows_ && !o_.transpose_a && o_.a.type == DType::bf16 && parts_.parts() > 1;
+  }
+
+  [[nodiscard]] ProductShape shape(std::int64_t part, std::int64_t piece) const {
+    const std::int64_t side = parts_.part(part).count;
+    ProductShape s;
+    s.m = by_rows_ ? side : o_.c.rows;
+    s.n = by_rows_ ? o_.c.columns : side;
+    s.k = pieces_.part(piece).count;
+    s.a_stride = o_.a.stride;
+    s.b_stride = o_.b.stride;
+    s.c_stride = o_.c.stride;
+    s.inputs = o_.a.type;
+    s.output = o_.c.type;
+    s.bias = o_.bias.type;
+    s.transpose_a = o_.transpose_a;
+    s.transpose_b = o_.transpose_b;
+    s.accumulate = o_.accumulate || piece > 0;
+    s.has_bias = o_.bias.data != nullptr && piece == 0;
+    s.packed_b = packed_;
+    return s;
+  }
+
+  void find_primitives(ProductPrimitives& primitives) {
+    for (const std::int64_t part : {std::int64_t{0}, parts_.parts() - 1}) {
+      for (const std::int64_t piece : {std::int64_t{0}, std::int64_t{1}, pieces_.parts() - 1})
+        if (piece < pieces_.parts()) primitive(part, piece) = primitives.find(shape(part, piece));
+    }
+  }
+
+  /// Parts and pieces differ at the ends only.
+  std::shared_ptr<const Product>& primitive(std::int64_t part, std::int64_t piece) {
+    const std::size_t place = piece == 0 ? 0 : (piece + 1 < pieces_.parts() ? 1 : 2);
+    return primitives_[part + 1 < parts_.parts() ? 0 : 1][place];
+  }
+
+  void run_part(std::int64_t i, const void* packed_b) {
+    const std::int64_t begin = parts_.part(i).begin;
+    const std::int64_t row = by_rows_ ? begin : 0;
+    const std::int64_t column = by_rows_ ? 0 : begin;
+    for (std::int64_t j = 0; j < pieces_.parts(); ++j) {
+      const std::int64_t inner = pieces_.part(j).begin;
+      primitive(i, j)->run(o_.of_a(row, inner), packed_ ? packed_b : o_.of_b(inner, column), o_.bias.data,
+                           o_.c.at(row, column));
+    }
+  }
+
+  Operands o_;
+  bool by_rows_;
+  Cut parts_;
+  Cut pieces_;
+  bool packed_;
+  std::array<std::array<std::shared_ptr<const Product>, 3>, 2> primitives_;  ///< [last part][first, middle, last piece]
+};
+
+/// oneDNN adds up rows that lie in a wider matrix in another order than rows that lie one behind the other, and few of
+/// the former otherwise than many. It is given the latter alone.
+bool left_rows_have_gaps(const Operands& o) { return !o.transpose_a && o.a.stride != o.a.columns; }
+
+bool runs_in_panels(const Operands& o) {
+  const bool f32 = o.a.type == DType::f32 && o.b.type == DType::f32 && o.c.type == DType::f32;
+  return f32 && (!onednn_takes_f32() || left_rows_have_gaps(o));
+}
+
+/// The left operand without gaps between its rows, in memory of the calling thread, until the next call.
+ConstRows without_gaps(ConstRows a) {
+  thread_local std::vector<std::byte> room;
+  const auto row_bytes = static_cast<std::size_t>(a.columns) * size_of(a.type);
+  room.resize(static_cast<std::size_t>(a.rows) * row_bytes);
+  for (std::int64_t i = 0; i < a.rows; ++i)
+    std::memcpy(room.data() + static_cast<std::size_t>(i) * row_bytes, a.at(i, 0), row_bytes);
+  return {room.data(), a.rows, a.columns, a.columns, a.type};
+}
+
+/// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
+/// columns where it is cut by these.
+template <typename ThenDo>
+void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, const ThenDo& then_do) {
+  if (multiply_few_rows(o.a, o.transpose_a, o.b, o.transpose_b, o.bias, o.c, o.accumulate)) {
+    then_do(0, o.c.rows);
+  } else if (runs_in_panels(o)) {
+    multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b.as<float>(), o.transpose_b,
+                       static_cast<const float*>(o.bias.data), o.c.as<float>(), o.accumulate, then_do);
+  } else {
+    Operands operands = o;
+    if (left_rows_have_gaps(o)) operands.a = without_gaps(o.a);
+    CutProduct(operands, by_rows, primitives).run(then_do);
+  }
+}
+
+void require_types(ConstRows a, ConstRows b, ConstRows c) {
+  const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
+  if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
+    throw Error("matmul: the CPU multiplies matrices of one type into that type or f32, but was given {}, {} and {}",
+                name_of(a.type), name_of(b.type), name_of(c.type));
+}
+
+}  // namespace
+
+void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) {
+  require_types(a, b, c);
+  const Operands operands{a, transpose_a, b, transpose_b, {}, c, accumulate};
+  if (c.rows == 0 || c.columns == 0) return;
+  if (operands.k() == 0) {
+    const std::int64_t row_bytes = c.columns * static_cast<std::int64_t>(size_of(c.type));
+    for (std::int64_t i = 0; i < c.rows && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
+    return;
+  }
+  const bool by_rows = c.rows >= c.columns || (transpose_a && c.rows >= part_rows(operands));
+  multiply(operands, by_rows, products_, [](std::int64_t /*first*/, std::int64_t /*count*/) {});
+}
+
+void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
+  (void)common_type("linear_forward", x, weight, bias, z, y);
+  if (z.rows == 0 || z.columns == 0 || x.columns == 0) {
+    Kernels::linear_forward(x, weight, bias, activation, z, y);
+    return;
+  }
+  const bool has_more = activation != Activation::none || y.data != z.data;
+  multiply({x, false, weight, true, bias, z, false}, true, products_, [&](std::int64_t first, std::int64_t count) {
+    if (has_more) bias_activation_forward(z.part(first, count), {}, activation, y.part(first, count));
+  });
+}
+
+}  // namespace temper

@@ -1,0 +1,185 @@
+#include "comm/exchange/gradient_buckets.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tensor/device.h"
+#include "tests/distant_device.h"
+#include "tests/world.h"
+
+namespace temper {
+namespace {
+
+using testing_support::DistantDevice;
+
+/// The gradient of one grain: a pure function of grain and element.
+float gradient_of(int grain, std::int64_t element) {
+  return static_cast<float>((element * 2654435761LL + grain * 40503LL) % 100'003) * 1e-3F - 50.0F;
+}
+
+float tree_value(TreeNode node, std::int64_t element) {
+  if (node.end - node.begin == 1) return gradient_of(node.begin, element);
+  const int cut = tree_middle(node);
+  return tree_value({node.begin, cut}, element) + tree_value({cut, node.end}, element);
+}
+
+/// How the ranks' gradients meet: each is one implementation of GradientExchange, or one over another.
+enum class Way : std::uint8_t { window, message, staged_window, staged_message };
+
+struct Case {
+  int leaves;
+  Way way;
+};
+
+std::string name_of(const Case& which) {
+  constexpr std::array kWays{"window", "message", "staged_window", "staged_message"};
+  return std::to_string(which.leaves) + "_" + kWays.at(static_cast<std::size_t>(which.way));
+}
+
+void PrintTo(const Case& which, std::ostream* out) { *out << name_of(which); }
+
+class GradientBucketsTest : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const Way way = GetParam().way;
+    if (way == Way::staged_window || way == Way::staged_message) {
+      device_ = std::make_unique<DistantDevice>();
+    } else {
+      device_ = make_cpu_device();
+    }
+    options_.elements = 3 * ArenaLayout::kChunk;
+    options_.share_memory = way == Way::window || way == Way::staged_window;
+  }
+  GradientBuckets make_buckets() { return {world_, *device_, layout_, GetParam().leaves, options_}; }
+
+  /// Runs one step in which slot `skipped` gets no gradient, and compares the own slices.
+  void run_step(GradientBuckets& buckets, int leaves, std::int64_t skipped) {
+    buckets.begin_step();
+    const TreeNode own = buckets.own_grains();
+    for (int grain = own.begin; grain < own.end; ++grain) {
+      float* gradients = buckets.begin_grain();
+      for (std::int64_t slot = 0; slot < static_cast<std::int64_t>(layout_.slots().size()); ++slot) {
+        if (slot == skipped) continue;
+        const ArenaSlot place = layout_.slots()[static_cast<std::size_t>(slot)];
+        for (std::int64_t i = place.begin; i < place.begin + place.size; ++i) gradients[i] = gradient_of(grain, i);
+        buckets.complete(slot);
+      }
+      buckets.end_grain();
+    }
+    buckets.finish();
+    const float* reduced = buckets.exchange().reduced();
+    for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank())) {
+      for (std::size_t slot = 0; slot < layout_.slots().size(); ++slot) {
+        const ArenaSlot place = layout_.slots()[slot];
+        const std::int64_t begin = std::max(place.begin, range.begin);
+        const std::int64_t end = std::min(place.begin + place.size, range.end);
+        for (std::int64_t i = begin; i < end; ++i) {
+          const bool cleared = static_cast<std::int64_t>(slot) == skipped;
+          ASSERT_EQ(reduced[i], cleared ? 0.0F : tree_value({0, leaves}, i)) << "element " << i;
+        }
+      }
+    }
+  }
+
+  Communicator& world_ = world_communicator();
+  std::unique_ptr<Device> device_;
+  BucketOptions options_;
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+};
+
+TEST_P(GradientBucketsTest, OwnSlicesHoldTheTreeSumStepAfterStep) {
+  GradientBuckets buckets = make_buckets();
+  for (const std::int64_t skipped : {-1, 2, -1}) {
+    run_step(buckets, GetParam().leaves, skipped);
+    buckets.exchange().share_parameters();
+  }
+}
+
+TEST_P(GradientBucketsTest, UpdatedParametersReachEveryRank) {
+  GradientBuckets buckets = make_buckets();
+  GradientExchange& exchange = buckets.exchange();
+  for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+    for (std::int64_t i = range.begin; i < range.end; ++i) exchange.parameters()[i] = static_cast<float>(i);
+  exchange.share_parameters();
+  for (std::int64_t i = 0; i < layout_.elements(); ++i) ASSERT_EQ(exchange.parameters()[i], static_cast<float>(i));
+  world_.barrier();
+}
+
+TEST_P(GradientBucketsTest, StepsAndSharingTakeTurns) {
+  GradientBuckets buckets = make_buckets();
+  GradientExchange& exchange = buckets.exchange();
+  for (int step = 0; step < 3; ++step) {
+    run_step(buckets, GetParam().leaves, -1);
+    // An update of the kind that an optimizer makes: of the own slices, from the reduced gradients.
+    for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+      for (std::int64_t i = range.begin; i < range.end; ++i)
+        exchange.parameters()[i] = exchange.reduced()[i] + static_cast<float>(step);
+    exchange.share_parameters();
+    for (const ArenaSlot& slot : layout_.slots())
+      for (std::int64_t i = slot.begin; i < slot.begin + slot.size; ++i)
+        ASSERT_EQ(exchange.parameters()[i], tree_value({0, GetParam().leaves}, i) + static_cast<float>(step));
+    world_.barrier();
+  }
+}
+
+TEST_P(GradientBucketsTest, WhatIsNoParameterCountsAsZero) {
+  GradientBuckets buckets = make_buckets();
+  run_step(buckets, GetParam().leaves, -1);
+  const float* reduced = buckets.exchange().reduced();
+  for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank()))
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      const bool in_slot = std::any_of(layout_.slots().begin(), layout_.slots().end(), [&](const ArenaSlot& slot) {
+        return slot.begin <= i && i < slot.begin + slot.size;
+      });
+      if (!in_slot) {
+        ASSERT_EQ(reduced[i], 0.0F) << "element " << i;
+      }
+    }
+  world_.barrier();
+}
+
+class StagedBucketsTest : public GradientBucketsTest {};
+
+TEST_P(StagedBucketsTest, CarryEachBucketOnceThereAndBack) {
+  const auto& distant = dynamic_cast<const DistantDevice&>(*device_);
+  GradientBuckets buckets = make_buckets();
+  GradientExchange& exchange = buckets.exchange();
+  const std::size_t bytes = static_cast<std::size_t>(layout_.elements()) * sizeof(float);
+  const auto& memory = distant.distant_memory();
+  EXPECT_TRUE(memory.holds(exchange.parameters(), bytes));
+  EXPECT_TRUE(memory.holds(exchange.reduced(), bytes));
+  for (int i = 0; i < buckets.buffers(); ++i) EXPECT_TRUE(memory.holds(exchange.buffer(i), bytes)) << i;
+  // A step carries each of the rank's nodes down once and its slices up once.
+  const TreeNode grains = buckets.own_grains();
+  const std::size_t nodes = cover(GetParam().leaves, grains).size();
+  std::size_t own_bytes = 0;
+  for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+    own_bytes += static_cast<std::size_t>(range.size()) * sizeof(float);
+  run_step(buckets, GetParam().leaves, -1);
+  EXPECT_EQ(distant.downloaded, nodes * bytes);
+  EXPECT_EQ(distant.uploaded, own_bytes);
+  exchange.share_parameters();
+  EXPECT_EQ(distant.downloaded, nodes * bytes + own_bytes);
+  EXPECT_EQ(distant.uploaded, bytes) << "the own slices are there already";
+  world_.barrier();
+}
+
+INSTANTIATE_TEST_SUITE_P(GrainsAndWays, GradientBucketsTest,
+                         testing::Values(Case{1, Way::window}, Case{2, Way::window}, Case{3, Way::window},
+                                         Case{8, Way::window}, Case{1, Way::message}, Case{2, Way::message},
+                                         Case{5, Way::message}, Case{8, Way::message}, Case{1, Way::staged_window},
+                                         Case{3, Way::staged_window}, Case{8, Way::staged_window},
+                                         Case{2, Way::staged_message}, Case{5, Way::staged_message}),
+                         [](const auto& which) { return name_of(which.param); });
+INSTANTIATE_TEST_SUITE_P(Grains, StagedBucketsTest,
+                         testing::Values(Case{1, Way::staged_window}, Case{3, Way::staged_window},
+                                         Case{8, Way::staged_message}),
+                         [](const auto& which) { return name_of(which.param); });
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,151 @@
+#include "runtime/frozen/frozen_layout.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "model/freezing.h"
+#include "tensor/cost/idle_device.h"
+#include "tests/model_fixture.h"
+#include "tests/test_device.h"
+
+namespace temper {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::rows_of;
+
+using Starts = std::vector<std::int64_t>;
+
+/// Rows of these lengths, all of the same token; the first token of each carries a label.
+Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
+  Dataset data;
+  for (const std::int64_t length : lengths) {
+    data.ids.insert(data.ids.end(), static_cast<std::size_t>(length), 5);
+    data.starts.push_back(data.starts.back() + length);
+  }
+  data.types.assign(data.ids.size(), 0);
+  data.classes.assign(data.ids.size(), kUnlabelled);
+  for (std::size_t row = 0; row < lengths.size(); ++row) data.classes[static_cast<std::size_t>(data.starts[row])] = 1;
+  return data;
+}
+
+class FrozenLayoutTest : public testing::Test {
+ protected:
+  std::unique_ptr<Model> model(Task task) const {
+    ModelConfig config;
+    config.model_type = "bert";
+    config.vocabulary_size = 10;
+    config.width = 16;
+    config.layers = 2;
+    config.heads = 2;
+    config.intermediate_width = 32;
+    config.max_positions = 4096;
+    config.type_vocabulary_size = 2;
+    config.layer_norm_epsilon = 1e-12F;
+    config.activation = "gelu";
+    config.initializer_range = 0.02F;
+    return make_model(config, {task, 3});
+  }
+  FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
+    return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
+  }
+};
+
+TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
+  const FrozenLayout layout = lay_out({3, 5, 2}, Task::sequence_classification, 2);
+  EXPECT_EQ(layout.row_starts, (Starts{0, 3, 8, 10}));
+  EXPECT_EQ(layout.block_starts, (Starts{0, 3}));
+  EXPECT_EQ(layout.row_bytes(), 64);
+  EXPECT_EQ(layout.bytes(), 640);
+}
+
+TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
+  EXPECT_EQ(lay_out({3, 5, 2}, Task::sequence_classification, 3).row_starts, (Starts{0, 1, 2, 3}));
+  Dataset data = rows_of_lengths({3, 5, 2});
+  data.classes[4] = 2;
+  data.classes[8] = kUnlabelled;
+  const Task task = Task::token_classification;
+  EXPECT_EQ(lay_out_frozen(data, task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
+}
+
+TEST_F(FrozenLayoutTest, BlocksAreOfAboutTheSameSizeAndEvenlyShared) {
+  // 35,200 tokens: 18 blocks of 2,048 would do; they become 24.
+  const FrozenLayout layout = lay_out(std::vector<std::int64_t>(3200, 11), Task::sequence_classification, 1);
+  EXPECT_EQ(layout.blocks(), 24);
+  for (std::int64_t block = 0; block < layout.blocks(); ++block) {
+    const auto at = static_cast<std::size_t>(block);
+    EXPECT_NEAR(static_cast<double>(layout.block_starts[at + 1] - layout.block_starts[at]), 3200.0 / 24.0, 1.0);
+  }
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(40, 100), Task::sequence_classification, 1).blocks(), 7)
+      << "of 512 tokens at least";
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(10, 100), Task::sequence_classification, 1).blocks(), 1);
+}
+
+TEST_F(FrozenLayoutTest, ALongExampleMayBeABlockOfItsOwn) {
+  const FrozenLayout layout = lay_out({1000, 1000, 48, 1, 3000, 7}, Task::sequence_classification, 1);
+  EXPECT_EQ(layout.block_starts, (Starts{0, 1, 2, 4, 5, 6}));
+  EXPECT_EQ(layout.examples(), 6);
+}
+
+TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, Task::regression, 1).blocks(), 0); }
+
+TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
+  const auto frozen = [&](const std::vector<std::string>& patterns, Task task = Task::sequence_classification) {
+    const auto built = model(task);
+    apply_freezing(*built, patterns);
+    return built->frozen_stages();
+  };
+  EXPECT_EQ(frozen({}), 0);
+  EXPECT_EQ(frozen({"embeddings"}), 1);
+  EXPECT_EQ(frozen({"embeddings.word_embeddings"}), 0);
+  EXPECT_EQ(frozen({"embeddings", "encoder.layer.0"}), 2);
+  EXPECT_EQ(frozen({"embeddings", "encoder.layer.1"}), 1);
+  EXPECT_EQ(frozen({"encoder.layer.0-1"}), 0);
+  EXPECT_EQ(frozen({"*"}), 3);
+  EXPECT_EQ(frozen({"*", "bert.pooler"}), 3);
+  // The head's words are the embeddings'.
+  EXPECT_EQ(frozen({"*"}, Task::masked_lm), 3);
+  EXPECT_EQ(frozen({"embeddings.position_embeddings", "encoder"}, Task::masked_lm), 0);
+}
+
+TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
+  const ModelFixture fixture("bert-frozen");
+  const auto device = make_test_device();
+  const auto model = fixture.load(*device);
+  const Dataset data = rows_of(fixture.batch);
+  const auto key_of = [&](const Dataset& rows, std::int64_t stages, const Model& of, Device& on) {
+    return frozen_content_key(lay_out_frozen(rows, fixture.request.task, of, stages, DType::f32), rows, of, on);
+  };
+  const auto key = [&](const Dataset& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
+  const std::string expected = key(data, 2);
+  EXPECT_EQ(key(data, 2), expected);
+  EXPECT_NE(key(data, 3), expected);
+  Dataset other = data;
+  other.ids.back() ^= 1;
+  EXPECT_NE(key(other, 2), expected);
+
+  ModelFixture defined("bert-frozen");
+  defined.config.activation = "relu";
+  EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
+  defined.config.activation = fixture.config.activation;
+  EXPECT_EQ(key_of(data, 2, *defined.load(*device), *device), expected);
+  defined.config.heads *= 2;
+  EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
+  IdleDevice other_processor([](std::string_view /*name*/, const KernelWork& /*work*/) {});
+  EXPECT_NE(key_of(data, 2, *model, other_processor), expected);
+
+  const auto change = [&](const std::string& name) {
+    const Variable& variable = model->parameters().find(name)->variable;
+    std::vector<float> values = device->download<float>(variable.value());
+    values[0] += 1.0F;
+    variable.set_value(device->upload(std::span<const float>(values), variable.shape()));
+  };
+  change("bert.encoder.layer.1.output.dense.bias");
+  EXPECT_EQ(key(data, 2), expected) << "the second layer stands above";
+  change("bert.encoder.layer.0.output.dense.bias");
+  EXPECT_NE(key(data, 2), expected);
+}
+
+}  // namespace
+}  // namespace temper

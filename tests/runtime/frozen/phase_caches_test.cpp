@@ -1,0 +1,181 @@
+// When a phase keeps the frozen part's output, and where. Runs alone and under mpirun.
+#include "runtime/frozen/phase_caches.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "model/freezing.h"
+#include "tests/hidden_rows.h"
+#include "tests/model_fixture.h"
+#include "tests/test_device.h"
+#include "tests/world.h"
+
+namespace temper {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::rows_of;
+using Rows = PhaseCaches::Rows;
+
+class PhaseCachesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    use("bert-frozen", {"embeddings", "encoder.layer.0"});
+    std::string pattern = (std::filesystem::temp_directory_path() / "temper-caches-XXXXXX").string();
+    if (world_.rank() == 0) {
+      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    }
+    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
+    folder_ = pattern;
+    settings_.memory_mib = 64;
+    settings_.folder = folder_ / "cache";
+    settings_.say = [this](const std::string& text) { said_ += text + "\n"; };
+    settings_.stop_requested = [] { return false; };
+  }
+  void TearDown() override {
+    world_.barrier();
+    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
+    world_.barrier();
+  }
+  void use(const std::string& name, const std::vector<std::string>& patterns) {
+    fixture_.emplace(name);
+    model_ = fixture_->load(*device_);
+    apply_freezing(*model_, patterns);
+    settings_.task = fixture_->request.task;
+    data_ = rows_of(fixture_->batch, 200);
+  }
+  PhaseCaches caches(PhaseLength length = {10, 10, 2}) { return {*model_, *device_, world_, settings_, length}; }
+  /// Whether training rows are kept.
+  bool keeps(PhaseLength length = {10, 10, 2}) {
+    PhaseCaches phase = caches(length);
+    EXPECT_TRUE(phase.prepare(Rows::training, data_));
+    return phase.of(Rows::training) != nullptr;
+  }
+  bool keeps_validation(std::int64_t evaluations) {
+    PhaseCaches phase = caches({10, 10, evaluations});
+    EXPECT_TRUE(phase.prepare(Rows::validation, data_));
+    return phase.of(Rows::validation) != nullptr;
+  }
+
+  Communicator& world_ = world_communicator();
+  std::unique_ptr<Device> device_ = make_test_device();
+  std::optional<ModelFixture> fixture_;
+  std::unique_ptr<Model> model_;
+  Dataset data_;
+  CacheSettings settings_;
+  std::filesystem::path folder_;
+  std::string said_;
+};
+
+TEST_F(PhaseCachesTest, KeepTrainingRowsInAPhaseOfAnEpochOrMore) {
+  EXPECT_TRUE(keeps({10, 10, 0}));
+  EXPECT_FALSE(keeps({9, 10, 0}));
+  EXPECT_TRUE(keeps({25, 10, 0}));
+}
+
+TEST_F(PhaseCachesTest, KeepValidationRowsThatAreMeasuredTwice) {
+  EXPECT_TRUE(keeps_validation(2));
+  EXPECT_FALSE(keeps_validation(1));
+}
+
+TEST_F(PhaseCachesTest, KeepNothingWhereThereIsNothingToGain) {
+  settings_.wanted = false;
+  EXPECT_FALSE(keeps());
+  settings_.wanted = true;
+  apply_freezing(*model_, {});
+  EXPECT_FALSE(keeps());
+  apply_freezing(*model_, std::vector<std::string>{"embeddings"});
+  EXPECT_FALSE(keeps());
+}
+
+TEST_F(PhaseCachesTest, KeepNothingThatIsMaskedAnew) {
+  use("bert-masked-lm", {"embeddings", "encoder.layer.0"});
+  EXPECT_FALSE(keeps());
+}
+
+TEST_F(PhaseCachesTest, FillOnceAndTellHowLongItTook) {
+  PhaseCaches phase = caches();
+  EXPECT_EQ(phase.of(Rows::training), nullptr);
+  ASSERT_TRUE(phase.prepare(Rows::training, data_));
+  const FrozenCache* first = phase.of(Rows::training);
+  const double seconds = phase.training_seconds();
+  EXPECT_GT(seconds, 0.0);
+  ASSERT_TRUE(phase.prepare(Rows::training, data_));
+  ASSERT_TRUE(phase.prepare(Rows::validation, data_));
+  EXPECT_EQ(phase.of(Rows::training), first);
+  EXPECT_EQ(phase.training_seconds(), seconds) << "only what steps wait for";
+  EXPECT_EQ(first->layout().stages, 2);
+}
+
+TEST_F(PhaseCachesTest, WhatMemoryDoesNotHoldGoesIntoAFileOfTheSameBits) {
+  PhaseCaches in_memory = caches();
+  ASSERT_TRUE(in_memory.prepare(Rows::training, data_));
+  settings_.memory_mib = 0;
+  PhaseCaches in_file = caches();
+  ASSERT_TRUE(in_file.prepare(Rows::training, data_));
+  ASSERT_NE(in_file.of(Rows::training), nullptr);
+  EXPECT_NE(said_.find("in memory"), std::string::npos) << said_;
+  EXPECT_NE(said_.find("in " + settings_.folder), std::string::npos) << said_;
+  const std::vector<std::uint32_t> examples{3, 0, 500, 7};
+  EXPECT_EQ(hidden_rows(*in_file.of(Rows::training), examples), hidden_rows(*in_memory.of(Rows::training), examples));
+  EXPECT_TRUE(std::filesystem::is_empty(settings_.folder));
+}
+
+TEST_F(PhaseCachesTest, MemoryIsForAllRowsOfAPhaseTogether) {
+  data_ = rows_of(fixture_->batch, 800);
+  const std::int64_t bytes = lay_out_frozen(data_, settings_.task, *model_, 2, DType::f32).bytes();
+  settings_.memory_mib = (bytes >> 20) + 1;
+  ASSERT_GT(2 * bytes, settings_.memory_mib << 20);
+  PhaseCaches phase = caches();
+  ASSERT_TRUE(phase.prepare(Rows::training, data_));
+  EXPECT_EQ(said_.find(settings_.folder), std::string::npos) << said_;
+  ASSERT_TRUE(phase.prepare(Rows::validation, data_));
+  EXPECT_NE(said_.find(settings_.folder), std::string::npos) << said_;
+}
+
+TEST_F(PhaseCachesTest, AKeptFileServesTheNextRun) {
+  settings_.keep = true;
+  ASSERT_TRUE(keeps());
+  world_.barrier();
+  EXPECT_EQ(said_.find("known"), std::string::npos) << said_;
+  said_.clear();
+  ASSERT_TRUE(keeps());
+  EXPECT_NE(said_.find("frozen layers: known"), std::string::npos) << said_;
+  // With more of the model frozen, it is another file.
+  said_.clear();
+  apply_freezing(*model_, std::vector<std::string>{"embeddings", "encoder.layer.0-1"});
+  ASSERT_TRUE(keeps());
+  EXPECT_EQ(said_.find("known"), std::string::npos) << said_;
+}
+
+TEST_F(PhaseCachesTest, WithoutAnyRoomTrainingGoesOnWithoutThem) {
+  settings_.memory_mib = 0;
+  if (world_.rank() == 0) std::ofstream(folder_ / "file") << "not a folder";
+  world_.barrier();
+  settings_.folder = folder_ / "file";
+  EXPECT_FALSE(keeps());
+  EXPECT_NE(said_.find("no cache"), std::string::npos) << said_;
+}
+
+TEST_F(PhaseCachesTest, ASignalLeavesNone) {
+  settings_.stop_requested = [this] { return world_.rank() == 0; };
+  PhaseCaches phase = caches();
+  EXPECT_FALSE(phase.prepare(Rows::training, data_));
+  EXPECT_EQ(phase.of(Rows::training), nullptr);
+}
+
+TEST(PhaseLengthTest, CountsEvaluationsOfTheWholePhase) {
+  PhasePlan phase;
+  phase.begin_step = 10;
+  phase.end_step = 30;
+  EXPECT_EQ(length_of(phase, 7, 40, 0).evaluations, 0);
+  EXPECT_EQ(length_of(phase, 7, 40, 7).evaluations, 3) << "14, 21, 28";
+  EXPECT_EQ(length_of(phase, 7, 30, 7).evaluations, 4) << "and the end of the run";
+  EXPECT_EQ(length_of(phase, 7, 30, 10).evaluations, 2) << "10 was in the phase before";
+  EXPECT_EQ(length_of(phase, 7, 40, 7).steps, 20);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,69 @@
+#include "runtime/inputs/data_origin.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+using Files = std::vector<DataFileLineage>;
+
+/// What is said, and of which kind; empty where the files are the same.
+std::pair<std::string, ErrorKind> refusal(const Files& before, const Files& now) {
+  try {
+    require_same_data_files("c.h5", before, now);
+  } catch (const Error& error) {
+    return {error.what(), error.kind()};
+  }
+  return {};
+}
+
+const DataFileLineage kA{"train", "a.csv", "aa11", 3};
+const DataFileLineage kB{"train", "b.csv", "bb22", 4};
+const DataFileLineage kValidation{"validation", "v.csv", "dd44", 2};
+const DataFileLineage kTest{"test", "t.csv", "cc33", 5};
+
+TEST(DataOrigin, SameContentIsTheSameWhateverItsName) {
+  EXPECT_EQ(refusal({kA, kB}, {kA, kB}).first, "");
+  EXPECT_EQ(refusal({kA}, {{"train", "renamed.csv", "aa11", 3}}).first, "");
+  EXPECT_EQ(refusal({kA, kTest}, {kA}).first, "") << "a test file may change";
+  EXPECT_EQ(refusal({}, {kA}).first, "");
+  EXPECT_EQ(refusal({kA, kValidation}, {kA, {"validation", "renamed.csv", "dd44", 2}}).first, "");
+  EXPECT_TRUE(same_content("validation", Files{kA, kValidation}, Files{{"validation", "renamed.csv", "dd44", 2}}));
+  EXPECT_FALSE(same_content("validation", Files{kA, kValidation}, Files{{"validation", "v.csv", "dd55", 2}}));
+  EXPECT_FALSE(same_content("test", Files{kA}, Files{kB})) << "neither has one";
+}
+
+TEST(DataOrigin, OtherRowsOfValidationAreRefused) {
+  const auto [changed, failure] = refusal({kA, kValidation}, {kA, {"validation", "v.csv", "dd55", 2}});
+  EXPECT_NE(changed.find("was validated on another version of v.csv (its SHA-256 was dd44, now it is dd55)"),
+            std::string::npos)
+      << changed;
+  EXPECT_EQ(failure, ErrorKind::failure);
+  const auto [other, usage] = refusal({kA, kValidation}, {kA, {"validation", "w.csv", "ee66", 2}});
+  EXPECT_NE(other.find("was validated on v.csv (dd44) (by SHA-256), but data.validation names w.csv (ee66)"),
+            std::string::npos)
+      << other;
+  EXPECT_EQ(usage, ErrorKind::usage);
+}
+
+TEST(DataOrigin, AnotherVersionOfAFileIsAFailure) {
+  const auto [text, kind] = refusal({kA, kB}, {kA, {"train", "b.csv", "bb99", 4}});
+  EXPECT_NE(text.find("another version of b.csv (its SHA-256 was bb22, now it is bb99)"), std::string::npos) << text;
+  EXPECT_EQ(kind, ErrorKind::failure);
+}
+
+TEST(DataOrigin, OtherFilesAreWrongUse) {
+  const auto [text, kind] = refusal({kA}, {kB});
+  EXPECT_NE(text.find("was trained on a.csv (aa11) (by SHA-256), but data.train names b.csv (bb22)"), std::string::npos)
+      << text;
+  EXPECT_EQ(kind, ErrorKind::usage);
+  EXPECT_EQ(refusal({kA, kB}, {kA}).second, ErrorKind::usage);
+  EXPECT_EQ(refusal({kA}, {kA, kB}).second, ErrorKind::usage);
+  EXPECT_NE(refusal({kA, kB}, {kB, kA}).first.find("the same files in another order: a.csv (aa11), b.csv"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace temper

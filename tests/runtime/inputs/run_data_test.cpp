@@ -1,0 +1,221 @@
+// The data of a run, from files to tokenised rows: on one rank and, under mpirun, on several.
+#include "runtime/inputs/run_data.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "runtime/inputs/run_tables.h"
+#include "tests/tiny_files.h"
+#include "tests/world.h"
+
+namespace temper {
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// A folder of each rank's own, with a tiny tokenizer and the files that a test writes.
+class RunDataTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "temper-run-data-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    testing_support::write_tiny_model(folder_ / "model");
+    tokenizer_ = Tokenizer::load(folder_ / "model/tokenizer.json");
+    configuration_.output.dir = (folder_ / "out").string();
+    configuration_.data.cache = false;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& name, std::string_view content) const {
+    write_file_atomically(folder_ / name, content);
+    return (folder_ / name).string();
+  }
+  RunData prepare(Task task, const Names& model_labels = {}) {
+    return prepare_run_data(configuration_, task, *tokenizer_, model_labels, 16, 1, world_communicator(),
+                            [](const std::string&) {});
+  }
+  RunData prepare(std::string_view train, Task task, const Names& model_labels = {}) {
+    configuration_.data.train = file("train.csv", train);
+    return prepare(task, model_labels);
+  }
+  std::string refusal(std::string_view train, Task task, const Names& model_labels = {}) {
+    try {
+      prepare(train, task, model_labels);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return {};
+  }
+  static Names names_of(const std::vector<Finding>& findings) {
+    Names names;
+    for (const Finding& finding : findings) names.push_back(finding.name);
+    return names;
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  Configuration configuration_;
+};
+
+#define EXPECT_HAS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << "in: " << (text)
+
+constexpr Task kClassification = Task::sequence_classification;
+
+TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
+  configuration_.data.train.values = {file("b.csv", "text,label\ngood day,x\nbad day,y\n"),
+                                      (folder_ / "part*").string()};
+  file("part2.csv", "label,text,more\ny,the road,1\n");
+  file("part1.jsonl",
+       "{\"text\": \"the stone\", \"label\": \"x\", \"note\": 1}\n\n{\"text\": \"a\", \"label\": \"y\"}\n");
+  configuration_.data.test = file("test.csv", "text,label\nit,y\n");
+  const RunData data = prepare(kClassification);
+  EXPECT_EQ(data.train.rows(), 5);
+  EXPECT_EQ(data.train.classes, (std::vector<std::int32_t>{0, 1, 0, 1, 1}));
+  ASSERT_EQ(data.files.size(), 4U);
+  EXPECT_EQ(data.files[0].file, "b.csv");
+  EXPECT_EQ(data.files[1].file, "part1.jsonl") << "what fits a pattern is sorted";
+  EXPECT_EQ(data.files[1].rows, 2);
+  EXPECT_EQ(data.files[1].sha256, sha256_file(folder_ / "part1.jsonl"));
+  EXPECT_EQ(data.files[2].file, "part2.csv");
+  EXPECT_EQ(data.files[2].rows, 1);
+  EXPECT_EQ(data.files[2].role, "train");
+  EXPECT_EQ(data.files[3].role, "test");
+}
+
+TEST_F(RunDataTest, LinesOfTextTrainAMaskedLanguageModel) {
+  configuration_.data.train = file("corpus.txt", "good day\n\nthe road is nice\n");
+  EXPECT_EQ(prepare(Task::masked_lm).train.rows(), 2);
+  configuration_.data.train = file("corpus.txt", "good day\n");
+  try {
+    prepare(kClassification);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_HAS(error.what(), "has no column \"label\"");
+  }
+}
+
+TEST_F(RunDataTest, ClassesThatAreKeptBackForValidationAreKnown) {
+  std::string csv = "text,label\n";
+  for (int i = 0; i < 40; ++i) csv += "row " + std::to_string(i) + (i % 2 == 0 ? ",x\n" : ",y\n");
+  configuration_.data.validation_fraction = 0.3;
+  int hidden = 0;
+  for (int i = 0; i < 12; ++i) {
+    const RunData data = prepare(csv + "rare text " + std::to_string(i) + ",rare\n", kClassification);
+    EXPECT_EQ(data.labels.names(), (Names{"rare", "x", "y"}));
+    EXPECT_EQ(data.train.rows() + data.validation.rows(), 41);
+    EXPECT_EQ(data.files.front().rows, data.train.rows());
+    if (std::find(data.train.classes.begin(), data.train.classes.end(), 0) != data.train.classes.end()) continue;
+    ++hidden;
+    if (world_communicator().rank() == 0) {
+      const Names found = names_of(data.findings);
+      EXPECT_NE(std::find(found.begin(), found.end(), "unused_label"), found.end());
+    }
+  }
+  EXPECT_GT(hidden, 0) << "the rows of this test should include one that is kept back";
+}
+
+TEST_F(RunDataTest, OneClassIsRefused) {
+  EXPECT_HAS(refusal("text,label\na,pos\nb,pos\n", kClassification),
+             "all rows have the label \"pos\" in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na,pos\nb,pos\n", kClassification), "data.labels = [\"pos\", \"...\"]");
+  EXPECT_HAS(refusal("text,label\na,pos\n", kClassification, {"neg", "pos"}), "data.labels = [\"neg\", \"pos\"]");
+  EXPECT_EQ(refusal("text,label\na,pos\n", Task::multi_label), "");
+  configuration_.data.labels = {"pos"};
+  EXPECT_HAS(refusal("text,label\na,pos\n", kClassification), "data.labels has \"pos\" alone");
+  configuration_.data.labels = {"neg", "pos"};
+  EXPECT_EQ(refusal("text,label\na,pos\n", kClassification), "") << "the other may come later";
+}
+
+TEST_F(RunDataTest, RowsOfWhichNoneHasALabelAreRefused) {
+  EXPECT_HAS(refusal("text,label\na,\nb,\n", Task::multi_label), "no row has a label in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", Task::token_classification),
+             "no row has a label in column \"label\"");
+  configuration_.data.labels = {"x", "y"};
+  EXPECT_HAS(refusal("text,label\na,\nb,\n", Task::multi_label), "no training row has a label in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na,\"[0, 0]\"\n", Task::multi_label),
+             "no training row has a label in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", Task::token_classification),
+             "no training row has a label in column \"label\"");
+  configuration_.data.labels = {};
+  configuration_.data.label.values = {"x", "y"};
+  configuration_.data.label.listed = true;
+  EXPECT_HAS(refusal("text,x,y\na,0,0\n", Task::multi_label), "no training row has a label in columns \"x\", \"y\"");
+}
+
+TEST_F(RunDataTest, ArraysAreIndicatorsWithDataLabels) {
+  const char* csv = "text,label\na,\"[0, 1, 0]\"\nb,\"[1, 1, 0]\"\n";
+  EXPECT_HAS(refusal(csv, Task::multi_label), "data.labels = [\"...\", ...], or write the names");
+  configuration_.data.labels = {"x", "y", "z"};
+  EXPECT_EQ(prepare(csv, Task::multi_label).train.targets, (std::vector<float>{0, 1, 0, 1, 1, 0}));
+  configuration_.data.labels = {"x", "y"};
+  EXPECT_HAS(refusal(csv, Task::multi_label), "for each of 3 labels, but 2 labels are known");
+}
+
+TEST_F(RunDataTest, ColumnsMayBeLabels) {
+  configuration_.data.label.values = {"toxic", "rude"};
+  configuration_.data.label.listed = true;
+  const RunData data = prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", Task::multi_label);
+  EXPECT_EQ(data.labels.names(), (Names{"toxic", "rude"}));
+  EXPECT_EQ(data.train.targets, (std::vector<float>{0, 1, 1, 0}));
+  EXPECT_EQ(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train.classes,
+            (std::vector<std::int32_t>{1, 0}));
+  EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", Task::regression), "this task takes one column");
+  configuration_.data.label.values = {"toxic"};
+  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", Task::multi_label).train.targets, (std::vector<float>{0, 1}));
+  EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
+}
+
+TEST_F(RunDataTest, LabelsThatLookAlikeAreAFinding) {
+  const RunData data = prepare("text,label\na, pos\nb,pos\nc,neg\n", kClassification);
+  if (world_communicator().rank() != 0) return;
+  const Names found = names_of(data.findings);
+  EXPECT_NE(std::find(found.begin(), found.end(), "labels_alike"), found.end());
+}
+
+TEST_F(RunDataTest, NamesOfTheModelAreKeptWhereTheDataFitThem) {
+  const auto names = [&](const char* rows, const Names& model) {
+    return prepare("text,label\n" + std::string(rows), kClassification, model).labels.names();
+  };
+  EXPECT_EQ(names("a,neg\nb,pos\n", {"pos", "neg"}), (Names{"pos", "neg"})) << "the model's order";
+  EXPECT_EQ(names("a,0\nb,1\n", {"pos", "neg"}), (Names{"pos", "neg"})) << "numbers are the model's ids";
+  EXPECT_EQ(names("a,1.0\nb,0.0\n", {"pos", "neg"}), (Names{"pos", "neg"}));
+  EXPECT_EQ(names("a,0\nb,1\n", {"LABEL_0", "LABEL_1"}), (Names{"0", "1"})) << "which are no names";
+  EXPECT_EQ(names("a,0\nb,2\n", {"pos", "neg"}), (Names{"0", "2"}));
+  EXPECT_EQ(names("a,0\nb,1\n", {"x", "y", "z"}), (Names{"0", "1"}));
+  EXPECT_EQ(names("a,1\nb,0\n", {"1", "0"}), (Names{"1", "0"}));
+  EXPECT_EQ(names("a,NEG\nb,Pos\n", {"pos", "neg"}), (Names{"Pos", "NEG"})) << "the model's order, the data's spelling";
+  EXPECT_EQ(names("a,bad\nb,good\n", {"pos", "neg"}), (Names{"bad", "good"}));
+  EXPECT_EQ(prepare("text,label\na,1\nb,0\n", kClassification, {"pos", "neg"}).train.classes,
+            (std::vector<std::int32_t>{1, 0}));
+}
+
+TEST_F(RunDataTest, ALargerHeadIsKeptByItsNames) {
+  const Names model{"neg", "neutral", "pos"};
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"neg", "pos"}), model),
+            "data.labels = [\"neg\", \"neutral\", \"pos\"]");
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"0", "1"}), model),
+            "data.labels = [\"neg\", \"neutral\", \"pos\"]")
+      << "the data number what the model names";
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"a"}), {"a", "b \"c\""}), R"(data.labels = ["a", "b \"c\""])");
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"bad", "pos"}), model), "");
+  EXPECT_EQ(labels_that_keep_head(LabelSet::from_names({"neg", "neutral", "pos", "x"}), model), "");
+}
+
+TEST_F(RunDataTest, ASampleIsSpreadOverTheRows) {
+  std::string csv = "text,label\n";
+  for (int i = 0; i < 100; ++i) csv += i < 50 ? "good,x\n" : "the good road,y\n";
+  configuration_.data.train = file("train.csv", csv);
+  const DataSample sample = sample_run_data(configuration_, kClassification, *tokenizer_, {}, 16, 1, 10);
+  EXPECT_EQ(sample.train_rows, 100);
+  EXPECT_EQ(sample.train.classes, (std::vector<std::int32_t>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1}));
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,102 @@
+#include "runtime/inputs/table_use.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/data/temporary_folder.h"
+
+namespace temper {
+namespace {
+
+class TableUseOf : public testing::Test {
+ protected:
+  TableUse use(const TableWishes& wishes, const std::optional<TrainedUse>& trained, bool labelled = true,
+               Task task = Task::sequence_classification) {
+    said_.clear();
+    return resolve(wishes, trained, task, table_, labelled, [&](const std::string& line) { said_.push_back(line); });
+  }
+
+  static TrainedUse trained() {
+    TrainedUse use;
+    use.text = "review";
+    use.text_pair = "";
+    use.label = {"stars"};
+    use.max_length = 64;
+    use.masking_seed = 5;
+    use.threshold = 0.2;
+    return use;
+  }
+
+  Table table_{"new.csv", {"id", "review", "reply", "stars", "text", "label"}, {}, {}};
+  std::vector<std::string> said_;
+};
+
+TEST_F(TableUseOf, AModelFromElsewhereHasTheDefaults) {
+  const TableUse found = use({}, std::nullopt);
+  EXPECT_EQ(found.text, "text");
+  EXPECT_EQ(found.text_pair, "");
+  EXPECT_EQ(found.label, std::vector<std::string>{"label"});
+  EXPECT_EQ(found.max_length, 128);
+  EXPECT_EQ(found.threshold, 0.5);
+  EXPECT_TRUE(said_.empty());
+}
+
+TEST_F(TableUseOf, ATrainedModelIsThatOfTheTraining) {
+  const TableUse found = use({}, trained());
+  EXPECT_EQ(found.text, "review");
+  EXPECT_EQ(found.label, std::vector<std::string>{"stars"});
+  EXPECT_EQ(found.max_length, 64);
+  EXPECT_EQ(found.threshold, 0.2);
+  EXPECT_EQ(found.masking_seed, 5);
+  EXPECT_TRUE(said_.empty());
+  EXPECT_TRUE(use({}, trained(), /*labelled=*/false).label.empty());
+}
+
+TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
+  TableWishes wishes;
+  wishes.text = "text";
+  wishes.text_pair = "reply";
+  wishes.max_length = 32;
+  const TableUse found = use(wishes, trained());
+  EXPECT_EQ(found.text, "text");
+  EXPECT_EQ(found.text_pair, "reply");
+  EXPECT_EQ(found.max_length, 32);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], R"(text column "text" instead of "review")");
+  EXPECT_HAS(said_[0], R"(second text "reply" instead of none)");
+  EXPECT_HAS(said_[0], "tokens per row 32 instead of 64");
+  EXPECT_EQ(said_[0].find("threshold"), std::string::npos) << "of no use to one class per row";
+  wishes = {};
+  wishes.threshold = 0.7;
+  use(wishes, trained(), true, Task::multi_label);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], "threshold 0.7 instead of 0.2");
+}
+
+TEST_F(TableUseOf, AColumnThatTheTableLacksIsThatOfTheDefaultName) {
+  table_.columns = {"text", "label"};
+  const TableUse found = use({}, trained());
+  EXPECT_EQ(found.text, "text");
+  EXPECT_EQ(found.label, std::vector<std::string>{"label"});
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], R"(label column "label" instead of "stars")");
+  table_.columns = {"words"};
+  EXPECT_EQ(use({}, trained(), false).text, "review") << "which is then refused by name";
+}
+
+TEST_F(TableUseOf, AMissingSecondTextIsRefusedUnlessTextsAreSingle) {
+  TrainedUse pairs = trained();
+  pairs.text_pair = "answer";
+  EXPECT_HAS(testing_support::error_of([&] { use({}, pairs); }),
+             R"(new.csv: has no column "answer", the second text with which the model was trained)");
+  TableWishes single;
+  single.text_pair = "";
+  EXPECT_EQ(use(single, pairs).text_pair, "");
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], R"(second text none instead of "answer")");
+  table_ = {"standard input", {"review"}, {}, {}};
+  EXPECT_HAS(testing_support::error_of([&] { use({}, pairs, false); }), R"(standard input: has no column "answer")");
+  EXPECT_EQ(use(single, pairs, false).text_pair, "");
+}
+
+}  // namespace
+}  // namespace temper

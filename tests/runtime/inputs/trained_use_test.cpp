@@ -1,0 +1,85 @@
+#include "runtime/inputs/trained_use.h"
+
+#include <gtest/gtest.h>
+
+#include "base/mapped_file.h"
+#include "runtime/config/config.h"
+#include "tests/data/temporary_folder.h"
+
+namespace temper {
+namespace {
+
+using testing_support::error_of;
+
+TEST(TrainedUseFile, GivesBackWhatWasWritten) {
+  TrainedUse use;
+  use.program_version = "0.3.0";
+  use.task = "multi-label";
+  use.text = "review";
+  use.text_pair = "";
+  use.label = {"toxic", "rude"};
+  use.label_listed = true;
+  use.max_length = 64;
+  use.threshold = 0.25;
+  use.masking_seed = -7;
+  EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
+  use.label = {"tags"};
+  use.label_listed = false;
+  EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
+  EXPECT_EQ(parse_trained_use(to_json({}), "temper.json"), TrainedUse{});
+}
+
+TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
+  Configuration configuration;
+  configuration.data.text = "review";
+  configuration.data.text_pair = "reply";
+  configuration.data.label = std::string("stars");
+  configuration.evaluate.threshold = 0.3;
+  configuration.train.seed = 9;
+  const TrainedUse classes = trained_use(configuration, Task::sequence_classification, 40);
+  EXPECT_EQ(classes.task, "sequence-classification");
+  EXPECT_EQ(classes.text, "review");
+  EXPECT_EQ(classes.text_pair, "reply");
+  EXPECT_EQ(classes.label, std::vector<std::string>{"stars"});
+  EXPECT_EQ(classes.max_length, 40);
+  EXPECT_FALSE(classes.threshold.has_value());
+  EXPECT_FALSE(classes.masking_seed.has_value());
+  EXPECT_EQ(trained_use(configuration, Task::multi_label, 40).threshold, 0.3);
+  const TrainedUse masks = trained_use(configuration, Task::masked_lm, 40);
+  EXPECT_EQ(masks.masking_seed, 9);
+  EXPECT_TRUE(masks.label.empty());
+}
+
+TEST(TrainedUseFile, OfAnotherVersionIsReadAsFarAsItGoes) {
+  const TrainedUse older = parse_trained_use(R"({"max_length": 48})", "temper.json");
+  EXPECT_EQ(older.max_length, 48);
+  EXPECT_FALSE(older.text.has_value());
+  const TrainedUse newer = parse_trained_use(
+      R"({"temper": "9.0", "columns": {"text": "a", "image": "b"}, "chat": [1], "threshold": null})", "temper.json");
+  EXPECT_EQ(newer.text, "a");
+  EXPECT_FALSE(newer.threshold.has_value());
+}
+
+TEST(TrainedUseFile, DamageIsNamed) {
+  const auto refusal = [](const char* json) {
+    return error_of([&] { static_cast<void>(parse_trained_use(json, "m/temper.json")); });
+  };
+  EXPECT_HAS(refusal("{"), "m/temper.json: is not JSON");
+  EXPECT_HAS(refusal("[]"), "m/temper.json: found [], expected an object");
+  EXPECT_HAS(refusal(R"({"max_length": "long"})"), R"(m/temper.json, "max_length": found "long", expected a whole)");
+  EXPECT_HAS(refusal(R"({"max_length": 0})"), "at least 1");
+  EXPECT_HAS(refusal(R"({"columns": {"text": 1}})"), R"(m/temper.json, "columns", "text": found 1, expected a text)");
+  EXPECT_HAS(refusal(R"({"columns": {"label": ["a", 2]}})"), R"("label": found 2)");
+  EXPECT_HAS(refusal(R"({"threshold": 1})"), "above 0 and below 1");
+  EXPECT_HAS(refusal(R"({"masking": 3})"), "expected an object");
+}
+
+TEST(TrainedUseFile, AFolderFromElsewhereHasNone) {
+  const testing_support::TemporaryFolder folder;
+  EXPECT_FALSE(read_trained_use(folder.path()).has_value());
+  static_cast<void>(folder.file("temper.json", R"({"max_length": 48})"));
+  EXPECT_EQ(read_trained_use(folder.path())->max_length, 48);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,171 @@
+// Whole encoders with train.checkpoint_activations: every gradient bit for bit as without it, in less memory.
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+#include "model/freezing.h"
+#include "model/registry.h"
+#include "runtime/steps/task_loss.h"
+#include "runtime/steps/working_copies.h"
+#include "tests/test_device.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kLayers = 5;
+constexpr std::int32_t kVocabulary = 50;
+
+ModelConfig small_bert() {
+  ModelConfig config;
+  config.model_type = "bert";
+  config.vocabulary_size = kVocabulary;
+  config.width = 32;
+  config.layers = kLayers;
+  config.heads = 2;
+  config.intermediate_width = 128;
+  config.max_positions = 40;
+  config.type_vocabulary_size = 2;
+  config.layer_norm_epsilon = 1e-12F;
+  config.activation = "gelu";
+  config.hidden_dropout = 0.1F;
+  config.attention_dropout = 0.1F;
+  config.classifier_dropout = 0.1F;
+  config.initializer_range = 0.2F;
+  return config;
+}
+
+/// Sequences of 40, 9, 23 and 1 tokens; every third token carries a label where tokens do.
+Batch batch_for(Task task) {
+  Batch batch;
+  for (const int length : {40, 9, 23, 1}) {
+    for (int i = 0; i < length; ++i) {
+      batch.ids.push_back((7 * i + length) % kVocabulary);
+      batch.types.push_back(i % 2);
+      batch.positions.push_back(i);
+      if (is_token_task(task)) batch.classes.push_back(i % 3 == 0 ? i % 5 : kUnlabelled);
+    }
+    batch.examples.push_back(static_cast<std::uint32_t>(length));
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+    if (!is_token_task(task)) batch.classes.push_back(length % 5);
+  }
+  return batch;
+}
+
+struct Pass {
+  std::vector<double> loss;
+  std::vector<std::vector<float>> gradients;
+  std::vector<std::int64_t> completed;
+  std::int64_t peak = 0;  ///< bytes, above the parameters and their gradients
+};
+
+class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
+ protected:
+  /// Forward and backward of two micro-batches.
+  static Pass run(Task task, std::int64_t interval, const std::vector<std::string>& freeze = {},
+                  DType type = DType::f32) {
+    const auto device = make_test_device();
+    const auto model = make_model(small_bert(), {task, 5});
+    model->checkpoint_activations(interval);
+    for (const Parameter& parameter : model->parameters().all()) {
+      std::vector<float> values(static_cast<std::size_t>(parameter.size()));
+      initialize(values, parameter.shape, parameter.initialization, 1, parameter.name);
+      parameter.variable.set_value(device->upload(std::span<const float>(values), parameter.shape));
+    }
+    apply_freezing(*model, freeze);
+    ensure_working_copies(*model, *device, type);
+    std::int64_t leaf = 0;
+    for (const Parameter& parameter : model->parameters().all())
+      if (parameter.trainable())
+        parameter.variable.bind_gradient(Tensor::empty(device->memory(), parameter.shape), leaf++);
+    const BatchUse use{.labelled = true, .trains_embeddings = true};
+    const DeviceBatch batch = to_device(batch_for(task), task, use, *device);
+    const Tensor sum = Tensor::empty(device->memory(), {2}, DType::f64);
+    device->kernels().clear(sum.bytes(), sum.size_bytes());
+    Pass pass;
+    const std::int64_t before = device->peak_memory_bytes();
+    for (const std::uint32_t step : {0U, 1U}) {
+      Tape tape(*device, Tape::Mode::training, {step, 2}, type);
+      task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {task, Tensor(), 0.1F}, sum);
+      tape.backward([&](std::int64_t slot) { pass.completed.push_back(slot); });
+    }
+    EXPECT_EQ(pass.completed.size(), static_cast<std::size_t>(2 * leaf));
+    pass.peak = device->peak_memory_bytes() - before;
+    pass.loss = device->download<double>(sum);
+    for (const Parameter& parameter : model->parameters().all())
+      if (parameter.trainable()) pass.gradients.push_back(device->download<float>(parameter.variable.gradient()));
+    return pass;
+  }
+};
+
+TEST_P(CheckpointActivations, ChangesNoBit) {
+  std::vector<DType> types{DType::f32};
+  if (make_test_device()->has_bf16()) types.push_back(DType::bf16);
+  for (const DType type : types)
+    for (const Task task : {Task::sequence_classification, Task::token_classification, Task::masked_lm})
+      for (const std::vector<std::string>& freeze : std::vector<std::vector<std::string>>{
+               {}, {"embeddings", "encoder.layer.0-1"}, {"embeddings", "encoder.layer.1"}, {"*"}}) {
+        const Pass expected = run(task, 0, freeze, type);
+        const Pass found = run(task, GetParam(), freeze, type);
+        const std::string what = name_of(task) + " in " + std::string(name_of(type)) + " without " +
+                                 (freeze.empty() ? "nothing" : freeze.back());
+        EXPECT_EQ(found.loss, expected.loss) << what;
+        EXPECT_EQ(found.completed, expected.completed) << what;
+        EXPECT_TRUE(found.gradients == expected.gradients) << what;
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(Intervals, CheckpointActivations, testing::Values(1, 2, 3, kLayers, kLayers + 3));
+
+TEST_F(CheckpointActivations, HoldsFewerActivationsAtOnce) {
+  for (const Task task : {Task::sequence_classification, Task::masked_lm}) {
+    const std::int64_t all = run(task, 0).peak;
+    const std::int64_t every = run(task, 1).peak;
+    const std::int64_t second = run(task, 2).peak;
+    EXPECT_LT(every, all / 2) << name_of(task);
+    EXPECT_LT(every, second) << name_of(task);
+    EXPECT_LT(second, all) << name_of(task);
+  }
+}
+
+/// A model that trains all of its parameters, each of them 0.01.
+std::unique_ptr<Model> plain_model(Task task, Device& device) {
+  std::unique_ptr<Model> model = make_model(small_bert(), {task, 5});
+  for (const Parameter& parameter : model->parameters().all()) {
+    const std::vector<float> values(static_cast<std::size_t>(parameter.size()), 0.01F);
+    parameter.variable.set_value(device.upload(std::span<const float>(values), parameter.shape));
+  }
+  apply_freezing(*model, {});
+  return model;
+}
+
+TEST_F(CheckpointActivations, UnderALargeHeadTheLastBlockIsComputedAgainToo) {
+  const auto device = make_test_device();
+  const auto model = plain_model(Task::masked_lm, *device);
+  model->checkpoint_activations(1);
+  const DeviceBatch batch = to_device(batch_for(Task::masked_lm), Task::masked_lm, {}, *device);
+  Tape tape(*device, Tape::Mode::training, {1, 2});
+  model->forward(tape, batch.input, batch.selection);
+  constexpr std::size_t kHead = 3;
+  EXPECT_EQ(tape.recorded(), 1 + kLayers + kHead) << "embeddings, layers, and the parts of the head";
+}
+
+TEST_F(CheckpointActivations, WithHiddenStatesAllIsKept) {
+  const auto device = make_test_device();
+  const auto model = plain_model(Task::sequence_classification, *device);
+  const DeviceBatch batch =
+      to_device(batch_for(Task::sequence_classification), Task::sequence_classification, {}, *device);
+  std::vector<std::size_t> recorded;
+  for (const std::int64_t interval : {0, 2}) {
+    model->checkpoint_activations(interval);
+    std::vector<Variable> hidden;
+    Tape tape(*device, Tape::Mode::training, {1, 2});
+    model->forward(tape, batch.input, batch.selection, &hidden);
+    EXPECT_EQ(hidden.size(), static_cast<std::size_t>(kLayers) + 1);
+    recorded.push_back(tape.recorded());
+  }
+  EXPECT_EQ(recorded[0], recorded[1]);
+}
+
+}  // namespace
+}  // namespace temper

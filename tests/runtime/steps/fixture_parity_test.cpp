@@ -1,0 +1,192 @@
+// Whole models against PyTorch: forward values, every gradient, and the weights after five optimizer steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "model/freezing.h"
+#include "runtime/steps/task_loss.h"
+#include "runtime/steps/training_step.h"
+#include "tensor/host_copy.h"
+#include "tests/model_fixture.h"
+#include "tests/test_device.h"
+
+namespace temper {
+namespace {
+
+using testing_support::is_key_bias;
+using testing_support::ModelFixture;
+using testing_support::values_of;
+
+class FixtureParity : public testing::TestWithParam<std::string> {};
+
+/// |a - b| within tolerance, absolute plus relative.
+void expect_close(std::span<const float> actual, std::span<const float> expected, double tolerance,
+                  const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    ASSERT_LE(std::abs(actual[i] - expected[i]), tolerance * (1.0 + std::abs(expected[i]))) << what << " at " << i;
+}
+
+double largest(std::span<const float> values) {
+  double most = 0.0;
+  for (const float value : values) most = std::max(most, static_cast<double>(std::abs(value)));
+  return most;
+}
+
+/// What a loss adds to, zero so far.
+Tensor no_loss(Device& device) {
+  const Tensor sum = Tensor::empty(device.memory(), {2}, DType::f64);
+  device.kernels().clear(sum.bytes(), sum.size_bytes());
+  return sum;
+}
+
+TEST_P(FixtureParity, ForwardMatchesPyTorch) {
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const auto device = make_test_device();
+  const auto model = fixture.load(*device);
+  Tape tape(*device, Tape::Mode::evaluation);
+  // Asked for hidden states, the model computes every row of every layer; else only what the logits depend on.
+  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
+  std::vector<Variable> hidden;
+  const Variable logits = model->forward(tape, all.input, all.selection, &hidden);
+  ASSERT_EQ(hidden.size(), static_cast<std::size_t>(fixture.config.layers) + 1);
+  for (std::size_t layer = 0; layer < hidden.size(); ++layer) {
+    const std::string name = "hidden_states." + std::to_string(layer);
+    expect_close(HostCopy(*device, hidden[layer].value()).values(), fixture.packed_rows(name), 1e-5, name);
+  }
+  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(false), 1e-5, "logits beside hidden states");
+  for (const bool labelled : {false, true}) {
+    const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = labelled}, *device);
+    const Variable alone = model->forward(tape, batch.input, batch.selection);
+    expect_close(HostCopy(*device, alone.value()).values(), fixture.logits(labelled), 1e-5,
+                 labelled ? "logits of labelled rows" : "logits");
+  }
+}
+
+TEST_P(FixtureParity, GradientsMatchPyTorch) {
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const auto device = make_test_device();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, fixture.frozen);
+  const BatchUse use{.labelled = true, .trains_embeddings = true};
+  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device);
+  std::int64_t leaf = 0;
+  for (const Parameter& parameter : model->parameters().all())
+    if (parameter.trainable())
+      parameter.variable.bind_gradient(Tensor::empty(device->memory(), parameter.shape), leaf++);
+
+  // The path of a training step.
+  Tape tape(*device, Tape::Mode::training);
+  const Tensor sum = no_loss(*device);
+  const Variable logits =
+      model->forward_above_frozen(tape, batch.input, model->frozen_stages(), Variable(), batch.selection);
+  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits of the training step");
+  task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
+  const std::vector<double> loss = device->download<double>(sum);
+  const double weight = loss[1];
+  const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
+  EXPECT_NEAR(loss[0] / weight, expected_loss, 1e-5 * (1.0 + std::abs(expected_loss)));
+  std::vector<std::int64_t> completed;
+  tape.backward([&](std::int64_t slot) { completed.push_back(slot); });
+  EXPECT_EQ(completed.size(), static_cast<std::size_t>(leaf));
+
+  for (const Parameter& parameter : model->parameters().all()) {
+    const auto found = fixture.expected.tensors().find("grad." + parameter.name);
+    ASSERT_EQ(found != fixture.expected.tensors().end(), parameter.trainable()) << parameter.name;
+    if (!parameter.trainable()) {
+      EXPECT_FALSE(parameter.variable.gradient().defined()) << parameter.name;
+      continue;
+    }
+    const auto expected = values_of<float>(found->second);
+    const HostCopy gradient(*device, parameter.variable.gradient());
+    const std::span<const float> actual = gradient.values();
+    const double bound = is_key_bias(parameter.name) ? 1e-6 : 2e-5 * largest(expected);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      ASSERT_LE(std::abs(actual[i] / weight - expected[i]), bound) << parameter.name << " at " << i;
+  }
+}
+
+TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const auto device = make_test_device();
+  const auto solo = make_solo_communicator();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, fixture.frozen);
+
+  TrainingStepSettings settings;
+  settings.clip_norm = 1.0;
+  settings.loss.task = fixture.request.task;
+  settings.optimizer.weight_decay = 0.01;
+  settings.rate_factors.assign(model->parameters().all().size(), 1.0);
+  TrainingStep step(*model, *device, *solo, settings);
+  for (std::int64_t number = 0; number < 5; ++number) {
+    Step batch;
+    batch.grains = {{fixture.batch}};
+    step.run(batch, number, 1e-3, {});
+  }
+
+  const SafetensorsFile after(fixture.folder / "after_steps.safetensors");
+  std::size_t elements = 0;
+  std::size_t within = 0;
+  for (const auto& [name, view] : after.tensors()) {
+    const Parameter* parameter = model->parameters().find(name);
+    ASSERT_NE(parameter, nullptr) << name;
+    const auto expected = values_of<float>(view);
+    const HostCopy value(*device, parameter->variable.value());
+    const std::span<const float> actual = value.values();
+    ASSERT_EQ(actual.size(), expected.size()) << name;
+    if (is_key_bias(name)) continue;
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      const double difference = std::abs(actual[i] - expected[i]);
+      ASSERT_LE(difference, 1e-4) << name << " at " << i;
+      ++elements;
+      within += difference <= 5e-6 ? 1 : 0;
+    }
+  }
+  EXPECT_GE(static_cast<double>(within), 0.999 * static_cast<double>(elements));
+}
+
+TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
+  const ModelFixture fixture("bert-frozen");
+  const auto device = make_test_device();
+  const auto solo = make_solo_communicator();
+  const auto model = fixture.load(*device);
+  apply_freezing(*model, fixture.frozen);
+  TrainingStepSettings settings;
+  settings.rate_factors.assign(model->parameters().all().size(), 1.0);
+  TrainingStep step(*model, *device, *solo, settings);
+
+  std::int64_t trainable = 0;
+  for (const Parameter& parameter : model->parameters().all())
+    trainable += parameter.trainable() ? parameter.size() : 0;
+  std::int64_t in_arena = 0;
+  for (const ArenaSlot& slot : step.layout().slots()) in_arena += slot.size;
+  EXPECT_EQ(in_arena, trainable);
+  std::int64_t in_state = 0;
+  for (const Optimizer::StateSlice& slice : step.optimizer().state()) in_state += slice.size;
+  EXPECT_EQ(in_state, trainable);
+  // Frozen weights stay where they are mapped: nobody copied them into the arena.
+  const Parameter* frozen = model->parameters().find("bert.encoder.layer.0.attention.self.query.weight");
+  if (device->shares_host_memory()) {
+    EXPECT_EQ(reinterpret_cast<const std::byte*>(frozen->variable.value().data<float>()),
+              fixture.weights.find(frozen->name)->bytes.data());
+  }
+
+  Step batch;
+  batch.grains = {{fixture.batch}};
+  step.run(batch, 0, 1e-3, {});
+  for (const Parameter& parameter : model->parameters().all())
+    EXPECT_EQ(parameter.variable.gradient().defined(), parameter.trainable()) << parameter.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Encoders, FixtureParity, testing::ValuesIn(testing_support::encoder_fixtures()),
+                         testing_support::test_name);
+
+}  // namespace
+}  // namespace temper
