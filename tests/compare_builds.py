@@ -283,6 +283,9 @@ def main():
     parser.add_argument("--keep", type=Path, help="leave the runs' folders here")
     options = parser.parse_args()
     programs = {"before": options.before.resolve(), "after": options.after.resolve()}
+    for program in programs.values():
+        if not os.access(program, os.X_OK) or program.is_dir():
+            parser.error(f"{program} is no program")
     root = options.keep or Path(tempfile.mkdtemp(prefix="temper-compare-"))
     differing = unexpected = compared = 0
     for name, fixture, runs in cases():
