@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <span>
 
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 
 namespace temper {
 

@@ -95,9 +95,8 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   // Last, since it is by far the largest.
   Tensor hidden;
   if (use.cache != nullptr) {
-    const FrozenLayout& layout = use.cache->layout();
     bundle.add_last(
-        {use.cache->rows_of(batch.examples), layout.width}, layout.type,
+        {use.cache->rows_of(batch.examples), use.cache->width()}, use.cache->type(),
         [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
   }
   bundle.upload(device, block);

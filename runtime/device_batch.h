@@ -6,7 +6,7 @@
 
 #include "data/batch.h"
 #include "model/model.h"
-#include "runtime/frozen_cache.h"
+#include "runtime/hidden_rows.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -23,10 +23,10 @@ struct DeviceBatch {
 };
 
 struct BatchUse {
-  bool labelled = true;                ///< token tasks without labels read every token
-  bool trains_embeddings = false;      ///< backward goes into the embedding tables
-  bool padded_groups = false;          ///< what is laid out depends on the shape of the batch alone
-  const FrozenCache* cache = nullptr;  ///< gives the hidden state; tokens are then not brought
+  bool labelled = true;               ///< token tasks without labels read every token
+  bool trains_embeddings = false;     ///< backward goes into the embedding tables
+  bool padded_groups = false;         ///< what is laid out depends on the shape of the batch alone
+  const HiddenRows* cache = nullptr;  ///< gives the hidden state; tokens are then not brought
 };
 
 /// Copies a batch to the device, in one copy: into `block`, if that is given and has the size.

@@ -114,7 +114,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const Variable output =
         settings.cache != nullptr
-            ? model.forward_above(tape, batch.input, settings.cache->layout().stages, batch.hidden, batch.selection)
+            ? model.forward_above(tape, batch.input, settings.cache->stages(), batch.hidden, batch.selection)
             : model.forward(tape, batch.input, batch.selection);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     task_loss(tape, output, batch, settings.loss, losses.part(b * kPairBytes, {2}, DType::f64));

@@ -12,7 +12,7 @@
 #include "data/dataset.h"
 #include "model/model.h"
 #include "runtime/entities.h"
-#include "runtime/frozen_cache.h"
+#include "runtime/hidden_rows.h"
 #include "runtime/masking_plan.h"
 #include "runtime/metrics.h"
 #include "runtime/task_loss.h"
@@ -27,7 +27,7 @@ struct EvaluationSettings {
   const MaskingPlan* masking = nullptr;    ///< for masked language modelling
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
-  const FrozenCache* cache = nullptr;      ///< of these rows: the frozen part is not computed again
+  const HiddenRows* cache = nullptr;      ///< of these rows: the frozen part is not computed again
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
 };

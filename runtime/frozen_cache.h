@@ -12,27 +12,27 @@
 #include "data/dataset.h"
 #include "model/model.h"
 #include "runtime/frozen_layout.h"
+#include "runtime/hidden_rows.h"
 #include "runtime/hidden_store.h"
 #include "tensor/device.h"
 
 namespace temper {
 
 /// Good as long as the frozen part's weights stay as they are, and until more of the model is trained.
-class FrozenCache {
+class FrozenCache final : public HiddenRows {
  public:
   explicit FrozenCache(FrozenLayout layout) : layout_(std::move(layout)) {}
-  FrozenCache(const FrozenCache&) = delete;
-  FrozenCache& operator=(const FrozenCache&) = delete;
 
   [[nodiscard]] const FrozenLayout& layout() const { return layout_; }
   /// What the rows are kept in; it refers to layout().
   void keep_in(std::unique_ptr<HiddenStore> store) { store_ = std::move(store); }
   [[nodiscard]] HiddenStore& store() const { return *store_; }
 
-  /// How many hidden rows these examples have together.
-  [[nodiscard]] std::int64_t rows_of(std::span<const std::uint32_t> examples) const;
-  /// Copies their hidden rows, one example after the other, into `rows`: [rows_of(examples), width] of layout().type.
-  void read(std::span<const std::uint32_t> examples, std::span<std::byte> rows) const;
+  [[nodiscard]] std::int64_t stages() const override { return layout_.stages; }
+  [[nodiscard]] std::int64_t width() const override { return layout_.width; }
+  [[nodiscard]] DType type() const override { return layout_.type; }
+  [[nodiscard]] std::int64_t rows_of(std::span<const std::uint32_t> examples) const override;
+  void read(std::span<const std::uint32_t> examples, std::span<std::byte> rows) const override;
 
  private:
   FrozenLayout layout_;

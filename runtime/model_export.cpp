@@ -1,21 +1,13 @@
 #include "runtime/model_export.h"
 
-#include <nlohmann/json.hpp>
-
-#include "base/error.h"
 #include "model/huggingface/export.h"
+#include "model/huggingface/model_card.h"
 #include "runtime/config.h"
 #include "runtime/run_data.h"
 #include "tensor/host_copy.h"
 #include "version.h"
 
 namespace temper {
-
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataFileLineage, role, file, sha256, rows)
-// Checkpoints of older versions have fewer members.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lineage, title, architecture, task, base_model, base_model_sha256,
-                                                labels, data_files, program_version, ranks, steps, metrics,
-                                                configuration, job)
 
 namespace {
 
@@ -72,19 +64,6 @@ void export_trained_model(const Model& model, Device& device, Task task, const E
   }
   request.model_card = model_card(lineage);
   export_model(request);
-}
-
-std::string lineage_to_json(const Lineage& lineage) {
-  const nlohmann::json json = lineage;
-  return json.dump(1);
-}
-
-Lineage parse_lineage(const std::string& json) {
-  try {
-    return nlohmann::json::parse(json).get<Lineage>();
-  } catch (const nlohmann::json::exception& error) {
-    throw Error("the lineage in the checkpoint cannot be read: {}", error.what());
-  }
 }
 
 }  // namespace temper

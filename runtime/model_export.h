@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 #include "model/model.h"
 #include "runtime/run_model.h"
 #include "runtime/trained_use.h"
@@ -24,10 +24,5 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
 void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder);
-
-/// The lineage as JSON, for a checkpoint, and back.
-std::string lineage_to_json(const Lineage& lineage);
-/// Throws Error if the text is no lineage.
-Lineage parse_lineage(const std::string& json);
 
 }  // namespace temper

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/huggingface/lineage.h"
 #include "runtime/data_origin.h"
-#include "runtime/model_export.h"
 #include "runtime/phases.h"
 
 namespace temper {

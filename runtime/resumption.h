@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 #include "runtime/checkpoint_folder.h"
 #include "runtime/config.h"
 #include "runtime/training_state.h"

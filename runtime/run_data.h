@@ -11,7 +11,7 @@
 #include "data/diagnostics.h"
 #include "data/labels.h"
 #include "data/tokenizer/tokenizer.h"
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 #include "model/model.h"
 #include "runtime/config.h"
 #include "runtime/run_labels.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/table.h"
-#include "model/huggingface/model_card.h"
+#include "model/huggingface/lineage.h"
 #include "model/model.h"
 #include "runtime/run_labels.h"
 

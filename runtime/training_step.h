@@ -72,7 +72,7 @@ class TrainingStep {
   StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
 
   /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
-  void read_hidden_from(const FrozenCache* cache) { cache_ = cache; }
+  void read_hidden_from(const HiddenRows* cache) { cache_ = cache; }
   /// Collective. What a step may leave for later is done: before anybody but a step reads the parameters.
   void settle();
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
@@ -121,7 +121,7 @@ class TrainingStep {
   std::int64_t steps_ = 0;              ///< that were taken here
   bool has_updated_ = false;            ///< by one of them
   std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
-  const FrozenCache* cache_ = nullptr;  ///< of their output
+  const HiddenRows* cache_ = nullptr;  ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
   Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain

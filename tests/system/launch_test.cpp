@@ -53,11 +53,13 @@ TEST_F(Launch, ProcessesThatSrunStartedWithoutPmiAreRefusedOnce) {
 }
 
 TEST_F(Launch, ProcessesOfAnotherMpiAreRefused) {
-  const Outcome outcome = run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=0"});
+  // What Open MPI leaves in modules that it has unloaded again has no name by which it could be suppressed.
+  const std::string leaks = "ASAN_OPTIONS=detect_leaks=0";
+  const Outcome outcome = run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=0", leaks});
   EXPECT_EQ(outcome.status, 2) << outcome.err;
   ASSERT_EQ(outcome.messages().size(), 1U) << outcome.err;
   EXPECT_NE(outcome.messages()[0].find("another MPI"), std::string::npos) << outcome.messages()[0];
-  EXPECT_TRUE(run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=1"}).messages().empty());
+  EXPECT_TRUE(run_with({"train", "run.toml"}, {"PMI_SIZE=2", "PMI_RANK=1", leaks}).messages().empty());
 }
 
 TEST_F(Launch, AMistypedOptionIsNamedWithTheNearest) {

@@ -1,0 +1,41 @@
+// Where a trained model comes from: what its checkpoints and its model card keep of the run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace temper {
+
+/// A data file that the model was trained or measured on.
+struct DataFileLineage {
+  std::string role;  ///< "train", "validation", "test"
+  std::string file;
+  std::string sha256;
+  std::int64_t rows = 0;
+};
+
+/// Everything that it takes to make the model again. What is empty is left out of the card.
+struct Lineage {
+  std::string title;              ///< name of the exported folder
+  std::string architecture;       ///< e.g. "BertForSequenceClassification"
+  std::string task;               ///< as in the configuration: "sequence-classification", ...
+  std::string base_model;         ///< name of the base model's folder
+  std::string base_model_sha256;  ///< WeightFiles::digest()
+  std::vector<std::string> labels;
+  std::vector<DataFileLineage> data_files;
+  std::string program_version;
+  std::int64_t ranks = 0;                               ///< 0: unknown
+  std::int64_t steps = 0;                               ///< optimiser steps; 0: unknown
+  std::vector<std::pair<std::string, double>> metrics;  ///< name and value, in the order to show
+  std::string configuration;                            ///< the run's TOML
+  std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
+};
+
+/// As JSON, for a checkpoint, and back.
+std::string lineage_to_json(const Lineage& lineage);
+/// Members that older versions did not write stay as they are. Throws Error if the text is no lineage.
+Lineage parse_lineage(const std::string& json);
+
+}  // namespace temper
