@@ -51,15 +51,18 @@ void copy_panel(const float* from, std::int64_t stride, std::int64_t rows, std::
   }
 }
 
-/// panel [depth, kTileColumns] = the transpose of rows [columns, depth], filled up with zeros. A line of each row at a
-/// time: rows often lie as far apart as lines that share a set of the cache, and few of them stay there together.
+/// Elements of each row that are transposed before the next rows are: a line where a panel leaves room in the first
+/// level of the cache, into which it was fetched.
+constexpr std::int64_t kTransposedTogether = kFetchLevel == 3 ? kLine : kPanelDepth;
+
+/// panel [depth, kTileColumns] = the transpose of rows [columns, depth], filled up with zeros.
 void transpose_panel(const float* from, std::int64_t stride, std::int64_t columns, std::int64_t depth, float* panel) {
-  for (std::int64_t line = 0; line < depth; line += kLine) {
-    const std::int64_t end = std::min(line + kLine, depth);
+  for (std::int64_t begin = 0; begin < depth; begin += kTransposedTogether) {
+    const std::int64_t end = std::min(begin + kTransposedTogether, depth);
     for (std::int64_t first = 0; first < kTileColumns; first += kLanes) {
       const std::int64_t rows = std::min<std::int64_t>(kLanes, columns - first);
       const float* x = from + first * stride;
-      std::int64_t p = line;
+      std::int64_t p = begin;
       if (rows == kLanes) {
         for (; p + 4 <= end; p += 4)
           transpose_4_of_lanes(x + p, stride, panel + p * kTileColumns + first, kTileColumns);
