@@ -195,7 +195,7 @@ TEST_F(Plan, PrintsTheScriptOfAJob) {
                                        "--set",
                                        "run.threads=3",
                                        "--set",
-                                       "data.labels=[\"positive\", \"negative\"]"};
+                                       "data.labels=[\"positive\", \"negative\", \"neutral\"]"};
   const Outcome outcome = start(words);
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(outcome.out.starts_with("#!/bin/bash\n#SBATCH ")) << outcome.out;
@@ -204,7 +204,7 @@ TEST_F(Plan, PrintsTheScriptOfAJob) {
         "#SBATCH --chdir=" + std::filesystem::canonical(folder_).string() + "\n", std::string("#SBATCH --mem="),
         std::string("--requeue"), std::string("the machine was not measured"),
         std::string("srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task=3 temper train run.toml --set run.threads=3 "
-                    "--set 'data.labels=[\"positive\", \"negative\"]'\nstatus=$?\n")})
+                    "--set 'data.labels=[\"positive\", \"negative\", \"neutral\"]'\nstatus=$?\n")})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
   const Outcome bounded = start({"plan", "run.toml", "--sbatch", "--set", "run.max_minutes=90"});
   EXPECT_NE(bounded.out.find(" --time=01:35:00\n"), std::string::npos) << bounded.out << bounded.err;
