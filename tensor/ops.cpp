@@ -37,7 +37,7 @@ void write_gradient(Tape& tape, const Variable& variable, const Write& write) {
   }
   const Tensor fresh = tape.empty(variable.shape(), target.tensor.type());
   write(fresh.as_rows());
-  tape.kernels().copy(fresh.as_rows(), target.tensor.as_rows(), /*accumulate=*/true);
+  tape.kernels().run(calls::Copy{.x = fresh.as_rows(), .y = target.tensor.as_rows(), .accumulate = true});
 }
 
 void require_columns(const char* op, const Variable& x, std::int64_t columns) {
@@ -59,8 +59,12 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   // Backward reads z or y; only one of the two is kept.
   const bool reads_z = slope_reads_input(activation);
   const Tensor y = reads_z && records ? tape.empty(z.shape(), z.type()) : z;
-  tape.kernels().linear_forward(x.value().as_rows(), weight.working().as_rows(), as_row(bias), activation, z.as_rows(),
-                                y.as_rows());
+  tape.kernels().run(calls::LinearForward{.x = x.value().as_rows(),
+                                          .weight = weight.working().as_rows(),
+                                          .bias = as_row(bias),
+                                          .activation = activation,
+                                          .z = z.as_rows(),
+                                          .y = y.as_rows()});
   Variable out(y, records);
   if (!records) return out;
   const Tensor kept_z = reads_z ? z : Tensor();
@@ -69,18 +73,28 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
     const bool trains_weight = weight.requires_gradient();
     GradientTarget d_bias = wanted_gradient(tape, bias);
     if (activation != Activation::none || (d_bias.tensor.defined() && !trains_weight)) {
-      tape.kernels().bias_activation_backward(dy, kept_z.as_rows(), out.value().as_rows(), activation, dy,
-                                              d_bias.parameter(), d_bias.accumulate);
+      tape.kernels().run(calls::BiasActivationBackward{.dy = dy,
+                                                       .z = kept_z.as_rows(),
+                                                       .y = out.value().as_rows(),
+                                                       .activation = activation,
+                                                       .dz = dy,
+                                                       .d_bias = d_bias.parameter(),
+                                                       .accumulate_bias = d_bias.accumulate});
       d_bias = {};
     }
     if (trains_weight) {
       const GradientTarget d_weight = tape.gradient_of(weight);
-      tape.kernels().linear_weight_gradient(dy, x.value().as_rows(), parameter_matrix(d_weight.tensor),
-                                            d_weight.accumulate, d_bias.parameter(), d_bias.accumulate);
+      tape.kernels().run(calls::LinearWeightGradient{.dz = dy,
+                                                     .x = x.value().as_rows(),
+                                                     .d_weight = parameter_matrix(d_weight.tensor),
+                                                     .accumulate_weight = d_weight.accumulate,
+                                                     .d_bias = d_bias.parameter(),
+                                                     .accumulate_bias = d_bias.accumulate});
     }
     if (x.requires_gradient()) {
       const GradientTarget dx = tape.gradient_of(x);
-      tape.kernels().matmul(dy, false, weight.working().as_rows(), false, dx.tensor.as_rows(), dx.accumulate);
+      tape.kernels().run(calls::Matmul{
+          .a = dy, .b = weight.working().as_rows(), .c = dx.tensor.as_rows(), .accumulate = dx.accumulate});
     }
   });
   return out;
@@ -91,17 +105,22 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t width = words.value().columns();
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
-  tape.kernels().embedding_sum_forward(
-      words.value().data<float>(), indices.ids.data<std::int32_t>(), positions.value().data<float>() + skipped,
-      indices.positions.data<std::int32_t>(), data_or_null(types), indices.types.data<std::int32_t>(), y.as_rows());
+  tape.kernels().run(calls::EmbeddingSumForward{.words = words.value().data<float>(),
+                                                .ids = indices.ids.data<std::int32_t>(),
+                                                .positions = positions.value().data<float>() + skipped,
+                                                .position_ids = indices.positions.data<std::int32_t>(),
+                                                .types = data_or_null(types),
+                                                .type_ids = indices.types.data<std::int32_t>(),
+                                                .y = y.as_rows()});
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
   tape.record({&words, &positions, &types}, [&tape, indices, words, positions, skipped, types, out] {
     const auto scatter = [&](const Variable& table, const GroupedRows& groups, std::int64_t offset) {
       if (!table.requires_gradient()) return;
-      tape.kernels().embedding_backward(out.gradient().as_rows(), groups.groups(),
-                                        tape.cleared_gradient_of(table).data<float>() + offset);
+      tape.kernels().run(calls::EmbeddingBackward{.dy = out.gradient().as_rows(),
+                                                  .groups = groups.groups(),
+                                                  .d_table = tape.cleared_gradient_of(table).data<float>() + offset});
     };
     scatter(words, indices.by_id, 0);
     scatter(positions, indices.by_position, skipped);
@@ -125,28 +144,46 @@ Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, con
     rstd = tape.empty({rows});
   }
   const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
-  tape.kernels().layer_norm_forward(x.value().as_rows(), rows_or_none(residual), names, dropout,
-                                    weight.value().data<float>(), bias.value().data<float>(), epsilon, y.as_rows(),
-                                    sum.as_rows(), pointer(mean), pointer(rstd));
+  tape.kernels().run(calls::LayerNormForward{.x = x.value().as_rows(),
+                                             .residual = rows_or_none(residual),
+                                             .names = names,
+                                             .dropout = dropout,
+                                             .weight = weight.value().data<float>(),
+                                             .bias = bias.value().data<float>(),
+                                             .epsilon = epsilon,
+                                             .y = y.as_rows(),
+                                             .sum = sum.as_rows(),
+                                             .mean = pointer(mean),
+                                             .rstd = pointer(rstd)});
   Variable out(y, records);
   if (!records) return out;
-  tape.record(
-      {&x, &residual, &weight, &bias}, [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
-        const GradientTarget d_weight = wanted_gradient(tape, weight);
-        const GradientTarget d_bias = wanted_gradient(tape, bias);
-        const GradientTarget d_residual = wanted_gradient(tape, residual);
-        const auto backward = [&](Rows dx) {
-          tape.kernels().layer_norm_backward(out.gradient().as_rows(), sum.as_rows(), mean.data<float>(),
-                                             rstd.data<float>(), weight.value().data<float>(), names, dropout, dx,
-                                             d_residual.tensor.as_rows(), d_residual.accumulate, d_weight.parameter(),
-                                             d_weight.accumulate, d_bias.parameter(), d_bias.accumulate);
-        };
-        if (x.requires_gradient()) {
-          write_gradient(tape, x, backward);
-        } else {
-          backward({});
-        }
-      });
+  tape.record({&x, &residual, &weight, &bias},
+              [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
+                const GradientTarget d_weight = wanted_gradient(tape, weight);
+                const GradientTarget d_bias = wanted_gradient(tape, bias);
+                const GradientTarget d_residual = wanted_gradient(tape, residual);
+                const auto backward = [&](Rows dx) {
+                  tape.kernels().run(calls::LayerNormBackward{.dy = out.gradient().as_rows(),
+                                                              .sum = sum.as_rows(),
+                                                              .mean = mean.data<float>(),
+                                                              .rstd = rstd.data<float>(),
+                                                              .weight = weight.value().data<float>(),
+                                                              .names = names,
+                                                              .dropout = dropout,
+                                                              .dx = dx,
+                                                              .d_residual = d_residual.tensor.as_rows(),
+                                                              .accumulate_residual = d_residual.accumulate,
+                                                              .d_weight = d_weight.parameter(),
+                                                              .accumulate_weight = d_weight.accumulate,
+                                                              .d_bias = d_bias.parameter(),
+                                                              .accumulate_bias = d_bias.accumulate});
+                };
+                if (x.requires_gradient()) {
+                  write_gradient(tape, x, backward);
+                } else {
+                  backward({});
+                }
+              });
   return out;
 }
 
@@ -160,8 +197,15 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
   const bool records = tape.records({&q, &k, &v});
   const Tensor y = tape.empty(q.shape(), q.value().type());
   const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
-  tape.kernels().attention_forward(q.value().as_rows(), k.value().as_rows(), v.value().as_rows(), sequences, heads,
-                                   scale, dropout, y.as_rows(), records ? log_sum_exp.data<float>() : nullptr);
+  tape.kernels().run(calls::AttentionForward{.q = q.value().as_rows(),
+                                             .k = k.value().as_rows(),
+                                             .v = v.value().as_rows(),
+                                             .sequences = sequences,
+                                             .heads = heads,
+                                             .scale = scale,
+                                             .dropout = dropout,
+                                             .out = y.as_rows(),
+                                             .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
   if (!records) return out;
   tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
@@ -173,12 +217,22 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
     const Tensor dq = buffer_of(q);
     const Tensor dk = buffer_of(k);
     const Tensor dv = buffer_of(v);
-    tape.kernels().attention_backward(q.value().as_rows(), k.value().as_rows(), v.value().as_rows(),
-                                      out.value().as_rows(), out.gradient().as_rows(), log_sum_exp.data<float>(),
-                                      sequences, heads, scale, dropout, dq.as_rows(), dk.as_rows(), dv.as_rows());
+    tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
+                                                .k = k.value().as_rows(),
+                                                .v = v.value().as_rows(),
+                                                .out = out.value().as_rows(),
+                                                .d_out = out.gradient().as_rows(),
+                                                .log_sum_exp = log_sum_exp.data<float>(),
+                                                .sequences = sequences,
+                                                .heads = heads,
+                                                .scale = scale,
+                                                .dropout = dropout,
+                                                .dq = dq.as_rows(),
+                                                .dk = dk.as_rows(),
+                                                .dv = dv.as_rows()});
     const auto add_if_separate = [&](const Variable& x, const Tensor& dx) {
       if (!x.requires_gradient() || x.gradient().bytes() == dx.bytes()) return;
-      tape.kernels().copy(dx.as_rows(), tape.gradient_of(x).tensor.as_rows(), /*accumulate=*/true);
+      tape.kernels().run(calls::Copy{.x = dx.as_rows(), .y = tape.gradient_of(x).tensor.as_rows(), .accumulate = true});
     };
     add_if_separate(q, dq);
     add_if_separate(k, dk);
@@ -203,8 +257,8 @@ Rows as_column(const Tensor& bias, std::int64_t first, std::int64_t count) {
 /// x beside a column and zeros up to `columns`.
 Tensor beside(Tape& tape, const Tensor& x, ConstRows column, std::int64_t columns) {
   Tensor wide = tape.device().zeros({x.rows(), columns});
-  tape.kernels().copy(x.as_rows(), columns_of(wide.as_rows(), 0, x.columns()), /*accumulate=*/false);
-  tape.kernels().copy(column, columns_of(wide.as_rows(), x.columns(), 1), /*accumulate=*/false);
+  tape.kernels().run(calls::Copy{.x = x.as_rows(), .y = columns_of(wide.as_rows(), 0, x.columns())});
+  tape.kernels().run(calls::Copy{.x = column, .y = columns_of(wide.as_rows(), x.columns(), 1)});
   return wide;
 }
 
@@ -269,11 +323,20 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   };
   Kernels& kernels = tape.kernels();
   for (std::int64_t h = 0; h < heads; ++h)
-    kernels.matmul(of_head(q.value(), h), false, weight_of(key.weight.working(), h), false, inputs_of(u, h), false);
-  kernels.attention_forward(u.as_rows(), keys.as_rows(), keys.as_rows(), sequences, heads, scale, dropout, z.as_rows(),
-                            records ? log_sum_exp.data<float>() : nullptr);
+    kernels.run(
+        calls::Matmul{.a = of_head(q.value(), h), .b = weight_of(key.weight.working(), h), .c = inputs_of(u, h)});
+  kernels.run(calls::AttentionForward{.q = u.as_rows(),
+                                      .k = keys.as_rows(),
+                                      .v = keys.as_rows(),
+                                      .sequences = sequences,
+                                      .heads = heads,
+                                      .scale = scale,
+                                      .dropout = dropout,
+                                      .out = z.as_rows(),
+                                      .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   for (std::int64_t h = 0; h < heads; ++h)
-    kernels.matmul(whole_of(z, h), false, weight_of(value_and_bias, h), true, of_head(y, h), false);
+    kernels.run(
+        calls::Matmul{.a = whole_of(z, h), .b = weight_of(value_and_bias, h), .transpose_b = true, .c = of_head(y, h)});
   Variable out(y, records);
   if (!records) return out;
   tape.record(
@@ -285,36 +348,60 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
         const GradientTarget d_value = wanted_gradient(tape, value_weight);
         const GradientTarget d_value_bias = wanted_gradient(tape, value_bias);
         for (std::int64_t h = 0; h < heads; ++h) {
-          again.matmul(of_head(dy, h), false, weight_of(value_and_bias, h), false, whole_of(dz, h), false);
+          again.run(calls::Matmul{.a = of_head(dy, h), .b = weight_of(value_and_bias, h), .c = whole_of(dz, h)});
           if (d_value.tensor.defined())
-            again.matmul(of_head(dy, h), true, inputs_of(z, h), false, weight_of(d_value.tensor, h),
-                         d_value.accumulate);
+            again.run(calls::Matmul{.a = of_head(dy, h),
+                                    .transpose_a = true,
+                                    .b = inputs_of(z, h),
+                                    .c = weight_of(d_value.tensor, h),
+                                    .accumulate = d_value.accumulate});
           if (d_value_bias.tensor.defined())
-            again.matmul(of_head(dy, h), true, ones_of(z, h), false,
-                         as_column(d_value_bias.tensor, h * head_width, head_width), d_value_bias.accumulate);
+            again.run(calls::Matmul{.a = of_head(dy, h),
+                                    .transpose_a = true,
+                                    .b = ones_of(z, h),
+                                    .c = as_column(d_value_bias.tensor, h * head_width, head_width),
+                                    .accumulate = d_value_bias.accumulate});
         }
         const Tensor du = tape.empty(wide);
         const bool wants_dx = x.requires_gradient();
         const Tensor d_keys = wants_dx ? tape.empty(keys.shape()) : Tensor();
         const Tensor d_values = wants_dx ? tape.empty(keys.shape()) : Tensor();
-        again.attention_backward(u.as_rows(), keys.as_rows(), keys.as_rows(), z.as_rows(), dz.as_rows(),
-                                 log_sum_exp.data<float>(), sequences, heads, scale, dropout, du.as_rows(),
-                                 d_keys.as_rows(), d_values.as_rows());
+        again.run(calls::AttentionBackward{.q = u.as_rows(),
+                                           .k = keys.as_rows(),
+                                           .v = keys.as_rows(),
+                                           .out = z.as_rows(),
+                                           .d_out = dz.as_rows(),
+                                           .log_sum_exp = log_sum_exp.data<float>(),
+                                           .sequences = sequences,
+                                           .heads = heads,
+                                           .scale = scale,
+                                           .dropout = dropout,
+                                           .dq = du.as_rows(),
+                                           .dk = d_keys.as_rows(),
+                                           .dv = d_values.as_rows()});
         const GradientTarget dq = wanted_gradient(tape, q);
         const GradientTarget d_key = wanted_gradient(tape, key_weight);
         for (std::int64_t h = 0; h < heads; ++h) {
           if (dq.tensor.defined())
-            again.matmul(inputs_of(du, h), false, weight_of(key_weight.working(), h), true, of_head(dq.tensor, h),
-                         dq.accumulate);
+            again.run(calls::Matmul{.a = inputs_of(du, h),
+                                    .b = weight_of(key_weight.working(), h),
+                                    .transpose_b = true,
+                                    .c = of_head(dq.tensor, h),
+                                    .accumulate = dq.accumulate});
           if (d_key.tensor.defined())
-            again.matmul(of_head(q.value(), h), true, inputs_of(du, h), false, weight_of(d_key.tensor, h),
-                         d_key.accumulate);
+            again.run(calls::Matmul{.a = of_head(q.value(), h),
+                                    .transpose_a = true,
+                                    .b = inputs_of(du, h),
+                                    .c = weight_of(d_key.tensor, h),
+                                    .accumulate = d_key.accumulate});
         }
         if (key_bias.requires_gradient()) (void)tape.cleared_gradient_of(key_bias);
         if (wants_dx) {
           const GradientTarget dx = tape.gradient_of(x);
-          again.copy(columns_of(d_keys.as_rows(), 0, width), dx.tensor.as_rows(), dx.accumulate);
-          again.copy(columns_of(d_values.as_rows(), 0, width), dx.tensor.as_rows(), true);
+          again.run(calls::Copy{
+              .x = columns_of(d_keys.as_rows(), 0, width), .y = dx.tensor.as_rows(), .accumulate = dx.accumulate});
+          again.run(
+              calls::Copy{.x = columns_of(d_values.as_rows(), 0, width), .y = dx.tensor.as_rows(), .accumulate = true});
         }
       });
   return out;
@@ -323,23 +410,28 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
 Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout) {
   if (!dropout.active()) return x;
   const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().dropout(x.value().as_rows(), names, dropout, y.as_rows());
+  tape.kernels().run(
+      calls::ApplyDropout{.x = x.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
   tape.record({&x}, [&tape, x, names, dropout, out] {
-    write_gradient(tape, x, [&](Rows dx) { tape.kernels().dropout(out.gradient().as_rows(), names, dropout, dx); });
+    write_gradient(tape, x, [&](Rows dx) {
+      tape.kernels().run(
+          calls::ApplyDropout{.x = out.gradient().as_rows(), .names = names, .dropout = dropout, .y = dx});
+    });
   });
   return out;
 }
 
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
   const Tensor y = tape.empty({rows.size(), x.value().columns()}, x.value().type());
-  tape.kernels().gather_rows(x.value().as_rows(), rows.data<std::int32_t>(), y.as_rows());
+  tape.kernels().run(calls::GatherRows{.x = x.value().as_rows(), .rows = rows.data<std::int32_t>(), .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
   tape.record({&x}, [&tape, x, rows, out] {
-    tape.kernels().scatter_add_rows(out.gradient().as_rows(), rows.data<std::int32_t>(),
-                                    tape.cleared_gradient_of(x).as_rows());
+    tape.kernels().run(calls::ScatterAddRows{.dy = out.gradient().as_rows(),
+                                             .rows = rows.data<std::int32_t>(),
+                                             .dx = tape.cleared_gradient_of(x).as_rows()});
   });
   return out;
 }
@@ -349,23 +441,31 @@ void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, con
   const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
   if (gradient.defined() && logits.gradient_written())
     throw Error("cross_entropy: these logits have made way for their gradient");
-  tape.kernels().cross_entropy(logits.value().as_rows(), labels.data<std::int32_t>(),
-                               class_weights.defined() ? class_weights.data<float>() : nullptr, label_smoothing,
-                               gradient.as_rows(), sum.data<double>());
+  tape.kernels().run(
+      calls::CrossEntropy{.logits = logits.value().as_rows(),
+                          .labels = labels.data<std::int32_t>(),
+                          .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr,
+                          .label_smoothing = label_smoothing,
+                          .d_logits = gradient.as_rows(),
+                          .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);
 }
 
 void binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets, const Tensor& sum) {
   const Tensor gradient = logit_gradient(tape, logits);
-  tape.kernels().binary_cross_entropy(logits.value().as_rows(), targets.data<float>(), gradient.as_rows(),
-                                      sum.data<double>());
+  tape.kernels().run(calls::BinaryCrossEntropy{.logits = logits.value().as_rows(),
+                                               .targets = targets.data<float>(),
+                                               .d_logits = gradient.as_rows(),
+                                               .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);
 }
 
 void mean_squared_error(Tape& tape, const Variable& predictions, const Tensor& targets, const Tensor& sum) {
   const Tensor gradient = logit_gradient(tape, predictions);
-  tape.kernels().mean_squared_error(predictions.value().as_rows(), targets.data<float>(), gradient.as_rows(),
-                                    sum.data<double>());
+  tape.kernels().run(calls::MeanSquaredError{.predictions = predictions.value().as_rows(),
+                                             .targets = targets.data<float>(),
+                                             .d_predictions = gradient.as_rows(),
+                                             .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(predictions, gradient);
 }
 

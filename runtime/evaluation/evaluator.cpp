@@ -86,7 +86,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   ensure_working_copies(model, device, settings.activations);
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
-  device.kernels().clear(losses.bytes(), losses.size_bytes());
+  device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
   Accumulated sums;
   sums.classes.resize(task == Task::masked_lm ? 0 : settings.outputs);
   sums.labels.resize(settings.outputs);

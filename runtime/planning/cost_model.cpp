@@ -8,6 +8,7 @@
 #include "base/counted.h"
 #include "base/human_numbers.h"
 #include "runtime/steps/step_message.h"
+#include "tensor/kernels.h"
 
 namespace temper {
 namespace {
@@ -39,7 +40,7 @@ TimePlan compute_seconds(const PassDemand& pass, const RankRates& rates) {
   TimePlan time;
   for (const KernelDemand& demand : pass.kernels) {
     const double seconds = static_cast<double>(demand.calls) * call_seconds(rates, demand.kernel, demand.work);
-    (is_product_or_attention(demand.kernel) ? time.products : time.passes) += seconds;
+    (is_limited_by_operations(demand.kernel.kind) ? time.products : time.passes) += seconds;
   }
   return time;
 }
@@ -52,13 +53,15 @@ std::int64_t summed_elements(const StepFacts& facts) {
 double update_seconds(const StepFacts& facts, const RankRates& rates) {
   const std::int64_t updated = facts.arena_elements - facts.table.elements + facts.table.read;
   const std::int64_t owned = updated / facts.ranks;
-  const auto seconds = [&](const char* kernel, const KernelWork& work) { return call_seconds(rates, kernel, work); };
-  double all = seconds("chunk_square_sums", chunk_square_sums_work(owned));
-  all += facts.adamw ? seconds("adamw_step", adamw_work(owned, facts.bf16))
-                     : seconds("sgd_step", array_work(owned, 20.0, 6.0));
+  const auto seconds = [&](const KernelId& kernel, const KernelWork& work) {
+    return call_seconds(rates, kernel, work);
+  };
+  double all = seconds(calls::ChunkSquareSums::kKernel, calls::ChunkSquareSums::work_of(owned));
+  all += facts.adamw ? seconds(calls::AdamW::kKernel, calls::AdamW::work_of(owned, facts.bf16))
+                     : seconds(calls::Sgd::kKernel, calls::Sgd::work_of(owned, true, false));
   // A rank of several grains adds their gradients; one that is alone still passes over its sums.
   const int grains = (facts.grains + facts.ranks - 1) / facts.ranks;
-  all += static_cast<double>(grains - 1) * seconds("add", array_work(summed_elements(facts), 12.0, 1.0));
+  all += static_cast<double>(grains - 1) * seconds(calls::Add::kKernel, calls::Add::work_of(summed_elements(facts)));
   return all;
 }
 

@@ -10,16 +10,16 @@
 namespace temper {
 namespace {
 
-bool same(const KernelDemand& demand, std::string_view kernel, const KernelWork& work) {
-  return demand.kernel == kernel && demand.work.operations == work.operations && demand.work.bytes == work.bytes &&
-         demand.work.bf16 == work.bf16;
+bool same(const KernelDemand& demand, const KernelId& kernel, const KernelWork& work) {
+  return demand.kernel.name == kernel.name && demand.work.operations == work.operations &&
+         demand.work.bytes == work.bytes && demand.work.bf16 == work.bf16;
 }
 
-void add(std::vector<KernelDemand>& demands, std::string_view kernel, const KernelWork& work, std::int64_t calls) {
+void add(std::vector<KernelDemand>& demands, const KernelId& kernel, const KernelWork& work, std::int64_t calls) {
   const auto known = std::find_if(demands.begin(), demands.end(),
                                   [&](const KernelDemand& demand) { return same(demand, kernel, work); });
   if (known == demands.end()) {
-    demands.push_back({std::string(kernel), work, calls});
+    demands.push_back({kernel, work, calls});
   } else {
     known->calls += calls;
   }
@@ -39,7 +39,7 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
 DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations)
     : task_(request.task),
       activations_(activations),
-      device_([this](std::string_view kernel, const KernelWork& work) { see(kernel, work); }),
+      device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)) {
   for (const Parameter& parameter : model_->parameters().all())
     parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
@@ -101,7 +101,7 @@ PassDemand DryRun::run_frozen(const Batch& batch) {
   return std::move(pass_);
 }
 
-void DryRun::see(std::string_view kernel, const KernelWork& work) {
+void DryRun::see(const KernelId& kernel, const KernelWork& work) {
   pass_.backward_operations += work.operations;
   add(pass_.kernels, kernel, work, 1);
 }

@@ -46,8 +46,10 @@ Optimizer::Optimizer(Device& device, const ArenaLayout& layout, std::vector<Elem
 void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {
   constexpr std::int64_t kChunk = ArenaLayout::kChunk;
   for (const ElementRange& range : owned_)
-    device_.kernels().chunk_square_sums(gradients + range.begin, kChunk, range.size() / kChunk,
-                                        sums + range.begin / kChunk);
+    device_.kernels().run(calls::ChunkSquareSums{.x = gradients + range.begin,
+                                                 .chunk = kChunk,
+                                                 .chunks = range.size() / kChunk,
+                                                 .sums = sums + range.begin / kChunk});
 }
 
 void Optimizer::chunk_square_sums(const float* gradients, double* sums, const TablePlace& place,
@@ -63,7 +65,8 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums, const Ta
       const ElementRange chunk{begin, begin + kChunk};
       double* sum = sums + begin / kChunk;
       if (!place.meets(chunk)) {
-        device_.kernels().chunk_square_sums(gradients + begin, kChunk, 1, sum);
+        device_.kernels().run(
+            calls::ChunkSquareSums{.x = gradients + begin, .chunk = kChunk, .chunks = 1, .sums = sum});
         continue;
       }
       taken.clear();
@@ -75,7 +78,8 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums, const Ta
       }
       const auto size = static_cast<std::int64_t>(taken.size());
       *sum = 0.0;
-      if (size > 0) device_.kernels().chunk_square_sums(taken.data(), size, 1, sum);
+      if (size > 0)
+        device_.kernels().run(calls::ChunkSquareSums{.x = taken.data(), .chunk = size, .chunks = 1, .sums = sum});
     }
   }
 }
@@ -94,12 +98,21 @@ void Optimizer::step(float* parameters, const float* gradients, BFloat16* workin
     BFloat16* rounded = working == nullptr ? nullptr : working + segment.begin;
     float* first = first_.data<float>() + segment.state;
     if (settings_.kind == OptimizerKind::sgd) {
-      device_.kernels().sgd_step(values, gradient, first, rounded, segment.size,
-                                 {rate, static_cast<float>(settings_.momentum), decay, scale});
+      device_.kernels().run(calls::Sgd{.parameters = values,
+                                       .gradients = gradient,
+                                       .momenta = first,
+                                       .working = rounded,
+                                       .n = segment.size,
+                                       .step = {rate, static_cast<float>(settings_.momentum), decay, scale}});
     } else {
-      device_.kernels().adamw_step(
-          values, gradient, first, second_.data<float>() + segment.state, rounded, segment.size,
-          {rate, settings_.beta1, settings_.beta2, static_cast<float>(settings_.epsilon), decay, scale, slot.updates});
+      device_.kernels().run(calls::AdamW{.parameters = values,
+                                         .gradients = gradient,
+                                         .first_moments = first,
+                                         .second_moments = second_.data<float>() + segment.state,
+                                         .working = rounded,
+                                         .n = segment.size,
+                                         .step = {rate, settings_.beta1, settings_.beta2,
+                                                  static_cast<float>(settings_.epsilon), decay, scale, slot.updates}});
     }
   }
 }
@@ -112,10 +125,14 @@ void Optimizer::note_decay(double learning_rate) {
   const float gradient = 0.0F;
   float first = 0.0F;
   float second = 0.0F;
-  device_.kernels().adamw_step(
-      &factor, &gradient, &first, &second, nullptr, 1,
-      {static_cast<float>(learning_rate * slot.rate_factor), settings_.beta1, settings_.beta2,
-       static_cast<float>(settings_.epsilon), static_cast<float>(settings_.weight_decay), 1.0F, slot.updates});
+  device_.kernels().run(calls::AdamW{
+      .parameters = &factor,
+      .gradients = &gradient,
+      .first_moments = &first,
+      .second_moments = &second,
+      .n = 1,
+      .step = {static_cast<float>(learning_rate * slot.rate_factor), settings_.beta1, settings_.beta2,
+               static_cast<float>(settings_.epsilon), static_cast<float>(settings_.weight_decay), 1.0F, slot.updates}});
   if (factor != 1.0F) factors_.push_back(factor);
 }
 

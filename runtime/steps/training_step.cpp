@@ -38,7 +38,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
                                            table_ != nullptr ? settings_.buckets.table : std::optional<SparseTable>());
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
-  device.kernels().clear(sums_.bytes(), sums_.size_bytes());
+  device.kernels().run(calls::Clear{.data = sums_.bytes(), .bytes = sums_.size_bytes()});
 
   if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && settings_.graphs && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(*cuda);
@@ -48,8 +48,8 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   for (const Optimizer::StateSlice& slice : optimizer_->state()) {
     const float* values = parameters[parameter_of_slot_[slice.slot]].variable.value().data<float>() + slice.begin;
     float* place = arena + layout_.slots()[slice.slot].begin + slice.begin;
-    device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
-                          /*accumulate=*/false);
+    device.kernels().run(calls::Copy{.x = ConstMatrix{values, 1, slice.size, slice.size},
+                                     .y = Matrix{place, 1, slice.size, slice.size}});
   }
   if (BFloat16* shared = exchange.working(); shared != nullptr) {
     working_ = Tensor::view(shared, {layout_.elements()}, DType::bf16);
@@ -78,7 +78,8 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   message.save = wishes.save;
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
-  device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
+  device_.kernels().run(
+      calls::Clear{.data = sums_.data<double>() + layout_.chunks(), .bytes = sums_.size_bytes() - loss_bytes});
   if (table_ != nullptr) {
     buckets_->begin_step(rows_of(batch));
   } else {
@@ -191,8 +192,8 @@ void TrainingStep::round_parameters(ElementRange range) {
   if (!working_.defined()) return;
   const std::int64_t size = range.size();
   const Rows rounded(working_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
-  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, rounded,
-                         /*accumulate=*/false);
+  device_.kernels().run(
+      calls::Copy{.x = ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, .y = rounded});
 }
 
 std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
@@ -285,7 +286,7 @@ void TrainingStep::release_values() {
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);
-    device_.kernels().copy(parameter.variable.value().as_rows(), copy.as_rows(), /*accumulate=*/false);
+    device_.kernels().run(calls::Copy{.x = parameter.variable.value().as_rows(), .y = copy.as_rows()});
     parameter.variable.set_value(copy);
     parameter.variable.bind_gradient(Tensor(), -1);
   }

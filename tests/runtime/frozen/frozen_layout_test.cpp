@@ -132,7 +132,7 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   EXPECT_EQ(key_of(data, 2, *defined.load(*device), *device), expected);
   defined.config.heads *= 2;
   EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
-  IdleDevice other_processor([](std::string_view /*name*/, const KernelWork& /*work*/) {});
+  IdleDevice other_processor([](const KernelId& /*kernel*/, const KernelWork& /*work*/) {});
   EXPECT_NE(key_of(data, 2, *model, other_processor), expected);
 
   const auto change = [&](const std::string& name) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "tensor/kernels.h"
 
 namespace temper {
 namespace {
@@ -51,14 +52,14 @@ Batch two_sequences() {
 double operations_of(const PassDemand& pass, std::string_view kernel) {
   double sum = 0.0;
   for (const KernelDemand& demand : pass.kernels)
-    if (demand.kernel == kernel) sum += static_cast<double>(demand.calls) * demand.work.operations;
+    if (demand.kernel.name == kernel) sum += static_cast<double>(demand.calls) * demand.work.operations;
   return sum;
 }
 
 std::int64_t calls_of(const PassDemand& pass, std::string_view kernel) {
   std::int64_t sum = 0;
   for (const KernelDemand& demand : pass.kernels)
-    if (demand.kernel == kernel) sum += demand.calls;
+    if (demand.kernel.name == kernel) sum += demand.calls;
   return sum;
 }
 
@@ -150,7 +151,7 @@ TEST_F(DryRunTest, Bf16HalvesTheActivations) {
   EXPECT_EQ(operations_of(half, "matmul"), 3 * (layer_products(8) + layer_products(2) + head_products()));
   EXPECT_LT(half.activation_bytes, whole.activation_bytes * 3 / 4);
   for (const KernelDemand& demand : half.kernels)
-    if (demand.kernel == "matmul") {
+    if (demand.kernel.name == "matmul") {
       EXPECT_TRUE(demand.work.bf16);
     }
 }
@@ -169,7 +170,7 @@ MachineProfile machine() {
 
 PassDemand products(double operations) {
   PassDemand pass;
-  pass.kernels.push_back({"matmul", {operations, 1.0, false}, 1});
+  pass.kernels.push_back({calls::Matmul::kKernel, {operations, 1.0, false}, 1});
   pass.forward_operations = operations / 3;
   pass.backward_operations = operations * 2 / 3;
   return pass;

@@ -69,7 +69,7 @@ TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
   const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = true}, *device_);
   Tape tape(*device_, Tape::Mode::evaluation, {}, DType::bf16);
   const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
-  device_->kernels().clear(sum.bytes(), sum.size_bytes());
+  device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   const Variable logits = model->forward(tape, batch.input, batch.selection);
   task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
   const std::vector<double> loss = device_->download<double>(sum);
@@ -94,7 +94,7 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
       parameter.variable.bind_gradient(Tensor::empty(device_->memory(), parameter.shape), leaf++);
   Tape tape(*device_, Tape::Mode::training, {}, DType::bf16);
   const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
-  device_->kernels().clear(sum.bytes(), sum.size_bytes());
+  device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {fixture.request.task, Tensor(), 0.0F},
             sum);
   const auto weight = static_cast<float>(device_->download<double>(sum)[1]);

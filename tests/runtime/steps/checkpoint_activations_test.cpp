@@ -81,7 +81,7 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
     const BatchUse use{.labelled = true, .trains_embeddings = true};
     const DeviceBatch batch = to_device(batch_for(task), task, use, *device);
     const Tensor sum = Tensor::empty(device->memory(), {2}, DType::f64);
-    device->kernels().clear(sum.bytes(), sum.size_bytes());
+    device->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
     Pass pass;
     const std::int64_t before = device->peak_memory_bytes();
     for (const std::uint32_t step : {0U, 1U}) {

@@ -38,7 +38,7 @@ double largest(std::span<const float> values) {
 /// What a loss adds to, zero so far.
 Tensor no_loss(Device& device) {
   const Tensor sum = Tensor::empty(device.memory(), {2}, DType::f64);
-  device.kernels().clear(sum.bytes(), sum.size_bytes());
+  device.kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   return sum;
 }
 
