@@ -73,9 +73,10 @@ void require_rows(const Configuration& configuration, std::int64_t train_rows, s
       std::find_if(phases.begin(), phases.end(), [](const PhaseConfig& phase) { return phase.plateau_patience > 0; });
   if (plateau != phases.end())
     throw usage_error(
-        "phase {} of tuning.phases ends by {} without gain (plateau_patience), but 0 of {} are there to "
+        "phase {} of tuning.phases ends after {} without a gain (plateau_patience = {}), but 0 of {} are there to "
         "evaluate on; {}, or leave plateau_patience out",
-        plateau - phases.begin() + 1, plateau->plateau_patience, counted(rows, "row"), remedy);
+        plateau - phases.begin() + 1, counted(plateau->plateau_patience, "evaluation"), plateau->plateau_patience,
+        counted(rows, "row"), remedy);
 }
 
 std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch) {
