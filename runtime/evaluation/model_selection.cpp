@@ -66,7 +66,7 @@ void require_rows(const Configuration& configuration, std::int64_t train_rows, s
   if (const std::int64_t patience = configuration.train.early_stopping; patience > 0)
     throw usage_error(
         "train.early_stopping = {} ends the run after evaluations without gain, but 0 of {} are there to evaluate on; "
-        " {}, or train.early_stopping = 0",
+        "{}, or train.early_stopping = 0",
         patience, counted(rows, "row"), remedy);
   const auto& phases = configuration.tuning.phases;
   const auto plateau =
