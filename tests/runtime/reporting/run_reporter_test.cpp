@@ -219,7 +219,9 @@ TEST_F(RunReporterTest, TellsEachObserverAllThatHappensInItsOrder) {
   std::string told;
   const auto all_that_happens = [](RunReporter& run) {
     run.say("a text");
-    run.start({.first_step = 2, .total_steps = 9});
+    RunSummary summary;
+    summary.first_step = 2;
+    run.start(summary);
     run.step({.step = 3, .total_steps = 9});
     run.step({.step = 5, .total_steps = 9});
     run.evaluation(5, 0.5, {{{"loss", 1.0}}, {}}, false);
