@@ -55,7 +55,7 @@ template <typename Tree>
 __global__ void __launch_bounds__(kThreads) add_along_tree(Tree tree, float* out, std::int64_t n) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= n) return;
-  float open[Kernels::kMostTreeDepth];
+  float open[calls::AddTree::kMostDepth];
   int depth = 0;
   float last = 0.0F;
   unsigned next = 0;
