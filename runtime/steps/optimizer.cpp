@@ -31,7 +31,8 @@ Optimizer::Optimizer(Device& device, Communicator& communicator, const ArenaLayo
   updated_ = segments_;
   if (table) {
     const TablePlace place(layout_, *table);
-    waiting_slot_ = table->slot;
+    // Elsewhere all rows are read.
+    if (rule_.supports_lazy_decay(settings_)) waiting_slot_ = table->slot;
     updated_.clear();
     for (const Segment& segment : segments_) {
       const ElementRange whole{segment.begin, segment.begin + segment.size};

@@ -33,17 +33,9 @@ double decay_of_squares(const Update& update, const SlotUpdate& slot) {
   return 1.0 - std::pow(static_cast<double>(slot.updates), -update.settings.decay_rate);
 }
 
-/// Where something of each slot begins, and behind it the end of all; size(slot) of each.
-template <typename Size>
-std::vector<std::size_t> starts_of(std::span<const SlotUpdate> slots, const Size& size) {
-  std::vector<std::size_t> starts{0};
-  for (const SlotUpdate& slot : slots) starts.push_back(starts.back() + static_cast<std::size_t>(size(slot)));
-  return starts;
-}
-
 /// Factors of rows, then of columns, of every matrix: the update of an element is its gradient times both.
 struct Factors {
-  std::vector<std::size_t> starts;  ///< of each slot
+  std::vector<std::size_t> starts;  ///< [slots + 1]
   Tensor values;
 };
 
@@ -94,7 +86,9 @@ std::vector<double> row_and_column_sums(const Update& update, const std::vector<
 
 /// Takes this gradient into the means of rows and columns, and gives what they make of it.
 Factors factor(const Update& update) {
-  Factors factors{starts_of(update.slots, [](const SlotUpdate& slot) { return slot.rows + slot.columns; }), {}};
+  Factors factors{{0}, {}};
+  for (const SlotUpdate& slot : update.slots)
+    factors.starts.push_back(factors.starts.back() + static_cast<std::size_t>(slot.rows + slot.columns));
   const std::vector<double> sums = row_and_column_sums(update, factors.starts);
   const double scale = static_cast<double>(update.gradient_scale) * static_cast<double>(update.gradient_scale);
   std::vector<float> values(sums.size());

@@ -188,11 +188,11 @@ TEST_P(UpdateRuleSlices, HaveTheBitsOfTheWhole) {
     for (std::int64_t i = slot.begin; i < slot.begin + slot.size; ++i)
       values[static_cast<std::size_t>(i)] = static_cast<float>((i * 7919) % 2003 - 1001) * 1e-3F;
   const auto gradients = [&](int step) {
-    std::vector<float> gradients(values.size());
+    std::vector<float> made(values.size());
     for (const ArenaSlot& slot : layout.slots())
       for (std::int64_t i = slot.begin; i < slot.begin + slot.size; ++i)
-        gradients[static_cast<std::size_t>(i)] = static_cast<float>((i * 131 + step * 17) % 1009 - 504) * 1e-2F;
-    return device->upload(std::span<const float>(gradients), {layout.elements()});
+        made[static_cast<std::size_t>(i)] = static_cast<float>((i * 131 + step * 17) % 1009 - 504) * 1e-2F;
+    return device->upload(std::span<const float>(made), {layout.elements()});
   };
   const auto train = [&](Communicator& communicator, const std::vector<ElementRange>& owned) {
     Optimizer optimizer(*device, communicator, layout, owned, settings, slots);
