@@ -16,9 +16,11 @@
 #pragma once
 
 #include "tensor/calls/activation.h"
+#include "tensor/calls/adafactor_step.h"
 #include "tensor/calls/attention.h"
 #include "tensor/calls/embedding.h"
 #include "tensor/calls/layer_norm.h"
+#include "tensor/calls/lion_step.h"
 #include "tensor/calls/matmul.h"
 #include "tensor/calls/optimizer_step.h"
 #include "tensor/calls/reduction.h"
@@ -36,7 +38,8 @@ using AllCalls = CallList<                                                    //
     calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //
     calls::GatherRows, calls::ScatterAddRows,                                 //
     calls::CrossEntropy, calls::BinaryCrossEntropy, calls::MeanSquaredError,  //
-    calls::AdamW, calls::Sgd,                                                 //
+    calls::AdamW, calls::Sgd, calls::Lion,                                    //
+    calls::FactoredSquareSums, calls::AdafactorSquareSums, calls::Adafactor,  //
     calls::Add, calls::AddTree, calls::ChunkSquareSums>;
 
 class Kernels : public KernelTable<AllCalls> {

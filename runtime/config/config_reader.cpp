@@ -2,6 +2,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "runtime/config/config_keys.h"
 #include "runtime/config/toml_mistake.h"
 #include "runtime/config/usual_names.h"
+#include "runtime/updates/update_rule.h"
 
 namespace temper {
 namespace {
@@ -243,7 +245,10 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   }
 }
 
-void apply_table(const toml::table& table, const std::string& name, Configuration& configuration) {
+/// Keys that were given a value, by their full names.
+using GivenKeys = std::set<std::string, std::less<>>;
+
+void apply_table(const toml::table& table, const std::string& name, Configuration& configuration, GivenKeys& given) {
   for (const auto& [section, value] : table) {
     const std::string section_name(section.str());
     const auto* keys = value.as_table();
@@ -256,11 +261,12 @@ void apply_table(const toml::table& table, const std::string& name, Configuratio
       const std::string source = line_of(node, name);
       const ConfigurationKey& key = find_key(section_name, std::string(key_name.str()), source);
       std::visit(Assign{key, node, {source, key.full_name()}}, key.target(configuration));
+      given.insert(key.full_name());
     }
   }
 }
 
-void apply_override(const std::string& text, Configuration& configuration) {
+void apply_override(const std::string& text, Configuration& configuration, GivenKeys& given) {
   const std::string source = "--set " + text;
   const std::size_t equals = text.find('=');
   const std::size_t dot = text.find('.');
@@ -281,6 +287,15 @@ void apply_override(const std::string& text, Configuration& configuration) {
       std::holds_alternative<std::string*>(target) || (std::holds_alternative<OneOrMore*>(target) && !wants_list);
   if (wants_string && parsed.get_as<std::string>("value") == nullptr) parsed.insert_or_assign("value", value);
   std::visit(Assign{key, *parsed.get("value"), {source, key.full_name()}}, key.target(configuration));
+  given.insert(key.full_name());
+}
+
+/// Hyper-parameters that were not given take the default of the update rule, where it has one of its own.
+void apply_rule_defaults(Configuration& configuration, const GivenKeys& given) {
+  for (const auto& [name, value] : update_rule(configuration.train.update.rule).defaults) {
+    const ConfigurationKey& key = find_key("train", std::string(name), "the table of update rules");
+    if (!given.contains(key.full_name())) *std::get<double*>(key.target(configuration)) = value;
+  }
 }
 
 /// Of a string, or of several.
@@ -326,8 +341,10 @@ void check_whole(Configuration& configuration, const std::string& name) {
 Configuration parse_configuration(std::string_view toml, const std::string& name,
                                   std::span<const std::string> overrides) {
   Configuration configuration;
-  apply_table(parse_toml(toml, name), name, configuration);
-  for (const std::string& text : overrides) apply_override(text, configuration);
+  GivenKeys given;
+  apply_table(parse_toml(toml, name), name, configuration, given);
+  for (const std::string& text : overrides) apply_override(text, configuration, given);
+  apply_rule_defaults(configuration, given);
   check_whole(configuration, name);
   return configuration;
 }

@@ -30,7 +30,8 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   } else {
     memory.gradients += written * (ranks_of_node - 1) / facts.ranks;
   }
-  memory.moments = written * (facts.adamw ? 2 : 1) / facts.ranks;
+  const RuleStateFacts& state = facts.rule_state;
+  memory.moments = (written * state.arrays + state.sliced * kFloat) / facts.ranks + state.whole * kFloat;
   memory.activations = std::max(facts.activation_bytes, facts.frozen.sample.activation_bytes);
   if (facts.frozen.in_memory) memory.frozen = facts.frozen.bytes;
   return memory;
@@ -57,8 +58,7 @@ double update_seconds(const StepFacts& facts, const RankRates& rates) {
     return call_seconds(rates, kernel, work);
   };
   double all = seconds(calls::ChunkSquareSums::kKernel, calls::ChunkSquareSums::work_of(owned));
-  all += facts.adamw ? seconds(calls::AdamW::kKernel, calls::AdamW::work_of(owned, facts.bf16))
-                     : seconds(calls::Sgd::kKernel, calls::Sgd::work_of(owned, true, false));
+  for (const UpdateCost& cost : facts.rule->cost(owned, facts.bf16)) all += seconds(cost.kernel, cost.work);
   // A rank of several grains adds their gradients; one that is alone still passes over its sums.
   const int grains = (facts.grains + facts.ranks - 1) / facts.ranks;
   all += static_cast<double>(grains - 1) * seconds(calls::Add::kKernel, calls::Add::work_of(summed_elements(facts)));

@@ -159,6 +159,23 @@ class Forecaster {
     return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
   }
 
+  static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
+    RuleStateFacts facts{.arrays = 0};
+    for (const StateArray& array : rule.state) {
+      if (array.extent == StateExtent::elements) {
+        ++facts.arrays;
+        continue;
+      }
+      for (const Parameter& parameter : model.parameters().all()) {
+        if (!parameter.trainable()) continue;
+        const MatrixExtent matrix = matrix_extent(parameter.shape);
+        (array.is_whole() ? facts.whole : facts.sliced) +=
+            array.elements(parameter.size(), matrix.rows, matrix.columns);
+      }
+    }
+    return facts;
+  }
+
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
     DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
@@ -175,7 +192,8 @@ class Forecaster {
     for (int rank = 0; rank < facts.ranks; ++rank)
       facts.gradient_buffers = std::max(
           facts.gradient_buffers, GradientBuckets::count_buffers(grains_, leaves_of_rank(grains_, facts.ranks, rank)));
-    facts.adamw = configuration_.train.optimizer == "adamw";
+    facts.rule = &update_rule(configuration_.train.update.rule);
+    facts.rule_state = state_of(*facts.rule, dry.model());
     facts.bf16 = bf16;
     facts.process_bytes = process_bytes_;
     facts.phase_steps = length.steps;
@@ -233,7 +251,9 @@ class Forecaster {
     const std::int64_t rows = table.value().rows();
     const std::int64_t width = table.value().columns();
     // Of texts that were not looked at, nobody knows what they read.
-    const bool known = data_.train.rows() == data_.train_rows && may_wait(optimizer_settings(configuration_.train));
+    const UpdateSettings& settings = configuration_.train.update;
+    const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
+    const bool known = data_.train.rows() == data_.train_rows && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
     if (known) read.insert_all_of(data_.train.ids);
     facts.elements = rows * width;

@@ -4,15 +4,6 @@
 
 namespace temper {
 
-OptimizerSettings optimizer_settings(const TrainSection& train) {
-  return {train.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw,
-          train.weight_decay,
-          train.beta1,
-          train.beta2,
-          train.epsilon,
-          train.momentum};
-}
-
 void require_patterns(Model& model, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates) {
   for (const PhasePlan& phase : phases) {
@@ -27,7 +18,7 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   TrainingStepSettings settings;
   settings.clip_norm = configuration.train.clip_norm;
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
-  settings.optimizer = optimizer_settings(configuration.train);
+  settings.optimizer = configuration.train.update;
   settings.rate_factors = learning_rate_factors(model, phase.layer_decay, configuration.tuning.rates);
   settings.frozen_dropout = configuration.tuning.frozen_dropout;
   settings.graphs = configuration.run.cuda_graphs;

@@ -13,8 +13,6 @@
 
 namespace temper {
 
-OptimizerSettings optimizer_settings(const TrainSection& train);
-
 /// Throws a usage Error where a pattern of a phase, or of the rates, covers nothing, and where a phase leaves nothing
 /// to train. Every parameter is trainable afterwards.
 void require_patterns(Model& model, std::span<const PhasePlan> phases,

@@ -73,6 +73,11 @@ class CpuKernels final : public Kernels {
   void run(const calls::AddTree& call) override;
   void run(const calls::ChunkSquareSums& call) override;
 
+  void run(const calls::Lion& call) override;
+  void run(const calls::FactoredSquareSums& call) override;
+  void run(const calls::AdafactorSquareSums& call) override;
+  void run(const calls::Adafactor& call) override;
+
  private:
   ProductPrimitives products_;
 };

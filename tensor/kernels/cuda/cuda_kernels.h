@@ -53,6 +53,11 @@ class CudaKernels final : public Kernels {
   void run(const calls::AddTree& call) override;
   void run(const calls::ChunkSquareSums& call) override;
 
+  void run(const calls::Lion& call) override;
+  void run(const calls::FactoredSquareSums& call) override;
+  void run(const calls::AdafactorSquareSums& call) override;
+  void run(const calls::Adafactor& call) override;
+
  private:
   cudaStream_t stream_;
   Memory& memory_;

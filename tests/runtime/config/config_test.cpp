@@ -135,7 +135,7 @@ TEST(Configuration, WritesWhatItReads) {
   Configuration configuration = parse(kSmallest);
   configuration.model.path = "a \"quoted\" \\ path\n";
   configuration.train.learning_rate = 1.0 / 3.0;
-  configuration.train.epsilon = 1e-8;
+  configuration.train.update.epsilon = 1e-8;
   configuration.tuning.rates = {{"classifier", 10.0}, {"encoder.layer.5", 0.1}};
   PhaseConfig phase;
   phase.freeze = {"*"};
@@ -173,6 +173,24 @@ TEST(Configuration, RefusesValuesOutOfRangeAndSaysWhatIsAllowed) {
   EXPECT_REFUSED("[train]\nbatch_size = 0\n", "allowed is at least 1");
   EXPECT_REFUSED("[train]\nlabel_smoothing = 1.0\n", "allowed is at least 0 and below 1");
   EXPECT_REFUSED("[train]\noptimizer = \"adam\"\n", "adamw");
+}
+
+TEST(Configuration, KnowsUpdateRulesByTheirTable) {
+  for (const char* name : {"adamw", "sgd", "adafactor", "lion"}) {
+    EXPECT_REFUSED("[train]\noptimizer = \"quite another\"\n", name);
+    EXPECT_EQ(parse(kSmallest, {std::string("train.optimizer=") + name}).train.update.rule, name);
+  }
+}
+
+TEST(Configuration, TakesTheDefaultsOfTheUpdateRule) {
+  EXPECT_EQ(parse(kSmallest).train.update.beta2, 0.999);
+  const Configuration lion = parse(kSmallest, {"train.optimizer=lion"});
+  EXPECT_EQ(lion.train.update.beta2, 0.99);
+  EXPECT_EQ(parse(kSmallest, {"train.beta2=0.95", "train.optimizer=lion"}).train.update.beta2, 0.95);
+  EXPECT_EQ(parse(kSmallest, {"train.optimizer=adafactor"}).train.update.epsilon, 1e-30);
+  EXPECT_EQ(parse(to_toml(lion)).train.update.beta2, 0.99);
+  const Configuration given = parse(std::string(kSmallest) + "[train]\nbeta2 = 0.999\noptimizer = \"lion\"\n");
+  EXPECT_EQ(given.train.update.beta2, 0.999) << "which is the default of others, but was asked for";
 }
 
 TEST(Configuration, RefusesWhatIsMissingOrContradicts) {

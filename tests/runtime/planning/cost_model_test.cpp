@@ -201,6 +201,15 @@ TEST(Plan, MemoryIsWhatEachRankHolds) {
   EXPECT_EQ(plan_step(apart, nullptr).memory.gradients, std::int64_t{32} << 20);
 }
 
+TEST(Plan, CountsTheStateOfTheUpdateRule) {
+  StepFacts one = facts();
+  one.rule_state = {.arrays = 1};
+  EXPECT_EQ(plan_step(one, nullptr).memory.moments, std::int64_t{8} << 20);
+  StepFacts factored = facts();
+  factored.rule_state = {.arrays = 0, .sliced = 1000, .whole = 300};
+  EXPECT_EQ(plan_step(factored, nullptr).memory.moments, 4 * (1000 / 2 + 300)) << "each rank has all that is whole";
+}
+
 TEST(Plan, AStepTakesAsLongAsItsSlowestRank) {
   const MachineProfile known = machine();
   const StepPlan plan = plan_step(facts(), &known);

@@ -103,6 +103,18 @@ TEST(KernelWork, TheWorkOfAKernelThatIsMadeOfOthersIsTheirs) {
   EXPECT_EQ(operations, 2.0 * 4 * 4 * 4 + 16);
 }
 
+TEST(KernelWork, LionReadsAndWritesFiveArrays) {
+  EXPECT_EQ(calls::Lion::work_of(10, false).bytes, 10.0 * 5 * 4);
+  EXPECT_EQ(calls::Lion::work_of(10, true).bytes, 10.0 * (5 * 4 + 2));
+}
+
+TEST(KernelWork, AdafactorReadsSquaresOfVectorsAlone) {
+  EXPECT_EQ(calls::FactoredSquareSums::work_of(10).bytes, 10.0 * 4);
+  EXPECT_EQ(calls::AdafactorSquareSums::work_of(10, false).bytes, 10.0 * 2 * 4);
+  EXPECT_EQ(calls::AdafactorSquareSums::work_of(10, true).bytes, 10.0 * 4 * 4);
+  EXPECT_EQ(calls::Adafactor::work_of(10, false, true).bytes, 10.0 * (3 * 4 + 2));
+}
+
 TEST(KernelWork, TheOptimizerReadsSevenArrays) {
   EXPECT_EQ(calls::AdamW::work_of(10, false).bytes, 10.0 * 7 * 4);
   EXPECT_EQ(calls::AdamW::work_of(10, true).bytes, 10.0 * (7 * 4 + 2));
