@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "data/batch.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/huggingface/weight_files.h"
-#include "model/registry.h"
 #include "tensor/device.h"
 
 namespace temper::testing_support {

@@ -6,10 +6,10 @@
 #include <random>
 
 #include "base/mapped_file.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/initialization.h"
-#include "model/registry.h"
 
 namespace temper::testing_support {
 namespace {

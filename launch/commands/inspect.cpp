@@ -8,7 +8,7 @@
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoints/checkpoint.h"

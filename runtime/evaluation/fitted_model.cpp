@@ -51,7 +51,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
   std::optional<MaskingPlan> masking;
   if (task_ == Task::masked_lm)
-    masking.emplace(tokenizer(), folder_.config, static_cast<std::uint64_t>(use.masking_seed));
+    masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;

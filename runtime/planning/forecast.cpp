@@ -102,7 +102,7 @@ class Forecaster {
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
     std::optional<MaskingPlan> masking;
-    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_, loading.seed);
+    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
     sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 

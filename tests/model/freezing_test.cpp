@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 namespace temper {
 namespace {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 #include "model/huggingface/weight_files.h"
 #include "tests/model/huggingface/test_folder.h"
 #include "tests/places.h"

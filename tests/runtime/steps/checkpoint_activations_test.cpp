@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
+#include "model/architectures/registry.h"
 #include "model/freezing.h"
-#include "model/registry.h"
 #include "runtime/steps/task_loss.h"
 #include "runtime/steps/working_copies.h"
 #include "tests/test_device.h"

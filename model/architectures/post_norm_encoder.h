@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "model/encoder_layer.h"
-#include "model/heads.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/blocks/post_norm_block.h"
+#include "model/heads/heads.h"
 #include "model/model.h"
 
 namespace temper {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "model/encoder_layer.h"
+#include "model/blocks/post_norm_block.h"
 #include "model/model.h"
 
 namespace temper {

@@ -1,6 +1,6 @@
 // RoBERTa (Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019): BERT's encoder under another
 // name, position ids that begin behind the padding index, and a classifier with a dense layer of its own.
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 namespace temper {
 

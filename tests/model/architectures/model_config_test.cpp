@@ -1,4 +1,4 @@
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "model/encoder.h"
+#include "model/architectures/post_norm_encoder.h"
 #include "model/model.h"
 
 namespace temper {

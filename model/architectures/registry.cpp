@@ -1,4 +1,4 @@
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 #include <array>
 #include <string_view>

@@ -1,6 +1,7 @@
-#include "model/encoder_layer.h"
+#include "model/blocks/post_norm_block.h"
 
 #include "base/error.h"
+#include "model/layers/absorbed_attention.h"
 
 namespace temper {
 

@@ -65,7 +65,7 @@ class EncoderLayer {
                const EncoderLayerShape& shape, std::uint32_t first_dropout_place);
 
   /// hidden [tokens, width] -> [n, width], the rows that are selected. Of the others only keys and values are computed,
-  /// and not even these where each sequence asks with one token (ops.h, attention_over_inputs()).
+  /// and not even these where each sequence asks with one token (attention_over_inputs()).
   Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                    const TokenSelection& selection = {}) const;
 
@@ -89,7 +89,7 @@ class EncoderLayer {
   LayerNorm output_norm_;
 };
 
-/// One of supported_activations() (model/huggingface/model_config.h); throws Error for another.
+/// One of supported_activations() (model/architectures/model_config.h); throws Error for another.
 Activation parse_activation(const std::string& name);
 
 }  // namespace temper

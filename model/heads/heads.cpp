@@ -1,4 +1,4 @@
-#include "model/heads.h"
+#include "model/heads/heads.h"
 
 namespace temper {
 namespace {

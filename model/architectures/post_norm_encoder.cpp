@@ -1,4 +1,4 @@
-#include "model/encoder.h"
+#include "model/architectures/post_norm_encoder.h"
 
 #include <fmt/format.h>
 

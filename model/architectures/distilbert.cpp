@@ -1,6 +1,6 @@
 // DistilBERT (Sanh, Debut, Chaumond, Wolf: "DistilBERT, a distilled version of BERT", 2019): no token types, no pooler,
 // no dropout on the attention's output.
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 namespace temper {
 

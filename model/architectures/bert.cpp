@@ -1,6 +1,6 @@
 // BERT (Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers", 2019), with the heads
 // of transformers' BertForSequenceClassification, BertForTokenClassification and BertForMaskedLM.
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 namespace temper {
 
