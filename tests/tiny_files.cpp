@@ -131,7 +131,7 @@ void write_tiny_model(const std::filesystem::path& folder) {
   std::vector<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
   for (const Parameter& parameter : model->parameters().all()) {
-    if (parameter.head) continue;
+    if (parameter.role == ParameterRole::head) continue;
     values.emplace_back(static_cast<std::size_t>(parameter.size()));
     initialize(values.back(), parameter.shape, parameter.initialization, 7, parameter.name);
     const auto extents = parameter.shape.extents();

@@ -1,31 +1,28 @@
 // BERT (Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers", 2019), with the heads
 // of transformers' BertForSequenceClassification, BertForTokenClassification and BertForMaskedLM.
-#include "model/architectures/registry.h"
+#include "model/activation_names.h"
+#include "model/architectures/post_norm_encoder.h"
 
 namespace temper {
+namespace {
 
-EncoderArchitecture bert_architecture(const ModelConfig& config) {
-  EncoderArchitecture bert;
-  bert.class_prefix = "Bert";
+PostNormEncoder read(const ConfigKeys& keys) {
+  PostNormEncoder bert = read_bert_keys(keys, {.vocabulary = 30522, .pad_token_id = 0});
   bert.prefix = "bert.";
-  bert.word_embeddings = "embeddings.word_embeddings";
-  bert.position_embeddings = "embeddings.position_embeddings";
-  bert.type_embeddings = "embeddings.token_type_embeddings";
-  bert.embedding_norm = "embeddings.LayerNorm";
-  bert.layers = "encoder.layer.";
-  bert.layer.query = "attention.self.query";
-  bert.layer.key = "attention.self.key";
-  bert.layer.value = "attention.self.value";
-  bert.layer.attention_output = "attention.output.dense";
-  bert.layer.attention_norm = "attention.output.LayerNorm";
-  bert.layer.up = "intermediate.dense";
-  bert.layer.down = "output.dense";
-  bert.layer.output_norm = "output.LayerNorm";
-  bert.sequence_head = {"bert.pooler.dense", Activation::tanh, "classifier", false};
-  bert.token_head_dropout = config.classifier_dropout;
-  bert.masked_head = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"};
-  bert.masked_head_activation = parse_activation(config.activation);
+  bert.sequence_head = {.dense = "bert.pooler.dense", .classifier = "classifier"};
+  bert.masked_lm_head = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
+                         "cls.predictions.bias"};
+  bert.masked_lm_activation = parse_activation(bert.activation);
+  // Tied to the bias of the decoder, some files have it under that name alone.
+  bert.alternatives = {{"predictions.bias", "predictions.decoder.bias"}};
   return bert;
 }
+
+ModelSizes sizes(const ConfigKeys& keys) { return sizes_of(read(keys)); }
+ModelParts make(const ConfigKeys& keys, const HeadRequest& request) { return make_parts(read(keys), request); }
+
+}  // namespace
+
+Architecture bert_architecture() { return {"bert", "Bert", "encoder.layer.", sizes, make}; }
 
 }  // namespace temper

@@ -1,133 +1,153 @@
 #include "model/architectures/post_norm_encoder.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
+#include <memory>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "model/activation_names.h"
+#include "model/heads/token_head.h"
+
 namespace temper {
+namespace {
 
-Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)
-    : architecture_(std::move(architecture)),
-      definition_(fmt::format("{} of {} layers, {} heads, {}, epsilon {}, positions from {}", config.model_type,
-                              config.layers, config.heads, config.activation, config.layer_norm_epsilon,
-                              architecture_.position_offset)),
-      task_(request.task),
-      width_(config.width),
-      embedding_dropout_(config.hidden_dropout) {
-  const Initialization weights = Initialization::normal(config.initializer_range);
-  const ParameterPlace embeddings{parameters(), 0, false, weights};
-  const auto named = [&](const std::string& part) { return architecture_.prefix + part; };
-  words_ = add_embedding(embeddings, named(architecture_.word_embeddings), config.vocabulary_size, config.width);
-  positions_ = add_embedding(embeddings, named(architecture_.position_embeddings), config.max_positions, config.width);
-  if (!architecture_.type_embeddings.empty())
-    types_ = add_embedding(embeddings, named(architecture_.type_embeddings), config.type_vocabulary_size, config.width);
-  embedding_norm_ =
-      add_layer_norm(embeddings, named(architecture_.embedding_norm), config.width, config.layer_norm_epsilon);
-
-  const EncoderLayerShape shape{config.width,
-                                config.intermediate_width,
-                                config.heads,
-                                parse_activation(config.activation),
-                                config.layer_norm_epsilon,
-                                config.attention_dropout,
-                                architecture_.attention_output_dropout ? config.hidden_dropout : 0.0F,
-                                config.hidden_dropout};
-  for (std::int64_t i = 0; i < config.layers; ++i) {
-    const ParameterPlace place{parameters(), i + 1, false, weights};
-    const auto first_place = 1 + static_cast<std::uint32_t>(i) * EncoderLayer::kDropoutPlaces;
-    layers_.emplace_back(place, named(architecture_.layers) + std::to_string(i) + ".", architecture_.layer, shape,
-                         first_place);
-  }
-  head_ = make_head(config, request);
+WeightNames names_of(const PostNormEncoder& encoder) {
+  WeightNames names;
+  names.prefix = encoder.prefix;
+  names.alternatives = {{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}};
+  names.alternatives.insert(names.alternatives.end(), encoder.alternatives.begin(), encoder.alternatives.end());
+  names.unread = {"position_ids", "decoder.weight", "decoder.bias"};
+  names.unread.insert(names.unread.end(), encoder.unread.begin(), encoder.unread.end());
+  return names;
 }
 
-std::unique_ptr<Head> Encoder::make_head(const ModelConfig& config, const HeadRequest& request) {
-  const ParameterPlace place{parameters(), config.layers + 1, true, Initialization::normal(config.initializer_range)};
-  HeadShape shape{config.width, request.labels, config.classifier_dropout,
-                  1 + static_cast<std::uint32_t>(config.layers) * EncoderLayer::kDropoutPlaces};
+Initialization weights_of(const PostNormEncoder& encoder) { return Initialization::normal(encoder.initializer_range); }
+
+}  // namespace
+
+void refuse_bert_variants(const ConfigKeys& keys) {
+  if (keys.flag("is_decoder", false)) keys.refuse("is_decoder", "false: decoders are not supported");
+  if (keys.text("position_embedding_type", "absolute") != "absolute")
+    keys.refuse("position_embedding_type", "\"absolute\": relative positions are not supported");
+}
+
+void read_common_keys(const ConfigKeys& keys, const BertDefaults& defaults, PostNormEncoder& encoder) {
+  encoder.model_type = keys.text("model_type", "");
+  encoder.config_path = keys.path();
+  encoder.vocabulary = keys.size("vocab_size", defaults.vocabulary);
+  encoder.positions = keys.size("max_position_embeddings", 512);
+  encoder.initializer_range = keys.real("initializer_range", 0.02F, 0.0F, 100.0F);
+  encoder.tied_embeddings = keys.flag("tie_word_embeddings", true);
+  const bool no_padding = keys.is_null("pad_token_id");
+  if (no_padding && defaults.positions_follow_padding)
+    keys.refuse("pad_token_id", "the id of the padding token, which positions are counted from");
+  const std::int64_t padding =
+      no_padding ? -1 : keys.integer("pad_token_id", defaults.pad_token_id, 0, encoder.vocabulary - 1);
+  if (defaults.positions_follow_padding) encoder.position_offset = padding + 1;
+  if (encoder.positions <= encoder.position_offset)
+    throw Error(
+        "{}: \"max_position_embeddings\" is {} and the first position is {}, expected room for one token at "
+        "least; correct the file, or download it again",
+        keys.path(), encoder.positions, encoder.position_offset);
+}
+
+PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defaults) {
+  refuse_bert_variants(keys);
+  PostNormEncoder encoder;
+  read_common_keys(keys, defaults, encoder);
+  encoder.width = keys.size("hidden_size", 768);
+  encoder.layers = keys.size("num_hidden_layers", 12);
+  encoder.heads = keys.size("num_attention_heads", 12);
+  encoder.intermediate_width = keys.size("intermediate_size", 3072);
+  encoder.types = keys.size("type_vocab_size", 2);
+  require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
+  encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
+  encoder.activation = read_activation(keys, "hidden_act", "gelu");
+  encoder.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
+  encoder.attention_output_dropout = encoder.dropout;
+  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
+  encoder.sequence_head_dropout =
+      keys.is_null("classifier_dropout") ? encoder.dropout : keys.dropout("classifier_dropout", encoder.dropout);
+  encoder.token_head_dropout = encoder.sequence_head_dropout;
+  return encoder;
+}
+
+ModelSizes sizes_of(const PostNormEncoder& encoder) {
+  return {encoder.vocabulary,
+          encoder.types,
+          encoder.positions - encoder.position_offset,
+          encoder.width,
+          encoder.layers,
+          encoder.heads,
+          encoder.intermediate_width};
+}
+
+ModelParts make_parts(const PostNormEncoder& encoder, const HeadRequest& request) {
+  ModelParts parts = begin_parts(encoder);
+  add_embeddings(encoder, parts);
+  for (std::int64_t i = 0; i < encoder.layers; ++i) {
+    const ParameterPlace place = place_of_next_block(encoder, parts);
+    const SelfAttentionShape shape{encoder.width, encoder.heads, encoder.attention_probability_dropout};
+    add_block(encoder, parts, place, std::make_unique<SelfAttention>(place, encoder.attention, shape));
+  }
+  add_head(encoder, parts, request);
+  return parts;
+}
+
+ModelParts begin_parts(const PostNormEncoder& encoder) {
+  ModelParts parts;
+  parts.width = encoder.width;
+  parts.names = names_of(encoder);
+  parts.definition =
+      fmt::format("{} of {} layers, {} heads, {}, epsilon {}, positions from {}", encoder.model_type, encoder.layers,
+                  encoder.heads, encoder.activation, encoder.epsilon, encoder.position_offset);
+  return parts;
+}
+
+void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts) {
+  const ParameterPlace place{parts.parameters, 0, ParameterRole::weight, weights_of(encoder), encoder.prefix};
+  const TextEmbeddingShape shape{encoder.vocabulary, encoder.positions, encoder.types,  encoder.position_offset,
+                                 encoder.width,      encoder.epsilon,   encoder.dropout};
+  parts.input = std::make_unique<TextEmbeddings>(place.within(encoder.embeddings), encoder.embedding, shape);
+}
+
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts) {
+  const auto block = static_cast<std::int64_t>(parts.blocks.size());
+  const ParameterPlace place{parts.parameters, block + 1, ParameterRole::weight, weights_of(encoder), encoder.prefix};
+  return place.within(encoder.blocks + "." + std::to_string(block));
+}
+
+void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
+               std::unique_ptr<AttentionLayer> attention) {
+  const FeedForwardShape feed_forward{encoder.width, encoder.intermediate_width, parse_activation(encoder.activation)};
+  const PostNormShape shape{feed_forward, encoder.epsilon, encoder.attention_output_dropout, encoder.dropout};
+  parts.blocks.push_back(std::make_shared<PostNormBlock>(place, std::move(attention), encoder.block, shape));
+}
+
+void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request) {
+  const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
+  const ParameterPlace place{parts.parameters, stage, ParameterRole::head, weights_of(encoder)};
   switch (request.task) {
     case Task::token_classification:
-      shape.dropout = architecture_.token_head_dropout;
-      return make_token_head(place, "classifier", shape);
+      parts.head = std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request.labels,
+                                               encoder.token_head_dropout);
+      return;
     case Task::masked_lm:
-      shape.labels = config.vocabulary_size;
-      return make_masked_head(place, architecture_.masked_head, shape, architecture_.masked_head_activation,
-                              config.layer_norm_epsilon, words_);
-    default:
-      return make_sequence_head(place, architecture_.sequence_head, shape);
-  }
-}
-
-Variable Encoder::embed(Tape& tape, const PackedInput& input) const {
-  const Variable embedded =
-      embedding_sum(tape, input.indices, words_, positions_, architecture_.position_offset, types_);
-  const Variable normed =
-      layer_norm(tape, embedded, Variable(), embedding_norm_.weight, embedding_norm_.bias, embedding_norm_.epsilon);
-  return dropout(tape, normed, input.token_names(), tape.dropout(embedding_dropout_, 0));
-}
-
-Variable Encoder::through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,
-                                 Variable hidden, const TokenSelection& selection,
-                                 std::vector<Variable>* hidden_states) const {
-  const auto layers = static_cast<std::int64_t>(layers_.size());
-  const auto run_layer = [this, input, selection, layers](Tape& on, std::int64_t i, const Variable& in) {
-    return layers_[static_cast<std::size_t>(i)].forward(on, input, in, i + 1 == layers ? selection : TokenSelection());
-  };
-  std::int64_t i = first;
-  const std::int64_t interval = hidden_states == nullptr ? layers_between_checkpoints() : 0;
-  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
-  // the head needs the memory meanwhile.
-  const std::int64_t kept = task_ == Task::masked_lm ? 0 : interval;
-  while (interval > 0 && i + kept < last) {
-    const std::int64_t end = std::min(i + interval, last);
-    hidden = tape.recompute([run_layer, i, end, hidden](Tape& on) {
-      Variable out = hidden;
-      for (std::int64_t layer = i; layer < end; ++layer) out = run_layer(on, layer, out);
-      return out;
-    });
-    i = end;
-  }
-  for (; i < last; ++i) {
-    hidden = run_layer(tape, i, hidden);
-    if (hidden_states != nullptr) hidden_states->push_back(hidden);
-  }
-  return hidden;
-}
-
-Variable Encoder::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                          std::vector<Variable>* hidden_states) {
-  if (hidden_states == nullptr)
-    return forward_above(tape, input, 1, forward_below(tape, input, 1, selection), selection);
-  hidden_states->push_back(embed(tape, input));
-  const Variable all = through_layers(tape, input, 0, stages() - 1, hidden_states->back(), {}, hidden_states);
-  const Variable read = selection.defined() ? gather_rows(tape, all, selection.rows) : all;
-  return head_->forward(tape, read, input.names_of(selection));
-}
-
-Variable Encoder::forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
-                                const TokenSelection& selection) {
-  const Variable embedded = layers_between_checkpoints() > 0
-                                ? tape.recompute([this, input](Tape& on) { return embed(on, input); })
-                                : embed(tape, input);
-  if (layers_.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
-  return through_layers(tape, input, 0, stages - 1, embedded, selection, nullptr);
-}
-
-Variable Encoder::forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
-                                const TokenSelection& selection) {
-  const Variable last = through_layers(tape, input, stages - 1, this->stages() - 1, hidden, selection, nullptr);
-  return head_->forward(tape, last, input.names_of(selection));
-}
-
-std::string Encoder::architecture() const {
-  switch (task_) {
-    case Task::token_classification:
-      return architecture_.class_prefix + "ForTokenClassification";
-    case Task::masked_lm:
-      return architecture_.class_prefix + "ForMaskedLM";
-    default:
-      return architecture_.class_prefix + "ForSequenceClassification";
+      if (!encoder.tied_embeddings)
+        throw Error(
+            "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
+            "supported",
+            encoder.config_path);
+      parts.head = std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(),
+                                                  MaskedLmHeadShape{encoder.vocabulary, encoder.width, encoder.width,
+                                                                    encoder.masked_lm_activation, encoder.epsilon});
+      return;
+    case Task::sequence_classification:
+    case Task::regression:
+    case Task::multi_label:
+      parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request.labels,
+                                                  encoder.sequence_head_dropout);
   }
 }
 

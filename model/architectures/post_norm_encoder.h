@@ -1,5 +1,5 @@
-// The encoder family: token embeddings, a norm, a stack of post-norm layers, and a head for the task. An architecture
-// (bert.cpp, roberta.cpp, distilbert.cpp) only names the parts and says where it differs.
+// Encoders whose norms stand behind the residual sums, with BERT's embeddings and heads: how most of BERT's successors
+// are built. An architecture describes itself with this struct, and says where it differs.
 #pragma once
 
 #include <cstdint>
@@ -7,74 +7,86 @@
 #include <string>
 #include <vector>
 
-#include "model/architectures/model_config.h"
+#include "model/architectures/architecture.h"
 #include "model/blocks/post_norm_block.h"
-#include "model/heads/heads.h"
-#include "model/model.h"
+#include "model/heads/masked_lm_head.h"
+#include "model/heads/sequence_head.h"
+#include "model/layers/self_attention.h"
+#include "model/layers/text_embeddings.h"
 
 namespace temper {
 
-/// What a head is made for: the task, and how many labels (targets, for a regression) it has.
-struct HeadRequest {
-  Task task = Task::sequence_classification;
-  std::int64_t labels = 0;
+struct PostNormEncoder {
+  // ---- sizes and rates
+  // ------------------------------------------------------------------------------------------------
+  std::string model_type;
+  std::int64_t vocabulary = 0;
+  std::int64_t width = 0;  ///< a multiple of heads
+  std::int64_t layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t intermediate_width = 0;
+  std::int64_t positions = 0;        ///< rows of the position embedding
+  std::int64_t position_offset = 0;  ///< row of a sequence's first token
+  std::int64_t types = 0;            ///< 0: the model has no token types
+  float epsilon = 1e-12F;
+  std::string activation;           ///< one of supported_activations()
+  float initializer_range = 0.02F;  ///< standard deviation of new weights
+  float dropout = 0.0F;             ///< of the hidden state: embeddings, and what blocks add
+  float attention_probability_dropout = 0.0F;
+  float attention_output_dropout = 0.0F;
+  float sequence_head_dropout = 0.0F;
+  float token_head_dropout = 0.0F;
+  bool tied_embeddings = true;  ///< a language-model head shares the word embeddings
+  std::string config_path;      ///< for messages
+
+  // ---- names: BERT's; of the head whole names
+  // -------------------------------------------------------------------------
+  std::string prefix;
+  std::string embeddings = "embeddings";
+  TextEmbeddingNames embedding;
+  std::string blocks = "encoder.layer";
+  SelfAttentionNames attention = {"attention.self.query", "attention.self.key", "attention.self.value",
+                                  "attention.output.dense"};
+  PostNormNames block = {"attention.output.LayerNorm", {"intermediate.dense", "output.dense"}, "output.LayerNorm"};
+  SequenceHeadNames sequence_head;
+  std::string token_head = "classifier";
+  MaskedLmHeadNames masked_lm_head;
+  Activation masked_lm_activation = Activation::gelu;
+  std::vector<WeightRule> alternatives;  ///< beside BERT's older names of norms
+  std::vector<std::string> unread;       ///< beside position ids and copies of a tied decoder
 };
 
-/// The parts of an architecture as its weights name them.
-struct EncoderArchitecture {
-  std::string class_prefix;     ///< "Bert", of BertForMaskedLM
-  std::string prefix;           ///< "bert.", before the names of the encoder's parts
-  std::string word_embeddings;  ///< relative to the prefix, like the next five
-  std::string position_embeddings;
-  std::string type_embeddings;  ///< empty: none
-  std::string embedding_norm;
-  std::string layers;  ///< "encoder.layer."
-  EncoderLayerNames layer;
-  std::int64_t position_offset = 0;      ///< position ids begin here (RoBERTa: padding index + 1)
-  bool attention_output_dropout = true;  ///< before the residual sum behind the attention
-  SequenceHeadNames sequence_head;       ///< whole names, like the next two
-  double token_head_dropout = 0.0;
-  MaskedHeadNames masked_head;
-  Activation masked_head_activation = Activation::gelu;
+/// Where those that read BERT's keys differ.
+struct BertDefaults {
+  std::int64_t vocabulary;
+  std::int32_t pad_token_id;
+  bool positions_follow_padding = false;  ///< the first position is pad_token_id + 1
 };
 
-class Encoder final : public Model {
- public:
-  Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request);
+/// From BERT's keys, with BERT's names for everything below the prefix. Throws Error for values out of range, decoders
+/// and relative positions.
+PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defaults);
+/// Refuses variants that would silently compute something else: decoders, relative positions.
+void refuse_bert_variants(const ConfigKeys& keys);
+/// The keys that have the same name in all of them: vocabulary, positions, initializer range, tied embeddings.
+void read_common_keys(const ConfigKeys& keys, const BertDefaults& defaults, PostNormEncoder& encoder);
 
-  Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                   std::vector<Variable>* hidden_states) override;
-  [[nodiscard]] std::int64_t stages() const override { return 1 + static_cast<std::int64_t>(layers_.size()); }
-  [[nodiscard]] std::int64_t width() const override { return width_; }
-  Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
-                         const TokenSelection& selection) override;
-  Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
-                         const TokenSelection& selection) override;
-  [[nodiscard]] std::string architecture() const override;
-  [[nodiscard]] std::string definition() const override { return definition_; }
-  [[nodiscard]] std::string prefix() const override { return architecture_.prefix; }
-  [[nodiscard]] Variable token_table() const override { return task_ == Task::masked_lm ? Variable() : words_; }
+ModelSizes sizes_of(const PostNormEncoder& encoder);
+/// The whole model, of the parts below.
+ModelParts make_parts(const PostNormEncoder& encoder, const HeadRequest& request);
 
- private:
-  std::unique_ptr<Head> make_head(const ModelConfig& config, const HeadRequest& request);
-  /// The embeddings' output [tokens, width].
-  [[nodiscard]] Variable embed(Tape& tape, const PackedInput& input) const;
-  /// Through layers [first, last). The topmost layer gives the selected tokens alone.
-  [[nodiscard]] Variable through_layers(Tape& tape, const PackedInput& input, std::int64_t first, std::int64_t last,
-                                        Variable hidden, const TokenSelection& selection,
-                                        std::vector<Variable>* hidden_states) const;
+// ---- part by part, from the bottom up, for architectures that have others in between
+// -----------------------------------
 
-  EncoderArchitecture architecture_;
-  std::string definition_;
-  Task task_;
-  std::int64_t width_;
-  double embedding_dropout_;
-  Variable words_;
-  Variable positions_;
-  Variable types_;
-  LayerNorm embedding_norm_;
-  std::vector<EncoderLayer> layers_;
-  std::unique_ptr<Head> head_;
-};
+/// Width, names and definition.
+ModelParts begin_parts(const PostNormEncoder& encoder);
+void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts);
+/// Where the parameters of the next block go.
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts);
+/// `attention` has been made in this place.
+void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
+               std::unique_ptr<AttentionLayer> attention);
+/// Throws Error for a language-model head whose output embeddings are not tied.
+void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request);
 
 }  // namespace temper

@@ -1,70 +1,52 @@
 #include "model/architectures/registry.h"
 
-#include <array>
-#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
 namespace temper {
+
+// Each in its own file.
+Architecture bert_architecture();
+Architecture distilbert_architecture();
+Architecture roberta_architecture();
+
 namespace {
 
-struct Architecture {
-  std::string_view model_type;
-  EncoderArchitecture (*describe)(const ModelConfig&);
-};
-
-constexpr std::array kArchitectures{
-    Architecture{"bert", bert_architecture},
-    Architecture{"roberta", roberta_architecture},
-    Architecture{"distilbert", distilbert_architecture},
-};
-
-struct TaskName {
-  Task task;
-  std::string_view name;
-};
-
-constexpr std::array kTasks{
-    TaskName{Task::sequence_classification, "sequence-classification"},
-    TaskName{Task::regression, "regression"},
-    TaskName{Task::multi_label, "multi-label"},
-    TaskName{Task::token_classification, "token-classification"},
-    TaskName{Task::masked_lm, "masked-lm"},
-};
+/// Sorted by model_type: the list that a user sees.
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> kArchitectures{
+      bert_architecture(),
+      distilbert_architecture(),
+      roberta_architecture(),
+  };
+  return kArchitectures;
+}
 
 }  // namespace
 
-std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request) {
-  if (request.task == Task::masked_lm && !config.tied_embeddings)
-    throw Error(
-        "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-        "supported",
-        (config.folder / "config.json").string());
-  std::string supported;
-  for (const Architecture& architecture : kArchitectures) {
-    if (architecture.model_type == config.model_type)
-      return std::make_unique<Encoder>(config, architecture.describe(config), request);
-    supported += (supported.empty() ? "" : ", ") + std::string(architecture.model_type);
-  }
-  throw Error("{}: model_type '{}' is not supported; supported are {}", (config.folder / "config.json").string(),
-              config.model_type, supported);
+const Architecture* find_architecture(std::string_view model_type) {
+  for (const Architecture& architecture : architectures())
+    if (architecture.model_type == model_type) return &architecture;
+  return nullptr;
 }
 
-Task parse_task(const std::string& name) {
-  std::string known;
-  for (const TaskName& entry : kTasks) {
-    if (entry.name == name) return entry.task;
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  throw usage_error("model.task is '{}'; expected one of {}", name, known);
+const Architecture& architecture_of(const ModelConfig& config) {
+  const Architecture* architecture = find_architecture(config.model_type);
+  if (architecture == nullptr) throw Error("'{}' is no architecture of this program", config.model_type);
+  return *architecture;
 }
 
-std::string name_of(Task task) {
-  for (const TaskName& entry : kTasks)
-    if (entry.task == task) return std::string(entry.name);
-  return "unknown";
+std::vector<std::string> supported_model_types() {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : architectures()) names.emplace_back(architecture.model_type);
+  return names;
 }
 
-bool is_token_task(Task task) { return task == Task::token_classification || task == Task::masked_lm; }
+std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
+  const Architecture& architecture = architecture_of(config);
+  const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
+  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.task));
+}
 
 }  // namespace temper

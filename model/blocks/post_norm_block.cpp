@@ -1,77 +1,29 @@
 #include "model/blocks/post_norm_block.h"
 
-#include "base/error.h"
-#include "model/layers/absorbed_attention.h"
+#include <utility>
+
+#include "tensor/ops.h"
 
 namespace temper {
 
-Linear add_linear(const ParameterPlace& place, const std::string& name, std::int64_t out, std::int64_t in) {
-  const Variable weight = place.list.add(name + ".weight", {out, in}, place.depth, place.head, place.weights).variable;
-  const Variable bias =
-      place.list.add(name + ".bias", {out}, place.depth, place.head, Initialization::zeros()).variable;
-  return {weight, bias};
-}
+PostNormBlock::PostNormBlock(const ParameterPlace& place, std::unique_ptr<AttentionLayer> attention,
+                             const PostNormNames& names, const PostNormShape& shape)
+    : attention_dropout_(shape.attention_dropout),
+      output_dropout_(shape.output_dropout),
+      attention_(std::move(attention)),
+      attention_norm_(place, names.attention_norm, shape.feed_forward.width, shape.epsilon),
+      feed_forward_(place, names.feed_forward, shape.feed_forward),
+      output_norm_(place, names.output_norm, shape.feed_forward.width, shape.epsilon) {}
 
-LayerNorm add_layer_norm(const ParameterPlace& place, const std::string& name, std::int64_t width, float epsilon) {
-  const Variable weight =
-      place.list.add(name + ".weight", {width}, place.depth, place.head, Initialization::ones()).variable;
-  const Variable bias =
-      place.list.add(name + ".bias", {width}, place.depth, place.head, Initialization::zeros()).variable;
-  return {weight, bias, epsilon};
-}
-
-Variable add_embedding(const ParameterPlace& place, const std::string& name, std::int64_t entries, std::int64_t width) {
-  return place.list.add(name + ".weight", {entries, width}, place.depth, place.head, place.weights).variable;
-}
-
-EncoderLayer::EncoderLayer(const ParameterPlace& place, const std::string& prefix, const EncoderLayerNames& names,
-                           const EncoderLayerShape& shape, std::uint32_t first_dropout_place)
-    : shape_(shape),
-      first_dropout_place_(first_dropout_place),
-      query_(add_linear(place, prefix + names.query, shape.width, shape.width)),
-      key_(add_linear(place, prefix + names.key, shape.width, shape.width)),
-      value_(add_linear(place, prefix + names.value, shape.width, shape.width)),
-      attention_output_(add_linear(place, prefix + names.attention_output, shape.width, shape.width)),
-      attention_norm_(add_layer_norm(place, prefix + names.attention_norm, shape.width, shape.epsilon)),
-      up_(add_linear(place, prefix + names.up, shape.intermediate_width, shape.width)),
-      down_(add_linear(place, prefix + names.down, shape.width, shape.intermediate_width)),
-      output_norm_(add_layer_norm(place, prefix + names.output_norm, shape.width, shape.epsilon)) {}
-
-Variable EncoderLayer::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
-                               const TokenSelection& selection) const {
+Variable PostNormBlock::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                const TokenSelection& selection, std::uint32_t dropout_place) const {
   const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
   const RowNames names = input.names_of(selection);
-  const Variable q = linear(tape, asking, query_.weight, query_.bias);
-  const Variable context = attend(tape, input, q, hidden, selection);
-  const Variable attended = linear(tape, context, attention_output_.weight, attention_output_.bias);
+  const Variable attended = attention_->forward(tape, input, hidden, asking, selection, dropout_place);
   const Variable middle =
-      layer_norm(tape, attended, asking, attention_norm_.weight, attention_norm_.bias, attention_norm_.epsilon, names,
-                 tape.dropout(shape_.attention_output_dropout, first_dropout_place_ + 1));
-  const Variable raised = linear(tape, middle, up_.weight, up_.bias, shape_.activation);
-  const Variable lowered = linear(tape, raised, down_.weight, down_.bias);
-  return layer_norm(tape, lowered, middle, output_norm_.weight, output_norm_.bias, output_norm_.epsilon, names,
-                    tape.dropout(shape_.output_dropout, first_dropout_place_ + 2));
-}
-
-Variable EncoderLayer::attend(Tape& tape, const PackedInput& input, const Variable& q, const Variable& hidden,
-                              const TokenSelection& selection) const {
-  const PackedSequences sequences = input.packed(selection);
-  const Dropout dropout = tape.dropout(shape_.attention_dropout, first_dropout_place_);
-  // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
-  if (selection.one_of_each && absorbs_projections(tape))
-    return attention_over_inputs(tape, q, hidden, {key_.weight, key_.bias}, {value_.weight, value_.bias}, sequences,
-                                 shape_.heads, dropout);
-  const Variable k = linear(tape, hidden, key_.weight, key_.bias);
-  const Variable v = linear(tape, hidden, value_.weight, value_.bias);
-  return attention(tape, q, k, v, sequences, shape_.heads, dropout);
-}
-
-Activation parse_activation(const std::string& name) {
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name.starts_with("gelu_")) return Activation::gelu_tanh;
-  if (name == "relu") return Activation::relu;
-  if (name == "tanh") return Activation::tanh;
-  throw Error("config.json names the activation '{}', which is not supported", name);
+      attention_norm_(tape, attended, asking, names, tape.dropout(attention_dropout_, dropout_place + 1));
+  const Variable changed = feed_forward_(tape, middle);
+  return output_norm_(tape, changed, middle, names, tape.dropout(output_dropout_, dropout_place + 2));
 }
 
 }  // namespace temper

@@ -141,8 +141,8 @@ class Forecaster {
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
       if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{"embeddings",
-                                             fmt::format("{}0-{}", layers_prefix(), config_.layers / 2 - 1)};
+        const std::vector<std::string> lower{
+            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
         also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
       }
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
@@ -153,11 +153,6 @@ class Forecaster {
   }
 
  private:
-  /// "encoder.layer.": what the layers' parameters are called in a freeze pattern.
-  [[nodiscard]] std::string layers_prefix() const {
-    return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
-  }
-
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
     DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
