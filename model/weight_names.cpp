@@ -48,8 +48,4 @@ bool WeightNames::is_unread(std::string_view tensor) const {
   return std::any_of(unread.begin(), unread.end(), [&](const std::string& end) { return tensor.ends_with(end); });
 }
 
-std::string WeightNames::without_prefix(const std::string& name) const {
-  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-}
-
 }  // namespace temper

@@ -46,8 +46,6 @@ struct WeightNames {
   /// The usual form first.
   [[nodiscard]] std::vector<StoredForm> forms_of(const Parameter& parameter) const;
   [[nodiscard]] bool is_unread(std::string_view tensor) const;
-  /// A parameter's name as patterns may leave out the prefix.
-  [[nodiscard]] std::string without_prefix(const std::string& name) const;
 };
 
 }  // namespace temper

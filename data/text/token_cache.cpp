@@ -26,70 +26,33 @@ constexpr int kFormatVersion = 2;
 constexpr std::size_t kUserBlock = 512;  // the smallest that HDF5 knows
 constexpr std::size_t kFileOverhead = std::size_t{1} << 16;
 
-/// Keeps the library from printing its errors while it lives: they become exceptions.
-class SilentErrors {
- public:
-  SilentErrors() {
-    H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  }
-  ~SilentErrors() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
-  SilentErrors(const SilentErrors&) = delete;
-  SilentErrors& operator=(const SilentErrors&) = delete;
-
- private:
-  H5E_auto2_t function_ = nullptr;
-  void* data_ = nullptr;
-};
-
-/// Gives back what an HDF5 call returned; throws Error if it tells of a failure.
-template <typename Status>
-Status checked(Status status, const char* action) {
-  if (status < 0) throw Error("HDF5 {} failed", action);
-  return status;
-}
-
-/// An open HDF5 object; closed at the end of its scope.
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*close)(hid_t), const char* action) : id_(checked(id, action)), close_(close) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  operator hid_t() const { return id_; }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
-};
-
 hid_t hdf5_type(const std::vector<std::int32_t>& /*values*/) { return H5T_NATIVE_INT32; }
 hid_t hdf5_type(const std::vector<std::int64_t>& /*values*/) { return H5T_NATIVE_INT64; }
 hid_t hdf5_type(const std::vector<float>& /*values*/) { return H5T_NATIVE_FLOAT; }
 
 template <typename T>
-void write_array(hid_t file, const char* name, const std::vector<T>& values) {
+void write_array(hid_t file, const std::filesystem::path& path, const char* name, const std::vector<T>& values) {
   const hsize_t size = values.size();
-  const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "H5Screate_simple");
-  const Handle array(H5Dcreate2(file, name, hdf5_type(values), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
-                     "H5Dcreate2");
+  const Hdf5Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, path, "make a space");
+  const Hdf5Handle array(H5Dcreate2(file, name, hdf5_type(values), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Dclose, path, "make an array");
   if (!values.empty())
-    checked(H5Dwrite(array, hdf5_type(values), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "H5Dwrite");
+    require_hdf5(H5Dwrite(array, hdf5_type(values), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), path,
+                 "write an array");
 }
 
 template <typename T>
-void read_array(hid_t file, const char* name, std::vector<T>& values) {
-  const Handle array(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose, "H5Dopen2");
-  const Handle space(H5Dget_space(array), H5Sclose, "H5Dget_space");
-  if (checked(H5Sget_simple_extent_ndims(space), "H5Sget_simple_extent_ndims") != 1)
-    throw Error("the array {} has not one dimension", name);
+void read_array(hid_t file, const std::filesystem::path& path, const char* name, std::vector<T>& values) {
+  const Hdf5Handle array(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose, path, "find an array");
+  const Hdf5Handle space(H5Dget_space(array), H5Sclose, path, "read an array's shape");
+  if (H5Sget_simple_extent_ndims(space) != 1)
+    throw Error("{}: the array {} has not one dimension", path.string(), name);
   hsize_t size = 0;
-  checked(H5Sget_simple_extent_dims(space, &size, nullptr), "H5Sget_simple_extent_dims");
+  require_hdf5(H5Sget_simple_extent_dims(space, &size, nullptr), path, "read an array's shape");
   values.resize(static_cast<std::size_t>(size));
   if (!values.empty())
-    checked(H5Dread(array, hdf5_type(values), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "H5Dread");
+    require_hdf5(H5Dread(array, hdf5_type(values), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), path,
+                 "read an array");
 }
 
 /// Calls `use(name, array)` for each array of a dataset.
@@ -112,15 +75,18 @@ std::string user_block(const std::string& key, std::span<const std::byte> conten
 std::string file_of(const std::string& key, const Dataset& dataset) {
   std::size_t size = kFileOverhead;
   for_each_array(dataset, [&](const char*, const auto& values) { size += std::as_bytes(std::span(values)).size(); });
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "H5Pcreate");
-  checked(H5Pset_fapl_core(access, size, /*backing_store=*/false), "H5Pset_fapl_core");
-  const Handle file(H5Fcreate(key.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, "H5Fcreate");
-  for_each_array(dataset, [&](const char* name, const auto& values) { write_array(file, name, values); });
-  write_array(file, "target_width", std::vector<std::int32_t>{dataset.target_width});
-  checked(H5Fflush(file, H5F_SCOPE_GLOBAL), "H5Fflush");
-  const ssize_t bytes = checked(H5Fget_file_image(file, nullptr, 0), "H5Fget_file_image");
+  const std::filesystem::path name = key;
+  const Hdf5Handle access = hdf5_access(name);
+  require_hdf5(H5Pset_fapl_core(access, size, /*backing_store=*/false), name, "keep a file in memory");
+  const Hdf5Handle file(H5Fcreate(key.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, name, "make the file");
+  for_each_array(dataset, [&](const char* array, const auto& values) { write_array(file, name, array, values); });
+  write_array(file, name, "target_width", std::vector<std::int32_t>{dataset.target_width});
+  require_hdf5(H5Fflush(file, H5F_SCOPE_GLOBAL), name, "flush the file");
+  const ssize_t bytes = H5Fget_file_image(file, nullptr, 0);
+  require_hdf5(bytes < 0 ? -1 : 0, name, "tell the file's size");
   std::string whole(kUserBlock + static_cast<std::size_t>(bytes), '\0');
-  checked(H5Fget_file_image(file, whole.data() + kUserBlock, static_cast<std::size_t>(bytes)), "H5Fget_file_image");
+  const ssize_t copied = H5Fget_file_image(file, whole.data() + kUserBlock, static_cast<std::size_t>(bytes));
+  require_hdf5(copied < 0 ? -1 : 0, name, "copy the file");
   const auto content = std::as_bytes(std::span(whole)).subspan(kUserBlock);
   whole.replace(0, kUserBlock, user_block(key, content));
   return whole;
@@ -129,9 +95,9 @@ std::string file_of(const std::string& key, const Dataset& dataset) {
 Dataset read_file(const std::filesystem::path& path) {
   const Hdf5Handle file = open_hdf5(path);
   Dataset dataset;
-  for_each_array(dataset, [&](const char* name, auto& values) { read_array(file, name, values); });
+  for_each_array(dataset, [&](const char* name, auto& values) { read_array(file, path, name, values); });
   std::vector<std::int32_t> target_width;
-  read_array(file, "target_width", target_width);
+  read_array(file, path, "target_width", target_width);
   if (target_width.size() != 1) throw Error("{}: target_width is not one number", path.string());
   dataset.target_width = target_width.front();
   require_consistent(dataset, path.string());
@@ -200,7 +166,7 @@ std::optional<Dataset> load_cached(const std::filesystem::path& folder, const st
       if (file.bytes().size() <= kUserBlock) return std::nullopt;
       if (file.text().substr(0, kUserBlock) != user_block(key, file.bytes().subspan(kUserBlock))) return std::nullopt;
     }
-    const SilentErrors silent;
+    silence_hdf5();
     return read_file(path);
   } catch (const Error&) {
     return std::nullopt;
@@ -211,11 +177,8 @@ void store_cached(const std::filesystem::path& folder, const std::string& key, c
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error("{}: the folder cannot be made: {}", folder.string(), error.message());
-  std::string content;
-  {
-    const SilentErrors silent;
-    content = file_of(key, dataset);
-  }
+  silence_hdf5();
+  const std::string content = file_of(key, dataset);
   // A name of its own, because another run may be writing the same entry.
   const std::filesystem::path own =
       folder / fmt::format("{}.{}-{:08x}", key.substr(0, 16), ::getpid(), std::random_device()());

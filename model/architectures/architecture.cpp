@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "model/activation_names.h"
+#include "model/huggingface/json_object.h"
 
 namespace temper {
 
@@ -31,7 +32,9 @@ std::string read_activation(const ConfigKeys& keys, const ConfigKey& key, std::s
   std::string name = keys.text(key, otherwise);
   const std::vector<std::string> supported = supported_activations();
   if (std::find(supported.begin(), supported.end(), name) == supported.end())
-    keys.refuse(key, fmt::format("one of {}", fmt::join(supported, ", ")));
+    throw Error(
+        "{}: the activation \"{}\" is {}, which is not supported, expected one of {}; choose a model with one of these",
+        keys.path(), key.name, in_quotes(name), fmt::join(supported, ", "));
   return name;
 }
 

@@ -10,10 +10,10 @@
 
 #include "comm/communicator.h"
 #include "data/dataset.h"
-#include "data/text/masking_plan.h"
 #include "model/model.h"
 #include "runtime/evaluation/entities.h"
 #include "runtime/evaluation/metrics.h"
+#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/hidden_rows.h"
 #include "runtime/steps/task_loss.h"
 

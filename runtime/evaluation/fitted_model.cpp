@@ -4,9 +4,10 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "data/text/masking_plan.h"
+#include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/finite_weights.h"
 
 namespace temper {
@@ -37,7 +38,8 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
 
 std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
                                                    int threads, Communicator& communicator,
-                                                   const std::function<bool()>& stop_requested) {
+                                                   const std::function<bool()>& stop_requested,
+                                                   const std::function<void(const std::string&)>& say) {
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
@@ -49,6 +51,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
                                       threads, communicator, [](const std::string&) {});
   require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
+  say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   std::optional<MaskingPlan> masking;
   if (task_ == Task::masked_lm)
     masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
@@ -65,6 +68,23 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
   return metrics;
+}
+
+void FittedModel::say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+                               const TableUse& use, int threads, Communicator& communicator,
+                               const std::function<void(const std::string&)>& say) const {
+  const std::int64_t length = max_length(use.max_length);
+  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
+  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
+  const std::vector<std::int64_t> lengths = rows.lengths();
+  const auto mine = std::span(lengths).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  std::vector<std::int64_t> cut{
+      count_cut_rows(mine, table, begin, columns, tokenizer(),
+                     TokenizeOptions{static_cast<std::size_t>(length), threads, label_kind(task_)})};
+  communicator.all_reduce(std::span(cut), Reduction::sum);
+  if (cut.front() == 0) return;
+  say(cut_rows_note(cut.front(), rows.rows(), length, tokenizer().cuts_left()) +
+      (max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
 }
 
 }  // namespace temper

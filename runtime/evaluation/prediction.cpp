@@ -6,10 +6,11 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
-#include "data/text/masking_plan.h"
+#include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/evaluation/prediction_json.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/finite_weights.h"
 
 namespace temper {
@@ -103,9 +104,12 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
   require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
+  const std::int64_t cut =
+      of_words ? 0 : count_cut_rows(rows.lengths(), table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
   PredictedLines result;
+  result.cut_rows = cut;
   const RowWriter writer(fitted, use, options, result);
   const auto write_row = [&](std::int64_t row, std::span<const float> logits) {
     if (!all_finite(logits))

@@ -177,11 +177,26 @@ TEST(ModelConfig, RefusesNumbersOutOfRange) {
   EXPECT_NO_THROW(read(R"({"model_type":"bert","pad_token_id":null})"));
 }
 
+TEST(ModelConfig, KnowsActivationsByTheKeyOfEachFamily) {
+  const auto computes = [](const std::string& keys, const std::string& activation) {
+    return definition(R"({"model_type":)" + keys + ":\"" + activation + "\"}").find(" " + activation + ",") !=
+           std::string::npos;
+  };
+  for (const std::string& activation : supported_activations()) {
+    EXPECT_TRUE(computes(R"("bert","hidden_act")", activation)) << activation;
+    EXPECT_TRUE(computes(R"("roberta","hidden_act")", activation)) << activation;
+    EXPECT_TRUE(computes(R"("distilbert","activation")", activation)) << activation;
+  }
+}
+
 TEST(ModelConfig, RefusesUnknownActivations) {
-  expect_refused("bert", R"("hidden_act":"swish")", {"\"hidden_act\" is \"swish\"", "gelu_new", "relu"});
-  for (const std::string& activation : supported_activations())
-    EXPECT_NE(definition(R"({"model_type":"bert","hidden_act":")" + activation + "\"}").find(activation + ","),
-              std::string::npos);
+  // The first two have weights of their own.
+  for (const std::string name : {"prelu", "xielu", "sqrtsoftplus", "gelu_20", "Swish"}) {
+    const std::string refused = "\"hidden_act\" is \"" + name + "\", which is not supported";
+    expect_refused("bert", R"("hidden_act":")" + name + "\"", {refused, "gelu_new", "relu", "silu, swish", "choose"});
+    expect_refused("distilbert", R"("activation":")" + name + "\"", {"\"activation\" is \"" + name});
+  }
+  expect_refused("bert", R"("hidden_act":3)", {"\"hidden_act\" is 3", "a text"});
 }
 
 TEST(ModelConfig, RefusesFilesThatAreNoConfiguration) {

@@ -1,4 +1,4 @@
-#include "data/text/masking_plan.h"
+#include "runtime/inputs/masking_plan.h"
 
 #include "base/error.h"
 
