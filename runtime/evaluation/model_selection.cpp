@@ -66,16 +66,17 @@ void require_rows(const Configuration& configuration, std::int64_t train_rows, s
   if (const std::int64_t patience = configuration.train.early_stopping; patience > 0)
     throw usage_error(
         "train.early_stopping = {} ends the run after evaluations without gain, but 0 of {} are there to evaluate on; "
-        " {}, or train.early_stopping = 0",
+        "{}, or train.early_stopping = 0",
         patience, counted(rows, "row"), remedy);
   const auto& phases = configuration.tuning.phases;
   const auto plateau =
       std::find_if(phases.begin(), phases.end(), [](const PhaseConfig& phase) { return phase.plateau_patience > 0; });
   if (plateau != phases.end())
     throw usage_error(
-        "phase {} of tuning.phases ends by {} without gain (plateau_patience), but 0 of {} are there to "
+        "phase {} of tuning.phases ends after {} without a gain (plateau_patience = {}), but 0 of {} are there to "
         "evaluate on; {}, or leave plateau_patience out",
-        plateau - phases.begin() + 1, plateau->plateau_patience, counted(rows, "row"), remedy);
+        plateau - phases.begin() + 1, counted(plateau->plateau_patience, "evaluation"), plateau->plateau_patience,
+        counted(rows, "row"), remedy);
 }
 
 std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch) {

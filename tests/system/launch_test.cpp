@@ -211,7 +211,8 @@ TEST_F(Launch, WhereSlurmSetsNoEndItIsAskedForIt) {
   };
   std::filesystem::create_directories(path("bin"));
   const Invocation soon = with_squeue("date -d '+33 seconds' +%Y-%m-%dT%H:%M:%S\n");
-  const Outcome saved = train("out", {"train.epochs=5000"}, 2, soon);
+  // In one process, for mpirun puts the folder that it comes from before all others, and a squeue may be there, too.
+  const Outcome saved = train("out", {"train.epochs=5000"}, 0, soon);
   EXPECT_EQ(saved.status, 75) << saved.err;
   EXPECT_TRUE(nlohmann::json::parse(saved.last_line())["stopped_in_time"].get<bool>());
   EXPECT_EQ(read(path("squeue.log")), "--noheader --jobs 25 --format %e standard\n");
