@@ -84,20 +84,8 @@ void check_target(const ExportRequest& request, const fs::path& target) {
   if (error) throw Error("{}: cannot be read: {}; check its permissions", target.string(), error.message());
 }
 
-/// Rows of the classifier among the tensors; none for architectures that have no labels.
-std::optional<std::size_t> label_count(const ExportRequest& request) {
-  const bool classifies = request.architecture.ends_with("ForSequenceClassification") ||
-                          request.architecture.ends_with("ForTokenClassification");
-  if (!classifies) return std::nullopt;
-  for (const TensorToWrite& tensor : request.tensors)
-    if ((tensor.name == "classifier.weight" || tensor.name == "classifier.out_proj.weight") && !tensor.shape.empty())
-      return static_cast<std::size_t>(tensor.shape.front());
-  throw Error("{}: {} needs the tensor classifier.weight or classifier.out_proj.weight, found neither",
-              request.target_folder.string(), request.architecture);
-}
-
 std::vector<std::string> labels_of(const ExportRequest& request) {
-  const std::optional<std::size_t> count = label_count(request);
+  const std::optional<std::size_t>& count = request.outputs;
   std::vector<std::string> labels = request.labels;
   if (labels.empty() && count.has_value())
     for (std::size_t i = 0; i < *count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
