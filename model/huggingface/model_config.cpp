@@ -224,8 +224,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
     throw Error(
         "{}: holds an adapter (PEFT), not a model; merge it into its base model (merge_and_unload, save_pretrained) "
-        "and "
-        "use that folder",
+        "and use that folder",
         folder.string());
   if (!std::filesystem::exists(path, ignored))
     throw Error(

@@ -36,7 +36,7 @@ std::string cut(std::string_view text) {
 }
 
 /// The first character, with all of its bytes.
-std::string_view first_character(std::string_view text) { return text.substr(0, byte_of(text, 2)); }
+std::string_view escaped_character(std::string_view text) { return text.substr(0, byte_of(text, 2)); }
 
 /// Where the last of some characters stands that is in no quotes; npos: nowhere.
 std::size_t last_unquoted(std::string_view text, std::string_view characters) {
@@ -187,7 +187,7 @@ std::string toml_mistake(std::string_view text, std::uint32_t line, std::uint32_
       return fmt::format(
           "a backslash in \"...\" begins a special character, and {} is none; double it, or write the text "
           "in '...'",
-          fmt::format("\\{}", first_character(here)));
+          fmt::format("\\{}", escaped_character(here)));
     if (has("control characters") || ends || at >= whole.size())
       return "a text is not closed; its closing quote is missing";
   }
