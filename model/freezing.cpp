@@ -88,7 +88,8 @@ struct NumberedModules {
 NumberedModules numbered_modules(std::span<const std::string_view> pattern, std::size_t place, const Model& model) {
   NumberedModules found;
   for (const Parameter& parameter : model.parameters().all())
-    for (std::string_view name : {std::string_view(parameter.name), without_prefix(parameter.name, model.prefix())}) {
+    for (std::string_view name :
+         {std::string_view(parameter.name), without_prefix(parameter.name, model.names().prefix)}) {
       const auto parts = split_at_dots(name);
       if (parts.size() <= place || !std::equal(pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(place),
                                                parts.begin(), part_matches))
@@ -124,7 +125,7 @@ void refuse_absent_numbers(const char* key, const std::string& pattern, const Mo
 [[noreturn]] void refuse_pattern(const char* key, const std::string& pattern, const Model& model) {
   std::set<std::string> modules;
   for (const Parameter& parameter : model.parameters().all()) {
-    const auto parts = split_at_dots(without_prefix(parameter.name, model.prefix()));
+    const auto parts = split_at_dots(without_prefix(parameter.name, model.names().prefix));
     std::string module;
     for (std::size_t i = 0; i + 1 < parts.size() && i < 3; ++i) module += (i == 0 ? "" : ".") + std::string(parts[i]);
     modules.insert(module);
@@ -137,15 +138,16 @@ void refuse_absent_numbers(const char* key, const std::string& pattern, const Mo
 }  // namespace
 
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix) {
-  if (pattern == "*") return !parameter.head;
+  if (pattern == "*") return parameter.role == ParameterRole::weight;
   if (covers_name(pattern, parameter.name)) return true;
   return parameter.name.starts_with(prefix) && covers_name(pattern, parameter.name.substr(prefix.size()));
 }
 
 void apply_freezing(Model& model, std::span<const std::string> patterns) {
-  const std::string prefix = model.prefix();
+  const std::string& prefix = model.names().prefix;
   auto& parameters = model.parameters().all();
-  for (const Parameter& parameter : parameters) parameter.variable.set_requires_gradient(true);
+  for (const Parameter& parameter : parameters)
+    parameter.variable.set_requires_gradient(parameter.role != ParameterRole::statistic);
   for (const std::string& pattern : patterns) {
     refuse_absent_numbers("tuning.freeze", pattern, model);
     bool covered = false;
@@ -164,16 +166,16 @@ std::vector<double> learning_rate_factors(const Model& model, double layer_decay
                                           std::span<const std::pair<std::string, double>> rates) {
   const auto& parameters = model.parameters().all();
   std::int64_t top = 0;
-  for (const Parameter& parameter : parameters) top = std::max(top, parameter.depth);
+  for (const Parameter& parameter : parameters) top = std::max(top, parameter.stage);
   std::vector<double> factors;
   for (const Parameter& parameter : parameters)
-    factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.depth)));
+    factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.stage)));
   for (const auto& [pattern, rate] : rates) {
     refuse_absent_numbers("tuning.rates", pattern, model);
     bool covered = false;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      if (!pattern_covers(pattern, parameters[i], model.prefix())) continue;
-      const double decayed = std::pow(layer_decay, static_cast<double>(top - parameters[i].depth));
+      if (!pattern_covers(pattern, parameters[i], model.names().prefix)) continue;
+      const double decayed = std::pow(layer_decay, static_cast<double>(top - parameters[i].stage));
       factors[i] = decayed * rate;
       covered = true;
     }

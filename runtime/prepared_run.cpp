@@ -73,7 +73,7 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
-  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config, seed());
+  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config.vocabulary_size, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
   entities_ = entity_labels(task_, data_->labels.names());

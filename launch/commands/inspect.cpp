@@ -8,7 +8,7 @@
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoints/checkpoint.h"
@@ -58,7 +58,7 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
             {"heads", config.heads},
             {"intermediate_width", config.intermediate_width},
             {"vocabulary_size", config.vocabulary_size},
-            {"longest_sequence", config.longest_sequence()},
+            {"longest_sequence", config.longest_sequence},
             {"labels", config.labels}};
   std::int64_t parameters = 0;
   const std::vector<std::string> names = files.names();

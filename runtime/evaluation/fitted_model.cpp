@@ -54,7 +54,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   std::optional<MaskingPlan> masking;
   if (task_ == Task::masked_lm)
-    masking.emplace(tokenizer(), folder_.config, static_cast<std::uint64_t>(use.masking_seed));
+    masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "data/batch.h"
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 #include "tensor/cost/idle_device.h"
 
 namespace temper {

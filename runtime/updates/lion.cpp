@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-void update(const Update& update) {
+void update_by_lion(const Update& update) {
   const UpdateSettings& settings = update.settings;
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
@@ -15,7 +15,7 @@ void update(const Update& update) {
   }
 }
 
-std::vector<UpdateCost> cost(std::int64_t n, bool rounds_to_bf16) {
+std::vector<UpdateCost> cost_of_lion(std::int64_t n, bool rounds_to_bf16) {
   return {{"lion_step", lion_work(n, rounds_to_bf16)}};
 }
 
@@ -28,8 +28,8 @@ UpdateRule lion() {
           .defaults = {{"beta2", 0.99}},
           .state = {{"momentum"}},
           .supports_lazy_decay = [](const UpdateSettings&) { return true; },
-          .update = update,
-          .cost = cost};
+          .update = update_by_lion,
+          .cost = cost_of_lion};
 }
 
 }  // namespace temper

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 
 namespace temper {
@@ -17,19 +19,12 @@ constexpr std::int64_t kInner = 32;
 constexpr std::int64_t kHeads = 2;
 
 ModelConfig tiny(std::int64_t layers) {
-  ModelConfig config;
-  config.model_type = "bert";
-  config.vocabulary_size = 20;
-  config.width = kWidth;
-  config.layers = layers;
-  config.heads = kHeads;
-  config.intermediate_width = kInner;
-  config.max_positions = 16;
-  config.type_vocabulary_size = 2;
-  config.layer_norm_epsilon = 1e-12F;
-  config.activation = "gelu";
-  config.initializer_range = 0.1F;
-  return config;
+  return parse_model_config(
+      fmt::format(R"({{"model_type":"bert","vocab_size":20,"hidden_size":{},"num_hidden_layers":{},)"
+                  R"("num_attention_heads":{},"intermediate_size":{},"max_position_embeddings":16,)"
+                  R"("hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"initializer_range":0.1}})",
+                  kWidth, layers, kHeads, kInner),
+      "");
 }
 
 /// Sequences of 3 and 5 tokens.
