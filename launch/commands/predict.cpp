@@ -19,6 +19,7 @@
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/environment/host_agreement.h"
+#include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/prediction.h"
 
 namespace temper {
@@ -104,7 +105,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   PredictionOptions options = arguments.options;
   options.tokens = !arguments.without_tokens;
   options.stop_requested = stop_signal_received;
-  options.threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
+  options.threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
   set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
