@@ -227,13 +227,21 @@ def start(program, folder, run, ranks):
     if (run.ranks or ranks) > 1:
         command = ["mpirun", "-n", str(run.ranks or ranks), "--oversubscribe", "--bind-to", "none", *command]
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    # A group of its own, so that the ranks end with mpirun.
+    # A group of its own, so that all that it starts can be ended with it.
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, errors="replace", start_new_session=True) as process:
         try:
             report, said = process.communicate(timeout=LONGEST_SECONDS)
         except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.terminate()  # mpirun ends its ranks, which are in groups of their own
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # all have ended
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             raise Unexpected(f"it had not ended after {LONGEST_SECONDS} s") from error
