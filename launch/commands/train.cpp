@@ -165,8 +165,7 @@ int run(const TrainArguments& arguments, CommandContext& context) {
         if (other_threads)
           fmt::print(
               "The machine was measured with {}, this run has {}: the roof over operations is taken in proportion, "
-              "that "
-              "over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
+              "that over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
               counted(machine->threads, "thread"), counted(cpu_threads(), "thread"));
       }
     }

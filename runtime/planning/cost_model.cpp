@@ -72,8 +72,7 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
   if (!rate.measured())
     return fmt::format(
         "the machine was measured with {} on {}, so the exchange between {} ranks is not known: run mpirun -n {} "
-        "temper "
-        "bench machine",
+        "temper bench machine",
         counted(machine.ranks, "rank"), counted(machine.nodes, "node"), facts.ranks, facts.ranks);
   return "";
 }
