@@ -6,7 +6,7 @@
 namespace temper {
 namespace {
 
-PostNormEncoder read(const ConfigKeys& keys) {
+PostNormEncoder read_bert(const ConfigKeys& keys) {
   PostNormEncoder bert = read_bert_keys(keys, {.vocabulary = 30522, .pad_token_id = 0});
   bert.prefix = "bert.";
   bert.sequence_head = {.dense = "bert.pooler.dense", .classifier = "classifier"};
@@ -18,11 +18,13 @@ PostNormEncoder read(const ConfigKeys& keys) {
   return bert;
 }
 
-ModelSizes sizes(const ConfigKeys& keys) { return sizes_of(read(keys)); }
-ModelParts make(const ConfigKeys& keys, const HeadRequest& request) { return make_parts(read(keys), request); }
+ModelSizes sizes_of_bert(const ConfigKeys& keys) { return sizes_of(read_bert(keys)); }
+ModelParts make_bert(const ConfigKeys& keys, const HeadRequest& request) {
+  return make_parts(read_bert(keys), request);
+}
 
 }  // namespace
 
-Architecture bert_architecture() { return {"bert", "Bert", "encoder.layer.", sizes, make}; }
+Architecture bert_architecture() { return {"bert", "Bert", "encoder.layer.", sizes_of_bert, make_bert}; }
 
 }  // namespace temper

@@ -10,7 +10,7 @@ constexpr ConfigKey kWidth{"dim", "hidden_size"};
 constexpr ConfigKey kLayers{"n_layers", "num_hidden_layers"};
 constexpr ConfigKey kHeads{"n_heads", "num_attention_heads"};
 
-PostNormEncoder read(const ConfigKeys& keys) {
+PostNormEncoder read_distilbert(const ConfigKeys& keys) {
   refuse_bert_variants(keys);
   PostNormEncoder distilbert;
   read_common_keys(keys, {.vocabulary = 30522, .pad_token_id = 0}, distilbert);
@@ -38,11 +38,15 @@ PostNormEncoder read(const ConfigKeys& keys) {
   return distilbert;
 }
 
-ModelSizes sizes(const ConfigKeys& keys) { return sizes_of(read(keys)); }
-ModelParts make(const ConfigKeys& keys, const HeadRequest& request) { return make_parts(read(keys), request); }
+ModelSizes sizes_of_distilbert(const ConfigKeys& keys) { return sizes_of(read_distilbert(keys)); }
+ModelParts make_distilbert(const ConfigKeys& keys, const HeadRequest& request) {
+  return make_parts(read_distilbert(keys), request);
+}
 
 }  // namespace
 
-Architecture distilbert_architecture() { return {"distilbert", "DistilBert", "transformer.layer.", sizes, make}; }
+Architecture distilbert_architecture() {
+  return {"distilbert", "DistilBert", "transformer.layer.", sizes_of_distilbert, make_distilbert};
+}
 
 }  // namespace temper

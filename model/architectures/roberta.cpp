@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-PostNormEncoder read(const ConfigKeys& keys) {
+PostNormEncoder read_roberta(const ConfigKeys& keys) {
   PostNormEncoder roberta =
       read_bert_keys(keys, {.vocabulary = 50265, .pad_token_id = 1, .positions_follow_padding = true});
   roberta.prefix = "roberta.";
@@ -17,11 +17,13 @@ PostNormEncoder read(const ConfigKeys& keys) {
   return roberta;
 }
 
-ModelSizes sizes(const ConfigKeys& keys) { return sizes_of(read(keys)); }
-ModelParts make(const ConfigKeys& keys, const HeadRequest& request) { return make_parts(read(keys), request); }
+ModelSizes sizes_of_roberta(const ConfigKeys& keys) { return sizes_of(read_roberta(keys)); }
+ModelParts make_roberta(const ConfigKeys& keys, const HeadRequest& request) {
+  return make_parts(read_roberta(keys), request);
+}
 
 }  // namespace
 
-Architecture roberta_architecture() { return {"roberta", "Roberta", "encoder.layer.", sizes, make}; }
+Architecture roberta_architecture() { return {"roberta", "Roberta", "encoder.layer.", sizes_of_roberta, make_roberta}; }
 
 }  // namespace temper
