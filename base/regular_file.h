@@ -2,7 +2,6 @@
 // pipe would wait for a writer without end, and what comes out of it could be read once, by one rank.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 
 namespace temper {

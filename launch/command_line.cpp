@@ -29,7 +29,10 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
     std::string text;
-    if (!option->get_type_name().empty()) text += ' ' + option->get_type_name();
+    std::string type = option->get_type_name();
+    // Behind the type stands what its checks allow: "INT:at least 1".
+    if (const std::size_t colon = type.find(':'); colon != std::string::npos) type.replace(colon, 1, ", ");
+    if (!type.empty()) text += ' ' + type;
     if (!option->get_default_str().empty()) text += " (" + option->get_default_str() + ")";
     if (option->get_expected_max() == CLI::detail::expected_max_vector_size) text += " ...";
     if (option->get_required()) text += ", required";
@@ -100,7 +103,7 @@ const OptionTraits& OptionTraits::within(std::int64_t least, std::int64_t most) 
     if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
     return fmt::format("found {}, expected a whole number, {}", text, range);
   };
-  option_->check(CLI::Validator(check, "INT, " + range));
+  option_->check(CLI::Validator(check, range));
   return *this;
 }
 
@@ -110,7 +113,7 @@ const OptionTraits& OptionTraits::between(double low, double high) const {
     if (CLI::detail::lexical_cast(text, value) && value > low && value < high) return "";
     return fmt::format("found {}, expected a number above {} and below {}", text, low, high);
   };
-  option_->check(CLI::Validator(check, fmt::format("NUMBER above {} and below {}", low, high)));
+  option_->check(CLI::Validator(check, fmt::format("above {} and below {}", low, high)));
   return *this;
 }
 

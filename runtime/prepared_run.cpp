@@ -121,7 +121,7 @@ void PreparedRun::warn_of_start(const TrainingState& state, std::span<const Phas
     say_(
         fmt::format("new weights that no phase trains stay as they were drawn, {} among them; take what freezes them "
                     "out of {}",
-                    frozen.front(), plan.front().freeze_key));
+                    frozen.front(), configuration_.tuning.phases.empty() ? "tuning.freeze" : "tuning.phases"));
   const std::int64_t steps = plan.back().end_step;
   const std::int64_t rising = warmup_steps(configuration_.train, steps);
   if (rising > steps)
