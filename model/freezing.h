@@ -19,9 +19,10 @@ namespace temper {
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix);
 
 /// Marks every parameter trainable but statistics and those that a pattern covers. Throws a usage Error naming a
-/// pattern that covers nothing (with the modules that there are) or has numbers that the model does not (with those
-/// that it has), or if nothing is left to train.
-void apply_freezing(Model& model, std::span<const std::string> patterns);
+/// pattern that covers nothing (with the nearest that does, or the modules that there are) or has numbers that the
+/// model does not (with those that it has), or if nothing is left to train. `key`: where the patterns stand, for
+/// messages.
+void apply_freezing(Model& model, std::span<const std::string> patterns, const std::string& key = "tuning.freeze");
 
 /// The factor on the learning rate of each parameter, in order: layer_decay^(stage of the head - its stage), times the
 /// factor of the last pattern that covers it. Throws a usage Error as apply_freezing does.

@@ -62,14 +62,27 @@ TEST_F(Freezing, AStarAloneLeavesTheHead) {
                                                      "classifier.weight", "classifier.bias"}));
 }
 
-TEST_F(Freezing, APatternThatCoversNothingIsRefusedWithTheModules) {
-  try {
-    apply_freezing(*model_, std::vector<std::string>{"encodr.layer.0"});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_NE(std::string(error.what()).find("encoder.layer.0"), std::string::npos) << error.what();
-  }
+TEST_F(Freezing, APatternThatCoversNothingIsRefusedWithTheNearest) {
+  const auto refusal = [&](const std::string& pattern, const std::string& key) -> std::string {
+    try {
+      apply_freezing(*model_, std::vector<std::string>{pattern}, key);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      return error.what();
+    }
+    return "";
+  };
+  const std::string nothing = "' covers no parameter of this model; ";
+  for (const auto& [wrong, right] : {std::pair<std::string, std::string>{"embedings", "embeddings"},
+                                     {"encodr.layer.0", "encoder.layer.0"},
+                                     {"encodr.layer.0-2.atention", "encoder.layer.0-2.attention"},
+                                     {"bert.encoder.layr.*", "bert.encoder.layer.*"}})
+    EXPECT_EQ(refusal(wrong, "tuning.phases, phase 2"),
+              "tuning.phases, phase 2: the pattern '" + wrong + nothing + "did you mean '" + right + "'?");
+  const std::string far = refusal("qqqqqqqqqqqq", "tuning.freeze");
+  EXPECT_TRUE(far.starts_with("tuning.freeze: the pattern 'qqqqqqqqqqqq" + nothing + "its modules are ")) << far;
+  for (const char* module : {" embeddings,", " encoder.layer.0,", " classifier"})
+    EXPECT_NE(far.find(module), std::string::npos) << far;
 }
 
 TEST_F(Freezing, NumbersBeyondTheModelAreRefusedWithItsLayers) {

@@ -209,6 +209,33 @@ TEST(Configuration, RefusesOverridesThatNameNothing) {
   EXPECT_NE(refusal(kSmallest, {"train.epochs=-1"}).find("above 0"), std::string::npos);
 }
 
+TEST(Configuration, CallsANumberThatNothingHoldsTooLarge) {
+  for (const std::string set : {"train.epochs=1e400", "train.epochs=-1e400", "train.epochs=99999999999999999999",
+                                "train.batch_size=99999999999999999999", "train.batch_size=+99999999999999999999"}) {
+    const std::size_t equals = set.find('=');
+    const std::string start = "--set " + set + ": " + set.substr(0, equals) + " is " + set.substr(equals + 1) +
+                              ", which is too large; allowed";
+    EXPECT_TRUE(refusal(kSmallest, {set}).starts_with(start)) << refusal(kSmallest, {set});
+  }
+  EXPECT_NE(refusal(kSmallest, {"train.epochs=many"}).find("of type string"), std::string::npos);
+}
+
+TEST(Configuration, APhasesPlaceIsNamedOnce) {
+  const std::string set = "tuning.phases=[{freez=[\"*\"]}]";
+  EXPECT_TRUE(refusal(kSmallest, {set}).starts_with("--set " + set + ": unknown key")) << refusal(kSmallest, {set});
+  const std::string both = "tuning.phases=[{epochs=1,steps=2}]";
+  EXPECT_TRUE(refusal(kSmallest, {both}).starts_with("--set " + both + ": a phase ends")) << refusal(kSmallest, {both});
+  const std::string in_file =
+      refusal(std::string(kSmallest) + "[tuning]\nphases = [\n  { epochs = 1 },\n  { epochs = 0 },\n]\n");
+  EXPECT_EQ(in_file.find(" line "), in_file.rfind(" line ")) << in_file;
+  EXPECT_NE(in_file.find("run.toml line 8: tuning.phases.epochs"), std::string::npos) << in_file;
+}
+
+TEST(Configuration, WantsAFolderForTheRun) {
+  EXPECT_EQ(refusal(kSmallest, {"output.dir="}), "run.toml: output.dir is empty; name a folder for the run");
+  EXPECT_NE(refusal("[model]\npath = \"m\"\n").find("data.train is missing: rows to train on"), std::string::npos);
+}
+
 TEST(Configuration, ChoosesDeviceAndPrecision) {
   const Configuration by_default = parse(kSmallest);
   EXPECT_EQ(by_default.run.device, "auto");

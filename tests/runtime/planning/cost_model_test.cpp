@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -214,6 +216,25 @@ TEST(Plan, AStepTakesAsLongAsItsSlowestRank) {
   EXPECT_EQ(plan.communication_bytes, std::int64_t{16} << 20);
   EXPECT_GT(plan.seconds->update, 0.0);
   EXPECT_NEAR(plan.forward_operations, 4e8 / 3, 1.0);
+}
+
+TEST(Plan, RanksWithoutAGrainAreNotToldToTakeMoreRows) {
+  StepFacts uneven = facts();
+  uneven.ranks = 4;
+  uneven.grains = 2;
+  for (std::vector<PassDemand>& ranks : uneven.steps) ranks.resize(4);
+  const StepPlan plan = plan_step(uneven, nullptr);
+  ASSERT_GT(plan.imbalance, 1.15);
+  const auto has = [&](const std::string& part) {
+    const std::vector<std::string> sentences = advice(uneven, plan, {}, nullptr, std::int64_t{1} << 40);
+    return std::any_of(sentences.begin(), sentences.end(),
+                       [&](const std::string& sentence) { return sentence.find(part) != std::string::npos; });
+  };
+  EXPECT_TRUE(has("4 ranks share 2 grains: 2 of them have nothing to compute"));
+  EXPECT_FALSE(has("more rows a rank"));
+  uneven.grains = 4;
+  EXPECT_FALSE(has("nothing to compute"));
+  EXPECT_TRUE(has("more rows a rank"));
 }
 
 TEST(Plan, OnlyWhatTrainingTextsReadOfATableIsKeptAndSummed) {
