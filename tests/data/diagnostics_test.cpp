@@ -121,7 +121,7 @@ TEST(Diagnostics, TellCutRowsAndUnknownTokens) {
   const std::vector<Finding> findings = diagnose_tokens(dataset, *tokenizer, 4, 1);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"truncated", "unknown_tokens"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 1.0 / 3.0);
-  EXPECT_EQ(findings[0].message, "1 of 3 training rows (33.3 %) is longer than 4 tokens; what lies beyond is cut off");
+  EXPECT_EQ(findings[0].sentence, "1 of 3 training rows (33.3 %) is longer than 4 tokens; what lies beyond is cut off");
   EXPECT_DOUBLE_EQ(findings[1].value, 0.1);
   // Rows that just fill the limit are not cut.
   EXPECT_EQ(names(diagnose_tokens(dataset, *tokenizer, 4, 0)), (std::vector<std::string>{"unknown_tokens"}));
