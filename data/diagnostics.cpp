@@ -263,16 +263,17 @@ std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts,
   return findings;
 }
 
-std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length,
-                                     std::int64_t cut_rows) {
+std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length) {
   std::vector<Finding> findings;
-  if (cut_rows > 0) {
-    const double share = static_cast<double>(cut_rows) / static_cast<double>(train.rows());
+  std::int64_t full = 0;
+  for (std::int64_t row = 0; row < train.rows(); ++row) full += std::cmp_equal(train.length(row), max_length) ? 1 : 0;
+  if (full > 0) {
+    const double share = static_cast<double>(full) / static_cast<double>(train.rows());
     findings.push_back(
         {share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
-         fmt::format("{} of {} training {} ({}) {} longer than {}; what lies {} is cut off", cut_rows, train.rows(),
-                     plural(train.rows(), "row"), percent(share), plural(cut_rows, "is", "are"),
-                     counted(max_length, "token"), tokenizer.cuts_left() ? "before the last of them" : "beyond"),
+         fmt::format("{} of {} training {} ({}) {} the limit of {}; what lies {} is cut off", full, train.rows(),
+                     plural(train.rows(), "row"), percent(share), plural(full, "reaches", "reach"),
+                     counted(max_length, "token"), tokenizer.cuts_left() ? "before the last of them" : "beyond it"),
          share});
   }
   std::optional<std::int32_t> unknown;

@@ -42,9 +42,8 @@ std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& label
 /// The same of counts: how often each label occurs.
 std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels);
 
-/// truncated: how many rows are longer than the limit, which whoever tokenised them has counted; unknown_tokens: the
-/// share of tokens that stand for what the vocabulary lacks.
-std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length,
-                                     std::int64_t cut_rows);
+/// truncated: rows that fill the length limit, which almost always means that they were cut; unknown_tokens: the share
+/// of tokens that stand for what the vocabulary lacks.
+std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length);
 
 }  // namespace temper

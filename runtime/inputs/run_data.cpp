@@ -133,9 +133,6 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
   data.validation = tokenize(tables.validation);
   data.test = tokenize(tables.test);
   data.files = lineage_of_files(configuration.data, tables);
-  const std::int64_t cut =
-      count_cut_rows_of_all(data.train, tables.train, columns, tokenizer,
-                            {static_cast<std::size_t>(max_length), threads, label_kind(task)}, communicator);
   if (communicator.rank() == 0) {
     // The findings are for a person; one rank looks.
     const auto add = [&](std::vector<Finding> findings) {
@@ -146,7 +143,7 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
     if (!tables.test.rows.empty()) add(diagnose_overlap(tables.train, tables.test, "test", columns));
     add(diagnose_label_names(data.labels, label_kind(task)));
     if (task != Task::masked_lm && task != Task::regression) add(diagnose_labels(data.train, data.labels));
-    add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length), cut));
+    add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));
   }
   return data;
 }
