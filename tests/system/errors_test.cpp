@@ -192,7 +192,7 @@ std::vector<Mistake> mistakes() {
       {"unknown_key", nothing, {"train.learing_rate=1"}, 2, {"learing_rate", "learning_rate"}},
       {"negative_rate", nothing, {"train.learning_rate=-1"}, 2, {"train.learning_rate", "above 0"}},
       {"zero_batch", nothing, {"train.batch_size=0"}, 2, {"train.batch_size", "at least 1"}},
-      {"pattern_that_covers_nothing", nothing, {"tuning.freeze=[\"encodr\"]"}, 2, {"encodr", "embeddings"}},
+      {"pattern_that_covers_nothing", nothing, {"tuning.freeze=[\"encodr\"]"}, 2, {"encodr", "did you mean 'encoder'?"}},
       {"unknown_device", nothing, {"run.device=accelerator"}, 2, {"run.device", "accelerator", "cuda"}},
       {"unknown_precision", nothing, {"train.precision=f16"}, 2, {"train.precision", "f16", "bf16"}},
       {"unknown_metric", nothing, {"train.metric=acuracy"}, 2, {"acuracy", "accuracy"}},
