@@ -8,17 +8,18 @@ namespace temper {
 
 // Each in its own file.
 Architecture bert_architecture();
+Architecture camembert_architecture();
 Architecture distilbert_architecture();
 Architecture roberta_architecture();
+Architecture xlm_roberta_architecture();
 
 namespace {
 
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> kArchitectures{
-      bert_architecture(),
-      distilbert_architecture(),
-      roberta_architecture(),
+      bert_architecture(),    camembert_architecture(),   distilbert_architecture(),
+      roberta_architecture(), xlm_roberta_architecture(),
   };
   return kArchitectures;
 }
