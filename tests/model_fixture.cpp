@@ -45,12 +45,13 @@ std::vector<std::string> own_fixtures() {
   return {"bert-classification",        "bert-frozen",           "bert-masked-lm",
           "roberta-multilabel",         "roberta-tokens",        "roberta-masked-lm",
           "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
-          "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens"};
+          "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
+          "electra-multilabel",         "electra-tokens",        "electra-masked-lm"};
 }
 
 std::vector<std::string> encoder_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
-  for (const char* name : {"xlm-roberta-classification", "camembert-classification"})
+  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification"})
     names.push_back(std::string(kShared) + name);
   return names;
 }

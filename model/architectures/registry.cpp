@@ -10,6 +10,7 @@ namespace temper {
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture distilbert_architecture();
+Architecture electra_architecture();
 Architecture roberta_architecture();
 Architecture xlm_roberta_architecture();
 
@@ -17,10 +18,16 @@ namespace {
 
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
+  // clang-format off
   static const std::vector<Architecture> kArchitectures{
-      bert_architecture(),    camembert_architecture(),   distilbert_architecture(),
-      roberta_architecture(), xlm_roberta_architecture(),
+      bert_architecture(),
+      camembert_architecture(),
+      distilbert_architecture(),
+      electra_architecture(),
+      roberta_architecture(),
+      xlm_roberta_architecture(),
   };
+  // clang-format on
   return kArchitectures;
 }
 
