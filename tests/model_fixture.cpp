@@ -46,12 +46,14 @@ std::vector<std::string> own_fixtures() {
           "roberta-multilabel",         "roberta-tokens",        "roberta-masked-lm",
           "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
           "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
-          "electra-multilabel",         "electra-tokens",        "electra-masked-lm"};
+          "electra-multilabel",         "electra-tokens",        "electra-masked-lm",
+          "albert-classification",      "albert-tokens",         "albert-masked-lm"};
 }
 
 std::vector<std::string> encoder_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
-  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification"})
+  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification",
+                           "albert-classification", "albert-groups-classification"})
     names.push_back(std::string(kShared) + name);
   return names;
 }

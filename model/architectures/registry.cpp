@@ -7,6 +7,7 @@
 namespace temper {
 
 // Each in its own file.
+Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture distilbert_architecture();
@@ -20,6 +21,7 @@ namespace {
 const std::vector<Architecture>& architectures() {
   // clang-format off
   static const std::vector<Architecture> kArchitectures{
+      albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
       distilbert_architecture(),

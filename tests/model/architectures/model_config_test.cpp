@@ -127,6 +127,33 @@ TEST(ModelConfig, ElectraHasEmbeddingsOfTheirOwnWidth) {
   expect_refused("electra", R"("embedding_size":0)", {"\"embedding_size\" is 0"});
 }
 
+TEST(ModelConfig, AlbertSharesLayersInGroups) {
+  const std::string plain = R"({"model_type":"albert"})";
+  const ModelConfig config = read(plain);
+  EXPECT_EQ(config.vocabulary_size, 30000);
+  EXPECT_EQ(config.width, 4096);
+  EXPECT_EQ(config.layers, 12);
+  EXPECT_EQ(config.heads, 64);
+  EXPECT_EQ(config.intermediate_width, 16384);
+  EXPECT_EQ(definition(plain), "albert of 12 layers, 64 heads, gelu_new, epsilon 1e-12, positions from 0");
+  EXPECT_EQ(shape_of(plain, "albert.encoder.embedding_hidden_mapping_in.weight"), Shape({4096, 128}));
+  expect_refused("albert", R"("num_hidden_layers":2,"num_hidden_groups":3)",
+                 {"\"num_hidden_groups\" is 3", "\"num_hidden_layers\" is 2", "a layer for each group"});
+  // Five layers in two groups of two inner layers: 0 0 0 1 1, of which each group begins with its lowest stage.
+  const std::string grouped = R"({"model_type":"albert","num_hidden_layers":5,"num_hidden_groups":2,)"
+                              R"("inner_group_num":2,"embedding_size":4096})";
+  const auto model = make_model(parse_model_config(grouped, ""), {Task::sequence_classification, 3});
+  EXPECT_EQ(model->stages(), 11);
+  const auto stage_of = [&](const std::string& block) {
+    return model->parameters().find("albert.encoder.albert_layer_groups." + block + ".ffn.bias")->stage;
+  };
+  EXPECT_EQ(stage_of("0.albert_layers.0"), 1);
+  EXPECT_EQ(stage_of("0.albert_layers.1"), 2);
+  EXPECT_EQ(stage_of("1.albert_layers.0"), 7);
+  EXPECT_EQ(stage_of("1.albert_layers.1"), 8);
+  EXPECT_NE(model->parameters().find("albert.encoder.embedding_hidden_mapping_in.weight"), nullptr) << "of any width";
+}
+
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {
   const ModelConfig config =
       read(R"({"model_type":"distilbert","hidden_size":20,"num_hidden_layers":1,"num_attention_heads":4})");
