@@ -7,19 +7,29 @@
 namespace temper {
 
 // Each in its own file.
+Architecture albert_architecture();
 Architecture bert_architecture();
+Architecture camembert_architecture();
 Architecture distilbert_architecture();
+Architecture electra_architecture();
 Architecture roberta_architecture();
+Architecture xlm_roberta_architecture();
 
 namespace {
 
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
+  // clang-format off
   static const std::vector<Architecture> kArchitectures{
+      albert_architecture(),
       bert_architecture(),
+      camembert_architecture(),
       distilbert_architecture(),
+      electra_architecture(),
       roberta_architecture(),
+      xlm_roberta_architecture(),
   };
+  // clang-format on
   return kArchitectures;
 }
 
