@@ -1,20 +1,29 @@
-// Rows packed for the model: tokens of all sequences one after the other, no padding anywhere.
+// Examples packed for the model: tokens of all sequences one after the other, no padding anywhere.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
-
-#include "data/dataset.h"
 
 namespace temper {
 
+/// Images of one size, one behind the other.
+struct Pixels {
+  std::vector<float> values;  ///< [images, height, width, channels]
+  std::int32_t height = 0;
+  std::int32_t width = 0;
+  std::int32_t channels = 0;
+
+  friend bool operator==(const Pixels&, const Pixels&) = default;
+};
+
+/// Carries tokens or pixels. Only the input layer of a model looks at which: behind it both are sequences of positions.
 struct Batch {
-  std::vector<std::int32_t> ids;                    ///< [tokens]
+  std::vector<std::int32_t> ids;                    ///< [tokens]; of images empty
   std::vector<std::int32_t> types;                  ///< [tokens]
   std::vector<std::int32_t> positions;              ///< [tokens] place in its sequence, from 0
+  Pixels pixels;                                    ///< of texts empty
   std::vector<std::int32_t> sequence_starts = {0};  ///< [sequences + 1]
-  std::vector<std::uint32_t> examples;              ///< [sequences] row of the dataset: names the example wherever
+  std::vector<std::uint32_t> examples;              ///< [sequences] row of the source: names the example wherever
                                                     ///< random numbers are drawn for it
   std::vector<std::int32_t> classes;                ///< [sequences], or [tokens] with kUnlabelled; empty without
   std::vector<float> targets;                       ///< [sequences, target_width]
@@ -27,9 +36,5 @@ struct Batch {
 
   friend bool operator==(const Batch&, const Batch&) = default;
 };
-
-/// Packs rows of a dataset in the order given; none give an empty batch. Throws Error for a row that the dataset does
-/// not have, and for more tokens than 32 bits can number.
-Batch pack(const Dataset& dataset, std::span<const std::int64_t> rows);
 
 }  // namespace temper

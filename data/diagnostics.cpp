@@ -96,12 +96,18 @@ std::string listed_alike(const std::vector<std::string>& names) {
 std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
 
 /// How often each label occurs.
-std::vector<std::int64_t> label_counts(const Dataset& dataset, std::size_t labels) {
+std::vector<std::int64_t> label_counts(const TokenStore& rows, std::size_t labels) {
   std::vector<std::int64_t> counts(labels);
-  for (const std::int32_t label : dataset.classes)
-    if (label >= 0 && std::cmp_less(label, labels)) ++counts[static_cast<std::size_t>(label)];
-  if (std::cmp_equal(dataset.target_width, labels))
-    for (std::size_t i = 0; i < dataset.targets.size(); ++i) counts[i % labels] += dataset.targets[i] > 0.5F ? 1 : 0;
+  rows.scan(rows.classes(), [&](std::span<const std::int32_t> piece, std::size_t) {
+    for (const std::int32_t label : piece)
+      if (label >= 0 && std::cmp_less(label, labels)) ++counts[static_cast<std::size_t>(label)];
+    return true;
+  });
+  if (!std::cmp_equal(rows.target_width(), labels)) return counts;
+  rows.scan(rows.targets(), [&](std::span<const float> piece, std::size_t first) {
+    for (std::size_t i = 0; i < piece.size(); ++i) counts[(first + i) % labels] += piece[i] > 0.5F ? 1 : 0;
+    return true;
+  });
   return counts;
 }
 
@@ -181,7 +187,7 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
   return findings;
 }
 
-std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels) {
+std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels) {
   return diagnose_label_counts(label_counts(train, labels.size()), labels);
 }
 
@@ -216,10 +222,15 @@ std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts,
   return findings;
 }
 
-std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length) {
+std::vector<Finding> diagnose_tokens(const TokenStore& train, const Tokenizer& tokenizer, std::size_t max_length) {
   std::vector<Finding> findings;
   std::int64_t full = 0;
-  for (std::int64_t row = 0; row < train.rows(); ++row) full += std::cmp_equal(train.length(row), max_length) ? 1 : 0;
+  std::int64_t before = 0;
+  train.scan(train.starts(), [&](std::span<const std::int64_t> starts, std::size_t) {
+    for (const std::int64_t start : starts)
+      full += std::cmp_equal(start - std::exchange(before, start), max_length) ? 1 : 0;
+    return true;
+  });
   if (full > 0) {
     const double share = static_cast<double>(full) / static_cast<double>(train.rows());
     findings.push_back({share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
@@ -233,7 +244,11 @@ std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& toke
   for (const std::string_view name : {"[UNK]", "<unk>"})
     if (!unknown) unknown = tokenizer.id_of(name);
   if (!unknown) return findings;
-  const std::int64_t count = std::count(train.ids.begin(), train.ids.end(), *unknown);
+  std::int64_t count = 0;
+  train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
+    count += std::count(ids.begin(), ids.end(), *unknown);
+    return true;
+  });
   if (count > 0) {
     const double share = static_cast<double>(count) / static_cast<double>(train.tokens());
     findings.push_back({share >= kManyUnknown ? Severity::warning : Severity::note, "unknown_tokens",

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "data/dataset.h"
 #include "data/tables/labels.h"
 #include "data/tables/table.h"
+#include "data/token_store.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {
@@ -38,12 +38,12 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
 
 /// class_imbalance: the most frequent class has ten times as many rows as the least frequent, or more; unused_label: a
 /// label that no row has. Of single and multiple labels and of words' classes.
-std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels);
+std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels);
 /// The same of counts: how often each label occurs.
 std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels);
 
 /// truncated: rows that fill the length limit, which almost always means that they were cut; unknown_tokens: the share
 /// of tokens that stand for what the vocabulary lacks.
-std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length);
+std::vector<Finding> diagnose_tokens(const TokenStore& train, const Tokenizer& tokenizer, std::size_t max_length);
 
 }  // namespace temper

@@ -13,7 +13,6 @@
 #include "base/memory_usage.h"
 #include "data/loader.h"
 #include "data/sampler.h"
-#include "data/text/masking_plan.h"
 #include "model/freezing.h"
 #include "runtime/checkpoints/base_model_digest.h"
 #include "runtime/checkpoints/checkpoint_folder.h"
@@ -103,7 +102,7 @@ class Trainer {
   bool delivery_is_due();
   void load_best();
   /// Nothing if a signal came meanwhile.
-  std::optional<Metrics> evaluate_on(const Dataset& data);
+  std::optional<Metrics> evaluate_on(const TokenStore& data);
   TrainReport report();
 
   const Configuration& configuration_;
@@ -122,7 +121,6 @@ class Trainer {
   std::optional<ModelFolder> model_folder_;
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
-  std::optional<MaskingPlan> masking_;
   std::optional<EntityLabels> entities_;
   std::unique_ptr<NcclCommunicator> nccl_;
   DType activations_ = DType::f32;
@@ -195,7 +193,7 @@ void Trainer::load() {
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length))
     reporter_.say(note);
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state_.threads, communicator_, say);
   for (const Finding& finding : data_->findings) reporter_.say(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
@@ -207,7 +205,6 @@ void Trainer::load() {
   reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state_.labels);
   if (!kept_head.empty()) reporter_.say(kept_head);
-  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
   entities_ = entity_labels(task_, data_->labels.names());
@@ -324,10 +321,7 @@ void Trainer::train_phase() {
     trace_.before_step(state_.step, throughput_.steps());
     const TimelineScope step_scope(trace_.timeline(), Timeline::Track::steps, "step", state_.step + 1);
     const Clock::time_point began = Clock::now();
-    Step batch = next_of(loader);
-    if (masking_)
-      for (auto& grain : batch.grains)
-        for (Batch& micro : grain) masking_->apply(micro, batch.position.epoch);
+    const Step batch = next_of(loader);
     const double rate = learning_rate_at(state_.step, phase, schedule_, total_steps_);
     const bool save_due = configuration_.checkpoint.every_minutes > 0.0 &&
                           seconds_since(last_save_) > 60.0 * configuration_.checkpoint.every_minutes;
@@ -436,7 +430,7 @@ bool Trainer::evaluation_due() const {
   return state_.step % evaluation_steps() == 0;
 }
 
-std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
+std::optional<Metrics> Trainer::evaluate_on(const TokenStore& data) {
   if (step_) step_->settle();
   const TimelineScope scope(trace_.timeline(), Timeline::Track::sections, "evaluation");
   EvaluationSettings settings;
@@ -445,7 +439,6 @@ std::optional<Metrics> Trainer::evaluate_on(const Dataset& data) {
   settings.outputs = head_outputs(task_, data_->labels);
   settings.batch_size = configuration_.evaluate.batch_size;
   settings.activations = activations_;
-  settings.masking = masking_ ? &*masking_ : nullptr;
   settings.entities = entities_ ? &*entities_ : nullptr;
   settings.threshold = configuration_.evaluate.threshold;
   settings.stop_requested = wants_to_stop_;

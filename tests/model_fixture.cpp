@@ -61,15 +61,15 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture) {
   return name;
 }
 
-Dataset rows_of(const Batch& batch, int times) {
-  Dataset rows;
+TokenStore rows_of(const Batch& batch, int times) {
+  TokenRows rows;
   rows.ids = batch.ids;
   rows.types = batch.types;
   rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
   rows.classes = batch.classes;
   rows.targets = batch.targets;
   rows.target_width = batch.target_width;
-  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+  return TokenStore(concatenate(std::vector<TokenRows>(static_cast<std::size_t>(times), rows)));
 }
 
 ModelFixture::ModelFixture(const std::string& name)

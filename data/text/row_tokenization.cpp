@@ -1,4 +1,6 @@
 // Rows are tokenised in blocks that the threads take one after the other; the blocks are put together in their order.
+#include "data/text/row_tokenization.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -14,7 +16,7 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "base/nearest_name.h"
-#include "data/dataset.h"
+
 #include "data/tables/label_reader.h"
 
 namespace temper {
@@ -39,8 +41,8 @@ class RowTokenizer {
                   columns.text_pair);
   }
 
-  Dataset tokenize(std::int64_t begin, std::int64_t end) const {
-    Dataset block = empty();
+  TokenRows tokenize(std::int64_t begin, std::int64_t end) const {
+    TokenRows block = empty();
     for (std::int64_t row = begin; row < end; ++row) {
       const auto i = static_cast<std::size_t>(row);
       try {
@@ -53,8 +55,8 @@ class RowTokenizer {
   }
 
   /// No rows, but the width that rows will have.
-  Dataset empty() const {
-    Dataset dataset;
+  TokenRows empty() const {
+    TokenRows dataset;
     if (!label_) return dataset;
     const auto names = static_cast<std::int32_t>(labels_.size());
     if (options_.kind == LabelKind::multi_label) dataset.target_width = names;
@@ -65,7 +67,7 @@ class RowTokenizer {
  private:
   // What these throw is given the row's place by tokenize().
 
-  void append(Dataset& block, const std::vector<std::string>& fields) const {
+  void append(TokenRows& block, const std::vector<std::string>& fields) const {
     std::vector<std::int32_t> token_classes;
     Encoding encoding;
     if (options_.kind == LabelKind::token_class) {
@@ -131,7 +133,7 @@ class RowTokenizer {
     return static_cast<std::int32_t>(ids_of_indicators_[static_cast<std::size_t>(one)]);
   }
 
-  void append_label_set(Dataset& block, const std::vector<std::string>& fields) const {
+  void append_label_set(TokenRows& block, const std::vector<std::string>& fields) const {
     const std::size_t first = block.targets.size();
     block.targets.resize(first + labels_.size());
     if (ids_of_indicators_.empty()) {
@@ -144,7 +146,7 @@ class RowTokenizer {
       block.targets[first + ids_of_indicators_[i]] = marks[i] ? 1.0F : 0.0F;
   }
 
-  void append_numbers(Dataset& block, const std::vector<std::string>& fields) const {
+  void append_numbers(TokenRows& block, const std::vector<std::string>& fields) const {
     const std::vector<std::string> parts = label_->numbers(fields);
     if (std::cmp_not_equal(parts.size(), block.target_width))
       throw Error("{} holds {} numbers, expected {}", label_->described(), parts.size(), block.target_width);
@@ -202,15 +204,15 @@ class RowTokenizer {
 
 }  // namespace
 
-Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
-                      const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
+TokenRows tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
+                        const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
   if (begin < 0 || begin > end || std::cmp_greater(end, table.rows.size()))
     throw Error("{}: rows {} to {} were asked for, the table has {}", table.path.string(), begin, end,
                 table.rows.size());
   const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options);
   const auto blocks = static_cast<std::size_t>((end - begin + kRowsInBlock - 1) / kRowsInBlock);
   if (blocks == 0) return row_tokenizer.empty();
-  std::vector<Dataset> parts(blocks);
+  std::vector<TokenRows> parts(blocks);
   std::vector<std::exception_ptr> errors(blocks);
   std::atomic<std::size_t> next_block = 0;
   std::atomic<bool> failed = false;

@@ -1,13 +1,17 @@
-// Tokenised rows kept in a folder between runs, one HDF5 file an entry. The folder may be shared by runs and ranks:
-// entries appear whole, and what is damaged or foreign counts as absent. HDF5 is not thread-safe: call these from one
-// thread at a time, the one that makes all other HDF5 calls of the program.
+// The token cache: a folder with one HDF5 file for each data set that was tokenised, whose arrays lie in one piece each
+// and are mapped. The folder may be shared by runs and ranks: files appear whole, and what is damaged or foreign counts
+// as absent. HDF5 is not thread-safe: call these from one thread at a time, the one that makes all other HDF5 calls of
+// the program.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
-#include "data/dataset.h"
+#include "data/tables/table.h"
+#include "data/text/row_tokenization.h"
+#include "data/token_store.h"
 
 namespace temper {
 
@@ -17,11 +21,19 @@ namespace temper {
 std::string token_cache_key(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
                             const LabelSet& labels, const TokenizeOptions& options);
 
-/// The entry of this key; nothing if there is none, or none that is whole (its XXH3 checksum is compared).
-std::optional<Dataset> load_cached(const std::filesystem::path& folder, const std::string& key);
+/// The file of a key.
+std::filesystem::path token_file_path(const std::filesystem::path& folder, const std::string& key);
 
-/// Writes an entry, in place of an older one; makes the folder where it is missing. Where writing fails, nothing stays
-/// behind. Throws Error with the system's reason.
-void store_cached(const std::filesystem::path& folder, const std::string& key, const Dataset& dataset);
+/// How the file of this key is laid out; nothing if there is none, or none that is whole (its XXH3 checksum is
+/// compared).
+std::optional<TokenLayout> find_token_file(const std::filesystem::path& file, const std::string& key);
+
+/// Makes a file with room for arrays of these sizes, in any folder, and gives back where they lie in it. Where that
+/// fails nothing stays behind. Throws Error with the system's reason.
+TokenLayout create_token_file(const std::filesystem::path& file, const TokenLayout& sizes);
+
+/// Once all arrays are written: notes key and checksum, and sees that the disk has all. Throws Error with the system's
+/// reason.
+void complete_token_file(const std::filesystem::path& file, const std::string& key);
 
 }  // namespace temper

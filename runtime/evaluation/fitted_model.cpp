@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "data/text/masking_plan.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/steps/finite_weights.h"
@@ -46,18 +45,16 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
     configuration.data.label.listed = use.label_listed;
   }
   configuration.data.cache = false;
-  const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
-                                      threads, communicator, [](const std::string&) {});
+  configuration.train.seed = use.masking_seed;
+  const TokenStore rows = tokenize_table(
+      table, {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
+      communicator, [](const std::string&) {});
   require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
-  std::optional<MaskingPlan> masking;
-  if (task_ == Task::masked_lm)
-    masking.emplace(tokenizer(), folder_.config, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;
   settings.outputs = outputs_;
   settings.batch_size = batch_size;
-  settings.masking = masking ? &*masking : nullptr;
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;

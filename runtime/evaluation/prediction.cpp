@@ -6,7 +6,9 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
-#include "data/text/masking_plan.h"
+#include "data/text/masking.h"
+#include "data/text/row_tokenization.h"
+#include "data/token_store.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/evaluation/prediction_json.h"
 #include "runtime/inputs/index_check.h"
@@ -52,7 +54,7 @@ class RowWriter {
   RowWriter(const FittedModel& fitted, const TableUse& use, const PredictionOptions& options, PredictedLines& result)
       : fitted_(fitted), use_(use), options_(options), result_(result) {
     if (fitted.task() == Task::masked_lm)
-      mask_ = MaskingPlan(fitted.tokenizer(), fitted.config(), 0).vocabulary.mask_id;
+      mask_ = masking_vocabulary(fitted.tokenizer(), fitted.config().vocabulary_size).mask_id;
   }
 
   void write(PredictionJson& json, const std::string& text, const RowTokens& tokens) const {
@@ -100,7 +102,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.threads = options.threads;
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
-  const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
+  const TokenStore rows(tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end));
   require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
@@ -112,10 +114,10 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
       refuse_not_finite(fitted.model(), device,
                         fmt::format("{}, line {}: what the model says is", table.path.string(),
                                     table.lines[static_cast<std::size_t>(begin + row)]));
-    const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
+    const auto first = static_cast<std::size_t>(rows.starts()[static_cast<std::size_t>(row)]);
     const auto length = static_cast<std::size_t>(rows.length(row));
-    RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, logits};
-    if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
+    RowTokens tokens{rows.ids().subspan(first, length), {}, logits};
+    if (of_words) tokens.words = rows.classes().subspan(first, length);
     const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];

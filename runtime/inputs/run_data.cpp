@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/masking.h"
 #include "data/text/token_cache.h"
+#include "data/text/token_spool.h"
 #include "runtime/inputs/run_tables.h"
+#include "runtime/inputs/shared_rows.h"
 
 namespace temper {
 namespace {
+
+constexpr std::int64_t kRowsAtATime = 16384;
 
 std::filesystem::path cache_folder(const Configuration& configuration) {
   if (!configuration.data.cache_dir.empty()) return configuration.data.cache_dir;
@@ -17,11 +23,15 @@ std::filesystem::path cache_folder(const Configuration& configuration) {
 }
 
 /// Throws Error where rows may have no label and none has one: there is nothing to learn.
-void require_some_label(const Dataset& train, const RunTables& tables, const ColumnChoice& columns, Task task) {
-  const bool none = (task == Task::multi_label && std::count(train.targets.begin(), train.targets.end(), 0.0F) ==
-                                                      static_cast<std::ptrdiff_t>(train.targets.size())) ||
-                    (task == Task::token_classification &&
-                     std::all_of(train.classes.begin(), train.classes.end(), [](auto c) { return c == kUnlabelled; }));
+void require_some_label(const TokenStore& train, const RunTables& tables, const ColumnChoice& columns, Task task) {
+  bool none = task == Task::multi_label || task == Task::token_classification;
+  const auto look_for_one = [&](const auto& array, auto nothing) {
+    train.scan(array, [&](auto piece, std::size_t) {
+      return none = std::all_of(piece.begin(), piece.end(), [&](auto value) { return value == nothing; });
+    });
+  };
+  if (task == Task::multi_label) look_for_one(train.targets(), 0.0F);
+  if (task == Task::token_classification) look_for_one(train.classes(), kUnlabelled);
   if (none && train.rows() > 0)
     throw Error("{}: no training row has a label in column{} {}; check data.label", tables.train.path.string(),
                 columns.indicators.size() > 1 ? "s" : "",
@@ -35,83 +45,70 @@ void refuse_needless_names(const DataSection& data, Task task) {
                       data.labels.size() == 1 ? "" : "s", name_of(task));
 }
 
+/// Lets rows be read as the task wants them.
+void transform(TokenStore& rows, const RowReading& reading) {
+  if (reading.task != Task::masked_lm) return;
+  rows.transform_with(masking(reading.tokenizer, reading.model.vocabulary_size),
+                      static_cast<std::uint64_t>(reading.configuration.train.seed));
+}
+
 }  // namespace
 
 std::int64_t head_outputs(Task task, const LabelSet& labels) {
   return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
 }
 
-Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
-                       const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,
-                       const std::function<void(const std::string&)>& say) {
+TokenStore tokenize_table(const Table& table, const RowReading& reading, Communicator& communicator,
+                          const std::function<void(const std::string&)>& say) {
+  const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
   const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, label_kind(task)};
-  const auto rows = static_cast<std::int64_t>(table.rows.size());
-  const std::filesystem::path folder = cache_folder(configuration);
-  const std::string key = token_cache_key(table, columns, tokenizer, labels, options);
-
+  std::optional<CachedRows> cached;
+  std::optional<TokenStore> store;
   if (configuration.data.cache) {
-    std::optional<Dataset> cached = load_cached(folder, key);
-    std::vector<std::int64_t> found{cached.has_value() ? 1 : 0};
-    communicator.all_reduce(std::span(found), Reduction::min);
-    if (found.front() == 1) return std::move(*cached);
+    cached = {cache_folder(configuration), token_cache_key(table, columns, tokenizer, labels, options)};
+    store = find_shared_rows(*cached, communicator);
   }
-  const std::int64_t ranks = communicator.size();
-  const std::int64_t begin = rows * communicator.rank() / ranks;
-  const std::int64_t end = rows * (communicator.rank() + 1) / ranks;
-  Dataset mine = tokenize_rows(table, columns, tokenizer, labels, options, begin, end);
-  Dataset whole;
-  if (ranks == 1) {
-    whole = std::move(mine);
-  } else {
-    std::vector<Dataset> parts;
-    for (const std::vector<std::byte>& bytes : communicator.all_gather_variable(serialize(mine)))
-      parts.push_back(deserialize_dataset(bytes));
-    whole = concatenate(parts);
+  if (!store) {
+    const auto rows = static_cast<std::int64_t>(table.rows.size());
+    const std::int64_t begin = rows * communicator.rank() / communicator.size();
+    const std::int64_t end = rows * (communicator.rank() + 1) / communicator.size();
+    TokenSpool mine;
+    for (std::int64_t first = begin; first < end; first += kRowsAtATime)
+      mine.append(
+          tokenize_rows(table, columns, tokenizer, labels, options, first, std::min(first + kRowsAtATime, end)));
+    store = share_rows(mine, cached, communicator, say);
   }
-  if (configuration.data.cache) {
-    const auto store = [&] {
-      try {
-        store_cached(folder, key, whole);
-      } catch (const Error& error) {
-        // The cache saves time; a run does without it.
-        say(fmt::format("the tokenised rows are not cached: {}", error.what()));
-      }
-    };
-    if (communicator.rank() == 0) store();
-    communicator.barrier();
-    // A folder of its own on each node gets an entry of its own.
-    const NodeTopology& topology = communicator.topology();
-    if (topology.node > 0 && topology.local_rank == 0 && !load_cached(folder, key)) store();
-  }
-  return whole;
+  transform(*store, reading);
+  return *std::move(store);
 }
 
 DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
-                           const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
-                           std::int64_t most_rows) {
+                           const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
-  RunTables tables = read_run_tables(configuration.data, task, model_labels);
+  RunTables tables = read_run_tables(configuration.data, task, model.labels);
   const auto rows_of = [](const Table& table) { return static_cast<std::int64_t>(table.rows.size()); };
   DataSample sample{tables.labels, {}, rows_of(tables.train), rows_of(tables.validation), rows_of(tables.test)};
   Table looked_at = without_rows(tables.train);
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
   for (std::int64_t i = 0; i < kept; ++i)
     move_row(tables.train, static_cast<std::size_t>(i * sample.train_rows / kept), looked_at);
-  sample.train = tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                               {static_cast<std::size_t>(max_length), threads, label_kind(task)}, 0, kept);
+  sample.train = TokenStore(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
+                                          {static_cast<std::size_t>(max_length), threads, label_kind(task)}, 0, kept));
+  transform(sample.train, {configuration, task, tokenizer, model, sample.labels, max_length, threads});
   return sample;
 }
 
 RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
-                         const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
-                         Communicator& communicator, const std::function<void(const std::string&)>& say) {
+                         const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
+                         const std::function<void(const std::string&)>& say) {
   refuse_needless_names(configuration.data, task);
-  const RunTables tables = read_run_tables(configuration.data, task, model_labels);
+  const RunTables tables = read_run_tables(configuration.data, task, model.labels);
   RunData data{tables.labels, {}, {}, {}, {}, {}};
   const auto tokenize = [&](const Table& table) {
-    if (table.rows.empty()) return Dataset();
-    return tokenize_table(table, configuration, task, tokenizer, data.labels, max_length, threads, communicator, say);
+    if (table.rows.empty()) return TokenStore();
+    return tokenize_table(table, {configuration, task, tokenizer, model, data.labels, max_length, threads},
+                          communicator, say);
   };
   const ColumnChoice columns = columns_of(configuration.data, task);
   data.train = tokenize(tables.train);

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "tensor/array_bundle.h"
 
 namespace temper {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/tables/csv_reader.h"
+#include "data/text/row_tokenization.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 
@@ -48,15 +49,15 @@ TEST(Diagnostics, FindHeldOutTextsInTheTrainingData) {
 }
 
 TEST(Diagnostics, FindRareAndUnusedLabels) {
-  Dataset dataset;
-  dataset.classes.assign(20, 0);
-  dataset.classes.insert(dataset.classes.end(), {1, 1, kUnlabelled});
-  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"}));
+  TokenRows rows;
+  rows.classes.assign(20, 0);
+  rows.classes.insert(rows.classes.end(), {1, 1, kUnlabelled});
+  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}));
   ASSERT_EQ(names(findings), (std::vector<std::string>{"unused_label", "class_imbalance"}));
   EXPECT_HAS(findings[0].sentence, "no training row has the label \"z\"");
   EXPECT_DOUBLE_EQ(findings[1].value, 10.0);
-  dataset.classes.insert(dataset.classes.end(), {1, 2, 2, 2});
-  EXPECT_TRUE(diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"})).empty());
+  rows.classes.insert(rows.classes.end(), {1, 2, 2, 2});
+  EXPECT_TRUE(diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"})).empty());
 }
 
 TEST(Diagnostics, NameLabelsThatLookAlike) {
@@ -84,10 +85,10 @@ TEST(Diagnostics, CompareLabelsOfSeveralColumns) {
 }
 
 TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
-  Dataset dataset;
-  dataset.target_width = 2;
-  for (int row = 0; row < 30; ++row) dataset.targets.insert(dataset.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
-  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y"}));
+  TokenRows rows;
+  rows.target_width = 2;
+  for (int row = 0; row < 30; ++row) rows.targets.insert(rows.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
+  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y"}));
   ASSERT_EQ(names(findings), (std::vector<std::string>{"class_imbalance"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 30.0);
 }
@@ -95,9 +96,9 @@ TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
 TEST(Diagnostics, CountRowsAtTheLimitAndUnknownTokens) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
   const Table table = parse_csv("text,label\nthe cat sat,x\ncat,x\nqqq,x\n", "a.csv");
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize_rows(table, kColumns, *tokenizer, LabelSet::from_names({"x"}), {4, 1, LabelKind::single_class}, 0, 3);
-  const std::vector<Finding> findings = diagnose_tokens(dataset, *tokenizer, 4);
+  const std::vector<Finding> findings = diagnose_tokens(TokenStore(rows), *tokenizer, 4);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"truncated", "unknown_tokens"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 1.0 / 3.0);
   EXPECT_DOUBLE_EQ(findings[1].value, 0.1);

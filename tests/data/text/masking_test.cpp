@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/counter_random.h"
+#include "data/token_store.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
@@ -25,23 +26,23 @@ MaskingVocabulary vocabulary() {
 }
 
 /// Rows of 100 tokens, the first and the last of them special.
-Dataset rows(std::int64_t count) {
+TokenStore rows(std::int64_t count) {
   CounterRandom random({3});
-  Dataset dataset;
+  TokenRows made;
   for (std::int64_t row = 0; row < count; ++row) {
     for (int i = 0; i < 100; ++i)
-      dataset.ids.push_back(
+      made.ids.push_back(
           i % 99 == 0 ? 2 : kFirstPlain + static_cast<std::int32_t>(random.below(kVocabulary - kFirstPlain)));
-    dataset.types.resize(dataset.ids.size());
-    dataset.starts.push_back(dataset.tokens());
+    made.types.resize(made.ids.size());
+    made.starts.push_back(made.tokens());
   }
-  return dataset;
+  return TokenStore(std::move(made));
 }
 
-Batch all_of(const Dataset& dataset) {
-  std::vector<std::int64_t> numbers(static_cast<std::size_t>(dataset.rows()));
+Batch all_of(const TokenStore& store) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(store.rows()));
   std::iota(numbers.begin(), numbers.end(), 0);
-  return pack(dataset, numbers);
+  return store.read(numbers, 0);
 }
 
 TEST(Masking, HasTheSharesOfTheBertPaper) {
@@ -76,11 +77,11 @@ TEST(Masking, HasTheSharesOfTheBertPaper) {
 }
 
 TEST(Masking, DependsOnTheExampleAndNotOnItsBatch) {
-  const Dataset dataset = rows(6);
-  Batch all = all_of(dataset);
+  const TokenStore store = rows(6);
+  Batch all = all_of(store);
   mask_tokens(all, vocabulary(), 1, 2);
   const std::array<std::int64_t, 1> third = {3};
-  Batch alone = pack(dataset, third);
+  Batch alone = store.read(third, 0);
   mask_tokens(alone, vocabulary(), 1, 2);
   EXPECT_TRUE(std::equal(alone.ids.begin(), alone.ids.end(), all.ids.begin() + 300));
   EXPECT_TRUE(std::equal(alone.classes.begin(), alone.classes.end(), all.classes.begin() + 300));

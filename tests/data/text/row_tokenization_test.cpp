@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "data/dataset.h"
 #include "data/tables/csv_reader.h"
 #include "data/tables/jsonl_reader.h"
 #include "data/tables/table_reader.h"
+#include "data/text/row_tokenization.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 #include "tests/shared_data.h"
@@ -21,13 +21,13 @@ const Tokenizer& bert() {
   return *tokenizer;
 }
 
-Dataset tokenize(const Table& table, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16,
-                 const ColumnChoice& columns = {"text", "", "label"}, const Tokenizer& tokenizer = bert()) {
+TokenRows tokenize(const Table& table, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16,
+                   const ColumnChoice& columns = {"text", "", "label"}, const Tokenizer& tokenizer = bert()) {
   return tokenize_rows(table, columns, tokenizer, labels, {max_length, 1, kind}, 0,
                        static_cast<std::int64_t>(table.rows.size()));
 }
 
-Dataset tokenize(std::string_view csv, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16) {
+TokenRows tokenize(std::string_view csv, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16) {
   return tokenize(parse_csv(csv, "a.csv"), labels, kind, max_length);
 }
 
@@ -36,78 +36,78 @@ std::string tokenize_error(std::string_view csv, const std::vector<std::string>&
 }
 
 TEST(TokenizeRows, GivesIdsAndClasses) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cat sat,y\ncafe,x\n", LabelSet::from_names({"x", "y"}), LabelKind::single_class);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
-  EXPECT_EQ(dataset.types, Ints(8, 0));
-  EXPECT_EQ(dataset.starts, (std::vector<std::int64_t>{0, 5, 8}));
-  EXPECT_EQ(dataset.classes, (Ints{1, 0}));
-  EXPECT_TRUE(dataset.targets.empty());
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
+  EXPECT_EQ(rows.types, Ints(8, 0));
+  EXPECT_EQ(rows.starts, (std::vector<std::int64_t>{0, 5, 8}));
+  EXPECT_EQ(rows.classes, (Ints{1, 0}));
+  EXPECT_TRUE(rows.targets.empty());
 }
 
 TEST(TokenizeRows, CutsLongRows) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cat sat,x\n", LabelSet::from_names({"x"}), LabelKind::single_class, 4);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3}));
 }
 
 TEST(TokenizeRows, TakesPairsOfTexts) {
   const Table table = parse_csv("text,other,label\nthe cat,cat,x\n", "a.csv");
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize(table, LabelSet::from_names({"x"}), LabelKind::single_class, 16, {"text", "other", "label"});
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3, 6, 3}));
-  EXPECT_EQ(dataset.types, (Ints{0, 0, 0, 0, 1, 1}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3, 6, 3}));
+  EXPECT_EQ(rows.types, (Ints{0, 0, 0, 0, 1, 1}));
 }
 
 TEST(TokenizeRows, WithoutALabelColumnRowsHaveNoLabels) {
   const Table table = parse_csv("text\nthe cat\n", "a.csv");
   for (const LabelKind kind : {LabelKind::single_class, LabelKind::multi_label, LabelKind::regression,
                                LabelKind::token_class, LabelKind::none}) {
-    const Dataset dataset = tokenize(table, LabelSet::from_names({"x", "y"}), kind, 16, {"text", "", ""});
-    EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3}));
-    EXPECT_TRUE(dataset.classes.empty());
-    EXPECT_TRUE(dataset.targets.empty());
-    EXPECT_EQ(dataset.target_width, 0);
+    const TokenRows rows = tokenize(table, LabelSet::from_names({"x", "y"}), kind, 16, {"text", "", ""});
+    EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3}));
+    EXPECT_TRUE(rows.classes.empty());
+    EXPECT_TRUE(rows.targets.empty());
+    EXPECT_EQ(rows.target_width, 0);
   }
 }
 
 TEST(TokenizeRows, SeveralLabelsBecomeZerosAndOnes) {
-  const Dataset dataset = tokenize("text,label\na,z|x\na,\na,\"[\"\"y\"\"]\"\n", LabelSet::from_names({"x", "y", "z"}),
-                                   LabelKind::multi_label);
-  EXPECT_EQ(dataset.target_width, 3);
-  EXPECT_EQ(dataset.targets, (std::vector<float>{1, 0, 1, 0, 0, 0, 0, 1, 0}));
+  const TokenRows rows = tokenize("text,label\na,z|x\na,\na,\"[\"\"y\"\"]\"\n", LabelSet::from_names({"x", "y", "z"}),
+                                  LabelKind::multi_label);
+  EXPECT_EQ(rows.target_width, 3);
+  EXPECT_EQ(rows.targets, (std::vector<float>{1, 0, 1, 0, 0, 0, 0, 1, 0}));
 }
 
 TEST(TokenizeRows, RegressionHasOneNumberOrOneANamedTarget) {
   EXPECT_EQ(tokenize("text,label\na,0.5\na,-2\n", {}, LabelKind::regression).targets, (std::vector<float>{0.5F, -2}));
   const Table table = parse_jsonl("{\"text\": \"a\", \"label\": [0.5, 3]}\n", "a.jsonl");
-  const Dataset dataset = tokenize(table, LabelSet::from_names({"width", "height"}), LabelKind::regression);
-  EXPECT_EQ(dataset.target_width, 2);
-  EXPECT_EQ(dataset.targets, (std::vector<float>{0.5F, 3}));
+  const TokenRows rows = tokenize(table, LabelSet::from_names({"width", "height"}), LabelKind::regression);
+  EXPECT_EQ(rows.target_width, 2);
+  EXPECT_EQ(rows.targets, (std::vector<float>{0.5F, 3}));
 }
 
 TEST(TokenizeRows, FirstTokenOfAWordHasItsClass) {
   // "cats" and "unable" have two tokens.
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cats unable,O A B\n", LabelSet::from_names({"A", "B", "O"}), LabelKind::token_class);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 8, 10, 12, 3}));
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 2, 0, kNo, 1, kNo, kNo}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 8, 10, 12, 3}));
+  EXPECT_EQ(rows.classes, (Ints{kNo, 2, 0, kNo, 1, kNo, kNo}));
 }
 
 TEST(TokenizeRows, WordsAreCutWithTheirClasses) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cats unable,O A B\n", LabelSet::from_names({"A", "B", "O"}), LabelKind::token_class, 6);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 8, 10, 3}));
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 2, 0, kNo, 1, kNo}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 8, 10, 3}));
+  EXPECT_EQ(rows.classes, (Ints{kNo, 2, 0, kNo, 1, kNo}));
 }
 
 TEST(TokenizeRows, WordsOfAByteLevelTokenizerAreThoseOfTheText) {
   const std::unique_ptr<Tokenizer> roberta = testing_support::tokenizer_of(testing_support::small_roberta());
   const Table table = parse_jsonl("{\"text\": [\"abab\", \"the\", \"the\"], \"label\": [0, 1, 0]}\n", "a.jsonl");
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize(table, LabelSet::from_names({"0", "1"}), LabelKind::token_class, 16, {"text", "", "label"}, *roberta);
-  EXPECT_EQ(dataset.ids, roberta->encode("abab the the", 16).ids);
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 0, 1, 0, kNo}));
+  EXPECT_EQ(rows.ids, roberta->encode("abab the the", 16).ids);
+  EXPECT_EQ(rows.classes, (Ints{kNo, 0, 1, 0, kNo}));
 }
 
 TEST(TokenizeRows, WordsWithoutALabelAreNotCounted) {
@@ -186,10 +186,10 @@ TEST(TokenizeRows, PartsOfAnyCutAndAnyThreadsAreTheSame) {
     return tokenize_rows(table, {"text", "", "label"}, bert(), labels, {16, threads, LabelKind::single_class}, begin,
                          end);
   };
-  const Dataset whole = part(1, 0, 1000);
+  const TokenRows whole = part(1, 0, 1000);
   EXPECT_EQ(whole.rows(), 1000);
   EXPECT_EQ(part(4, 0, 1000), whole);
-  const std::vector<Dataset> parts = {part(2, 0, 3), part(3, 3, 3), part(1, 3, 700), part(5, 700, 1000)};
+  const std::vector<TokenRows> parts = {part(2, 0, 3), part(3, 3, 3), part(1, 3, 700), part(5, 700, 1000)};
   EXPECT_EQ(concatenate(parts), whole);
 }
 
@@ -265,10 +265,10 @@ TEST(TokenizeRows, TokenizesRealDataWithItsLabels) {
   const Table table = read_table(path);
   const LabelSet labels = collect_labels(table, {"text", "", "label"}, LabelKind::single_class);
   EXPECT_EQ(labels.size(), 150U);
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize_rows(table, {"text", "", "label"}, bert(), labels, {64, 2, LabelKind::single_class}, 0, 15000);
-  EXPECT_EQ(dataset.rows(), 15000);
-  EXPECT_EQ(labels.name(dataset.classes.front()), "translate");
+  EXPECT_EQ(rows.rows(), 15000);
+  EXPECT_EQ(labels.name(rows.classes.front()), "translate");
 }
 
 }  // namespace

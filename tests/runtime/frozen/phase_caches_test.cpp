@@ -63,7 +63,7 @@ class PhaseCachesTest : public testing::Test {
   std::unique_ptr<Device> device_ = make_test_device();
   std::optional<ModelFixture> fixture_;
   std::unique_ptr<Model> model_;
-  Dataset data_;
+  TokenStore data_;
   CacheSettings settings_;
   std::filesystem::path folder_;
   std::string said_;
