@@ -13,7 +13,10 @@ step "2/5 Build"
 # Kernels for GPUs take minutes to compile; without a GPU they would be of no use here.
 cuda=OFF
 if command -v nvidia-smi > /dev/null && nvidia-smi -L > /dev/null 2>&1; then cuda=AUTO; fi
-cmake --preset release -DTEMPER_CUDA=$cuda --log-level=WARNING
+options=(-DTEMPER_CUDA=$cuda)
+# A first build is soonest done with files compiled together; a folder that is there keeps its way.
+[[ -e build/release/CMakeCache.txt ]] || options+=(-DTEMPER_FILES_IN_UNIT=8)
+cmake --preset release "${options[@]}" --log-level=WARNING
 cmake --build --preset release --target temper
 temper=build/release/temper
 

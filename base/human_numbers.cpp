@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/counted.h"
+
 namespace temper {
 
 std::string grouped(std::int64_t value) {
@@ -13,6 +15,8 @@ std::string grouped(std::int64_t value) {
   for (std::size_t place = text.size(); place > first + 3;) text.insert(place -= 3, 1, ',');
   return text;
 }
+
+std::string grouped(std::int64_t count, std::string_view one) { return grouped(count) + " " + plural(count, one); }
 
 std::string mebibytes(std::int64_t bytes) { return grouped((bytes + (1 << 20) - 1) >> 20); }
 

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace temper {
 
 /// 4021 as "4,021".
 std::string grouped(std::int64_t value);
+/// "1 row", "4,021 rows".
+std::string grouped(std::int64_t count, std::string_view one);
 
 /// Whole MiB, rounded up: 22544384 as "22".
 std::string mebibytes(std::int64_t bytes);

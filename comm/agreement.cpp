@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "runtime/checkpoints/damaged_content.h"
+#include "base/damaged_content.h"
 
 namespace temper {
 namespace {

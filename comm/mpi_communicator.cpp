@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t kLargestMessage = std::size_t{1} << 30;
 constexpr int kTag = 1;
 
-void check(int status, const char* call) {
+void require_mpi(int status, const char* call) {
   if (status == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
@@ -57,7 +57,8 @@ class StagedPending final : public Pending {
     while (true) {
       if (!requests_.empty()) {
         int done = 0;
-        check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE), what_);
+        require_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
+                    what_);
         if (done == 0) return false;
         requests_.clear();
       }
@@ -108,24 +109,24 @@ void reduce_tree(std::span<const float* const> inputs, TreeNode node, std::size_
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator(const std::function<int(int rank)>& node_of, RankWatch* watch) : watch_(watch) {
-    check(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
-    check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
-    check(MPI_Comm_size(world_, &size_), "MPI_Comm_size");
-    check(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_), "MPI_Comm_split_type");
+    require_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
+    require_mpi(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    require_mpi(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
+    require_mpi(MPI_Comm_size(world_, &size_), "MPI_Comm_size");
+    require_mpi(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_), "MPI_Comm_split_type");
     if (node_of) {
       MPI_Comm host = node_;
-      check(MPI_Comm_split(host, node_of(rank_), rank_, &node_), "MPI_Comm_split");
+      require_mpi(MPI_Comm_split(host, node_of(rank_), rank_, &node_), "MPI_Comm_split");
       MPI_Comm_free(&host);
     }
-    check(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    check(MPI_Comm_rank(node_, &topology_.local_rank), "MPI_Comm_rank");
-    check(MPI_Comm_size(node_, &topology_.local_size), "MPI_Comm_size");
+    require_mpi(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    require_mpi(MPI_Comm_rank(node_, &topology_.local_rank), "MPI_Comm_rank");
+    require_mpi(MPI_Comm_size(node_, &topology_.local_size), "MPI_Comm_size");
     // A node is known by its lowest rank; nodes are numbered in the order of those.
     int leader = rank_;
-    check(MPI_Bcast(&leader, 1, MPI_INT, 0, node_), "MPI_Bcast");
+    require_mpi(MPI_Bcast(&leader, 1, MPI_INT, 0, node_), "MPI_Bcast");
     std::vector<int> leaders(static_cast<std::size_t>(size_));
-    check(MPI_Allgather(&leader, 1, MPI_INT, leaders.data(), 1, MPI_INT, world_), "MPI_Allgather");
+    require_mpi(MPI_Allgather(&leader, 1, MPI_INT, leaders.data(), 1, MPI_INT, world_), "MPI_Allgather");
     std::sort(leaders.begin(), leaders.end());
     leaders.erase(std::unique(leaders.begin(), leaders.end()), leaders.end());
     topology_.nodes = static_cast<int>(leaders.size());
@@ -163,7 +164,7 @@ class MpiCommunicator final : public Communicator {
       }
       // MPI makes progress only when it is called.
       int flag = 0;
-      check(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world_, &flag, MPI_STATUS_IGNORE), "MPI_Iprobe");
+      require_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world_, &flag, MPI_STATUS_IGNORE), "MPI_Iprobe");
       const Clock::time_point now = Clock::now();
       if (now < next_hook) continue;
       next_hook = now + std::chrono::milliseconds(1);
@@ -188,7 +189,7 @@ class MpiCommunicator final : public Communicator {
   std::unique_ptr<Pending> start_barrier() override {
     auto pending = std::make_unique<StagedPending>(*this, "a barrier");
     pending->then([this](std::vector<MPI_Request>& requests) {
-      check(MPI_Ibarrier(world_, &requests.emplace_back()), "MPI_Ibarrier");
+      require_mpi(MPI_Ibarrier(world_, &requests.emplace_back()), "MPI_Ibarrier");
     });
     return started(std::move(pending));
   }
@@ -198,8 +199,8 @@ class MpiCommunicator final : public Communicator {
     pending->then([this, bytes, root](std::vector<MPI_Request>& requests) {
       for (std::span<std::byte> rest = bytes; !rest.empty();) {
         const std::size_t part = std::min(rest.size(), kLargestMessage);
-        check(MPI_Ibcast(rest.data(), static_cast<int>(part), MPI_BYTE, root, world_, &requests.emplace_back()),
-              "MPI_Ibcast");
+        require_mpi(MPI_Ibcast(rest.data(), static_cast<int>(part), MPI_BYTE, root, world_, &requests.emplace_back()),
+                    "MPI_Ibcast");
         rest = rest.subspan(part);
       }
     });
@@ -211,7 +212,7 @@ class MpiCommunicator final : public Communicator {
     pending->then([this, mine, all](std::vector<MPI_Request>& requests) {
       if (mine.size() <= kLargestMessage) {
         const int count = static_cast<int>(mine.size());
-        check(
+        require_mpi(
             MPI_Iallgather(mine.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, world_, &requests.emplace_back()),
             "MPI_Iallgather");
         return;
@@ -266,9 +267,9 @@ class MpiCommunicator final : public Communicator {
     pending->then([this, values, operation](std::vector<MPI_Request>& requests) {
       for (std::span<std::int64_t> rest = values; !rest.empty();) {
         const std::size_t part = std::min(rest.size(), kLargestMessage / sizeof(std::int64_t));
-        check(MPI_Iallreduce(MPI_IN_PLACE, rest.data(), static_cast<int>(part), MPI_INT64_T, operation, world_,
-                             &requests.emplace_back()),
-              "MPI_Iallreduce");
+        require_mpi(MPI_Iallreduce(MPI_IN_PLACE, rest.data(), static_cast<int>(part), MPI_INT64_T, operation, world_,
+                                   &requests.emplace_back()),
+                    "MPI_Iallreduce");
         rest = rest.subspan(part);
       }
     });
@@ -288,7 +289,7 @@ class MpiCommunicator final : public Communicator {
     std::array<char, kLength> mine{};
     temper::host_name().copy(mine.data(), kLength - 1);
     std::vector<char> all(kLength * static_cast<std::size_t>(size_));
-    check(MPI_Allgather(mine.data(), kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, world_), "MPI_Allgather");
+    require_mpi(MPI_Allgather(mine.data(), kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, world_), "MPI_Allgather");
     for (std::size_t at = 0; at < all.size(); at += kLength) hosts_.emplace_back(&all[at]);
   }
 
@@ -307,9 +308,9 @@ class MpiCommunicator final : public Communicator {
       }
       for (std::span<std::byte> rest = message.bytes; !rest.empty();) {
         const std::size_t part = std::min(rest.size(), kLargestMessage);
-        check(MPI_Irecv(rest.data(), static_cast<int>(part), MPI_BYTE, message.from, kTag, world_,
-                        &requests.emplace_back()),
-              "MPI_Irecv");
+        require_mpi(MPI_Irecv(rest.data(), static_cast<int>(part), MPI_BYTE, message.from, kTag, world_,
+                              &requests.emplace_back()),
+                    "MPI_Irecv");
         rest = rest.subspan(part);
       }
     }
@@ -322,9 +323,9 @@ class MpiCommunicator final : public Communicator {
       }
       for (std::span<const std::byte> rest = message.bytes; !rest.empty();) {
         const std::size_t part = std::min(rest.size(), kLargestMessage);
-        check(MPI_Isend(rest.data(), static_cast<int>(part), MPI_BYTE, message.to, kTag, world_,
-                        &requests.emplace_back()),
-              "MPI_Isend");
+        require_mpi(MPI_Isend(rest.data(), static_cast<int>(part), MPI_BYTE, message.to, kTag, world_,
+                              &requests.emplace_back()),
+                    "MPI_Isend");
         rest = rest.subspan(part);
       }
     }

@@ -188,7 +188,7 @@ PeerLinks::PeerLinks(Communicator& communicator, double silent_seconds, double g
   std::string places;
   if (rank_ == 0) places = fmt::format("{} {}", port_, own_addresses());
   std::vector<std::byte> bytes(places.size());
-  std::memcpy(bytes.data(), places.data(), places.size());
+  std::ranges::copy(std::as_bytes(std::span(places)), bytes.begin());
   communicator.broadcast_variable(bytes, 0);
   communicator.barrier();
   if (above_ < 0) return;

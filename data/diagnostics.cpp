@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/digest.h"
 #include "base/name_list.h"
+#include "data/tables/blanks.h"
 #include "data/tables/look_alikes.h"
 #include "data/tokenizer/utf8.h"
 
@@ -93,6 +97,36 @@ std::string listed_alike(const std::vector<std::string>& names) {
   return list;
 }
 
+/// What stands between commas, semicolons, slashes and tabs, without the blanks around it.
+std::vector<std::string> parts_of(std::string_view name) {
+  constexpr std::string_view kSeparators = ",;/\t";
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t end = name.find_first_of(kSeparators);
+    parts.emplace_back(trimmed(name.substr(0, end)));
+    if (end == std::string_view::npos) return parts;
+    name.remove_prefix(end + 1);
+  }
+}
+
+/// Names that other separators cut into names: each part is a name itself, or a part of another name, too.
+std::vector<std::string> names_of_several(const std::vector<std::string>& names) {
+  std::map<std::string, int> occurrences;
+  for (const std::string& name : names) {
+    const std::vector<std::string> parts = parts_of(name);
+    for (const std::string& part : std::set<std::string>(parts.begin(), parts.end())) ++occurrences[part];
+  }
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    const std::vector<std::string> parts = parts_of(name);
+    if (parts.size() > 1 && std::all_of(parts.begin(), parts.end(), [&](const std::string& part) {
+          return !part.empty() && occurrences[part] > 1;
+        }))
+      found.push_back(name);
+  }
+  return found;
+}
+
 std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
 
 /// How often each label occurs.
@@ -133,19 +167,19 @@ std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& colu
   const auto rows = static_cast<double>(train.rows.size());
   std::vector<Finding> findings;
   if (duplicates > 0)
-    findings.push_back(
-        {Severity::note, "duplicates",
-         fmt::format("{}: {} of {} rows repeat the text of an earlier row", file, duplicates, train.rows.size()),
-         static_cast<double>(duplicates) / rows});
+    findings.push_back({Severity::note, "duplicates",
+                        fmt::format("{}: {} of {} {} the text of an earlier row", file, duplicates,
+                                    counted(train.rows.size(), "row"), plural(duplicates, "repeats", "repeat")),
+                        static_cast<double>(duplicates) / rows});
   if (!conflicting.empty())
-    findings.push_back(
-        {Severity::warning, "conflicting_labels",
-         fmt::format("{}: {} texts occur with different labels; at most one can be learnt", file, conflicting.size()),
-         static_cast<double>(conflicting.size())});
+    findings.push_back({Severity::warning, "conflicting_labels",
+                        fmt::format("{}: {} {} with different labels; at most one can be learnt", file,
+                                    counted(conflicting.size(), "text"), plural(conflicting.size(), "occurs", "occur")),
+                        static_cast<double>(conflicting.size())});
   if (blank > 0)
     findings.push_back({Severity::warning, "empty_text",
-                        fmt::format("{}: {} of {} rows have an empty text in column \"{}\"", file, blank,
-                                    train.rows.size(), columns.text),
+                        fmt::format("{}: {} of {} {} an empty text in column \"{}\"", file, blank,
+                                    counted(train.rows.size(), "row"), plural(blank, "has", "have"), columns.text),
                         static_cast<double>(blank) / rows});
   return findings;
 }
@@ -160,8 +194,9 @@ std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out,
   for (std::size_t row = 0; row < held_out.rows.size(); ++row) shared += known.contains(texts.identity(row)) ? 1 : 0;
   if (shared == 0) return {};
   return {{Severity::warning, "leakage",
-           fmt::format("{}: {} of {} {} rows have a text that is in the training data too; {} metrics will be too good",
-                       held_out.path.string(), shared, held_out.rows.size(), role, role),
+           fmt::format("{}: {} of {} {} {} {} a text that is in the training data too; {} metrics will be too good",
+                       held_out.path.string(), shared, held_out.rows.size(), role, plural(held_out.rows.size(), "row"),
+                       plural(shared, "has", "have"), role),
            static_cast<double>(shared) / static_cast<double>(held_out.rows.size())}};
 }
 
@@ -179,6 +214,17 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
                                     "mean the same",
                                     listed),
                         static_cast<double>(groups.size())});
+  if (kind == LabelKind::multi_label) {
+    const std::vector<std::string> joined = names_of_several(labels.names());
+    if (!joined.empty())
+      findings.push_back(
+          {Severity::warning, "labels_joined",
+           fmt::format("{} {} one label, though {} parts are labels, too; labels of a row stand between '|', as in {}",
+                       name_list(joined), plural(joined.size(), "is", "are each"),
+                       plural(joined.size(), "its", "their"),
+                       quoted_name(fmt::format("{}", fmt::join(parts_of(joined.front()), "|")))),
+           static_cast<double>(joined.size())});
+  }
   if (kind == LabelKind::token_class && labels.size() == 1)
     findings.push_back({Severity::warning, "one_label",
                         fmt::format("all words have the label {}; there is nothing to tell apart",
@@ -206,19 +252,20 @@ std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts,
   if (!unused.empty())
     findings.push_back(
         {Severity::warning, "unused_label",
-         fmt::format("no training row has the label{} {}; the model cannot learn {}", unused.size() == 1 ? "" : "s",
+         fmt::format("no training row has the {} {}; the model cannot learn {}", plural(unused.size(), "label"),
                      name_list(unused), unused.size() == 1 ? "it" : "them"),
          static_cast<double>(unused.size())});
   if (!rarest) return findings;
   const auto most = static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin());
   const double ratio = static_cast<double>(counts[most]) / static_cast<double>(counts[*rarest]);
   if (ratio >= kImbalance)
-    findings.push_back({Severity::warning, "class_imbalance",
-                        fmt::format("the label {} occurs {} times and {} only {} times in the training data; consider "
-                                    "class weights, and judge by macro F1 rather than accuracy",
-                                    quoted_name(labels.names()[most]), counts[most],
-                                    quoted_name(labels.names()[*rarest]), counts[*rarest]),
-                        ratio});
+    findings.push_back(
+        {Severity::warning, "class_imbalance",
+         fmt::format("the label {} occurs {} and {} only {} in the training data; consider class weights, "
+                     "and judge by macro F1 rather than accuracy",
+                     quoted_name(labels.names()[most]), counted(counts[most], "time"),
+                     quoted_name(labels.names()[*rarest]), counted(counts[*rarest], "time")),
+         ratio});
   return findings;
 }
 
@@ -233,12 +280,12 @@ std::vector<Finding> diagnose_tokens(const TokenStore& train, const Tokenizer& t
   });
   if (full > 0) {
     const double share = static_cast<double>(full) / static_cast<double>(train.rows());
-    findings.push_back({share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
-                        fmt::format("{} of {} training rows ({}) reach the limit of {} tokens; what lies {} is "
-                                    "cut off",
-                                    full, train.rows(), percent(share), max_length,
-                                    tokenizer.cuts_left() ? "before the last of them" : "beyond it"),
-                        share});
+    findings.push_back(
+        {share >= kManyTruncated ? Severity::warning : Severity::note, "truncated",
+         fmt::format("{} of {} training {} ({}) {} the limit of {}; what lies {} is cut off", full, train.rows(),
+                     plural(train.rows(), "row"), percent(share), plural(full, "reaches", "reach"),
+                     counted(max_length, "token"), tokenizer.cuts_left() ? "before the last of them" : "beyond it"),
+         share});
   }
   std::optional<std::int32_t> unknown;
   for (const std::string_view name : {"[UNK]", "<unk>"})
@@ -251,10 +298,11 @@ std::vector<Finding> diagnose_tokens(const TokenStore& train, const Tokenizer& t
   });
   if (count > 0) {
     const double share = static_cast<double>(count) / static_cast<double>(train.tokens());
-    findings.push_back({share >= kManyUnknown ? Severity::warning : Severity::note, "unknown_tokens",
-                        fmt::format("{} of {} training tokens ({}) are not in the tokenizer's vocabulary", count,
-                                    train.tokens(), percent(share)),
-                        share});
+    findings.push_back(
+        {share >= kManyUnknown ? Severity::warning : Severity::note, "unknown_tokens",
+         fmt::format("{} of {} training {} ({}) {} not in the tokenizer's vocabulary", count, train.tokens(),
+                     plural(train.tokens(), "token"), percent(share), plural(count, "is", "are")),
+         share});
   }
   return findings;
 }

@@ -32,8 +32,8 @@ std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& colu
 std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out, std::string_view role,
                                       const ColumnChoice& columns);
 
-/// labels_alike: names that a person would take for the same (look_alikes.h); one_label: words of which all have the
-/// same label.
+/// labels_alike: names that a person would take for the same (look_alikes.h); labels_joined: names of several labels
+/// with another separator than '|' between them; one_label: words of which all have the same label.
 std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind);
 
 /// class_imbalance: the most frequent class has ten times as many rows as the least frequent, or more; unused_label: a

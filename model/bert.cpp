@@ -1,5 +1,6 @@
 // BERT (Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers", 2019), with the heads
 // of transformers' BertForSequenceClassification, BertForTokenClassification and BertForMaskedLM.
+#include "model/activation_names.h"
 #include "model/registry.h"
 
 namespace temper {

@@ -1,5 +1,6 @@
 // DistilBERT (Sanh, Debut, Chaumond, Wolf: "DistilBERT, a distilled version of BERT", 2019): no token types, no pooler,
 // no dropout on the attention's output.
+#include "model/activation_names.h"
 #include "model/registry.h"
 
 namespace temper {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/activation_names.h"
+
 namespace temper {
 
 Encoder::Encoder(const ModelConfig& config, EncoderArchitecture architecture, const HeadRequest& request)

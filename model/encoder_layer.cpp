@@ -1,7 +1,4 @@
 #include "model/encoder_layer.h"
-
-#include "base/error.h"
-
 namespace temper {
 
 Linear add_linear(const ParameterPlace& place, const std::string& name, std::int64_t out, std::int64_t in) {
@@ -63,14 +60,6 @@ Variable EncoderLayer::attend(Tape& tape, const PackedInput& input, const Variab
   const Variable k = linear(tape, hidden, key_.weight, key_.bias);
   const Variable v = linear(tape, hidden, value_.weight, value_.bias);
   return attention(tape, q, k, v, sequences, shape_.heads, dropout);
-}
-
-Activation parse_activation(const std::string& name) {
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name.starts_with("gelu_")) return Activation::gelu_tanh;
-  if (name == "relu") return Activation::relu;
-  if (name == "tanh") return Activation::tanh;
-  throw Error("config.json names the activation '{}', which is not supported", name);
 }
 
 }  // namespace temper

@@ -89,7 +89,4 @@ class EncoderLayer {
   LayerNorm output_norm_;
 };
 
-/// One of supported_activations() (model/huggingface/model_config.h); throws Error for another.
-Activation parse_activation(const std::string& name);
-
 }  // namespace temper

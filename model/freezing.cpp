@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace temper {
@@ -41,16 +42,34 @@ std::optional<long> whole_number(std::string_view text) {
   return value;
 }
 
+/// Numbers from first to last: one part of a pattern, "3" or "2-5".
+struct NumberRange {
+  long first;
+  long last;
+};
+
+std::optional<NumberRange> number_range(std::string_view part) {
+  if (const auto number = whole_number(part)) return NumberRange{*number, *number};
+  const std::size_t dash = part.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto first = whole_number(part.substr(0, dash));
+  const auto last = whole_number(part.substr(dash + 1));
+  if (!first || !last) return std::nullopt;
+  return NumberRange{*first, *last};
+}
+
 /// One part of a pattern against one part of a name; "2-5" is a range of numbers.
 bool part_matches(std::string_view pattern, std::string_view part) {
-  const std::size_t dash = pattern.find('-');
-  if (dash != std::string_view::npos) {
-    const auto first = whole_number(pattern.substr(0, dash));
-    const auto last = whole_number(pattern.substr(dash + 1));
+  if (const auto range = number_range(pattern)) {
     const auto number = whole_number(part);
-    if (first && last) return number && *first <= *number && *number <= *last;
+    return number && range->first <= *number && *number <= range->last;
   }
   return glob_matches(pattern, part);
+}
+
+std::string_view without_prefix(std::string_view name, std::string_view prefix) {
+  if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  return name;
 }
 
 bool covers_name(std::string_view pattern, std::string_view name) {
@@ -60,12 +79,52 @@ bool covers_name(std::string_view pattern, std::string_view name) {
   return std::equal(wanted.begin(), wanted.end(), parts.begin(), part_matches);
 }
 
+/// The numbers that names have where a pattern has its part `place`, among those that fit it so far.
+struct NumberedModules {
+  std::string module;  ///< what stands before: "encoder.layer"
+  std::set<long> numbers;
+};
+
+NumberedModules numbered_modules(std::span<const std::string_view> pattern, std::size_t place, const Model& model) {
+  NumberedModules found;
+  for (const Parameter& parameter : model.parameters().all())
+    for (std::string_view name : {std::string_view(parameter.name), without_prefix(parameter.name, model.prefix())}) {
+      const auto parts = split_at_dots(name);
+      if (parts.size() <= place || !std::equal(pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(place),
+                                               parts.begin(), part_matches))
+        continue;
+      const auto number = whole_number(parts[place]);
+      if (!number) continue;
+      found.numbers.insert(*number);
+      if (found.module.empty() && place > 0)
+        found.module = std::string(name.data(), parts[place - 1].data() + parts[place - 1].size());
+    }
+  return found;
+}
+
+/// A pattern with numbers that the model does not have would cover less than it says.
+void refuse_absent_numbers(const char* key, const std::string& pattern, const Model& model) {
+  const auto wanted = split_at_dots(pattern);
+  for (std::size_t place = 0; place < wanted.size(); ++place) {
+    const auto range = number_range(wanted[place]);
+    if (!range) continue;
+    const auto [module, numbers] = numbered_modules(wanted, place, model);
+    if (numbers.empty()) continue;
+    const long first = *numbers.begin();
+    const long last = *numbers.rbegin();
+    if (range->first > range->last)
+      throw usage_error("{}: the range {} of the pattern '{}' runs backwards; write the smaller number first", key,
+                        wanted[place], pattern);
+    if (range->first < first || range->last > last)
+      throw usage_error("{}: the pattern '{}' goes beyond this model, which has {}: {}.{} to {}.{}", key, pattern,
+                        counted(numbers.size(), "layer"), module, first, module, last);
+  }
+}
+
 [[noreturn]] void refuse_pattern(const char* key, const std::string& pattern, const Model& model) {
   std::set<std::string> modules;
   for (const Parameter& parameter : model.parameters().all()) {
-    std::string_view name = parameter.name;
-    if (name.starts_with(model.prefix())) name.remove_prefix(model.prefix().size());
-    const auto parts = split_at_dots(name);
+    const auto parts = split_at_dots(without_prefix(parameter.name, model.prefix()));
     std::string module;
     for (std::size_t i = 0; i + 1 < parts.size() && i < 3; ++i) module += (i == 0 ? "" : ".") + std::string(parts[i]);
     modules.insert(module);
@@ -88,6 +147,7 @@ void apply_freezing(Model& model, std::span<const std::string> patterns) {
   auto& parameters = model.parameters().all();
   for (const Parameter& parameter : parameters) parameter.variable.set_requires_gradient(true);
   for (const std::string& pattern : patterns) {
+    refuse_absent_numbers("tuning.freeze", pattern, model);
     bool covered = false;
     for (const Parameter& parameter : parameters) {
       if (!pattern_covers(pattern, parameter, prefix)) continue;
@@ -109,6 +169,7 @@ std::vector<double> learning_rate_factors(const Model& model, double layer_decay
   for (const Parameter& parameter : parameters)
     factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.depth)));
   for (const auto& [pattern, rate] : rates) {
+    refuse_absent_numbers("tuning.rates", pattern, model);
     bool covered = false;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!pattern_covers(pattern, parameters[i], model.prefix())) continue;

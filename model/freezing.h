@@ -19,11 +19,12 @@ namespace temper {
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix);
 
 /// Marks every parameter trainable but those that a pattern covers. Throws a usage Error naming a pattern that covers
-/// nothing (with the modules that there are), or if nothing is left to train.
+/// nothing (with the modules that there are) or has numbers that the model does not (with those that it has), or if
+/// nothing is left to train.
 void apply_freezing(Model& model, std::span<const std::string> patterns);
 
 /// The factor on the learning rate of each parameter, in order: layer_decay^(depth of the head - its depth), times the
-/// factor of the last pattern that covers it. Throws a usage Error naming a pattern that covers nothing.
+/// factor of the last pattern that covers it. Throws a usage Error as apply_freezing does.
 std::vector<double> learning_rate_factors(const Model& model, double layer_decay,
                                           std::span<const std::pair<std::string, double>> rates);
 

@@ -7,7 +7,7 @@ namespace temper {
 namespace {
 constexpr std::int64_t kCacheLine = 16;  // floats
 
-std::int64_t rounded_up(std::int64_t value, std::int64_t multiple) {
+std::int64_t rounded_up_elements(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 }  // namespace
@@ -17,9 +17,9 @@ ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes) {
   std::int64_t end = 0;
   for (const std::int64_t size : sizes) {
     slots_.push_back({end, size});
-    end += rounded_up(size, kCacheLine);
+    end += rounded_up_elements(size, kCacheLine);
   }
-  elements_ = rounded_up(end, kChunk);
+  elements_ = rounded_up_elements(end, kChunk);
 }
 
 std::size_t ArenaLayout::first_slot_after(std::int64_t element) const {

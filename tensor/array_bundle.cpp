@@ -8,9 +8,9 @@
 namespace temper {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kBundleAlignment = 64;
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t bytes) { return (bytes + kBundleAlignment - 1) / kBundleAlignment * kBundleAlignment; }
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void ArrayBundle::upload(Device& device, Tensor& block) {
   const std::size_t size = std::exchange(size_, 0);
   const Fill fill = std::exchange(fill_, {});
   // An empty array at the end still needs a place.
-  const auto block_size = static_cast<std::int64_t>(aligned(size) + kAlignment);
+  const auto block_size = static_cast<std::int64_t>(aligned(size) + kBundleAlignment);
   if (!block.defined() || block.size_bytes() != block_size)
     block = Tensor::empty(device.memory(), {block_size / 4}, DType::u32);
   const std::size_t begin = bytes.size();

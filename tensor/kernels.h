@@ -16,12 +16,11 @@
 #include <cstdint>
 #include <span>
 
+#include "tensor/activation.h"
 #include "tensor/random.h"
 #include "tensor/rows.h"
 
 namespace temper {
-
-enum class Activation : std::uint8_t { none, gelu, gelu_tanh, relu, tanh };
 
 /// Which token each row stands for: its example (a row of the data set) and its position there; one entry a row.
 /// Only dropout reads them.
@@ -101,10 +100,9 @@ class Kernels {
   // ---- activation --------------------------------------------------------------------------------------------------
   /// z [rows, columns] += bias [1, columns] (data may be null); y = activation(z). y may be z; then the activation's
   /// input is not kept.
-  /// `gelu` is exact, x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` its tanh form (Hendrycks, Gimpel 2016).
   virtual void bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) = 0;
-  /// dz = dy * activation'(z); d_bias (may be null) (+)= sum of dz over rows. y is what forward gave (read for tanh
-  /// and relu only; for the others it may be empty). dz may be dy.
+  /// dz = dy * activation'(z); d_bias (may be null) (+)= sum of dz over rows. y is what forward gave. Of z and y, one
+  /// is read (slope_reads_input(), slope_reads_output()), and the other may be empty. dz may be dy.
   virtual void bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
                                         float* d_bias, bool accumulate_bias) = 0;
   /// y = mask * x * scale; the same call on a gradient is its backward. y may be x.

@@ -13,7 +13,7 @@ namespace temper {
 
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kBlockAlignment = 64;
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kGrowth = std::size_t{64} << 20;
@@ -23,7 +23,9 @@ std::size_t rounded_up(std::size_t value, std::size_t multiple) { return (value 
 
 /// A line is left between blocks: buffers of a power of two then do not all fall into the same sets of the cache, and
 /// AddressSanitizer sees who writes behind the end of one.
-std::size_t size_of_block(std::size_t bytes) { return rounded_up(std::max<std::size_t>(bytes, 1), kAlignment) + 64; }
+std::size_t size_of_block(std::size_t bytes) {
+  return rounded_up(std::max<std::size_t>(bytes, 1), kBlockAlignment) + 64;
+}
 
 }  // namespace
 

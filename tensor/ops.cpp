@@ -56,8 +56,8 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   require_columns("linear", x, weight.value().columns());
   const Tensor z = tape.empty({x.value().rows(), weight.value().rows()}, x.value().type());
   const bool records = tape.records({&x, &weight, &bias});
-  // Backward reads z for GELU and y for tanh and ReLU; only one of the two is kept.
-  const bool reads_z = activation == Activation::gelu || activation == Activation::gelu_tanh;
+  // Backward reads z or y; only one of the two is kept.
+  const bool reads_z = slope_reads_input(activation);
   const Tensor y = reads_z && records ? tape.empty(z.shape(), z.type()) : z;
   tape.kernels().linear_forward(x.value().as_rows(), weight.working().as_rows(), as_row(bias), activation, z.as_rows(),
                                 y.as_rows());

@@ -42,8 +42,9 @@ std::filesystem::path fixture_folder(const std::string& name) {
 }
 
 std::vector<std::string> own_fixtures() {
-  return {"bert-classification", "bert-frozen",       "bert-masked-lm",        "roberta-multilabel",
-          "roberta-tokens",      "roberta-masked-lm", "distilbert-regression", "distilbert-masked-lm"};
+  return {"bert-classification",   "bert-frozen",          "bert-masked-lm",
+          "roberta-multilabel",    "roberta-tokens",       "roberta-masked-lm",
+          "distilbert-regression", "distilbert-masked-lm", "bert-silu"};
 }
 
 std::vector<std::string> encoder_fixtures() {

@@ -33,7 +33,7 @@ class SoloWindow final : public NodeWindow {
   AlignedArray<std::byte> block_;
 };
 
-void check(int status, const char* call) {
+void require_shared(int status, const char* call) {
   if (status != MPI_SUCCESS) throw Error("{} failed: the node's ranks cannot share memory", call);
 }
 
@@ -64,14 +64,14 @@ class SharedWindow final : public NodeWindow {
     const std::size_t mine = rounded_up(bytes) + kPage;
     require_room(node, mine);
     void* base = nullptr;
-    check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
-          "MPI_Win_allocate_shared");
-    check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
+    require_shared(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
+                   "MPI_Win_allocate_shared");
+    require_shared(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
     for (int rank = 0; rank < communicator_.topology().local_size; ++rank) {
       MPI_Aint size = 0;
       int unit = 0;
       void* start = nullptr;
-      check(MPI_Win_shared_query(window_, rank, &size, &unit, &start), "MPI_Win_shared_query");
+      require_shared(MPI_Win_shared_query(window_, rank, &size, &unit, &start), "MPI_Win_shared_query");
       const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(start);
       const std::uintptr_t aligned = (address + kPage - 1) / kPage * kPage;
       parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - kPage);
@@ -80,7 +80,7 @@ class SharedWindow final : public NodeWindow {
     // and what nobody writes takes no memory.
     const std::span<std::byte> own = part(local_rank_);
     if (::madvise(own.data(), own.size(), MADV_REMOVE) != 0) std::memset(own.data(), 0, own.size());
-    check(MPI_Barrier(node), "MPI_Barrier");
+    require_shared(MPI_Barrier(node), "MPI_Barrier");
   }
 
   /// A window that does not fit ends later in a bus error, without a word; so ask before.
@@ -88,11 +88,11 @@ class SharedWindow final : public NodeWindow {
     // All ranks judge by the same number, read before any of them allocates.
     struct statvfs room {};
     unsigned long long free_bytes = std::numeric_limits<unsigned long long>::max();
-    check(MPI_Barrier(node), "MPI_Barrier");
+    require_shared(MPI_Barrier(node), "MPI_Barrier");
     if (::statvfs("/dev/shm", &room) == 0) free_bytes = static_cast<unsigned long long>(room.f_bavail) * room.f_frsize;
-    check(MPI_Allreduce(MPI_IN_PLACE, &free_bytes, 1, MPI_UNSIGNED_LONG_LONG, MPI_MIN, node), "MPI_Allreduce");
+    require_shared(MPI_Allreduce(MPI_IN_PLACE, &free_bytes, 1, MPI_UNSIGNED_LONG_LONG, MPI_MIN, node), "MPI_Allreduce");
     unsigned long long wanted = mine;
-    check(MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, node), "MPI_Allreduce");
+    require_shared(MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, node), "MPI_Allreduce");
     if (wanted > free_bytes)
       throw Error(
           "/dev/shm has {} MiB free, but the ranks of this node need {} MiB to share gradients; make it larger "

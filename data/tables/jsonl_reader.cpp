@@ -15,10 +15,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kBlanks = " \t\r\n";
+constexpr std::string_view kJsonBlanks = " \t\r\n";
 
 /// What reads the arrays later recurses once per level, so a hostile line could otherwise exhaust the stack.
-constexpr std::size_t kDeepest = 256;
+constexpr std::size_t kDeepestJson = 256;
 
 /// A piece of a file that holds one value, and where it begins.
 struct Piece {
@@ -27,7 +27,7 @@ struct Piece {
   std::size_t column = 1;  ///< in characters
 };
 
-std::string in_quotes(const std::string& text) { return Json(text).dump(); }
+std::string as_json(const std::string& text) { return Json(text).dump(); }
 
 /// Takes the events of the parser and keeps each member's text. Numbers stay as they are written: as a double,
 /// 12345678901234567890123 would lose its last digits.
@@ -45,7 +45,7 @@ class MemberTexts {
   bool number_integer(std::int64_t value) { return scalar(std::to_string(value), "number"); }
   bool number_unsigned(std::uint64_t value) { return scalar(std::to_string(value), "number"); }
   bool number_float(double /*value*/, const std::string& digits) { return scalar(digits, "number"); }
-  bool string(std::string& value) { return scalar(open_.size() < 2 ? value : in_quotes(value), "string"); }
+  bool string(std::string& value) { return scalar(open_.size() < 2 ? value : as_json(value), "string"); }
   bool binary(Json::binary_t& /*value*/) { return false; }  // JSON text has none
   bool start_object(std::size_t /*size*/) { return open('{', "object"); }
   bool start_array(std::size_t /*size*/) { return open('[', "array"); }
@@ -56,7 +56,7 @@ class MemberTexts {
       members.emplace_back(name, std::string());
     } else {
       separate();
-      text() += in_quotes(name) + ":";
+      text() += as_json(name) + ":";
       after_key_ = true;
     }
     return true;
@@ -95,7 +95,7 @@ class MemberTexts {
       other_kind = kind;
       return false;
     }
-    if (open_.size() >= kDeepest) {
+    if (open_.size() >= kDeepestJson) {
       nests_too_deeply = true;
       return false;
     }
@@ -137,7 +137,7 @@ std::vector<std::pair<std::string, std::string>> members_of(const Piece& piece, 
   MemberTexts texts;
   if (Json::sax_parse(piece.text.begin(), piece.text.end(), &texts)) return std::move(texts.members);
   if (texts.nests_too_deeply)
-    throw Error("{}, line {}: the JSON nests more than {} levels deep", name.string(), piece.line, kDeepest);
+    throw Error("{}, line {}: the JSON nests more than {} levels deep", name.string(), piece.line, kDeepestJson);
   if (!texts.other_kind.empty())
     throw Error("{}, line {}: found a JSON {}, expected an object such as {{\"text\": \"...\", \"label\": \"...\"}}{}",
                 name.string(), piece.line, texts.other_kind, hint);
@@ -222,7 +222,7 @@ std::size_t value_length(std::string_view text) {
 class Cursor {
  public:
   explicit Cursor(std::string_view text) : rest_{text, 1, 1} {}
-  void skip_blanks() { advance(std::min(rest_.text.find_first_not_of(kBlanks), rest_.text.size())); }
+  void skip_blanks() { advance(std::min(rest_.text.find_first_not_of(kJsonBlanks), rest_.text.size())); }
   void advance(std::size_t bytes) {
     const Piece place = place_of_byte(rest_, bytes);
     rest_ = {rest_.text.substr(bytes), place.line, place.column};
@@ -247,7 +247,7 @@ Table parse_jsonl(std::string_view text, const std::filesystem::path& name) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t begin = line.find_first_not_of(kBlanks);
+    const std::size_t begin = line.find_first_not_of(kJsonBlanks);
     if (begin == std::string_view::npos) continue;
     table.add({line, number, 1}, line[begin] == '['
                                      ? "; write one object a line, or give a file that is one JSON array "

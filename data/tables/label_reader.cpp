@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/tables/printed_list.h"
@@ -43,7 +44,7 @@ LabelReader::LabelReader(const Table& table, const ColumnChoice& columns, LabelK
     throw Error("{}: data.label lists columns ({}), one per label; this task takes one column with the label",
                 table.path.string(), name_list(column_names_));
   for (const std::string& name : column_names_) columns_.push_back(column_index(table, name));
-  described_ = fmt::format("column{} {}", columns_.size() == 1 ? "" : "s", name_list(column_names_));
+  described_ = plural(columns_.size(), "column") + " " + name_list(column_names_);
   if (column_per_label_) {
     indicators_ = columns_.size();
   } else if (of_classes) {
@@ -102,8 +103,8 @@ std::vector<std::string> LabelReader::names(const std::vector<std::string>& row)
     if (list && list->elements.size() == 1 && (list->all_quoted || list->square_brackets)) {
       names.push_back(list->elements.front().value_or(""));
     } else if (list && list->all_quoted) {
-      throw Error("{} in {} is a list of {} labels, expected one; model.task = \"multi-label\" takes several",
-                  quoted_name(text), described_, list->elements.size());
+      throw Error("{} in {} is a list of {}, expected one; model.task = \"multi-label\" takes several",
+                  quoted_name(text), described_, counted(list->elements.size(), "label"));
     } else {
       names.push_back(text);
     }
@@ -137,11 +138,11 @@ std::vector<bool> LabelReader::marks(const std::vector<std::string>& row) const 
       for (const std::optional<std::string>& element : list->elements) add(element.value_or(""), described_);
   }
   if (marks.size() != indicators_)
-    throw Error("{} holds {} numbers, expected {}, one per label", described_, marks.size(), indicators_);
+    throw Error("{} holds {}, expected {}, one per label", described_, counted(marks.size(), "number"), indicators_);
   const auto ones = std::count(marks.begin(), marks.end(), true);
   if (kind_ == LabelKind::single_class && ones != 1)
-    throw Error("{} of the labels in {} are 1, expected exactly one; model.task = \"multi-label\" takes any number",
-                ones, described_);
+    throw Error("{} of the labels in {} {} 1, expected exactly one; model.task = \"multi-label\" takes any number",
+                ones, described_, plural(ones, "is", "are"));
   return marks;
 }
 

@@ -9,20 +9,13 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/tables/blanks.h"
 #include "data/tables/printed_list.h"
 #include "data/tokenizer/unicode_properties.h"
 #include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
-
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 /// Brackets that are no list would else give names such as "['O',".
 void refuse_broken_list(std::string_view text) {
@@ -34,16 +27,6 @@ void refuse_broken_list(std::string_view text) {
       "{} begins with [ but is no list: neither JSON ([\"a\", \"b\"]) nor as Python or NumPy prints one (['a', 'b']); "
       "names need quotes, and lists must be whole",
       quoted_name(text));
-}
-
-std::vector<std::string> between_blanks(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find_first_of(kBlanks), text.size());
-    words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(text.find_first_not_of(kBlanks, end), text.size()));
-  }
-  return words;
 }
 
 }  // namespace
@@ -80,10 +63,13 @@ std::vector<std::string> split_words(std::string_view text) {
   text = trimmed(text);
   const std::optional<PrintedList> list = parse_printed_list(text);
   // [1 2] and (1, 2) are rather parts of a text.
-  if (!list || !(list->all_quoted || (list->square_brackets && list->has_commas))) return between_blanks(text);
+  const bool is_text = !list || !(list->all_quoted || (list->square_brackets && list->has_commas));
   std::vector<std::string> words;
+  if (is_text || (list->elements.size() == 1 && !list->elements.front())) {
+    for (const std::string_view word : between_blanks(text)) words.emplace_back(word);
+    return words;
+  }
   for (const std::optional<std::string>& element : list->elements) {
-    if (!element && list->elements.size() == 1) return between_blanks(text);
     if (!element) throw Error("{} holds a null among its words; leave it out", quoted_name(text));
     words.push_back(*element);
   }
@@ -97,7 +83,7 @@ std::vector<std::optional<std::string>> split_word_labels(std::string_view text)
     labels = std::move(list->elements);
   } else {
     refuse_broken_list(text);
-    for (std::string& label : between_blanks(text)) labels.emplace_back(std::move(label));
+    for (const std::string_view label : between_blanks(text)) labels.emplace_back(label);
   }
   for (std::optional<std::string>& label : labels)
     if (label && is_ignore_index(*label)) label.reset();

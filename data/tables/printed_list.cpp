@@ -12,7 +12,6 @@
 namespace temper {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
 /// np.str_(np.str_('a')) and the like: more than anyone prints, and little of the stack.
 constexpr int kDeepestCall = 8;
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/tables/blanks.h"
+
 namespace temper {
 
 struct PrintedList {

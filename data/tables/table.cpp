@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "base/nearest_name.h"
@@ -58,6 +59,10 @@ std::size_t column_index(const Table& table, std::string_view name) {
   return static_cast<std::size_t>(found - table.columns.begin());
 }
 
+bool has_column(const Table& table, std::string_view name) {
+  return std::find(table.columns.begin(), table.columns.end(), name) != table.columns.end();
+}
+
 std::string place_of(const Table& table, std::size_t row) {
   const std::filesystem::path& path = table.file_of.empty() ? table.path : table.files.at(table.file_of.at(row));
   return fmt::format("{}, line {}", path.string(), table.lines.at(row));
@@ -75,8 +80,7 @@ Table concatenate_tables(std::vector<Table> parts) {
   if (parts.empty()) throw Error("there is no table to read");
   if (parts.size() == 1) return std::move(parts.front());
   Table whole = without_rows(parts.front());
-  whole.path =
-      fmt::format("{} and {} more file{}", parts.front().path.string(), parts.size() - 1, parts.size() == 2 ? "" : "s");
+  whole.path = fmt::format("{} and {}", parts.front().path.string(), counted(parts.size() - 1, "more file"));
   for (Table& part : parts) {
     const std::vector<std::size_t> places = places_of(whole.columns, part);
     // What the part itself says of a column that it lacks comes first.

@@ -39,6 +39,9 @@ struct ColumnChoice {
 /// names the nearest column and lists those that the file has.
 std::size_t column_index(const Table& table, std::string_view name);
 
+/// Whether there is a column of this name, be it one that must not be used.
+bool has_column(const Table& table, std::string_view name);
+
 /// "train.csv, line 7": where a row stands.
 std::string place_of(const Table& table, std::size_t row);
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "base/nearest_name.h"
@@ -104,9 +105,9 @@ class RowTokenizer {
   /// The id of the label that each indicator is of: by its column's name, or else by its place.
   [[nodiscard]] std::vector<std::size_t> ids_of_indicators(const ColumnChoice& columns) const {
     if (label_->indicators() != labels_.size())
-      throw Error("{}: {} {} 0 or 1 for each of {} labels, but {} labels are known: {}", table_.path.string(),
-                  label_->described(), columns.indicators.size() > 1 ? "hold" : "holds", label_->indicators(),
-                  labels_.size(), name_list(labels_.names()));
+      throw Error("{}: {} {} 0 or 1 for each of {}, but {} {} known: {}", table_.path.string(), label_->described(),
+                  columns.indicators.size() > 1 ? "hold" : "holds", counted(label_->indicators(), "label"),
+                  counted(labels_.size(), "label"), plural(labels_.size(), "is", "are"), name_list(labels_.names()));
     std::vector<std::size_t> ids;
     for (const std::string& column : columns.indicators) {
       const auto same = std::find(labels_.names().begin(), labels_.names().end(), column);
@@ -149,7 +150,7 @@ class RowTokenizer {
   void append_numbers(TokenRows& block, const std::vector<std::string>& fields) const {
     const std::vector<std::string> parts = label_->numbers(fields);
     if (std::cmp_not_equal(parts.size(), block.target_width))
-      throw Error("{} holds {} numbers, expected {}", label_->described(), parts.size(), block.target_width);
+      throw Error("{} holds {}, expected {}", label_->described(), counted(parts.size(), "number"), block.target_width);
     for (const std::string& part : parts) {
       const std::optional<double> number = parse_number(part);
       // Targets are f32.
@@ -166,8 +167,8 @@ class RowTokenizer {
     if (label_) {
       word_labels = label_->word_labels(fields);
       if (word_labels.size() != words.size())
-        throw Error("{} words in column \"{}\" but {} labels in {}, expected one label a word", words.size(),
-                    table_.columns[text_], word_labels.size(), label_->described());
+        throw Error("{} in column \"{}\" but {} in {}, expected one label a word", counted(words.size(), "word"),
+                    table_.columns[text_], counted(word_labels.size(), "label"), label_->described());
     }
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> text_classes;

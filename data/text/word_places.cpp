@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "data/tables/blanks.h"
 #include "data/tables/labels.h"
 
 namespace temper {
@@ -10,24 +11,18 @@ namespace {
 
 bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
-bool is_blank(char byte) { return std::string_view(" \t\r\n\v\f").find(byte) != std::string_view::npos; }
+std::int64_t characters(std::string_view text) { return std::count_if(text.begin(), text.end(), begins_character); }
 
-/// What stands between blanks (ASCII white space), with places in characters.
-std::vector<PlacedWord> between_blanks(std::string_view text) {
+/// What stands between blanks, with places in characters.
+std::vector<PlacedWord> placed_between_blanks(std::string_view text) {
   std::vector<PlacedWord> words;
+  const char* done = text.data();
   std::int64_t place = 0;
-  bool inside = false;
-  for (const char byte : text) {
-    if (is_blank(byte)) {
-      inside = false;
-      ++place;
-      continue;
-    }
-    if (!inside) words.push_back({"", place, place});
-    inside = true;
-    words.back().text += byte;
-    if (begins_character(byte)) ++place;
-    words.back().end = place;
+  for (const std::string_view word : between_blanks(text)) {
+    const std::int64_t begin = place + characters({done, static_cast<std::size_t>(word.data() - done)});
+    place = begin + characters(word);
+    done = word.data() + word.size();
+    words.push_back({std::string(word), begin, place});
   }
   return words;
 }
@@ -44,7 +39,7 @@ std::size_t byte_of(std::string_view text, std::int64_t character) {
 
 PlacedWords place_words(std::string_view row) {
   const std::vector<std::string> words = split_words(row);
-  PlacedWords placed{between_blanks(row), true};
+  PlacedWords placed{placed_between_blanks(row), true};
   const auto same = [](const PlacedWord& place, const std::string& word) { return place.text == word; };
   if (std::equal(placed.words.begin(), placed.words.end(), words.begin(), words.end(), same)) return placed;
   placed = {{}, false};

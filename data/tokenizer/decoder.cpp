@@ -24,7 +24,7 @@ constexpr Kind<MakeDecoder> kDecoders[] = {
     {"Sequence", make_decoder_sequence},
 };
 
-std::unique_ptr<Decoder> make_one(const JsonNode& node) {
+std::unique_ptr<Decoder> make_decoder_of(const JsonNode& node) {
   return find_kind(kDecoders, "decoder", node, node.member("type").text())(node);
 }
 
@@ -51,7 +51,7 @@ class DecoderSequence : public Decoder {
 
 std::unique_ptr<Decoder> make_decoder_sequence(const JsonNode& node) {
   std::vector<std::unique_ptr<Decoder>> steps;
-  for (const JsonNode& step : node.member("decoders").elements()) steps.push_back(make_one(step));
+  for (const JsonNode& step : node.member("decoders").elements()) steps.push_back(make_decoder_of(step));
   return std::make_unique<DecoderSequence>(std::move(steps));
 }
 
@@ -60,7 +60,7 @@ std::unique_ptr<Decoder> make_decoder_sequence(const JsonNode& node) {
 std::unique_ptr<Decoder> make_decoder(const JsonNode& root) {
   const std::optional<JsonNode> node = root.optional_member("decoder");
   if (!node) return std::make_unique<SpacesBetween>();
-  return make_one(*node);
+  return make_decoder_of(*node);
 }
 
 void replace_text(std::string& piece, std::string_view from, std::string_view to) {

@@ -15,7 +15,7 @@
 namespace temper {
 namespace {
 
-constexpr int kDeepest = 100;  // groups and classes within one another
+constexpr int kDeepestGroup = 100;  // groups and classes within one another
 constexpr char32_t kHighest = 0x10FFFF;
 
 bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
@@ -97,7 +97,7 @@ class Translator {
   }
 
   std::string alternatives() {
-    if (++depth_ > kDeepest) refuse("groups nested too deeply");
+    if (++depth_ > kDeepestGroup) refuse("groups nested too deeply");
     std::string result;
     while (!at_end() && peek() != ')') {
       if (take("|")) {
@@ -421,7 +421,7 @@ class Translator {
 
   /// A set; its [ is taken already.
   std::string set() {
-    if (++depth_ > kDeepest) refuse("sets nested too deeply");
+    if (++depth_ > kDeepestGroup) refuse("sets nested too deeply");
     const bool negated = take("^");
     std::string whole;  // what stands before the last &&
     std::string part;

@@ -13,8 +13,6 @@ using nlohmann::json;
 
 constexpr std::string_view kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                              "pad_token", "cls_token", "mask_token"};
-constexpr const char* kExtra = "extra_special_tokens";
-constexpr const char* kAdditional = "additional_special_tokens";  // what 4.x calls them
 
 bool is_standard(std::string_view key) {
   return std::find(std::begin(kNamedTokens), std::end(kNamedTokens), key) != std::end(kNamedTokens);
@@ -59,7 +57,7 @@ class Gatherer {
       read_stored_tokens();
     }
     // A list in tokenizer_config.json counts even if it is empty.
-    if (!config_.contains(kExtra)) rename_additional();
+    if (!config_.contains(kExtraTokensKey)) rename_additional();
     take_own_names();
     name_tokens();
     add_all();
@@ -72,9 +70,9 @@ class Gatherer {
   }
 
   void rename_additional() {
-    if (!config_.contains(kAdditional) || !is_empty(config_, kExtra)) return;
-    config_[kExtra] = std::move(config_[kAdditional]);
-    config_.erase(kAdditional);
+    if (!config_.contains(kAdditionalTokensKey) || !is_empty(config_, kExtraTokensKey)) return;
+    config_[kExtraTokensKey] = std::move(config_[kAdditionalTokensKey]);
+    config_.erase(kAdditionalTokensKey);
   }
 
   /// "image_token": "<image>" and the like.
@@ -89,7 +87,7 @@ class Gatherer {
       own_names_.emplace_back(key, std::move(*item));
       item = config_.erase(item);
     }
-    const auto extra = config_.find(kExtra);
+    const auto extra = config_.find(kExtraTokensKey);
     if (extra == config_.end() || !extra->is_object()) return;
     for (auto& [key, value] : extra->items()) own_names_.emplace_back(key, std::move(value));
     config_.erase(extra);
@@ -112,12 +110,13 @@ class Gatherer {
   void read_special_tokens_map() {
     if (!settings_.special_tokens_map.is_object()) return;
     for (const auto& [key, value] : settings_.special_tokens_map.items()) {
-      if (key == kExtra && value.is_array() && !is_empty(config_, kExtra) && config_[kExtra].is_array()) {
-        for (const json& token : value) config_[kExtra].push_back(token);
+      if (key == kExtraTokensKey && value.is_array() && !is_empty(config_, kExtraTokensKey) &&
+          config_[kExtraTokensKey].is_array()) {
+        for (const json& token : value) config_[kExtraTokensKey].push_back(token);
         continue;
       }
       config_[key] = value;
-      if (value.is_object() && key != kExtra) config_[key]["special"] = true;
+      if (value.is_object() && key != kExtraTokensKey) config_[key]["special"] = true;
     }
   }
 
@@ -131,7 +130,7 @@ class Gatherer {
     };
     for (const std::string_view key : kNamedTokens)
       if (const auto found = config_.find(key); found != config_.end()) add(*found);
-    if (const auto extra = config_.find(kExtra); extra != config_.end() && extra->is_array())
+    if (const auto extra = config_.find(kExtraTokensKey); extra != config_.end() && extra->is_array())
       for (const json& value : *extra) add(value);
     for (const auto& [content, index] : settings_.added_tokens.items()) {
       AddedToken token = special_token(content);
@@ -178,9 +177,9 @@ class Gatherer {
     }
     for (const auto& [key, value] : own_names_)
       if (std::optional<AddedToken> token = token_of(value, key)) tokens_.named.push_back({key, std::move(*token)});
-    const auto extra = config_.find(kExtra);
+    const auto extra = config_.find(kExtraTokensKey);
     if (extra == config_.end() || extra->is_null()) return;
-    for (const JsonNode& entry : node(*extra, kExtra).elements())
+    for (const JsonNode& entry : node(*extra, kExtraTokensKey).elements())
       tokens_.extra.push_back(entry.is_text() ? special_token(entry.text()) : read_token(entry));
   }
 

@@ -14,6 +14,10 @@
 
 namespace temper {
 
+/// The key of special tokens without a name in tokenizer_config.json, and what transformers 4 calls it.
+inline constexpr const char* kExtraTokensKey = "extra_special_tokens";
+inline constexpr const char* kAdditionalTokensKey = "additional_special_tokens";
+
 /// What the files of a folder say; null where a file is absent.
 struct FolderSettings {
   std::string config_name;                 ///< path of tokenizer_config.json, for messages

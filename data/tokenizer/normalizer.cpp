@@ -30,7 +30,7 @@ constexpr Kind<MakeNormalizer> kNormalizers[] = {
     {"ByteLevel", make_byte_level_normalizer},
 };
 
-std::unique_ptr<Normalizer> make_one(const JsonNode& node) {
+std::unique_ptr<Normalizer> make_normalizer_of(const JsonNode& node) {
   return find_kind(kNormalizers, "normalizer", node, node.member("type").text())(node);
 }
 
@@ -59,7 +59,7 @@ class NormalizerSequence : public Normalizer {
 
 std::unique_ptr<Normalizer> make_normalizer_sequence(const JsonNode& node) {
   std::vector<std::unique_ptr<Normalizer>> steps;
-  for (const JsonNode& step : node.member("normalizers").elements()) steps.push_back(make_one(step));
+  for (const JsonNode& step : node.member("normalizers").elements()) steps.push_back(make_normalizer_of(step));
   if (steps.size() == 1) return std::move(steps.front());
   return std::make_unique<NormalizerSequence>(std::move(steps));
 }
@@ -68,7 +68,7 @@ std::unique_ptr<Normalizer> make_normalizer_sequence(const JsonNode& node) {
 
 std::unique_ptr<Normalizer> make_normalizer(const JsonNode& root) {
   const std::optional<JsonNode> node = root.optional_member("normalizer");
-  return node ? make_one(*node) : nullptr;
+  return node ? make_normalizer_of(*node) : nullptr;
 }
 
 }  // namespace temper

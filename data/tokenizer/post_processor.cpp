@@ -152,9 +152,9 @@ std::unique_ptr<Step> make_step(const JsonNode& node, std::int32_t vocabulary_si
   return find_kind(kPostProcessors, "post-processor", node, node.member("type").text())(node, vocabulary_size);
 }
 
-class Sequence : public Step {
+class StepSequence : public Step {
  public:
-  explicit Sequence(std::vector<std::unique_ptr<Step>> steps) : steps_(std::move(steps)) {}
+  explicit StepSequence(std::vector<std::unique_ptr<Step>> steps) : steps_(std::move(steps)) {}
 
   [[nodiscard]] Encodings apply(Encodings encodings) const override {
     for (const std::unique_ptr<Step>& step : steps_) encodings = step->apply(std::move(encodings));
@@ -168,7 +168,7 @@ class Sequence : public Step {
 std::unique_ptr<Step> make_sequence(const JsonNode& node, std::int32_t vocabulary_size) {
   std::vector<std::unique_ptr<Step>> steps;
   for (const JsonNode& step : node.member("processors").elements()) steps.push_back(make_step(step, vocabulary_size));
-  return std::make_unique<Sequence>(std::move(steps));
+  return std::make_unique<StepSequence>(std::move(steps));
 }
 
 Pieces joined(const Encodings& encodings) {

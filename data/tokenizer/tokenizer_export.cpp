@@ -13,9 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kExtra = "extra_special_tokens";
-constexpr const char* kAdditional = "additional_special_tokens";
-
 std::string json_text(std::string_view text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 std::string_view token_of(const TokenizerFile& file, const VocabularyEntry& entry) {
@@ -135,9 +132,10 @@ std::string config_json(const TokenizerFolder& folder, const Tokenizer& tokenize
     if (const auto id = tokenizer.id_of(token.content)) decoder[std::to_string(*id)] = without_id(token);
   config["added_tokens_decoder"] = std::move(decoder);
   for (const NamedToken& named_token : folder.tokens.named) config[named_token.key] = named_token.token.content;
-  const char* extra = config.contains(kExtra) && config[kExtra].is_array() ? kExtra : kAdditional;
-  config.erase(kExtra);
-  config.erase(kAdditional);
+  const char* extra =
+      config.contains(kExtraTokensKey) && config[kExtraTokensKey].is_array() ? kExtraTokensKey : kAdditionalTokensKey;
+  config.erase(kExtraTokensKey);
+  config.erase(kAdditionalTokensKey);
   if (!folder.tokens.extra.empty()) {
     config[extra] = json::array();
     for (const AddedToken& token : folder.tokens.extra) config[extra].push_back(token.content);
@@ -154,8 +152,8 @@ std::string special_tokens_map(const TokenizerFolder& folder) {
     map[named.key].erase("special");
   }
   if (!folder.tokens.extra.empty()) {
-    map[kAdditional] = json::array();
-    for (const AddedToken& token : folder.tokens.extra) map[kAdditional].push_back(token.content);
+    map[kAdditionalTokensKey] = json::array();
+    for (const AddedToken& token : folder.tokens.extra) map[kAdditionalTokensKey].push_back(token.content);
   }
   return map.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 // Real files have eight levels at most; what follows the document goes down by calling itself.
-constexpr std::size_t kDeepest = 100;
+constexpr std::size_t kDeepestDocument = 100;
 
 /// Events of the parser to a tree, except inside model.vocab and model.merges, where they go to the flat arrays.
 class Reader {
@@ -116,9 +116,9 @@ class Reader {
   enum class Place { document, vocabulary, merges, merge };
 
   void open(json node) {
-    if (open_.size() >= kDeepest)
+    if (open_.size() >= kDeepestDocument)
       throw Error("{}: objects and lists lie more than {} deep in one another; the file is no tokenizer.json",
-                  file_.name, kDeepest);
+                  file_.name, kDeepestDocument);
     open_.push_back(add(std::move(node)));
   }
 

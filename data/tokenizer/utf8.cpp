@@ -7,14 +7,14 @@
 namespace temper {
 namespace {
 
-struct Sequence {
+struct ByteSequence {
   std::size_t bytes;  // how many bytes from the start belong together
   bool valid;
 };
 
 /// The sequence that begins at text[offset]. An invalid one reaches as far as it could have been the beginning of a
 /// valid one, and is at least one byte long (Unicode 15, table 3-7).
-Sequence sequence_at(std::string_view text, std::size_t offset) {
+ByteSequence sequence_at(std::string_view text, std::size_t offset) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(offset);
   if (first < 0x80) return {1, true};
@@ -55,7 +55,7 @@ std::size_t first_invalid_utf8(std::string_view text) {
       i += 8;
     }
     if (i == text.size()) break;
-    const Sequence sequence = sequence_at(text, i);
+    const ByteSequence sequence = sequence_at(text, i);
     if (!sequence.valid) return i;
     i += sequence.bytes;
   }
@@ -74,7 +74,7 @@ std::string replace_invalid_utf8(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size() + 16);
   for (std::size_t i = 0; i < bytes.size();) {
-    const Sequence sequence = sequence_at(bytes, i);
+    const ByteSequence sequence = sequence_at(bytes, i);
     if (sequence.valid) {
       text.append(bytes, i, sequence.bytes);
     } else {

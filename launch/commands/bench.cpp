@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "launch/commands/command.h"
@@ -26,9 +27,9 @@ void print(const MachineProfile& profile) {
     fmt::print("{:<22} {:>8} GFLOP/s f32, {:>8} GFLOP/s bf16, {:>6} GB/s of memory\n", title, giga(rates.operations),
                rates.bf16_operations > 0.0 ? giga(rates.bf16_operations) : "-", giga(rates.memory_bytes));
   };
-  fmt::print("{} rank{} of {} thread{} on {} node{}, {}{}\n", profile.ranks, profile.ranks == 1 ? "" : "s",
-             profile.threads, profile.threads == 1 ? "" : "s", profile.nodes, profile.nodes == 1 ? "" : "s",
-             profile.device, profile.instruction_set.empty() ? "" : " with " + profile.instruction_set);
+  fmt::print("{} of {} on {}, {}{}\n", counted(profile.ranks, "rank"), counted(profile.threads, "thread"),
+             counted(profile.nodes, "node"), profile.device,
+             profile.instruction_set.empty() ? "" : " with " + profile.instruction_set);
   row("a rank alone", profile.alone);
   if (profile.ranks > 1) row("a rank beside others", profile.together);
   const auto transfer = [&](const char* title, const TransferRate& rate) {

@@ -2,7 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/counted.h"
 #include "data/tables/table_reader.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
@@ -35,10 +35,10 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   if (context.speaks()) print_notes(fitted.notes());
   const Table table = read_table(arguments.data);
   hosts.finish();
-  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true,
-                               [&](const std::string& line) { print_note(context, line); });
+  const auto say = [&](const std::string& line) { print_note(context, line); };
+  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true, say);
   const std::optional<Metrics> metrics =
-      fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received);
+      fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
   if (!metrics) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (arguments.json) {
@@ -46,7 +46,7 @@ int run(const EvalArguments& arguments, CommandContext& context) {
     json["rows"] = table.rows.size();
     print_json(json);
   } else {
-    print_metrics(fmt::format("{} rows", table.rows.size()), *metrics);
+    print_metrics(counted(table.rows.size(), "row"), *metrics);
   }
   return kExitDone;
 }

@@ -1,9 +1,14 @@
 // temper plan: what a run will need, before it is queued.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/human_numbers.h"
 #include "launch/commands/command.h"
@@ -11,6 +16,7 @@
 #include "launch/device_choice.h"
 #include "runtime/planning/forecast.h"
 #include "runtime/planning/machine_bench.h"
+#include "runtime/planning/slurm_script.h"
 
 namespace temper {
 namespace {
@@ -23,7 +29,51 @@ struct PlanArguments {
   std::string machine;
   bool quick = false;
   bool json = false;
+  bool sbatch = false;
 };
+
+/// What a node needs beside what is planned: evaluation and export, the system's share.
+constexpr double kMemoryMargin = 1.25;
+constexpr std::int64_t kMemoryMibMore = 256;
+
+/// The job in which Slurm runs what is planned.
+SlurmJob slurm_job(const PlanArguments& arguments, const Configuration& configuration, const RunForecast& forecast,
+                   const MachineProfile* machine) {
+  constexpr std::int64_t kMinutesWherePlanHasNone = 240;
+  SlurmJob job;
+  job.name = std::filesystem::path(arguments.file).stem().string();
+  std::error_code unknown;
+  job.folder = std::filesystem::current_path(unknown).string();
+  job.nodes = forecast.nodes;
+  job.ranks = forecast.ranks;
+  const int ranks_of_node = (job.ranks + job.nodes - 1) / job.nodes;
+  job.cores_of_rank = machine != nullptr ? machine->threads : default_cpu_threads(ranks_of_node);
+  if (configuration.run.threads > 0) job.cores_of_rank = static_cast<int>(configuration.run.threads);
+  std::int64_t memory = 0;
+  for (const PhaseForecast& phase : forecast.phases)
+    memory = std::max(memory, phase.plan.memory.of_node(ranks_of_node) >> 20);
+  job.memory_mib_of_node = static_cast<std::int64_t>(kMemoryMargin * static_cast<double>(memory)) + kMemoryMibMore;
+  if (configuration.run.max_minutes > 0.0) {
+    // The run ends by itself; Slurm's limit stands behind it.
+    job.minutes = static_cast<std::int64_t>(std::ceil(configuration.run.max_minutes)) + 5;
+    job.remarks.push_back(fmt::format("The time is run.max_minutes = {} and 5 more.", configuration.run.max_minutes));
+  } else if (forecast.seconds > 0.0) {
+    job.minutes = slurm_minutes(forecast.seconds);
+    job.remarks.push_back(
+        fmt::format("The run is to take {}; the time has a margin, and what lies beyond goes on in "
+                    "the next start.",
+                    human_duration(forecast.seconds)));
+  } else {
+    job.minutes = kMinutesWherePlanHasNone;
+    job.remarks.emplace_back(
+        "How long the run takes is not known, since the machine was not measured (temper bench machine); what lies "
+        "beyond the time goes on in the next start.");
+  }
+  job.remarks.push_back(fmt::format("Memory: {} MiB a node are planned; it has a margin, too.", grouped(memory)));
+  job.command = {"temper", "train", arguments.file};
+  for (const std::string& text : arguments.overrides) job.command.insert(job.command.end(), {"--set", text});
+  return job;
+}
 
 nlohmann::json to_json(const PhaseForecast& phase) {
   const MemoryPlan& memory = phase.plan.memory;
@@ -92,7 +142,7 @@ void print(const PhaseForecast& phase) {
              mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments), mebibytes(plan.memory.activations),
              frozen.in_memory ? fmt::format(", frozen layers' output {}", mebibytes(plan.memory.frozen)) : "");
   if (frozen.rows > 0)
-    fmt::print("{:<14} computed once for {} rows, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows),
+    fmt::print("{:<14} computed once for {}, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows, "row"),
                mebibytes(frozen.bytes), frozen.in_memory ? "in memory" : "in a file",
                plan.seconds ? ": " + human_duration(plan.frozen_seconds) : "");
   fmt::print("{:<14} {} GFLOP forward, {} backward; {:.0f} tokens\n", "a step",
@@ -110,9 +160,9 @@ void print(const PhaseForecast& phase) {
 }
 
 void print(const RunForecast& forecast) {
-  fmt::print("{} rank{} on {} node{}, {}; {} rows of {:.1f} tokens, {} steps\n", forecast.ranks,
-             forecast.ranks == 1 ? "" : "s", forecast.nodes, forecast.nodes == 1 ? "" : "s", forecast.precision,
-             grouped(forecast.train_rows), forecast.tokens_a_row, grouped(forecast.total_steps));
+  fmt::print("{} on {}, {}; {} of {:.1f} tokens, {}\n", counted(forecast.ranks, "rank"),
+             counted(forecast.nodes, "node"), forecast.precision, grouped(forecast.train_rows, "row"),
+             forecast.tokens_a_row, grouped(forecast.total_steps, "step"));
   for (const PhaseForecast& phase : forecast.phases) print(phase);
   if (forecast.seconds > 0.0)
     fmt::print("\n{:<14} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
@@ -121,9 +171,13 @@ void print(const RunForecast& forecast) {
 }
 
 int run(const PlanArguments& arguments, CommandContext& context) {
+  if (arguments.sbatch && arguments.json)
+    throw usage_error("--sbatch prints a script and --json an object; give one of them");
   const Configuration configuration = read_configuration(arguments.file, arguments.overrides);
   const int ranks = arguments.ranks > 0 ? arguments.ranks : context.world.size();
-  if (arguments.nodes > ranks) throw usage_error("--nodes is {}, but there are {} ranks", arguments.nodes, ranks);
+  if (arguments.nodes > ranks)
+    throw usage_error("--nodes is {}, but there {} {}", arguments.nodes, plural(ranks, "is", "are"),
+                      counted(ranks, "rank"));
   std::optional<MachineProfile> machine =
       arguments.machine.empty() ? find_machine_profile() : std::optional(read_machine_profile(arguments.machine));
   const bool measures = !machine && arguments.quick;
@@ -135,7 +189,10 @@ int run(const PlanArguments& arguments, CommandContext& context) {
   if (!context.speaks()) return kExitDone;
   RunForecast forecast = forecast_run(configuration, ranks, arguments.nodes, machine ? &*machine : nullptr);
   if (measures) forecast.notes.emplace_back("the machine was measured for 2 s only; temper bench machine is truer");
-  if (arguments.json) {
+  if (arguments.sbatch) {
+    std::fputs(slurm_script(slurm_job(arguments, configuration, forecast, machine ? &*machine : nullptr)).c_str(),
+               stdout);
+  } else if (arguments.json) {
     print_json(to_json(forecast));
   } else {
     print(forecast);
@@ -154,8 +211,11 @@ Command add_plan_command(const CommandLine& program) {
   command.option("--nodes", arguments->nodes, "Nodes that they are spread over").within(1, 1 << 16).shows_default();
   command.option("--machine", arguments->machine, "What temper bench machine wrote; else its standard place");
   command.flag("--quick", arguments->quick, "Where the machine was never measured: measure it for 2 s");
+  command.flag("--sbatch", arguments->sbatch, "Print the script that runs it under Slurm, and nothing else");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
-  command.footer("Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64");
+  command.footer(
+      "Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64\n  temper plan run.toml --ranks 16 "
+      "--nodes 2 --sbatch > job.sh && sbatch job.sh");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

@@ -8,9 +8,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/tables/table_reader.h"
+#include "data/text/cut_rows.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
@@ -74,15 +76,16 @@ Table read_lines(const std::string& column, Communicator& world) {
 }
 
 /// Adds up what the ranks counted and tells it.
-void report_cut_words(const PredictedLines& mine, const TableUse& use, const FittedModel& fitted,
-                      CommandContext& context) {
+void report_cut_rows(const PredictedLines& mine, const TableUse& use, const FittedModel& fitted, std::int64_t rows,
+                     CommandContext& context) {
   std::vector<std::int64_t> cut{mine.cut_rows, mine.cut_words};
   context.world.all_reduce(std::span(cut), Reduction::sum);
   if (cut[0] == 0) return;
   const std::int64_t length = fitted.max_length(use.max_length);
-  print_note(context, fmt::format("{} word{} of {} row{} lie beyond {} tokens and have no label{}", cut[1],
-                                  cut[1] == 1 ? "" : "s", cut[0], cut[0] == 1 ? "" : "s", length,
-                                  fitted.max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
+  const char* remedy = fitted.max_length(length + 1) > length ? "; --max-length raises the limit" : "";
+  print_note(context, cut[1] == 0 ? cut_rows_note(cut[0], rows, length, fitted.tokenizer().cuts_left()) + remedy
+                                  : fmt::format("{} of {} lie beyond {} and have no label{}", counted(cut[1], "word"),
+                                                counted(cut[0], "row"), counted(length, "token"), remedy));
 }
 
 /// Predictions would take the place of the rows.
@@ -141,7 +144,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     }
     stopped = must_stop();
   }
-  report_cut_words(all, use, fitted, context);
+  report_cut_rows(all, use, fitted, rows, context);
   if (stopped) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (!arguments.output.empty()) write_file_atomically(arguments.output, written);

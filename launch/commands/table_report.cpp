@@ -19,10 +19,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool has_column(const Table& table, const std::string& name) {
-  return std::find(table.columns.begin(), table.columns.end(), name) != table.columns.end();
-}
-
 Json describe_columns(const Table& table) {
   Json columns = Json::array();
   for (std::size_t column = 0; column < table.columns.size(); ++column) {

@@ -1,4 +1,5 @@
 // temper train: the fine-tune of a configuration file.
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -6,13 +7,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/profile_report.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/scheduler_job.h"
 #include "launch/signals.h"
+#include "launch/slurm_end.h"
 #include "runtime/config/config.h"
 #include "runtime/trainer.h"
 
@@ -68,9 +72,9 @@ void print(const TrainReport& report) {
   if (report.stopped)
     std::printf("Stopped %s at step %ld of %ld; start it again to go on.\n",
                 report.stopped_in_time ? "before its time is up" : "by a signal", report.steps, report.total_steps);
-  std::printf("%-12s %ld of %ld on %d rank%s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
-              report.total_steps, report.ranks, report.ranks == 1 ? "" : "s", report.seconds,
-              report.examples_per_second, report.tokens_per_second);
+  std::printf("%-12s %ld of %ld on %s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
+              report.total_steps, counted(report.ranks, "rank").c_str(), report.seconds, report.examples_per_second,
+              report.tokens_per_second);
   if (report.cache_seconds > 0.0)
     std::printf("%-12s frozen layers computed once in %.1f s; last epoch %.1f examples/s\n", "cache",
                 report.cache_seconds, report.last_epoch_examples_per_second);
@@ -83,11 +87,11 @@ void print(const TrainReport& report) {
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
 }
 
-/// The roof over this rank's kernels, if the machine was measured on this kind of device.
-std::optional<RankRates> roof(const Device& device, const Communicator& world) {
-  const std::optional<MachineProfile> machine = find_machine_profile();
-  if (!machine || machine->device != device.name()) return std::nullopt;
-  return machine->rates(world.topology().local_size > 1);
+/// The machine's profile, if it was measured on this kind of device.
+std::optional<MachineProfile> machine_of(const Device& device) {
+  std::optional<MachineProfile> machine = find_machine_profile();
+  if (machine && machine->device != device.name()) machine.reset();
+  return machine;
 }
 
 Configuration configuration_of(const TrainArguments& arguments) {
@@ -129,9 +133,18 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   options.columns = terminal_columns(STDERR_FILENO);
   options.process_seconds = context.process_seconds;
   options.job = scheduler_job();
+  // That one rank's time is up is enough for all.
+  if (context.speaks())
+    if (const auto end = ask_slurm_for_end(options.job, [&](const std::string& line) { print_note(context, line); }))
+      options.job.end = end;
   // A damaged profile of the machine is refused now, not behind a run.
-  const std::optional<RankRates> rates = profiles ? roof(*device, context.world) : std::nullopt;
+  const std::optional<MachineProfile> machine = profiles ? machine_of(*device) : std::nullopt;
   const TrainReport report = train(configuration, *device, context.world, options);
+  // The roof over this rank's kernels.
+  std::optional<RankRates> rates;
+  const bool other_threads = machine && device->kind() == DeviceKind::cpu && machine->threads != cpu_threads();
+  if (machine) rates = machine->rates(context.world.topology().local_size > 1);
+  if (other_threads) rates = with_threads(*machine, context.world.topology().local_size > 1, cpu_threads());
   if (context.speaks()) {
     if (arguments.json) {
       nlohmann::json json = to_json(report);
@@ -149,6 +162,12 @@ int run(const TrainArguments& arguments, CommandContext& context) {
           std::printf("%-12s %s, steps %ld to %ld of all ranks, for ui.perfetto.dev or chrome://tracing\n", "trace",
                       report.trace.file.c_str(), report.trace.first_step, report.trace.last_step);
         print_profile(report.kernel_times, rates);
+        if (other_threads)
+          fmt::print(
+              "The machine was measured with {}, this run has {}: the roof over operations is taken in proportion, "
+              "that "
+              "over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
+              counted(machine->threads, "thread"), counted(cpu_threads(), "thread"));
       }
     }
   }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
+#include "model/activation_names.h"
 #include "model/huggingface/json_object.h"
 
 namespace temper {
@@ -214,11 +215,6 @@ std::vector<std::string> supported_model_types() {
   return names;
 }
 
-std::vector<std::string> supported_activations() {
-  return {"gelu", "gelu_python", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh",
-          "relu", "tanh"};
-}
-
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored))
@@ -267,7 +263,9 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   config.activation = keys.text(family.activation, "gelu");
   const std::vector<std::string> activations = supported_activations();
   if (std::find(activations.begin(), activations.end(), config.activation) == activations.end())
-    keys.refuse(family.activation, config.activation, "one of " + listed(activations));
+    throw Error(
+        "{}: the activation \"{}\" is {}, which is not supported, expected one of {}; choose a model with one of these",
+        path.string(), family.activation, in_quotes(config.activation), listed(activations));
 
   config.hidden_dropout = keys.real(family.hidden_dropout, 0.1F, 0.0F, 1.0F);
   config.attention_dropout = keys.real(family.attention_dropout, 0.1F, 0.0F, 1.0F);

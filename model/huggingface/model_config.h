@@ -22,7 +22,7 @@ struct ModelConfig {
   std::int64_t type_vocabulary_size = 0;  ///< 0: the model has no token types (DistilBERT)
   std::int64_t position_offset = 0;       ///< row of a sequence's first token; RoBERTa: pad_token_id + 1
   float layer_norm_epsilon = 0.0F;
-  std::string activation;  ///< one of supported_activations()
+  std::string activation;  ///< one of supported_activations() (model/activation_names.h)
   float hidden_dropout = 0.0F;
   float attention_dropout = 0.0F;
   /// Of heads over whole sequences; where the file says nothing, BERT and RoBERTa take hidden_dropout. DistilBERT's
@@ -48,7 +48,5 @@ ModelConfig read_model_config(const std::filesystem::path& folder);
 
 /// Values of model_type that can be read: "bert", "distilbert", "roberta".
 std::vector<std::string> supported_model_types();
-/// Names of activations that can be computed, as transformers spells them.
-std::vector<std::string> supported_activations();
 
 }  // namespace temper

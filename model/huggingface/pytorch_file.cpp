@@ -16,7 +16,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr const char* kRemedy = "the file is damaged or cut short: download or save it again";
+constexpr const char* kPytorchRemedy = "the file is damaged or cut short: download or save it again";
 /// A pickle of 100,000 tensors is a quarter of this.
 constexpr std::size_t kLongestPickle = std::size_t{1} << 26;
 /// Bytes of copied tensors for each byte of the file. A weight is transposed once, and may be tied to another.
@@ -79,13 +79,13 @@ void add_tensor(TensorFile& file, PickledTensor tensor, StoredType type, Bytes s
   const std::string where = fmt::format("{}: tensor {}", path, in_quotes(tensor.name));
   const std::size_t width = size_in_bytes(type);
   const std::optional<std::int64_t> count = element_count(tensor.shape);
-  if (!count) throw Error("{}: has more elements than can be counted in 63 bits; {}", where, kRemedy);
+  if (!count) throw Error("{}: has more elements than can be counted in 63 bits; {}", where, kPytorchRemedy);
   TensorView view{tensor.name, type, tensor.shape, {}, path};
   if (*count > 0) {
     const auto elements = static_cast<std::int64_t>(storage.size() / width);
     const std::optional<std::int64_t> end = end_of(tensor);
     if (!end || *end > elements)
-      throw Error("{}: reaches beyond the {} elements of its storage; {}", where, elements, kRemedy);
+      throw Error("{}: reaches beyond the {} elements of its storage; {}", where, elements, kPytorchRemedy);
     if (is_contiguous(tensor)) {
       view.bytes =
           storage.subspan(static_cast<std::size_t>(tensor.offset) * width, static_cast<std::size_t>(*count) * width);
@@ -135,7 +135,7 @@ void read_zip(TensorFile& file) {
     const auto entry = entries.find(root + "data/" + storage.key);
     if (entry == entries.end())
       throw Error("{}: tensor {} lies in the storage {}, which the archive lacks; {}", path, in_quotes(tensor.name),
-                  in_quotes(storage.key), kRemedy);
+                  in_quotes(storage.key), kPytorchRemedy);
     add_tensor(file, std::move(tensor), storage.type, entry->second, copied);
   }
 }
@@ -154,7 +154,7 @@ void read_old_file(TensorFile& file) {
     throw Error("{}: its numbers are not little-endian; save the model on a machine of that kind", path);
   PickledTensors pickled = next("the tensors").tensors();
   const std::optional<std::vector<std::string>> keys = next("the list of storages").texts();
-  if (!keys) throw Error("{}: has no list of its storages; {}", path, kRemedy);
+  if (!keys) throw Error("{}: has no list of its storages; {}", path, kPytorchRemedy);
   std::map<std::string, StoredType, std::less<>> types;
   for (const PickledStorage& storage : pickled.storages) types.emplace(storage.key, storage.type);
   std::map<std::string, Bytes, std::less<>> storages;
@@ -163,13 +163,13 @@ void read_old_file(TensorFile& file) {
     std::int64_t elements = -1;
     if (type == types.end() || rest.size() < sizeof(elements))
       throw Error("{}: the storage {} is {}; {}", path, in_quotes(key),
-                  type == types.end() ? "not that of a tensor" : "not there", kRemedy);
+                  type == types.end() ? "not that of a tensor" : "not there", kPytorchRemedy);
     std::memcpy(&elements, rest.data(), sizeof(elements));
     rest = rest.subspan(sizeof(elements));
     const std::size_t width = size_in_bytes(type->second);
     if (elements < 0 || static_cast<std::uint64_t>(elements) > rest.size() / width)
       throw Error("{}: the storage {} is said to have {} elements, but {} bytes are left; {}", path, in_quotes(key),
-                  elements, rest.size(), kRemedy);
+                  elements, rest.size(), kPytorchRemedy);
     storages.emplace(key, rest.first(static_cast<std::size_t>(elements) * width));
     rest = rest.subspan(static_cast<std::size_t>(elements) * width);
   }
@@ -179,7 +179,7 @@ void read_old_file(TensorFile& file) {
     const auto found = storages.find(storage.key);
     if (found == storages.end())
       throw Error("{}: tensor {} lies in the storage {}, which the file lacks; {}", path, in_quotes(tensor.name),
-                  in_quotes(storage.key), kRemedy);
+                  in_quotes(storage.key), kPytorchRemedy);
     add_tensor(file, std::move(tensor), storage.type, found->second, copied);
   }
 }

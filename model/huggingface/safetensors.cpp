@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLengthBytes = 8;
 /// The limit of the reference implementation: it bounds what a hostile header can make a reader allocate.
 constexpr std::uint64_t kLongestHeader = 100'000'000;
-constexpr const char* kRemedy = "the file is damaged or was not written as safetensors: download or save it again";
+constexpr const char* kSafetensorsRemedy =
+    "the file is damaged or was not written as safetensors: download or save it again";
 
 struct TypeEntry {
   std::string_view name;
@@ -53,7 +54,8 @@ struct Entry {
 StoredType read_type(const Entry& entry) {
   const auto found = entry.fields.find("dtype");
   if (found == entry.fields.end() || !found->is_string())
-    throw Error("{}: \"dtype\" is missing or no text, expected a name like \"F32\"; {}", entry.where, kRemedy);
+    throw Error("{}: \"dtype\" is missing or no text, expected a name like \"F32\"; {}", entry.where,
+                kSafetensorsRemedy);
   const auto& name = found->get_ref<const std::string&>();
   std::string known;
   for (const TypeEntry& type : kTypes) {
@@ -67,13 +69,13 @@ StoredType read_type(const Entry& entry) {
 std::vector<std::int64_t> read_shape(const Entry& entry) {
   const auto found = entry.fields.find("shape");
   if (found == entry.fields.end() || !found->is_array())
-    throw Error("{}: \"shape\" is missing or no list, expected a list of extents; {}", entry.where, kRemedy);
+    throw Error("{}: \"shape\" is missing or no list, expected a list of extents; {}", entry.where, kSafetensorsRemedy);
   std::vector<std::int64_t> shape;
   for (const json& extent : *found) {
     const bool fits = extent.is_number_unsigned() && std::in_range<std::int64_t>(extent.get<std::uint64_t>());
     if (!fits)
       throw Error("{}: shape {} has the extent {}, expected whole numbers of 0 or more; {}", entry.where, shown(*found),
-                  shown(extent), kRemedy);
+                  shown(extent), kSafetensorsRemedy);
     shape.push_back(extent.get<std::int64_t>());
   }
   return shape;
@@ -85,11 +87,12 @@ std::pair<std::uint64_t, std::uint64_t> read_offsets(const Entry& entry) {
                        (*found)[0].is_number_unsigned() && (*found)[1].is_number_unsigned();
   if (!is_pair)
     throw Error("{}: \"data_offsets\" is {}, expected [begin, end] as two whole numbers; {}", entry.where,
-                found == entry.fields.end() ? "missing" : shown(*found), kRemedy);
+                found == entry.fields.end() ? "missing" : shown(*found), kSafetensorsRemedy);
   const auto begin = (*found)[0].get<std::uint64_t>();
   const auto end = (*found)[1].get<std::uint64_t>();
   if (begin > end)
-    throw Error("{}: data_offsets [{}, {}] are reversed, expected begin <= end; {}", entry.where, begin, end, kRemedy);
+    throw Error("{}: data_offsets [{}, {}] are reversed, expected begin <= end; {}", entry.where, begin, end,
+                kSafetensorsRemedy);
   if (end > entry.data_bytes)
     throw Error(
         "{}: data_offsets [{}, {}] reach beyond the {} bytes of data in the file; the file is truncated or "
@@ -102,19 +105,19 @@ TensorView read_tensor(const std::string& name, const Entry& entry, const fs::pa
                        std::span<const std::byte> data) {
   if (!entry.fields.is_object())
     throw Error("{}: the header has {}, expected an object with dtype, shape and data_offsets; {}", entry.where,
-                shown(entry.fields), kRemedy);
+                shown(entry.fields), kSafetensorsRemedy);
   TensorView tensor{name, read_type(entry), read_shape(entry), {}, path.string()};
   const auto [begin, end] = read_offsets(entry);
   const auto count = element_count(tensor.shape);
   const std::uint64_t width = size_in_bytes(tensor.type);
   if (!count.has_value())
     throw Error("{}: shape {} has more elements than can be counted in 63 bits; {}", entry.where,
-                shown(entry.fields["shape"]), kRemedy);
+                shown(entry.fields["shape"]), kSafetensorsRemedy);
   // Compared by division: count * width may overflow.
   if ((end - begin) % width != 0 || (end - begin) / width != static_cast<std::uint64_t>(*count))
     throw Error("{}: data_offsets [{}, {}] hold {} bytes, expected {} elements of {} bytes for shape {} of {}; {}",
                 entry.where, begin, end, end - begin, *count, width, shown(entry.fields["shape"]), name_of(tensor.type),
-                kRemedy);
+                kSafetensorsRemedy);
   tensor.bytes = data.subspan(begin, end - begin);
   return tensor;
 }
@@ -137,10 +140,10 @@ void check_tiling(const std::map<std::string, TensorView>& tensors, std::span<co
       throw Error(
           "{}: tensor {} begins at byte {} of the data and overlaps tensor {}, which ends at {}; expected "
           "tensors that do not overlap; {}",
-          path.string(), in_quotes(tensor->name), begin, in_quotes(previous->name), covered, kRemedy);
+          path.string(), in_quotes(tensor->name), begin, in_quotes(previous->name), covered, kSafetensorsRemedy);
     if (begin > covered)
       throw Error("{}: tensor {} begins at byte {} of the data, expected {}: the format allows no hole before it; {}",
-                  path.string(), in_quotes(tensor->name), begin, covered, kRemedy);
+                  path.string(), in_quotes(tensor->name), begin, covered, kSafetensorsRemedy);
     covered += static_cast<std::ptrdiff_t>(tensor->bytes.size());
     previous = tensor;
   }
@@ -148,7 +151,7 @@ void check_tiling(const std::map<std::string, TensorView>& tensors, std::span<co
     throw Error(
         "{}: the tensors end at byte {} of the data, but the file has {} bytes of data; expected none left "
         "over; {}",
-        path.string(), covered, data.size(), kRemedy);
+        path.string(), covered, data.size(), kSafetensorsRemedy);
 }
 
 MappedFile map_weights(const fs::path& path) {
@@ -167,12 +170,12 @@ MappedFile map_weights(const fs::path& path) {
 std::string_view header_text(std::span<const std::byte> bytes, const fs::path& path) {
   if (bytes.size() < kLengthBytes)
     throw Error("{}: has {} bytes, expected at least {} for the length of the header; {}", path.string(), bytes.size(),
-                kLengthBytes, kRemedy);
+                kLengthBytes, kSafetensorsRemedy);
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length > kLongestHeader)
     throw Error("{}: the header is said to have {} bytes, expected at most {}; {}", path.string(), length,
-                kLongestHeader, kRemedy);
+                kLongestHeader, kSafetensorsRemedy);
   if (length > bytes.size() - kLengthBytes)
     throw Error(
         "{}: the header is said to have {} bytes, but only {} follow; the file is truncated or damaged: "
@@ -203,7 +206,7 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(map_weights(path)
   const std::span<const std::byte> bytes = file_.bytes();
   const std::string_view text = header_text(bytes, path);
   const std::span<const std::byte> data = bytes.subspan(kLengthBytes + text.size());
-  const json header = parse_strict_object(text, path.string() + ": the header", kRemedy);
+  const json header = parse_strict_object(text, path.string() + ": the header", kSafetensorsRemedy);
   for (const auto& [name, fields] : header.items()) {
     if (name != "__metadata__") {
       const Entry entry{fmt::format("{}: tensor {}", path.string(), in_quotes(name)), fields, data.size()};
@@ -211,11 +214,12 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(map_weights(path)
       continue;
     }
     if (!fields.is_object())
-      throw Error("{}: __metadata__ is {}, expected an object of texts; {}", path.string(), shown(fields), kRemedy);
+      throw Error("{}: __metadata__ is {}, expected an object of texts; {}", path.string(), shown(fields),
+                  kSafetensorsRemedy);
     for (const auto& [key, value] : fields.items()) {
       if (!value.is_string())
         throw Error("{}: __metadata__ {} is {}, expected a text; {}", path.string(), in_quotes(key), shown(value),
-                    kRemedy);
+                    kSafetensorsRemedy);
       metadata_.emplace(key, value.get<std::string>());
     }
   }

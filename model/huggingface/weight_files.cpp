@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRemedy = "download or save the model again";
+constexpr const char* kWeightsRemedy = "download or save the model again";
 
 /// What to do about a folder that has no weights.
 std::string what_else_it_may_be(const fs::path& folder) {
@@ -35,17 +35,17 @@ std::string what_else_it_may_be(const fs::path& folder) {
 /// Tensor name -> name of its shard, from the index's "weight_map".
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const MappedFile file(path);
-  const nlohmann::json index = parse_strict_object(file.text(), path.string() + ": the index", kRemedy);
+  const nlohmann::json index = parse_strict_object(file.text(), path.string() + ": the index", kWeightsRemedy);
   const auto weight_map = index.find("weight_map");
   if (weight_map == index.end() || !weight_map->is_object() || weight_map->empty())
     throw Error("{}: \"weight_map\" is missing or empty, expected an object that names the shard of each tensor; {}",
-                path.string(), kRemedy);
+                path.string(), kWeightsRemedy);
   std::map<std::string, std::string> shard_of;
   for (const auto& [name, shard] : weight_map->items()) {
     const std::string file_name = shard.is_string() ? shard.get<std::string>() : std::string();
     if (!is_shard_name(file_name))
       throw Error("{}: tensor {} is said to lie in {}, expected the name of a file in the same folder; {}",
-                  path.string(), in_quotes(name), shown(shard), kRemedy);
+                  path.string(), in_quotes(name), shown(shard), kWeightsRemedy);
     shard_of.emplace(name, file_name);
   }
   return shard_of;
@@ -87,7 +87,8 @@ void WeightFiles::add(TensorFile file) {
     const auto [found, is_new] = tensors_.emplace(name, &tensor);
     if (!is_new)
       throw Error("{}: tensor {} lies in {} and in {}, expected it once; {}", folder_.string(), in_quotes(name),
-                  fs::path(found->second->file).filename().string(), added.mapped.path().filename().string(), kRemedy);
+                  fs::path(found->second->file).filename().string(), added.mapped.path().filename().string(),
+                  kWeightsRemedy);
   }
 }
 
@@ -117,7 +118,7 @@ void WeightFiles::add_shards(const std::string& index_name) {
           "{}: tensor {} is said to lie in {}, but {}; the index and the shards are not of one model: {}",
           index_path.string(), in_quotes(name), in_quotes(shard),
           tensor == nullptr ? "no shard has it" : "it lies in " + in_quotes(fs::path(tensor->file).filename().string()),
-          kRemedy);
+          kWeightsRemedy);
   }
 }
 

@@ -30,7 +30,7 @@ constexpr std::size_t kLongestComment = 0xffff;
 constexpr std::uint16_t kZip64Field = 1;
 constexpr std::uint16_t kEncrypted = 1;
 constexpr std::uint32_t kIn64Bits = 0xffffffff;  // the number stands in the zip64 field
-constexpr const char* kRemedy = "the file is damaged or cut short: download or save it again";
+constexpr const char* kArchiveRemedy = "the file is damaged or cut short: download or save it again";
 
 /// Numbers of an archive by their offset, each looked up with its bounds.
 class Reader {
@@ -46,7 +46,7 @@ class Reader {
   [[nodiscard]] Bytes part(std::uint64_t offset, std::uint64_t size) const {
     if (offset > bytes_.size() || size > bytes_.size() - offset)
       throw Error("{}: the archive speaks of bytes {} to {}, but has {}; {}", file_, offset, offset + size,
-                  bytes_.size(), kRemedy);
+                  bytes_.size(), kArchiveRemedy);
     return bytes_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
   }
   [[nodiscard]] std::string_view text(std::uint64_t offset, std::uint64_t size) const {
@@ -79,7 +79,7 @@ std::optional<std::uint64_t> find_end(const Reader& archive) {
 
 Directory find_directory(const Reader& archive) {
   const std::optional<std::uint64_t> end = find_end(archive);
-  if (!end) throw Error("{}: has no list of its entries at its end; {}", archive.file(), kRemedy);
+  if (!end) throw Error("{}: has no list of its entries at its end; {}", archive.file(), kArchiveRemedy);
   Directory directory{archive.number<std::uint32_t>(*end + 16), archive.number<std::uint32_t>(*end + 12),
                       archive.number<std::uint16_t>(*end + 10)};
   const bool has_locator =
@@ -87,13 +87,13 @@ Directory find_directory(const Reader& archive) {
   if (has_locator) {
     const auto at = archive.number<std::uint64_t>(*end - kEnd64LocatorBytes + 8);
     if (archive.part(at, kEnd64Bytes).empty() || archive.number<std::uint32_t>(at) != kEnd64)
-      throw Error("{}: the list of its entries is not where the archive says; {}", archive.file(), kRemedy);
+      throw Error("{}: the list of its entries is not where the archive says; {}", archive.file(), kArchiveRemedy);
     directory = {archive.number<std::uint64_t>(at + 48), archive.number<std::uint64_t>(at + 40),
                  archive.number<std::uint64_t>(at + 32)};
   }
   if (directory.entries > archive.part(directory.offset, directory.bytes).size() / kCentralHeaderBytes)
     throw Error("{}: the archive is said to have {} entries, but its list has {} bytes; {}", archive.file(),
-                directory.entries, directory.bytes, kRemedy);
+                directory.entries, directory.bytes, kArchiveRemedy);
   return directory;
 }
 
@@ -126,12 +126,12 @@ void widen(const Reader& archive, std::uint64_t extra, std::uint64_t extra_bytes
 
 Bytes content(const Reader& archive, const Place& place, std::string_view name) {
   if (archive.number<std::uint32_t>(place.header) != kLocalHeader)
-    throw Error("{}: the entry {} is not where the archive says; {}", archive.file(), in_quotes(name), kRemedy);
+    throw Error("{}: the entry {} is not where the archive says; {}", archive.file(), in_quotes(name), kArchiveRemedy);
   const auto name_bytes = archive.number<std::uint16_t>(place.header + 26);
   const auto extra_bytes = archive.number<std::uint16_t>(place.header + 28);
   if (archive.text(place.header + kLocalHeaderBytes, name_bytes) != name)
     throw Error("{}: the entry {} has another name in the archive's list; {}", archive.file(), in_quotes(name),
-                kRemedy);
+                kArchiveRemedy);
   return archive.part(place.header + kLocalHeaderBytes + name_bytes + extra_bytes, place.size);
 }
 
@@ -150,7 +150,7 @@ std::map<std::string, Bytes> zip_entries(Bytes bytes, const std::string& file) {
   std::uint64_t at = directory.offset;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     if (archive.number<std::uint32_t>(at) != kCentralHeader)
-      throw Error("{}: entry {} of the archive's list is damaged; {}", file, i, kRemedy);
+      throw Error("{}: entry {} of the archive's list is damaged; {}", file, i, kArchiveRemedy);
     const auto flags = archive.number<std::uint16_t>(at + 8);
     const auto method = archive.number<std::uint16_t>(at + 10);
     const auto name_bytes = archive.number<std::uint16_t>(at + 28);
@@ -164,7 +164,7 @@ std::map<std::string, Bytes> zip_entries(Bytes bytes, const std::string& file) {
       throw Error("{}: the entry {} is compressed or encrypted, expected one that is stored as PyTorch does it", file,
                   in_quotes(name));
     if (!entries.emplace(std::string(name), content(archive, place, name)).second)
-      throw Error("{}: the entry {} occurs twice; {}", file, in_quotes(name), kRemedy);
+      throw Error("{}: the entry {} occurs twice; {}", file, in_quotes(name), kArchiveRemedy);
     at += kCentralHeaderBytes + name_bytes + extra_bytes + comment_bytes;
   }
   return entries;

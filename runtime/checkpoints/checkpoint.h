@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "base/damaged_content.h"
 #include "comm/communicator.h"
-#include "runtime/checkpoints/damaged_content.h"
 
 namespace temper {
 

@@ -8,16 +8,16 @@
 #include <cstring>
 #include <string>
 
+#include "base/damaged_content.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/positioned_file.h"
-#include "runtime/checkpoints/damaged_content.h"
 
 namespace temper {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x4B43'5245'504D'4554;  // "TEMPERCK"
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kTrailerVersion = 1;
 using Footer = std::array<std::uint64_t, 4>;
 
 std::uint64_t seal_of(std::span<const CheckedRegion> regions, std::uint64_t version) {
@@ -33,7 +33,7 @@ std::uint64_t seal_of(std::span<const CheckedRegion> regions, std::uint64_t vers
 }  // namespace
 
 std::vector<std::byte> make_trailer(std::span<const CheckedRegion> regions) {
-  const Footer footer{kMagic, kVersion, regions.size(), seal_of(regions, kVersion)};
+  const Footer footer{kMagic, kTrailerVersion, regions.size(), seal_of(regions, kTrailerVersion)};
   const auto body = std::as_bytes(regions);
   const auto end = std::as_bytes(std::span(footer));
   std::vector<std::byte> bytes(body.begin(), body.end());
@@ -57,9 +57,9 @@ std::vector<CheckedRegion> read_trailer(int descriptor, const std::filesystem::p
   const std::uint64_t begin = size - sizeof(footer) - footer[2] * sizeof(CheckedRegion);
   read_at(descriptor, begin, std::as_writable_bytes(std::span(regions)), file);
   if (footer[3] != seal_of(regions, footer[1])) refuse(file, "its table of checksums does not match its own checksum");
-  if (footer[1] != kVersion)
+  if (footer[1] != kTrailerVersion)
     throw Error("{}: has format {}, expected {}; it was written by another version of the program: use that one",
-                file.string(), footer[1], kVersion);
+                file.string(), footer[1], kTrailerVersion);
   std::uint64_t end = 0;
   for (const CheckedRegion& region : regions) {
     if (region.offset != end) refuse(file, "its table of checksums leaves a gap");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "model/huggingface/lineage.h"
 #include "runtime/inputs/data_origin.h"
@@ -30,6 +31,26 @@ std::string other_way(const std::filesystem::path& output, const std::filesystem
                      checkpoint.string());
 }
 
+/// A sentence for each key whose files have the content of before under other names.
+std::vector<std::string> moved_files(const Lineage& before, const Lineage& now, const Configuration& then,
+                                     const Configuration& configuration) {
+  struct Key {
+    const char* role;
+    OneOrMore DataSection::*names;
+  };
+  constexpr Key kKeys[] = {
+      {"train", &DataSection::train}, {"validation", &DataSection::validation}, {"test", &DataSection::test}};
+  std::vector<std::string> sentences;
+  for (const auto& [role, names] : kKeys) {
+    const std::string was = (then.data.*names).text();
+    const std::string is = (configuration.data.*names).text();
+    if (was != is && same_content(role, before.data_files, now.data_files))
+      sentences.push_back(
+          fmt::format("data.{} is {} now and was {} when the run began; the content is the same", role, is, was));
+  }
+  return sentences;
+}
+
 [[noreturn]] void refuse(const std::filesystem::path& checkpoint, const std::vector<std::string>& keys,
                          const Configuration& configuration, const std::string& bound) {
   const std::string differs = fmt::format("{}: was written with another configuration (it differs in {})",
@@ -52,7 +73,9 @@ std::optional<Resumption> find_checkpoint_to_resume(const Configuration& configu
   if (!found) return {};
   const Configuration before = parse_configuration(found->checkpoint.configuration_toml(), found->path.string(), {});
   TrainingState state = parse_training_state(found->checkpoint.state_json());
-  const std::vector<std::string> keys = differing_keys(before, configuration);
+  std::vector<std::string> keys = differing_keys(before, configuration);
+  // Files are known by their content, which require_same_origin looks at.
+  if (!before.data.validation.empty() && !configuration.data.validation.empty()) std::erase(keys, "data.validation");
   if (keys.empty()) return Resumption{std::move(*found), std::move(state), {}};
   const bool of_length = std::all_of(keys.begin(), keys.end(), [](const std::string& key) {
     return key == "train.epochs" || key == "train.max_steps";
@@ -66,9 +89,9 @@ void change_length(TrainingState& state, const TrainSection& before, const Tunin
                    std::int64_t steps_per_epoch, std::int64_t total_steps) {
   if (total_steps < state.step)
     throw usage_error(
-        "the run has {} steps behind it, but train.epochs and train.max_steps ask for {}; ask for more, choose another "
+        "the run has {} behind it, but train.epochs and train.max_steps ask for {}; ask for more, choose another "
         "output.dir, or start anew with --fresh",
-        state.step, total_steps);
+        counted(state.step, "step"), total_steps);
   if (state.warmup_steps < 0) {
     const std::int64_t steps_before = plan_phases(tuning, before, steps_per_epoch, state.phase_ends).back().end_step;
     state.warmup_steps = warmup_steps(before, steps_before);
@@ -84,15 +107,18 @@ TrainSection schedule_of(const TrainSection& train, const TrainingState& state) 
   return schedule;
 }
 
-void require_same_origin(const FoundCheckpoint& found, const Lineage& now, const std::filesystem::path& base_model) {
+std::vector<std::string> require_same_origin(const FoundCheckpoint& found, const Lineage& now,
+                                             const Configuration& configuration) {
   const Lineage before = parse_lineage(found.checkpoint.lineage_json());
   if (before.base_model_sha256 != now.base_model_sha256)
     throw Error(before.base_model == now.base_model ? ErrorKind::failure : ErrorKind::usage,
                 fmt::format("{}: belongs to the base model {} with SHA-256 {}, but {} holds {}; go on with that model, "
                             "choose another output.dir, or start anew with --fresh",
                             found.path.string(), before.base_model, before.base_model_sha256.substr(0, 16),
-                            base_model.string(), now.base_model_sha256.substr(0, 16)));
-  require_same_training_files(found.path, before.data_files, now.data_files);
+                            configuration.model.path, now.base_model_sha256.substr(0, 16)));
+  require_same_data_files(found.path, before.data_files, now.data_files);
+  return moved_files(before, now, parse_configuration(found.checkpoint.configuration_toml(), found.path.string(), {}),
+                     configuration);
 }
 
 }  // namespace temper

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "model/huggingface/lineage.h"
 #include "runtime/checkpoints/checkpoint_folder.h"
@@ -31,8 +33,10 @@ void change_length(TrainingState& state, const TrainSection& before, const Tunin
 /// The schedule of a run's rates: `train`, but for a warm-up that the state fixes.
 TrainSection schedule_of(const TrainSection& train, const TrainingState& state);
 
-/// Throws Error if the checkpoint was made from another base model or from other training data than `now` tells of; a
-/// usage Error where another one is configured.
-void require_same_origin(const FoundCheckpoint& found, const Lineage& now, const std::filesystem::path& base_model);
+/// Throws Error if the checkpoint was made from another base model, or from other training or validation data, than
+/// `now` tells of; a usage Error where another one is configured. Gives a sentence for each file that is the same under
+/// another name.
+std::vector<std::string> require_same_origin(const FoundCheckpoint& found, const Lineage& now,
+                                             const Configuration& configuration);
 
 }  // namespace temper

@@ -7,14 +7,16 @@
 #include "comm/communicator.h"
 #include "runtime/config/config.h"
 #include "runtime/steps/training_state.h"
+#include "tensor/device.h"
 
 namespace temper {
 
 /// Collective. Sets grains and threads per rank of a run that begins.
 void fix_shape(TrainingState& state, const Configuration& configuration, Communicator& communicator);
 
-/// Says so where there are more ranks than grains.
-void warn_of_idle_ranks(const TrainingState& state, const Communicator& communicator,
-                        const std::function<void(const std::string&)>& say);
+/// Collective. Says so where there are more ranks than grains, and where threads on CPUs share cores. `fixed`: the run
+/// goes on, and its threads a rank stay.
+void warn_of_shape(const TrainingState& state, bool fixed, const Device& device, Communicator& communicator,
+                   const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "runtime/config/config_keys.h"
+#include "runtime/config/toml_mistake.h"
 #include "runtime/config/usual_names.h"
 
 namespace temper {
@@ -236,8 +237,9 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   try {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
-    throw usage_error("{} line {}, column {}: {}", name, error.source().begin.line, error.source().begin.column,
-                      std::string(error.description()));
+    const auto [line, column] = error.source().begin;
+    throw usage_error("{} line {}, column {}: {}", name, line, column,
+                      toml_mistake(text, line, column, error.description()));
   }
 }
 

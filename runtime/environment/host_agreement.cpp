@@ -61,7 +61,8 @@ std::string named(const std::vector<HostReport>& reports, std::size_t rank) {
   return fmt::format("{} (rank {})", reports[rank].host, rank);
 }
 
-constexpr const char* kRemedy = "all hosts must read the same: copy the file anew, or use a folder that they share";
+constexpr const char* kDifferenceRemedy =
+    "all hosts must read the same: copy the file anew, or use a folder that they share";
 
 /// The first two ranks whose files of this number differ in presence or size, as a sentence.
 std::string file_difference(const std::vector<HostReport>& reports, std::size_t file) {
@@ -72,11 +73,11 @@ std::string file_difference(const std::vector<HostReport>& reports, std::size_t 
       const bool absent_here = other.reason != 0;
       return fmt::format("{}: {} has it, but {} cannot open it: {}; {}", first.path,
                          named(reports, absent_here ? 0 : rank), named(reports, absent_here ? rank : 0),
-                         std::strerror(absent_here ? other.reason : first.reason), kRemedy);
+                         std::strerror(absent_here ? other.reason : first.reason), kDifferenceRemedy);
     }
     if (first.bytes != other.bytes)
       return fmt::format("{}: has {} bytes on {} and {} bytes on {}; {}", first.path, first.bytes, named(reports, 0),
-                         other.bytes, named(reports, rank), kRemedy);
+                         other.bytes, named(reports, rank), kDifferenceRemedy);
   }
   return "";
 }
@@ -207,7 +208,7 @@ Failure difference_of(const std::vector<HostReport>& reports) {
       return shared < of.size() ? of[shared].path : std::string("no further file");
     };
     return {fmt::format("{} reads {}, but {} reads {}; {}", named(reports, 0), next(first.files), named(reports, rank),
-                        next(files), kRemedy)};
+                        next(files), kDifferenceRemedy)};
   }
   return {};
 }
@@ -295,7 +296,7 @@ void HostAgreement::compare(const std::vector<Content>& mine) const {
       } else if (before->second.digest != content.digest) {
         throw Error("{}: differs between {} and {}, though both have {} bytes (XXH3 {:016x} and {:016x}); {}", path,
                     named(reports_, before->first), named(reports_, rank), reports_.front().files[content.file].bytes,
-                    before->second.digest, content.digest, kRemedy);
+                    before->second.digest, content.digest, kDifferenceRemedy);
       }
     }
     ++rank;

@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.h"
+
 namespace temper {
 
 std::string Job::text() const {
   if (!exists()) return "";
   std::string text = name;
   if (!nodes.empty()) text += " on " + nodes;
-  if (restarts > 0) text += fmt::format(", started again {} time{}", restarts, restarts == 1 ? "" : "s");
+  if (restarts > 0) text += ", started again " + counted(restarts, "time");
   return text;
 }
 

@@ -46,12 +46,6 @@ Scores scores(std::int64_t right, std::int64_t predicted, std::int64_t true_ones
   return {ratio(right, predicted), ratio(right, true_ones), ratio(2 * right, predicted + true_ones)};
 }
 
-std::int64_t sum_of(const std::vector<std::int64_t>& counts) {
-  std::int64_t sum = 0;
-  for (const std::int64_t count : counts) sum += count;
-  return sum;
-}
-
 }  // namespace
 
 EntityLabels::EntityLabels(const std::vector<std::string>& names) {

@@ -13,9 +13,9 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kRoundsBetweenPolls = 16;
+constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
 
-std::int32_t index_of_largest(std::span<const float> values) {
+std::int32_t predicted_class(std::span<const float> values) {
   return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
@@ -39,7 +39,7 @@ struct HostLogits {
 
 void add_classes(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
   for (std::size_t row = 0; row < batch.host_classes.size(); ++row)
-    sums.classes.add(batch.host_classes[row], index_of_largest(logits.row(row)));
+    sums.classes.add(batch.host_classes[row], predicted_class(logits.row(row)));
 }
 
 /// Of each row the words that have a label, in order: logits have a row for each of them.
@@ -52,7 +52,7 @@ void add_entities(Accumulated& sums, const EntityLabels& labels, const Batch& ba
       const std::int32_t truth = batch.classes[static_cast<std::size_t>(t)];
       if (truth == kUnlabelled) continue;
       truths.push_back(truth);
-      predictions.push_back(index_of_largest(logits.row(row++)));
+      predictions.push_back(predicted_class(logits.row(row++)));
     }
     sums.entities.add(labels, truths, predictions);
   }
@@ -61,7 +61,7 @@ void add_entities(Accumulated& sums, const EntityLabels& labels, const Batch& ba
 void add_tokens(Accumulated& sums, const DeviceBatch& batch, const HostLogits& logits) {
   for (std::size_t row = 0; row < batch.host_classes.size(); ++row) {
     ++sums.tokens.tokens;
-    sums.tokens.correct += index_of_largest(logits.row(row)) == batch.host_classes[row] ? 1 : 0;
+    sums.tokens.correct += predicted_class(logits.row(row)) == batch.host_classes[row] ? 1 : 0;
   }
 }
 
@@ -97,7 +97,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   }
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
-    if (round % kRoundsBetweenPolls == 0) {
+    if (round % kRoundsBetweenEvaluationPolls == 0) {
       std::vector<std::int64_t> stop{settings.stop_requested() ? 1 : 0};
       communicator.all_reduce(std::span(stop), Reduction::max);
       if (stop.front() != 0) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/steps/finite_weights.h"
@@ -36,7 +37,8 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
 
 std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
                                                    int threads, Communicator& communicator,
-                                                   const std::function<bool()>& stop_requested) {
+                                                   const std::function<bool()>& stop_requested,
+                                                   const std::function<void(const std::string&)>& say) {
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
@@ -50,6 +52,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
       table, {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
       communicator, [](const std::string&) {});
   require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
+  say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;
@@ -62,6 +65,23 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
   return metrics;
+}
+
+void FittedModel::say_cut_rows(const TokenStore& rows, const Table& table, const ColumnChoice& columns,
+                               const TableUse& use, int threads, Communicator& communicator,
+                               const std::function<void(const std::string&)>& say) const {
+  const std::int64_t length = max_length(use.max_length);
+  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
+  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
+  std::vector<std::int64_t> mine;
+  for (std::int64_t row = begin; row < end; ++row) mine.push_back(rows.length(row));
+  std::vector<std::int64_t> cut{
+      count_cut_rows(mine, table, begin, columns, tokenizer(),
+                     TokenizeOptions{static_cast<std::size_t>(length), threads, label_kind(task_)})};
+  communicator.all_reduce(std::span(cut), Reduction::sum);
+  if (cut.front() == 0) return;
+  say(cut_rows_note(cut.front(), rows.rows(), length, tokenizer().cuts_left()) +
+      (max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
 }
 
 }  // namespace temper

@@ -34,11 +34,16 @@ class FittedModel {
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
 
-  /// Collective. Nothing if a signal asked any rank to stop. Throws Error where the loss is not finite.
+  /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
+  /// Error where the loss is not finite.
   std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
-                                        Communicator& communicator, const std::function<bool()>& stop_requested);
+                                        Communicator& communicator, const std::function<bool()>& stop_requested,
+                                        const std::function<void(const std::string&)>& say);
 
  private:
+  void say_cut_rows(const TokenStore& rows, const Table& table, const ColumnChoice& columns, const TableUse& use,
+                    int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
+
   Device& device_;
   ModelFolder folder_;
   std::optional<TrainedUse> trained_;

@@ -54,10 +54,6 @@ double weighted(const std::vector<ClassScores>& scores, double ClassScores::*sco
   return ratio(sum, support);
 }
 
-std::int64_t sum_of(const std::vector<std::int64_t>& counts) {
-  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-}
-
 /// R_K from the confusion matrix's sums (Gorodkin 2004, eq. 8, in counts).
 double matthews(std::int64_t rows, std::int64_t correct, const std::vector<std::int64_t>& truths,
                 const std::vector<std::int64_t>& predictions) {
@@ -192,6 +188,10 @@ const TaskMetrics& find_task(std::string_view task) {
 }
 
 }  // namespace
+
+std::int64_t sum_of(std::span<const std::int64_t> counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+}
 
 void ClassificationCounts::resize(std::int64_t class_count) {
   classes = class_count;

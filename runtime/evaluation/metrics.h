@@ -11,6 +11,8 @@
 
 namespace temper {
 
+std::int64_t sum_of(std::span<const std::int64_t> counts);
+
 /// One label a row (or a token).
 struct ClassificationCounts {
   std::int64_t classes = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace temper {
@@ -21,7 +22,8 @@ bool has_lower_loss(const Metrics& one, const Metrics& other) {
 
 }  // namespace
 
-void ModelSelection::restore(const TrainingState& state) {
+ModelSelection::ModelSelection(std::string metric, std::int64_t patience, const TrainingState& state)
+    : metric_(std::move(metric)), patience_(patience) {
   best_.values = state.best_metrics;
   last_.values = state.last_metrics;
 }
@@ -56,24 +58,29 @@ void require_rows(const Configuration& configuration, std::int64_t train_rows, s
   const std::int64_t rows = train_rows + validation_rows;
   if (fraction > 0.0 && rows > 0 && (validation_rows == 0 || train_rows == 0))
     throw usage_error(
-        "data.validation_fraction = {} keeps {} of the {} training rows back and leaves {} to train on (which ones, "
+        "data.validation_fraction = {} keeps {} of the {} back and leaves {} to train on (which ones, "
         "their texts decide); {} it, or name a file in data.validation",
-        fraction, validation_rows, rows, train_rows, validation_rows == 0 ? "raise" : "lower");
+        fraction, validation_rows, counted(rows, "training row"), train_rows, validation_rows == 0 ? "raise" : "lower");
   if (validation_rows > 0) return;
   const char* remedy = "set data.validation or data.validation_fraction";
   if (const std::int64_t patience = configuration.train.early_stopping; patience > 0)
     throw usage_error(
-        "train.early_stopping = {} ends the run after evaluations without gain, but 0 of {} rows are there to evaluate "
-        "on; {}, or train.early_stopping = 0",
-        patience, rows, remedy);
+        "train.early_stopping = {} ends the run after evaluations without gain, but 0 of {} are there to evaluate on; "
+        "{}, or train.early_stopping = 0",
+        patience, counted(rows, "row"), remedy);
   const auto& phases = configuration.tuning.phases;
   const auto plateau =
       std::find_if(phases.begin(), phases.end(), [](const PhaseConfig& phase) { return phase.plateau_patience > 0; });
   if (plateau != phases.end())
     throw usage_error(
-        "phase {} of tuning.phases ends by plateau_patience = {} evaluations without gain, but 0 of {} rows are there "
-        "to evaluate on; {}, or leave plateau_patience out",
-        plateau - phases.begin() + 1, plateau->plateau_patience, rows, remedy);
+        "phase {} of tuning.phases ends after {} without a gain (plateau_patience = {}), but 0 of {} are there to "
+        "evaluate on; {}, or leave plateau_patience out",
+        plateau - phases.begin() + 1, counted(plateau->plateau_patience, "evaluation"), plateau->plateau_patience,
+        counted(rows, "row"), remedy);
+}
+
+std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch) {
+  return evaluate.every_steps > 0 ? evaluate.every_steps : steps_per_epoch;
 }
 
 }  // namespace temper

@@ -13,10 +13,8 @@ namespace temper {
 class ModelSelection {
  public:
   /// `metric`: what models are compared by. `patience`: evaluations without gain that end the run; 0: any number.
-  ModelSelection(std::string metric, std::int64_t patience) : metric_(std::move(metric)), patience_(patience) {}
-
-  /// Takes up what a checkpoint remembers.
-  void restore(const TrainingState& state);
+  /// `state`: of a checkpoint; what it remembers is taken up.
+  ModelSelection(std::string metric, std::int64_t patience, const TrainingState& state = {});
   /// Notes the metrics of the model of `state.step`. True if it is the best one: by the metric or, where that is equal,
   /// by the loss. Patience counts gains of the metric only, since a loss may fall slowly for ever.
   bool judge(const Metrics& metrics, TrainingState& state);
@@ -34,6 +32,9 @@ class ModelSelection {
   Metrics best_;
   Metrics last_;
 };
+
+/// Between two evaluations of the validation rows.
+std::int64_t evaluation_steps(const EvaluateSection& evaluate, std::int64_t steps_per_epoch);
 
 /// Throws a usage Error, with the numbers, where something is asked of validation rows (early stopping, a plateau, the
 /// share that is kept back) and there are none, or where that share leaves nothing to train on. Rows after the split.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/cut_rows.h"
 #include "data/text/masking.h"
 #include "data/text/row_tokenization.h"
 #include "data/token_store.h"
@@ -105,9 +106,14 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   const TokenStore rows(tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end));
   require_token_indices(rows, index_limits(fitted.config(), fitted.task(), fitted.outputs()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < rows.rows(); ++row) lengths.push_back(rows.length(row));
+  const std::int64_t cut =
+      of_words ? 0 : count_cut_rows(lengths, table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
   PredictedLines result;
+  result.cut_rows = cut;
   const RowWriter writer(fitted, use, options, result);
   const auto write_row = [&](std::int64_t row, std::span<const float> logits) {
     if (!all_finite(logits))

@@ -22,7 +22,7 @@ struct PredictionOptions {
 
 struct PredictedLines {
   std::string lines;
-  std::int64_t cut_rows = 0;   ///< rows of which words lie beyond the largest length
+  std::int64_t cut_rows = 0;   ///< rows that are longer than the largest length; of words: which therefore lack labels
   std::int64_t cut_words = 0;  ///< words that therefore have no label
 };
 

@@ -9,7 +9,7 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kRoundsBetweenPolls = 4;
+constexpr std::int64_t kRoundsBetweenCachePolls = 4;
 
 /// The hidden rows of one block, on the host.
 std::vector<std::byte> compute_block(const FrozenLayout& layout, std::int64_t block, Model& model, Device& device,
@@ -57,7 +57,7 @@ bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& commun
       store.complete() ? 0 : (layout.blocks() + topology.local_size - 1) / topology.local_size};
   communicator.all_reduce(std::span(rounds), Reduction::max);
   for (std::int64_t round = 0; round < rounds.front(); ++round) {
-    if (round % kRoundsBetweenPolls == 0) {
+    if (round % kRoundsBetweenCachePolls == 0) {
       std::vector<std::int64_t> stop{settings.stop_requested() ? 1 : 0};
       communicator.all_reduce(std::span(stop), Reduction::max);
       if (stop.front() != 0) return false;

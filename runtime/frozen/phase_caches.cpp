@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/clock.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/human_numbers.h"
 
@@ -89,8 +90,9 @@ bool PhaseCaches::prepare(Rows rows, const TokenStore& data) {
   if (!find_room(*cache, data)) return true;
   const char* which = rows == Rows::training ? "training" : "validation";
   const bool known = cache->store().complete();
-  settings_.say(fmt::format("frozen layers: {} for {} {} rows, {} MiB {}", known ? "known" : "computed once",
-                            grouped(data.rows()), which, mebibytes(cache->layout().bytes()), cache->store().place()));
+  settings_.say(fmt::format("frozen layers: {} for {} {} {}, {} MiB {}", known ? "known" : "computed once",
+                            grouped(data.rows()), which, plural(data.rows(), "row"), mebibytes(cache->layout().bytes()),
+                            cache->store().place()));
   FillSettings filling;
   filling.task = settings_.task;
   filling.stop_requested = settings_.stop_requested;
@@ -98,7 +100,7 @@ bool PhaseCaches::prepare(Rows rows, const TokenStore& data) {
   filling.progress = [&](std::int64_t done) {
     if (seconds_since(last_line) < kSecondsBetweenLines) return;
     last_line = Clock::now();
-    settings_.say(fmt::format("frozen layers: {} of {} rows", grouped(done), grouped(data.rows())));
+    settings_.say(fmt::format("frozen layers: {} of {}", grouped(done), grouped(data.rows(), "row")));
   };
   const bool filled = fill(*cache, model_, device_, communicator_, data, filling);
   const double seconds = seconds_since(began);
@@ -107,7 +109,7 @@ bool PhaseCaches::prepare(Rows rows, const TokenStore& data) {
     tried_[index] = false;
     return false;
   }
-  if (!known) settings_.say(fmt::format("frozen layers: {} rows in {:.1f} s", grouped(data.rows()), seconds));
+  if (!known) settings_.say(fmt::format("frozen layers: {} in {:.1f} s", grouped(data.rows(), "row"), seconds));
   caches_[index] = std::move(cache);
   return true;
 }

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace temper {
@@ -35,7 +36,8 @@ Tensor class_weights(const TrainSection& train, Task task, const TokenStore& row
     throw usage_error("train.class_weights applies to classification only, not to {}", name_of(task));
   const std::vector<double> weights = by_frequency ? balanced(rows, classes) : train.class_weight_values;
   if (weights.size() != classes)
-    throw usage_error("train.class_weight_values has {} weights, but there are {} classes", weights.size(), classes);
+    throw usage_error("train.class_weight_values has {}, but there {} {}", counted(weights.size(), "weight"),
+                      plural(classes, "is", "are"), counted(classes, "class", "classes"));
   const std::vector<float> rounded(weights.begin(), weights.end());
   return device.upload(std::span<const float>(rounded), {static_cast<std::int64_t>(classes)});
 }

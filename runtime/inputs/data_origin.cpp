@@ -9,12 +9,23 @@
 namespace temper {
 namespace {
 
-std::vector<DataFileLineage> training_files(std::span<const DataFileLineage> files) {
-  std::vector<DataFileLineage> of_training;
-  std::copy_if(files.begin(), files.end(), std::back_inserter(of_training),
-               [](const DataFileLineage& file) { return file.role == "train"; });
-  return of_training;
+/// A role of files, and what a run did with them, for messages.
+struct Role {
+  const char* name;
+  const char* key;
+  const char* deed;
+};
+
+constexpr Role kDecisive[] = {{"train", "data.train", "trained"}, {"validation", "data.validation", "validated"}};
+
+std::vector<DataFileLineage> files_of(const std::string& role, std::span<const DataFileLineage> files) {
+  std::vector<DataFileLineage> found;
+  std::copy_if(files.begin(), files.end(), std::back_inserter(found),
+               [&](const DataFileLineage& file) { return file.role == role; });
+  return found;
 }
+
+bool same_digest(const DataFileLineage& a, const DataFileLineage& b) { return a.sha256 == b.sha256; }
 
 std::vector<std::string> sorted_digests(const std::vector<DataFileLineage>& files) {
   std::vector<std::string> digests;
@@ -33,34 +44,42 @@ std::string listed(const std::vector<DataFileLineage>& files) {
   return text;
 }
 
-}  // namespace
-
-void require_same_training_files(const std::filesystem::path& checkpoint, std::span<const DataFileLineage> before,
-                                 std::span<const DataFileLineage> now) {
-  const std::vector<DataFileLineage> then = training_files(before);
-  const std::vector<DataFileLineage> current = training_files(now);
+void require_same(const std::filesystem::path& checkpoint, const Role& role, std::span<const DataFileLineage> before,
+                  std::span<const DataFileLineage> now) {
+  const std::vector<DataFileLineage> then = files_of(role.name, before);
+  const std::vector<DataFileLineage> current = files_of(role.name, now);
   // Checkpoints that tell of no files are not refused for it.
-  if (then.empty() || current.empty()) return;
-  const auto same_name = [](const DataFileLineage& a, const DataFileLineage& b) { return a.file == b.file; };
-  const auto same_content = [](const DataFileLineage& a, const DataFileLineage& b) { return a.sha256 == b.sha256; };
-  if (std::equal(then.begin(), then.end(), current.begin(), current.end(), same_content)) return;
+  if (then.empty() || current.empty() || same_content(role.name, before, now)) return;
   if (sorted_digests(then) == sorted_digests(current))
     throw usage_error(
-        "{}: was trained on the same files in another order: {}; name them in that order, choose another output.dir, "
-        "or "
+        "{}: was {} on the same files in another order: {}; name them in that order, choose another output.dir, or "
         "start anew with --fresh",
-        checkpoint.string(), listed(then));
+        checkpoint.string(), role.deed, listed(then));
+  const auto same_name = [](const DataFileLineage& a, const DataFileLineage& b) { return a.file == b.file; };
   if (!std::equal(then.begin(), then.end(), current.begin(), current.end(), same_name))
     throw usage_error(
-        "{}: was trained on {} (by SHA-256), but data.train names {}; name the files of then, choose another "
-        "output.dir, "
-        "or start anew with --fresh",
-        checkpoint.string(), listed(then), listed(current));
-  const auto [changed, its_new] = std::mismatch(then.begin(), then.end(), current.begin(), same_content);
+        "{}: was {} on {} (by SHA-256), but {} names {}; name the files of then, choose another output.dir, or start "
+        "anew with --fresh",
+        checkpoint.string(), role.deed, listed(then), role.key, listed(current));
+  const auto [changed, its_new] = std::mismatch(then.begin(), then.end(), current.begin(), same_digest);
   throw Error(
-      "{}: was trained on another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
+      "{}: was {} on another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
       "output.dir, or start anew with --fresh",
-      checkpoint.string(), changed->file, changed->sha256.substr(0, 16), its_new->sha256.substr(0, 16));
+      checkpoint.string(), role.deed, changed->file, changed->sha256.substr(0, 16), its_new->sha256.substr(0, 16));
+}
+
+}  // namespace
+
+bool same_content(const std::string& role, std::span<const DataFileLineage> before,
+                  std::span<const DataFileLineage> now) {
+  const std::vector<DataFileLineage> then = files_of(role, before);
+  const std::vector<DataFileLineage> current = files_of(role, now);
+  return !then.empty() && std::equal(then.begin(), then.end(), current.begin(), current.end(), same_digest);
+}
+
+void require_same_data_files(const std::filesystem::path& checkpoint, std::span<const DataFileLineage> before,
+                             std::span<const DataFileLineage> now) {
+  for (const Role& role : kDecisive) require_same(checkpoint, role, before, now);
 }
 
 }  // namespace temper

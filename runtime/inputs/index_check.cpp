@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace temper {
@@ -40,10 +41,10 @@ void require_tokens(const TokenStore& rows, const IndexLimits& limits, const std
   const std::size_t type = first_outside(rows, rows.types(), limits.types);
   if (type < rows.types().size())
     throw Error(
-        "{}: row {} has a token of type {}, but the model has {} row{} of token types (type_vocab_size); for type 0 "
+        "{}: row {} has a token of type {}, but the model has {} of token types (type_vocab_size); for type 0 "
         "everywhere, as models without types have been trained, set \"model_input_names\": [\"input_ids\", "
         "\"attention_mask\"] in tokenizer_config.json",
-        source, row_of_token(rows, type), rows.types()[type], limits.types, limits.types == 1 ? "" : "s");
+        source, row_of_token(rows, type), rows.types()[type], counted(limits.types, "row"));
 }
 
 void require_lengths(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
@@ -53,8 +54,8 @@ void require_lengths(const TokenStore& rows, const IndexLimits& limits, const st
       const std::int64_t length = piece[i] - std::exchange(start, piece[i]);
       // The start of a row is the end of the one before, which is called by this number.
       if (length > limits.positions)
-        throw Error("{}: row {} has {} tokens, but the model has positions for {}; lower data.max_length to that",
-                    source, first + i, length, limits.positions);
+        throw Error("{}: row {} has {}, but the model has positions for {}; lower data.max_length to that", source,
+                    first + i, counted(length, "token"), limits.positions);
     }
     return true;
   });
@@ -65,12 +66,12 @@ void require_labels(const TokenStore& rows, const IndexLimits& limits, const std
   // A row that one forgot to label is no class of its own; a token may well have none.
   const std::size_t place = first_outside(rows, rows.classes(), limits.outputs, of_tokens ? kUnlabelled : 0);
   if (place < rows.classes().size())
-    throw Error("{}: row {} has the class {}, but the head has {} outputs; give the head as many labels as the data",
-                source, of_tokens ? row_of_token(rows, place) : static_cast<std::int64_t>(place) + 1,
-                rows.classes()[place], limits.outputs);
+    throw Error("{}: row {} has the class {}, but the head has {}; give the head as many labels as the data", source,
+                of_tokens ? row_of_token(rows, place) : static_cast<std::int64_t>(place) + 1, rows.classes()[place],
+                counted(limits.outputs, "output"));
   if (rows.target_width() != 0 && rows.target_width() != limits.outputs)
-    throw Error("{}: the rows have {} targets each, but the head has {} outputs; give the head as many as the data",
-                source, rows.target_width(), limits.outputs);
+    throw Error("{}: the rows have {} each, but the head has {}; give the head as many as the data", source,
+                counted(rows.target_width(), "target"), counted(limits.outputs, "output"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/text/masking.h"
@@ -41,8 +42,8 @@ void require_some_label(const TokenStore& train, const RunTables& tables, const 
 /// Names of labels where the task has none would be passed over.
 void refuse_needless_names(const DataSection& data, Task task) {
   if (!data.labels.empty() && (task == Task::regression || task == Task::masked_lm))
-    throw usage_error("data.labels names {} label{}, but {} has none; take the key out", data.labels.size(),
-                      data.labels.size() == 1 ? "" : "s", name_of(task));
+    throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
+                      name_of(task));
 }
 
 /// Lets rows be read as the task wants them.

@@ -14,10 +14,6 @@ namespace {
 constexpr const char* kDefaultText = "text";
 constexpr const char* kDefaultLabel = "label";
 
-bool has_column(const Table& table, const std::string& name) {
-  return std::find(table.columns.begin(), table.columns.end(), name) != table.columns.end();
-}
-
 /// Collects what differs from the training, for one line.
 class Differences {
  public:

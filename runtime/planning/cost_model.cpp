@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/counted.h"
 #include "base/human_numbers.h"
 #include "runtime/steps/step_message.h"
 
@@ -70,10 +71,10 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
   const TransferRate& rate = facts.nodes > 1 ? machine.message_exchange : machine.exchange;
   if (!rate.measured())
     return fmt::format(
-        "the machine was measured with {} rank{} on {} node{}, so the exchange between {} ranks is not "
-        "known: run mpirun -n {} temper bench machine",
-        machine.ranks, machine.ranks == 1 ? "" : "s", machine.nodes, machine.nodes == 1 ? "" : "s", facts.ranks,
-        facts.ranks);
+        "the machine was measured with {} on {}, so the exchange between {} ranks is not known: run mpirun -n {} "
+        "temper "
+        "bench machine",
+        counted(machine.ranks, "rank"), counted(machine.nodes, "node"), facts.ranks, facts.ranks);
   return "";
 }
 
@@ -144,8 +145,9 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
   const std::int64_t needed = plan.memory.of_node(ranks_of_node);
   const bool fits = memory_of_node == 0 || needed < memory_of_node / 10 * 9;
   if (!fits)
-    sentences.push_back(fmt::format("{} ranks a node need {} of {} MiB: it does not fit", ranks_of_node,
-                                    mebibytes(needed), mebibytes(memory_of_node)));
+    sentences.push_back(fmt::format("{} a node {} {} of {} MiB: it does not fit", counted(ranks_of_node, "rank"),
+                                    plural(ranks_of_node, "needs", "need"), mebibytes(needed),
+                                    mebibytes(memory_of_node)));
   constexpr double kWorthwhile = 5.0;
   const auto gain_by = [&](const Alternative& other) { return gain(plan, other.plan, facts.phase_steps); };
   std::vector<const Alternative*> faster;
@@ -180,9 +182,8 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
                     "(train.batch_size, or fewer ranks) even it out",
                     100.0 * (plan.imbalance - 1.0)));
   if (machine != nullptr && facts.ranks > machine->ranks)
-    sentences.push_back(
-        fmt::format("the machine was measured with {} rank{}, not {}: measure it again for a truer plan",
-                    machine->ranks, machine->ranks == 1 ? "" : "s", facts.ranks));
+    sentences.push_back(fmt::format("the machine was measured with {}, not {}: measure it again for a truer plan",
+                                    counted(machine->ranks, "rank"), facts.ranks));
   return sentences;
 }
 

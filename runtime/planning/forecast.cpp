@@ -123,7 +123,8 @@ class Forecaster {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
       const PhaseLength length =
-          length_of(phase, steps_an_epoch, forecast_.total_steps, evaluation_steps(steps_an_epoch));
+          length_of(phase, steps_an_epoch, forecast_.total_steps,
+                    data_.validation_rows > 0 ? evaluation_steps(configuration_.evaluate, steps_an_epoch) : 0);
       forecast.evaluations = length.evaluations;
       forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
       forecast.plan = plan_step(forecast.facts, machine_);
@@ -239,12 +240,6 @@ class Forecaster {
       facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
     }
     return facts;
-  }
-
-  /// Between two evaluations; 0 where there are none.
-  [[nodiscard]] std::int64_t evaluation_steps(std::int64_t steps_an_epoch) const {
-    if (data_.validation_rows == 0) return 0;
-    return configuration_.evaluate.every_steps > 0 ? configuration_.evaluate.every_steps : steps_an_epoch;
   }
 
   /// An evaluation is the forward pass of its rows, which have about as many tokens as those that train.

@@ -14,8 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 2;  // 1 had the rates of products for the roof
-constexpr const char* kRemedy = "measure the machine again: temper bench machine";
+constexpr int kProfileVersion = 2;  // 1 had the rates of products for the roof
+constexpr const char* kProfileRemedy = "measure the machine again: temper bench machine";
 
 Json json_of(const RankRates& rates) {
   Json calls = Json::array();
@@ -63,8 +63,16 @@ TransferRate transfer_of(const Json& json) {
 
 }  // namespace
 
+RankRates with_threads(const MachineProfile& machine, bool several_ranks, int threads) {
+  RankRates rates = machine.rates(several_ranks);
+  const double share = static_cast<double>(threads) / static_cast<double>(machine.threads);
+  rates.operations *= share;
+  rates.bf16_operations *= share;
+  return rates;
+}
+
 std::string to_json(const MachineProfile& profile) {
-  const Json json{{"version", kVersion},
+  const Json json{{"version", kProfileVersion},
                   {"ranks", profile.ranks},
                   {"nodes", profile.nodes},
                   {"threads", profile.threads},
@@ -84,8 +92,8 @@ std::string to_json(const MachineProfile& profile) {
 MachineProfile parse_machine_profile(std::string_view text, const std::string& name) {
   try {
     const Json json = Json::parse(text);
-    if (const int version = json.at("version"); version != kVersion)
-      throw Error("its version is {}, expected {}", version, kVersion);
+    if (const int version = json.at("version"); version != kProfileVersion)
+      throw Error("its version is {}, expected {}", version, kProfileVersion);
     MachineProfile profile;
     profile.ranks = json.at("ranks");
     profile.nodes = json.at("nodes");
@@ -102,7 +110,7 @@ MachineProfile parse_machine_profile(std::string_view text, const std::string& n
     profile.resident_bytes = json.at("resident_bytes");
     return profile;
   } catch (const std::exception& error) {
-    throw Error("{}: is no whole machine profile ({}); {}", name, error.what(), kRemedy);
+    throw Error("{}: is no whole machine profile ({}); {}", name, error.what(), kProfileRemedy);
   }
 }
 

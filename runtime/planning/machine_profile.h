@@ -55,6 +55,10 @@ struct MachineProfile {
   [[nodiscard]] const RankRates& rates(bool several_ranks) const { return several_ranks ? together : alone; }
 };
 
+/// The rates of a rank with so many threads. Multiply-adds go with the threads; memory, which all cores share, is left
+/// as it was measured.
+RankRates with_threads(const MachineProfile& machine, bool several_ranks, int threads);
+
 std::string to_json(const MachineProfile& profile);
 /// `name` stands for the file in messages. Throws Error for text that is no whole profile.
 MachineProfile parse_machine_profile(std::string_view json, const std::string& name);

@@ -1,42 +1,31 @@
-// The voice of a run: progress for people, metrics.jsonl and TensorBoard curves for programs. Only rank 0 has one; on
-// the others every call does nothing.
+// Tells a run's observers (runtime/reporting/run_observer.h) what happens in it. Only rank 0 has observers; on the
+// others every call does nothing.
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
-#include "runtime/environment/job.h"
 #include "runtime/evaluation/metrics.h"
-#include "runtime/reporting/event_log.h"
 #include "runtime/reporting/progress.h"
-#include "runtime/reporting/tensorboard_writer.h"
+#include "runtime/reporting/run_observer.h"
 
 namespace temper {
 
-struct RunSummary {
-  int ranks = 1;
-  int threads = 1;
-  std::string device;
-  std::int64_t train_rows = 0;
-  std::int64_t validation_rows = 0;
-  std::int64_t test_rows = 0;
-  std::int64_t labels = 0;
-  std::int64_t first_step = 0;  ///< above 0 in a run that goes on
-  std::int64_t total_steps = 0;
-  int grains = 1;
-  int local_ranks = 1;  ///< on the node of rank 0
-  Job job = {};
-};
-
 class RunReporter {
  public:
-  RunReporter(const OutputSection& output, bool speaks, std::FILE* stream, bool terminal, int columns);
+  /// With `reports`, progress is shown on `stream` (borrowed) from now on.
+  RunReporter(const OutputSection& output, bool reports, std::FILE* stream, bool terminal, int columns);
 
+  /// One more observer, told after the others. Nothing where this rank does not report.
+  void add(std::unique_ptr<RunObserver> observer);
   /// Opens metrics.jsonl and the TensorBoard file in the run's folder. Before it nothing is logged.
   void open_logs(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step);
 
@@ -54,15 +43,10 @@ class RunReporter {
   void finish();
 
  private:
-  void log(std::int64_t step, const std::string& kind, const std::vector<std::pair<std::string, double>>& values);
-
-  bool speaks_;
-  bool terminal_;
+  bool reports_;
   std::int64_t log_every_;
   bool wants_tensorboard_;
-  std::optional<Progress> progress_;
-  std::optional<EventLog> events_;
-  std::optional<TensorboardWriter> tensorboard_;
+  std::vector<std::unique_ptr<RunObserver>> observers_;
 };
 
 }  // namespace temper

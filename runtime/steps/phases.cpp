@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "runtime/steps/schedule.h"
 
@@ -45,9 +46,9 @@ std::vector<PhasePlan> plan_phases(const TuningSection& tuning, const TrainSecti
     if (train.max_steps > 0 && last) length = std::min(length, run_steps - planned);
     if (length <= 0)
       throw usage_error(
-          "tuning.phases: phase {} begins at step {}, but the run has {} steps; shorten the phases before "
+          "tuning.phases: phase {} begins at step {}, but the run has {}; shorten the phases before "
           "it or raise train.epochs",
-          i + 1, planned, run_steps);
+          i + 1, planned, counted(run_steps, "step"));
     planned += length;
     std::int64_t end = begin + length;
     if (i < ended.size()) end = std::max(begin, std::min(end, ended[i]));

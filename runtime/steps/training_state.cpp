@@ -11,6 +11,18 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, step, epoch, step_in_epoch, ph
                                    evaluations_without_gain, phase_evaluations_without_gain, finished, examples, tokens,
                                    seconds, labels)
 
+bool advance(TrainingState& state, std::int64_t examples, std::int64_t tokens, double seconds,
+             std::int64_t steps_per_epoch) {
+  state.examples += examples;
+  state.tokens += tokens;
+  state.seconds += seconds;
+  ++state.step;
+  if (++state.step_in_epoch < steps_per_epoch) return false;
+  state.step_in_epoch = 0;
+  ++state.epoch;
+  return true;
+}
+
 std::string to_json(const TrainingState& state) {
   const nlohmann::json json = state;
   return json.dump(1);

@@ -38,6 +38,10 @@ struct TrainingState {
   std::vector<std::string> labels;
 };
 
+/// A step more, with what it took; an epoch has so many. True if it was the last one of its epoch.
+bool advance(TrainingState& state, std::int64_t examples, std::int64_t tokens, double seconds,
+             std::int64_t steps_per_epoch);
+
 std::string to_json(const TrainingState& state);
 /// Throws Error naming the member that is missing or of another type.
 TrainingState parse_training_state(const std::string& json);

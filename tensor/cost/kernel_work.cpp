@@ -51,8 +51,7 @@ KernelWork array_work(std::int64_t n, double bytes_each, double operations_each)
 }
 
 KernelWork activation_backward_work(ConstRows dy, ConstRows z, ConstRows y, Activation activation, ConstRows dz) {
-  const bool reads_y = activation == Activation::tanh || activation == Activation::relu;
-  const ConstRows kept = activation == Activation::none ? ConstRows() : reads_y ? y : z;
+  const ConstRows kept = slope_reads_input(activation) ? z : slope_reads_output(activation) ? y : ConstRows();
   const bool writes = activation != Activation::none || dz.data != dy.data;
   return elementwise_work({dy, writes ? dz : ConstRows(), kept}, 1.0 + activation_operations(activation));
 }
@@ -74,7 +73,11 @@ double activation_operations(Activation activation) {
     case Activation::none:
       return 0.0;
     case Activation::relu:
+    case Activation::relu_squared:
+    case Activation::relu6:
+    case Activation::leaky_relu:
       return 1.0;
+    case Activation::sigmoid:
     case Activation::tanh:
       return 2.0;
     default:

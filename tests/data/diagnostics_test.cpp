@@ -77,6 +77,27 @@ TEST(Diagnostics, NameLabelsThatLookAlike) {
             (std::vector<std::string>{"one_label"}));
 }
 
+TEST(Diagnostics, NameLabelsThatAreSeveral) {
+  const auto sentences = [](const std::vector<std::string>& labels, LabelKind kind = LabelKind::multi_label) {
+    std::vector<std::string> found;
+    for (const Finding& finding : diagnose_label_names(LabelSet::from_names(labels), kind))
+      if (finding.name == "labels_joined") found.push_back(finding.sentence);
+    return found;
+  };
+  EXPECT_EQ(sentences({"a", "b", "a, b"}),
+            (std::vector<std::string>{"\"a, b\" is one label, though its parts are labels, too; labels of a row stand "
+                                      "between '|', as in \"a|b\""}));
+  // Nowhere alone, but again and again.
+  const std::vector<std::string> pairs = sentences({"news;sport", "sport;art", "art;news"});
+  ASSERT_EQ(pairs.size(), 1U);
+  EXPECT_HAS(pairs[0], "\"news;sport\", \"sport;art\", \"art;news\" are each one label, though their parts");
+  EXPECT_EQ(sentences({"a", "a/b", "b"}).size(), 1U);
+  // Names with commas of their own.
+  EXPECT_TRUE(sentences({"a", "b", "wine, red", "wine, white"}).empty());
+  EXPECT_TRUE(sentences({"a", "b", "a,", ", b", "a b"}).empty());
+  EXPECT_TRUE(sentences({"a", "b", "a, b"}, LabelKind::single_class).empty());
+}
+
 TEST(Diagnostics, CompareLabelsOfSeveralColumns) {
   const Table table = parse_csv("text,x,y\na,0,1\na,0,1\nb,0,1\nb,1,1\n", "a.csv");
   EXPECT_EQ(names(diagnose_texts(table, {"text", "", "", {"x", "y"}})),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "base/error.h"
@@ -81,6 +82,36 @@ TEST_F(Freezing, APatternThatCoversNothingIsRefusedWithTheModules) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_NE(std::string(error.what()).find("encoder.layer.0"), std::string::npos) << error.what();
   }
+}
+
+TEST_F(Freezing, NumbersBeyondTheModelAreRefusedWithItsLayers) {
+  const auto refusal = [&](const std::function<void()>& call) -> std::string {
+    try {
+      call();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      return error.what();
+    }
+    return "";
+  };
+  for (const std::string pattern : {"encoder.layer.0-20", "bert.encoder.layer.2-4", "*.layer.0-4.attention",
+                                    "encoder.layer.4", "encoder.layer.7-9"}) {
+    const std::string freezing = refusal([&] { apply_freezing(*model_, std::vector<std::string>{pattern}); });
+    EXPECT_NE(
+        freezing.find("tuning.freeze: the pattern '" + pattern + "' goes beyond this model, which has 4 layers: "),
+        std::string::npos)
+        << freezing;
+    EXPECT_TRUE(freezing.ends_with("encoder.layer.0 to bert.encoder.layer.3") ||
+                freezing.ends_with("encoder.layer.0 to encoder.layer.3"))
+        << freezing;
+    const std::vector<std::pair<std::string, double>> rates{{pattern, 2.0}};
+    EXPECT_NE(
+        refusal([&] { learning_rate_factors(*model_, 1.0, rates); }).find("tuning.rates: the pattern '" + pattern),
+        std::string::npos);
+  }
+  EXPECT_NE(refusal([&] { apply_freezing(*model_, std::vector<std::string>{"encoder.layer.3-1"}); }).find("backwards"),
+            std::string::npos);
+  EXPECT_EQ(refusal([&] { apply_freezing(*model_, std::vector<std::string>{"encoder.layer.0-3", "*.layer.*"}); }), "");
 }
 
 TEST_F(Freezing, FreezingEverythingIsRefused) {

@@ -184,5 +184,32 @@ TEST_F(Plan, AProfileGoesIntoTheOutputFolderByItself) {
   EXPECT_NE(outcome.out.find("steps 2 to 7 of all ranks"), std::string::npos) << outcome.out;
 }
 
+TEST_F(Plan, PrintsTheScriptOfAJob) {
+  const std::vector<std::string> words{"plan",
+                                       "run.toml",
+                                       "--ranks",
+                                       "6",
+                                       "--nodes",
+                                       "2",
+                                       "--sbatch",
+                                       "--set",
+                                       "run.threads=3",
+                                       "--set",
+                                       "data.labels=[\"positive\", \"negative\", \"neutral\"]"};
+  const Outcome outcome = start(words);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(outcome.out.starts_with("#!/bin/bash\n#SBATCH ")) << outcome.out;
+  for (const std::string& part :
+       {std::string("--nodes=2 --ntasks-per-node=3 --cpus-per-task=3 --time=04:00:00\n"),
+        "#SBATCH --chdir=" + std::filesystem::canonical(folder_).string() + "\n", std::string("#SBATCH --mem="),
+        std::string("--requeue"), std::string("the machine was not measured"),
+        std::string("srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task=3 temper train run.toml --set run.threads=3 "
+                    "--set 'data.labels=[\"positive\", \"negative\", \"neutral\"]'\nstatus=$?\n")})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
+  const Outcome bounded = start({"plan", "run.toml", "--sbatch", "--set", "run.max_minutes=90"});
+  EXPECT_NE(bounded.out.find(" --time=01:35:00\n"), std::string::npos) << bounded.out << bounded.err;
+  EXPECT_EQ(start({"plan", "run.toml", "--sbatch", "--json"}).status, 2);
+}
+
 }  // namespace
 }  // namespace temper::system_tests

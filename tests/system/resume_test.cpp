@@ -171,6 +171,30 @@ TEST_F(Resume, IsRefusedWithAnotherConfigurationModelOrData) {
   EXPECT_NE(another_file.err.find("train.csv"), std::string::npos) << another_file.err;
 }
 
+TEST_F(Resume, GoesOnWhereFilesWereMovedAndNotWhereTheyChanged) {
+  const std::string whole = expected();
+  ASSERT_EQ(train("out", overrides(), 0, signalled("out", SIGTERM, 5)).status, 75);
+  std::filesystem::create_directories(path("elsewhere"));
+  std::filesystem::rename(path("data/validation.csv"), path("elsewhere/held-out.csv"));
+  std::filesystem::rename(path("data/test.csv"), path("elsewhere/test.csv"));
+  const std::vector<std::string> moved =
+      overrides({"data.validation=elsewhere/held-out.csv", "data.test=elsewhere/test.csv"});
+  const std::string rows = read(path("elsewhere/held-out.csv"));
+  write("elsewhere/held-out.csv", rows + "\"a nice road\",positive,1.0,good,O T T\n");
+  const Outcome changed = train("out", moved);
+  EXPECT_EQ(changed.status, 2) << changed.err;
+  EXPECT_NE(changed.err.find("data.validation names held-out.csv"), std::string::npos) << changed.err;
+  write("elsewhere/held-out.csv", rows);
+  const Outcome resumed = train("out", moved, 2);
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("data.validation is elsewhere/held-out.csv now and was data/validation.csv when the run "
+                             "began; the content is the same"),
+            std::string::npos)
+      << resumed.err;
+  EXPECT_NE(resumed.err.find("data.test is elsewhere/test.csv now"), std::string::npos) << resumed.err;
+  EXPECT_TRUE(weights("out") == whole);
+}
+
 TEST_F(Resume, OfAFinishedRunMakesItLongerWhereNoRateDependsOnTheLength) {
   const auto settings = [](const std::string& length) {
     return std::vector<std::string>{"train.schedule=constant", "train.warmup_steps=5", length};

@@ -105,7 +105,10 @@ TEST_P(LinearGradient, MatchesCentralDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Activations, LinearGradient,
-                         testing::Values(Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::tanh));
+                         testing::Values(Activation::none, Activation::gelu, Activation::gelu_tanh,
+                                         Activation::gelu_clipped, Activation::quick_gelu, Activation::silu,
+                                         Activation::mish, Activation::relu_squared, Activation::laplace,
+                                         Activation::sigmoid, Activation::tanh));
 
 TEST_F(OpsGradient, EmbeddingSumMatchesCentralDifferences) {
   const Variable words = leaf(random({9, 5}));

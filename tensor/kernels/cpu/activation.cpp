@@ -1,4 +1,4 @@
-// Bias, activation and dropout. GELU's slope and the gradient of the bias come from one pass over dy.
+// Bias, activation and dropout. An activation's slope and the gradient of the bias come from one pass over dy.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
@@ -15,63 +15,14 @@
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/activation.cpp"
 #include "hwy/foreach_target.h"
 //
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/activation_functions-inl.h"
 #include "tensor/kernels/cpu/vector/row_dropout-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 namespace {
-
-// Each activation gives its value at z and its slope at z, where its value there was y.
-
-struct Identity {
-  static HWY_INLINE FloatVector value(Floats /*d*/, FloatVector z) { return z; }
-  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector /*y*/) { return hn::Set(d, 1.0F); }
-};
-
-struct Gelu {
-  static HWY_INLINE FloatVector value(Floats d, FloatVector z) {
-    return hn::Mul(z, normal_distribution(d, z).cumulative);
-  }
-  static HWY_INLINE FloatVector slope(Floats d, FloatVector z, FloatVector /*y*/) {
-    constexpr float kInverseRootOf2Pi = 0.398942280F;
-    const auto normal = normal_distribution(d, z);
-    return hn::MulAdd(hn::Mul(z, hn::Set(d, kInverseRootOf2Pi)), normal.bell, normal.cumulative);
-  }
-};
-
-/// (1 + tanh u) / 2 is the logistic function of 2 u, here with u = sqrt(2 / pi) (z + 0.044715 z^3).
-struct GeluTanh {
-  static constexpr float kTwiceRootOf2OverPi = 1.59576912F;
-  static constexpr float kCubic = 0.044715F * kTwiceRootOf2OverPi;
-
-  static HWY_INLINE FloatVector gate(Floats d, FloatVector z) {
-    const auto factor = hn::MulAdd(hn::Mul(z, z), hn::Set(d, kCubic), hn::Set(d, kTwiceRootOf2OverPi));
-    return logistic(d, hn::Mul(z, factor));
-  }
-  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::Mul(z, gate(d, z)); }
-  static HWY_INLINE FloatVector slope(Floats d, FloatVector z, FloatVector /*y*/) {
-    const auto s = gate(d, z);
-    const auto inner = hn::MulAdd(hn::Mul(z, z), hn::Set(d, 3 * kCubic), hn::Set(d, kTwiceRootOf2OverPi));
-    return hn::MulAdd(hn::Mul(hn::Mul(z, s), hn::Sub(hn::Set(d, 1.0F), s)), inner, s);
-  }
-};
-
-struct Relu {
-  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::IfThenZeroElse(hn::Lt(z, hn::Zero(d)), z); }
-  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector y) {
-    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), hn::Set(d, 1.0F));
-  }
-};
-
-struct HyperbolicTangent {
-  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::Tanh(d, z); }
-  static HWY_INLINE FloatVector slope(Floats d, FloatVector /*z*/, FloatVector y) {
-    return hn::NegMulAdd(y, y, hn::Set(d, 1.0F));
-  }
-};
 
 template <class Function, typename T>
 void forward_rows(MatrixOf<T> z, const T* bias, MatrixOf<T> y, std::int64_t begin, std::int64_t end) {
@@ -94,22 +45,22 @@ void forward_rows(MatrixOf<T> z, const T* bias, MatrixOf<T> y, std::int64_t begi
   }
 }
 
-template <class Function, bool kReadsZ, bool kReadsY, typename T>
+template <class Function, typename T>
 void backward_rows(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T> y, MatrixOf<T> dz, float* sums,
                    std::int64_t begin, std::int64_t end) {
   const Floats d;
-  const bool writes_dz = kReadsZ || kReadsY || dz.data != dy.data;
+  const bool writes_dz = Function::kReadsZ || Function::kReadsY || dz.data != dy.data;
   for (std::int64_t row = begin; row < end; ++row) {
     const T* dy_row = dy.row(row);
-    const T* z_row = kReadsZ ? z.row(row) : nullptr;
-    const T* y_row = kReadsY ? y.row(row) : nullptr;
+    const T* z_row = Function::kReadsZ ? z.row(row) : nullptr;
+    const T* y_row = Function::kReadsY ? y.row(row) : nullptr;
     T* dz_row = dz.row(row);
     const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       auto v = access.load(d, dy_row + i);
-      if constexpr (kReadsZ) {
+      if constexpr (Function::kReadsZ) {
         v = hn::Mul(v, Function::slope(d, access.load(d, z_row + i), v));
       }
-      if constexpr (kReadsY) {
+      if constexpr (Function::kReadsY) {
         v = hn::Mul(v, Function::slope(d, v, access.load(d, y_row + i)));
       }
       if (writes_dz) {
@@ -126,35 +77,14 @@ void backward_rows(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T> 
 template <typename T>
 void forward_typed(MatrixOf<T> z, const T* bias, Activation activation, MatrixOf<T> y, std::int64_t begin,
                    std::int64_t end) {
-  switch (activation) {
-    case Activation::none:
-      return forward_rows<Identity, T>(z, bias, y, begin, end);
-    case Activation::gelu:
-      return forward_rows<Gelu, T>(z, bias, y, begin, end);
-    case Activation::gelu_tanh:
-      return forward_rows<GeluTanh, T>(z, bias, y, begin, end);
-    case Activation::relu:
-      return forward_rows<Relu, T>(z, bias, y, begin, end);
-    case Activation::tanh:
-      return forward_rows<HyperbolicTangent, T>(z, bias, y, begin, end);
-  }
+  with_activation(activation, [&]<class Function>(Function) { forward_rows<Function, T>(z, bias, y, begin, end); });
 }
 
 template <typename T>
 void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T> y, Activation activation,
                     MatrixOf<T> dz, float* sums, std::int64_t begin, std::int64_t end) {
-  switch (activation) {
-    case Activation::none:
-      return backward_rows<Identity, false, false, T>(dy, z, y, dz, sums, begin, end);
-    case Activation::gelu:
-      return backward_rows<Gelu, true, false, T>(dy, z, y, dz, sums, begin, end);
-    case Activation::gelu_tanh:
-      return backward_rows<GeluTanh, true, false, T>(dy, z, y, dz, sums, begin, end);
-    case Activation::relu:
-      return backward_rows<Relu, false, true, T>(dy, z, y, dz, sums, begin, end);
-    case Activation::tanh:
-      return backward_rows<HyperbolicTangent, false, true, T>(dy, z, y, dz, sums, begin, end);
-  }
+  with_activation(activation,
+                  [&]<class Function>(Function) { backward_rows<Function, T>(dy, z, y, dz, sums, begin, end); });
 }
 
 template <typename T>

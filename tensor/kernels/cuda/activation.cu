@@ -1,6 +1,7 @@
 // Bias, activation and dropout; copies between types. A thread has eight columns of a row, or one.
 #include <cstdint>
 
+#include "tensor/kernels/cuda/activation_functions.cuh"
 #include "tensor/kernels/cuda/column_sums.cuh"
 #include "tensor/kernels/cuda/cuda_kernels.h"
 #include "tensor/kernels/cuda/element.cuh"
@@ -9,100 +10,6 @@
 
 namespace temper {
 namespace {
-
-// ---- functions: each gives its value at z and its slope there, where its value was y --------------------------------
-
-struct Identity {
-  static constexpr bool kReadsZ = false;
-  static constexpr bool kReadsY = false;
-  static __device__ float value(float z) { return z; }
-  static __device__ float slope(float /*z*/, float /*y*/) { return 1.0F; }
-};
-
-/// The standard normal distribution at x: the chance of less than x, and e^(-x^2/2).
-struct Normal {
-  float cumulative;
-  float bell;
-};
-
-/// As on the CPU, where its source is named (tensor/kernels/cpu/vector/vector_math-inl.h): relatively exact in both
-/// tails. So it takes expf: the error of __expf grows with its argument.
-__device__ Normal normal_distribution(float x) {
-  const float t = __fdividef(1.0F, fmaf(fabsf(x), 0.35F, 1.0F));
-  const float bell = expf(x * -0.5F * x);
-  float p = -0.02914607711136341F;
-  p = fmaf(p, t, 0.14397241175174713F);
-  p = fmaf(p, t, -0.2557156980037689F);
-  p = fmaf(p, t, 0.1591757982969284F);
-  p = fmaf(p, t, -0.023110954090952873F);
-  p = fmaf(p, t, 0.1055084690451622F);
-  p = fmaf(p, t, 0.11983275413513184F);
-  p = fmaf(p, t, 0.13986188173294067F);
-  p = fmaf(p, t, 0.13962140679359436F);
-  const float tail = bell * t * p;
-  return {x < 0.0F ? tail : 1.0F - tail, bell};
-}
-
-struct Gelu {
-  static constexpr bool kReadsZ = true;
-  static constexpr bool kReadsY = false;
-  static __device__ float value(float z) { return z * normal_distribution(z).cumulative; }
-  static __device__ float slope(float z, float /*y*/) {
-    constexpr float kInverseRootOf2Pi = 0.398942280F;
-    const Normal normal = normal_distribution(z);
-    return fmaf(z * kInverseRootOf2Pi, normal.bell, normal.cumulative);
-  }
-};
-
-/// (1 + tanh u) / 2 is the logistic function of 2 u, here with u = sqrt(2 / pi) (z + 0.044715 z^3).
-struct GeluTanh {
-  static constexpr bool kReadsZ = true;
-  static constexpr bool kReadsY = false;
-  static constexpr float kTwiceRootOf2OverPi = 1.59576912F;
-  static constexpr float kCubic = 0.044715F * kTwiceRootOf2OverPi;
-
-  static __device__ float gate(float z) {
-    return __fdividef(1.0F, 1.0F + expf(-z * fmaf(z * z, kCubic, kTwiceRootOf2OverPi)));
-  }
-  static __device__ float value(float z) { return z * gate(z); }
-  static __device__ float slope(float z, float /*y*/) {
-    const float s = gate(z);
-    return fmaf(z * s * (1.0F - s), fmaf(z * z, 3.0F * kCubic, kTwiceRootOf2OverPi), s);
-  }
-};
-
-struct Relu {
-  static constexpr bool kReadsZ = false;
-  static constexpr bool kReadsY = true;
-  static __device__ float value(float z) { return z < 0.0F ? 0.0F : z; }
-  static __device__ float slope(float /*z*/, float y) { return y > 0.0F ? 1.0F : 0.0F; }
-};
-
-struct HyperbolicTangent {
-  static constexpr bool kReadsZ = false;
-  static constexpr bool kReadsY = true;
-  static __device__ float value(float z) { return tanhf(z); }
-  static __device__ float slope(float /*z*/, float y) { return fmaf(-y, y, 1.0F); }
-};
-
-/// Calls function(an activation's functions).
-template <typename Function>
-void with_activation(Activation activation, const Function& function) {
-  switch (activation) {
-    case Activation::none:
-      return function(Identity{});
-    case Activation::gelu:
-      return function(Gelu{});
-    case Activation::gelu_tanh:
-      return function(GeluTanh{});
-    case Activation::relu:
-      return function(Relu{});
-    case Activation::tanh:
-      return function(HyperbolicTangent{});
-  }
-}
-
-// ---- kernels --------------------------------------------------------------------------------------------------------
 
 /// The activation sees z as it is stored, so that backward, which reads it there, fits.
 template <typename Function, typename T, typename B, int kWidth>

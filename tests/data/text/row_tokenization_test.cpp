@@ -230,7 +230,7 @@ TEST(TokenizeRows, RefusesWhatIsNoFiniteNumber) {
 
 TEST(TokenizeRows, RefusesMoreOrFewerLabelsThanWords) {
   EXPECT_EQ(tokenize_error("text,label\nthe cat,O\n", {"O"}, LabelKind::token_class),
-            "a.csv, line 2: 2 words in column \"text\" but 1 labels in column \"label\", expected one label a word");
+            "a.csv, line 2: 2 words in column \"text\" but 1 label in column \"label\", expected one label a word");
 }
 
 TEST(TokenizeRows, RefusesMissingColumnsAndRows) {

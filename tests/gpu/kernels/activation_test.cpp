@@ -1,13 +1,10 @@
-#include <array>
 #include <numeric>
 
+#include "tests/activations.h"
 #include "tests/gpu/gpu_testing.h"
 
 namespace temper {
 namespace {
-
-constexpr std::array kActivations = {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
-                                     Activation::tanh};
 
 class GpuActivationTest : public GpuActivationsTest {
  protected:
@@ -21,7 +18,7 @@ TEMPER_FOR_EACH_TYPE(GpuActivationTest);
 TEST_P(GpuActivationTest, ForwardMatchesCpu) {
   for (const MatrixSize size : kSizes) {
     for (const Lie lie : kLies) {
-      for (const Activation activation : kActivations) {
+      for (const Activation activation : kEveryActivation) {
         auto z = random(size, 1, lie, 2.0F);
         auto y = empty(size, lie);
         on_cpu().bias_activation_forward(z.cpu(), {}, activation, y.cpu());
@@ -44,7 +41,7 @@ TEST_P(GpuActivationTest, ForwardMatchesCpu) {
 }
 
 TEST_P(GpuActivationTest, ForwardInPlaceGivesTheSameBits) {
-  for (const Activation activation : kActivations) {
+  for (const Activation activation : kEveryActivation) {
     auto z = random({5, 48}, 1);
     auto in_place = random({5, 48}, 1);
     auto bias = TwinMatrix::random(gpu(), DType::f32, 1, 48, 2);
@@ -71,8 +68,9 @@ TEST_P(GpuActivationTest, GeluIsRelativelyExactInItsTail) {
   }
 }
 
-TEST_P(GpuActivationTest, GeluHasItsLimits) {
-  for (const Activation activation : {Activation::gelu, Activation::gelu_tanh}) {
+TEST_P(GpuActivationTest, GeluAndSiluHaveTheirLimits) {
+  for (const Activation activation :
+       {Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::silu, Activation::mish}) {
     TwinMatrix z(gpu(), type(), 1, 3);
     z(0, 0) = -100.0F;
     z(0, 1) = 100.0F;
@@ -90,7 +88,7 @@ TEST_P(GpuActivationTest, GeluHasItsLimits) {
 TEST_P(GpuActivationTest, BackwardMatchesCpu) {
   for (const MatrixSize size : kSizes) {
     for (const Lie lie : kLies) {
-      for (const Activation activation : kActivations) {
+      for (const Activation activation : kEveryActivation) {
         const bool accumulate = size.rows % 2 == 1;
         auto dy = random(size, 1, lie);
         auto z = random(size, 2, lie);

@@ -47,7 +47,7 @@ TEST_P(GpuMatmulTest, LinearMatchesCpu) {
   for (const ProductSize size : kProducts) {
     for (const Lie lie : kLies) {
       for (const Activation activation :
-           {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::tanh}) {
+           {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::silu, Activation::tanh}) {
         auto x = random({size.m, size.k}, 1, lie);
         auto weight = TwinMatrix::random(gpu(), type(), size.n, size.k, 2, Lie::packed, 0.05F);
         for (const std::optional<DType> bias_type :

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/activation_names.h"
 #include "tests/model/huggingface/test_folder.h"
 #include "tests/places.h"
 
@@ -164,10 +165,22 @@ TEST(ModelConfig, RefusesNumbersOutOfRange) {
   EXPECT_EQ(read(R"({"model_type":"bert","pad_token_id":null})").pad_token_id, -1);
 }
 
-TEST(ModelConfig, RefusesUnknownActivations) {
-  expect_refused("bert", R"("hidden_act":"swish")", {"\"hidden_act\" is \"swish\"", "gelu_new", "relu"});
-  for (const std::string& activation : supported_activations())
+TEST(ModelConfig, KnowsActivationsByTheKeyOfEachFamily) {
+  for (const std::string& activation : supported_activations()) {
     EXPECT_EQ(read(R"({"model_type":"bert","hidden_act":")" + activation + "\"}").activation, activation);
+    EXPECT_EQ(read(R"({"model_type":"roberta","hidden_act":")" + activation + "\"}").activation, activation);
+    EXPECT_EQ(read(R"({"model_type":"distilbert","activation":")" + activation + "\"}").activation, activation);
+  }
+}
+
+TEST(ModelConfig, RefusesUnknownActivations) {
+  // The first two have weights of their own.
+  for (const std::string name : {"prelu", "xielu", "sqrtsoftplus", "gelu_20", "Swish"}) {
+    const std::string refused = "\"hidden_act\" is \"" + name + "\", which is not supported";
+    expect_refused("bert", R"("hidden_act":")" + name + "\"", {refused, "gelu_new", "relu", "silu, swish", "choose"});
+    expect_refused("distilbert", R"("activation":")" + name + "\"", {"\"activation\" is \"" + name});
+  }
+  expect_refused("bert", R"("hidden_act":3)", {"\"hidden_act\" is 3", "a text"});
 }
 
 TEST(ModelConfig, RefusesFilesThatAreNoConfiguration) {

@@ -252,6 +252,48 @@ TEST(Configuration, OnlyKeysThatDecideTheWeightsCountAsDifferent) {
             (std::vector<std::string>{"train.precision", "train.sum_order", "train.compress_gradients"}));
 }
 
+TEST(Configuration, WhatIsNoTomlIsToldInTheWordsOfItsWriter) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"[train\nepochs = 3", "line 1, column 7: the section's name is not closed; expected a ] behind it"},
+      {"[train]]", "line 1, column 8: the section's name is followed by ]"},
+      {"[train]\nseed = 1\n[train]", "line 3, column 1: the section [train] was there before"},
+      {"[train]\nepochs = 1\nepochs = 2", "line 3, column 10: epochs has a value already"},
+      {"[model]\npath = m", "line 2, column 8: m is no value; a text needs quotes (\"m\")"},
+      {"[model]\npath = \"m\ntask = \"x\"", "line 2, column 10: a text is not closed"},
+      {"[model]\npath = \"\"\"m", "a text is not closed"},
+      {"[model]\npath \"m\"", "line 2, column 6: path is followed by \"m\"; expected = and a value"},
+      {"[model]\npath =\n[data]", "a value is missing behind the ="},
+      {"[model]\npath =", "a value is missing behind the ="},
+      {"[model]\npath = \"C:\\data\"", "\\d is none; double it"},
+      {"[model]\npath = \u201Cm\u201D", "has no straight quotes"},
+      {"[model]\npath = 'it's'", "a text with an apostrophe stands in \"...\""},
+      {"[model]\nna\u00EFve = 3", "the key na\u00EFve has other characters"},
+      {"[data]\ncache = True", "True is no value; write true"},
+      {"[data]\ncache = off", "off is no value; write false"},
+      {"[data]\ncache = None", "None is no value; leave the key out"},
+      {"[data]\nlabels = [\"a\" \"b\"]", "line 2, column 15: found \"b\"] in an array; expected a comma"},
+      {"[data]\nlabels = [\"a\", ", "an array is not closed"},
+      {"[tuning]\nrates = { classifier: 10.0 }", "classifier is followed by a colon; write classifier = value"},
+      {"[tuning]\nrates = { classifier = 10.0,\n }", "a table is not closed; expected a } on the same line"},
+      {"[tuning]\nrates = { classifier = 10.0, }", "no comma behind its last value"},
+      {"[train]\nepochs = 1,5", "line 2, column 11: the value 1 is followed by ,5; a decimal point is a point"},
+      {"[train]\nepochs = 1 seed = 2", "each key stands on a line of its own"},
+      {"[train]\nepochs == 1", "a single = stands between a key and its value"},
+      {"[train]\nepochs = .5", ".5 is no number; a digit must stand on both sides of the point"},
+      {"[train]\nepochs = 5%", "5% is no number"},
+      {"[train]\nepochs = 03", "the number 03 begins with a 0"},
+      {"[train]\nepochs = 99999999999999999999", "is too large"},
+      {"{\"train\": 1}", "line 1, column 1: found {\"train\": 1}; expected a [section], key = value"},
+  };
+  for (const auto& [text, expected] : cases) {
+    const std::string sentence = refusal(text);
+    EXPECT_TRUE(sentence.starts_with("run.toml line ")) << sentence;
+    EXPECT_NE(sentence.find(expected), std::string::npos) << text << "\n" << sentence;
+    for (const char* jargon : {"Error while parsing", "key-value pair", "end-of-file", "saw", "U+"})
+      EXPECT_EQ(sentence.find(jargon), std::string::npos) << sentence;
+  }
+}
+
 TEST(Configuration, TheDocumentationIsWhatTheProgramSays) {
   EXPECT_EQ(read_text_file(testing_support::source_directory() / "docs" / "configuration.md"), describe_configuration())
       << "write it anew: temper train --help-config > docs/configuration.md";

@@ -67,11 +67,10 @@ TEST(ModelSelection, TakesTheLowerLoss) {
 }
 
 TEST(ModelSelection, GoesOnFromACheckpoint) {
-  ModelSelection selection("accuracy", 0);
   TrainingState state;
   state.best_step = 3;
   state.best_metrics = {{"accuracy", 0.7}};
-  selection.restore(state);
+  ModelSelection selection("accuracy", 0, state);
   EXPECT_FALSE(selection.judge(metrics("accuracy", 0.6), state));
   EXPECT_TRUE(selection.judge(metrics("accuracy", 0.8), state));
 }

@@ -12,7 +12,7 @@ using Files = std::vector<DataFileLineage>;
 /// What is said, and of which kind; empty where the files are the same.
 std::pair<std::string, ErrorKind> refusal(const Files& before, const Files& now) {
   try {
-    require_same_training_files("c.h5", before, now);
+    require_same_data_files("c.h5", before, now);
   } catch (const Error& error) {
     return {error.what(), error.kind()};
   }
@@ -21,6 +21,7 @@ std::pair<std::string, ErrorKind> refusal(const Files& before, const Files& now)
 
 const DataFileLineage kA{"train", "a.csv", "aa11", 3};
 const DataFileLineage kB{"train", "b.csv", "bb22", 4};
+const DataFileLineage kValidation{"validation", "v.csv", "dd44", 2};
 const DataFileLineage kTest{"test", "t.csv", "cc33", 5};
 
 TEST(DataOrigin, SameContentIsTheSameWhateverItsName) {
@@ -28,6 +29,23 @@ TEST(DataOrigin, SameContentIsTheSameWhateverItsName) {
   EXPECT_EQ(refusal({kA}, {{"train", "renamed.csv", "aa11", 3}}).first, "");
   EXPECT_EQ(refusal({kA, kTest}, {kA}).first, "") << "a test file may change";
   EXPECT_EQ(refusal({}, {kA}).first, "");
+  EXPECT_EQ(refusal({kA, kValidation}, {kA, {"validation", "renamed.csv", "dd44", 2}}).first, "");
+  EXPECT_TRUE(same_content("validation", Files{kA, kValidation}, Files{{"validation", "renamed.csv", "dd44", 2}}));
+  EXPECT_FALSE(same_content("validation", Files{kA, kValidation}, Files{{"validation", "v.csv", "dd55", 2}}));
+  EXPECT_FALSE(same_content("test", Files{kA}, Files{kB})) << "neither has one";
+}
+
+TEST(DataOrigin, OtherRowsOfValidationAreRefused) {
+  const auto [changed, failure] = refusal({kA, kValidation}, {kA, {"validation", "v.csv", "dd55", 2}});
+  EXPECT_NE(changed.find("was validated on another version of v.csv (its SHA-256 was dd44, now it is dd55)"),
+            std::string::npos)
+      << changed;
+  EXPECT_EQ(failure, ErrorKind::failure);
+  const auto [other, usage] = refusal({kA, kValidation}, {kA, {"validation", "w.csv", "ee66", 2}});
+  EXPECT_NE(other.find("was validated on v.csv (dd44) (by SHA-256), but data.validation names w.csv (ee66)"),
+            std::string::npos)
+      << other;
+  EXPECT_EQ(usage, ErrorKind::usage);
 }
 
 TEST(DataOrigin, AnotherVersionOfAFileIsAFailure) {

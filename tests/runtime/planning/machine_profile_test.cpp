@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -46,6 +47,14 @@ TEST(MachineProfile, ReadsWhatItWrites) {
   EXPECT_EQ(read.alone.calls[1].seconds, 5e-4);
   EXPECT_EQ(read.threads, 3);
   EXPECT_FALSE(read.message_exchange.measured());
+}
+
+TEST(MachineProfile, OperationsGoWithTheThreads) {
+  const RankRates one = with_threads(example(), /*several_ranks=*/false, 1);
+  EXPECT_DOUBLE_EQ(one.operations, 2e11 / 3.0);
+  EXPECT_DOUBLE_EQ(one.bf16_operations, 5e11 / 3.0);
+  EXPECT_DOUBLE_EQ(one.memory_bytes, 1e10);
+  EXPECT_DOUBLE_EQ(with_threads(example(), /*several_ranks=*/true, 6).operations, 2e11);
 }
 
 TEST(MachineProfile, RefusesWhatIsNotWholeAndSaysWhatToDo) {

@@ -197,5 +197,67 @@ TEST_F(RunReporterTest, WritesTensorBoardWhereItIsWanted) {
   EXPECT_FALSE(std::filesystem::is_empty(folder_ / "tensorboard"));
 }
 
+/// Notes what it is told, as text.
+class Witness : public RunObserver {
+ public:
+  explicit Witness(std::string& told) : told_(told) {}
+  void message(const std::string& text) override { told_ += "message " + text + "\n"; }
+  void start(const RunSummary& summary) override { note("start", summary.first_step); }
+  void phase(const PhaseSummary& phase) override { note("phase", phase.step); }
+  void step(const ProgressLine& line, bool logged) override { note(logged ? "logged step" : "step", line.step); }
+  void evaluation(const EvaluationSummary& evaluation) override { note("evaluation", evaluation.step); }
+  void test(std::int64_t step, const Metrics& /*metrics*/) override { note("test", step); }
+  void saved(std::int64_t step, const std::filesystem::path& /*checkpoint*/) override { note("saved", step); }
+  void finish() override { note("finish", -1); }
+
+ private:
+  void note(const std::string& what, std::int64_t step) { told_ += what + " " + std::to_string(step) + "\n"; }
+  std::string& told_;
+};
+
+TEST_F(RunReporterTest, TellsEachObserverAllThatHappensInItsOrder) {
+  std::string told;
+  const auto all_that_happens = [](RunReporter& run) {
+    run.say("a text");
+    RunSummary summary;
+    summary.first_step = 2;
+    run.start(summary);
+    run.step({.step = 3, .total_steps = 9});
+    run.step({.step = 5, .total_steps = 9});
+    run.evaluation(5, 0.5, {{{"loss", 1.0}}, {}}, false);
+    run.saved(5, "a/checkpoint.h5");
+    run.test(9, {});
+    run.test(9, {{{"loss", 1.0}}, {}});
+    run.finish();
+  };
+  RunReporter& run = reporter();
+  run.add(std::make_unique<Witness>(told));
+  all_that_happens(run);
+  EXPECT_EQ(told, "message a text\nstart 2\nstep 3\nlogged step 5\nevaluation 5\nsaved 5\ntest 9\nfinish -1\n");
+  told.clear();
+  RunReporter& silent = reporter(/*speaks=*/false);
+  silent.add(std::make_unique<Witness>(told));
+  all_that_happens(silent);
+  EXPECT_EQ(told, "") << "on ranks that do not report";
+}
+
+TEST_F(RunReporterTest, AnObserverMayListenToLittle) {
+  class Counter : public RunObserver {
+   public:
+    explicit Counter(int& steps) : steps_(steps) {}
+    void step(const ProgressLine& /*line*/, bool /*logged*/) override { ++steps_; }
+
+   private:
+    int& steps_;
+  };
+  int steps = 0;
+  RunReporter& run = reporter();
+  run.add(std::make_unique<Counter>(steps));
+  run.say("a text");
+  for (std::int64_t step = 1; step <= 12; ++step) run.step({.step = step, .total_steps = 12});
+  run.finish();
+  EXPECT_EQ(steps, 12);
+}
+
 }  // namespace
 }  // namespace temper

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tensor/cost/timed_kernels.h"
+#include "tests/activations.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -44,8 +45,12 @@ TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
 
 TEST(KernelWork, ABiasAloneReadsTheGradientOnce) {
   EXPECT_EQ(activation_backward_work(rows(2, 8), {}, {}, Activation::none, rows(2, 8)).bytes, 4.0 * 16);
-  EXPECT_EQ(activation_backward_work(rows(2, 8), rows(2, 8), rows(2, 8), Activation::gelu, rows(2, 8)).bytes,
-            3 * 4.0 * 16);
+  for (const Activation activation : kEveryActivation) {
+    if (activation == Activation::none) continue;
+    const KernelWork work = activation_backward_work(rows(2, 8), rows(2, 8), rows(2, 8), activation, rows(2, 8));
+    EXPECT_EQ(work.bytes, 3 * 4.0 * 16) << "the input or the output, not both";
+  }
+  EXPECT_EQ(activation_operations(Activation::silu), activation_operations(Activation::gelu));
 }
 
 TEST(KernelWork, TheWorkOfAKernelThatIsMadeOfOthersIsTheirs) {

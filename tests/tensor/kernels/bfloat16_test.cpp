@@ -8,6 +8,7 @@
 
 #include "tensor/kernels/cpu/attention/attention_pairs.h"
 #include "tensor/kernels/cpu/matmul/bfloat16_pairs.h"
+#include "tests/activations.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -131,8 +132,7 @@ TEST_P(BFloat16Test, CopyConvertsAndAdds) {
 
 TEST_P(BFloat16Test, ActivationsAndTheirGradients) {
   for (const std::int64_t columns : kColumns) {
-    for (const Activation activation :
-         {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+    for (const Activation activation : kEveryActivation) {
       Twin z(kRows, columns, 1);
       Twin bias(1, columns, 2);
       Twin y(kRows, columns, 3);

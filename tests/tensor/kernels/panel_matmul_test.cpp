@@ -32,6 +32,8 @@ TEST_P(PanelMatmul, MatchesNaiveLoopAtEveryEdge) {
                                 {3, 97, 257},
                                 {260, 50, 33},
                                 {20, 96, 1030},
+                                {530, 24, 520},
+                                {270, 20, 1021},  // rows of a 1,024 apart
                                 {513, 5, 7}}) {
     for (const auto& [transpose_a, transpose_b] :
          {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
@@ -76,6 +78,23 @@ TEST_P(PanelMatmul, GivesTheSameBitsOnAnyNumberOfThreadsAndReportsEachRowOnce) {
     }
   }
   omp_set_num_threads(before);
+}
+
+TEST_P(PanelMatmul, GivesTheSameBitsWhereverRowsLie) {
+  const std::int64_t m = 130;
+  const std::int64_t n = 100;
+  const std::int64_t k = 600;
+  const auto b = TestMatrix::random(n, k, 2);
+  const auto tight = TestMatrix::random(m, k, 1);
+  TestMatrix from_tight(m, n);
+  multiply(tight, false, b, true, nullptr, from_tight, false);
+  for (const std::int64_t stride : {603, 1024, 2048}) {
+    const auto apart = TestMatrix::random(m, k, 1, stride);
+    ASSERT_EQ(apart.values(), tight.values());
+    TestMatrix from_apart(m, n);
+    multiply(apart, false, b, true, nullptr, from_apart, false);
+    EXPECT_EQ(from_apart.values(), from_tight.values()) << stride;
+  }
 }
 
 }  // namespace

@@ -177,8 +177,8 @@ void few_rows_input_gradient(ConstMatrix a, ConstMatrix w, Matrix c, bool accumu
 /// another rank may have read them last.
 void few_rows_weight_gradient(ConstMatrix a, ConstMatrix b, Matrix c, bool accumulate, std::int64_t begin,
                               std::int64_t end) {
-  constexpr std::int64_t kRows = most_rows<4>();
-  constexpr std::int64_t kColumns = 64;  // the widest block of small_matmul()
+  constexpr std::int64_t kRows = most_rows<kWidestBlock>();
+  constexpr std::int64_t kColumns = 64;  // whole blocks of small_matmul()
   float block[kRows * kFewRows];
   for (std::int64_t row = begin; row < end; row += kRows) {
     const std::int64_t rows = std::min(kRows, end - row);

@@ -22,6 +22,14 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 namespace {
 
+// Rows that share a panel: as many of the left operand as stay in the second-level cache; a few more than 256, which
+// are often all.
+constexpr std::int64_t kBlockRows = 264;
+static_assert(kBlockRows % kTileRows == 0);
+/// Floats of a way of the first-level cache: rows that lie a multiple of it apart share a set of eight lines.
+constexpr std::int64_t kWay = 1024;
+/// Lines of a row of a panel.
+constexpr std::int64_t kPanelLines = std::max<std::int64_t>(kTileColumns / kLine, 1);
 // Columns of the right operand that are packed together for a gradient of weights: they stay in the second-level cache.
 constexpr std::int64_t kBlockColumns = 384;
 
@@ -43,24 +51,31 @@ void copy_panel(const float* from, std::int64_t stride, std::int64_t rows, std::
   }
 }
 
+/// Elements of each row that are transposed before the next rows are: a line where a panel leaves room in the first
+/// level of the cache, into which it was fetched.
+constexpr std::int64_t kTransposedTogether = kFetchLevel == 3 ? kLine : kPanelDepth;
+
 /// panel [depth, kTileColumns] = the transpose of rows [columns, depth], filled up with zeros.
 void transpose_panel(const float* from, std::int64_t stride, std::int64_t columns, std::int64_t depth, float* panel) {
-  for (std::int64_t first = 0; first < kTileColumns; first += kLanes) {
-    const std::int64_t rows = std::min<std::int64_t>(kLanes, columns - first);
-    const float* x = from + first * stride;
-    std::int64_t p = 0;
-    if (rows == kLanes) {
-      for (; p + 4 <= depth; p += 4)
-        transpose_4_of_lanes(x + p, stride, panel + p * kTileColumns + first, kTileColumns);
-    }
-    for (; p < depth; ++p) {
-      for (std::int64_t i = 0; i < kLanes; ++i)
-        panel[p * kTileColumns + first + i] = i < rows ? x[i * stride + p] : 0.0F;
+  for (std::int64_t begin = 0; begin < depth; begin += kTransposedTogether) {
+    const std::int64_t end = std::min(begin + kTransposedTogether, depth);
+    for (std::int64_t first = 0; first < kTileColumns; first += kLanes) {
+      const std::int64_t rows = std::min<std::int64_t>(kLanes, columns - first);
+      const float* x = from + first * stride;
+      std::int64_t p = begin;
+      if (rows == kLanes) {
+        for (; p + 4 <= end; p += 4)
+          transpose_4_of_lanes(x + p, stride, panel + p * kTileColumns + first, kTileColumns);
+      }
+      for (; p < end; ++p) {
+        for (std::int64_t i = 0; i < kLanes; ++i)
+          panel[p * kTileColumns + first + i] = i < rows ? x[i * stride + p] : 0.0F;
+      }
     }
   }
 }
 
-enum class Room { right_panel, right_block, left_panel };
+enum class Room { right_panel, right_block, left_panel, left_block };
 
 /// Memory of a thread for one purpose.
 template <Room kPurpose, std::int64_t kFloats>
@@ -72,49 +87,60 @@ float* thread_room() {
 /// Where the i-th of n shares of `total` begins.
 std::int64_t share(std::int64_t total, std::int64_t i, std::int64_t n) { return total * i / n; }
 
+/// What the i-th of n tiles fetches of the rows or columns of b, [depth, .] or its transpose, from which a panel of
+/// `columns` columns will be made.
+Ahead fetch_of_tile(const float* from, std::int64_t stride, bool transpose_b, std::int64_t depth, std::int64_t columns,
+                    std::int64_t i, std::int64_t n) {
+  // Transposed, a line of each row at a time.
+  const std::int64_t all = transpose_b ? (depth + kLine - 1) / kLine : depth;
+  const std::int64_t first = share(all, i, n);
+  const std::int64_t count = share(all, i + 1, n) - first;
+  if (columns <= 0 || count == 0) return {};
+  if (transpose_b) return {from + first * kLine, stride, columns, count};
+  return {from + first * stride, stride, count, kPanelLines};
+}
+
+/// A copy of at most kBlockRows rows of at most kPanelDepth columns, in which no two rows of a tile share a set of the
+/// first-level cache.
+ConstMatrix spread(ConstMatrix a) {
+  constexpr std::int64_t kStride = kPanelDepth + kLine;
+  float* const rows = thread_room<Room::left_block, kBlockRows * kStride>();
+  for (std::int64_t i = 0; i < a.rows; ++i) std::copy_n(a.row(i), a.columns, rows + i * kStride);
+  return {rows, a.rows, a.columns, kStride};
+}
+
 }  // namespace
 
-/// Rows of c (+)= a op(b) + bias.
+/// At most kBlockRows rows of c (+)= a op(b) + bias.
 void multiply_rows_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, const float* bias, Matrix c,
                              bool accumulate) {
-  float* panel = thread_room<Room::right_panel, kPanelDepth * kTileColumns>();
-  const std::int64_t blocks = (c.rows + kTileRows - 1) / kTileRows;
+  float* const panel = thread_room<Room::right_panel, kPanelDepth * kTileColumns>();
+  const std::int64_t tiles = (c.rows + kTileRows - 1) / kTileRows;
   for (std::int64_t inner = 0; inner < a.columns; inner += kPanelDepth) {
     const std::int64_t depth = std::min(kPanelDepth, a.columns - inner);
+    ConstMatrix left{a.data + inner, a.rows, depth, a.stride};
+    if (a.stride % kWay == 0) left = spread(left);
+    const float* const bias_of_piece = inner + depth == a.columns ? bias : nullptr;
     for (std::int64_t column = 0; column < c.columns; column += kTileColumns) {
+      const auto from_column = [&](std::int64_t j) { return transpose_b ? b.row(j) + inner : b.row(inner) + j; };
       const std::int64_t columns = std::min(kTileColumns, c.columns - column);
       if (transpose_b) {
-        transpose_panel(b.row(column) + inner, b.stride, columns, depth, panel);
+        transpose_panel(from_column(column), b.stride, columns, depth, panel);
       } else {
-        copy_panel<kTileColumns>(b.row(inner) + column, b.stride, depth, columns, panel);
+        copy_panel<kTileColumns>(from_column(column), b.stride, depth, columns, panel);
       }
       // The next panel of the same depth; the first of the next depth comes unannounced.
-      const std::int64_t next = column + kTileColumns;
-      const std::int64_t next_columns = std::min(kTileColumns, c.columns - next);
-      for (std::int64_t block = 0; block < blocks; ++block) {
-        const std::int64_t row = block * kTileRows;
+      const std::int64_t next = std::min(column + kTileColumns, c.columns - 1);
+      const std::int64_t next_columns = std::min(kTileColumns, c.columns - column - columns);
+      for (std::int64_t tile = 0; tile < tiles; ++tile) {
+        const std::int64_t row = tile * kTileRows;
         const std::int64_t rows = std::min<std::int64_t>(kTileRows, c.rows - row);
-        Ahead ahead;
-        if (next_columns == kTileColumns) {
-          if (transpose_b) {
-            const std::int64_t lines_of_row = depth / kLine;
-            const std::int64_t lines = kTileColumns * lines_of_row;
-            const std::int64_t first = share(lines, block, blocks);
-            // Wherever a row ends before the block's share does, the rest is left to the processor.
-            if (lines > 0)
-              ahead = {b.row(next + first / lines_of_row) + inner + first % lines_of_row * kLine, kLine,
-                       share(lines, block + 1, blocks) - first, 1};
-          } else {
-            const std::int64_t first = share(depth, block, blocks);
-            ahead = {b.row(inner + first) + next, b.stride, share(depth, block + 1, blocks) - first, kVectors};
-          }
-        }
-        float* tile = c.row(row) + column;
-        float* next_tile = row + rows < c.rows ? c.row(row + rows) + column : c.data + std::min(next, c.columns - 1);
-        multiply<false>(rows, columns,
-                        {a.row(row) + inner, a.stride, panel, depth,
-                         inner + depth == a.columns && bias != nullptr ? bias + column : nullptr, tile, c.stride,
-                         accumulate || inner > 0, next_tile, ahead});
+        float* const next_tile = row + rows < c.rows ? c.row(row + rows) + column : c.data + next;
+        multiply<false>(
+            rows, columns,
+            {left.row(row), left.stride, panel, depth, bias_of_piece != nullptr ? bias_of_piece + column : nullptr,
+             c.row(row) + column, c.stride, accumulate || inner > 0, next_tile,
+             fetch_of_tile(from_column(next), b.stride, transpose_b, depth, next_columns, tile, tiles)});
       }
     }
   }
@@ -160,6 +186,7 @@ void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_
 }
 
 std::int64_t rows_of_tile() { return kTileRows; }
+std::int64_t rows_of_block() { return kBlockRows; }
 bool target_has_avx512() { return HWY_TARGET == HWY_AVX3; }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -171,6 +198,7 @@ namespace temper {
 HWY_EXPORT(multiply_rows_in_panels);
 HWY_EXPORT(multiply_transposed_in_panels);
 HWY_EXPORT(rows_of_tile);
+HWY_EXPORT(rows_of_block);
 HWY_EXPORT(target_has_avx512);
 
 bool onednn_takes_f32() {
@@ -184,19 +212,20 @@ bool onednn_takes_f32() {
 
 void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, const float* bias, Matrix c,
                         bool accumulate, const RowsDone& done) {
-  // Rows that share a panel: as many of the left operand as stay in the cache.
-  constexpr std::int64_t kRowsTogether = 256;
   const std::int64_t granule = HWY_DYNAMIC_DISPATCH(rows_of_tile)();
-  const std::int64_t rows_together = kRowsTogether / granule * granule;
+  const std::int64_t block_rows = HWY_DYNAMIC_DISPATCH(rows_of_block)();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   const std::int64_t granules = (c.rows + granule - 1) / granule;
   const int threads = static_cast<int>(
       std::min<std::int64_t>(granules, worthwhile_threads(c.rows * c.columns * inner, kMultiplicationsPerThread)));
   parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
-    const std::int64_t end = std::min(c.rows, granules * (member + 1) / members * granule);
-    std::int64_t row = granules * member / members * granule;
-    while (row < end) {
-      const std::int64_t rows = transpose_a ? end - row : std::min(rows_together, end - row);
+    const std::int64_t begin = granules * member / members;
+    const std::int64_t end = granules * (member + 1) / members;
+    // Blocks of about as many rows each: a small one at the end would pay as much for its panels as a large one.
+    const std::int64_t blocks = transpose_a ? 1 : ((end - begin) * granule + block_rows - 1) / block_rows;
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const std::int64_t row = (begin + (end - begin) * block / blocks) * granule;
+      const std::int64_t rows = std::min(c.rows, (begin + (end - begin) * (block + 1) / blocks) * granule) - row;
       const Matrix part{c.row(row), rows, c.columns, c.stride};
       if (transpose_a) {
         HWY_DYNAMIC_DISPATCH(multiply_transposed_in_panels)
@@ -206,7 +235,6 @@ void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstMatrix b, bool tra
         ({a.row(row), rows, a.columns, a.stride}, b, transpose_b, bias, part, accumulate);
       }
       done(row, rows);
-      row += rows;
     }
   });
 }

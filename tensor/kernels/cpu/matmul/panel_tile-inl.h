@@ -61,12 +61,17 @@ constexpr std::int64_t kTileColumns = kVectors * kLanes;
 /// Floats of a line of the cache.
 constexpr std::int64_t kLine = 16;
 
+// How near __builtin_prefetch() brings what comes next: 3 means the first level, 2 the second. AMD's processors of the
+// fourth generation gain 3 % by the first; with AVX-512, where panels are three times as large, it is Intel's that run
+// this code, and there the second was measured.
+constexpr int kFetchLevel = HWY_TARGET == HWY_AVX3 ? 2 : 3;
+
 /// Lines to fetch: `rows` times `lines` that lie next to each other, `stride` floats from row to row.
 struct Ahead {
   const float* next = nullptr;
   std::int64_t stride = 0;
   std::int64_t rows = 0;
-  int lines = 0;
+  std::int64_t lines = 0;
 };
 
 struct Tile {
@@ -114,7 +119,8 @@ HWY_NOINLINE void multiply_tile(const Tile& t) {
   const float* ahead = t.ahead.next;
   for (std::int64_t turn = 0; turn < turns; ++turn) {
     if (turn < t.ahead.rows) {
-      for (int line = 0; line < t.ahead.lines; ++line) __builtin_prefetch(ahead + line * kLine, 0, 2);
+      for (std::int64_t line = 0; line < t.ahead.lines; ++line)
+        __builtin_prefetch(ahead + line * kLine, 0, kFetchLevel);
       ahead += t.ahead.stride;
     }
     if (turn < kRows) {

@@ -62,10 +62,15 @@ HWY_NOINLINE void multiply_block(const LeftOperand& a, const float* b, std::int6
   }
 }
 
-/// Rows of a block: as many as leave registers for b, of 32 with AVX-512, of 16 elsewhere.
+/// Vectors of the widest block.
+constexpr int kWidestBlock = HWY_TARGET == HWY_AVX2 ? 2 : 4;
+
+/// Rows of a block: as many as leave registers for b and one for a, of 32 with AVX-512, of 16 elsewhere. AVX2 needs ten
+/// sums under way at least, and has room for twelve only where blocks are narrow.
 template <int kVectors>
 constexpr int most_rows() {
-  return (HWY_TARGET == HWY_AVX3 ? 24 : 8) / kVectors;
+  constexpr int kSums = HWY_TARGET == HWY_AVX3 ? 24 : HWY_TARGET == HWY_AVX2 ? 12 : 8;
+  return kSums / kVectors;
 }
 
 template <int kRows, int kVectors>
@@ -97,8 +102,10 @@ inline void small_matmul(const LeftOperand& a, const float* b, std::int64_t b_st
                          std::int64_t k, float* c, std::int64_t c_stride, bool accumulate) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   std::int64_t column = 0;
-  for (; column + 4 * lanes <= n; column += 4 * lanes) {
-    multiply_columns<4>(a, b + column, b_stride, m, k, c + column, c_stride, accumulate);
+  if constexpr (kWidestBlock == 4) {
+    for (; column + 4 * lanes <= n; column += 4 * lanes) {
+      multiply_columns<4>(a, b + column, b_stride, m, k, c + column, c_stride, accumulate);
+    }
   }
   for (; column + 2 * lanes <= n; column += 2 * lanes) {
     multiply_columns<2>(a, b + column, b_stride, m, k, c + column, c_stride, accumulate);

@@ -1,0 +1,62 @@
+#include "runtime/delivery.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/checkpoints/checkpoint_folder.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/inputs/trained_use.h"
+#include "runtime/model_export.h"
+#include "runtime/run_evaluation.h"
+
+namespace temper {
+
+bool delivery_is_due(PreparedRun& run) {
+  // Rank 0 looks, lest the ranks disagree.
+  std::vector<std::int64_t> due{0};
+  if (run.communicator().rank() == 0) {
+    const bool delivered = run.configuration().output.export_model
+                               ? std::filesystem::exists(run.folder().model() / "config.json")
+                               : run.data().test.rows() == 0;
+    due.front() = delivered ? 0 : 1;
+  }
+  run.communicator().all_reduce(std::span(due), Reduction::max);
+  return due.front() != 0;
+}
+
+bool best_is_earlier(const TrainingState& state) { return state.best_step >= 0 && state.best_step != state.step; }
+
+void load_best(PreparedRun& run, const TrainingState& state) {
+  const std::filesystem::path path = checkpoint_path(run.folder().checkpoints(), state.best_step);
+  const Checkpoint best = Checkpoint::open(path, run.communicator());
+  // What a later phase changed is not in an earlier checkpoint, and must be as the base model has it.
+  run.load_base_model();
+  restore_parameters(best, run.model(), run.device());
+}
+
+std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state, const Metrics& best,
+                                   const std::function<bool()>& wants_to_stop, Timeline* timeline) {
+  Delivered delivered;
+  if (run.data().test.rows() > 0) {
+    const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
+    std::optional<Metrics> metrics = measure_model(run, run.data().test, nullptr, wants_to_stop);
+    if (!metrics) return std::nullopt;
+    delivered.test = std::move(*metrics);
+  }
+  run.reporter().test(state.step, delivered.test);
+  if (!run.configuration().output.export_model) return delivered;
+
+  Lineage lineage = run.complete_lineage();
+  lineage.steps = state.best_step >= 0 ? state.best_step : state.step;
+  for (const auto& [name, value] : best.values) lineage.metrics.emplace_back("validation " + name, value);
+  for (const auto& [name, value] : delivered.test.values) lineage.metrics.emplace_back("test " + name, value);
+  delivered.model = run.folder().model();
+  if (run.communicator().rank() == 0)
+    export_trained_model(run.model(), run.device(), run.task(), run.model_folder().source(), state.labels,
+                         trained_use(run.configuration(), run.task(), run.max_length()), lineage, delivered.model);
+  run.communicator().barrier();
+  return delivered;
+}
+
+}  // namespace temper

@@ -1,0 +1,123 @@
+#include "runtime/phase_run.h"
+
+#include <utility>
+
+#include "model/freezing.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/model_selection.h"
+#include "runtime/run_evaluation.h"
+#include "runtime/steps/parameter_updates.h"
+#include "runtime/steps/step_settings.h"
+
+namespace temper {
+
+PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCheckpoint> checkpoint,
+                   std::function<bool()> wants_to_stop, Timeline* timeline)
+    : run_(run),
+      state_(state),
+      wants_to_stop_(std::move(wants_to_stop)),
+      timeline_(timeline),
+      phases_(run.phases(state)),
+      index_(state.phase) {
+  apply_freezing(run_.model(), phase().freeze);
+  make_step(std::move(checkpoint));
+  // The trained values lie in the arena now.
+  run_.weight_files().forget_pages();
+  run_.device().memory().trim();
+  run_.reporter().phase(index_, phases_.size(), run_.model(), state_.step, !has_begun());
+  if (!run_.configuration().tuning.frozen_dropout) run_.reporter().without_dropout(run_.model().frozen_stages());
+  make_caches();
+}
+
+void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
+  TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
+  settings.grains = state_.grains;
+  settings.loss = run_.loss();
+  settings.activations = run_.activations();
+  settings.timeline = timeline_;
+  settings.buckets.timeline = timeline_;
+  settings.buckets.nccl = run_.nccl();
+  const bool continues = checkpoint && has_begun();
+  settings.updates = begin_updates(state_, run_.model(), continues);
+  step_ = std::make_unique<TrainingStep>(run_.model(), run_.device(), run_.communicator(), std::move(settings));
+  if (continues) restore_moments(checkpoint->checkpoint, run_.model(), *step_, run_.device());
+}
+
+void PhaseRun::make_caches() {
+  CacheSettings settings = cache_settings(run_.configuration());
+  settings.task = run_.task();
+  settings.activations = run_.activations();
+  settings.say = run_.say();
+  settings.stop_requested = wants_to_stop_;
+  caches_.emplace(run_.model(), run_.device(), run_.communicator(), std::move(settings),
+                  length_of(phase(), run_.steps_per_epoch(), total_steps(), steps_between_evaluations()));
+}
+
+std::int64_t PhaseRun::steps_between_evaluations() const {
+  if (run_.data().validation.rows() == 0) return 0;
+  return evaluation_steps(run_.configuration().evaluate, run_.steps_per_epoch());
+}
+
+bool PhaseRun::begin_steps() {
+  // To fill a cache takes longer; should a signal end it, the checkpoint need not wait for the digest.
+  if (caches_->worthwhile(PhaseCaches::Rows::training)) run_.begin_base_model_digest();
+  const bool filled = caches_->prepare(PhaseCaches::Rows::training, run_.data().train);
+  step_->read_hidden_from(caches_->of(PhaseCaches::Rows::training));
+  if (!filled) return false;
+  LoaderOptions options = loader_options(run_.configuration(), state_.grains, step_->buckets().own_grains());
+  options.timeline = timeline_;
+  loader_.emplace(run_.data().train, options, LoaderPosition{state_.epoch, state_.step_in_epoch});
+  return true;
+}
+
+Step PhaseRun::next_batch() {
+  const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
+  return *loader_->next();
+}
+
+double PhaseRun::learning_rate() const {
+  return learning_rate_at(state_.step, phase(), run_.schedule(), total_steps());
+}
+
+StepOutcome PhaseRun::take_step(const Step& batch, double learning_rate, const StepWishes& wishes,
+                                const std::filesystem::path& last_checkpoint) {
+  try {
+    return step_->run(batch, state_.step, learning_rate, wishes);
+  } catch (const NotFinite& error) {
+    if (last_checkpoint.empty()) throw;
+    throw Error("{}. The last checkpoint is good: {}", error.what(), last_checkpoint.string());
+  }
+}
+
+bool PhaseRun::evaluation_is_due() const {
+  const std::int64_t between = steps_between_evaluations();
+  return between > 0 && (state_.step == total_steps() || state_.step % between == 0);
+}
+
+std::optional<Metrics> PhaseRun::evaluate() {
+  step_->settle();
+  const TimelineScope scope(timeline_, Timeline::Track::sections, "evaluation");
+  const TokenStore& rows = run_.data().validation;
+  if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
+  return measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
+}
+
+bool PhaseRun::is_over() const {
+  if (index_ + 1 == phases_.size()) return false;
+  const std::int64_t patience = phase().plateau_patience;
+  return state_.step >= phase().end_step || (patience > 0 && state_.phase_evaluations_without_gain >= patience);
+}
+
+void PhaseRun::note_end() {
+  state_.phase_ends.push_back(state_.step);
+  state_.phase_evaluations_without_gain = 0;
+  ++state_.phase;
+}
+
+void PhaseRun::end_steps() {
+  loader_.reset();
+  step_->read_hidden_from(nullptr);
+  caches_.reset();
+}
+
+}  // namespace temper

@@ -1,0 +1,145 @@
+#include "runtime/prepared_run.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "data/sampler.h"
+#include "runtime/checkpoints/resumption.h"
+#include "runtime/checkpoints/run_shape.h"
+#include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/model_selection.h"
+#include "runtime/inputs/class_weights.h"
+#include "runtime/inputs/index_check.h"
+#include "runtime/model_export.h"
+#include "runtime/steps/step_settings.h"
+
+namespace temper {
+
+PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
+                         RunReporter& reporter, TrainingState& state)
+    : configuration_(configuration),
+      device_(device),
+      communicator_(communicator),
+      job_(job),
+      reporter_(reporter),
+      say_([&reporter](const std::string& text) { reporter.say(text); }),
+      task_(parse_task(configuration.model.task)) {
+  communicator_.set_timeout(configuration_.run.timeout_seconds);
+  HostAgreement hosts(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
+  take_folder(hosts);
+  find_start(state);
+  activations_ = activation_type(configuration_.train, device_, say_);
+  nccl_ = connect_gpus(configuration_.run, device_, communicator_, say_);
+  prepare_data(state);
+  prepare_model(state);
+  go_to_start(state);
+  // What hosts read of the weights meanwhile is the last that may refuse the run.
+  hosts.finish();
+  open_folder(state);
+}
+
+void PreparedRun::take_folder(const HostAgreement& hosts) {
+  if (!hosts.note().empty()) say_(hosts.note());
+  folder_.emplace(configuration_, job_.name, communicator_, say_);
+}
+
+void PreparedRun::find_start(TrainingState& state) {
+  if (std::optional<Resumption> found = find_checkpoint_to_resume(configuration_, communicator_, say_)) {
+    state = std::move(found->state);
+    resumed_.emplace(std::move(found->found));
+    length_before_ = std::move(found->length_before);
+  }
+}
+
+void PreparedRun::prepare_data(TrainingState& state) {
+  if (!resumed_) fix_shape(state, configuration_, communicator_);
+  set_cpu_threads(state.threads);
+  warn_of_shape(state, resumed_.has_value(), device_, communicator_, say_);
+
+  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
+  for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length)) say_(note);
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
+                           state.threads, communicator_, say_);
+  for (const Finding& finding : data_->findings) say_(finding.sentence);
+  require_rows(configuration_, data_->train.rows(), data_->validation.rows());
+  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
+  state.labels = data_->labels.names();
+  require_indices(*data_, configuration_, model_folder_->config);
+}
+
+void PreparedRun::prepare_model(const TrainingState& state) {
+  load_base_model();
+  reporter_.weights(model_->report);
+  const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
+  if (!kept_head.empty()) say_(kept_head);
+  loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
+           static_cast<float>(configuration_.train.label_smoothing)};
+  entities_ = entity_labels(task_, data_->labels.names());
+  metric_ = choose_metric(configuration_.train.metric, configuration_.model.task, entities_.has_value());
+  lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
+  lineage_.job = job_.text();
+  base_model_digest_.emplace(model_folder_->path, communicator_);
+}
+
+void PreparedRun::load_base_model() {
+  const HeadRequest request{task_, head_outputs(task_, data_->labels)};
+  model_.emplace(*model_folder_, request, configuration_.model.dropout,
+                 LoadOptions{configuration_.model.replace_head, seed(),
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                 device_);
+  model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
+}
+
+void PreparedRun::go_to_start(TrainingState& state) {
+  steps_per_epoch_ = temper::steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
+  const std::vector<PhasePlan> plan = phases(state);
+  require_patterns(model(), plan, configuration_.tuning.rates);
+  if (resumed_) {
+    for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say_(note);
+    if (length_before_)
+      change_length(state, *length_before_, configuration_.tuning, steps_per_epoch_, plan.back().end_step);
+    restore_parameters(resumed_->checkpoint, model(), device_);
+  } else {
+    for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
+      for (const std::string& name : *names) state.changed.emplace_back(name, 0);
+  }
+  schedule_ = schedule_of(configuration_.train, state);
+}
+
+void PreparedRun::open_folder(const TrainingState& state) {
+  if (!resumed_) folder_->set_aside_older_run(say_);
+  // The model of the shorter run must not pass for that of the longer one, should this be killed at its end.
+  if (length_before_ && !state.finished) folder_->set_aside_model(say_);
+  folder_->make_checkpoint_folder();
+  if (communicator_.rank() == 0) write_file_atomically(folder_->path() / "configuration.toml", to_toml(configuration_));
+  reporter_.open_logs(folder_->path(), resumed_ ? std::optional(state.step) : std::nullopt);
+}
+
+const Lineage& PreparedRun::complete_lineage() {
+  lineage_.base_model_sha256 = base_model_digest_->get();
+  return lineage_;
+}
+
+std::vector<PhasePlan> PreparedRun::phases(const TrainingState& state) const {
+  return plan_phases(configuration_.tuning, configuration_.train, steps_per_epoch_, state.phase_ends);
+}
+
+RunSummary PreparedRun::summary(const TrainingState& state) const {
+  RunSummary summary;
+  summary.ranks = communicator_.size();
+  summary.threads = state.threads;
+  summary.device = device_.name();
+  summary.train_rows = data_->train.rows();
+  summary.validation_rows = data_->validation.rows();
+  summary.test_rows = data_->test.rows();
+  summary.labels = static_cast<std::int64_t>(data_->labels.size());
+  summary.first_step = state.step;
+  summary.total_steps = phases(state).back().end_step;
+  summary.grains = state.grains;
+  summary.local_ranks = communicator_.topology().local_size;
+  summary.job = job_;
+  return summary;
+}
+
+}  // namespace temper

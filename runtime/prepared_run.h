@@ -1,0 +1,128 @@
+// What is read, agreed on and built before the first step of a run, and lives as long as the run: its folder, data,
+// model, loss and lineage. The rooms that train, save, evaluate and deliver are handed a reference to it.
+//
+// Nothing in output.dir changes before all that may refuse the run has been asked: files that differ between hosts, a
+// checkpoint of another run, rows, labels, patterns. An older run's files are set aside last.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "comm/nccl_communicator.h"
+#include "model/huggingface/lineage.h"
+#include "runtime/checkpoints/base_model_digest.h"
+#include "runtime/checkpoints/checkpoint_folder.h"
+#include "runtime/config/config.h"
+#include "runtime/environment/host_agreement.h"
+#include "runtime/environment/job.h"
+#include "runtime/environment/run_folder.h"
+#include "runtime/evaluation/entities.h"
+#include "runtime/inputs/device_setup.h"
+#include "runtime/inputs/run_data.h"
+#include "runtime/inputs/run_model.h"
+#include "runtime/reporting/run_reporter.h"
+#include "runtime/steps/phases.h"
+#include "runtime/steps/task_loss.h"
+#include "runtime/steps/training_state.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+class PreparedRun {
+ public:
+  /// Collective. All references are borrowed, and must outlive it. `state` becomes where the run stands: at its begin,
+  /// or where the checkpoint was made that it goes on from. Throws Error, a usage Error where the configuration is at
+  /// fault, on all ranks.
+  PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
+              RunReporter& reporter, TrainingState& state);
+  PreparedRun(const PreparedRun&) = delete;
+  PreparedRun& operator=(const PreparedRun&) = delete;
+
+  [[nodiscard]] const Configuration& configuration() const { return configuration_; }
+  [[nodiscard]] Device& device() { return device_; }
+  [[nodiscard]] Communicator& communicator() { return communicator_; }
+  [[nodiscard]] RunReporter& reporter() { return reporter_; }
+  /// For what has a sentence to say.
+  [[nodiscard]] const Say& say() const { return say_; }
+
+  [[nodiscard]] RunFolder& folder() { return *folder_; }
+  [[nodiscard]] const RunData& data() const { return *data_; }
+  [[nodiscard]] const ModelFolder& model_folder() const { return *model_folder_; }
+  [[nodiscard]] Model& model() { return *model_->model; }
+  /// Files that the model was loaded from; its frozen weights may still lie there.
+  [[nodiscard]] WeightFiles& weight_files() { return model_->files; }
+
+  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] DType activations() const { return activations_; }
+  [[nodiscard]] const LossSettings& loss() const { return loss_; }
+  /// What models are compared by.
+  [[nodiscard]] const std::string& metric() const { return metric_; }
+  /// Of masked language modelling; else null.
+  /// Of labels of words whose names have prefixes; else null.
+  [[nodiscard]] const EntityLabels* entities() const { return entities_ ? &*entities_ : nullptr; }
+  /// Between the ranks' GPUs; null where MPI is used.
+  [[nodiscard]] NcclCommunicator* nccl() { return nccl_.get(); }
+  /// Tokens per row.
+  [[nodiscard]] std::int64_t max_length() const { return model_folder_->max_length(configuration_.data.max_length); }
+
+  [[nodiscard]] std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  /// What the learning rate follows.
+  [[nodiscard]] const TrainSection& schedule() const { return schedule_; }
+  /// The run's phases, of which those before `state.phase` are as they were.
+  [[nodiscard]] std::vector<PhasePlan> phases(const TrainingState& state) const;
+  [[nodiscard]] RunSummary summary(const TrainingState& state) const;
+
+  /// That this start goes on from; nothing where it goes on from none. Whoever takes it drops it once its moments are
+  /// restored.
+  [[nodiscard]] std::optional<FoundCheckpoint> take_checkpoint() { return std::exchange(resumed_, std::nullopt); }
+
+  /// The model as it is before any training. Its new weights are the same ones each time.
+  void load_base_model();
+  /// Begins to take the base model's digest, in the background: not before the first step, which would come the later.
+  void begin_base_model_digest() { base_model_digest_->begin(); }
+  /// Collective. The lineage with the base model's digest, which may have to be waited for.
+  const Lineage& complete_lineage();
+
+ private:
+  /// Collective. Throws Error where the folder is not this run's to write in.
+  void take_folder(const HostAgreement& hosts);
+  void find_start(TrainingState& state);
+  void prepare_data(TrainingState& state);
+  void prepare_model(const TrainingState& state);
+  /// Collective. Makes the model and the state those of the checkpoint, if there is one.
+  void go_to_start(TrainingState& state);
+  /// Collective. What is left of an older run is set aside, and the logs are opened.
+  void open_folder(const TrainingState& state);
+  [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
+
+  const Configuration& configuration_;
+  Device& device_;
+  Communicator& communicator_;
+  const Job& job_;
+  RunReporter& reporter_;
+  Say say_;
+  Task task_;
+
+  std::optional<RunFolder> folder_;
+  std::optional<FoundCheckpoint> resumed_;
+  std::optional<TrainSection> length_before_;  ///< of a resumed run that is to have another length
+  DType activations_ = DType::f32;
+  std::unique_ptr<NcclCommunicator> nccl_;
+  std::optional<ModelFolder> model_folder_;
+  std::optional<RunData> data_;
+  std::optional<RunModel> model_;
+  LossSettings loss_;
+  std::optional<EntityLabels> entities_;
+  std::string metric_;
+  Lineage lineage_;
+  std::optional<BaseModelDigest> base_model_digest_;
+  std::int64_t steps_per_epoch_ = 0;
+  TrainSection schedule_;
+};
+
+}  // namespace temper

@@ -1,0 +1,22 @@
+#include "runtime/run_evaluation.h"
+
+#include "runtime/evaluation/evaluator.h"
+
+namespace temper {
+
+std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
+                                     const std::function<bool()>& wants_to_stop) {
+  EvaluationSettings settings;
+  settings.loss = run.loss();
+  settings.loss.label_smoothing = 0.0F;
+  settings.outputs = head_outputs(run.task(), run.data().labels);
+  settings.batch_size = run.configuration().evaluate.batch_size;
+  settings.activations = run.activations();
+  settings.entities = run.entities();
+  settings.threshold = run.configuration().evaluate.threshold;
+  settings.cache = cache;
+  settings.stop_requested = wants_to_stop;
+  return evaluate(run.model(), run.device(), run.communicator(), rows, settings);
+}
+
+}  // namespace temper
