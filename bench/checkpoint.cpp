@@ -31,7 +31,7 @@ CheckpointContent content_of(const std::vector<float>& values, const Communicato
   content.state_json = content.lineage_json = "{}";
   const std::int64_t begin = kElements * communicator.rank() / communicator.size();
   const std::int64_t end = kElements * (communicator.rank() + 1) / communicator.size();
-  for (const char* kind : {"parameters", "first_moments", "second_moments"})
+  for (const char* kind : {"parameters", "state/first_moment", "state/second_moment"})
     for (std::int64_t i = 0; i < kTensors; ++i) {
       content.slices.push_back(
           {content.tensors.size(), begin,

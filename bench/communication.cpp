@@ -149,7 +149,8 @@ class ShardedUpdate {
         layout_(std::vector<std::int64_t>{kMiniLmParameters - kTokenRows * kTokenWidth, kTokenRows * kTokenWidth}),
         table_(sparse ? std::optional(SparseTable{1, kTokenWidth, some_rows(4000)}) : std::nullopt),
         buckets_(communicator, device, layout_, communicator.size(), {.working = working, .table = table_}),
-        optimizer_(device, layout_, buckets_.exchange().plan().owned_by(communicator.rank()), {}, {{}, {}}, table_),
+        optimizer_(device, communicator, layout_, buckets_.exchange().plan().owned_by(communicator.rank()), {},
+                   {{}, {}}, table_),
         squares_(static_cast<std::size_t>(layout_.chunks())) {}
 
   void step() {

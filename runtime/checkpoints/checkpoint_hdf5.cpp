@@ -8,10 +8,12 @@
 namespace temper {
 namespace {
 
-constexpr const char* kState = "state";
+constexpr const char* kState = "training_state";
+constexpr const char* kFormerState = "state";  ///< in files of format 1, which have no group of this name
 constexpr const char* kConfiguration = "configuration";
 constexpr const char* kLineage = "lineage";
-constexpr const char* kTensorGroups[] = {"parameters", "first_moments", "second_moments"};
+constexpr const char* kParametersGroup = "parameters";
+constexpr const char* kUpdateState = "state";  ///< of groups, one for each array of the update rule
 
 using Handle = Hdf5Handle;
 
@@ -71,6 +73,15 @@ void read_tensor(hid_t parent, const std::string& name, const std::filesystem::p
   layout.offsets.push_back(offset);
 }
 
+/// "parameters/classifier.weight" for each link of the group "parameters".
+std::vector<std::string> links_of(hid_t in, const std::string& group_name, const std::filesystem::path& file) {
+  Handle group(H5Gopen2(in, group_name.c_str(), H5P_DEFAULT), H5Gclose, file, "open a group of tensors");
+  std::vector<std::string> names;
+  require_hdf5(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names), file, "list its tensors");
+  for (std::string& name : names) name.insert(0, group_name + "/");
+  return names;
+}
+
 }  // namespace
 
 std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, const CheckpointContent& content) {
@@ -85,8 +96,10 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
   write_text(out, kLineage, content.lineage_json, file);
   write_step(out, content.step, file);
 
-  for (const char* group : kTensorGroups)
+  for (const char* group : {kParametersGroup, kUpdateState})
     Handle(H5Gcreate2(out, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, file, "make a group");
+  const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, file, "make a property list");
+  require_hdf5(H5Pset_create_intermediate_group(links, 1), file, "let groups be made");
   Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, file, "make a property list");
   require_hdf5(H5Pset_layout(creation, H5D_CONTIGUOUS), file, "set the layout");
   require_hdf5(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), file, "set the time of allocation");
@@ -96,8 +109,8 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
     const std::vector<hsize_t> extents(tensor.shape.begin(), tensor.shape.end());
     Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose, file,
                  "make a data space");
-    Handle data(H5Dcreate2(out, tensor.name.c_str(), H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT),
-                H5Dclose, file, "make a tensor (is the disk full?)");
+    Handle data(H5Dcreate2(out, tensor.name.c_str(), H5T_IEEE_F32LE, space, links, creation, H5P_DEFAULT), H5Dclose,
+                file, "make a tensor (is the disk full?)");
     const haddr_t offset = H5Dget_offset(data);
     if (offset == HADDR_UNDEF) throw Error("{}: HDF5 gave '{}' no place", file.string(), tensor.name);
     offsets.push_back(offset);
@@ -109,18 +122,17 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
 Hdf5Layout read_hdf5_layout(const std::filesystem::path& file) {
   silence_hdf5();
   const Handle in = open_hdf5(file);
+  const bool former = H5Lexists(in, kState, H5P_DEFAULT) == 0;
   Hdf5Layout layout;
-  layout.state_json = read_text(in, kState, file);
+  layout.state_json = read_text(in, former ? kFormerState : kState, file);
   layout.configuration_toml = read_text(in, kConfiguration, file);
   layout.lineage_json = read_text(in, kLineage, file);
   layout.step = read_step(in, file);
-  for (const char* group_name : kTensorGroups) {
-    Handle group(H5Gopen2(in, group_name, H5P_DEFAULT), H5Gclose, file, "open a group of tensors");
-    std::vector<std::string> names;
-    require_hdf5(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names), file,
-                 "list its tensors");
-    for (const std::string& name : names) read_tensor(in, std::string(group_name) + "/" + name, file, layout);
-  }
+  std::vector<std::string> groups{"first_moments", "second_moments"};
+  if (!former) groups = links_of(in, kUpdateState, file);
+  groups.insert(groups.begin(), kParametersGroup);
+  for (const std::string& group : groups)
+    for (const std::string& name : links_of(in, group, file)) read_tensor(in, name, file, layout);
   return layout;
 }
 

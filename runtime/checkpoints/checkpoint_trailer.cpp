@@ -17,7 +17,8 @@ namespace temper {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x4B43'5245'504D'4554;  // "TEMPERCK"
-constexpr std::uint64_t kTrailerVersion = 1;
+constexpr std::uint64_t kTrailerVersion = 2;
+constexpr std::uint64_t kOldestVersion = 1;  ///< that is still read
 using Footer = std::array<std::uint64_t, 4>;
 
 std::uint64_t seal_of(std::span<const CheckedRegion> regions, std::uint64_t version) {
@@ -57,9 +58,9 @@ std::vector<CheckedRegion> read_trailer(int descriptor, const std::filesystem::p
   const std::uint64_t begin = size - sizeof(footer) - footer[2] * sizeof(CheckedRegion);
   read_at(descriptor, begin, std::as_writable_bytes(std::span(regions)), file);
   if (footer[3] != seal_of(regions, footer[1])) refuse(file, "its table of checksums does not match its own checksum");
-  if (footer[1] != kTrailerVersion)
-    throw Error("{}: has format {}, expected {}; it was written by another version of the program: use that one",
-                file.string(), footer[1], kTrailerVersion);
+  if (footer[1] < kOldestVersion || footer[1] > kTrailerVersion)
+    throw Error("{}: has format {}, expected {} to {}; it was written by another version of the program: use that one",
+                file.string(), footer[1], kOldestVersion, kTrailerVersion);
   std::uint64_t end = 0;
   for (const CheckedRegion& region : regions) {
     if (region.offset != end) refuse(file, "its table of checksums leaves a gap");

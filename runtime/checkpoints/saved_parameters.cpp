@@ -1,6 +1,9 @@
 #include "runtime/checkpoints/saved_parameters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <vector>
@@ -12,8 +15,20 @@ namespace temper {
 namespace {
 
 constexpr const char* kParameters = "parameters/";
-constexpr const char* kFirstMoments = "first_moments/";
-constexpr const char* kSecondMoments = "second_moments/";
+/// Where checkpoints of format 1 keep the first two arrays of a rule.
+constexpr std::array<const char*, 2> kFormerArrays{"first_moments/", "second_moments/"};
+
+std::string state_name(const StateArray& array, const Parameter& parameter) {
+  return fmt::format("state/{}/{}", array.name, parameter.name);
+}
+
+/// What the array is of: the whole parameter, its rows or its columns.
+std::vector<std::int64_t> extents_of(const StateArray& array, const Parameter& parameter) {
+  const MatrixExtent matrix = matrix_extent(parameter.shape);
+  if (array.is_whole()) return {array.elements(parameter.size(), matrix.rows, matrix.columns)};
+  const auto extents = parameter.shape.extents();
+  return {extents.begin(), extents.end()};
+}
 
 std::vector<std::int64_t> extents_of(const Parameter& parameter) {
   const auto extents = parameter.shape.extents();
@@ -25,8 +40,8 @@ class ContentBuilder {
  public:
   ContentBuilder(CheckpointContent& content, Device& device) : content_(content), device_(device) {}
 
-  std::size_t add(const std::string& name, const Parameter& parameter) {
-    content_.tensors.push_back({name, extents_of(parameter)});
+  std::size_t add(const std::string& name, std::vector<std::int64_t> extents) {
+    content_.tensors.push_back({name, std::move(extents)});
     return content_.tensors.size() - 1;
   }
   /// `count` elements on the device.
@@ -54,33 +69,33 @@ void save_training(const std::filesystem::path& file, const TrainingState& state
 
   const auto& parameters = model.parameters().all();
   const auto slots = step.parameter_of_slot();
-  const bool second_moments = step.optimizer().settings().kind == OptimizerKind::adamw;
-  struct SlotTensors {
-    std::size_t parameter;
-    std::size_t first;
-    std::size_t second;
-  };
-  std::vector<SlotTensors> of_slot;
-  for (const std::size_t index : slots) {
-    const Parameter& parameter = parameters[index];
-    of_slot.push_back({builder.add(kParameters + parameter.name, parameter),
-                       builder.add(kFirstMoments + parameter.name, parameter),
-                       second_moments ? builder.add(kSecondMoments + parameter.name, parameter) : 0});
+  Optimizer& optimizer = step.optimizer();
+  const std::vector<StateArray>& arrays = optimizer.rule().state;
+  std::vector<std::size_t> values;                                    // of each slot, the tensor
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> states;  // of each slot and array that it has
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    const Parameter& parameter = parameters[slots[slot]];
+    values.push_back(builder.add(kParameters + parameter.name, extents_of(parameter)));
+    const MatrixExtent matrix = matrix_extent(parameter.shape);
+    for (std::size_t i = 0; i < arrays.size(); ++i)
+      if (arrays[i].elements(parameter.size(), matrix.rows, matrix.columns) > 0)
+        states[{slot, i}] = builder.add(state_name(arrays[i], parameter), extents_of(arrays[i], parameter));
   }
-  for (const Optimizer::StateSlice& slice : step.optimizer().state()) {
-    const SlotTensors& tensors = of_slot[slice.slot];
+  for (const Optimizer::OwnSlice& slice : optimizer.own_slices()) {
     const float* value = parameters[slots[slice.slot]].variable.value().data<float>();
-    builder.slice(tensors.parameter, slice.begin, value + slice.begin, slice.size);
-    builder.slice(tensors.first, slice.begin, slice.first, slice.size);
-    if (second_moments) builder.slice(tensors.second, slice.begin, slice.second, slice.size);
+    builder.slice(values[slice.slot], slice.begin, value + slice.begin, slice.size);
   }
+  const auto turn_of = [&](std::size_t number) { return number % static_cast<std::size_t>(communicator.size()); };
+  for (const Optimizer::StateSlice& slice : optimizer.state())
+    if (!slice.whole || turn_of(slice.slot) == static_cast<std::size_t>(communicator.rank()))
+      builder.slice(states.at({slice.slot, slice.array}), slice.begin, slice.values, slice.size);
   // What earlier phases trained, or what was drawn anew, and is frozen now: the ranks take turns.
   int turn = 0;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const bool changed = std::any_of(state.changed.begin(), state.changed.end(),
                                      [&](const auto& entry) { return entry.first == parameters[i].name; });
     if (!changed || std::find(slots.begin(), slots.end(), i) != slots.end()) continue;
-    const std::size_t tensor = builder.add(kParameters + parameters[i].name, parameters[i]);
+    const std::size_t tensor = builder.add(kParameters + parameters[i].name, extents_of(parameters[i]));
     if (turn++ % communicator.size() == communicator.rank())
       builder.slice(tensor, 0, parameters[i].variable.value().data<float>(), parameters[i].size());
   }
@@ -107,15 +122,13 @@ void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingS
                        [&](const CheckpointTensor& tensor) { return tensor.name == name; });
   };
   for (const Optimizer::StateSlice& slice : step.optimizer().state()) {
-    const std::string& name = model.parameters().all()[step.parameter_of_slot()[slice.slot]].name;
-    if (!has(kFirstMoments + name)) continue;
+    const Parameter& parameter = model.parameters().all()[step.parameter_of_slot()[slice.slot]];
+    std::string name = state_name(step.optimizer().rule().state[slice.array], parameter);
+    if (!has(name) && slice.array < kFormerArrays.size()) name = kFormerArrays[slice.array] + parameter.name;
+    if (!has(name)) continue;
     std::vector<float> values(static_cast<std::size_t>(slice.size));
-    const auto fill = [&](const char* kind, float* moments) {
-      checkpoint.read(kind + name, slice.begin, values);
-      device.upload(values.data(), moments, values.size() * sizeof(float));
-    };
-    fill(kFirstMoments, slice.first);
-    if (slice.second != nullptr) fill(kSecondMoments, slice.second);
+    checkpoint.read(name, slice.begin, values);
+    device.upload(values.data(), slice.values, values.size() * sizeof(float));
   }
 }
 

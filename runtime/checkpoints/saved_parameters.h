@@ -27,7 +27,7 @@ void save_training(const std::filesystem::path& file, const TrainingState& state
 /// checkpoint holds a parameter that the model lacks, or of another shape: it belongs to another model.
 void restore_parameters(const Checkpoint& checkpoint, Model& model, Device& device);
 
-/// Fills this rank's moments from the checkpoint. Parameters without moments there keep zero.
+/// Fills this rank's part of the update rule's state from the checkpoint. Parameters without state there keep zero.
 void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingStep& step, Device& device);
 
 }  // namespace temper

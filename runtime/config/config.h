@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/updates/update_settings.h"
+
 namespace temper {
 
 struct ModelSection {
@@ -82,12 +84,7 @@ struct TrainSection {
   std::int64_t batch_size = 32;
   std::int64_t gradient_accumulation = 1;
   double learning_rate = 5e-5;
-  std::string optimizer = "adamw";
-  double weight_decay = 0.01;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double momentum = 0.9;
+  UpdateSettings update;  ///< train.optimizer and the hyper-parameters of update rules
   std::string precision = "f32";
   LayerInterval checkpoint_activations;
   std::string schedule = "linear";

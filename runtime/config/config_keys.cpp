@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "runtime/updates/update_rule.h"
+
 namespace temper {
 namespace {
 
@@ -17,11 +19,34 @@ std::function<KeyTarget(Configuration&)> at(Section Configuration::*part, Member
   return [part, member](Configuration& configuration) { return KeyTarget(&((configuration.*part).*member)); };
 }
 
+/// The same of a hyper-parameter of update rules.
+template <typename Member>
+std::function<KeyTarget(Configuration&)> at(Member UpdateSettings::*member) {
+  return [member](Configuration& configuration) { return KeyTarget(&(configuration.train.update.*member)); };
+}
+
+/// The update rules, and what each of them reads.
+std::string describe_update_rules() {
+  std::string text = "How gradients change the parameters:";
+  for (const UpdateRule& rule : update_rules())
+    text += fmt::format("{} {} ({})", &rule == &update_rules().front() ? "" : ",", rule.summary,
+                        fmt::join(rule.hyper_parameters, ", "));
+  return text + ".";
+}
+
+/// The help of a hyper-parameter, with the rules whose default is another one.
+std::string with_defaults(std::string help, std::string_view name) {
+  for (const UpdateRule& rule : update_rules())
+    for (const auto& [key, value] : rule.defaults)
+      if (key == name) help += fmt::format(" Default of {}: {}.", rule.name, value);
+  return help;
+}
+
 std::vector<ConfigurationKey> make_keys() {
   std::vector<ConfigurationKey> keys;
   using C = Configuration;
-  const auto add = [&](const char* section, const char* name, std::function<KeyTarget(C&)> target, const char* help) {
-    keys.push_back({section, name, std::move(target), help});
+  const auto add = [&](const char* section, const char* name, std::function<KeyTarget(C&)> target, std::string help) {
+    keys.push_back({section, name, std::move(target), std::move(help)});
     return &keys.back();
   };
   const auto no_weights = [&] { keys.back().decides_weights = false; };
@@ -98,14 +123,25 @@ std::vector<ConfigurationKey> make_keys() {
       ->range = at_least(1);
   add("train", "learning_rate", at(&C::train, &R::learning_rate), "The highest learning rate of the schedule.")->range =
       above(0);
-  add("train", "optimizer", at(&C::train, &R::optimizer), "AdamW, or SGD with momentum.")->choices = {"adamw", "sgd"};
-  add("train", "weight_decay", at(&C::train, &R::weight_decay), "Of weights; biases and norms are spared.")->range =
-      at_least(0);
-  add("train", "beta1", at(&C::train, &R::beta1), "AdamW: decay of the first moment.")->range = from_below(0, 1);
-  add("train", "beta2", at(&C::train, &R::beta2), "AdamW: decay of the second moment.")->range = from_below(0, 1);
-  add("train", "epsilon", at(&C::train, &R::epsilon), "AdamW: added to the root of the second moment.")->range =
-      above(0);
-  add("train", "momentum", at(&C::train, &R::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
+  using U = UpdateSettings;
+  add("train", "optimizer", at(&U::rule), describe_update_rules())->choices = update_rule_names();
+  add("train", "weight_decay", at(&U::weight_decay), "Of weights; biases and norms are spared.")->range = at_least(0);
+  add("train", "beta1", at(&U::beta1), "AdamW: decay of the first moment. Lion: the momentum's share of the direction.")
+      ->range = from_below(0, 1);
+  add("train", "beta2", at(&U::beta2),
+      with_defaults("AdamW: decay of the second moment. Lion: decay of the momentum.", "beta2"))
+      ->range = from_below(0, 1);
+  add("train", "epsilon", at(&U::epsilon),
+      with_defaults("AdamW: added to the root of the second moment. Adafactor: added to squared gradients.", "epsilon"))
+      ->range = above(0);
+  add("train", "momentum", at(&U::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
+  add("train", "decay_rate", at(&U::decay_rate), "Adafactor: in step t, squared gradients decay by 1 - t^-decay_rate.")
+      ->range = inside(0, 1);
+  add("train", "clip_threshold", at(&U::clip_threshold),
+      "Adafactor: the largest root mean square of a parameter's update, before the learning rate.")
+      ->range = above(0);
+  add("train", "scale_parameter", at(&U::scale_parameter),
+      "Adafactor: the learning rate is a share of each parameter's root mean square, as in its paper.");
   add("train", "precision", at(&C::train, &R::precision),
       "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
       "device without it (a processor without AVX-512 BF16) says so and computes in f32.")
@@ -183,40 +219,39 @@ std::vector<ConfigurationKey> make_keys() {
   add("output", "export_model", at(&C::output, &O::export_model), "Write the best model to <output.dir>/model.");
   no_weights();
 
-  using U = RunSection;
-  add("run", "device", at(&C::run, &U::device),
+  using N = RunSection;
+  add("run", "device", at(&C::run, &N::device),
       "Where to compute; auto: on GPUs where the program is built for them and every rank finds one.")
       ->choices = {"auto", "cpu", "cuda"};
   no_weights();
-  add("run", "gpu_communication", at(&C::run, &U::gpu_communication),
+  add("run", "gpu_communication", at(&C::run, &N::gpu_communication),
       "Between GPUs: NCCL, or MPI through the hosts' memory; auto: NCCL where it can be started.")
       ->choices = {"auto", "nccl", "mpi"};
   no_weights();
-  add("run", "cuda_graphs", at(&C::run, &U::cuda_graphs),
+  add("run", "cuda_graphs", at(&C::run, &N::cuda_graphs),
       "Replay what a GPU did for an earlier batch of the same shape; of use where rows have one length.");
   no_weights();
-  add("run", "threads", at(&C::run, &U::threads), "Threads a rank; 0: the cores that it may use.")->range =
+  add("run", "threads", at(&C::run, &N::threads), "Threads a rank; 0: the cores that it may use.")->range =
       between(0, 1024);
   no_weights();
-  add("run", "timeout_seconds", at(&C::run, &U::timeout_seconds),
+  add("run", "timeout_seconds", at(&C::run, &N::timeout_seconds),
       "A rank that waits longer for the others reports it and ends the run; while the ranks first find each other, 60 "
-      "s "
-      "at most.")
+      "s at most.")
       ->range = above(0);
   no_weights();
-  add("run", "max_minutes", at(&C::run, &U::max_minutes),
+  add("run", "max_minutes", at(&C::run, &N::max_minutes),
       "Saves and ends with status 75 before a start has lasted so many minutes; 0: no limit. The end of a Slurm job, "
       "where it is known (SLURM_JOB_END_TIME), counts by itself.")
       ->range = at_least(0);
   no_weights();
-  add("run", "cache_memory_mib", at(&C::run, &U::cache_memory_mib),
+  add("run", "cache_memory_mib", at(&C::run, &N::cache_memory_mib),
       "Memory of a node, in MiB, for the output of frozen layers; what does not fit goes into a file.")
       ->range = between(0, 1 << 30);
   no_weights();
-  add("run", "cache_dir", at(&C::run, &U::cache_dir),
+  add("run", "cache_dir", at(&C::run, &N::cache_dir),
       "Folder of that file, on storage of the node; empty: $TMPDIR, or /tmp.");
   no_weights();
-  add("run", "keep_cache", at(&C::run, &U::keep_cache),
+  add("run", "keep_cache", at(&C::run, &N::keep_cache),
       "Keep the output of frozen layers in run.cache_dir, for later runs with the same rows and frozen weights.");
   no_weights();
   return keys;

@@ -1,7 +1,11 @@
 // From TOML to a checked configuration. The only file that includes toml++, which takes long to compile.
 #include <toml++/toml.h>
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -10,20 +14,27 @@
 #include "runtime/config/config_keys.h"
 #include "runtime/config/toml_mistake.h"
 #include "runtime/config/usual_names.h"
+#include "runtime/updates/update_rule.h"
 
 namespace temper {
 namespace {
-
-/// Where a value stands, for messages: "run.toml line 7: train.batch_size".
-struct Place {
-  std::string source;
-  std::string key;
-};
 
 std::string line_of(const toml::node& node, const std::string& source) {
   const auto line = node.source().begin.line;
   return line > 0 ? fmt::format("{} line {}", source, line) : source;
 }
+
+/// Where a value stands, for messages: "run.toml line 7: train.batch_size".
+struct Place {
+  std::string source;
+  std::string key;
+  std::string file;  ///< in which values within this one have lines of their own; empty: in none
+
+  /// Of a value within this one.
+  [[nodiscard]] Place of(const toml::node& node, std::string name) const {
+    return {file.empty() ? source : line_of(node, file), std::move(name), file};
+  }
+};
 
 std::string type_of(const toml::node& node) {
   std::ostringstream text;
@@ -90,7 +101,7 @@ PhaseConfig read_phase(const toml::node& node, const Place& place) {
   PhaseConfig phase;
   for (const auto& [key, value] : *table) {
     const std::string name(key.str());
-    const Place inner{line_of(value, place.source), place.key + "." + name};
+    const Place inner = place.of(value, place.key + "." + name);
     const auto number = [&, &item = value](KeyRange range) {
       const double read = read_number(item, inner);
       check_range(read, range, inner);
@@ -196,8 +207,7 @@ struct Assign {
   void operator()(std::vector<PhaseConfig>* target) const {
     target->clear();
     for (const toml::node& item : read_array(node, place, "an array of tables")) {
-      const Place inner{line_of(item, place.source), place.key};
-      target->push_back(read_phase(item, inner));
+      target->push_back(read_phase(item, place.of(item, place.key)));
     }
   }
 };
@@ -243,7 +253,10 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   }
 }
 
-void apply_table(const toml::table& table, const std::string& name, Configuration& configuration) {
+/// Keys that were given a value, by their full names.
+using GivenKeys = std::set<std::string, std::less<>>;
+
+void apply_table(const toml::table& table, const std::string& name, Configuration& configuration, GivenKeys& given) {
   for (const auto& [section, value] : table) {
     const std::string section_name(section.str());
     const auto* keys = value.as_table();
@@ -255,12 +268,28 @@ void apply_table(const toml::table& table, const std::string& name, Configuratio
     for (const auto& [key_name, node] : *keys) {
       const std::string source = line_of(node, name);
       const ConfigurationKey& key = find_key(section_name, std::string(key_name.str()), source);
-      std::visit(Assign{key, node, {source, key.full_name()}}, key.target(configuration));
+      std::visit(Assign{key, node, {source, key.full_name(), name}}, key.target(configuration));
+      given.insert(key.full_name());
     }
   }
 }
 
-void apply_override(const std::string& text, Configuration& configuration) {
+/// Whether a text is a number that 64 bits cannot hold: of a whole one an integer, of any other a floating-point
+/// number.
+bool is_too_large(const std::string& text) {
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  std::int64_t whole = 0;
+  const auto [whole_end, whole_status] = std::from_chars(begin, end, whole);
+  if (whole_end == end) return whole_status == std::errc::result_out_of_range;
+  double number = 0.0;
+  const auto [number_end, number_status] = std::from_chars(begin, end, number);
+  // Out of range is what lies too near to 0, too.
+  return number_end == end && number_status == std::errc::result_out_of_range &&
+         std::abs(std::strtod(begin, nullptr)) > 1;
+}
+
+void apply_override(const std::string& text, Configuration& configuration, GivenKeys& given) {
   const std::string source = "--set " + text;
   const std::size_t equals = text.find('=');
   const std::size_t dot = text.find('.');
@@ -276,11 +305,25 @@ void apply_override(const std::string& text, Configuration& configuration) {
     parsed.insert("value", value);
   }
   const KeyTarget target = key.target(configuration);
+  const bool wants_number = std::holds_alternative<double*>(target) || std::holds_alternative<std::int64_t*>(target) ||
+                            std::holds_alternative<LayerInterval*>(target);
+  if (wants_number && parsed.get_as<std::string>("value") != nullptr && is_too_large(value))
+    throw usage_error("{}: {} is {}, which is too large; allowed is {}", source, key.full_name(), value,
+                      key.range.text());
   const bool wants_list = std::holds_alternative<OneOrMore*>(target) && parsed.get_as<toml::array>("value") != nullptr;
   const bool wants_string =
       std::holds_alternative<std::string*>(target) || (std::holds_alternative<OneOrMore*>(target) && !wants_list);
   if (wants_string && parsed.get_as<std::string>("value") == nullptr) parsed.insert_or_assign("value", value);
-  std::visit(Assign{key, *parsed.get("value"), {source, key.full_name()}}, key.target(configuration));
+  std::visit(Assign{key, *parsed.get("value"), {source, key.full_name(), ""}}, key.target(configuration));
+  given.insert(key.full_name());
+}
+
+/// Hyper-parameters that were not given take the default of the update rule, where it has one of its own.
+void apply_rule_defaults(Configuration& configuration, const GivenKeys& given) {
+  for (const auto& [name, value] : update_rule(configuration.train.update.rule).defaults) {
+    const ConfigurationKey& key = find_key("train", std::string(name), "the table of update rules");
+    if (!given.contains(key.full_name())) *std::get<double*>(key.target(configuration)) = value;
+  }
 }
 
 /// Of a string, or of several.
@@ -307,7 +350,10 @@ void check_columns(const Configuration& configuration, const std::string& name) 
 void check_whole(Configuration& configuration, const std::string& name) {
   for (const ConfigurationKey& key : configuration_keys())
     if (key.required && is_empty(key.target(configuration)))
-      throw usage_error("{}: {} is missing; {}", name, key.full_name(), key.help);
+      throw usage_error("{}: {} is missing: {}{}", name, key.full_name(),
+                        static_cast<char>(std::tolower(static_cast<unsigned char>(key.help.front()))),
+                        key.help.substr(1));
+  if (configuration.output.dir.empty()) throw usage_error("{}: output.dir is empty; name a folder for the run", name);
   check_columns(configuration, name);
   if (!configuration.train.class_weight_values.empty() && configuration.train.class_weights != "none")
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);
@@ -326,8 +372,10 @@ void check_whole(Configuration& configuration, const std::string& name) {
 Configuration parse_configuration(std::string_view toml, const std::string& name,
                                   std::span<const std::string> overrides) {
   Configuration configuration;
-  apply_table(parse_toml(toml, name), name, configuration);
-  for (const std::string& text : overrides) apply_override(text, configuration);
+  GivenKeys given;
+  apply_table(parse_toml(toml, name), name, configuration, given);
+  for (const std::string& text : overrides) apply_override(text, configuration, given);
+  apply_rule_defaults(configuration, given);
   check_whole(configuration, name);
   return configuration;
 }

@@ -71,16 +71,10 @@ void FittedModel::say_cut_rows(const TokenStore& rows, const Table& table, const
                                const TableUse& use, int threads, Communicator& communicator,
                                const std::function<void(const std::string&)>& say) const {
   const std::int64_t length = max_length(use.max_length);
-  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
-  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
-  std::vector<std::int64_t> mine;
-  for (std::int64_t row = begin; row < end; ++row) mine.push_back(rows.length(row));
-  std::vector<std::int64_t> cut{
-      count_cut_rows(mine, table, begin, columns, tokenizer(),
-                     TokenizeOptions{static_cast<std::size_t>(length), threads, label_kind(task_)})};
-  communicator.all_reduce(std::span(cut), Reduction::sum);
-  if (cut.front() == 0) return;
-  say(cut_rows_note(cut.front(), rows.rows(), length, tokenizer().cuts_left()) +
+  const std::int64_t cut = count_cut_rows_of_all(
+      rows, table, columns, tokenizer(), {static_cast<std::size_t>(length), threads, label_kind(task_)}, communicator);
+  if (cut == 0) return;
+  say(cut_rows_note(cut, rows.rows(), length, tokenizer().cuts_left()) +
       (max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
 }
 

@@ -7,6 +7,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/cut_rows.h"
 #include "data/text/masking.h"
 #include "data/text/token_cache.h"
 #include "data/text/token_spool.h"
@@ -57,6 +58,18 @@ void transform(TokenStore& rows, const RowReading& reading) {
 
 std::int64_t head_outputs(Task task, const LabelSet& labels) {
   return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
+}
+
+std::int64_t count_cut_rows_of_all(const TokenStore& rows, const Table& table, const ColumnChoice& columns,
+                                   const Tokenizer& tokenizer, const TokenizeOptions& options,
+                                   Communicator& communicator) {
+  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
+  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
+  std::vector<std::int64_t> mine;
+  for (std::int64_t row = begin; row < end; ++row) mine.push_back(rows.length(row));
+  std::vector<std::int64_t> cut{count_cut_rows(mine, table, begin, columns, tokenizer, options)};
+  communicator.all_reduce(std::span(cut), Reduction::sum);
+  return cut.front();
 }
 
 TokenStore tokenize_table(const Table& table, const RowReading& reading, Communicator& communicator,

@@ -11,8 +11,8 @@
 #include "data/tables/labels.h"
 #include "data/token_store.h"
 #include "data/tokenizer/tokenizer.h"
+#include "model/architectures/model_config.h"
 #include "model/huggingface/lineage.h"
-#include "model/huggingface/model_config.h"
 #include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_labels.h"
@@ -61,6 +61,12 @@ struct RowReading {
   std::int64_t max_length;  ///< tokens a row
   int threads;
 };
+
+/// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
+/// looking at its share.
+std::int64_t count_cut_rows_of_all(const TokenStore& rows, const Table& table, const ColumnChoice& columns,
+                                   const Tokenizer& tokenizer, const TokenizeOptions& options,
+                                   Communicator& communicator);
 
 /// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
 TokenStore tokenize_table(const Table& table, const RowReading& reading, Communicator& communicator,

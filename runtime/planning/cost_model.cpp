@@ -7,6 +7,7 @@
 
 #include "base/counted.h"
 #include "base/human_numbers.h"
+#include "runtime/checkpoints/run_shape.h"
 #include "runtime/steps/step_message.h"
 
 namespace temper {
@@ -29,7 +30,8 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   } else {
     memory.gradients += written * (ranks_of_node - 1) / facts.ranks;
   }
-  memory.moments = written * (facts.adamw ? 2 : 1) / facts.ranks;
+  const RuleStateFacts& state = facts.rule_state;
+  memory.moments = (written * state.arrays + state.sliced * kFloat) / facts.ranks + state.whole * kFloat;
   memory.activations = std::max(facts.activation_bytes, facts.frozen.sample.activation_bytes);
   if (facts.frozen.in_memory) memory.frozen = facts.frozen.bytes;
   return memory;
@@ -54,8 +56,7 @@ double update_seconds(const StepFacts& facts, const RankRates& rates) {
   const std::int64_t owned = updated / facts.ranks;
   const auto seconds = [&](const char* kernel, const KernelWork& work) { return call_seconds(rates, kernel, work); };
   double all = seconds("chunk_square_sums", chunk_square_sums_work(owned));
-  all += facts.adamw ? seconds("adamw_step", adamw_work(owned, facts.bf16))
-                     : seconds("sgd_step", array_work(owned, 20.0, 6.0));
+  for (const UpdateCost& cost : facts.rule->cost(owned, facts.bf16)) all += call_seconds(rates, cost.kernel, cost.work);
   // A rank of several grains adds their gradients; one that is alone still passes over its sums.
   const int grains = (facts.grains + facts.ranks - 1) / facts.ranks;
   all += static_cast<double>(grains - 1) * seconds("add", array_work(summed_elements(facts), 12.0, 1.0));
@@ -72,8 +73,7 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
   if (!rate.measured())
     return fmt::format(
         "the machine was measured with {} on {}, so the exchange between {} ranks is not known: run mpirun -n {} "
-        "temper "
-        "bench machine",
+        "temper bench machine",
         counted(machine.ranks, "rank"), counted(machine.nodes, "node"), facts.ranks, facts.ranks);
   return "";
 }
@@ -176,7 +176,10 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
                       "spreads over more rows; fewer ranks would be used better",
                       100.0 * overhead));
   }
-  if (plan.imbalance > 1.15)
+  // Ranks without work are no matter of how many rows there are.
+  const std::string idle = idle_ranks_note(facts.ranks, facts.grains);
+  if (!idle.empty()) sentences.push_back(idle);
+  if (idle.empty() && plan.imbalance > 1.15)
     sentences.push_back(
         fmt::format("the rank with most tokens has {:.0f} % more than the mean: more rows a rank "
                     "(train.batch_size, or fewer ranks) even it out",

@@ -12,6 +12,7 @@
 
 #include "runtime/planning/dry_run.h"
 #include "runtime/planning/machine_profile.h"
+#include "runtime/updates/update_rule.h"
 
 namespace temper {
 
@@ -36,6 +37,13 @@ struct TableFacts {
   double read_a_step = 0.0;
 };
 
+/// Elements of what an update rule keeps, over all trainable parameters.
+struct RuleStateFacts {
+  std::int64_t arrays = 2;  ///< that have an element for each of the arena
+  std::int64_t sliced = 0;  ///< in arrays that some parameters alone have, of which each rank holds its share
+  std::int64_t whole = 0;   ///< in arrays that every rank holds whole
+};
+
 /// One way to train: what is frozen, in which precision.
 struct StepFacts {
   int ranks = 1;
@@ -46,7 +54,8 @@ struct StepFacts {
   std::int64_t arena_elements = 0;  ///< the trainable ones, in whole chunks
   TableFacts table;                 ///< among these
   int gradient_buffers = 1;         ///< of the rank that has most
-  bool adamw = true;
+  const UpdateRule* rule = &update_rules().front();
+  RuleStateFacts rule_state;
   bool bf16 = false;
   std::vector<std::vector<PassDemand>> steps;  ///< [steps looked at][ranks]
   std::int64_t activation_bytes = 0;           ///< of the micro-batch with most tokens

@@ -119,6 +119,8 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
+    DryRun patterns(config_, {task_, head_outputs(task_, data_.labels)}, DType::f32);
+    require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
@@ -136,8 +138,8 @@ class Forecaster {
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
       if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{"embeddings",
-                                             fmt::format("{}0-{}", layers_prefix(), config_.layers / 2 - 1)};
+        const std::vector<std::string> lower{
+            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
         also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
       }
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
@@ -148,9 +150,21 @@ class Forecaster {
   }
 
  private:
-  /// "encoder.layer.": what the layers' parameters are called in a freeze pattern.
-  [[nodiscard]] std::string layers_prefix() const {
-    return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
+  static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
+    RuleStateFacts facts{.arrays = 0};
+    for (const StateArray& array : rule.state) {
+      if (array.extent == StateExtent::elements) {
+        ++facts.arrays;
+        continue;
+      }
+      for (const Parameter& parameter : model.parameters().all()) {
+        if (!parameter.trainable()) continue;
+        const MatrixExtent matrix = matrix_extent(parameter.shape);
+        (array.is_whole() ? facts.whole : facts.sliced) +=
+            array.elements(parameter.size(), matrix.rows, matrix.columns);
+      }
+    }
+    return facts;
   }
 
   /// Of a phase that is so long.
@@ -169,7 +183,8 @@ class Forecaster {
     for (int rank = 0; rank < facts.ranks; ++rank)
       facts.gradient_buffers = std::max(
           facts.gradient_buffers, GradientBuckets::count_buffers(grains_, leaves_of_rank(grains_, facts.ranks, rank)));
-    facts.adamw = configuration_.train.optimizer == "adamw";
+    facts.rule = &update_rule(configuration_.train.update.rule);
+    facts.rule_state = state_of(*facts.rule, dry.model());
     facts.bf16 = bf16;
     facts.process_bytes = process_bytes_;
     facts.phase_steps = length.steps;
@@ -227,7 +242,9 @@ class Forecaster {
     const std::int64_t rows = table.value().rows();
     const std::int64_t width = table.value().columns();
     // Of texts that were not looked at, nobody knows what they read.
-    const bool known = data_.train.rows() == data_.train_rows && may_wait(optimizer_settings(configuration_.train));
+    const UpdateSettings& settings = configuration_.train.update;
+    const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
+    const bool known = data_.train.rows() == data_.train_rows && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
     if (known) read.insert_all_of(data_.train.ids());
     facts.elements = rows * width;

@@ -5,16 +5,17 @@
 
 namespace temper {
 
-bool may_wait(const OptimizerSettings& settings) {
-  // The decay of SGD goes through the momentum.
-  return settings.kind == OptimizerKind::adamw || settings.weight_decay == 0.0;
-}
-
-Optimizer::Optimizer(Device& device, const ArenaLayout& layout, std::vector<ElementRange> owned,
-                     const OptimizerSettings& settings, std::vector<SlotSettings> slots,
+Optimizer::Optimizer(Device& device, Communicator& communicator, const ArenaLayout& layout,
+                     std::vector<ElementRange> owned, const UpdateSettings& settings, std::vector<SlotSettings> slots,
                      const std::optional<SparseTable>& table)
-    : device_(device), layout_(layout), owned_(std::move(owned)), settings_(settings), slots_(std::move(slots)) {
-  std::int64_t state_size = 0;
+    : device_(device),
+      communicator_(communicator),
+      layout_(layout),
+      owned_(std::move(owned)),
+      settings_(settings),
+      rule_(update_rule(settings.rule)),
+      slots_(std::move(slots)) {
+  StatePlaces sizes{};
   for (const ElementRange& range : owned_) {
     for (std::size_t i = layout_.first_slot_after(range.begin); i < layout_.slots().size(); ++i) {
       const ArenaSlot slot = layout_.slots()[i];
@@ -22,25 +23,39 @@ Optimizer::Optimizer(Device& device, const ArenaLayout& layout, std::vector<Elem
       const std::int64_t end = std::min(slot.begin + slot.size, range.end);
       if (begin >= range.end) break;
       if (begin >= end) continue;
-      segments_.push_back({i, begin, end - begin, state_size});
-      state_size += end - begin;
+      segments_.push_back({i, begin, end - begin, sizes});
+      for (std::size_t a = 0; a < rule_.state.size(); ++a)
+        if (!rule_.state[a].is_whole()) sizes[a] += state_elements(a, i, end - begin);
     }
   }
   updated_ = segments_;
   if (table) {
     const TablePlace place(layout_, *table);
-    waiting_slot_ = table->slot;
+    // Elsewhere all rows are read.
+    if (rule_.supports_lazy_decay(settings_)) waiting_slot_ = table->slot;
     updated_.clear();
     for (const Segment& segment : segments_) {
       const ElementRange whole{segment.begin, segment.begin + segment.size};
       const std::vector<ElementRange> live = place.live(table->trained, whole);
-      for (const ElementRange range : live)
-        updated_.push_back({segment.slot, range.begin, range.size(), segment.state + range.begin - segment.begin});
+      for (const ElementRange range : live) {
+        StatePlaces state = segment.state;
+        for (std::size_t a = 0; a < rule_.state.size(); ++a)
+          state[a] += state_elements(a, segment.slot, range.begin - segment.begin);
+        updated_.push_back({segment.slot, range.begin, range.size(), state});
+      }
       for (const ElementRange range : between(live, whole)) waiting_.push_back(range);
     }
   }
-  first_ = device.zeros({state_size});
-  if (settings_.kind == OptimizerKind::adamw) second_ = device.zeros({state_size});
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    whole_places_.push_back(sizes);
+    for (std::size_t a = 0; a < rule_.state.size(); ++a)
+      if (rule_.state[a].is_whole()) sizes[a] += state_elements(a, slot, layout_.slots()[slot].size);
+  }
+  for (std::size_t a = 0; a < rule_.state.size(); ++a) state_.push_back(device.zeros({sizes[a]}));
+}
+
+std::int64_t Optimizer::state_elements(std::size_t array, std::size_t slot, std::int64_t size) const {
+  return rule_.state[array].elements(size, slots_[slot].rows, slots_[slot].columns);
 }
 
 void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {
@@ -80,42 +95,54 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums, const Ta
   }
 }
 
+SlotUpdate Optimizer::slot_update(std::size_t slot, double learning_rate) const {
+  const SlotSettings& settings = slots_[slot];
+  return {layout_.slots()[slot].size,
+          settings.rows,
+          settings.columns,
+          static_cast<float>(learning_rate * settings.rate_factor),
+          static_cast<float>(settings.decays ? settings_.weight_decay : 0.0),
+          settings.updates,
+          {}};
+}
+
 void Optimizer::step(float* parameters, const float* gradients, BFloat16* working, double learning_rate,
                      double gradient_scale) {
-  for (SlotSettings& slot : slots_) ++slot.updates;
-  if (waiting_slot_ >= 0) note_decay(learning_rate);
-  for (const Segment& segment : updated_) {
-    const SlotSettings& slot = slots_[segment.slot];
-    const auto rate = static_cast<float>(learning_rate * slot.rate_factor);
-    const auto decay = static_cast<float>(slot.decays ? settings_.weight_decay : 0.0);
-    const auto scale = static_cast<float>(gradient_scale);
-    float* values = parameters + segment.begin;
-    const float* gradient = gradients + segment.begin;
-    BFloat16* rounded = working == nullptr ? nullptr : working + segment.begin;
-    float* first = first_.data<float>() + segment.state;
-    if (settings_.kind == OptimizerKind::sgd) {
-      device_.kernels().sgd_step(values, gradient, first, rounded, segment.size,
-                                 {rate, static_cast<float>(settings_.momentum), decay, scale});
-    } else {
-      device_.kernels().adamw_step(
-          values, gradient, first, second_.data<float>() + segment.state, rounded, segment.size,
-          {rate, settings_.beta1, settings_.beta2, static_cast<float>(settings_.epsilon), decay, scale, slot.updates});
-    }
+  std::vector<SlotUpdate> slots;
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    ++slots_[slot].updates;
+    slots.push_back(slot_update(slot, learning_rate));
+    for (std::size_t a = 0; a < state_.size(); ++a)
+      if (rule_.state[a].is_whole()) slots.back().state[a] = state_[a].data<float>() + whole_places_[slot][a];
   }
+  if (waiting_slot_ >= 0) note_decay(learning_rate);
+  std::vector<UpdateSlice> slices;
+  for (const Segment& segment : updated_) {
+    UpdateSlice slice{segment.slot,
+                      segment.begin - layout_.slots()[segment.slot].begin,
+                      segment.size,
+                      ArenaLayout::kChunk - segment.begin % ArenaLayout::kChunk,
+                      parameters + segment.begin,
+                      gradients + segment.begin,
+                      working == nullptr ? nullptr : working + segment.begin,
+                      {}};
+    for (std::size_t a = 0; a < state_.size(); ++a)
+      if (state_elements(a, segment.slot, segment.size) > 0 && !rule_.state[a].is_whole())
+        slice.state[a] = state_[a].data<float>() + segment.state[a];
+    slices.push_back(slice);
+  }
+  rule_.update({device_, communicator_, settings_, static_cast<float>(gradient_scale), slots, slices});
 }
 
 void Optimizer::note_decay(double learning_rate) {
-  const SlotSettings& slot = slots_[static_cast<std::size_t>(waiting_slot_)];
-  if (settings_.kind != OptimizerKind::adamw || !slot.decays) return;
-  // What the kernel makes of 1 is what it multiplies by.
+  // What the rule makes of 1 is what it multiplies by.
   float factor = 1.0F;
   const float gradient = 0.0F;
-  float first = 0.0F;
-  float second = 0.0F;
-  device_.kernels().adamw_step(
-      &factor, &gradient, &first, &second, nullptr, 1,
-      {static_cast<float>(learning_rate * slot.rate_factor), settings_.beta1, settings_.beta2,
-       static_cast<float>(settings_.epsilon), static_cast<float>(settings_.weight_decay), 1.0F, slot.updates});
+  std::array<float, kMostStateArrays> state{};
+  UpdateSlice slice{.size = 1, .to_chunk = 1, .parameters = &factor, .gradients = &gradient};
+  for (std::size_t a = 0; a < state.size(); ++a) slice.state[a] = &state[a];
+  const SlotUpdate slot = slot_update(static_cast<std::size_t>(waiting_slot_), learning_rate);
+  rule_.update({device_, communicator_, settings_, 1.0F, {&slot, 1}, {&slice, 1}});
   if (factor != 1.0F) factors_.push_back(factor);
 }
 
@@ -138,12 +165,30 @@ void Optimizer::settle(float* parameters, BFloat16* working) {
   factors_.clear();
 }
 
+std::vector<Optimizer::OwnSlice> Optimizer::own_slices() const {
+  std::vector<OwnSlice> slices;
+  for (const Segment& segment : segments_)
+    slices.push_back({segment.slot, segment.begin - layout_.slots()[segment.slot].begin, segment.size});
+  return slices;
+}
+
 std::vector<Optimizer::StateSlice> Optimizer::state() {
   std::vector<StateSlice> slices;
-  for (const Segment& segment : segments_)
-    slices.push_back({segment.slot, segment.begin - layout_.slots()[segment.slot].begin, segment.size,
-                      first_.data<float>() + segment.state,
-                      second_.defined() ? second_.data<float>() + segment.state : nullptr});
+  const auto add = [&](std::size_t slot, std::size_t array, std::int64_t begin, std::int64_t size, std::int64_t place) {
+    const std::int64_t elements = state_elements(array, slot, size);
+    if (elements > 0)
+      slices.push_back(
+          {slot, array, begin, elements, state_[array].data<float>() + place, rule_.state[array].is_whole()});
+  };
+  for (std::size_t a = 0; a < rule_.state.size(); ++a) {
+    if (rule_.state[a].is_whole()) {
+      for (std::size_t slot = 0; slot < slots_.size(); ++slot)
+        add(slot, a, 0, layout_.slots()[slot].size, whole_places_[slot][a]);
+    } else {
+      for (const Segment& segment : segments_)
+        add(segment.slot, a, segment.begin - layout_.slots()[segment.slot].begin, segment.size, segment.state[a]);
+    }
+  }
   return slices;
 }
 

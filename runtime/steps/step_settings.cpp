@@ -1,25 +1,32 @@
 #include "runtime/steps/step_settings.h"
 
+#include <set>
+
 #include "model/freezing.h"
 
 namespace temper {
 
-OptimizerSettings optimizer_settings(const TrainSection& train) {
-  return {train.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw,
-          train.weight_decay,
-          train.beta1,
-          train.beta2,
-          train.epsilon,
-          train.momentum};
-}
-
 void require_patterns(Model& model, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates) {
   for (const PhasePlan& phase : phases) {
-    apply_freezing(model, phase.freeze);
+    apply_freezing(model, phase.freeze, phase.freeze_key);
     learning_rate_factors(model, phase.layer_decay, rates);
   }
   apply_freezing(model, {});
+}
+
+std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> phases,
+                                       std::span<const std::string> names) {
+  std::set<std::string> frozen(names.begin(), names.end());
+  for (const PhasePlan& phase : phases) {
+    apply_freezing(model, phase.freeze, phase.freeze_key);
+    for (const Parameter& parameter : model.parameters().all())
+      if (parameter.trainable()) frozen.erase(parameter.name);
+  }
+  apply_freezing(model, {});
+  for (const Parameter& parameter : model.parameters().all())
+    if (parameter.role == ParameterRole::statistic) frozen.erase(parameter.name);
+  return {frozen.begin(), frozen.end()};
 }
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
@@ -27,7 +34,7 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   TrainingStepSettings settings;
   settings.clip_norm = configuration.train.clip_norm;
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
-  settings.optimizer = optimizer_settings(configuration.train);
+  settings.optimizer = configuration.train.update;
   settings.rate_factors = learning_rate_factors(model, phase.layer_decay, configuration.tuning.rates);
   settings.frozen_dropout = configuration.tuning.frozen_dropout;
   settings.graphs = configuration.run.cuda_graphs;

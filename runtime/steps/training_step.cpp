@@ -20,10 +20,11 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   for (std::size_t i = parameters.size(); i-- > 0;) {
     if (!parameters[i].trainable()) continue;
     parameter_of_slot_.push_back(i);
-    trains_embeddings_ |= parameters[i].depth == 0;
+    trains_embeddings_ |= parameters[i].stage == 0;
     sizes.push_back(parameters[i].size());
-    slots.push_back(
-        {settings_.rate_factors[i], parameters[i].decays(), settings_.updates.empty() ? 0 : settings_.updates[i]});
+    const MatrixExtent matrix = matrix_extent(parameters[i].shape);
+    slots.push_back({settings_.rate_factors[i], parameters[i].decays,
+                     settings_.updates.empty() ? 0 : settings_.updates[i], matrix.rows, matrix.columns});
   }
   if (!settings_.frozen_dropout) stages_below_ = model.frozen_stages();
   layout_ = ArenaLayout(sizes);
@@ -34,7 +35,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   const std::vector<ElementRange> owned = exchange.plan().owned_by(communicator.rank());
   table_ = exchange.table();
   if (table_ != nullptr) table_slot_ = settings_.buckets.table->slot;
-  optimizer_ = std::make_unique<Optimizer>(device, layout_, owned, settings_.optimizer, std::move(slots),
+  optimizer_ = std::make_unique<Optimizer>(device, communicator, layout_, owned, settings_.optimizer, std::move(slots),
                                            table_ != nullptr ? settings_.buckets.table : std::optional<SparseTable>());
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
@@ -45,7 +46,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
 
   // Each rank brings the slices that it owns, then all parameters view the arena.
   float* arena = exchange.parameters();
-  for (const Optimizer::StateSlice& slice : optimizer_->state()) {
+  for (const Optimizer::OwnSlice& slice : optimizer_->own_slices()) {
     const float* values = parameters[parameter_of_slot_[slice.slot]].variable.value().data<float>() + slice.begin;
     float* place = arena + layout_.slots()[slice.slot].begin + slice.begin;
     device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
@@ -166,8 +167,8 @@ std::optional<SparseTable> TrainingStep::sparse_table() const {
   const auto& parameters = model_.parameters().all();
   for (std::size_t slot = 0; slot < parameter_of_slot_.size(); ++slot) {
     if (parameters[parameter_of_slot_[slot]].variable != table) continue;
-    const RowSet trained =
-        may_wait(settings_.optimizer) ? *settings_.token_rows : RowSet::all(settings_.token_rows->rows());
+    const bool lazy = update_rule(settings_.optimizer.rule).supports_lazy_decay(settings_.optimizer);
+    const RowSet trained = lazy ? *settings_.token_rows : RowSet::all(settings_.token_rows->rows());
     return SparseTable{static_cast<std::int64_t>(slot), table.value().columns(), trained};
   }
   return {};
@@ -272,8 +273,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
   tape.set_device_key(device_key);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
-    const Variable logits =
-        model_.forward_above_frozen(tape, batch.input, stages_below_, batch.hidden, batch.selection);
+    const Variable logits = model_.forward(tape, batch.input, batch.selection, {stages_below_, batch.hidden});
     task_loss(tape, logits, batch, settings_.loss, sum);
   }
   const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");

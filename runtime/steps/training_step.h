@@ -27,7 +27,7 @@ struct TrainingStepSettings {
   int grains = 1;
   double clip_norm = 0.0;  ///< 0: no clipping
   std::uint64_t seed = 0;  ///< of dropout
-  OptimizerSettings optimizer;
+  UpdateSettings optimizer;
   LossSettings loss;
   std::vector<double> rate_factors;   ///< of each parameter of the model, in order
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none

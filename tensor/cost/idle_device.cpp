@@ -33,6 +33,10 @@ class IdleKernels final : public Kernels {
   void mean_squared_error(ConstRows, const float*, Rows, double*) override {}
   void adamw_step(float*, const float*, float*, float*, BFloat16*, std::int64_t, const AdamWStep&) override {}
   void sgd_step(float*, const float*, float*, BFloat16*, std::int64_t, const SgdStep&) override {}
+  void lion_step(float*, const float*, float*, BFloat16*, std::int64_t, const LionStep&) override {}
+  void factored_square_sums(const float*, const SlicePieces&, std::int64_t, std::int64_t, double*) override {}
+  void adafactor_square_sums(const AdafactorSlice&, const SlicePieces&, const AdafactorStep&, double*) override {}
+  void adafactor_step(const AdafactorSlice&, BFloat16*, std::int64_t, const AdafactorStep&) override {}
   void add(const float*, const float*, float*, std::int64_t) override {}
   void add_tree(std::span<const float* const>, std::span<const TreeStep>, float*, std::int64_t) override {}
   void chunk_square_sums(const float*, std::int64_t, std::int64_t, double*) override {}

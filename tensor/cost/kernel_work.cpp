@@ -61,6 +61,20 @@ KernelWork adamw_work(std::int64_t n, bool rounds_to_bf16) {
   return array_work(n, 28.0 + (rounds_to_bf16 ? 2.0 : 0.0), 14.0);
 }
 
+KernelWork lion_work(std::int64_t n, bool rounds_to_bf16) {
+  return array_work(n, 20.0 + (rounds_to_bf16 ? 2.0 : 0.0), 11.0);
+}
+
+KernelWork factored_square_sums_work(std::int64_t n) { return array_work(n, 4.0, 3.0); }
+
+KernelWork adafactor_square_sums_work(std::int64_t n, bool has_squares) {
+  return array_work(n, has_squares ? 16.0 : 8.0, has_squares ? 12.0 : 7.0);
+}
+
+KernelWork adafactor_work(std::int64_t n, bool has_squares, bool rounds_to_bf16) {
+  return array_work(n, (has_squares ? 16.0 : 12.0) + (rounds_to_bf16 ? 2.0 : 0.0), has_squares ? 6.0 : 5.0);
+}
+
 KernelWork add_tree_work(std::int64_t n, std::size_t inputs) {
   const auto count = static_cast<double>(inputs);
   return array_work(n, 4.0 * (count + 1.0), count > 0.0 ? count - 1.0 : 0.0);

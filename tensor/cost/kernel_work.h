@@ -39,6 +39,11 @@ KernelWork array_work(std::int64_t n, double bytes_each, double operations_each)
 
 KernelWork activation_backward_work(ConstRows dy, ConstRows z, ConstRows y, Activation activation, ConstRows dz);
 KernelWork adamw_work(std::int64_t n, bool rounds_to_bf16);
+KernelWork lion_work(std::int64_t n, bool rounds_to_bf16);
+KernelWork factored_square_sums_work(std::int64_t n);
+/// With the squares of each element, or with factors of rows and columns.
+KernelWork adafactor_square_sums_work(std::int64_t n, bool has_squares);
+KernelWork adafactor_work(std::int64_t n, bool has_squares, bool rounds_to_bf16);
 KernelWork add_tree_work(std::int64_t n, std::size_t inputs);
 KernelWork chunk_square_sums_work(std::int64_t n);
 /// Operations an element, of the function alone.

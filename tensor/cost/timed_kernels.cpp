@@ -182,6 +182,30 @@ void TimedKernels::sgd_step(float* parameters, const float* gradients, float* mo
        [&] { kernels_.sgd_step(parameters, gradients, momenta, working, n, step); });
 }
 
+void TimedKernels::lion_step(float* parameters, const float* gradients, float* momenta, BFloat16* working,
+                             std::int64_t n, const LionStep& step) {
+  time("lion_step", lion_work(n, working != nullptr),
+       [&] { kernels_.lion_step(parameters, gradients, momenta, working, n, step); });
+}
+
+void TimedKernels::factored_square_sums(const float* gradients, const SlicePieces& pieces, std::int64_t begin,
+                                        std::int64_t columns, double* sums) {
+  time("factored_square_sums", factored_square_sums_work(pieces.n),
+       [&] { kernels_.factored_square_sums(gradients, pieces, begin, columns, sums); });
+}
+
+void TimedKernels::adafactor_square_sums(const AdafactorSlice& slice, const SlicePieces& pieces,
+                                         const AdafactorStep& step, double* sums) {
+  time("adafactor_square_sums", adafactor_square_sums_work(pieces.n, slice.squares != nullptr),
+       [&] { kernels_.adafactor_square_sums(slice, pieces, step, sums); });
+}
+
+void TimedKernels::adafactor_step(const AdafactorSlice& slice, BFloat16* working, std::int64_t n,
+                                  const AdafactorStep& step) {
+  time("adafactor_step", adafactor_work(n, slice.squares != nullptr, working != nullptr),
+       [&] { kernels_.adafactor_step(slice, working, n, step); });
+}
+
 void TimedKernels::add(const float* a, const float* b, float* out, std::int64_t n) {
   time("add", array_work(n, 12.0, 1.0), [&] { kernels_.add(a, b, out, n); });
 }

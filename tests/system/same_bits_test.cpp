@@ -38,6 +38,23 @@ TEST_F(SameBits, InBFloat16OnOneTwoAndThreeRanks) {
   }
 }
 
+TEST_F(SameBits, WithEveryUpdateRule) {
+  for (const std::string rule : {"sgd", "adafactor", "lion"}) {
+    std::vector<std::string> overrides = overrides_;
+    overrides.insert(overrides.end(), {"train.optimizer=" + rule, "train.learning_rate=1e-3", "train.epochs=2",
+                                       "train.scale_parameter=" + std::string(rule == "adafactor" ? "true" : "false")});
+    ASSERT_EQ(train(rule, overrides).status, 0);
+    const std::string expected = weights(rule);
+    ASSERT_FALSE(expected.empty());
+    for (const int ranks : {2, 3}) {
+      const std::string output = rule + "-on-" + std::to_string(ranks);
+      const Outcome outcome = train(output, overrides, ranks);
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      EXPECT_TRUE(weights(output) == expected) << rule << " on " << ranks << " ranks";
+    }
+  }
+}
+
 TEST_F(SameBits, WithMoreRanksThanRowsInTheLastBatch) {
   // 203 rows in batches of 50 leave 3 for the last batch.
   const std::vector<std::string> overrides{"train.grains=4", "train.epochs=1", "train.batch_size=50"};

@@ -84,6 +84,15 @@ class CpuKernels final : public Kernels {
                 std::int64_t n) override;
   void chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) override;
 
+  void lion_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
+                 const LionStep& step) override;
+  void factored_square_sums(const float* gradients, const SlicePieces& pieces, std::int64_t begin, std::int64_t columns,
+                            double* sums) override;
+  void adafactor_square_sums(const AdafactorSlice& slice, const SlicePieces& pieces, const AdafactorStep& step,
+                             double* sums) override;
+  void adafactor_step(const AdafactorSlice& slice, BFloat16* working, std::int64_t n,
+                      const AdafactorStep& step) override;
+
  private:
   ProductPrimitives products_;
 };

@@ -108,5 +108,23 @@ TEST_F(GpuOptimizerStepTest, SgdMatchesCpu) {
   }
 }
 
+TEST_F(GpuOptimizerStepTest, LionMatchesCpu) {
+  const LionStep step{.learning_rate = 0.02F, .weight_decay = 0.01F, .gradient_scale = 0.37F};
+  for (const SliceCase slice : kSlices) {
+    const std::int64_t size = slice.begin + slice.n;
+    auto parameters = random(size, 1);
+    auto gradients = random(size, 2);
+    auto momenta = random(size, 3);
+    TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
+    on_cpu().lion_step(parameters.cpu().data + slice.begin, gradients.cpu().data + slice.begin,
+                       momenta.cpu().data + slice.begin, nullptr, slice.n, step);
+    on_gpu().lion_step(parameters.gpu_floats() + slice.begin, gradients.gpu_floats() + slice.begin,
+                       momenta.gpu_floats() + slice.begin, working.gpu() + slice.begin, slice.n, step);
+    parameters.expect_agreement(gpu(), 2e-7);
+    momenta.expect_agreement(gpu(), 2e-7);
+    expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);
+  }
+}
+
 }  // namespace
 }  // namespace temper

@@ -53,8 +53,9 @@ class CheckpointTest : public testing::Test {
     made.configuration_toml = "[train]\nepochs = 3.0\n";
     made.lineage_json = "{}";
     made.step = step;
-    made.tensors = {
-        {"parameters/layer.0.weight", {70, 30}}, {"first_moments/layer.0.weight", {70, 30}}, {"parameters/bias", {5}}};
+    made.tensors = {{"parameters/layer.0.weight", {70, 30}},
+                    {"state/first_moment/layer.0.weight", {70, 30}},
+                    {"parameters/bias", {5}}};
     const std::int64_t ranks = world_.size();
     for (const std::size_t tensor : {0UL, 1UL}) {
       const std::int64_t begin = 2100 * world_.rank() / ranks;
@@ -97,7 +98,7 @@ TEST_F(CheckpointTest, GivesBackWhatWasSaved) {
   opened.read("parameters/layer.0.weight", 0, all);
   EXPECT_EQ(all, weight_);
   std::vector<float> part(100);
-  opened.read("first_moments/layer.0.weight", 1000, part);
+  opened.read("state/first_moment/layer.0.weight", 1000, part);
   EXPECT_EQ(part, std::vector<float>(moment_.begin() + 1000, moment_.begin() + 1100));
   // Not a number and its relatives, bit for bit.
   std::vector<float> bias(5);
@@ -224,7 +225,7 @@ TEST_F(CheckpointTest, OneThatCannotBeReadIsNotTakenForDamaged) {
     std::filesystem::remove(newest);
     std::filesystem::create_symlink(folder_ / "absent", newest);
   });
-  refused("No such file");
+  refused("no such file");
   on_rank_0([&] {
     std::filesystem::remove(newest);
     std::filesystem::create_directory(newest);

@@ -15,25 +15,6 @@ namespace {
 using testing_support::ModelFixture;
 using testing_support::rows_of;
 
-TEST(StepSettings, TakeTheOptimizerAsConfigured) {
-  TrainSection train;
-  train.weight_decay = 0.125;
-  train.beta1 = 0.5;
-  train.beta2 = 0.75;
-  train.epsilon = 1e-3;
-  train.momentum = 0.25;
-  for (const auto& [name, kind] : {std::pair{"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}}) {
-    train.optimizer = name;
-    const OptimizerSettings settings = optimizer_settings(train);
-    EXPECT_EQ(settings.kind, kind) << name;
-    EXPECT_EQ(settings.weight_decay, 0.125);
-    EXPECT_EQ(settings.beta1, 0.5);
-    EXPECT_EQ(settings.beta2, 0.75);
-    EXPECT_EQ(settings.epsilon, 1e-3);
-    EXPECT_EQ(settings.momentum, 0.25);
-  }
-}
-
 class StepSettingsOfAModel : public testing::Test {
  protected:
   TrainingStepSettings settings() const {
@@ -50,6 +31,7 @@ class StepSettingsOfAModel : public testing::Test {
 TEST_F(StepSettingsOfAModel, TakeWhatTheConfigurationSaysOfAStep) {
   configuration_.train.clip_norm = 0.5;
   configuration_.train.seed = 12;
+  configuration_.train.update = {.rule = "sgd", .weight_decay = 0.125, .momentum = 0.25};
   configuration_.train.sum_order = "library";
   configuration_.train.compress_gradients = "bf16";
   configuration_.tuning.frozen_dropout = true;
@@ -57,6 +39,9 @@ TEST_F(StepSettingsOfAModel, TakeWhatTheConfigurationSaysOfAStep) {
   const TrainingStepSettings chosen = settings();
   EXPECT_EQ(chosen.clip_norm, 0.5);
   EXPECT_EQ(chosen.seed, 12U);
+  EXPECT_EQ(chosen.optimizer.rule, "sgd");
+  EXPECT_EQ(chosen.optimizer.weight_decay, 0.125);
+  EXPECT_EQ(chosen.optimizer.momentum, 0.25);
   EXPECT_EQ(chosen.buckets.sum_order, SumOrder::library);
   EXPECT_EQ(chosen.buckets.compression, Compression::bf16);
   EXPECT_TRUE(chosen.frozen_dropout);
@@ -106,6 +91,19 @@ TEST_F(StepSettingsOfAModel, PatternsOfEveryPhaseAreChecked) {
   EXPECT_NE(refusal({"encodr"}, {}).find("'encodr' covers no parameter"), std::string::npos);
   EXPECT_NE(refusal({}, {{"clasifier", 2.0}}).find("tuning.rates: the pattern 'clasifier'"), std::string::npos);
   EXPECT_NE(refusal({"*", "pooler", "classifier"}, {}).find("nothing is left to train"), std::string::npos);
+}
+
+TEST_F(StepSettingsOfAModel, WhatNoPhaseTrainsIsKnown) {
+  std::vector<PhasePlan> phases(2);
+  phases[0].freeze = {"*"};
+  phases[1].freeze = {"encoder", "pooler"};
+  const std::vector<std::string> names{"classifier.weight", "bert.pooler.dense.bias",
+                                       "bert.encoder.layer.1.output.dense.bias"};
+  EXPECT_EQ(never_trained(*model_, phases, names), std::vector<std::string>{"bert.encoder.layer.1.output.dense.bias"});
+  for (const Parameter& parameter : model_->parameters().all()) EXPECT_TRUE(parameter.trainable()) << parameter.name;
+  phases[0].freeze = {"pooler", "classifier"};
+  phases[1].freeze = {"classifier"};
+  EXPECT_EQ(never_trained(*model_, phases, names), std::vector<std::string>{"classifier.weight"});
 }
 
 TEST_F(StepSettingsOfAModel, CollectTheRowsThatTrainingReads) {

@@ -75,6 +75,18 @@ TEST(KernelWork, TheWorkOfAKernelThatIsMadeOfOthersIsTheirs) {
   EXPECT_EQ(operations, 2.0 * 4 * 4 * 4 + 16);
 }
 
+TEST(KernelWork, LionReadsAndWritesFiveArrays) {
+  EXPECT_EQ(lion_work(10, false).bytes, 10.0 * 5 * 4);
+  EXPECT_EQ(lion_work(10, true).bytes, 10.0 * (5 * 4 + 2));
+}
+
+TEST(KernelWork, AdafactorReadsSquaresOfVectorsAlone) {
+  EXPECT_EQ(factored_square_sums_work(10).bytes, 10.0 * 4);
+  EXPECT_EQ(adafactor_square_sums_work(10, false).bytes, 10.0 * 2 * 4);
+  EXPECT_EQ(adafactor_square_sums_work(10, true).bytes, 10.0 * 4 * 4);
+  EXPECT_EQ(adafactor_work(10, false, true).bytes, 10.0 * (3 * 4 + 2));
+}
+
 TEST(KernelWork, TheOptimizerReadsSevenArrays) {
   EXPECT_EQ(adamw_work(10, false).bytes, 10.0 * 7 * 4);
   EXPECT_EQ(adamw_work(10, true).bytes, 10.0 * (7 * 4 + 2));

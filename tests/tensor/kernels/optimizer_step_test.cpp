@@ -75,6 +75,29 @@ TEST_P(OptimizerStepTest, AdamWMatchesDoublePrecisionAtAnyLength) {
   }
 }
 
+TEST_P(OptimizerStepTest, LionFollowsTheSignOfTheAverage) {
+  for (const std::int64_t n : {0, 1, 7, 33, 384, 100003}) {
+    auto parameters = TestMatrix::random(1, n, 1);
+    auto gradients = TestMatrix::random(1, n, 2);
+    auto momenta = TestMatrix::random(1, n, 3);
+    if (n > 1) gradients(0, 1) = momenta(0, 1) = 0.0F;
+    std::vector<double> expected;
+    std::vector<double> expected_momenta;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double g = 0.5 * static_cast<double>(gradients(0, i));
+      const double m = static_cast<double>(momenta(0, i));
+      const double direction = 0.9 * m + 0.1 * g;
+      const double sign = direction > 0.0 ? 1.0 : direction < 0.0 ? -1.0 : 0.0;
+      expected.push_back(static_cast<double>(parameters(0, i)) * (1.0 - 0.02 * 0.01) - 0.02 * sign);
+      expected_momenta.push_back(0.99 * m + 0.01 * g);
+    }
+    const LionStep step{.learning_rate = 0.02F, .weight_decay = 0.01F, .gradient_scale = 0.5F};
+    kernels_.lion_step(parameters.data(), gradients.data(), momenta.data(), nullptr, n, step);
+    expect_close(parameters.values(), expected, 2e-7);
+    expect_close(momenta.values(), expected_momenta, 2e-7);
+  }
+}
+
 TEST_P(OptimizerStepTest, WorkingReceivesTheUpdatedParametersRoundedAndChangesNothingElse) {
   constexpr BFloat16 kUntouchedBits{0xABCD};
   const int before = omp_get_max_threads();
@@ -107,6 +130,13 @@ TEST_P(OptimizerStepTest, WorkingReceivesTheUpdatedParametersRoundedAndChangesNo
     });
     expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
       kernels_.sgd_step(parameters, gradients.data(), first, working, n, {.learning_rate = 0.01F, .momentum = 0.9F});
+    });
+    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
+      kernels_.lion_step(parameters, gradients.data(), first, working, n, {.learning_rate = 0.01F});
+    });
+    expect_rounded([&](float* parameters, float* /*first*/, float* second, BFloat16* working) {
+      kernels_.adafactor_step({.parameters = parameters, .gradients = gradients.data(), .squares = second}, working, n,
+                              {.step_size = 0.01F});
     });
     expect_rounded([&](float* parameters, float* /*first*/, float* /*second*/, BFloat16* working) {
       kernels_.sgd_step(parameters, gradients.data(), nullptr, working, n, {.learning_rate = 0.01F});

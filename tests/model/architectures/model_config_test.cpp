@@ -1,0 +1,231 @@
+#include "model/architectures/model_config.h"
+
+#include <gtest/gtest.h>
+
+#include "model/activation_names.h"
+#include "model/architectures/post_norm_encoder.h"
+#include "model/architectures/registry.h"
+#include "tests/model/huggingface/test_folder.h"
+#include "tests/places.h"
+
+namespace temper {
+namespace {
+
+using testing_support::expect_refusal;
+using testing_support::TestFolder;
+
+ModelConfig read(const std::string& json) {
+  const TestFolder folder;
+  folder.write("config.json", json);
+  return read_model_config(folder.path());
+}
+
+/// A config.json of this family with one more key is refused with the file's name and the parts.
+void expect_refused(const std::string& model_type, const std::string& key,
+                    std::initializer_list<std::string_view> parts) {
+  const std::string json = R"({"model_type":")" + model_type + "\"," + key + "}";
+  expect_refusal([&] { read(json); }, {"config.json"});
+  expect_refusal([&] { read(json); }, parts);
+}
+
+/// What a configuration says of the network's computation.
+std::string definition(const std::string& json) {
+  return make_model(parse_model_config(json, ""), {Task::sequence_classification, 3})->definition();
+}
+
+Shape shape_of(const std::string& json, const std::string& parameter, Task task = Task::sequence_classification) {
+  return make_model(parse_model_config(json, ""), {task, 3})->parameters().find(parameter)->shape;
+}
+
+TEST(ModelConfig, BertDefaults) {
+  const ModelConfig config = read(R"({"model_type":"bert"})");
+  EXPECT_EQ(config.model_type, "bert");
+  EXPECT_EQ(config.vocabulary_size, 30522);
+  EXPECT_EQ(config.width, 768);
+  EXPECT_EQ(config.layers, 12);
+  EXPECT_EQ(config.heads, 12);
+  EXPECT_EQ(config.intermediate_width, 3072);
+  EXPECT_EQ(config.type_vocabulary_size, 2);
+  EXPECT_EQ(config.longest_sequence, 512);
+  EXPECT_TRUE(config.labels.empty());
+  EXPECT_TRUE(config.problem_type.empty());
+  EXPECT_TRUE(config.architectures.empty());
+  EXPECT_EQ(config.json, R"({"model_type":"bert"})");
+  EXPECT_EQ(definition(config.json), "bert of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 0");
+  const PostNormEncoder bert = read_bert_keys(ConfigKeys(config.json, "config.json"), {30522, 0});
+  EXPECT_EQ(bert.dropout, 0.1F);
+  EXPECT_EQ(bert.attention_output_dropout, 0.1F);
+  EXPECT_EQ(bert.attention_probability_dropout, 0.1F);
+  EXPECT_EQ(bert.sequence_head_dropout, 0.1F);
+  EXPECT_EQ(bert.token_head_dropout, 0.1F);
+  EXPECT_EQ(bert.initializer_range, 0.02F);
+}
+
+TEST(ModelConfig, RobertaCountsPositionsFromThePadding) {
+  const std::string json = R"({"model_type":"roberta","max_position_embeddings":514})";
+  const ModelConfig config = read(json);
+  EXPECT_EQ(config.vocabulary_size, 50265);
+  EXPECT_EQ(config.longest_sequence, 512);
+  EXPECT_EQ(definition(json), "roberta of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 2");
+  EXPECT_EQ(read(R"({"model_type":"roberta","pad_token_id":4})").longest_sequence, 507);
+  expect_refused("roberta", R"("pad_token_id":null)", {"\"pad_token_id\"", "null"});
+  expect_refused("roberta", R"("max_position_embeddings":2)", {"max_position_embeddings", "room for one token"});
+}
+
+TEST(ModelConfig, DistilbertHasItsOwnNames) {
+  const std::string plain = R"({"model_type":"distilbert"})";
+  const ModelConfig defaults = read(plain);
+  EXPECT_EQ(defaults.layers, 6);
+  EXPECT_EQ(defaults.heads, 12);
+  EXPECT_EQ(defaults.width, 768);
+  EXPECT_EQ(defaults.type_vocabulary_size, 0);
+  EXPECT_EQ(definition(plain), "distilbert of 6 layers, 12 heads, gelu, epsilon 1e-12, positions from 0");
+  const std::string json = R"({"model_type":"distilbert","dim":24,"n_layers":2,"n_heads":3,"hidden_dim":5,)"
+                           R"("activation":"relu","max_position_embeddings":7,"vocab_size":9})";
+  const ModelConfig config = read(json);
+  EXPECT_EQ(config.width, 24);
+  EXPECT_EQ(config.layers, 2);
+  EXPECT_EQ(config.heads, 3);
+  EXPECT_EQ(config.intermediate_width, 5);
+  EXPECT_EQ(config.longest_sequence, 7);
+  EXPECT_EQ(config.vocabulary_size, 9);
+  EXPECT_EQ(definition(json), "distilbert of 2 layers, 3 heads, relu, epsilon 1e-12, positions from 0");
+  EXPECT_EQ(shape_of(json, "distilbert.transformer.layer.1.ffn.lin1.weight"), Shape({5, 24}));
+  EXPECT_EQ(shape_of(json, "vocab_projector.bias", Task::masked_lm), Shape({9}));
+}
+
+TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {
+  const ModelConfig config =
+      read(R"({"model_type":"distilbert","hidden_size":20,"num_hidden_layers":1,"num_attention_heads":4})");
+  EXPECT_EQ(config.width, 20);
+  EXPECT_EQ(config.layers, 1);
+  EXPECT_EQ(config.heads, 4);
+  expect_refused("distilbert", R"("hidden_size":0)", {"\"hidden_size\" is 0"});
+}
+
+TEST(ModelConfig, ClassifierDropoutFallsBackToHiddenDropout) {
+  const auto head_dropout = [](const std::string& keys, double dropout = -1.0) {
+    return read_bert_keys(ConfigKeys("{" + keys + "}", "config.json", dropout), {30522, 0}).sequence_head_dropout;
+  };
+  EXPECT_EQ(head_dropout(R"("hidden_dropout_prob":0.25)"), 0.25F);
+  EXPECT_EQ(head_dropout(R"("hidden_dropout_prob":0.25,"classifier_dropout":null)"), 0.25F);
+  EXPECT_EQ(head_dropout(R"("hidden_dropout_prob":0.25,"classifier_dropout":0)"), 0.0F);
+  EXPECT_EQ(head_dropout(R"("hidden_dropout_prob":0.25,"classifier_dropout":0)", 0.5), 0.5F);
+}
+
+TEST(ModelConfig, LabelsAreInTheOrderOfTheirIds) {
+  EXPECT_EQ(read(R"({"model_type":"bert","id2label":{"1":"b","0":"a","2":3}})").labels,
+            (std::vector<std::string>{"a", "b", "3"}));
+  std::string many;
+  std::vector<std::string> expected;
+  for (int id = 0; id < 12; ++id) {
+    many += fmt::format(R"({}"{}":"name {}")", id == 0 ? "" : ",", id, id);
+    expected.push_back(fmt::format("name {}", id));
+  }
+  EXPECT_EQ(read(R"({"model_type":"bert","id2label":{)" + many + "}}").labels, expected);
+  EXPECT_EQ(read(R"({"model_type":"bert","num_labels":2})").labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
+  EXPECT_TRUE(read(R"({"model_type":"bert","id2label":null})").labels.empty());
+  for (const char* damaged : {R"({"0":"a","2":"b"})", R"({"1":"a"})", R"({"x":"a"})", R"({"0":"a","00":"b"})",
+                              R"({"-1":"a"})", R"(["a"])", R"({"99999999999999999999":"a"})"})
+    expect_refused("bert", std::string(R"("id2label":)") + damaged, {"\"id2label\"", "every id from 0"});
+}
+
+TEST(ModelConfig, RefusesUnsupportedArchitectures) {
+  expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, distilbert, roberta"});
+  expect_refusal([] { read(R"({"model_type":"berta"})"); }, {"did you mean bert?"});
+  for (const char* family : {"xlm-roberta", "albert", "deberta", "deberta-v2", "mobilebert", "something-else"}) {
+    try {
+      read(fmt::format(R"({{"model_type":"{}"}})", family));
+      ADD_FAILURE() << family << " was read";
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string_view(error.what()).find("did you mean"), std::string_view::npos) << error.what();
+    }
+  }
+  expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, distilbert, roberta"});
+  expect_refusal([] { read(R"({"model_type":["bert"]})"); }, {"\"model_type\"", "expected a text"});
+}
+
+TEST(ModelConfig, RefusesVariantsThatWouldBeComputedWrongly) {
+  expect_refused("bert", R"("is_decoder":true)", {"\"is_decoder\" is true"});
+  expect_refused("bert", R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
+  EXPECT_NO_THROW(read(R"({"model_type":"bert","is_decoder":false,"position_embedding_type":"absolute"})"));
+}
+
+TEST(ModelConfig, RefusesSizesThatAreNotPositive) {
+  for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                          "max_position_embeddings", "type_vocab_size"})
+    for (const char* value : {"0", "-4", "1.5", "\"12\"", "null", "1e3", "9223372036854775808", "4294967296"})
+      expect_refused("bert", fmt::format("\"{}\":{}", key, value), {key, "a whole number from 1"});
+  for (const char* key : {"dim", "n_layers", "n_heads", "hidden_dim"})
+    expect_refused("distilbert", fmt::format("\"{}\":0", key), {key, "is 0"});
+}
+
+TEST(ModelConfig, RefusesHeadsThatDoNotDivideTheWidth) {
+  expect_refused("bert", R"("hidden_size":10,"num_attention_heads":4)",
+                 {"\"hidden_size\" is 10", "\"num_attention_heads\" is 4", "divide"});
+  expect_refused("distilbert", R"("dim":10,"n_heads":4)", {"\"dim\" is 10", "\"n_heads\" is 4"});
+}
+
+TEST(ModelConfig, RefusesNumbersOutOfRange) {
+  for (const char* key : {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"})
+    for (const char* value : {"-0.1", "1.01", "\"0.1\"", "true"})
+      expect_refused("bert", fmt::format("\"{}\":{}", key, value), {key, value, "a number from 0 to 1"});
+  expect_refused("distilbert", R"("seq_classif_dropout":2)", {"seq_classif_dropout"});
+  expect_refused("bert", R"("layer_norm_eps":-1e-12)", {"layer_norm_eps"});
+  expect_refused("bert", R"("initializer_range":-1)", {"initializer_range"});
+  expect_refused("bert", R"("pad_token_id":30522)", {"pad_token_id", "30521"});
+  EXPECT_NO_THROW(read(R"({"model_type":"bert","pad_token_id":null})"));
+}
+
+TEST(ModelConfig, KnowsActivationsByTheKeyOfEachFamily) {
+  const auto computes = [](const std::string& keys, const std::string& activation) {
+    return definition(R"({"model_type":)" + keys + ":\"" + activation + "\"}").find(" " + activation + ",") !=
+           std::string::npos;
+  };
+  for (const std::string& activation : supported_activations()) {
+    EXPECT_TRUE(computes(R"("bert","hidden_act")", activation)) << activation;
+    EXPECT_TRUE(computes(R"("roberta","hidden_act")", activation)) << activation;
+    EXPECT_TRUE(computes(R"("distilbert","activation")", activation)) << activation;
+  }
+}
+
+TEST(ModelConfig, RefusesUnknownActivations) {
+  // The first two have weights of their own.
+  for (const std::string name : {"prelu", "xielu", "sqrtsoftplus", "gelu_20", "Swish"}) {
+    const std::string refused = "\"hidden_act\" is \"" + name + "\", which is not supported";
+    expect_refused("bert", R"("hidden_act":")" + name + "\"", {refused, "gelu_new", "relu", "silu, swish", "choose"});
+    expect_refused("distilbert", R"("activation":")" + name + "\"", {"\"activation\" is \"" + name});
+  }
+  expect_refused("bert", R"("hidden_act":3)", {"\"hidden_act\" is 3", "a text"});
+}
+
+TEST(ModelConfig, RefusesFilesThatAreNoConfiguration) {
+  const TestFolder folder;
+  expect_refusal([&] { read_model_config(folder.path() / "absent"); }, {"absent", "no such folder"});
+  expect_refusal([&] { read_model_config(folder.path()); }, {"config.json", "no such file"});
+  expect_refusal([&] { read_model_config(folder.write("file", "x")); }, {"is a file", "expected a model folder"});
+  expect_refusal([] { read(""); }, {"config.json", "empty"});
+  expect_refusal([] { read(R"({"model_type":)"); }, {"config.json", "not valid JSON at byte"});
+  expect_refusal([] { read("[1]"); }, {"config.json", "JSON array"});
+  expect_refusal([] { read("{\"model_type\":\"\xff\"}"); }, {"config.json", "not valid JSON at byte"});
+  expect_refusal([] { read(R"({"model_type":"bert","x":1e999})"); }, {"config.json", "out of range"});
+}
+
+TEST(ModelConfig, ReadsTheReferenceModels) {
+  const std::filesystem::path models = testing_support::source_directory() / "tests/fixtures";
+  for (const std::string name : {"bert-classification", "roberta-multilabel", "distilbert-regression"}) {
+    const ModelConfig config = read_model_config(models / name);
+    const std::string family = name.substr(0, name.find('-'));
+    EXPECT_EQ(config.model_type, family);
+    EXPECT_EQ(config.vocabulary_size, 30);
+    EXPECT_EQ(config.width, 12);
+    EXPECT_EQ(config.layers, 2);
+    EXPECT_EQ(config.heads, 3);
+    EXPECT_EQ(config.intermediate_width, 22);
+    EXPECT_EQ(config.labels.size(), family == "bert" ? 3U : family == "roberta" ? 4U : 1U);
+    EXPECT_EQ(config.architectures.size(), 1U);
+  }
+}
+
+}  // namespace
+}  // namespace temper
