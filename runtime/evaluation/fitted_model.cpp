@@ -34,8 +34,8 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
                 model_->report.initialized.front());
 }
 
-std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
-                                                   int threads, Communicator& communicator,
+std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
+                                                   std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested) {
   Configuration configuration;
   configuration.data.text = use.text;
@@ -46,10 +46,11 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   }
   configuration.data.cache = false;
   configuration.train.seed = use.masking_seed;
-  const TokenStore rows = tokenize_table(
-      table, {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
-      communicator, [](const std::string&) {});
-  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
+  const TokenStore rows =
+      tokenize_table(table, notes_of(table, columns_of(configuration.data, task_), label_kind(task_)),
+                     {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
+                     communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.head().path.string());
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;
@@ -60,7 +61,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   settings.stop_requested = stop_requested;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
-    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;
 }
 

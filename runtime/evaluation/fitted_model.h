@@ -6,7 +6,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "data/tables/table.h"
+#include "data/tables/table_source.h"
 #include "runtime/evaluation/metrics.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -35,8 +35,9 @@ class FittedModel {
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
 
   /// Collective. Nothing if a signal asked any rank to stop. Throws Error where the loss is not finite.
-  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
-                                        Communicator& communicator, const std::function<bool()>& stop_requested);
+  std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,
+                                        int threads, Communicator& communicator,
+                                        const std::function<bool()>& stop_requested);
 
  private:
   Device& device_;

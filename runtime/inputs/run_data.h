@@ -16,6 +16,7 @@
 #include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_labels.h"
+#include "runtime/inputs/run_tables.h"
 
 namespace temper {
 
@@ -62,8 +63,9 @@ struct RowReading {
   int threads;
 };
 
-/// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
-TokenStore tokenize_table(const Table& table, const RowReading& reading, Communicator& communicator,
-                          const std::function<void(const std::string&)>& say);
+/// Collective. The rows of one table, which has some: from the cache where it holds them, else tokenised by all ranks
+/// together. `notes`: of this table.
+TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
+                          Communicator& communicator, const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

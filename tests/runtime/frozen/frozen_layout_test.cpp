@@ -48,7 +48,7 @@ class FrozenLayoutTest : public testing::Test {
     return make_model(config, {task, 3});
   }
   FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
-    return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
+    return lay_out_frozen(TokenStore(rows_of_lengths(lengths)), task, *model(task), stages, DType::f32);
   }
 };
 
