@@ -1,6 +1,7 @@
 #include "base/spool.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,7 @@ std::filesystem::path temporary_folder() {
 Spool::Spool(std::size_t most_in_memory) : most_in_memory_(most_in_memory) {}
 
 Spool::~Spool() {
+  if (mapping_ != nullptr) ::munmap(mapping_, static_cast<std::size_t>(in_file_));
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
@@ -45,7 +47,18 @@ Spool::Spool(Spool&& other) noexcept
       held_(std::move(other.held_)),
       in_file_(std::exchange(other.in_file_, 0)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      file_refused_(other.file_refused_) {}
+      file_refused_(other.file_refused_),
+      mapping_(std::exchange(other.mapping_, nullptr)) {}
+
+Spool& Spool::operator=(Spool&& other) noexcept {
+  std::swap(most_in_memory_, other.most_in_memory_);
+  std::swap(held_, other.held_);
+  std::swap(in_file_, other.in_file_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(file_refused_, other.file_refused_);
+  std::swap(mapping_, other.mapping_);
+  return *this;
+}
 
 void Spool::append(std::span<const std::byte> bytes) {
   held_.insert(held_.end(), bytes.begin(), bytes.end());
@@ -75,6 +88,29 @@ void Spool::read(std::uint64_t offset, std::span<std::byte> bytes) const {
     offset += count;
   }
   std::copy_n(held_.begin() + static_cast<std::ptrdiff_t>(offset - in_file_), bytes.size(), bytes.begin());
+}
+
+std::span<const std::byte> Spool::view() {
+  if (in_file_ > 0 && !file_refused_) move_to_file();
+  if (in_file_ > 0 && held_.empty()) {
+    const auto size = static_cast<std::size_t>(in_file_);
+    void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);
+    if (mapping != MAP_FAILED) {
+      mapping_ = static_cast<std::byte*>(mapping);
+      return {mapping_, size};
+    }
+  }
+  if (in_file_ > 0) {
+    std::vector<std::byte> all(static_cast<std::size_t>(size()));
+    read(0, all);
+    held_ = std::move(all);
+    in_file_ = 0;
+  }
+  return held_;
+}
+
+void Spool::forget(std::size_t begin, std::size_t end) const {
+  if (mapping_ != nullptr) ::madvise(mapping_ + begin, end - begin, MADV_DONTNEED);
 }
 
 }  // namespace temper

@@ -19,7 +19,7 @@ class Spool {
   explicit Spool(std::size_t most_in_memory = std::size_t{4} << 20);
   ~Spool();
   Spool(Spool&& other) noexcept;
-  Spool& operator=(Spool&&) = delete;
+  Spool& operator=(Spool&& other) noexcept;
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
@@ -29,6 +29,11 @@ class Spool {
   /// read.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
+  /// All bytes in one piece, behind which nothing may be appended any more. Those in the file are mapped.
+  std::span<const std::byte> view();
+  /// Takes bytes [begin, end) of the view, both on the begin of a page, out of memory; those of a file come back.
+  void forget(std::size_t begin, std::size_t end) const;
+
  private:
   void move_to_file();
 
@@ -37,6 +42,7 @@ class Spool {
   std::uint64_t in_file_ = 0;
   int descriptor_ = -1;
   bool file_refused_ = false;
+  std::byte* mapping_ = nullptr;  ///< of the whole file
 };
 
 }  // namespace temper

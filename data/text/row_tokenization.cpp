@@ -28,15 +28,18 @@ constexpr std::int64_t kRowsInBlock = 128;
 class RowTokenizer {
  public:
   RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
-               const TokenizeOptions& options)
+               const TokenizeOptions& options, const LabelReader* labels_of_rows)
       : table_(table),
         tokenizer_(tokenizer),
         labels_(labels),
         options_(options),
         text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-    if (columns.labelled() && options.kind != LabelKind::none) label_.emplace(table, columns, options.kind);
-    if (label_ && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
+    if (columns.labelled() && options.kind != LabelKind::none) {
+      if (labels_of_rows == nullptr) own_.emplace(table, columns, options.kind).look_at(table);
+      label_ = labels_of_rows == nullptr ? &*own_ : labels_of_rows;
+    }
+    if (label_ != nullptr && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
     if (pair_ && options.kind == LabelKind::token_class)
       throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
                   columns.text_pair);
@@ -57,12 +60,12 @@ class RowTokenizer {
 
   /// No rows, but the width that rows will have.
   TokenRows empty() const {
-    TokenRows dataset;
-    if (!label_) return dataset;
+    TokenRows none;
+    if (label_ == nullptr) return none;
     const auto names = static_cast<std::int32_t>(labels_.size());
-    if (options_.kind == LabelKind::multi_label) dataset.target_width = names;
-    if (options_.kind == LabelKind::regression) dataset.target_width = std::max(1, names);
-    return dataset;
+    if (options_.kind == LabelKind::multi_label) none.target_width = names;
+    if (options_.kind == LabelKind::regression) none.target_width = std::max(1, names);
+    return none;
   }
 
  private:
@@ -83,7 +86,7 @@ class RowTokenizer {
     block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
-    if (!label_) return;
+    if (label_ == nullptr) return;
     switch (options_.kind) {
       case LabelKind::single_class:
         block.classes.push_back(row_class(fields));
@@ -164,7 +167,7 @@ class RowTokenizer {
   Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
     const std::vector<std::string> words = split_words(fields[text_]);
     std::vector<std::optional<std::string>> word_labels(words.size());
-    if (label_) {
+    if (label_ != nullptr) {
       word_labels = label_->word_labels(fields);
       if (word_labels.size() != words.size())
         throw Error("{} in column \"{}\" but {} in {}, expected one label a word", counted(words.size(), "word"),
@@ -199,18 +202,20 @@ class RowTokenizer {
   const TokenizeOptions& options_;
   std::size_t text_;
   std::optional<std::size_t> pair_;
-  std::optional<LabelReader> label_;
+  std::optional<LabelReader> own_;
+  const LabelReader* label_ = nullptr;
   std::vector<std::size_t> ids_of_indicators_;  // empty: rows name their labels
 };
 
 }  // namespace
 
 TokenRows tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
-                        const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
+                        const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end,
+                        const LabelReader* labels_of_rows) {
   if (begin < 0 || begin > end || std::cmp_greater(end, table.rows.size()))
     throw Error("{}: rows {} to {} were asked for, the table has {}", table.path.string(), begin, end,
                 table.rows.size());
-  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options);
+  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options, labels_of_rows);
   const auto blocks = static_cast<std::size_t>((end - begin + kRowsInBlock - 1) / kRowsInBlock);
   if (blocks == 0) return row_tokenizer.empty();
   std::vector<TokenRows> parts(blocks);

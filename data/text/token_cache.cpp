@@ -125,53 +125,46 @@ void require_room(const std::filesystem::path& file, std::uint64_t bytes) {
     throw Error("{}: cannot be written: {}", file.string(), refusal);
 }
 
-/// SHA-256 of any amount of text, a piece of bounded size at a time. Each text's length is part of it, so no two rows
-/// of texts look alike.
-class TextDigest {
- public:
-  void add(std::string_view text) {
-    piece_ += std::to_string(text.size());
-    piece_ += ':';
-    piece_ += text;
-    if (piece_.size() >= kPiece) close_piece();
-  }
-  std::string hex() {
-    close_piece();
-    return sha256_hex(digests_);
-  }
-
- private:
-  static constexpr std::size_t kPiece = std::size_t{1} << 20;
-  void close_piece() {
-    digests_ += sha256_hex(piece_);
-    piece_.clear();
-  }
-  std::string piece_;
-  std::string digests_;
-};
-
 }  // namespace
 
-std::string token_cache_key(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
-                            const LabelSet& labels, const TokenizeOptions& options) {
+void TextDigest::add(std::string_view text) {
+  piece_ += std::to_string(text.size());
+  piece_ += ':';
+  piece_ += text;
+  if (piece_.size() < kPiece) return;
+  digests_ += sha256_hex(piece_);
+  piece_.clear();
+  if (digests_.size() >= kPiece) digests_ = sha256_hex(digests_);
+}
+
+std::string TextDigest::hex() const { return sha256_hex(digests_ + sha256_hex(piece_)); }
+
+TokenCacheKey::TokenCacheKey(const Table& head, const ColumnChoice& columns) {
+  for (const std::string* column : {&columns.text, &columns.text_pair, &columns.label}) {
+    rows_.add(column->empty() ? "absent" : "used");
+    if (!column->empty()) used_.push_back(column_index(head, *column));
+  }
+  rows_.add(std::to_string(columns.indicators.size()));
+  for (const std::string& column : columns.indicators) {
+    rows_.add(column);
+    used_.push_back(column_index(head, column));
+  }
+}
+
+void TokenCacheKey::look_at(const Table& chunk) {
+  for (const std::vector<std::string>& row : chunk.rows)
+    for (const std::size_t column : used_) rows_.add(row[column]);
+}
+
+std::string TokenCacheKey::key(const Tokenizer& tokenizer, const LabelSet& labels,
+                               const TokenizeOptions& options) const {
   TextDigest digest;
   for (const std::int64_t number : {std::int64_t{kFormatVersion}, static_cast<std::int64_t>(options.max_length),
                                     static_cast<std::int64_t>(options.kind), static_cast<std::int64_t>(labels.size())})
     digest.add(std::to_string(number));
   digest.add(tokenizer.digest());
   for (const std::string& name : labels.names()) digest.add(name);
-  std::vector<std::size_t> used;
-  for (const std::string* column : {&columns.text, &columns.text_pair, &columns.label}) {
-    digest.add(column->empty() ? "absent" : "used");
-    if (!column->empty()) used.push_back(column_index(table, *column));
-  }
-  digest.add(std::to_string(columns.indicators.size()));
-  for (const std::string& column : columns.indicators) {
-    digest.add(column);
-    used.push_back(column_index(table, column));
-  }
-  for (const std::vector<std::string>& row : table.rows)
-    for (const std::size_t column : used) digest.add(row[column]);
+  digest.add(rows_.hex());
   return digest.hex();
 }
 

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "data/tables/table.h"
 #include "data/text/row_tokenization.h"
@@ -15,11 +17,35 @@
 
 namespace temper {
 
-/// Names what tokenize_rows gives for all rows of a table: SHA-256, in hexadecimal, of the text in the chosen columns,
-/// the tokenizer, the label names, the options that matter and the version of the file format. Neither the table's path
-/// nor its other columns have a part in it.
-std::string token_cache_key(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
-                            const LabelSet& labels, const TokenizeOptions& options);
+/// SHA-256 of any amount of text, a piece of bounded size at a time. Each text's length is part of it, so no two rows
+/// of texts look alike.
+class TextDigest {
+ public:
+  void add(std::string_view text);
+  [[nodiscard]] std::string hex() const;
+
+ private:
+  static constexpr std::size_t kPiece = std::size_t{1} << 20;
+  std::string piece_;
+  std::string digests_;
+};
+
+/// Names what tokenize_rows gives for all rows of a table, whose chunks it is shown one behind the other.
+class TokenCacheKey {
+ public:
+  /// `head`: of the table. Throws Error for a missing column.
+  TokenCacheKey(const Table& head, const ColumnChoice& columns);
+  void look_at(const Table& chunk);
+  /// SHA-256, in hexadecimal, of the text in the chosen columns of all rows, the tokenizer, the label names, the
+  /// options that matter and the version of the file format. Neither the table's path nor its other columns have a part
+  /// in it.
+  [[nodiscard]] std::string key(const Tokenizer& tokenizer, const LabelSet& labels,
+                                const TokenizeOptions& options) const;
+
+ private:
+  TextDigest rows_;
+  std::vector<std::size_t> used_;
+};
 
 /// The file of a key.
 std::filesystem::path token_file_path(const std::filesystem::path& folder, const std::string& key);

@@ -35,8 +35,8 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
                 model_->report.initialized.front());
 }
 
-std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
-                                                   int threads, Communicator& communicator,
+std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
+                                                   std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
                                                    const std::function<void(const std::string&)>& say) {
   Configuration configuration;
@@ -48,10 +48,11 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   }
   configuration.data.cache = false;
   configuration.train.seed = use.masking_seed;
-  const TokenStore rows = tokenize_table(
-      table, {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
-      communicator, [](const std::string&) {});
-  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
+  const TokenStore rows =
+      tokenize_table(table, notes_of(table, columns_of(configuration.data, task_), label_kind(task_)),
+                     {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
+                     communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.head().path.string());
   say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
@@ -63,11 +64,11 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   settings.stop_requested = stop_requested;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
-    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;
 }
 
-void FittedModel::say_cut_rows(const TokenStore& rows, const Table& table, const ColumnChoice& columns,
+void FittedModel::say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                const TableUse& use, int threads, Communicator& communicator,
                                const std::function<void(const std::string&)>& say) const {
   const std::int64_t length = max_length(use.max_length);

@@ -16,6 +16,7 @@
 #include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_labels.h"
+#include "runtime/inputs/run_tables.h"
 
 namespace temper {
 
@@ -64,12 +65,13 @@ struct RowReading {
 
 /// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
 /// looking at its share.
-std::int64_t count_cut_rows_of_all(const TokenStore& rows, const Table& table, const ColumnChoice& columns,
+std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                    const Tokenizer& tokenizer, const TokenizeOptions& options,
                                    Communicator& communicator);
 
-/// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
-TokenStore tokenize_table(const Table& table, const RowReading& reading, Communicator& communicator,
-                          const std::function<void(const std::string&)>& say);
+/// Collective. The rows of one table, which has some: from the cache where it holds them, else tokenised by all ranks
+/// together. `notes`: of this table.
+TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
+                          Communicator& communicator, const std::function<void(const std::string&)>& say);
 
 }  // namespace temper
