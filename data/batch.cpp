@@ -2,8 +2,18 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include "base/error.h"
 
 namespace temper {
+
+const Tokens& Batch::text() const {
+  if (const auto* tokens = std::get_if<Tokens>(&content)) return *tokens;
+  throw Error("a batch of images came where texts are expected");
+}
+
+Tokens& Batch::text() { return const_cast<Tokens&>(std::as_const(*this).text()); }
 
 std::int64_t Batch::max_length() const {
   std::int32_t longest = 0;

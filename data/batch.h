@@ -1,10 +1,19 @@
-// Examples packed for the model: tokens of all sequences one after the other, no padding anywhere.
+// Examples packed for the model: all sequences one after the other, no padding anywhere.
 #pragma once
 
 #include <cstdint>
+#include <variant>
 #include <vector>
 
 namespace temper {
+
+/// What the input layer of a model of texts looks up.
+struct Tokens {
+  std::vector<std::int32_t> ids;    ///< [tokens]
+  std::vector<std::int32_t> types;  ///< [tokens] segment of each token
+
+  friend bool operator==(const Tokens&, const Tokens&) = default;
+};
 
 /// Images of one size, one behind the other.
 struct Pixels {
@@ -16,12 +25,11 @@ struct Pixels {
   friend bool operator==(const Pixels&, const Pixels&) = default;
 };
 
-/// Carries tokens or pixels. Only the input layer of a model looks at which: behind it both are sequences of positions.
+/// Sequences, what they hold, and targets. What they hold only the input layer of a model looks at: above it texts and
+/// images are sequences of tokens, those of an image being its patches.
 struct Batch {
-  std::vector<std::int32_t> ids;                    ///< [tokens]; of images empty
-  std::vector<std::int32_t> types;                  ///< [tokens]
+  std::variant<Tokens, Pixels> content;
   std::vector<std::int32_t> positions;              ///< [tokens] place in its sequence, from 0
-  Pixels pixels;                                    ///< of texts empty
   std::vector<std::int32_t> sequence_starts = {0};  ///< [sequences + 1]
   std::vector<std::uint32_t> examples;              ///< [sequences] row of the source: names the example wherever
                                                     ///< random numbers are drawn for it
@@ -29,7 +37,10 @@ struct Batch {
   std::vector<float> targets;                       ///< [sequences, target_width]
   std::int32_t target_width = 0;
 
-  [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(ids.size()); }
+  /// The content of a batch of texts. Throws Error for images.
+  [[nodiscard]] const Tokens& text() const;
+  [[nodiscard]] Tokens& text();
+  [[nodiscard]] std::int64_t tokens() const { return sequence_starts.back(); }
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(sequence_starts.size()) - 1; }
   /// Tokens of the longest sequence; 0 of none.
   [[nodiscard]] std::int64_t max_length() const;

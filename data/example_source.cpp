@@ -25,8 +25,6 @@ Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epo
                 tokens, std::numeric_limits<std::int32_t>::max());
   Batch batch;
   batch.target_width = target_width();
-  batch.ids.reserve(static_cast<std::size_t>(tokens));
-  batch.types.reserve(static_cast<std::size_t>(tokens));
   batch.positions.reserve(static_cast<std::size_t>(tokens));
   batch.sequence_starts.reserve(wanted.size() + 1);
   batch.examples.reserve(wanted.size());

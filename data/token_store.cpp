@@ -80,13 +80,14 @@ void TokenStore::append(std::int64_t row, std::uint32_t example, Batch& batch) c
   const auto r = static_cast<std::size_t>(row);
   const auto first = static_cast<std::size_t>(starts_[r]);
   const auto length = static_cast<std::size_t>(starts_[r + 1]) - first;
-  append_to(batch.ids, ids_, first, length);
+  Tokens& text = batch.text();
+  append_to(text.ids, ids_, first, length);
   if (types_.empty())
-    batch.types.resize(batch.types.size() + length);
+    text.types.resize(text.types.size() + length);
   else
-    append_to(batch.types, types_, first, length);
+    append_to(text.types, types_, first, length);
   for (std::size_t i = 0; i < length; ++i) batch.positions.push_back(static_cast<std::int32_t>(i));
-  batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+  batch.sequence_starts.push_back(static_cast<std::int32_t>(text.ids.size()));
   batch.examples.push_back(example);
   if (has_token_classes())
     append_to(batch.classes, classes_, first, length);

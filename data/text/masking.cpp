@@ -29,13 +29,14 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
   const bool all_special =
       std::find(vocabulary.special.begin(), vocabulary.special.end(), false) == vocabulary.special.end();
   const auto size = static_cast<std::uint64_t>(vocabulary.vocabulary_size);
-  batch.classes.assign(batch.ids.size(), kUnlabelled);
+  std::vector<std::int32_t>& ids = batch.text().ids;
+  batch.classes.assign(ids.size(), kUnlabelled);
   if (all_special) return;
   for (std::size_t s = 0; s < batch.examples.size(); ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     for (std::size_t t = begin; t < end; ++t) {
-      std::int32_t& id = batch.ids[t];
+      std::int32_t& id = ids[t];
       if (id < 0 || id >= vocabulary.vocabulary_size)
         throw Error("a token has the id {}, expected one of 0 to {}", id, vocabulary.vocabulary_size - 1);
       if (vocabulary.special[static_cast<std::size_t>(id)]) continue;

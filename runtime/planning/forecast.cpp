@@ -253,7 +253,7 @@ class Forecaster {
     for (const Step& step : sampled_.steps) {
       RowSet of_step(rows);
       for (const auto& grain : step.grains)
-        for (const Batch& micro : grain) of_step.insert_all_of(micro.ids);
+        for (const Batch& micro : grain) of_step.insert_all_of(micro.text().ids);
       facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
     }
     return facts;

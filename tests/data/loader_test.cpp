@@ -156,13 +156,13 @@ TEST(Loader, TransformsWhatItReadsByTheEpochOfTheStep) {
   TokenStore store = example();
   store.transform_with(
       [](Batch& batch, std::uint64_t seed, std::int64_t epoch) {
-        for (std::int32_t& id : batch.ids)
+        for (std::int32_t& id : batch.text().ids)
           id += static_cast<std::int32_t>(1000 * seed) + static_cast<std::int32_t>(epoch);
       },
       7);
   store.transform_with(
       [](Batch& batch, std::uint64_t, std::int64_t) {
-        for (std::int32_t& id : batch.ids) id *= 2;
+        for (std::int32_t& id : batch.text().ids) id *= 2;
       },
       0);
   const std::vector<Step> plain = all_steps(options(), {});
@@ -172,9 +172,9 @@ TEST(Loader, TransformsWhatItReadsByTheEpochOfTheStep) {
     ASSERT_TRUE(step.has_value());
     for (std::size_t grain = 0; grain < expected.grains.size(); ++grain)
       for (std::size_t part = 0; part < expected.grains[grain].size(); ++part) {
-        std::vector<std::int32_t> ids = expected.grains[grain][part].ids;
+        std::vector<std::int32_t> ids = expected.grains[grain][part].text().ids;
         for (std::int32_t& id : ids) id = 2 * (id + 7000 + static_cast<std::int32_t>(expected.position.epoch));
-        EXPECT_EQ(step->grains[grain][part].ids, ids);
+        EXPECT_EQ(step->grains[grain][part].text().ids, ids);
       }
   }
 }

@@ -95,7 +95,7 @@ TEST(Mixture, ReadsRowsOfItsPartsUnderNumbersOfItsOwn) {
   const Batch batch = mixture.read(rows, 0);
   EXPECT_EQ(batch.examples, (std::vector<std::uint32_t>{3, 0, 2}));
   EXPECT_EQ(batch.sequence_starts, (std::vector<std::int32_t>{0, 4, 5, 7}));
-  EXPECT_EQ(batch.ids, (std::vector<std::int32_t>{102, 103, 104, 105, 100, 100, 101}));
+  EXPECT_EQ(batch.text().ids, (std::vector<std::int32_t>{102, 103, 104, 105, 100, 100, 101}));
 }
 
 TEST(Mixture, IsLoadedAsAnySource) {

@@ -19,8 +19,8 @@ using Ints = std::vector<std::int32_t>;
 TEST(TokenStore, PutsRowsOneBehindTheOther) {
   const std::array<std::int64_t, 2> rows = {2, 0};
   const Batch batch = TokenStore(rows_of_lengths({2, 1, 3})).read(rows, 0);
-  EXPECT_EQ(batch.ids, (Ints{103, 104, 105, 100, 101}));
-  EXPECT_EQ(batch.types, (Ints{0, 1, 0, 0, 1}));
+  EXPECT_EQ(batch.text().ids, (Ints{103, 104, 105, 100, 101}));
+  EXPECT_EQ(batch.text().types, (Ints{0, 1, 0, 0, 1}));
   EXPECT_EQ(batch.positions, (Ints{0, 1, 2, 0, 1}));
   EXPECT_EQ(batch.sequence_starts, (Ints{0, 3, 5}));
   EXPECT_EQ(batch.examples, (std::vector<std::uint32_t>{2, 0}));
