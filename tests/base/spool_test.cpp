@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -35,6 +36,23 @@ TEST(Spool, GivesBackWhatItTookFromMemoryAndFromItsFile) {
     const Spool moved = std::move(spool);
     expect_all_there(moved, count);
   }
+}
+
+TEST(Spool, ShowsAllInOnePiece) {
+  constexpr std::size_t kCount = 300000;
+  for (const std::size_t most_in_memory : {std::size_t{0}, std::size_t{1000}, std::size_t{1} << 20}) {
+    Spool spool(most_in_memory);
+    for (std::size_t first = 0; first < kCount; first += 700)
+      spool.append(bytes_from(static_cast<unsigned>(first % 251), std::min<std::size_t>(700, kCount - first)));
+    const std::vector<std::byte> all = bytes_from(0, kCount);
+    EXPECT_TRUE(std::ranges::equal(spool.view(), all)) << most_in_memory;
+    spool.forget(65536, 2 * 65536);
+    EXPECT_TRUE(std::ranges::equal(spool.view(), all)) << "what was forgotten comes back";
+    Spool moved;
+    moved = std::move(spool);
+    EXPECT_TRUE(std::ranges::equal(moved.view(), all));
+  }
+  EXPECT_TRUE(Spool().view().empty());
 }
 
 TEST(Spool, StaysInMemoryWhereThereIsNoTemporaryFolder) {
