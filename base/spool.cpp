@@ -92,13 +92,13 @@ void Spool::read(std::uint64_t offset, std::span<std::byte> bytes) const {
 
 std::span<const std::byte> Spool::view() {
   if (in_file_ > 0 && !file_refused_) move_to_file();
-  const auto size = static_cast<std::size_t>(in_file_);
-  if (mapping_ != nullptr) return {mapping_, size};
+  const auto mapped = static_cast<std::size_t>(in_file_);
+  if (mapping_ != nullptr) return {mapping_, mapped};
   if (in_file_ > 0 && held_.empty()) {
-    void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);
+    void* mapping = ::mmap(nullptr, mapped, PROT_READ, MAP_SHARED, descriptor_, 0);
     if (mapping != MAP_FAILED) {
       mapping_ = static_cast<std::byte*>(mapping);
-      return {mapping_, size};
+      return {mapping_, mapped};
     }
   }
   if (in_file_ > 0) {
