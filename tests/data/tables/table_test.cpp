@@ -1,6 +1,10 @@
 #include "data/tables/table.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <limits>
 
 #include "data/tables/csv_reader.h"
 #include "data/tables/jsonl_reader.h"
@@ -78,6 +82,28 @@ TEST(TableSource, IsReadAsOftenAsWantedAndUntilSomebodyHasEnough) {
     std::int64_t seen = 0;
     source->read(1, [&](Table&, std::int64_t) { return ++seen < 2; });
     EXPECT_EQ(seen, 2);
+  }
+}
+
+TEST(TableSource, HoldsNoMoreThanAChunk) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "skipped: a sanitizer keeps books of its own";
+#endif
+  const TemporaryFolder folder;
+  std::string text = "text\n";
+  for (int row = 0; row < 60000; ++row) text += "a text that is longer than a short string may be\n";
+  for (const char* name : {"a.csv", "a.txt"}) {
+    const std::unique_ptr<TableSource> source = open_table(folder.file(name, text));
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    std::int64_t most = 0;
+    source->read(1000, [&](Table&, std::int64_t first) {
+      if (first == 0) return true;
+      const auto heap = mallinfo2();
+      least = std::min(least, static_cast<std::int64_t>(heap.uordblks + heap.hblkhd));
+      most = std::max(most, static_cast<std::int64_t>(heap.uordblks + heap.hblkhd));
+      return true;
+    });
+    EXPECT_LT(most - least, 1 << 18) << name;
   }
 }
 

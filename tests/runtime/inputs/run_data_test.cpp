@@ -2,6 +2,7 @@
 #include "runtime/inputs/run_data.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,6 +100,31 @@ TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
   EXPECT_EQ(data.files[2].rows, 1);
   EXPECT_EQ(data.files[2].role, "train");
   EXPECT_EQ(data.files[3].role, "test");
+}
+
+TEST_F(RunDataTest, TokenisedRowsAreNotOnTheHeap) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "skipped: a sanitizer keeps books of its own";
+#endif
+  constexpr std::int64_t kRows = 100000;
+  constexpr std::int64_t kFew = std::int64_t{1} << 20;  // the starts of the rows alone are 800,000 bytes
+  std::string text = "text,label\n";
+  for (std::int64_t row = 0; row < kRows; ++row) text += row % 3 == 0 ? "the good stone,x\n" : "a bad day,y\n";
+  const auto heap = [] {
+    const auto info = mallinfo2();
+    return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+  };
+  configuration_.data.train = file("train.csv", text);
+  // Ranks have folders of their own here, where no file can be everybody's; their rows lie in memory that they share.
+  configuration_.data.cache = world_communicator().size() == 1;
+  prepare(kClassification);
+  for (const bool anew : {false, true}) {
+    if (anew) configuration_.data.text_pair = "label";
+    const std::int64_t before = heap();
+    const RunData data = prepare(kClassification);
+    EXPECT_EQ(data.train.rows(), kRows);
+    EXPECT_LT(heap() - before, kFew) << (anew ? "tokenised" : "from the cache");
+  }
 }
 
 TEST_F(RunDataTest, LinesOfTextTrainAMaskedLanguageModel) {
