@@ -59,7 +59,7 @@ TEST(TokenStore, SegmentsThatAreAllZeroTakeNoRoom) {
   const TokenStore store(std::move(plain));
   EXPECT_TRUE(store.types().empty());
   const std::array<std::int64_t, 2> rows = {1, 0};
-  EXPECT_EQ(store.read(rows, 0).types, (Ints{0, 0, 0}));
+  EXPECT_EQ(store.read(rows, 0).text().types, (Ints{0, 0, 0}));
 }
 
 TEST(TokenStore, AScanGoesThroughAllPiecesInOrderAndStopsWhereItIsTold) {
