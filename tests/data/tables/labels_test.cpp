@@ -133,8 +133,6 @@ TEST(Labels, OfOneColumnPerLabelAreTheColumns) {
              "has no column \"rud\", did you mean \"rude\"?");
 }
 
-TEST(Labels, RegressionHasNone) { EXPECT_TRUE(collected("text,label\na,1\n", LabelKind::regression).empty()); }
-
 TEST(Labels, NamesHaveIds) {
   const LabelSet set = LabelSet::from_names({"no", "yes"});
   EXPECT_EQ(set.size(), 2U);

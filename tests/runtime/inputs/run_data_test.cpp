@@ -211,6 +211,12 @@ TEST_F(RunDataTest, ColumnsMayBeLabels) {
   EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
 }
 
+TEST_F(RunDataTest, NumbersOfARegressionAreNoLabels) {
+  const RunData data = prepare("text,label\na,1\nthe,2.5\n", Task::regression);
+  EXPECT_TRUE(data.labels.names().empty());
+  EXPECT_EQ(targets_of(data.train), (std::vector<float>{1.0F, 2.5F}));
+}
+
 TEST_F(RunDataTest, LabelsThatLookAlikeAreAFinding) {
   const RunData data = prepare("text,label\na, pos\nb,pos\nc,neg\n", kClassification);
   if (world_communicator().rank() != 0) return;
