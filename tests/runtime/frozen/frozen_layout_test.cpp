@@ -113,7 +113,7 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   EXPECT_EQ(key(data, 2), expected);
   EXPECT_NE(key(data, 3), expected);
   Batch other = fixture.batch;
-  other.ids.back() ^= 1;
+  other.text().ids.back() ^= 1;
   EXPECT_NE(key(rows_of(other), 2), expected);
 
   ModelFixture defined("bert-frozen");
