@@ -11,6 +11,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/spool.h"
 #include "data/tables/table_reader.h"
 #include "data/text/cut_rows.h"
 #include "launch/commands/command.h"
@@ -119,7 +120,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   hosts.finish();
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held in memory.
   constexpr std::int64_t kRowsAtATime = 8192;
-  std::string written;
+  Spool written;
   PredictedLines all;
   const auto must_stop = [&] {
     std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
@@ -142,7 +143,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
       if (arguments.output.empty()) {
         std::fwrite(text.data(), 1, text.size(), stdout);
       } else {
-        written += text;
+        written.append(part);
       }
     }
   };
@@ -155,7 +156,10 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   report_cut_rows(all, use, fitted, predicted, context);
   if (stopped) return kExitStopped;
   if (!context.speaks()) return kExitDone;
-  if (!arguments.output.empty()) write_file_atomically(arguments.output, written);
+  if (!arguments.output.empty()) {
+    const std::span<const std::byte> lines = written.view();
+    write_file_atomically(arguments.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  }
   if (std::fflush(stdout) != 0) throw Error("the predictions could not be written to standard output");
   if (arguments.json) print_json({{"rows", table->rows()}, {"output", arguments.output}});
   return kExitDone;
