@@ -22,6 +22,27 @@ std::int64_t blocks_for(std::int64_t tokens) {
   return std::max<std::int64_t>(1, std::min(tokens / kLeastTokens, wanted));
 }
 
+/// SHA-256 of an array of a data set, whose pages leave this process as they are read.
+template <typename T>
+std::string digest_of(const TokenStore& data, std::span<const T> array) {
+  Sha256 digest;
+  data.scan(array, [&](std::span<const T> piece, std::size_t) {
+    digest.add(std::as_bytes(piece));
+    return true;
+  });
+  return digest.hex();
+}
+
+/// Of the segments, of which there is no array where all are 0.
+std::string digest_of_types(const TokenStore& data) {
+  if (!data.types().empty()) return digest_of(data, data.types());
+  const std::vector<std::int32_t> zeros(std::size_t{1} << 14);
+  Sha256 digest;
+  for (auto left = static_cast<std::size_t>(data.tokens()); left > 0; left -= std::min(left, zeros.size()))
+    digest.add(std::as_bytes(std::span(zeros).first(std::min(left, zeros.size()))));
+  return digest.hex();
+}
+
 }  // namespace
 
 FrozenLayout lay_out_frozen(const TokenStore& data, Task task, const Model& model, std::int64_t stages,
@@ -61,11 +82,11 @@ std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& dat
   for (const Parameter& parameter : model.parameters().all())
     if (parameter.stage < layout.stages)
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
-  text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest(data.ids()),
-                      digest(data.types()), digest(data.starts()));
+  text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest_of(data, data.ids()),
+                      digest_of_types(data), digest_of(data, data.starts()));
   // Which tokens a row stands for.
   if (layout.stages == model.stages() && data.has_token_classes())
-    text += fmt::format("labels {}\n", digest(data.classes()));
+    text += fmt::format("labels {}\n", digest_of(data, data.classes()));
   return sha256_hex(text);
 }
 
