@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/token_rows.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
 #include "runtime/steps/task_loss.h"

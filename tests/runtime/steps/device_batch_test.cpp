@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/token_rows.h"
 #include "tests/distant_device.h"
 
 namespace temper {
