@@ -62,7 +62,7 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length)) say_(note);
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
@@ -77,8 +77,6 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   if (!resumed_) reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
-  if (task_ == Task::masked_lm)
-    masking_.emplace(*model_folder_->tokenizer, model_folder_->config.vocabulary_size, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
   entities_ = entity_labels(task_, data_->labels.names());

@@ -4,7 +4,7 @@
 
 namespace temper {
 
-std::optional<Metrics> measure_model(PreparedRun& run, const Dataset& rows, const FrozenCache* cache,
+std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop) {
   EvaluationSettings settings;
   settings.loss = run.loss();
@@ -12,7 +12,6 @@ std::optional<Metrics> measure_model(PreparedRun& run, const Dataset& rows, cons
   settings.outputs = head_outputs(run.task(), run.data().labels);
   settings.batch_size = run.configuration().evaluate.batch_size;
   settings.activations = run.activations();
-  settings.masking = run.masking();
   settings.entities = run.entities();
   settings.threshold = run.configuration().evaluate.threshold;
   settings.cache = cache;

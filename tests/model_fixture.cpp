@@ -73,15 +73,15 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture) {
   return name;
 }
 
-Dataset rows_of(const Batch& batch, int times) {
-  Dataset rows;
-  rows.ids = batch.ids;
-  rows.types = batch.types;
+TokenStore rows_of(const Batch& batch, int times) {
+  TokenRows rows;
+  rows.ids = batch.text().ids;
+  rows.types = batch.text().types;
   rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
   rows.classes = batch.classes;
   rows.targets = batch.targets;
   rows.target_width = batch.target_width;
-  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+  return TokenStore(concatenate(std::vector<TokenRows>(static_cast<std::size_t>(times), rows)));
 }
 
 ModelFixture::ModelFixture(const std::string& name)
@@ -124,15 +124,15 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto position = static_cast<std::int64_t>(i) % length;
     if (mask[i] != 0) {
-      batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
-      batch.types.push_back(static_cast<std::int32_t>(types[i]));
+      batch.text().ids.push_back(static_cast<std::int32_t>(ids[i]));
+      batch.text().types.push_back(static_cast<std::int32_t>(types[i]));
       batch.positions.push_back(static_cast<std::int32_t>(position));
       kept_rows.push_back(static_cast<std::int64_t>(i));
       if (is_token_task(request.task)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
     }
     if (position + 1 == length) {
       batch.examples.push_back(static_cast<std::uint32_t>(batch.examples.size()));
-      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     }
   }
   if (in_numbers) {

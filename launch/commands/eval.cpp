@@ -33,20 +33,21 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const Table table = read_table(arguments.data);
+  const std::unique_ptr<TableSource> table = open_table(arguments.data);
   hosts.finish();
   const auto say = [&](const std::string& line) { print_note(context, line); };
-  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true, say);
+  const TableUse use =
+      resolve(arguments.wishes, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
   const std::optional<Metrics> metrics =
-      fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
+      fitted.evaluate_table(*table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
   if (!metrics) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (arguments.json) {
     nlohmann::json json = metrics_json(*metrics);
-    json["rows"] = table.rows.size();
+    json["rows"] = table->rows();
     print_json(json);
   } else {
-    print_metrics(counted(table.rows.size(), "row"), *metrics);
+    print_metrics(counted(table->rows(), "row"), *metrics);
   }
   return kExitDone;
 }

@@ -6,14 +6,13 @@
 #include <optional>
 
 #include "data/sampler.h"
+#include "data/token_rows.h"
 #include "runtime/steps/working_copies.h"
 #include "tensor/host_copy.h"
 
 namespace temper {
 namespace {
 
-/// Epoch number under which evaluation masks tokens: none that training reaches.
-constexpr std::int64_t kEvaluationEpoch = -1;
 constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
 
 std::int32_t predicted_class(std::span<const float> values) {
@@ -79,7 +78,7 @@ void add_predictions(Accumulated& sums, std::int64_t first_row, const Batch& bat
 
 }  // namespace
 
-std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const Dataset& data,
+std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
                                 const EvaluationSettings& settings) {
   const Task task = settings.loss.task;
   const std::int64_t batches = steps_per_epoch(data.rows(), settings.batch_size);
@@ -108,8 +107,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const std::int64_t first = b * settings.batch_size;
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(settings.batch_size, data.rows() - first)));
     std::iota(rows.begin(), rows.end(), first);
-    Batch host = pack(data, rows);
-    if (settings.masking != nullptr) settings.masking->apply(host, kEvaluationEpoch);
+    const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, task, BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
@@ -176,21 +174,21 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   return regression_metrics({std::move(sums.predictions), std::move(sums.truths), loss, weight, settings.outputs});
 }
 
-void predict(Model& model, Device& device, const Dataset& data, Task task, DType activations, std::int64_t begin,
+void predict(Model& model, Device& device, const ExampleSource& data, Task task, DType activations, std::int64_t begin,
              std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> logits)>& consume) {
   ensure_working_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
     std::iota(rows.begin(), rows.end(), first);
-    const Batch host = pack(data, rows);
+    const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, task, BatchUse{.labelled = false}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
     const Tensor logits = model.forward(tape, batch.input, batch.selection).value();
     const HostCopy on_host(device, logits);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::int64_t logit_rows = is_token_task(task) ? data.length(rows[i]) : 1;
+      const std::int64_t logit_rows = is_token_task(task) ? host.sequence_starts[i + 1] - host.sequence_starts[i] : 1;
       const auto count = static_cast<std::size_t>(logit_rows * logits.columns());
       consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "tensor/array_bundle.h"
 
 namespace temper {
@@ -42,7 +43,7 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   const auto sequences = static_cast<std::size_t>(batch.sequences());
   const bool on_tokens = is_token_task(task);
   std::vector<std::uint32_t> token_examples;
-  token_examples.reserve(batch.ids.size());
+  token_examples.reserve(batch.positions.size());
   Selection selection;
   DeviceBatch out;
   for (std::size_t s = 0; s < sequences; ++s) {
@@ -62,15 +63,16 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
 
   ArrayBundle bundle;
   PackedInput& input = out.input;
+  const Tokens& text = batch.text();
   if (use.cache == nullptr) {
-    bundle.add(batch.ids, input.indices.ids);
+    bundle.add(text.ids, input.indices.ids);
     bundle.add(batch.positions, input.indices.positions);
-    bundle.add(batch.types, input.indices.types);
+    bundle.add(text.types, input.indices.types);
   }
   if (use.trains_embeddings) {
-    add_groups(bundle, batch.ids, use, input.indices.by_id);
+    add_groups(bundle, text.ids, use, input.indices.by_id);
     add_groups(bundle, batch.positions, use, input.indices.by_position);
-    add_groups(bundle, batch.types, use, input.indices.by_type);
+    add_groups(bundle, text.types, use, input.indices.by_type);
   }
   bundle.add(batch.sequence_starts, input.starts);
   bundle.add(batch.examples, input.examples);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "data/token_rows.h"
+
 namespace temper {
 
 StepGraphs::StepGraphs(CudaDevice& device) : device_(device), key_(Tensor::empty(device.memory(), {2}, DType::u32)) {}

@@ -29,7 +29,7 @@ void freeze_lowest(const Model& model, std::int64_t stages) {
     parameter.variable.set_requires_gradient(parameter.stage >= stages);
 }
 
-std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model& model, std::int64_t stages,
+std::unique_ptr<FrozenCache> filled_cache(const TokenStore& data, Task task, Model& model, std::int64_t stages,
                                           Device& device, Communicator& world, DType activations = DType::f32) {
   auto cache = std::make_unique<FrozenCache>(lay_out_frozen(data, task, model, stages, activations));
   cache->keep_in(make_memory_store(cache->layout(), world));
@@ -70,7 +70,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
   const ModelFixture fixture(GetParam());
   const Task task = fixture.request.task;
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 200);
+  const TokenStore data = rows_of(fixture.batch, 200);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
     const auto cache = filled_cache(data, task, *model, stages, *device_, world_);
     const FrozenLayout& layout = cache->layout();
@@ -80,7 +80,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
       std::vector<std::int64_t> rows(
           static_cast<std::size_t>(layout.block_starts[static_cast<std::size_t>(block) + 1] - first));
       std::iota(rows.begin(), rows.end(), first);
-      const Batch host = pack(data, rows);
+      const Batch host = data.read(rows, 0);
       const DeviceBatch batch = to_device(host, task, {}, *device_);
       Tape tape(*device_, Tape::Mode::evaluation);
       const auto expected =
@@ -96,7 +96,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
 TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
   const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 3);
+  const TokenStore data = rows_of(fixture.batch, 3);
   const auto cache = filled_cache(data, fixture.request.task, *model, 2, *device_, world_);
   std::vector<std::byte> one_by_one;
   const std::vector<std::uint32_t> examples{4, 0, 2, 2};
@@ -150,7 +150,7 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
   ModelFixture fixture(GetParam());
   fixture.dropout = 0.1;
   const Task task = fixture.request.task;
-  const Dataset data = rows_of(fixture.batch);
+  const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
     Training computed(fixture, stages, *device_, world_);
     const auto expected = computed.after_three_steps();
@@ -177,7 +177,7 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
 TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
   if (!device_->has_bf16()) GTEST_SKIP() << "skipped: the device has no bf16";
   const ModelFixture fixture(GetParam());
-  const Dataset data = rows_of(fixture.batch);
+  const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
     Training computed(fixture, stages, *device_, world_, DType::bf16);
     const auto expected = computed.after_three_steps();
@@ -192,7 +192,7 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
 TEST_P(FrozenCacheTest, MeasuresTheSame) {
   const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 100);
+  const TokenStore data = rows_of(fixture.batch, 100);
   EvaluationSettings settings;
   settings.loss.task = fixture.request.task;
   settings.outputs = fixture.request.labels;
@@ -247,7 +247,7 @@ TEST(FillingACache, EndsWhereAnyRankIsAskedToStop) {
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch, 200);
+  const TokenStore data = rows_of(fixture.batch, 200);
   FrozenCache cache(lay_out_frozen(data, fixture.request.task, *model, 2, DType::f32));
   cache.keep_in(make_memory_store(cache.layout(), world));
   FillSettings settings;
@@ -260,7 +260,7 @@ TEST(FillingACache, TellsHowFarItIs) {
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch, 200 * world.size());
+  const TokenStore data = rows_of(fixture.batch, 200 * world.size());
   FrozenCache cache(lay_out_frozen(data, fixture.request.task, *model, 2, DType::f32));
   cache.keep_in(make_memory_store(cache.layout(), world));
   std::vector<std::int64_t> told;

@@ -18,8 +18,8 @@ using testing_support::rows_of;
 using Starts = std::vector<std::int64_t>;
 
 /// Rows of these lengths, all of the same token; the first token of each carries a label.
-Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
-  Dataset data;
+TokenRows rows_of_lengths(const std::vector<std::int64_t>& lengths) {
+  TokenRows data;
   for (const std::int64_t length : lengths) {
     data.ids.insert(data.ids.end(), static_cast<std::size_t>(length), 5);
     data.starts.push_back(data.starts.back() + length);
@@ -39,7 +39,7 @@ class FrozenLayoutTest : public testing::Test {
     return make_model(parse_model_config(json, ""), {task, 3});
   }
   FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
-    return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
+    return lay_out_frozen(TokenStore(rows_of_lengths(lengths)), task, *model(task), stages, DType::f32);
   }
 };
 
@@ -53,11 +53,11 @@ TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
 
 TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
   EXPECT_EQ(lay_out({3, 5, 2}, Task::sequence_classification, 3).row_starts, (Starts{0, 1, 2, 3}));
-  Dataset data = rows_of_lengths({3, 5, 2});
+  TokenRows data = rows_of_lengths({3, 5, 2});
   data.classes[4] = 2;
   data.classes[8] = kUnlabelled;
   const Task task = Task::token_classification;
-  EXPECT_EQ(lay_out_frozen(data, task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
+  EXPECT_EQ(lay_out_frozen(TokenStore(data), task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
 }
 
 TEST_F(FrozenLayoutTest, BlocksAreOfAboutTheSameSizeAndEvenlyShared) {
@@ -104,17 +104,17 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch);
-  const auto key_of = [&](const Dataset& rows, std::int64_t stages, const Model& of, Device& on) {
+  const TokenStore data = rows_of(fixture.batch);
+  const auto key_of = [&](const TokenStore& rows, std::int64_t stages, const Model& of, Device& on) {
     return frozen_content_key(lay_out_frozen(rows, fixture.request.task, of, stages, DType::f32), rows, of, on);
   };
-  const auto key = [&](const Dataset& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
+  const auto key = [&](const TokenStore& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
   const std::string expected = key(data, 2);
   EXPECT_EQ(key(data, 2), expected);
   EXPECT_NE(key(data, 3), expected);
-  Dataset other = data;
-  other.ids.back() ^= 1;
-  EXPECT_NE(key(other, 2), expected);
+  Batch other = fixture.batch;
+  other.text().ids.back() ^= 1;
+  EXPECT_NE(key(rows_of(other), 2), expected);
 
   ModelFixture defined("bert-frozen");
   defined.set_key("hidden_act", "\"relu\"");

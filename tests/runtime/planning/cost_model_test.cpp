@@ -34,11 +34,11 @@ Batch two_sequences() {
   Batch batch;
   for (const int length : {3, 5}) {
     for (int i = 0; i < length; ++i) {
-      batch.ids.push_back(i);
-      batch.types.push_back(0);
+      batch.text().ids.push_back(i);
+      batch.text().types.push_back(0);
       batch.positions.push_back(i);
     }
-    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     batch.examples.push_back(static_cast<std::uint32_t>(length));
     batch.classes.push_back(0);
   }

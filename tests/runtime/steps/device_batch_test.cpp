@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/token_rows.h"
 #include "tests/distant_device.h"
 
 namespace temper {
@@ -12,8 +13,8 @@ using testing_support::DistantDevice;
 /// Two sequences of three and two tokens, of which the second and the last carry a label.
 Batch token_batch() {
   Batch batch;
-  batch.ids = {7, 3, 7, 9, 3};
-  batch.types = {0, 0, 1, 0, 0};
+  batch.text().ids = {7, 3, 7, 9, 3};
+  batch.text().types = {0, 0, 1, 0, 0};
   batch.positions = {0, 1, 2, 0, 1};
   batch.sequence_starts = {0, 3, 5};
   batch.examples = {40, 41};

@@ -162,7 +162,7 @@ class DistantEvaluation : public DistantRun, public testing::WithParamInterface<
 
 TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
   const ModelFixture fixture(GetParam());
-  const Dataset rows = rows_of(fixture.batch);
+  const TokenStore rows = rows_of(fixture.batch);
   EvaluationSettings settings;
   settings.loss.task = fixture.request.task;
   settings.outputs = fixture.request.labels;
