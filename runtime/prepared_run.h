@@ -23,7 +23,7 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/job.h"
 #include "runtime/environment/run_folder.h"
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 #include "runtime/inputs/device_setup.h"
 #include "runtime/inputs/masking_plan.h"
 #include "runtime/inputs/run_data.h"

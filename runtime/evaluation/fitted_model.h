@@ -7,7 +7,7 @@
 
 #include "comm/communicator.h"
 #include "data/tables/table.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/table_use.h"

@@ -8,7 +8,7 @@
 #include "base/name_list.h"
 #include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/finite_weights.h"

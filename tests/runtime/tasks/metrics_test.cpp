@@ -1,5 +1,5 @@
 // Reference values marked "scikit-learn" were computed once with scikit-learn and SciPy on the same formulas.
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 #include <gtest/gtest.h>
 

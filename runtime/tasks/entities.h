@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/model.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -114,7 +114,7 @@ std::string default_metric(std::string_view task);
 
 /// The metric `wanted`, or the default where that is empty. Throws a usage Error where it is none of the task's, so
 /// that a mistyped name is refused before the first evaluation. `with_entities`: the labels of a token classification
-/// have prefixes, so that there are the metrics of entities, too (runtime/evaluation/entities.h).
+/// have prefixes, so that there are the metrics of entities, too (runtime/tasks/entities.h).
 std::string choose_metric(const std::string& wanted, std::string_view task, bool with_entities = false);
 
 /// The metrics of a task, in their order; loss first. Throws a usage Error for another task.

@@ -1,4 +1,4 @@
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 #include <fmt/ranges.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 namespace temper {
 namespace {

@@ -1,4 +1,4 @@
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 #include <algorithm>
 #include <string_view>

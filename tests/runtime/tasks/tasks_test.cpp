@@ -9,7 +9,7 @@
 #include "model/architectures/registry.h"
 #include "model/huggingface/model_card.h"
 #include "runtime/config/config_keys.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/inputs/run_model.h"
 #include "tests/model_fixture.h"
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 
 namespace temper {
 

@@ -1,5 +1,5 @@
 // Predictions for words, tokens and masks.
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 
 namespace temper {
 namespace {

@@ -10,7 +10,7 @@
 #include "data/tables/labels.h"
 #include "data/text/word_places.h"
 #include "data/tokenizer/tokenizer.h"
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 namespace temper {
 

@@ -1,5 +1,5 @@
 // Reference values marked "seqeval" were computed once with seqeval 1.2.2 in its default mode on the same rows.
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 #include <gtest/gtest.h>
 
