@@ -37,9 +37,9 @@ PredictionJson entities_json(const LabelSet& labels, std::string_view text, cons
 
 }  // namespace
 
-std::span<const float> RowTokens::logits_of(std::size_t token) const {
-  const std::size_t outputs = logits.size() / ids.size();
-  return logits.subspan(token * outputs, outputs);
+std::span<const float> RowTokens::outputs_of(std::size_t token) const {
+  const std::size_t columns = outputs.size() / ids.size();
+  return outputs.subspan(token * columns, columns);
 }
 
 std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::string_view text, const RowTokens& tokens,
@@ -50,7 +50,7 @@ std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::strin
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokens.words[t] < 0) continue;
     const auto word = static_cast<std::size_t>(tokens.words[t]);
-    const std::vector<double> p = softmax(tokens.logits_of(t));
+    const std::vector<double> p = softmax(tokens.outputs_of(t));
     guesses[word] = guess_of(p);
     if (top > 0) probabilities[word] = probabilities_json(labels, p, top);
   }
@@ -77,7 +77,7 @@ void write_tokens(PredictionJson& row, const LabelSet& labels, const Tokenizer& 
   row["tokens"] = PredictionJson::array();
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokenizer.is_special(tokens.ids[t])) continue;
-    const Guess guess = guess_of(softmax(tokens.logits_of(t)));
+    const Guess guess = guess_of(softmax(tokens.outputs_of(t)));
     row["tokens"].push_back({{"token", tokenizer.token(tokens.ids[t])},
                              {"label", labels.name(guess.label)},
                              {"probability", rounded_probability(guess.probability)}});
@@ -89,7 +89,7 @@ void write_masks(PredictionJson& row, const Tokenizer& tokenizer, std::int32_t m
   row["masks"] = PredictionJson::array();
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokens.ids[t] != mask) continue;
-    const std::vector<double> p = softmax(tokens.logits_of(t));
+    const std::vector<double> p = softmax(tokens.outputs_of(t));
     PredictionJson candidates = PredictionJson::array();
     for (const std::size_t id : largest(p, static_cast<std::size_t>(top)))
       candidates.push_back(

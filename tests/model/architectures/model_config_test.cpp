@@ -30,11 +30,11 @@ void expect_refused(const std::string& model_type, const std::string& key,
 
 /// What a configuration says of the network's computation.
 std::string definition(const std::string& json) {
-  return make_model(parse_model_config(json, ""), {Task::sequence_classification, 3})->definition();
+  return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->definition();
 }
 
-Shape shape_of(const std::string& json, const std::string& parameter, Task task = Task::sequence_classification) {
-  return make_model(parse_model_config(json, ""), {task, 3})->parameters().find(parameter)->shape;
+Shape shape_of(const std::string& json, const std::string& parameter, HeadKind kind = HeadKind::sequence) {
+  return make_model(parse_model_config(json, ""), {kind, 3})->parameters().find(parameter)->shape;
 }
 
 TEST(ModelConfig, BertDefaults) {
@@ -91,7 +91,7 @@ TEST(ModelConfig, DistilbertHasItsOwnNames) {
   EXPECT_EQ(config.vocabulary_size, 9);
   EXPECT_EQ(definition(json), "distilbert of 2 layers, 3 heads, relu, epsilon 1e-12, positions from 0");
   EXPECT_EQ(shape_of(json, "distilbert.transformer.layer.1.ffn.lin1.weight"), Shape({5, 24}));
-  EXPECT_EQ(shape_of(json, "vocab_projector.bias", Task::masked_lm), Shape({9}));
+  EXPECT_EQ(shape_of(json, "vocab_projector.bias", HeadKind::masked_language_model), Shape({9}));
 }
 
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {

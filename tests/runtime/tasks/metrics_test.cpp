@@ -201,19 +201,6 @@ TEST(Metrics, AMistypedNameIsAnsweredWithTheNearest) {
   }
 }
 
-TEST(Metrics, EveryTaskIsJudgedByOneOfItsMetrics) {
-  for (const char* task :
-       {"sequence-classification", "regression", "multi-label", "token-classification", "masked-lm"}) {
-    const std::vector<std::string> names = metric_names(task);
-    EXPECT_EQ(names.front(), "loss");
-    EXPECT_NE(std::find(names.begin(), names.end(), default_metric(task)), names.end()) << task;
-  }
-  EXPECT_THROW(default_metric("clairvoyance"), Error);
-  EXPECT_EQ(choose_metric("", "regression"), default_metric("regression"));
-  EXPECT_EQ(choose_metric("loss", "regression"), "loss");
-  EXPECT_THROW(choose_metric("acuracy", "sequence-classification"), Error);
-}
-
 TEST(Metrics, LossesAndErrorsAreBetterWhenLow) {
   EXPECT_FALSE(higher_is_better("loss"));
   EXPECT_FALSE(higher_is_better("perplexity"));

@@ -1,4 +1,7 @@
-// Several tables have a row a task. A task that one of them lacks, or knows by another name, is found here.
+// Every task of the table is known everywhere: what one part of the program lacks, or knows by another name, is found
+// here.
+#include "runtime/tasks/task.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,55 +9,54 @@
 #include <string>
 #include <vector>
 
-#include "model/architectures/registry.h"
+#include "base/error.h"
 #include "model/huggingface/model_card.h"
 #include "runtime/config/config_keys.h"
-#include "runtime/tasks/metrics.h"
+#include "runtime/config/usual_names.h"
+#include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/run_model.h"
+#include "runtime/tasks/scores.h"
 #include "tests/model_fixture.h"
 
 namespace temper {
 namespace {
 
-/// Every value that Task has, by the name that the registry gives it.
-std::vector<std::string> all_tasks() {
-  std::vector<std::string> names;
-  for (std::uint8_t value = 0; name_of(static_cast<Task>(value)) != "unknown"; ++value)
-    names.push_back(name_of(static_cast<Task>(value)));
-  return names;
-}
-
 TEST(Tasks, AreWhatTheConfigurationOffers) {
   const auto& keys = configuration_keys();
   const auto key = std::ranges::find(keys, "model.task", &ConfigurationKey::full_name);
   ASSERT_NE(key, keys.end());
-  const std::vector<std::string> tasks = all_tasks();
-  EXPECT_EQ(std::set(key->choices.begin(), key->choices.end()), std::set(tasks.begin(), tasks.end()));
-  EXPECT_EQ(key->choices.size(), tasks.size());
+  EXPECT_EQ(key->choices, task_names());
+  std::set<std::string_view> names;
+  for (const TaskSpec& task : tasks()) {
+    EXPECT_EQ(&task_named(task.name), &task);
+    EXPECT_TRUE(names.insert(task.name).second) << task.name;
+    for (const std::string_view other : task.other_names) {
+      EXPECT_TRUE(names.insert(other).second) << other;
+      EXPECT_EQ(usual_name(other), task.name);
+    }
+  }
+  EXPECT_THROW(task_named("clairvoyance"), Error);
 }
 
-TEST(Tasks, HaveANameAMetricAndAPlaceOnTheHub) {
-  const std::vector<std::string> tasks = all_tasks();
-  ASSERT_EQ(tasks.size(), 5U);
-  for (const std::string& task : tasks) {
-    EXPECT_EQ(name_of(parse_task(task)), task);
+TEST(Tasks, AreJudgedByOneOfTheirMetrics) {
+  for (const TaskSpec& task : tasks()) {
     const std::vector<std::string> metrics = metric_names(task);
-    EXPECT_EQ(std::ranges::count(metrics, default_metric(task)), 1) << task;
-    Lineage lineage;
-    lineage.title = "a model";
-    lineage.task = task;
-    EXPECT_NE(model_card(lineage).find("\npipeline_tag: "), std::string::npos) << task;
+    EXPECT_EQ(metrics.front(), "loss") << task.name;
+    EXPECT_EQ(std::ranges::count(metrics, task.best_metric), 1) << task.name;
+    EXPECT_EQ(choose_metric("", task), task.best_metric);
+    EXPECT_EQ(choose_metric("loss", task), "loss");
+    EXPECT_THROW(choose_metric("acuracy", task), Error);
   }
 }
 
 TEST(Tasks, AreReadFromTheConfigurationThatTransformersWrites) {
-  std::set<std::string> seen;
+  std::set<std::string_view> seen;
   for (const std::string& name : testing_support::own_fixtures()) {
     const testing_support::ModelFixture fixture(name);
-    EXPECT_EQ(task_of(fixture.config), fixture.request.task) << name;
-    seen.insert(name_of(fixture.request.task));
+    EXPECT_EQ(&task_of(fixture.config), fixture.task) << name;
+    seen.insert(fixture.task->name);
   }
-  EXPECT_EQ(seen.size(), all_tasks().size()) << "there is a fixture of each task";
+  EXPECT_EQ(seen.size(), tasks().size()) << "there is a fixture of each task";
 }
 
 }  // namespace
