@@ -57,10 +57,9 @@ void CpuKernels::lion_step(float* parameters, const float* gradients, float* mom
       n, 3,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(lion)
-        (parameters + begin, gradients + begin, momenta + begin, working == nullptr ? nullptr : working + begin,
-         end - begin, step);
+        (parameters + begin, gradients + begin, momenta + begin, part_of(working, begin), end - begin, step);
       },
-      /*granule=*/64);
+      kSliceGranule);
 }
 
 }  // namespace temper

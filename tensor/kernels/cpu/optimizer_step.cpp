@@ -82,25 +82,16 @@ namespace temper {
 HWY_EXPORT(adamw);
 HWY_EXPORT(sgd);
 
-namespace {
-
-// A part begins on a cache line of its own, and where a vector would have begun in one part alone.
-constexpr std::int64_t kGranule = 64;
-
-BFloat16* from(BFloat16* working, std::int64_t begin) { return working == nullptr ? nullptr : working + begin; }
-
-}  // namespace
-
 void CpuKernels::adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
                             BFloat16* working, std::int64_t n, const AdamWStep& step) {
   parallel_ranges(
       n, 4,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
-        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, from(working, begin),
+        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, part_of(working, begin),
          end - begin, step);
       },
-      kGranule);
+      kSliceGranule);
 }
 
 void CpuKernels::sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
@@ -109,10 +100,9 @@ void CpuKernels::sgd_step(float* parameters, const float* gradients, float* mome
       n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
-        (parameters + begin, gradients + begin, momenta == nullptr ? nullptr : momenta + begin, from(working, begin),
-         end - begin, step);
+        (parameters + begin, gradients + begin, part_of(momenta, begin), part_of(working, begin), end - begin, step);
       },
-      kGranule);
+      kSliceGranule);
 }
 
 }  // namespace temper
