@@ -65,7 +65,7 @@ std::vector<ConfigurationKey> make_keys() {
 
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
-      "Rows to train on: .csv, .tsv, .jsonl, .json or, for masked-lm, .txt, each also with .gz; several files as an "
+      "Rows to train on: .csv, .tsv, .jsonl, .json or, for language models, .txt, each also with .gz; several files as an "
       "array, "
       "or as a pattern such as \"data/*.csv\".")
       ->required = true;

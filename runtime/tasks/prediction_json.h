@@ -80,7 +80,7 @@ std::unique_ptr<PredictionWriter> writer_of(const PredictionContext& context) {
 }
 
 /// Six digits say all that f32 logits know.
-double rounded_probability(double p);
+double rounded_to_six_digits(double value);
 std::vector<double> softmax(std::span<const float> logits);
 std::size_t index_of_largest(std::span<const double> values);
 /// Indices of the `count` largest, the largest first; of equals the first.

@@ -30,7 +30,7 @@ PredictionJson entities_json(const LabelSet& labels, std::string_view text, cons
                         {"text", placed.between(text, begin, end)},
                         {"start", begin},
                         {"end", end},
-                        {"probability", rounded_probability(sum / static_cast<double>(span.end - span.begin))}});
+                        {"probability", rounded_to_six_digits(sum / static_cast<double>(span.end - span.begin))}});
   }
   return entities;
 }
@@ -63,7 +63,7 @@ std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::strin
     without_token += known ? 0 : 1;
     PredictionJson word{{"word", placed.words[i].text}};
     word["label"] = known ? PredictionJson(labels.name(guess.label)) : PredictionJson(nullptr);
-    word["probability"] = known ? PredictionJson(rounded_probability(guess.probability)) : PredictionJson(nullptr);
+    word["probability"] = known ? PredictionJson(rounded_to_six_digits(guess.probability)) : PredictionJson(nullptr);
     word["start"] = placed.words[i].begin;
     word["end"] = placed.words[i].end;
     if (top > 0) word["probabilities"] = probabilities[i];
@@ -80,7 +80,7 @@ void write_tokens(PredictionJson& row, const LabelSet& labels, const Tokenizer& 
     const Guess guess = guess_of(softmax(tokens.outputs_of(t)));
     row["tokens"].push_back({{"token", tokenizer.token(tokens.ids[t])},
                              {"label", labels.name(guess.label)},
-                             {"probability", rounded_probability(guess.probability)}});
+                             {"probability", rounded_to_six_digits(guess.probability)}});
   }
 }
 
@@ -93,7 +93,7 @@ void write_masks(PredictionJson& row, const Tokenizer& tokenizer, std::int32_t m
     PredictionJson candidates = PredictionJson::array();
     for (const std::size_t id : largest(p, static_cast<std::size_t>(top)))
       candidates.push_back(
-          {{"token", tokenizer.token(static_cast<std::int32_t>(id))}, {"probability", rounded_probability(p[id])}});
+          {{"token", tokenizer.token(static_cast<std::int32_t>(id))}, {"probability", rounded_to_six_digits(p[id])}});
     row["masks"].push_back(std::move(candidates));
   }
 }

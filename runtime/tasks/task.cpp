@@ -14,6 +14,7 @@ TaskSpec regression();
 TaskSpec multi_label();
 TaskSpec token_classification();
 TaskSpec masked_lm();
+TaskSpec causal_lm();
 
 namespace {
 
@@ -24,7 +25,7 @@ bool takes(const TaskSpec& task, std::size_t labels) { return task.labels != Lab
 
 const std::vector<TaskSpec>& tasks() {
   static const std::vector<TaskSpec> kTasks{sequence_classification(), regression(), multi_label(),
-                                            token_classification(), masked_lm()};
+                                            token_classification(),    masked_lm(),  causal_lm()};
   return kTasks;
 }
 

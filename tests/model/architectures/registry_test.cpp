@@ -53,6 +53,27 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_name(made_up, HeadKind::sequence), "NetForSequenceClassification");
 }
 
+TEST(Registry, ReadsTheHeadFromTheClass) {
+  ModelConfig config = parse_model_config(R"({"model_type":"bert"})", "");
+  EXPECT_EQ(head_of(config), std::nullopt);
+  for (const HeadKind kind : kHeadKinds) {
+    config.architectures = {class_name(architecture_of(config), kind)};
+    EXPECT_EQ(head_of(config), kind) << config.architectures.front();
+  }
+  config.architectures = {"BertModel"};
+  EXPECT_EQ(head_of(config), std::nullopt);
+}
+
+TEST(Registry, AHeadThatAnArchitectureLacksIsRefusedWithThoseThatItHas) {
+  const ModelConfig config = parse_model_config(R"({"model_type":"bert"})", "some/folder");
+  testing_support::expect_refusal(
+      [&] {
+        make_model(config, {HeadKind::causal_language_model, 0});
+      },
+      {"some/folder/config.json", "\"bert\" has no BertForCausalLM",
+       "BertForSequenceClassification, BertForTokenClassification, BertForMaskedLM"});
+}
+
 TEST(Registry, UntiedLanguageModelsAreRefused) {
   const ModelConfig config = parse_model_config(R"({"model_type":"bert","tie_word_embeddings":false})", "some/folder");
   EXPECT_NO_THROW(make_model(config, {HeadKind::token, 2}));
