@@ -115,7 +115,7 @@ std::vector<ConfigurationKey> make_keys() {
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);
   add("train", "max_steps", at(&C::train, &R::max_steps),
-      "Number of optimizer steps, whatever train.epochs amounts to; 0: as many as train.epochs.")
+      "Number of optimizer steps, overriding train.epochs; 0: as many as train.epochs needs.")
       ->range = at_least(0);
   add("train", "batch_size", at(&C::train, &R::batch_size), "Rows per optimizer step, over all ranks.")->range =
       at_least(1);
