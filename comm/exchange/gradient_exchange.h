@@ -18,28 +18,14 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "comm/exchange/bucket_plan.h"
+#include "comm/exchange/rank_tree.h"
 #include "comm/exchange/sparse_table.h"
-#include "comm/fixed_tree.h"
 #include "tensor/arena.h"
 #include "tensor/bfloat16.h"
 #include "tensor/device.h"
 
 namespace temper {
-
-/// The buckets of an arena and who owns what of them.
-struct BucketPlan {
-  std::vector<ElementRange> buckets;
-  /// slices[bucket][rank]: multiples of a chunk, together the bucket. In turns, who comes first changes from bucket to
-  /// bucket, so that small buckets do not all fall to the same ranks; collectives of a library want them in rank order.
-  std::vector<std::vector<ElementRange>> slices;
-
-  enum class Owners : std::uint8_t { in_turns, in_rank_order };
-
-  BucketPlan() = default;
-  BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements, Owners owners = Owners::in_turns);
-  /// The ranges of one rank, ascending.
-  [[nodiscard]] std::vector<ElementRange> owned_by(int rank) const;
-};
 
 class GradientExchange {
  public:
@@ -113,20 +99,6 @@ struct ExchangeRequest {
   bool working = false;  ///< on the CPU: an arena of bf16 beside the parameters
   std::optional<SparseTable> table = std::nullopt;
   Compression compression = Compression::none;
-};
-
-/// Which nodes of the tree each rank has, and how the whole is summed from them.
-class RankTree {
- public:
-  RankTree(int leaves, int ranks);
-  [[nodiscard]] const std::vector<TreeNode>& nodes_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
-  [[nodiscard]] std::size_t nodes_of_others(int rank) const;
-  /// Over the nodes of all ranks, in rank order.
-  [[nodiscard]] std::span<const TreeStep> steps() const { return steps_; }
-
- private:
-  std::vector<std::vector<TreeNode>> nodes_;
-  std::vector<TreeStep> steps_;
 };
 
 /// Collective. On the CPU, uses shared memory between the ranks of a node, unless they are not neighbours; on a GPU,

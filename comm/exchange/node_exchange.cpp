@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "comm/aligned_array.h"
 #include "comm/exchange/gradient_window.h"
+#include "comm/exchange/rank_groups.h"
 
 namespace temper {
 namespace {
@@ -19,14 +20,6 @@ TreeNode leaves_of_group(int leaves, const RankGroups& groups, int group) {
           leaves_of_rank(leaves, ranks, groups.end(group) - 1).end};
 }
 
-RankGroups make_groups(Communicator& communicator, bool share_memory) {
-  if (!share_memory) return group_alone(communicator.size());
-  std::vector<int> nodes(static_cast<std::size_t>(communicator.size()));
-  const int mine = communicator.topology().node;
-  communicator.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(nodes)));
-  return group_by_node(nodes);
-}
-
 class NodeExchange final : public GradientExchange {
  public:
   NodeExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
@@ -35,7 +28,7 @@ class NodeExchange final : public GradientExchange {
         elements_(request.layout.elements()),
         plan_(request.layout, communicator.size(), request.bucket_elements),
         tree_(request.leaves, communicator.size()),
-        groups_(make_groups(communicator, request.share_memory)),
+        groups_(group_ranks(communicator, request.share_memory)),
         group_(groups_.of(communicator.rank())),
         window_(groups_.begin(group_), groups_.size(group_), communicator.rank(), plan_.buckets.size(), request,
                 [&](std::size_t bytes) {
@@ -401,25 +394,6 @@ class NodeExchange final : public GradientExchange {
 };
 
 }  // namespace
-
-int RankGroups::of(int rank) const {
-  return static_cast<int>(std::upper_bound(first.begin(), first.end(), rank) - first.begin()) - 1;
-}
-
-RankGroups group_alone(int ranks) {
-  RankGroups groups;
-  for (int rank = 0; rank <= ranks; ++rank) groups.first.push_back(rank);
-  return groups;
-}
-
-RankGroups group_by_node(std::span<const int> nodes) {
-  if (!std::ranges::is_sorted(nodes)) return group_alone(static_cast<int>(nodes.size()));
-  RankGroups groups;
-  for (std::size_t rank = 0; rank < nodes.size(); ++rank)
-    if (rank == 0 || nodes[rank] != nodes[rank - 1]) groups.first.push_back(static_cast<int>(rank));
-  groups.first.push_back(static_cast<int>(nodes.size()));
-  return groups;
-}
 
 std::unique_ptr<GradientExchange> make_node_exchange(Communicator& communicator, Kernels& kernels,
                                                      const ExchangeRequest& request) {

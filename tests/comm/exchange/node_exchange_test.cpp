@@ -8,6 +8,7 @@
 #include <ostream>
 #include <vector>
 
+#include "comm/exchange/rank_groups.h"
 #include "tests/fake_nodes.h"
 #include "tests/world.h"
 

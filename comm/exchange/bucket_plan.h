@@ -1,0 +1,27 @@
+// How an arena is cut for the exchange: buckets, which travel as soon as backward has finished them, and the slices of
+// each bucket that ranks own.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tensor/arena.h"
+
+namespace temper {
+
+/// The buckets of an arena and who owns what of them.
+struct BucketPlan {
+  std::vector<ElementRange> buckets;
+  /// slices[bucket][rank]: multiples of a chunk, together the bucket. In turns, who comes first changes from bucket to
+  /// bucket, so that small buckets do not all fall to the same ranks; collectives of a library want them in rank order.
+  std::vector<std::vector<ElementRange>> slices;
+
+  enum class Owners : std::uint8_t { in_turns, in_rank_order };
+
+  BucketPlan() = default;
+  BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements, Owners owners = Owners::in_turns);
+  /// The ranges of one rank, ascending.
+  [[nodiscard]] std::vector<ElementRange> owned_by(int rank) const;
+};
+
+}  // namespace temper
