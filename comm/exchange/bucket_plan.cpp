@@ -28,4 +28,24 @@ std::vector<ElementRange> BucketPlan::owned_by(int rank) const {
   return owned;
 }
 
+std::int64_t BucketPlan::equal_slice(std::size_t bucket) const {
+  const std::vector<ElementRange>& of_ranks = slices[bucket];
+  const std::int64_t size = of_ranks.front().size();
+  const bool equal =
+      std::all_of(of_ranks.begin(), of_ranks.end(), [&](const ElementRange& range) { return range.size() == size; });
+  return equal ? size : 0;
+}
+
+std::size_t BucketPlan::bucket_of(std::int64_t element) const {
+  const auto found = std::partition_point(buckets.begin(), buckets.end(),
+                                          [&](const ElementRange& bucket) { return bucket.end <= element; });
+  return static_cast<std::size_t>(found - buckets.begin());
+}
+
+BucketPlan plan_buckets(const ArenaLayout& layout, int ranks, Route route, std::int64_t elements) {
+  constexpr std::int64_t kElements = 1 << 20;
+  return {layout, ranks, elements > 0 ? elements : kElements,
+          route == Route::library ? BucketPlan::Owners::in_rank_order : BucketPlan::Owners::in_turns};
+}
+
 }  // namespace temper

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "comm/exchange/rank_links.h"
 #include "tensor/arena.h"
 
 namespace temper {
@@ -22,6 +23,13 @@ struct BucketPlan {
   BucketPlan(const ArenaLayout& layout, int ranks, std::int64_t bucket_elements, Owners owners = Owners::in_turns);
   /// The ranges of one rank, ascending.
   [[nodiscard]] std::vector<ElementRange> owned_by(int rank) const;
+  /// Elements of each rank's slice of this bucket where all have the same number, else 0.
+  [[nodiscard]] std::int64_t equal_slice(std::size_t bucket) const;
+  /// The bucket in which an element lies.
+  [[nodiscard]] std::size_t bucket_of(std::int64_t element) const;
 };
+
+/// For a device's route. `elements`: of a bucket, about; 0: as many as suit the route.
+BucketPlan plan_buckets(const ArenaLayout& layout, int ranks, Route route, std::int64_t elements = 0);
 
 }  // namespace temper

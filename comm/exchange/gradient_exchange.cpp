@@ -7,19 +7,18 @@
 
 namespace temper {
 
-const RowSet& GradientExchange::live_rows() const {
-  throw Error("an exchange without a sparse table was asked for its live rows");
-}
-
 std::unique_ptr<GradientExchange> make_gradient_exchange(Communicator& communicator, Device& device,
                                                          const ExchangeRequest& request) {
-  if (auto* cuda = dynamic_cast<CudaDevice*>(&device);
-      cuda != nullptr && (request.nccl != nullptr || communicator.size() == 1))
-    return make_device_exchange(communicator, *cuda, request.nccl, request);
-  if (!device.shares_host_memory()) return make_staged_exchange(communicator, device, request);
-  if (request.share_memory && communicator.topology().nodes == 1)
-    return make_window_exchange(communicator, device.kernels(), request);
-  return make_node_exchange(communicator, device.kernels(), request);
+  const Route route = route_of(communicator, device, request.links);
+  if (route == Route::host) {
+    if (request.links.share_memory && communicator.topology().nodes == 1)
+      return make_window_exchange(communicator, device.kernels(), request);
+    return make_node_exchange(communicator, device.kernels(), request);
+  }
+  if (request.rows != nullptr || request.residuals != nullptr)
+    throw Error("gradients of {} are exchanged whole and unrounded, but something else was asked for", device.name());
+  return route == Route::library ? make_device_exchange(communicator, device, request)
+                                 : make_staged_exchange(communicator, device, request);
 }
 
 }  // namespace temper

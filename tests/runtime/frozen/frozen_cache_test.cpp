@@ -122,7 +122,7 @@ class Training {
     settings.activations = activations;
     settings.loss.task = fixture.request.task;
     settings.rate_factors.assign(model_->parameters().all().size(), 1.0);
-    settings.buckets.elements = ArenaLayout::kChunk;
+    settings.bucket_elements = ArenaLayout::kChunk;
     step_ = std::make_unique<TrainingStep>(*model_, device, world, settings);
   }
   std::vector<std::vector<float>> after_three_steps() {
