@@ -102,15 +102,7 @@ class DeviceExchange final : public GradientExchange {
     // The rank's own nodes first, from left to right; the first lies in its first buffer.
     for (std::size_t i = 1; i < buffers.size(); ++i)
       kernels.add(sum, buffer(buffers[i]) + range.begin, sum, range.size());
-    if (const std::int64_t each = plan_.equal_slice(b); each > 0) {
-      nccl_->reduce_scatter(sum, buffer(0) + slice(b, communicator_.rank()).begin, each);
-      return;
-    }
-    nccl_->begin_group();
-    for (int owner = 0; owner < communicator_.size(); ++owner)
-      if (const ElementRange part = slice(b, owner); part.size() > 0)
-        nccl_->reduce(buffer(0) + part.begin, buffer(0) + part.begin, part.size(), owner);
-    nccl_->end_group();
+    nccl_->reduce_scatter(sum, buffer(0) + slice(b, communicator_.rank()).begin, plan_.equal_slice(b));
   }
 
   Communicator& communicator_;

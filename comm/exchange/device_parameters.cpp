@@ -28,15 +28,8 @@ class DeviceParameters final : public ParameterExchange {
     float* all = parameters();
     nccl_->begin_group();
     for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
-      const auto& slices = plan_.slices[b];
-      if (const std::int64_t each = plan_.equal_slice(b); each > 0) {
-        nccl_->all_gather(all + slices[static_cast<std::size_t>(communicator_.rank())].begin,
-                          all + plan_.buckets[b].begin, each);
-        continue;
-      }
-      for (int owner = 0; owner < communicator_.size(); ++owner)
-        if (const ElementRange range = slices[static_cast<std::size_t>(owner)]; range.size() > 0)
-          nccl_->broadcast(all + range.begin, range.size(), owner);
+      const ElementRange mine = plan_.slices[b][static_cast<std::size_t>(communicator_.rank())];
+      nccl_->all_gather(all + mine.begin, all + plan_.buckets[b].begin, plan_.equal_slice(b));
     }
     nccl_->end_group();
     device.compute_waits_for_communication();

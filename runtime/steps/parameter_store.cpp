@@ -7,22 +7,24 @@
 
 namespace temper {
 
-TrainableSlots::TrainableSlots(const Model& model) {
+TrainableSlots::TrainableSlots(const Model& model, std::int64_t chunks) {
   const auto& all = model.parameters().all();
   std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> stages;
   for (std::size_t i = all.size(); i-- > 0;) {
     if (!all[i].trainable()) continue;
     parameters.push_back(i);
     sizes.push_back(all[i].size());
+    stages.push_back(all[i].stage);
   }
-  layout = ArenaLayout(sizes);
+  layout = ArenaLayout(sizes, stages, chunks);
 }
 
 ParameterStore::ParameterStore(Model& model, Device& device, Communicator& communicator, const StoreSettings& settings)
     : model_(model),
       device_(device),
       communicator_(communicator),
-      slots_(model),
+      slots_(model, section_chunks(communicator.size(), route_of(communicator, device, settings.links))),
       plan_(plan_buckets(slots_.layout, communicator.size(), route_of(communicator, device, settings.links),
                          settings.bucket_elements)),
       table_(sparse_table(settings.updated_rows)),

@@ -24,9 +24,9 @@
 namespace temper {
 
 /// How the trainable parameters of a model lie in an arena: in the reverse of the order in which the forward pass meets
-/// them, which is that in which backward finishes their gradients.
+/// them, which is that in which backward finishes their gradients. `chunks`: of the sections, as ArenaLayout takes it.
 struct TrainableSlots {
-  explicit TrainableSlots(const Model& model);
+  explicit TrainableSlots(const Model& model, std::int64_t chunks = 1);
 
   std::vector<std::size_t> parameters;  ///< of each slot, which of the model's
   ArenaLayout layout;

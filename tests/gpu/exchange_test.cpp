@@ -55,7 +55,9 @@ class GpuExchange : public testing::TestWithParam<std::tuple<Way, int>> {
   Communicator& world_ = world_communicator();
   std::unique_ptr<CudaDevice> device_ = make_cuda_device(world_.topology().local_rank);
   std::unique_ptr<NcclCommunicator> nccl_;
-  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+  /// Of three stages.
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001},
+                      std::vector<std::int64_t>{2, 2, 1, 1, 0}, section_chunks(world_.size(), Route::library)};
 };
 
 TEST_P(GpuExchange, OwnSlicesHoldTheSumStepAfterStep) {

@@ -95,7 +95,9 @@ class GradientBucketsTest : public testing::TestWithParam<Case> {
   Communicator& world_ = world_communicator();
   std::unique_ptr<Device> device_;
   BucketOptions options_;
-  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+  /// Of three stages.
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001},
+                      std::vector<std::int64_t>{2, 2, 1, 1, 0}};
 };
 
 TEST_P(GradientBucketsTest, OwnSlicesHoldTheTreeSumStepAfterStep) {
