@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "comm/exact_sum.h"
 #include "comm/exchange/gradient_buckets.h"
+#include "comm/exchange/parameter_exchange.h"
 #include "comm/mpi_session.h"
 #include "runtime/steps/optimizer.h"
 #include "tensor/device.h"
@@ -92,15 +93,18 @@ class StepExchange {
   StepExchange(Communicator& communicator, Device& device, std::int64_t elements, bool share_memory)
       : communicator_(communicator),
         layout_(std::vector<std::int64_t>{elements}),
-        buckets_(communicator, device, layout_, communicator.size(), {.share_memory = share_memory}) {
+        plan_(plan_buckets(layout_, communicator.size(), Route::host)),
+        buckets_(communicator, device, layout_, plan_, communicator.size(), {.links = {share_memory}}),
+        parameters_(make_parameter_exchange(communicator, device,
+                                            {.layout = layout_, .plan = plan_, .links = {share_memory}})) {
     buckets_.begin_step();
     float* mine = buckets_.begin_grain();
     for (std::int64_t i = 0; i < elements; ++i) mine[i] = gradient_of(communicator.rank(), i);
     close();
-    for (const ElementRange range : buckets_.exchange().plan().owned_by(communicator.rank()))
+    for (const ElementRange range : plan_.owned_by(communicator.rank()))
       require_sum("gradient buckets", communicator.size(), {range.begin, std::min(range.end, elements)},
-                  buckets_.exchange().reduced() + range.begin);
-    buckets_.exchange().share_parameters();
+                  buckets_.reduced() + range.begin);
+    parameters_->share(SharedRows::all);
     // What is timed adds zeros, so that sums which are added to again do not grow.
     std::fill_n(mine, elements, 0.0F);
     communicator.barrier();
@@ -115,7 +119,7 @@ class StepExchange {
   }
   void sum_and_share() {
     sum();
-    buckets_.exchange().share_parameters();
+    parameters_->share(SharedRows::all);
   }
 
  private:
@@ -127,7 +131,9 @@ class StepExchange {
 
   Communicator& communicator_;
   ArenaLayout layout_;
+  BucketPlan plan_;
   GradientBuckets buckets_;
+  std::unique_ptr<ParameterExchange> parameters_;
 };
 
 constexpr std::int64_t kTokenRows = 30'522;
@@ -148,9 +154,11 @@ class ShardedUpdate {
       : communicator_(communicator),
         layout_(std::vector<std::int64_t>{kMiniLmParameters - kTokenRows * kTokenWidth, kTokenRows * kTokenWidth}),
         table_(sparse ? std::optional(SparseTable{1, kTokenWidth, some_rows(4000)}) : std::nullopt),
-        buckets_(communicator, device, layout_, communicator.size(), {.working = working, .table = table_}),
-        optimizer_(device, communicator, layout_, buckets_.exchange().plan().owned_by(communicator.rank()), {},
-                   {{}, {}}, table_),
+        plan_(plan_buckets(layout_, communicator.size(), Route::host)),
+        buckets_(communicator, device, layout_, plan_, communicator.size(), {.table = table_}),
+        parameters_(make_parameter_exchange(communicator, device,
+                                            {.layout = layout_, .plan = plan_, .working = working, .table = table_})),
+        optimizer_(device, communicator, layout_, plan_.owned_by(communicator.rank()), {}, {{}, {}}, table_),
         squares_(static_cast<std::size_t>(layout_.chunks())) {}
 
   void step() {
@@ -163,28 +171,25 @@ class ShardedUpdate {
     for (const std::int64_t slot : {0, 1}) buckets_.complete(slot);
     buckets_.end_grain();
     buckets_.finish();
-    GradientExchange& exchange = buckets_.exchange();
-    const double* by_chunk = squares_.data();
-    if (table_) {
-      optimizer_.chunk_square_sums(exchange.reduced(), squares_.data(), *exchange.table(), exchange.live_rows());
-    } else {
-      by_chunk = exchange.squares();
-    }
+    buckets_.square_sums(squares_.data());
     constexpr std::int64_t kChunk = ArenaLayout::kChunk;
     ExactSum norm;
-    for (const ElementRange range : exchange.plan().owned_by(communicator_.rank()))
-      for (std::int64_t c = range.begin / kChunk; c < range.end / kChunk; ++c) norm.add(by_chunk[c]);
+    for (const ElementRange range : plan_.owned_by(communicator_.rank()))
+      for (std::int64_t c = range.begin / kChunk; c < range.end / kChunk; ++c)
+        norm.add(squares_[static_cast<std::size_t>(c)]);
     ExactSum::Words words = norm.words();
     communicator_.all_reduce(std::span<std::int64_t>(words), Reduction::sum);
-    optimizer_.step(exchange.parameters(), exchange.reduced(), exchange.working(), 1e-5, 1.0);
-    exchange.share_parameters();
+    optimizer_.step(parameters_->parameters(), buckets_.reduced(), parameters_->working(), 1e-5, 1.0);
+    parameters_->share(SharedRows::trained);
   }
 
  private:
   Communicator& communicator_;
   ArenaLayout layout_;
   std::optional<SparseTable> table_;
+  BucketPlan plan_;
   GradientBuckets buckets_;
+  std::unique_ptr<ParameterExchange> parameters_;
   Optimizer optimizer_;
   RowSet rows_ = some_rows(150);
   std::vector<double> squares_;

@@ -31,6 +31,8 @@ class NcclCommunicator {
 
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
+  /// That it was made with.
+  [[nodiscard]] virtual CudaDevice& device() const = 0;
 
   /// values [n] becomes the sum over ranks.
   virtual void all_reduce(float* values, std::int64_t n) = 0;

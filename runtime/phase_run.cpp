@@ -35,7 +35,7 @@ void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   settings.activations = run_.activations();
   settings.timeline = timeline_;
   settings.buckets.timeline = timeline_;
-  settings.buckets.nccl = run_.nccl();
+  settings.buckets.links.nccl = run_.nccl();
   const bool continues = checkpoint && has_begun();
   settings.updates = begin_updates(state_, run_.model(), continues);
   step_ = std::make_unique<TrainingStep>(run_.model(), run_.device(), run_.communicator(), std::move(settings));

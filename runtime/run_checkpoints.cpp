@@ -23,7 +23,7 @@ void RunCheckpoints::save(TrainingState& state, TrainingStep& step) {
   const std::filesystem::path folder = run_.folder().checkpoints();
   last_ = checkpoint_path(folder, state.step);
   // A run that goes on from here has no rounding errors to make up for, so neither has this one.
-  step.buckets().exchange().forget_rounding();
+  step.buckets().reset_residuals();
   const Lineage& lineage = run_.complete_lineage();
   save_training(last_, state, {lineage.configuration, lineage_to_json(lineage)}, run_.model(), step, run_.device(),
                 run_.communicator());

@@ -12,14 +12,23 @@ std::int64_t rounded_up_elements(std::int64_t value, std::int64_t multiple) {
 }
 }  // namespace
 
-ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes) {
+ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes)
+    : ArenaLayout(sizes, std::vector<std::int64_t>(sizes.size())) {}
+
+ArenaLayout::ArenaLayout(std::span<const std::int64_t> sizes, std::span<const std::int64_t> stages,
+                         std::int64_t chunks) {
   slots_.reserve(sizes.size());
-  std::int64_t end = 0;
-  for (const std::int64_t size : sizes) {
-    slots_.push_back({end, size});
-    end += rounded_up_elements(size, kCacheLine);
+  const auto end_section = [&] {
+    const std::int64_t begin = sections_.empty() ? 0 : sections_.back().end;
+    elements_ = rounded_up_elements(elements_, chunks * kChunk);
+    if (elements_ > begin) sections_.push_back({begin, elements_});
+  };
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (i > 0 && stages[i] != stages[i - 1]) end_section();
+    slots_.push_back({elements_, sizes[i]});
+    elements_ += rounded_up_elements(sizes[i], kCacheLine);
   }
-  elements_ = rounded_up_elements(end, kChunk);
+  end_section();
 }
 
 std::size_t ArenaLayout::first_slot_after(std::int64_t element) const {

@@ -15,20 +15,12 @@ namespace temper {
 
 using CudaStream = CUstream_st*;
 
-/// Work of a device that can be done again as it was given, with the same memory: a CUDA graph.
-class RecordedWork {
- public:
-  RecordedWork() = default;
-  RecordedWork(const RecordedWork&) = delete;
-  RecordedWork& operator=(const RecordedWork&) = delete;
-  virtual ~RecordedWork() = default;
-  /// Gives it to the compute stream.
-  virtual void replay() = 0;
-};
-
 class CudaDevice : public Device {
  public:
   [[nodiscard]] DeviceKind kind() const final { return DeviceKind::cuda; }
+  [[nodiscard]] bool shares_host_memory() const final { return false; }
+  /// What goes to the compute stream, as a CUDA graph.
+  [[nodiscard]] bool records_work() const final { return true; }
 
   /// The stream of kernels(), memory(), upload() and download().
   [[nodiscard]] virtual CudaStream compute_stream() const = 0;
@@ -41,11 +33,6 @@ class CudaDevice : public Device {
   virtual void compute_waits_for_communication() = 0;
   /// True once everything given to the communication stream so far is done; does not wait. Throws Error if it failed.
   [[nodiscard]] virtual bool communication_is_done() = 0;
-
-  /// Records what `work` gives to the compute stream, which is not done meanwhile. It must not upload, download or
-  /// wait, and must free what it allocates; kernels in it should have run before with the same shapes, so that nothing
-  /// is prepared while recording.
-  [[nodiscard]] virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work) = 0;
 
   /// How the host waits for the device: returns once `done` says so, or throws. By default it polls for ever; whoever
   /// knows that other ranks are waited for sets what has a time limit. `what` names the wait.

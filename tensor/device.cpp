@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/allowed_cpus.h"
+#include "base/error.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/multiply_add_loop.h"
 #include "tensor/kernels/cpu/vector/instruction_set.h"
@@ -40,6 +41,7 @@ class CpuDevice final : public Device {
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
   [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] bool shares_host_memory() const override { return true; }
   [[nodiscard]] std::string arithmetic() const override { return cpu_arithmetic(); }
   [[nodiscard]] std::string instruction_set() const override { return instruction_set_in_use(); }
   [[nodiscard]] double run_multiply_adds(DType type) override { return temper::run_multiply_adds(type); }
@@ -77,6 +79,10 @@ std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   std::vector<float> values(stored.size());
   std::transform(stored.begin(), stored.end(), values.begin(), to_float);
   return values;
+}
+
+std::unique_ptr<RecordedWork> Device::record(const std::function<void()>& /*work*/) {
+  throw Error("{} was asked to record work, which it cannot", name());
 }
 
 void Device::time_kernels(Timeline* timeline) {

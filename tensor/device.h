@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,17 @@
 namespace temper {
 
 enum class DeviceKind : std::uint8_t { cpu, cuda };
+
+/// Work of a device that can be done again as it was given, with the same memory: a CUDA graph.
+class RecordedWork {
+ public:
+  RecordedWork() = default;
+  RecordedWork(const RecordedWork&) = delete;
+  RecordedWork& operator=(const RecordedWork&) = delete;
+  virtual ~RecordedWork() = default;
+  /// Gives it to the device, in order with its other work.
+  virtual void replay() = 0;
+};
 
 class Device {
  public:
@@ -40,7 +52,7 @@ class Device {
   /// The most bytes of memory() that were in use at once.
   [[nodiscard]] virtual std::int64_t peak_memory_bytes() const = 0;
   /// True where the host reads and writes the device's memory as its own.
-  [[nodiscard]] bool shares_host_memory() const { return kind() == DeviceKind::cpu; }
+  [[nodiscard]] virtual bool shares_host_memory() const = 0;
   /// True where kernels take bf16 activations.
   [[nodiscard]] virtual bool has_bf16() const = 0;
 
@@ -57,6 +69,14 @@ class Device {
   virtual void download(const void* from, void* to, std::size_t bytes) = 0;
   /// Waits for all work. Throws Error if any of it failed.
   virtual void synchronize() = 0;
+
+  // ---- work that is done again
+  // ---------------------------------------------------------------------------------------
+  [[nodiscard]] virtual bool records_work() const { return false; }
+  /// Records what `work` gives to the device, which is not done meanwhile. It must not upload, download or wait, and
+  /// must free what it allocates; kernels in it should have run before with the same shapes, so that nothing is
+  /// prepared while recording. Throws Error where the device does not record.
+  [[nodiscard]] virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work);
 
   // ---- where the time goes (tensor/cost/timed_kernels.h) -----------------------------------------------------------
   /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels(). Calls go to the

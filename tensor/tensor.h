@@ -56,6 +56,8 @@ class Tensor {
   [[nodiscard]] std::int64_t rows() const { return shape_[0]; }
   [[nodiscard]] std::int64_t columns() const { return shape_.dimensions() < 2 ? 1 : size_of_row(); }
 
+  /// False for a view of what somebody else keeps alive.
+  [[nodiscard]] bool owns_memory() const { return owner_ != nullptr; }
   /// The memory, whatever the type.
   [[nodiscard]] void* bytes() const { return data_; }
   [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }

@@ -48,7 +48,8 @@ class DistantDevice : public Device {
   using Device::download;
   using Device::upload;
 
-  [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cuda; }
+  [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
+  [[nodiscard]] bool shares_host_memory() const override { return false; }
   [[nodiscard]] std::string name() const override { return "a distant CPU"; }
   [[nodiscard]] Memory& memory() override { return memory_; }
   [[nodiscard]] std::int64_t peak_memory_bytes() const override { return memory_.peak_bytes(); }

@@ -54,6 +54,7 @@ class Nccl final : public NcclCommunicator {
 
   [[nodiscard]] int rank() const override { return communicator_.rank(); }
   [[nodiscard]] int size() const override { return communicator_.size(); }
+  [[nodiscard]] CudaDevice& device() const override { return device_; }
 
   void all_reduce(float* values, std::int64_t n) override {
     call(ncclAllReduce(values, values, count(n), ncclFloat32, ncclSum, comm_, stream()), "ncclAllReduce");

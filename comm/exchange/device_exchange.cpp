@@ -3,20 +3,16 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "comm/exchange/rank_tree.h"
+#include "comm/nccl_communicator.h"
 
 namespace temper {
 namespace {
 
-/// An array in the arena's layout. The padding between parameters is never written again and must count as zero.
-Tensor make_arena(Device& device, const ArenaLayout& layout) {
-  const Tensor arena = Tensor::empty(device.memory(), {layout.elements()});
-  device.kernels().run(calls::Clear{.data = arena.bytes(), .bytes = arena.size_bytes()});
-  return arena;
-}
-
+/// Arrays in the arena's layout. The padding between parameters is never written again and must count as zero.
 std::vector<Tensor> make_arenas(Device& device, const ArenaLayout& layout, int count) {
   std::vector<Tensor> arenas;
-  for (int i = 0; i < count; ++i) arenas.push_back(make_arena(device, layout));
+  for (int i = 0; i < count; ++i) arenas.push_back(device.zeros({layout.elements()}));
   return arenas;
 }
 
@@ -27,29 +23,26 @@ std::vector<Tensor> make_arenas(Device& device, const ArenaLayout& layout, int c
 /// reduction, whose order is fixed for a number of ranks but not the same on another.
 class DeviceExchange final : public GradientExchange {
  public:
-  DeviceExchange(Communicator& communicator, CudaDevice& device, NcclCommunicator* nccl, const ExchangeRequest& request)
+  DeviceExchange(Communicator& communicator, Device& device, const ExchangeRequest& request)
       : communicator_(communicator),
-        device_(device),
-        nccl_(nccl),
+        nccl_(request.links.nccl),
         sum_order_(request.sum_order),
-        plan_(request.layout, communicator.size(), request.bucket_elements, BucketPlan::Owners::in_rank_order),
+        plan_(request.plan),
         tree_(request.leaves, communicator.size()),
-        parameters_(make_arena(device, request.layout)),
         buffers_(make_arenas(device, request.layout, request.buffers)) {
     if (communicator.size() == 1) return;
-    if (nccl == nullptr) throw Error("gradients of several GPUs cannot be exchanged without NCCL");
+    if (nccl_ == nullptr) throw Error("gradients of several GPUs cannot be exchanged without NCCL");
     if (sum_order_ == SumOrder::fixed) staging_ = Tensor::empty(device.memory(), {largest_staging()});
   }
 
   [[nodiscard]] const BucketPlan& plan() const override { return plan_; }
-  float* parameters() override { return parameters_.data<float>(); }
   float* buffer(int index) override { return buffers_[static_cast<std::size_t>(index)].data<float>(); }
   const float* reduced() override { return buffer(0); }
 
   void publish(int bucket, std::span<const TreeNode> /*nodes*/, std::span<const int> buffers) override {
     // Of one rank, the whole tree is summed in its first buffer already.
     if (communicator_.size() == 1) return;
-    device_.communication_waits_for_compute();
+    nccl_->device().communication_waits_for_compute();
     if (sum_order_ == SumOrder::fixed) {
       exchange_nodes(bucket, buffers);
     } else {
@@ -60,41 +53,12 @@ class DeviceExchange final : public GradientExchange {
   void finish() override {
     if (communicator_.size() == 1) return;
     nccl_->wait("the gradients of a bucket");
-    device_.compute_waits_for_communication();
-  }
-
-  void share_parameters() override {
-    if (communicator_.size() == 1) return;
-    device_.communication_waits_for_compute();
-    float* all = parameters();
-    nccl_->begin_group();
-    for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
-      if (const std::int64_t each = equal_slice(b); each > 0) {
-        nccl_->all_gather(all + slice(b, communicator_.rank()).begin, all + plan_.buckets[b].begin, each);
-        continue;
-      }
-      for (int owner = 0; owner < communicator_.size(); ++owner)
-        if (const ElementRange range = slice(b, owner); range.size() > 0)
-          nccl_->broadcast(all + range.begin, range.size(), owner);
-    }
-    nccl_->end_group();
-    device_.compute_waits_for_communication();
-  }
-
-  void wait_for_parameters() override {
-    if (communicator_.size() > 1) nccl_->wait("the updated parameters");
+    nccl_->device().compute_waits_for_communication();
   }
 
  private:
   [[nodiscard]] ElementRange slice(std::size_t bucket, int rank) const {
     return plan_.slices[bucket][static_cast<std::size_t>(rank)];
-  }
-  /// Elements of each rank's slice where all have the same number, else 0.
-  [[nodiscard]] std::int64_t equal_slice(std::size_t bucket) const {
-    const auto& slices = plan_.slices[bucket];
-    const bool equal = std::all_of(slices.begin(), slices.end(),
-                                   [&](const ElementRange& range) { return range.size() == slices.front().size(); });
-    return equal ? slices.front().size() : 0;
   }
   [[nodiscard]] std::int64_t largest_staging() const {
     std::int64_t largest = 1;
@@ -126,7 +90,7 @@ class DeviceExchange final : public GradientExchange {
     }
     nccl_->end_group();
     if (mine.size() > 0)
-      device_.communication_kernels().run(
+      nccl_->device().communication_kernels().run(
           calls::AddTree{.inputs = inputs_, .postfix = tree_.steps(), .out = buffer(0) + mine.begin, .n = mine.size()});
   }
 
@@ -134,30 +98,20 @@ class DeviceExchange final : public GradientExchange {
     const auto b = static_cast<std::size_t>(bucket);
     const ElementRange range = plan_.buckets[b];
     float* sum = buffer(0) + range.begin;
-    Kernels& kernels = device_.communication_kernels();
+    Kernels& kernels = nccl_->device().communication_kernels();
     if (buffers.empty())
       kernels.run(calls::Clear{.data = sum, .bytes = range.size() * static_cast<std::int64_t>(sizeof(float))});
     // The rank's own nodes first, from left to right; the first lies in its first buffer.
     for (std::size_t i = 1; i < buffers.size(); ++i)
       kernels.run(calls::Add{.a = sum, .b = buffer(buffers[i]) + range.begin, .out = sum, .n = range.size()});
-    if (const std::int64_t each = equal_slice(b); each > 0) {
-      nccl_->reduce_scatter(sum, buffer(0) + slice(b, communicator_.rank()).begin, each);
-      return;
-    }
-    nccl_->begin_group();
-    for (int owner = 0; owner < communicator_.size(); ++owner)
-      if (const ElementRange part = slice(b, owner); part.size() > 0)
-        nccl_->reduce(buffer(0) + part.begin, buffer(0) + part.begin, part.size(), owner);
-    nccl_->end_group();
+    nccl_->reduce_scatter(sum, buffer(0) + slice(b, communicator_.rank()).begin, plan_.equal_slice(b));
   }
 
   Communicator& communicator_;
-  CudaDevice& device_;
-  NcclCommunicator* nccl_;
+  NcclCommunicator* nccl_;  ///< null for one rank
   SumOrder sum_order_;
   BucketPlan plan_;
   RankTree tree_;
-  Tensor parameters_;
   std::vector<Tensor> buffers_;
   Tensor staging_;
   std::vector<const float*> inputs_;
@@ -171,11 +125,9 @@ class StagedExchange final : public GradientExchange {
         device_(device),
         host_device_(make_cpu_device()),
         host_(make_gradient_exchange(communicator, *host_device_, for_host(request))),
-        parameters_(make_arena(device, request.layout)),
         buffers_(make_arenas(device, request.layout, request.buffers)) {}
 
   [[nodiscard]] const BucketPlan& plan() const override { return host_->plan(); }
-  float* parameters() override { return parameters_.data<float>(); }
   float* buffer(int index) override { return buffers_[static_cast<std::size_t>(index)].data<float>(); }
   const float* reduced() override { return buffer(0); }
 
@@ -188,20 +140,11 @@ class StagedExchange final : public GradientExchange {
     host_->finish();
     for (const ElementRange range : plan().owned_by(rank_)) to_device(host_->reduced(), buffer(0), range);
   }
-  void share_parameters() override {
-    for (const ElementRange range : plan().owned_by(rank_)) to_host(parameters(), host_->parameters(), range);
-    host_->share_parameters();
-    for (const auto& slices : plan().slices)
-      for (std::size_t owner = 0; owner < slices.size(); ++owner)
-        if (static_cast<int>(owner) != rank_) to_device(host_->parameters(), parameters(), slices[owner]);
-  }
 
  private:
-  /// The device rounds its own parameters, and carries whole buckets.
+  /// Squares are taken of the sums that have come back.
   static ExchangeRequest for_host(ExchangeRequest request) {
-    request.working = false;
-    request.table.reset();
-    request.compression = Compression::none;
+    request.squares = nullptr;
     return request;
   }
   static std::size_t bytes_of(ElementRange range) { return static_cast<std::size_t>(range.size()) * sizeof(float); }
@@ -216,15 +159,14 @@ class StagedExchange final : public GradientExchange {
   Device& device_;
   std::unique_ptr<Device> host_device_;
   std::unique_ptr<GradientExchange> host_;
-  Tensor parameters_;
   std::vector<Tensor> buffers_;
 };
 
 }  // namespace
 
-std::unique_ptr<GradientExchange> make_device_exchange(Communicator& communicator, CudaDevice& device,
-                                                       NcclCommunicator* nccl, const ExchangeRequest& request) {
-  return std::make_unique<DeviceExchange>(communicator, device, nccl, request);
+std::unique_ptr<GradientExchange> make_device_exchange(Communicator& communicator, Device& device,
+                                                       const ExchangeRequest& request) {
+  return std::make_unique<DeviceExchange>(communicator, device, request);
 }
 
 std::unique_ptr<GradientExchange> make_staged_exchange(Communicator& communicator, Device& device,

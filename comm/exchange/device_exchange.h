@@ -5,14 +5,12 @@
 #include <memory>
 
 #include "comm/exchange/gradient_exchange.h"
-#include "comm/nccl_communicator.h"
-#include "tensor/cuda_device.h"
 
 namespace temper {
 
-/// Over NCCL, on the device's communication stream, while backward goes on. `nccl` may be null for one rank.
-std::unique_ptr<GradientExchange> make_device_exchange(Communicator& communicator, CudaDevice& device,
-                                                       NcclCommunicator* nccl, const ExchangeRequest& request);
+/// Over NCCL, on the device's communication stream, while backward goes on; one rank alone needs none.
+std::unique_ptr<GradientExchange> make_device_exchange(Communicator& communicator, Device& device,
+                                                       const ExchangeRequest& request);
 
 /// Through the host's memory and MPI, for any device: each bucket is copied to the host, exchanged there, and copied
 /// back. Waits for the device at each bucket, so nothing overlaps.

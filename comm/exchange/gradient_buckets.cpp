@@ -7,48 +7,55 @@ namespace {
 
 /// The buckets that a slot reaches into: first and one past the last.
 std::pair<int, int> buckets_of(const ArenaSlot& slot, const BucketPlan& plan) {
-  const std::int64_t bucket_size = plan.buckets.front().size();
   const std::int64_t last_element = slot.begin + std::max<std::int64_t>(slot.size, 1) - 1;
-  return {static_cast<int>(slot.begin / bucket_size), static_cast<int>(last_element / bucket_size) + 1};
+  return {static_cast<int>(plan.bucket_of(slot.begin)), static_cast<int>(plan.bucket_of(last_element)) + 1};
 }
 
 }  // namespace
 
-GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
-                                 const BucketOptions& options)
+GradientBuckets::GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout,
+                                 const BucketPlan& plan, int leaves, const BucketOptions& options)
     : device_(device),
       timeline_(options.timeline),
       layout_(layout),
       leaves_(leaves),
       grains_(leaves_of_rank(leaves, communicator.size(), communicator.rank())),
-      buffer_count_(count_buffers(leaves, grains_)) {
-  exchange_ =
-      make_gradient_exchange(communicator, device,
-                             {layout_, leaves_, buffer_count_, options.elements, options.share_memory, options.nccl,
-                              options.sum_order, options.working, options.table, options.compression});
-  table_ = exchange_->table();
-  if (table_ != nullptr) {
-    table_slot_ = options.table->slot;
-    rows_ = RowSet(table_->rows());
-    written_.assign(static_cast<std::size_t>(buffer_count_), rows_);
-  }
-  slots_in_bucket_.assign(exchange_->plan().buckets.size(), 0);
+      buffer_count_(count_buffers(leaves, grains_)),
+      squares_(device, layout, plan.owned_by(communicator.rank())) {
+  if (options.table) rows_.emplace(layout, *options.table);
+  if (options.compression == Compression::bf16) residuals_.emplace(layout.elements());
+  exchange_ = make_gradient_exchange(communicator, device,
+                                     {.layout = layout_,
+                                      .plan = plan,
+                                      .leaves = leaves_,
+                                      .buffers = buffer_count_,
+                                      .links = options.links,
+                                      .sum_order = options.sum_order,
+                                      .rows = rows_ ? &*rows_ : nullptr,
+                                      .residuals = residuals_ ? &*residuals_ : nullptr,
+                                      .squares = &squares_});
+  if (rows_) written_.assign(static_cast<std::size_t>(buffer_count_), rows_->own());
+  slots_in_bucket_.assign(plan.buckets.size(), 0);
   for (const ArenaSlot& slot : layout_.slots()) {
-    const auto [first, last] = buckets_of(slot, exchange_->plan());
+    const auto [first, last] = buckets_of(slot, plan);
     for (int bucket = first; bucket < last; ++bucket) ++slots_in_bucket_[static_cast<std::size_t>(bucket)];
   }
 }
 
 void GradientBuckets::begin_step() {
+  squares_.begin_step();
   held_.clear();
   next_grain_ = grains_.begin;
   next_bucket_ = 0;
 }
 
 void GradientBuckets::begin_step(const RowSet& rows) {
-  rows_ = rows;
-  exchange_->begin_step(rows);
+  rows_->begin_step(rows);
   begin_step();
+}
+
+void GradientBuckets::reset_residuals() {
+  if (residuals_) residuals_->reset();
 }
 
 float* GradientBuckets::begin_grain() {
@@ -59,12 +66,12 @@ float* GradientBuckets::begin_grain() {
   open_slots_ = slots_in_bucket_;
   next_bucket_ = 0;
   float* gradients = exchange_->buffer(current_buffer_);
-  if (table_ != nullptr) {
+  if (rows_) {
     RowSet& written = written_[static_cast<std::size_t>(current_buffer_)];
-    for (const ElementRange range : table_->inside(written, {0, layout_.elements()}))
+    for (const ElementRange range : rows_->place().inside(written, {0, layout_.elements()}))
       device_.kernels().run(calls::Clear{.data = gradients + range.begin,
                                          .bytes = range.size() * static_cast<std::int64_t>(sizeof(float))});
-    written = rows_;
+    written = rows_->own();
   }
   return gradients;
 }
@@ -86,7 +93,7 @@ void GradientBuckets::end_grain() {
   for (std::size_t i = 0; i < completed_.size(); ++i) {
     if (completed_[i]) continue;
     const ArenaSlot slot = layout_.slots()[i];
-    if (static_cast<std::int64_t>(i) != table_slot_)
+    if (!rows_ || static_cast<std::int64_t>(i) != rows_->slot())
       device_.kernels().run(
           calls::Clear{.data = gradients + slot.begin, .bytes = slot.size * static_cast<std::int64_t>(sizeof(float))});
     complete(static_cast<std::int64_t>(i));
@@ -100,7 +107,7 @@ void GradientBuckets::finish() {
       exchange_->publish(next_bucket_, {}, {});
   exchange_->finish();
   // The sums of the own slices lie in the first buffer.
-  if (table_ != nullptr) written_.front().insert_all_of(exchange_->live_rows());
+  if (rows_) written_.front().insert_all_of(rows_->live());
 }
 
 void GradientBuckets::push_leaf(int leaves, std::vector<Held>& held, std::vector<Merge>& merges, int leaf, int buffer) {
@@ -134,7 +141,7 @@ int GradientBuckets::count_buffers(int leaves, TreeNode grains) {
 void GradientBuckets::close_bucket(int bucket) {
   const ElementRange range = exchange_->plan().buckets[static_cast<std::size_t>(bucket)];
   const std::vector<ElementRange> live =
-      table_ == nullptr ? std::vector<ElementRange>{range} : table_->live(rows_, range);
+      rows_ ? rows_->place().live(rows_->own(), range) : std::vector<ElementRange>{range};
   for (const Merge& merge : merges_)
     for (const ElementRange part : live) {
       float* target = exchange_->buffer(merge.target) + part.begin;

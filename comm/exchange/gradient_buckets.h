@@ -12,14 +12,11 @@
 namespace temper {
 
 struct BucketOptions {
-  std::int64_t elements = 1 << 20;   ///< of a bucket
-  bool share_memory = true;          ///< inside a node, on the CPU
-  NcclCommunicator* nccl = nullptr;  ///< between GPUs; null: through the host
+  RankLinks links = {};
   SumOrder sum_order = SumOrder::fixed;
+  Compression compression = Compression::none;      ///< where the host's memory is the device's
+  std::optional<SparseTable> table = std::nullopt;  ///< likewise
   Timeline* timeline = nullptr;                     ///< where buckets that are closed are noted; may be null
-  bool working = false;                             ///< on the CPU: the exchange keeps the parameters in bf16 too
-  std::optional<SparseTable> table = std::nullopt;  ///< which the exchange may take no notice of
-  Compression compression = Compression::none;
 };
 
 /// One step of a rank that owns grains [first, last):
@@ -30,15 +27,18 @@ struct BucketOptions {
 ///       run forward and backward;                          // on the last micro-batch: buckets.complete(slot)
 ///       buckets.end_grain();
 ///     }
-///     buckets.finish();                                    // now exchange().reduced() holds the sum in the own slices
+///     buckets.finish();                                    // now reduced() holds the sum in the own slices
+///     buckets.square_sums(sums);                           // of its norm
 class GradientBuckets {
  public:
   /// Collective. `leaves` is the number of grains of the global batch.
-  GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, int leaves,
-                  const BucketOptions& options = {});
+  GradientBuckets(Communicator& communicator, Device& device, const ArenaLayout& layout, const BucketPlan& plan,
+                  int leaves, const BucketOptions& options = {});
+  GradientBuckets(const GradientBuckets&) = delete;
+  GradientBuckets& operator=(const GradientBuckets&) = delete;
 
   void begin_step();
-  /// Where exchange().table() is: the rows of the table that gradients of this step may be written to.
+  /// Where there is a sparse table: its rows that gradients of this step may be written to.
   void begin_step(const RowSet& rows);
   /// Where the next grain's gradient is written: an array in the arena's layout, its content unspecified; but the
   /// sparse table is zero.
@@ -49,7 +49,16 @@ class GradientBuckets {
   void end_grain();
   void finish();
 
-  [[nodiscard]] GradientExchange& exchange() { return *exchange_; }
+  [[nodiscard]] const BucketPlan& plan() const { return exchange_->plan(); }
+  /// The sum of all ranks' gradients, an arena on the device: valid in the own slices, after finish().
+  [[nodiscard]] const float* reduced() { return exchange_->reduced(); }
+  /// After finish(): sums [layout.chunks()], on the device, of squares of reduced(). Chunks of other ranks are left as
+  /// they are.
+  void square_sums(double* sums) { squares_.finish(reduced(), rows(), sums); }
+  /// Null: gradients are dense.
+  [[nodiscard]] const SparseRows* rows() const { return rows_ ? &*rows_ : nullptr; }
+  /// What rounded sums still owe (Compression) counts as zero from now on. All ranks call it between the same steps.
+  void reset_residuals();
   [[nodiscard]] TreeNode own_grains() const { return grains_; }
   /// How many gradient arenas this rank holds.
   [[nodiscard]] int buffers() const { return buffer_count_; }
@@ -78,7 +87,10 @@ class GradientBuckets {
   int leaves_;
   TreeNode grains_;
   int buffer_count_;
-  std::unique_ptr<GradientExchange> exchange_;
+  std::optional<SparseRows> rows_;
+  std::optional<ErrorFeedback> residuals_;
+  GradientSquares squares_;
+  std::unique_ptr<GradientExchange> exchange_;  ///< built with the three
   std::vector<int> slots_in_bucket_;
 
   std::vector<Held> held_;
@@ -89,10 +101,7 @@ class GradientBuckets {
   std::vector<int> open_slots_;
   int next_bucket_ = 0;
 
-  const TablePlace* table_ = nullptr;  ///< null: gradients are dense
-  std::int64_t table_slot_ = -1;
-  RowSet rows_;                  ///< of the table, in this step
-  std::vector<RowSet> written_;  ///< rows in which a buffer is not zero
+  std::vector<RowSet> written_;  ///< rows of the table in which a buffer is not zero
 };
 
 }  // namespace temper

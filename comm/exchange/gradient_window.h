@@ -1,9 +1,9 @@
-// The memory through which ranks that share it sum their gradients, and the one copy of the parameters that they have.
+// The memory through which ranks that share it sum their gradients.
 //
-// Each rank's part: a header (one counter a bucket, which buffer holds which node, the rows of the sparse table in this
-// step), then the gradient buffers. The first rank's part also has the parameters, before the buffers, and behind
-// everything the parameters in bf16. A counter holds the number of the step whose sums the rank has published in that
-// bucket; it is released after everything else of the step has been written, and acquired before any of it is read.
+// Each rank's part: a header (one counter per bucket, which buffer holds which node, the rows of the sparse table in
+// this step), then the gradient buffers. A counter holds the number of the step whose sums the rank has published in
+// that bucket; it is released after everything else of the step has been written, and acquired before any of it is
+// read.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,12 @@ class GradientWindow {
   /// Collective. Between ranks [first, first + ranks) of the communicator, of which this is one. `window` makes memory
   /// of so many bytes that all of them see, part i being that of rank first + i.
   template <typename MakeWindow>
-  GradientWindow(int first, int ranks, int rank, std::size_t buckets, const ExchangeRequest& request,
-                 const MakeWindow& window)
-      : GradientWindow(first, ranks, buckets, request) {
-    window_ = window(part_size(rank, request.buffers));
+  GradientWindow(int first, int ranks, const ExchangeRequest& request, const MakeWindow& window)
+      : GradientWindow(first, ranks, request) {
+    window_ = window(header_bytes_ + static_cast<std::size_t>(request.buffers * elements_) * sizeof(float));
   }
 
-  float* parameters() { return floats(first_); }
-  /// Null where none was asked for.
-  BFloat16* working();
-  float* buffer(int rank, int index) { return floats(rank) + (index + (rank == first_ ? 1 : 0)) * elements_; }
+  float* buffer(int rank, int index) { return at<float>(rank, header_bytes_) + index * elements_; }
   /// Which of a rank's buffers holds its i-th node.
   int& buffer_index(int rank, std::size_t i) { return at<int>(rank, indices_)[i]; }
   /// The rows that a rank's buffers hold something in; as many words as the sparse table's rows need.
@@ -42,19 +38,16 @@ class GradientWindow {
  private:
   static constexpr std::size_t kMaxNodes = 64;  // a contiguous range of leaves has at most 2 log2(leaves) nodes
 
-  GradientWindow(int first, int ranks, std::size_t buckets, const ExchangeRequest& request);
-  [[nodiscard]] std::size_t part_size(int rank, int buffers) const;
+  GradientWindow(int first, int ranks, const ExchangeRequest& request);
   [[nodiscard]] std::span<std::byte> part(int rank) const { return window_->part(rank - first_); }
   template <typename T>
   T* at(int rank, std::size_t offset) const {
     return reinterpret_cast<T*>(part(rank).data() + offset);
   }
-  float* floats(int rank) { return at<float>(rank, header_bytes_); }
 
   int first_;
   int ranks_;
   std::int64_t elements_;
-  bool has_working_;
   std::size_t words_;
   std::size_t indices_;  ///< bytes from the begin of a part, like the next two
   std::size_t rows_;

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <deque>
-#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "comm/aligned_array.h"
 #include "comm/exchange/gradient_window.h"
+#include "comm/exchange/rank_groups.h"
+#include "comm/exchange/rank_tree.h"
 
 namespace temper {
 namespace {
@@ -19,60 +22,42 @@ TreeNode leaves_of_group(int leaves, const RankGroups& groups, int group) {
           leaves_of_rank(leaves, ranks, groups.end(group) - 1).end};
 }
 
-RankGroups make_groups(Communicator& communicator, bool share_memory) {
-  if (!share_memory) return group_alone(communicator.size());
-  std::vector<int> nodes(static_cast<std::size_t>(communicator.size()));
-  const int mine = communicator.topology().node;
-  communicator.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(nodes)));
-  return group_by_node(nodes);
-}
-
 class NodeExchange final : public GradientExchange {
  public:
   NodeExchange(Communicator& communicator, Kernels& kernels, const ExchangeRequest& request)
       : communicator_(communicator),
         kernels_(kernels),
         elements_(request.layout.elements()),
-        plan_(request.layout, communicator.size(), request.bucket_elements),
+        plan_(request.plan),
         tree_(request.leaves, communicator.size()),
-        groups_(make_groups(communicator, request.share_memory)),
+        groups_(group_ranks(communicator, request.links.share_memory)),
         group_(groups_.of(communicator.rank())),
-        window_(groups_.begin(group_), groups_.size(group_), communicator.rank(), plan_.buckets.size(), request,
+        window_(groups_.begin(group_), groups_.size(group_), request,
                 [&](std::size_t bytes) {
                   return has_company() ? make_node_window(communicator, bytes) : make_private_window(bytes);
                 }),
-        compressed_(request.compression == Compression::bf16),
-        reduced_(map_zeroed(elements_)) {
+        residuals_(request.residuals),
+        reduced_(map_zeroed(elements_)),
+        rows_(request.rows) {
     plan_sums(request.leaves);
-    if (request.table) {
-      table_.emplace(request.layout, *request.table);
-      trained_ = request.table->trained;
-      live_ = written_ = RowSet(table_->rows());
-      rows_of_group_.assign(static_cast<std::size_t>(groups_.count()), live_);
-      shown_rows_.resize(live_.words().size() * static_cast<std::size_t>(communicator.size()));
+    if (rows_ != nullptr) {
+      rows_of_group_.assign(static_cast<std::size_t>(groups_.count()), rows_->own());
+      shown_rows_.resize(rows_->own().words().size() * static_cast<std::size_t>(communicator.size()));
     }
-    if (compressed_)
-      for (std::size_t i = 0; i < sums_.size(); ++i) residuals_.push_back(map_zeroed(elements_));
   }
 
   const BucketPlan& plan() const override { return plan_; }
-  float* parameters() override { return window_.parameters(); }
-  BFloat16* working() override { return window_.working(); }
   float* buffer(int index) override { return window_.buffer(communicator_.rank(), index); }
-  const TablePlace* table() const override { return table_ ? &*table_ : nullptr; }
-  const RowSet& live_rows() const override { return live_; }
   const float* reduced() override { return reduced_.get(); }
-
-  void begin_step(const RowSet& rows) override {
-    own_rows_ = rows;
-    showing_rows_ = communicator_.start_all_gather(std::as_bytes(std::as_const(own_rows_).words()),
-                                                   std::as_writable_bytes(std::span(shown_rows_)));
-  }
 
   void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) override {
     if (bucket == 0) {
       ++step_;
       next_send_ = next_sum_ = 0;
+      // They are needed in the buckets of the table, which come last.
+      if (rows_ != nullptr)
+        showing_rows_ = communicator_.start_all_gather(std::as_bytes(rows_->own().words()),
+                                                       std::as_writable_bytes(std::span(shown_rows_)));
     }
     for (std::size_t i = 0; i < nodes.size(); ++i) window_.buffer_index(communicator_.rank(), i) = buffers[i];
     window_.publish(communicator_.rank(), bucket, step_);
@@ -91,13 +76,6 @@ class NodeExchange final : public GradientExchange {
     }
     transfers_.clear();
     next_sum_ = 0;
-  }
-
-  void share_parameters() override { share(table_ ? &trained_ : nullptr); }
-  void share_all_parameters() override { share(nullptr); }
-
-  void forget_rounding() override {
-    for (AlignedArray<float>& residual : residuals_) residual = map_zeroed(elements_);
   }
 
  private:
@@ -165,17 +143,17 @@ class NodeExchange final : public GradientExchange {
   void send(std::size_t bucket) {
     const auto& slices = plan_.slices[bucket];
     const int me = communicator_.rank();
-    const bool sparse = table_ && table_->meets(plan_.buckets[bucket]);
+    const bool sparse = rows_ != nullptr && rows_->place().meets(plan_.buckets[bucket]);
     if (sparse) learn_rows();
     const auto ranges_of = [&](const RowSet* rows, int owner) {
       const ElementRange slice = slices[static_cast<std::size_t>(owner)];
       if (slice.size() == 0) return std::vector<ElementRange>();
-      return rows != nullptr ? table_->live(*rows, slice) : std::vector<ElementRange>{slice};
+      return rows != nullptr ? rows_->place().live(*rows, slice) : std::vector<ElementRange>{slice};
     };
     const auto rows_of = [&](int group) { return sparse ? &rows_of_group_[static_cast<std::size_t>(group)] : nullptr; };
     Transfer& transfer = transfers_.emplace_back();
     transfer.slice = slices[static_cast<std::size_t>(me)];
-    transfer.sums = ranges_of(sparse ? &live_ : nullptr, me);
+    transfer.sums = ranges_of(sparse ? &rows_->live() : nullptr, me);
     std::vector<Outgoing> outgoing;
     for (int owner = 0; owner < communicator_.size(); ++owner) {
       if (groups_.of(owner) == group_ || groups_.partner(group_, owner) != me) continue;
@@ -192,7 +170,7 @@ class NodeExchange final : public GradientExchange {
       }
       for (std::size_t i = 0; i < nodes_of_group_[static_cast<std::size_t>(group)]; ++i) {
         Input& input = transfer.inputs[next++];
-        incoming.push_back({groups_.partner(group, me), compressed_
+        incoming.push_back({groups_.partner(group, me), residuals_ != nullptr
                                                             ? std::as_writable_bytes(std::span(input.rounded))
                                                             : std::as_writable_bytes(std::span(input.received))});
       }
@@ -214,7 +192,7 @@ class NodeExchange final : public GradientExchange {
         Input& input = transfer.inputs.emplace_back();
         input.ranges = ranges_of(group);
         const auto size = static_cast<std::size_t>(total_size(input.ranges));
-        if (compressed_) {
+        if (residuals_ != nullptr) {
           input.rounded.resize(size);
         } else {
           input.received.resize(size);
@@ -229,7 +207,7 @@ class NodeExchange final : public GradientExchange {
     const GroupSum& sum = sums_[i];
     std::vector<const float*> arenas;
     for (const auto& [rank, node] : sum.inputs) arenas.push_back(node_of(rank, node));
-    if (arenas.size() == 1 && ranges.size() == 1 && !compressed_)
+    if (arenas.size() == 1 && ranges.size() == 1 && residuals_ == nullptr)
       return std::as_bytes(
           std::span(arenas.front() + ranges.front().begin, static_cast<std::size_t>(ranges.front().size())));
     std::vector<float>& values = transfer.packed.emplace_back(static_cast<std::size_t>(total_size(ranges)));
@@ -240,23 +218,15 @@ class NodeExchange final : public GradientExchange {
       kernels_.run(calls::AddTree{.inputs = inputs, .postfix = sum.steps, .out = place, .n = range.size()});
       place += range.size();
     }
-    if (!compressed_) return std::as_bytes(std::span(std::as_const(values)));
-    std::vector<BFloat16>& rounded = transfer.rounded.emplace_back(values.size());
-    std::size_t next = 0;
-    for (const ElementRange range : ranges)
-      for (std::int64_t at = range.begin; at < range.end; ++at, ++next) {
-        float& residual = residuals_[i].get()[at];
-        const float value = values[next] + residual;
-        rounded[next] = to_bfloat16(value);
-        residual = value - to_float(rounded[next]);
-      }
-    return std::as_bytes(std::span(std::as_const(rounded)));
+    if (residuals_ == nullptr) return std::as_bytes(std::span(std::as_const(values)));
+    const std::vector<BFloat16>& rounded = transfer.rounded.emplace_back(residuals_->round(i, ranges, values));
+    return std::as_bytes(std::span(rounded));
   }
 
   void reduce(Transfer& transfer) {
     float* out = reduced_.get();
-    if (table_)
-      for (const ElementRange range : table_->inside(written_, transfer.slice))
+    if (rows_ != nullptr)
+      for (const ElementRange range : rows_->place().inside(rows_->before(), transfer.slice))
         std::fill_n(out + range.begin, range.size(), 0.0F);
     for (Input& input : transfer.inputs) {
       if (input.rounded.empty()) continue;
@@ -298,78 +268,20 @@ class NodeExchange final : public GradientExchange {
     if (showing_rows_ == nullptr) return;
     showing_rows_->wait();
     showing_rows_ = nullptr;
-    written_ = live_;
-    live_ = RowSet(table_->rows());
-    const std::size_t words = live_.words().size();
-    RowSet of_rank = live_;
+    RowSet live(rows_->place().rows());
+    const std::size_t words = live.words().size();
+    RowSet of_rank = live;
     for (int group = 0; group < groups_.count(); ++group) {
       RowSet& rows = rows_of_group_[static_cast<std::size_t>(group)];
-      rows = RowSet(table_->rows());
+      rows = RowSet(live.rows());
       for (int rank = groups_.begin(group); rank < groups_.end(group); ++rank) {
         const auto first = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank) * words);
         std::copy_n(shown_rows_.begin() + first, words, of_rank.words().begin());
         rows.insert_all_of(of_rank);
       }
-      live_.insert_all_of(rows);
+      live.insert_all_of(rows);
     }
-  }
-
-  // ---- parameters
-  /// Owners send their slices to one rank of every other group. `rows`: of the table, those that are sent; null: all.
-  void share(const RowSet* rows) {
-    const int me = communicator_.rank();
-    const auto ranges_of = [&](ElementRange slice) {
-      return rows != nullptr ? table_->live(*rows, slice) : std::vector<ElementRange>{slice};
-    };
-    const auto is_whole = [&](ElementRange slice) { return rows == nullptr || !table_->meets(slice); };
-    struct Arrival {
-      std::vector<ElementRange> ranges;
-      std::vector<float> values;  ///< empty: received in place
-    };
-    std::deque<std::vector<float>> packed;
-    std::deque<Arrival> arrivals;
-    std::vector<Outgoing> outgoing;
-    std::vector<Incoming> incoming;
-    float* all = parameters();
-    for (const auto& slices : plan_.slices) {
-      if (const ElementRange mine = slices[static_cast<std::size_t>(me)]; mine.size() > 0 && groups_.count() > 1) {
-        std::span<const float> sent(all + mine.begin, static_cast<std::size_t>(mine.size()));
-        if (!is_whole(mine)) {
-          std::vector<float>& values = packed.emplace_back();
-          for (const ElementRange range : ranges_of(mine))
-            values.insert(values.end(), all + range.begin, all + range.end);
-          sent = values;
-        }
-        for (int group = 0; group < groups_.count(); ++group)
-          if (group != group_) outgoing.push_back({groups_.partner(group, me), std::as_bytes(sent)});
-      }
-      for (int owner = 0; owner < communicator_.size(); ++owner) {
-        const ElementRange slice = slices[static_cast<std::size_t>(owner)];
-        if (slice.size() == 0 || groups_.of(owner) == group_ || groups_.partner(group_, owner) != me) continue;
-        Arrival& arrival = arrivals.emplace_back();
-        arrival.ranges = ranges_of(slice);
-        std::span<float> place(all + slice.begin, static_cast<std::size_t>(slice.size()));
-        if (!is_whole(slice)) {
-          arrival.values.resize(static_cast<std::size_t>(total_size(arrival.ranges)));
-          place = arrival.values;
-        }
-        incoming.push_back({owner, std::as_writable_bytes(place)});
-      }
-    }
-    communicator_.exchange(std::move(outgoing), std::move(incoming));
-    for (const Arrival& arrival : arrivals) put_in_place(arrival.ranges, arrival.values);
-    // The others of the group read what this rank has received.
-    if (has_company()) communicator_.barrier();
-  }
-  void put_in_place(std::span<const ElementRange> ranges, std::span<const float> values) {
-    for (const ElementRange range : ranges) {
-      float* place = parameters() + range.begin;
-      if (!values.empty()) {
-        std::ranges::copy(values.first(static_cast<std::size_t>(range.size())), place);
-        values = values.subspan(static_cast<std::size_t>(range.size()));
-      }
-      if (working() != nullptr) std::transform(place, place + range.size(), working() + range.begin, to_bfloat16);
-    }
+    rows_->learn(std::move(live));
   }
 
   Communicator& communicator_;
@@ -380,17 +292,12 @@ class NodeExchange final : public GradientExchange {
   RankGroups groups_;
   int group_;
   GradientWindow window_;
-  bool compressed_;
+  ErrorFeedback* residuals_;  ///< of sums_; null: they are sent unrounded
   std::vector<std::size_t> nodes_of_group_;
   std::vector<GroupSum> sums_;
   std::vector<TreeStep> steps_;  ///< of the own slices: the nodes of this group's ranks, and those of other groups
   AlignedArray<float> reduced_;
-  std::vector<AlignedArray<float>> residuals_;  ///< of each of sums_, where it was sent rounded
-  std::optional<TablePlace> table_;
-  RowSet trained_;
-  RowSet own_rows_;
-  RowSet live_;
-  RowSet written_;  ///< live in the step before
+  SparseRows* rows_;  ///< null: gradients are dense
   std::vector<RowSet> rows_of_group_;
   std::vector<std::uint64_t> shown_rows_;
   std::unique_ptr<Pending> showing_rows_;
@@ -401,25 +308,6 @@ class NodeExchange final : public GradientExchange {
 };
 
 }  // namespace
-
-int RankGroups::of(int rank) const {
-  return static_cast<int>(std::upper_bound(first.begin(), first.end(), rank) - first.begin()) - 1;
-}
-
-RankGroups group_alone(int ranks) {
-  RankGroups groups;
-  for (int rank = 0; rank <= ranks; ++rank) groups.first.push_back(rank);
-  return groups;
-}
-
-RankGroups group_by_node(std::span<const int> nodes) {
-  if (!std::ranges::is_sorted(nodes)) return group_alone(static_cast<int>(nodes.size()));
-  RankGroups groups;
-  for (std::size_t rank = 0; rank < nodes.size(); ++rank)
-    if (rank == 0 || nodes[rank] != nodes[rank - 1]) groups.first.push_back(static_cast<int>(rank));
-  groups.first.push_back(static_cast<int>(nodes.size()));
-  return groups;
-}
 
 std::unique_ptr<GradientExchange> make_node_exchange(Communicator& communicator, Kernels& kernels,
                                                      const ExchangeRequest& request) {

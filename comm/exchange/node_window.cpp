@@ -95,8 +95,8 @@ class SharedWindow final : public NodeWindow {
     require_shared(MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, node), "MPI_Allreduce");
     if (wanted > free_bytes)
       throw Error(
-          "/dev/shm has {} MiB free, but the ranks of this node need {} MiB to share gradients; make it larger "
-          "(mount -o remount,size=...), or freeze more layers",
+          "/dev/shm has {} MiB free, but the ranks of this node need {} MiB more there, to share gradients and "
+          "parameters; make it larger by as much as is missing (mount -o remount,size=...), or freeze more layers",
           free_bytes >> 20, wanted >> 20);
   }
 

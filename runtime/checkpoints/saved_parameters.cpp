@@ -38,21 +38,19 @@ std::vector<std::int64_t> extents_of(const Parameter& parameter) {
 /// Collects tensors, the same on all ranks, and this rank's slices of them.
 class ContentBuilder {
  public:
-  ContentBuilder(CheckpointContent& content, Device& device) : content_(content), device_(device) {}
+  explicit ContentBuilder(CheckpointContent& content) : content_(content) {}
 
   std::size_t add(const std::string& name, std::vector<std::int64_t> extents) {
     content_.tensors.push_back({name, std::move(extents)});
     return content_.tensors.size() - 1;
   }
-  /// `count` elements on the device.
-  void slice(std::size_t tensor, std::int64_t begin, const float* values, std::int64_t count) {
-    copies_.emplace_back(device_, values, static_cast<std::size_t>(count));
+  void slice(std::size_t tensor, std::int64_t begin, HostCopy values) {
+    copies_.push_back(std::move(values));
     content_.slices.push_back({tensor, begin, copies_.back().values()});
   }
 
  private:
   CheckpointContent& content_;
-  Device& device_;
   std::deque<HostCopy> copies_;
 };
 
@@ -65,10 +63,11 @@ void save_training(const std::filesystem::path& file, const TrainingState& state
   content.configuration_toml = texts.configuration_toml;
   content.lineage_json = texts.lineage_json;
   content.step = state.step;
-  ContentBuilder builder(content, device);
+  ContentBuilder builder(content);
 
   const auto& parameters = model.parameters().all();
-  const auto slots = step.parameter_of_slot();
+  const ParameterStore& store = step.store();
+  const auto slots = store.parameter_of_slot();
   Optimizer& optimizer = step.optimizer();
   const std::vector<StateArray>& arrays = optimizer.rule().state;
   std::vector<std::size_t> values;                                    // of each slot, the tensor
@@ -81,14 +80,14 @@ void save_training(const std::filesystem::path& file, const TrainingState& state
       if (arrays[i].elements(parameter.size(), matrix.rows, matrix.columns) > 0)
         states[{slot, i}] = builder.add(state_name(arrays[i], parameter), extents_of(arrays[i], parameter));
   }
-  for (const Optimizer::OwnSlice& slice : optimizer.own_slices()) {
-    const float* value = parameters[slots[slice.slot]].variable.value().data<float>();
-    builder.slice(values[slice.slot], slice.begin, value + slice.begin, slice.size);
-  }
+  for (const ParameterStore::OwnSlice& slice : store.own_slices())
+    builder.slice(values[slice.slot], slice.begin,
+                  store.read(slots[slice.slot], {slice.begin, slice.begin + slice.size}));
   const auto turn_of = [&](std::size_t number) { return number % static_cast<std::size_t>(communicator.size()); };
   for (const Optimizer::StateSlice& slice : optimizer.state())
     if (!slice.whole || turn_of(slice.slot) == static_cast<std::size_t>(communicator.rank()))
-      builder.slice(states.at({slice.slot, slice.array}), slice.begin, slice.values, slice.size);
+      builder.slice(states.at({slice.slot, slice.array}), slice.begin,
+                    HostCopy(device, slice.values, static_cast<std::size_t>(slice.size)));
   // What earlier phases trained, or what was drawn anew, and is frozen now: the ranks take turns.
   int turn = 0;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -97,7 +96,7 @@ void save_training(const std::filesystem::path& file, const TrainingState& state
     if (!changed || std::find(slots.begin(), slots.end(), i) != slots.end()) continue;
     const std::size_t tensor = builder.add(kParameters + parameters[i].name, extents_of(parameters[i]));
     if (turn++ % communicator.size() == communicator.rank())
-      builder.slice(tensor, 0, parameters[i].variable.value().data<float>(), parameters[i].size());
+      builder.slice(tensor, 0, store.read(i, {0, parameters[i].size()}));
   }
   save_checkpoint(file, content, communicator);
 }
@@ -122,7 +121,7 @@ void restore_moments(const Checkpoint& checkpoint, const Model& model, TrainingS
                        [&](const CheckpointTensor& tensor) { return tensor.name == name; });
   };
   for (const Optimizer::StateSlice& slice : step.optimizer().state()) {
-    const Parameter& parameter = model.parameters().all()[step.parameter_of_slot()[slice.slot]];
+    const Parameter& parameter = model.parameters().all()[step.store().parameter_of_slot()[slice.slot]];
     std::string name = state_name(step.optimizer().rule().state[slice.array], parameter);
     if (!has(name) && slice.array < kFormerArrays.size()) name = kFormerArrays[slice.array] + parameter.name;
     if (!has(name)) continue;

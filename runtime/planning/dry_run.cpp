@@ -4,8 +4,8 @@
 
 #include "model/freezing.h"
 #include "runtime/steps/device_batch.h"
+#include "runtime/steps/parameter_store.h"
 #include "runtime/steps/working_copies.h"
-#include "tensor/arena.h"
 
 namespace temper {
 namespace {
@@ -105,12 +105,7 @@ void DryRun::see(const KernelId& kernel, const KernelWork& work) {
   add(pass_.kernels, kernel, work, 1);
 }
 
-std::int64_t DryRun::arena_elements() const {
-  std::vector<std::int64_t> sizes;
-  for (const Parameter& parameter : model_->parameters().all())
-    if (parameter.trainable()) sizes.push_back(parameter.size());
-  return ArenaLayout(sizes).elements();
-}
+std::int64_t DryRun::arena_elements() const { return TrainableSlots(*model_).layout.elements(); }
 
 std::int64_t DryRun::trainable() const {
   std::int64_t elements = 0;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/memory_usage.h"
 #include "comm/exchange/gradient_buckets.h"
+#include "comm/exchange/parameter_exchange.h"
 #include "runtime/environment/node_cores.h"
 #include "tensor/row_groups.h"
 
@@ -306,7 +307,11 @@ RankRates rates_from(std::vector<MeasuredCall> calls, const Peaks& peaks) {
 TransferRate measure_exchange(Device& device, Communicator& communicator, bool share_memory, bool quick) {
   const auto seconds_of = [&](std::int64_t elements, int repeats) {
     const ArenaLayout layout(std::vector<std::int64_t>{elements});
-    GradientBuckets buckets(communicator, device, layout, communicator.size(), {.share_memory = share_memory});
+    const RankLinks links{.share_memory = share_memory};
+    const BucketPlan plan = plan_buckets(layout, communicator.size(), route_of(communicator, device, links));
+    GradientBuckets buckets(communicator, device, layout, plan, communicator.size(), {.links = links});
+    const auto parameters =
+        make_parameter_exchange(communicator, device, {.layout = layout, .plan = plan, .links = links});
     std::vector<double> seconds;
     for (int i = 0; i < repeats + 1; ++i) {
       communicator.barrier();
@@ -316,7 +321,7 @@ TransferRate measure_exchange(Device& device, Communicator& communicator, bool s
       buckets.complete(0);
       buckets.end_grain();
       buckets.finish();
-      buckets.exchange().share_parameters();
+      parameters->share(SharedRows::all);
       device.synchronize();
       if (i > 0) seconds.push_back(seconds_since(start));
     }

@@ -6,17 +6,16 @@
 namespace temper {
 
 Optimizer::Optimizer(Device& device, Communicator& communicator, const ArenaLayout& layout,
-                     std::vector<ElementRange> owned, const UpdateSettings& settings, std::vector<SlotSettings> slots,
-                     const std::optional<SparseTable>& table)
+                     const std::vector<ElementRange>& owned, const UpdateSettings& settings,
+                     std::vector<SlotSettings> slots, const std::optional<SparseTable>& table)
     : device_(device),
       communicator_(communicator),
       layout_(layout),
-      owned_(std::move(owned)),
       settings_(settings),
       rule_(update_rule(settings.rule)),
       slots_(std::move(slots)) {
   StatePlaces sizes{};
-  for (const ElementRange& range : owned_) {
+  for (const ElementRange& range : owned) {
     for (std::size_t i = layout_.first_slot_after(range.begin); i < layout_.slots().size(); ++i) {
       const ArenaSlot slot = layout_.slots()[i];
       const std::int64_t begin = std::max(slot.begin, range.begin);
@@ -56,47 +55,6 @@ Optimizer::Optimizer(Device& device, Communicator& communicator, const ArenaLayo
 
 std::int64_t Optimizer::state_elements(std::size_t array, std::size_t slot, std::int64_t size) const {
   return rule_.state[array].elements(size, slots_[slot].rows, slots_[slot].columns);
-}
-
-void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {
-  constexpr std::int64_t kChunk = ArenaLayout::kChunk;
-  for (const ElementRange& range : owned_)
-    device_.kernels().run(calls::ChunkSquareSums{.x = gradients + range.begin,
-                                                 .chunk = kChunk,
-                                                 .chunks = range.size() / kChunk,
-                                                 .sums = sums + range.begin / kChunk});
-}
-
-void Optimizer::chunk_square_sums(const float* gradients, double* sums, const TablePlace& place,
-                                  const RowSet& live) const {
-  constexpr std::int64_t kChunk = ArenaLayout::kChunk;
-  // The kernel deals elements out to its sums in turn. Whole rounds of zeros can be left out; a multiple of every
-  // round there is, whatever the width of a vector:
-  constexpr std::int64_t kRound = 256;
-  std::vector<float> taken;
-  taken.reserve(kChunk);
-  for (const ElementRange& range : owned_) {
-    for (std::int64_t begin = range.begin; begin < range.end; begin += kChunk) {
-      const ElementRange chunk{begin, begin + kChunk};
-      double* sum = sums + begin / kChunk;
-      if (!place.meets(chunk)) {
-        device_.kernels().run(
-            calls::ChunkSquareSums{.x = gradients + begin, .chunk = kChunk, .chunks = 1, .sums = sum});
-        continue;
-      }
-      taken.clear();
-      std::int64_t end = begin;
-      for (const ElementRange part : place.live(live, chunk)) {
-        const std::int64_t first = std::max(end, begin + (part.begin - begin) / kRound * kRound);
-        end = std::max(end, begin + (part.end - begin + kRound - 1) / kRound * kRound);
-        if (first < end) taken.insert(taken.end(), gradients + first, gradients + end);
-      }
-      const auto size = static_cast<std::int64_t>(taken.size());
-      *sum = 0.0;
-      if (size > 0)
-        device_.kernels().run(calls::ChunkSquareSums{.x = taken.data(), .chunk = size, .chunks = 1, .sums = sum});
-    }
-  }
 }
 
 SlotUpdate Optimizer::slot_update(std::size_t slot, double learning_rate) const {
@@ -167,13 +125,6 @@ void Optimizer::settle(float* parameters, BFloat16* working) {
     }
   }
   factors_.clear();
-}
-
-std::vector<Optimizer::OwnSlice> Optimizer::own_slices() const {
-  std::vector<OwnSlice> slices;
-  for (const Segment& segment : segments_)
-    slices.push_back({segment.slot, segment.begin - layout_.slots()[segment.slot].begin, segment.size});
-  return slices;
 }
 
 std::vector<Optimizer::StateSlice> Optimizer::state() {

@@ -31,15 +31,10 @@ class Optimizer {
  public:
   /// `owned`: ascending ranges of the arena, in whole chunks. A table is for devices that share the host's memory, and
   /// where the rule supports lazy decay. Throws a usage Error where there is no such rule.
-  Optimizer(Device& device, Communicator& communicator, const ArenaLayout& layout, std::vector<ElementRange> owned,
-            const UpdateSettings& settings, std::vector<SlotSettings> slots,
+  Optimizer(Device& device, Communicator& communicator, const ArenaLayout& layout,
+            const std::vector<ElementRange>& owned, const UpdateSettings& settings, std::vector<SlotSettings> slots,
             const std::optional<SparseTable>& table = {});
 
-  /// Sums of squares of the gradients, one a chunk of the arena: sums [layout.chunks()], on the device. Chunks of other
-  /// ranks are left as they are.
-  void chunk_square_sums(const float* gradients, double* sums) const;
-  /// The same bits, from the elements outside `place` and in these rows of it; the others are zero. On the host.
-  void chunk_square_sums(const float* gradients, double* sums, const TablePlace& place, const RowSet& live) const;
   /// Collective. Updates the own slices of the arena. gradient_scale: 1 / count, times the clipping factor. `working`
   /// (may be null) is an arena of bf16 that receives the updated parameters too.
   void step(float* parameters, const float* gradients, BFloat16* working, double learning_rate, double gradient_scale);
@@ -49,13 +44,6 @@ class Optimizer {
   /// Brings the rows that steps leave out up to date, in the own slices.
   void settle(float* parameters, BFloat16* working);
 
-  /// Elements [begin, begin + size) of parameter `slot`, which this rank owns.
-  struct OwnSlice {
-    std::size_t slot;
-    std::int64_t begin;
-    std::int64_t size;
-  };
-  [[nodiscard]] std::vector<OwnSlice> own_slices() const;
   /// Elements [begin, begin + size) of a state array (of rule().state) of parameter `slot`, on the device.
   struct StateSlice {
     std::size_t slot;
@@ -88,7 +76,6 @@ class Optimizer {
   Device& device_;
   Communicator& communicator_;
   ArenaLayout layout_;
-  std::vector<ElementRange> owned_;
   UpdateSettings settings_;
   const UpdateRule& rule_;
   std::vector<SlotSettings> slots_;

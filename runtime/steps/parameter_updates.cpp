@@ -21,7 +21,7 @@ std::vector<std::int64_t> begin_updates(TrainingState& state, const Model& model
 }
 
 void note_updates(TrainingState& state, const Model& model, TrainingStep& step) {
-  const auto slots = step.parameter_of_slot();
+  const auto slots = step.store().parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
     const std::string& name = model.parameters().all()[slots[slot]].name;
     for (auto& [changed, updates] : state.changed)

@@ -8,7 +8,7 @@
 
 namespace temper {
 
-StepGraphs::StepGraphs(CudaDevice& device) : device_(device), key_(Tensor::empty(device.memory(), {2}, DType::u32)) {}
+StepGraphs::StepGraphs(Device& device) : device_(device), key_(Tensor::empty(device.memory(), {2}, DType::u32)) {}
 
 StepGraphs::~StepGraphs() {
   if (std::uncaught_exceptions() > 0) return;

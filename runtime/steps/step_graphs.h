@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "runtime/steps/device_batch.h"
-#include "tensor/cuda_device.h"
+#include "tensor/device.h"
 
 namespace temper {
 
@@ -37,13 +37,12 @@ class StepGraphs {
     std::vector<std::size_t> written;     ///< slots whose gradients it writes
   };
 
-  explicit StepGraphs(CudaDevice& device);
+  explicit StepGraphs(Device& device);
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
   /// Waits for what it gave to the device, unless an error is under way.
   ~StepGraphs();
 
-  [[nodiscard]] CudaDevice& device() { return device_; }
   [[nodiscard]] std::size_t recorded() const { return entries_.size(); }
   /// Null for a shape that is seen for the first time, or when there are graphs enough.
   [[nodiscard]] Entry* find(const Shape& shape);
@@ -54,7 +53,7 @@ class StepGraphs {
   static constexpr std::size_t kMostGraphs = 8;
   static constexpr std::size_t kMostRemembered = 1 << 12;
 
-  CudaDevice& device_;
+  Device& device_;
   Tensor key_;  ///< u32 [2]
   std::set<Shape> seen_;
   std::map<Shape, Entry> entries_;

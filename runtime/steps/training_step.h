@@ -18,6 +18,7 @@
 #include "data/loader.h"
 #include "model/model.h"
 #include "runtime/steps/optimizer.h"
+#include "runtime/steps/parameter_store.h"
 #include "runtime/steps/step_graphs.h"
 
 namespace temper {
@@ -30,9 +31,10 @@ struct TrainingStepSettings {
   std::vector<double> rate_factors;   ///< of each parameter of the model, in order
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;
-  BucketOptions buckets;
-  bool frozen_dropout = false;   ///< also below the lowest stage that is trained
-  Timeline* timeline = nullptr;  ///< where parts of a step are noted; may be null
+  BucketOptions buckets;             ///< the table is filled in
+  std::int64_t bucket_elements = 0;  ///< about; 0: as many as suit the way between ranks
+  bool frozen_dropout = false;       ///< also below the lowest stage that is trained
+  Timeline* timeline = nullptr;      ///< where parts of a step are noted; may be null
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
   std::optional<RowSet> token_rows = std::nullopt;
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
@@ -61,8 +63,8 @@ class NotFinite : public Error {
 
 class TrainingStep {
  public:
-  /// Collective. Moves the values of the trainable parameters of `model` into an arena; the destructor leaves them
-  /// there only until then, so take them out with release_values() before another TrainingStep is made.
+  /// Collective. Moves the values of the trainable parameters of `model` into an arena (ParameterStore), so take them
+  /// out with release_values() before another TrainingStep is made.
   TrainingStep(Model& model, Device& device, Communicator& communicator, TrainingStepSettings settings);
 
   /// Collective. `number` is the 0-based number of the optimizer step: dropout's random numbers are a function of it.
@@ -76,9 +78,7 @@ class TrainingStep {
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
 
-  /// The arena's slots: which parameter of the model (index) lies in slot i.
-  [[nodiscard]] std::span<const std::size_t> parameter_of_slot() const { return parameter_of_slot_; }
-  [[nodiscard]] const ArenaLayout& layout() const { return layout_; }
+  [[nodiscard]] const ParameterStore& store() const { return *store_; }
   [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
   [[nodiscard]] GradientBuckets& buckets() { return *buckets_; }
   /// Shapes of micro-batches that have been recorded as graphs.
@@ -87,8 +87,6 @@ class TrainingStep {
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
  private:
-  /// Which slot the model's token table is, if its gradient is to be sparse.
-  [[nodiscard]] std::optional<SparseTable> sparse_table() const;
   /// Rows of the table that tokens of this rank read in this step.
   [[nodiscard]] RowSet rows_of(const Step& batch) const;
   /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
@@ -101,19 +99,18 @@ class TrainingStep {
                             const std::function<void(std::int64_t slot)>& complete);
   /// What may have made the loss of step `number` infinite, and what to do.
   [[nodiscard]] std::string cause_of_not_finite(std::int64_t number, double learning_rate) const;
-  /// Brings this part of the working copies up to date with the arena.
-  void round_parameters(ElementRange range);
-  [[nodiscard]] BFloat16* working_arena() const;
+  /// The variable of the parameter in slot `slot` of the arena.
+  [[nodiscard]] const Variable& variable(std::size_t slot) const {
+    return model_.parameters().all()[store_->parameter_of_slot()[slot]].variable;
+  }
+  [[nodiscard]] std::size_t slots() const { return store_->parameter_of_slot().size(); }
 
   Model& model_;
   Device& device_;
   Communicator& communicator_;
   TrainingStepSettings settings_;
-  std::vector<std::size_t> parameter_of_slot_;
-  ArenaLayout layout_;
+  std::unique_ptr<ParameterStore> store_;
   std::unique_ptr<GradientBuckets> buckets_;
-  const TablePlace* table_ = nullptr;  ///< null: all gradients are dense
-  std::int64_t table_slot_ = -1;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
   std::int64_t steps_ = 0;              ///< that were taken here
@@ -121,7 +118,6 @@ class TrainingStep {
   std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
   const HiddenRows* cache_ = nullptr;   ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
-  Tensor working_;                      ///< the arena in the type of the activations, where that is not f32
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
 };
 

@@ -21,6 +21,7 @@ class IdleDevice final : public Device {
   ~IdleDevice() override;
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
+  [[nodiscard]] bool shares_host_memory() const override { return true; }
   [[nodiscard]] std::string name() const override { return "idle"; }
   [[nodiscard]] Memory& memory() override { return memory_; }
   [[nodiscard]] std::int64_t peak_memory_bytes() const override;

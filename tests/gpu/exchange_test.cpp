@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/exchange/gradient_buckets.h"
+#include "comm/exchange/parameter_exchange.h"
 #include "comm/nccl_communicator.h"
 #include "tensor/cuda_device.h"
 #include "tests/world.h"
@@ -38,10 +39,12 @@ class GpuExchange : public testing::TestWithParam<std::tuple<Way, int>> {
   [[nodiscard]] static int leaves() { return std::get<1>(GetParam()); }
   [[nodiscard]] BucketOptions options() const {
     BucketOptions options;
-    options.elements = 3 * ArenaLayout::kChunk;
-    options.nccl = nccl_.get();
+    options.links.nccl = nccl_.get();
     options.sum_order = way() == Way::nccl_library ? SumOrder::library : SumOrder::fixed;
     return options;
+  }
+  [[nodiscard]] BucketPlan plan() {
+    return plan_buckets(layout_, world_.size(), route_of(world_, *device_, options().links), 3 * ArenaLayout::kChunk);
   }
   std::vector<float> download(const float* data) {
     std::vector<float> values(static_cast<std::size_t>(layout_.elements()));
@@ -52,11 +55,13 @@ class GpuExchange : public testing::TestWithParam<std::tuple<Way, int>> {
   Communicator& world_ = world_communicator();
   std::unique_ptr<CudaDevice> device_ = make_cuda_device(world_.topology().local_rank);
   std::unique_ptr<NcclCommunicator> nccl_;
-  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+  /// Of three stages.
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001},
+                      std::vector<std::int64_t>{2, 2, 1, 1, 0}, section_chunks(world_.size(), Route::library)};
 };
 
 TEST_P(GpuExchange, OwnSlicesHoldTheSumStepAfterStep) {
-  GradientBuckets buckets(world_, *device_, layout_, leaves(), options());
+  GradientBuckets buckets(world_, *device_, layout_, plan(), leaves(), options());
   for (int step = 0; step < 3; ++step) {
     buckets.begin_step();
     for (int grain = buckets.own_grains().begin; grain < buckets.own_grains().end; ++grain) {
@@ -73,8 +78,8 @@ TEST_P(GpuExchange, OwnSlicesHoldTheSumStepAfterStep) {
       buckets.end_grain();
     }
     buckets.finish();
-    const std::vector<float> reduced = download(buckets.exchange().reduced());
-    for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank()))
+    const std::vector<float> reduced = download(buckets.reduced());
+    for (const ElementRange range : buckets.plan().owned_by(world_.rank()))
       for (const ArenaSlot place : layout_.slots())
         for (std::int64_t i = std::max(range.begin, place.begin); i < std::min(range.end, place.begin + place.size);
              ++i) {
@@ -85,21 +90,22 @@ TEST_P(GpuExchange, OwnSlicesHoldTheSumStepAfterStep) {
             ASSERT_EQ(reduced[static_cast<std::size_t>(i)], expected) << i;
           }
         }
-    buckets.exchange().share_parameters();
+    world_.barrier();
   }
 }
 
 TEST_P(GpuExchange, UpdatedParametersReachEveryRank) {
-  GradientBuckets buckets(world_, *device_, layout_, leaves(), options());
-  GradientExchange& exchange = buckets.exchange();
+  const auto exchange =
+      make_parameter_exchange(world_, *device_, {.layout = layout_, .plan = plan(), .links = options().links});
   for (int step = 0; step < 2; ++step) {
-    for (const ElementRange range : exchange.plan().owned_by(world_.rank())) {
+    for (const ElementRange range : plan().owned_by(world_.rank())) {
       std::vector<float> values;
       for (std::int64_t i = range.begin; i < range.end; ++i) values.push_back(static_cast<float>(i + step));
-      device_->upload(values.data(), exchange.parameters() + range.begin, values.size() * sizeof(float));
+      device_->upload(values.data(), exchange->parameters() + range.begin, values.size() * sizeof(float));
     }
-    exchange.share_parameters();
-    const std::vector<float> all = download(exchange.parameters());
+    exchange->share(SharedRows::trained);
+    exchange->wait();
+    const std::vector<float> all = download(exchange->parameters());
     for (std::size_t i = 0; i < all.size(); ++i)
       ASSERT_EQ(all[i], static_cast<float>(i + static_cast<std::size_t>(step)));
     world_.barrier();

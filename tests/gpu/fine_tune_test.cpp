@@ -80,7 +80,7 @@ class GpuFineTune : public testing::Test {
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     settings.activations = setting.activations;
     settings.graphs = setting.graphs;
-    settings.buckets.nccl = nccl.get();
+    settings.buckets.links.nccl = nccl.get();
     settings.buckets.sum_order = setting.sum_order;
     TrainingStep step(*model, device, world_, settings);
     const TreeNode own = step.buckets().own_grains();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/exchange/parameter_exchange.h"
 #include "tensor/device.h"
 #include "tests/distant_device.h"
 #include "tests/world.h"
@@ -52,10 +53,15 @@ class GradientBucketsTest : public testing::TestWithParam<Case> {
     } else {
       device_ = make_cpu_device();
     }
-    options_.elements = 3 * ArenaLayout::kChunk;
-    options_.share_memory = way == Way::window || way == Way::staged_window;
+    options_.links.share_memory = way == Way::window || way == Way::staged_window;
   }
-  GradientBuckets make_buckets() { return {world_, *device_, layout_, GetParam().leaves, options_}; }
+  BucketPlan plan() {
+    return plan_buckets(layout_, world_.size(), route_of(world_, *device_, options_.links), 3 * ArenaLayout::kChunk);
+  }
+  GradientBuckets make_buckets() { return {world_, *device_, layout_, plan(), GetParam().leaves, options_}; }
+  std::unique_ptr<ParameterExchange> make_parameters() {
+    return make_parameter_exchange(world_, *device_, {.layout = layout_, .plan = plan(), .links = options_.links});
+  }
 
   /// Runs one step in which slot `skipped` gets no gradient, and compares the own slices.
   void run_step(GradientBuckets& buckets, int leaves, std::int64_t skipped) {
@@ -72,8 +78,8 @@ class GradientBucketsTest : public testing::TestWithParam<Case> {
       buckets.end_grain();
     }
     buckets.finish();
-    const float* reduced = buckets.exchange().reduced();
-    for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank())) {
+    const float* reduced = buckets.reduced();
+    for (const ElementRange range : buckets.plan().owned_by(world_.rank())) {
       for (std::size_t slot = 0; slot < layout_.slots().size(); ++slot) {
         const ArenaSlot place = layout_.slots()[slot];
         const std::int64_t begin = std::max(place.begin, range.begin);
@@ -89,40 +95,44 @@ class GradientBucketsTest : public testing::TestWithParam<Case> {
   Communicator& world_ = world_communicator();
   std::unique_ptr<Device> device_;
   BucketOptions options_;
-  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001}};
+  /// Of three stages.
+  ArenaLayout layout_{std::vector<std::int64_t>{70'000, 5, 40'000, 384, 120'001},
+                      std::vector<std::int64_t>{2, 2, 1, 1, 0}};
 };
 
 TEST_P(GradientBucketsTest, OwnSlicesHoldTheTreeSumStepAfterStep) {
   GradientBuckets buckets = make_buckets();
   for (const std::int64_t skipped : {-1, 2, -1}) {
     run_step(buckets, GetParam().leaves, skipped);
-    buckets.exchange().share_parameters();
+    world_.barrier();
   }
 }
 
 TEST_P(GradientBucketsTest, UpdatedParametersReachEveryRank) {
-  GradientBuckets buckets = make_buckets();
-  GradientExchange& exchange = buckets.exchange();
-  for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
-    for (std::int64_t i = range.begin; i < range.end; ++i) exchange.parameters()[i] = static_cast<float>(i);
-  exchange.share_parameters();
-  for (std::int64_t i = 0; i < layout_.elements(); ++i) ASSERT_EQ(exchange.parameters()[i], static_cast<float>(i));
+  const auto exchange = make_parameters();
+  float* parameters = exchange->parameters();
+  for (const ElementRange range : plan().owned_by(world_.rank()))
+    for (std::int64_t i = range.begin; i < range.end; ++i) parameters[i] = static_cast<float>(i);
+  exchange->share(SharedRows::trained);
+  exchange->wait();
+  for (std::int64_t i = 0; i < layout_.elements(); ++i) ASSERT_EQ(parameters[i], static_cast<float>(i));
   world_.barrier();
 }
 
 TEST_P(GradientBucketsTest, StepsAndSharingTakeTurns) {
   GradientBuckets buckets = make_buckets();
-  GradientExchange& exchange = buckets.exchange();
+  const auto exchange = make_parameters();
+  float* parameters = exchange->parameters();
   for (int step = 0; step < 3; ++step) {
     run_step(buckets, GetParam().leaves, -1);
     // An update of the kind that an optimizer makes: of the own slices, from the reduced gradients.
-    for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+    for (const ElementRange range : buckets.plan().owned_by(world_.rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i)
-        exchange.parameters()[i] = exchange.reduced()[i] + static_cast<float>(step);
-    exchange.share_parameters();
+        parameters[i] = buckets.reduced()[i] + static_cast<float>(step);
+    exchange->share(SharedRows::trained);
     for (const ArenaSlot& slot : layout_.slots())
       for (std::int64_t i = slot.begin; i < slot.begin + slot.size; ++i)
-        ASSERT_EQ(exchange.parameters()[i], tree_value({0, GetParam().leaves}, i) + static_cast<float>(step));
+        ASSERT_EQ(parameters[i], tree_value({0, GetParam().leaves}, i) + static_cast<float>(step));
     world_.barrier();
   }
 }
@@ -130,8 +140,8 @@ TEST_P(GradientBucketsTest, StepsAndSharingTakeTurns) {
 TEST_P(GradientBucketsTest, WhatIsNoParameterCountsAsZero) {
   GradientBuckets buckets = make_buckets();
   run_step(buckets, GetParam().leaves, -1);
-  const float* reduced = buckets.exchange().reduced();
-  for (const ElementRange range : buckets.exchange().plan().owned_by(world_.rank()))
+  const float* reduced = buckets.reduced();
+  for (const ElementRange range : buckets.plan().owned_by(world_.rank()))
     for (std::int64_t i = range.begin; i < range.end; ++i) {
       const bool in_slot = std::any_of(layout_.slots().begin(), layout_.slots().end(), [&](const ArenaSlot& slot) {
         return slot.begin <= i && i < slot.begin + slot.size;
@@ -148,22 +158,27 @@ class StagedBucketsTest : public GradientBucketsTest {};
 TEST_P(StagedBucketsTest, CarryEachBucketOnceThereAndBack) {
   const auto& distant = dynamic_cast<const DistantDevice&>(*device_);
   GradientBuckets buckets = make_buckets();
-  GradientExchange& exchange = buckets.exchange();
+  const auto parameters = make_parameters();
   const std::size_t bytes = static_cast<std::size_t>(layout_.elements()) * sizeof(float);
   const auto& memory = distant.distant_memory();
-  EXPECT_TRUE(memory.holds(exchange.parameters(), bytes));
-  EXPECT_TRUE(memory.holds(exchange.reduced(), bytes));
-  for (int i = 0; i < buckets.buffers(); ++i) EXPECT_TRUE(memory.holds(exchange.buffer(i), bytes)) << i;
+  EXPECT_TRUE(memory.holds(parameters->parameters(), bytes));
+  EXPECT_TRUE(memory.holds(buckets.reduced(), bytes));
   // A step carries each of the rank's nodes down once and its slices up once.
   const TreeNode grains = buckets.own_grains();
   const std::size_t nodes = cover(GetParam().leaves, grains).size();
   std::size_t own_bytes = 0;
-  for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+  for (const ElementRange range : buckets.plan().owned_by(world_.rank()))
     own_bytes += static_cast<std::size_t>(range.size()) * sizeof(float);
+  if (world_.size() == 1) {
+    run_step(buckets, GetParam().leaves, -1);
+    parameters->share(SharedRows::trained);
+    EXPECT_EQ(distant.downloaded + distant.uploaded, 0U) << "one rank alone has nobody to give anything to";
+    return;
+  }
   run_step(buckets, GetParam().leaves, -1);
   EXPECT_EQ(distant.downloaded, nodes * bytes);
   EXPECT_EQ(distant.uploaded, own_bytes);
-  exchange.share_parameters();
+  parameters->share(SharedRows::trained);
   EXPECT_EQ(distant.downloaded, nodes * bytes + own_bytes);
   EXPECT_EQ(distant.uploaded, bytes) << "the own slices are there already";
   world_.barrier();

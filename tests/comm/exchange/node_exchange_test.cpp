@@ -8,6 +8,9 @@
 #include <ostream>
 #include <vector>
 
+#include "comm/exchange/host_parameters.h"
+#include "comm/exchange/rank_groups.h"
+#include "comm/exchange/rank_tree.h"
 #include "tests/fake_nodes.h"
 #include "tests/world.h"
 
@@ -49,10 +52,13 @@ class NodeExchangeTest : public testing::TestWithParam<Nodes> {
     ExchangeRequest request;
     request.layout = ArenaLayout(std::vector<std::int64_t>{kElements});
     request.leaves = leaves;
-    request.bucket_elements = 2 * ArenaLayout::kChunk;
+    request.plan = plan_buckets(request.layout, nodes_->size(), Route::host, 2 * ArenaLayout::kChunk);
     request.buffers = static_cast<int>(std::max<std::size_t>(nodes_of(leaves).size(), 1));
-    request.working = true;
     return request;
+  }
+  std::unique_ptr<ParameterExchange> make_parameters() {
+    const ExchangeRequest like = request(nodes_->size());
+    return make_host_parameters(*nodes_, {.layout = like.layout, .plan = like.plan, .working = true});
   }
   std::vector<TreeNode> nodes_of(int leaves) const {
     return cover(leaves, leaves_of_rank(leaves, nodes_->size(), nodes_->rank()));
@@ -97,16 +103,14 @@ TEST_P(NodeExchangeTest, HasTheBitsOfOneNode) {
 }
 
 TEST_P(NodeExchangeTest, SharesBothArenas) {
-  const auto exchange = make_node_exchange(*nodes_, device_->kernels(), request(nodes_->size()));
+  const auto exchange = make_parameters();
   for (int step = 0; step < 3; ++step) {
-    publish(*exchange, nodes_->size(), step);
-    nodes_->barrier();
-    for (const ElementRange range : exchange->plan().owned_by(nodes_->rank()))
+    for (const ElementRange range : request(1).plan.owned_by(nodes_->rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         exchange->parameters()[i] = static_cast<float>(i + step) * 0.3F;
         exchange->working()[i] = to_bfloat16(exchange->parameters()[i]);
       }
-    exchange->share_parameters();
+    exchange->share(SharedRows::all);
     for (std::int64_t i = 0; i < kElements; ++i) {
       ASSERT_EQ(exchange->parameters()[i], static_cast<float>(i + step) * 0.3F) << i;
       ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(static_cast<float>(i + step) * 0.3F).bits) << i;
@@ -116,7 +120,7 @@ TEST_P(NodeExchangeTest, SharesBothArenas) {
 }
 
 TEST_P(NodeExchangeTest, HoldsTheParametersOnceAGroup) {
-  const auto exchange = make_node_exchange(*nodes_, device_->kernels(), request(nodes_->size()));
+  const auto exchange = make_parameters();
   exchange->parameters()[nodes_->rank()] = static_cast<float>(nodes_->rank() + 1);
   nodes_->barrier();
   std::vector<int> node(static_cast<std::size_t>(nodes_->size()));
@@ -131,15 +135,16 @@ TEST_P(NodeExchangeTest, HoldsTheParametersOnceAGroup) {
 TEST_P(NodeExchangeTest, RoundedSumsOweTheirErrorToTheNextStep) {
   const int ranks = nodes_->size();
   ExchangeRequest compressed = request(ranks);
-  compressed.share_memory = false;
-  compressed.compression = Compression::bf16;
+  compressed.links.share_memory = false;
+  ErrorFeedback residuals(compressed.layout.elements());
+  compressed.residuals = &residuals;
   const auto exchange = make_node_exchange(*nodes_, device_->kernels(), compressed);
   const RankTree tree(ranks, ranks);
   std::vector<std::vector<float>> owed(static_cast<std::size_t>(ranks),
                                        std::vector<float>(static_cast<std::size_t>(kElements)));
   for (int step = 0; step < 5; ++step) {
     if (step == 3) {
-      exchange->forget_rounding();
+      residuals.reset();
       for (auto& values : owed) std::fill(values.begin(), values.end(), 0.0F);
     }
     publish(*exchange, ranks, step);
@@ -167,7 +172,8 @@ TEST_P(NodeExchangeTest, RoundedSumsOweTheirErrorToTheNextStep) {
 
 TEST_P(NodeExchangeTest, RoundsNothingInsideAGroup) {
   ExchangeRequest compressed = request(3 * nodes_->size());
-  compressed.compression = Compression::bf16;
+  ErrorFeedback residuals(compressed.layout.elements());
+  compressed.residuals = &residuals;
   const auto one_node = make_gradient_exchange(world_communicator(), *device_, compressed);
   const auto plain = make_gradient_exchange(world_communicator(), *device_, request(3 * nodes_->size()));
   publish(*one_node, 3 * nodes_->size(), 0);

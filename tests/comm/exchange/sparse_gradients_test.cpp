@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/exchange/gradient_buckets.h"
+#include "comm/exchange/parameter_exchange.h"
 #include "tensor/device.h"
 #include "tests/fake_nodes.h"
 #include "tests/world.h"
@@ -49,11 +50,9 @@ class SparseGradients : public testing::TestWithParam<Case> {
  protected:
   GradientBuckets make_buckets(bool sparse) {
     BucketOptions options;
-    options.elements = 2 * ArenaLayout::kChunk;
-    options.share_memory = !sparse || GetParam().way != Way::message;
-    options.working = true;
+    options.links.share_memory = !sparse || GetParam().way != Way::message;
     if (sparse) options.table = table_;
-    return {sparse ? *nodes_ : world_, *device_, layout_, GetParam().leaves, options};
+    return {sparse ? *nodes_ : world_, *device_, layout_, plan_, GetParam().leaves, options};
   }
 
   void run_step(GradientBuckets& buckets, int step, bool sparse) {
@@ -104,26 +103,31 @@ class SparseGradients : public testing::TestWithParam<Case> {
   });
   std::unique_ptr<Device> device_ = make_cpu_device();
   ArenaLayout layout_{std::vector<std::int64_t>{20'000, kRows* kWidth, 30'001}};
+  BucketPlan plan_ = plan_buckets(layout_, world_.size(), Route::host, 2 * ArenaLayout::kChunk);
   SparseTable table_{kTable, kWidth, RowSet::all(kRows)};
 };
 
 TEST_P(SparseGradients, AreTheBitsOfDenseOnes) {
   GradientBuckets sparse = make_buckets(true);
   GradientBuckets dense = make_buckets(false);
-  ASSERT_NE(sparse.exchange().table(), nullptr);
-  ASSERT_EQ(dense.exchange().table(), nullptr);
+  ASSERT_NE(sparse.rows(), nullptr);
+  ASSERT_EQ(dense.rows(), nullptr);
   for (int step = 0; step < 5; ++step) {
     run_step(sparse, step, true);
     run_step(dense, step, false);
-    for (const ElementRange range : sparse.exchange().plan().owned_by(world_.rank()))
+    for (const ElementRange range : plan_.owned_by(world_.rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(sparse.exchange().reduced()[i]),
-                  std::bit_cast<std::uint32_t>(dense.exchange().reduced()[i]))
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(sparse.reduced()[i]), std::bit_cast<std::uint32_t>(dense.reduced()[i]))
             << "step " << step << ", element " << i;
+    std::vector<double> of_sparse(static_cast<std::size_t>(layout_.chunks()), -1.0);
+    std::vector<double> of_dense = of_sparse;
+    sparse.square_sums(of_sparse.data());
+    dense.square_sums(of_dense.data());
+    EXPECT_EQ(of_sparse, of_dense) << "chunks of others are left as they are";
     for (std::int64_t row = 0; row < kRows; ++row) {
       bool live = false;
       for (int grain = 0; grain < GetParam().leaves; ++grain) live |= has_row(step, grain, row);
-      ASSERT_EQ(sparse.exchange().live_rows().contains(row), live) << "step " << step << ", row " << row;
+      ASSERT_EQ(sparse.rows()->live().contains(row), live) << "step " << step << ", row " << row;
     }
     world_.barrier();
   }
@@ -132,30 +136,35 @@ TEST_P(SparseGradients, AreTheBitsOfDenseOnes) {
 TEST_P(SparseGradients, RowsThatTrainingDoesNotReadAreSharedLater) {
   table_.trained = RowSet(kRows);
   for (std::int64_t row = 0; row < kRows; row += 3) table_.trained.insert(row);
-  GradientBuckets buckets = make_buckets(true);
-  GradientExchange& exchange = buckets.exchange();
+  const auto exchange = make_parameter_exchange(*nodes_, *device_,
+                                                {.layout = layout_,
+                                                 .plan = plan_,
+                                                 .links = {.share_memory = GetParam().way != Way::message},
+                                                 .working = true,
+                                                 .table = table_});
   const auto write = [&](float offset) {
-    for (const ElementRange range : exchange.plan().owned_by(world_.rank()))
+    for (const ElementRange range : plan_.owned_by(world_.rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i) {
-        exchange.parameters()[i] = static_cast<float>(i) + offset;
-        exchange.working()[i] = to_bfloat16(static_cast<float>(i) + offset);
+        exchange->parameters()[i] = static_cast<float>(i) + offset;
+        exchange->working()[i] = to_bfloat16(static_cast<float>(i) + offset);
       }
   };
   const auto expect = [&](ElementRange range, float offset) {
     for (std::int64_t i = range.begin; i < range.end; ++i) {
-      ASSERT_EQ(exchange.parameters()[i], static_cast<float>(i) + offset) << i;
-      ASSERT_EQ(exchange.working()[i].bits, to_bfloat16(static_cast<float>(i) + offset).bits) << i;
+      ASSERT_EQ(exchange->parameters()[i], static_cast<float>(i) + offset) << i;
+      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(static_cast<float>(i) + offset).bits) << i;
     }
   };
   write(0.0F);
-  exchange.share_all_parameters();
+  exchange->share(SharedRows::all);
   expect({0, layout_.elements()}, 0.0F);
   world_.barrier();
   write(2.0F);
-  exchange.share_parameters();
-  for (const ElementRange range : exchange.table()->live(table_.trained, {0, layout_.elements()})) expect(range, 2.0F);
+  exchange->share(SharedRows::trained);
+  const TablePlace place(layout_, table_);
+  for (const ElementRange range : place.live(table_.trained, {0, layout_.elements()})) expect(range, 2.0F);
   world_.barrier();
-  exchange.share_all_parameters();
+  exchange->share(SharedRows::all);
   expect({0, layout_.elements()}, 2.0F);
   world_.barrier();
 }

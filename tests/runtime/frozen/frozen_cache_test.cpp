@@ -120,7 +120,7 @@ class Training {
     settings.seed = 3;
     settings.activations = activations;
     settings.rate_factors.assign(model_->parameters().all().size(), 1.0);
-    settings.buckets.elements = ArenaLayout::kChunk;
+    settings.bucket_elements = ArenaLayout::kChunk;
     step_ = std::make_unique<TrainingStep>(*model_, device, world, settings);
   }
   std::vector<std::vector<float>> after_three_steps() {

@@ -159,7 +159,7 @@ TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
   for (const Parameter& parameter : model->parameters().all())
     trainable += parameter.trainable() ? parameter.size() : 0;
   std::int64_t in_arena = 0;
-  for (const ArenaSlot& slot : step.layout().slots()) in_arena += slot.size;
+  for (const ArenaSlot& slot : step.store().layout().slots()) in_arena += slot.size;
   EXPECT_EQ(in_arena, trainable);
   std::int64_t in_state = 0;
   for (const Optimizer::StateSlice& slice : step.optimizer().state()) in_state += slice.size;

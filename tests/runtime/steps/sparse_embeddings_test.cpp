@@ -111,24 +111,6 @@ TEST_P(SparseOptimizer, SettlesToTheBitsOfADenseOne) {
   }
 }
 
-TEST_P(SparseOptimizer, SumsTheSquaresOfLiveRowsToTheSameBits) {
-  const Optimizer optimizer = make(true);
-  const TablePlace place(layout_, table_);
-  for (int step = 0; step < 2; ++step) {
-    RowSet live(kRows);
-    const std::vector<float> gradient = gradients(step, live);
-    std::vector<double> expected(static_cast<std::size_t>(layout_.chunks()), -1.0);
-    std::vector<double> found = expected;
-    optimizer.chunk_square_sums(gradient.data(), expected.data());
-    optimizer.chunk_square_sums(gradient.data(), found.data(), place, live);
-    EXPECT_EQ(found, expected);
-    EXPECT_GT(expected[1], 0.0);
-    // Without a live row a chunk is not looked at.
-    optimizer.chunk_square_sums(gradient.data(), found.data(), place, RowSet(kRows));
-    EXPECT_EQ(found[1], 0.0);
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Rules, SparseOptimizer, testing::Values("adamw", "sgd", "lion"),
                          [](const auto& rule) { return rule.param; });
 
@@ -177,8 +159,8 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     settings.optimizer.rule = GetParam().rule;
     settings.optimizer.weight_decay = GetParam().weight_decay;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
-    settings.buckets.elements = ArenaLayout::kChunk;
-    settings.buckets.share_memory = GetParam().share_memory;
+    settings.bucket_elements = ArenaLayout::kChunk;
+    settings.buckets.links.share_memory = GetParam().share_memory;
     if (sparse) {
       settings.token_rows = RowSet(vocabulary);
       settings.token_rows->insert_all_of(data.ids());
@@ -187,7 +169,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     const std::unique_ptr<Communicator> nodes =
         testing_support::split_into_nodes([](int rank) { return rank / GetParam().ranks_per_node; });
     TrainingStep step(*model, *device_, sparse ? *nodes : world_communicator(), settings);
-    EXPECT_EQ(step.buckets().exchange().table() != nullptr, sparse);
+    EXPECT_EQ(step.store().table().has_value(), sparse);
     const TreeNode own = step.buckets().own_grains();
     Run run;
     const auto look = [&] {
