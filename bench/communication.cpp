@@ -203,9 +203,14 @@ class ReplicatedUpdate {
         MPI_Allreduce(MPI_IN_PLACE, gradients_.data(), static_cast<int>(elements), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD),
         "MPI_Allreduce");
     double squares = 0.0;
-    kernels_.chunk_square_sums(gradients_.data(), elements, 1, &squares);
-    kernels_.adamw_step(parameters_.data(), gradients_.data(), first_.data(), second_.data(),
-                        rounded_.empty() ? nullptr : rounded_.data(), elements, {.learning_rate = 1e-5F});
+    kernels_.run(calls::ChunkSquareSums{.x = gradients_.data(), .chunk = elements, .chunks = 1, .sums = &squares});
+    kernels_.run(calls::AdamW{.parameters = parameters_.data(),
+                              .gradients = gradients_.data(),
+                              .first_moments = first_.data(),
+                              .second_moments = second_.data(),
+                              .working = rounded_.empty() ? nullptr : rounded_.data(),
+                              .n = elements,
+                              .step = {.learning_rate = 1e-5F}});
   }
 
  private:

@@ -141,8 +141,11 @@ void linear_forward(benchmark::State& state) {
   LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
     const Rows y = run.y.rows(run.tokens, run.outputs);
-    run.kernels.linear_forward(run.x.rows(run.tokens, run.inputs), run.w.rows(run.outputs, run.inputs),
-                               run.bias.rows(1, run.outputs), Activation::none, y, y);
+    run.kernels.run(calls::LinearForward{.x = run.x.rows(run.tokens, run.inputs),
+                                         .weight = run.w.rows(run.outputs, run.inputs),
+                                         .bias = run.bias.rows(1, run.outputs),
+                                         .z = y,
+                                         .y = y});
   }
   run.set(state);
 }
@@ -151,8 +154,9 @@ void linear_forward(benchmark::State& state) {
 void linear_input_gradient(benchmark::State& state) {
   LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
-    run.kernels.matmul(run.y.rows(run.tokens, run.outputs), false, run.w.rows(run.outputs, run.inputs), false,
-                       run.x.rows(run.tokens, run.inputs), false);
+    run.kernels.run(calls::Matmul{.a = run.y.rows(run.tokens, run.outputs),
+                                  .b = run.w.rows(run.outputs, run.inputs),
+                                  .c = run.x.rows(run.tokens, run.inputs)});
   }
   run.set(state);
 }
@@ -161,8 +165,10 @@ void linear_input_gradient(benchmark::State& state) {
 void linear_weight_gradient(benchmark::State& state) {
   LinearRun run(state);
   for ([[maybe_unused]] auto iteration : state) {
-    run.kernels.matmul(run.y.rows(run.tokens, run.outputs), true, run.x.rows(run.tokens, run.inputs), false,
-                       matrix(run.dw, run.outputs, run.inputs), false);
+    run.kernels.run(calls::Matmul{.a = run.y.rows(run.tokens, run.outputs),
+                                  .transpose_a = true,
+                                  .b = run.x.rows(run.tokens, run.inputs),
+                                  .c = matrix(run.dw, run.outputs, run.inputs)});
   }
   run.set(state);
 }
@@ -189,7 +195,8 @@ void gelu_forward(benchmark::State& state) {
   Elements y(tokens * kIntermediate, type);
   CpuKernels kernels;
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.bias_activation_forward(z.rows(tokens, kIntermediate), {}, Activation::gelu, y.rows(tokens, kIntermediate));
+    kernels.run(calls::BiasActivationForward{
+        .z = z.rows(tokens, kIntermediate), .activation = Activation::gelu, .y = y.rows(tokens, kIntermediate)});
   }
   set_gigabytes(state, 2.0 * static_cast<double>(tokens * kIntermediate), type);
 }
@@ -203,7 +210,11 @@ void gelu_backward(benchmark::State& state) {
   CpuKernels kernels;
   for ([[maybe_unused]] auto iteration : state) {
     const Rows dz = dy.rows(tokens, kIntermediate);
-    kernels.bias_activation_backward(dz, z.rows(tokens, kIntermediate), {}, Activation::gelu, dz, d_bias.data(), false);
+    kernels.run(calls::BiasActivationBackward{.dy = dz,
+                                              .z = z.rows(tokens, kIntermediate),
+                                              .activation = Activation::gelu,
+                                              .dz = dz,
+                                              .d_bias = d_bias.data()});
   }
   set_gigabytes(state, 3.0 * static_cast<double>(tokens * kIntermediate), type);
 }
@@ -233,9 +244,17 @@ struct LayerNormRun {
         dropout{.rate = static_cast<float>(state.range(1)) / 100.0F, .place = 1, .key = random_key(1, 1)} {}
 
   void forward() {
-    kernels.layer_norm_forward(x.rows(tokens, kWidth), residual.rows(tokens, kWidth), {names.data(), names.data()},
-                               dropout, weight.data(), bias.data(), 1e-12F, y.rows(tokens, kWidth),
-                               sum.rows(tokens, kWidth), mean.data(), rstd.data());
+    kernels.run(calls::LayerNormForward{.x = x.rows(tokens, kWidth),
+                                        .residual = residual.rows(tokens, kWidth),
+                                        .names = {names.data(), names.data()},
+                                        .dropout = dropout,
+                                        .weight = weight.data(),
+                                        .bias = bias.data(),
+                                        .epsilon = 1e-12F,
+                                        .y = y.rows(tokens, kWidth),
+                                        .sum = sum.rows(tokens, kWidth),
+                                        .mean = mean.data(),
+                                        .rstd = rstd.data()});
   }
 };
 
@@ -255,10 +274,17 @@ void layer_norm_backward(benchmark::State& state) {
   std::vector<float> d_weight(kWidth);
   std::vector<float> d_bias(kWidth);
   for ([[maybe_unused]] auto iteration : state) {
-    run.kernels.layer_norm_backward(run.x.rows(run.tokens, kWidth), run.sum.rows(run.tokens, kWidth), run.mean.data(),
-                                    run.rstd.data(), run.weight.data(), {run.names.data(), run.names.data()},
-                                    run.dropout, dx.rows(run.tokens, kWidth), d_residual.rows(run.tokens, kWidth),
-                                    false, d_weight.data(), false, d_bias.data(), false);
+    run.kernels.run(calls::LayerNormBackward{.dy = run.x.rows(run.tokens, kWidth),
+                                             .sum = run.sum.rows(run.tokens, kWidth),
+                                             .mean = run.mean.data(),
+                                             .rstd = run.rstd.data(),
+                                             .weight = run.weight.data(),
+                                             .names = {run.names.data(), run.names.data()},
+                                             .dropout = run.dropout,
+                                             .dx = dx.rows(run.tokens, kWidth),
+                                             .d_residual = d_residual.rows(run.tokens, kWidth),
+                                             .d_weight = d_weight.data(),
+                                             .d_bias = d_bias.data()});
   }
   set_gigabytes(state, 4.0 * static_cast<double>(run.tokens * kWidth), run.type);
 }
@@ -312,15 +338,30 @@ struct AttentionRun {
   [[nodiscard]] double products() const { return static_cast<double>(tokens * length * kWidth); }
 
   void forward() {
-    kernels.attention_forward(part(qkv, 0), part(qkv, 1), part(qkv, 2), packed(), kHeads,
-                              1.0F / std::sqrt(static_cast<float>(kHeadWidth)), dropout, out.rows(tokens, kWidth),
-                              log_sum_exp.data());
+    kernels.run(calls::AttentionForward{.q = part(qkv, 0),
+                                        .k = part(qkv, 1),
+                                        .v = part(qkv, 2),
+                                        .sequences = packed(),
+                                        .heads = kHeads,
+                                        .scale = 1.0F / std::sqrt(static_cast<float>(kHeadWidth)),
+                                        .dropout = dropout,
+                                        .out = out.rows(tokens, kWidth),
+                                        .log_sum_exp = log_sum_exp.data()});
   }
   void backward() {
-    kernels.attention_backward(part(qkv, 0), part(qkv, 1), part(qkv, 2), out.rows(tokens, kWidth),
-                               d_out.rows(tokens, kWidth), log_sum_exp.data(), packed(), kHeads,
-                               1.0F / std::sqrt(static_cast<float>(kHeadWidth)), dropout, part(d_qkv, 0),
-                               part(d_qkv, 1), part(d_qkv, 2));
+    kernels.run(calls::AttentionBackward{.q = part(qkv, 0),
+                                         .k = part(qkv, 1),
+                                         .v = part(qkv, 2),
+                                         .out = out.rows(tokens, kWidth),
+                                         .d_out = d_out.rows(tokens, kWidth),
+                                         .log_sum_exp = log_sum_exp.data(),
+                                         .sequences = packed(),
+                                         .heads = kHeads,
+                                         .scale = 1.0F / std::sqrt(static_cast<float>(kHeadWidth)),
+                                         .dropout = dropout,
+                                         .dq = part(d_qkv, 0),
+                                         .dk = part(d_qkv, 1),
+                                         .dv = part(d_qkv, 2)});
   }
 };
 
@@ -367,7 +408,12 @@ void adamw_step(benchmark::State& state) {
   step.learning_rate = 1e-4F;
   step.weight_decay = 0.01F;
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), nullptr, n, step);
+    kernels.run(calls::AdamW{.parameters = parameters.data(),
+                             .gradients = gradients.data(),
+                             .first_moments = first.data(),
+                             .second_moments = second.data(),
+                             .n = n,
+                             .step = step});
   }
   set_gigabytes(state, 7.0 * static_cast<double>(n));
 }
@@ -378,7 +424,8 @@ void chunk_square_sums(benchmark::State& state) {
   std::vector<double> sums(static_cast<std::size_t>(chunks));
   CpuKernels kernels;
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.chunk_square_sums(x.data(), ArenaLayout::kChunk, chunks, sums.data());
+    kernels.run(
+        calls::ChunkSquareSums{.x = x.data(), .chunk = ArenaLayout::kChunk, .chunks = chunks, .sums = sums.data()});
   }
   set_gigabytes(state, static_cast<double>(chunks * ArenaLayout::kChunk));
 }
@@ -392,8 +439,10 @@ void cross_entropy(benchmark::State& state) {
   CpuKernels kernels;
   std::array<double, 2> sum{};
   for ([[maybe_unused]] auto iteration : state) {
-    kernels.cross_entropy(matrix(logits, rows, classes), labels.data(), nullptr, 0.0F, matrix(d_logits, rows, classes),
-                          sum.data());
+    kernels.run(calls::CrossEntropy{.logits = matrix(logits, rows, classes),
+                                    .labels = labels.data(),
+                                    .d_logits = matrix(d_logits, rows, classes),
+                                    .sum = sum.data()});
   }
   set_gigabytes(state, 2.0 * static_cast<double>(rows * classes));
 }

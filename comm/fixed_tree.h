@@ -31,7 +31,7 @@ std::vector<TreeNode> cover(int leaves, TreeNode range);
 /// True if a and b (a left of b) are the two children of one node of the tree over `leaves` leaves.
 bool are_siblings(int leaves, TreeNode a, TreeNode b);
 
-/// How Kernels::add_tree sums the whole tree, where its inputs hold the sums of `nodes`, which together cover all
+/// How calls::AddTree sums the whole tree, where its inputs hold the sums of `nodes`, which together cover all
 /// leaves, left to right.
 std::vector<TreeStep> tree_steps(int leaves, std::span<const TreeNode> nodes);
 

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "data/token_store.h"
-#include "runtime/evaluation/metrics.h"
 #include "runtime/frozen/frozen_cache.h"
 #include "runtime/prepared_run.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -67,7 +67,7 @@ class CpuDevice final : public Device {
 
 Tensor Device::zeros(const Shape& shape, DType type) {
   const Tensor tensor = Tensor::empty(memory(), shape, type);
-  kernels().clear(tensor.bytes(), tensor.size_bytes());
+  kernels().run(calls::Clear{.data = tensor.bytes(), .bytes = tensor.size_bytes()});
   return tensor;
 }
 

@@ -35,7 +35,7 @@ class Device {
   [[nodiscard]] virtual std::string arithmetic() const { return name(); }
   /// For people: the instructions that its kernels use, "AVX2" say; empty where the name says it all.
   [[nodiscard]] virtual std::string instruction_set() const { return ""; }
-  [[nodiscard]] Kernels& kernels() { return timed_ ? *timed_ : plain_kernels(); }
+  [[nodiscard]] Kernels& kernels() { return timed_ ? timed_->kernels() : plain_kernels(); }
   [[nodiscard]] virtual Memory& memory() = 0;
   /// The most bytes of memory() that were in use at once.
   [[nodiscard]] virtual std::int64_t peak_memory_bytes() const = 0;
@@ -58,8 +58,7 @@ class Device {
   /// Waits for all work. Throws Error if any of it failed.
   virtual void synchronize() = 0;
 
-  // ---- where the time goes (tensor/cost/timed_kernels.h)
-  // ----------------------------------------------------------------
+  // ---- where the time goes (tensor/cost/timed_kernels.h) -----------------------------------------------------------
   /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels(). Calls go to the
   /// timeline too, if one is given; it must outlive the device's use.
   void time_kernels(Timeline* timeline = nullptr);

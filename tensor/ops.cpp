@@ -30,7 +30,7 @@ void write_gradient(Tape& tape, const Variable& variable, const Write& write) {
   }
   const Tensor fresh = tape.empty(variable.shape(), target.tensor.type());
   write(fresh.as_rows());
-  tape.kernels().copy(fresh.as_rows(), target.tensor.as_rows(), /*accumulate=*/true);
+  tape.kernels().run(calls::Copy{.x = fresh.as_rows(), .y = target.tensor.as_rows(), .accumulate = true});
 }
 
 void require_columns(const char* op, const Variable& x, std::int64_t columns) {
@@ -52,8 +52,12 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   // Backward reads z or y; only one of the two is kept.
   const bool reads_z = slope_reads_input(activation);
   const Tensor y = reads_z && records ? tape.empty(z.shape(), z.type()) : z;
-  tape.kernels().linear_forward(x.value().as_rows(), weight.working().as_rows(), as_row(bias), activation, z.as_rows(),
-                                y.as_rows());
+  tape.kernels().run(calls::LinearForward{.x = x.value().as_rows(),
+                                          .weight = weight.working().as_rows(),
+                                          .bias = as_row(bias),
+                                          .activation = activation,
+                                          .z = z.as_rows(),
+                                          .y = y.as_rows()});
   Variable out(y, records);
   if (!records) return out;
   const Tensor kept_z = reads_z ? z : Tensor();
@@ -62,18 +66,28 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
     const bool trains_weight = weight.requires_gradient();
     GradientTarget d_bias = wanted_gradient(tape, bias);
     if (activation != Activation::none || (d_bias.tensor.defined() && !trains_weight)) {
-      tape.kernels().bias_activation_backward(dy, kept_z.as_rows(), out.value().as_rows(), activation, dy,
-                                              d_bias.parameter(), d_bias.accumulate);
+      tape.kernels().run(calls::BiasActivationBackward{.dy = dy,
+                                                       .z = kept_z.as_rows(),
+                                                       .y = out.value().as_rows(),
+                                                       .activation = activation,
+                                                       .dz = dy,
+                                                       .d_bias = d_bias.parameter(),
+                                                       .accumulate_bias = d_bias.accumulate});
       d_bias = {};
     }
     if (trains_weight) {
       const GradientTarget d_weight = tape.gradient_of(weight);
-      tape.kernels().linear_weight_gradient(dy, x.value().as_rows(), parameter_matrix(d_weight.tensor),
-                                            d_weight.accumulate, d_bias.parameter(), d_bias.accumulate);
+      tape.kernels().run(calls::LinearWeightGradient{.dz = dy,
+                                                     .x = x.value().as_rows(),
+                                                     .d_weight = parameter_matrix(d_weight.tensor),
+                                                     .accumulate_weight = d_weight.accumulate,
+                                                     .d_bias = d_bias.parameter(),
+                                                     .accumulate_bias = d_bias.accumulate});
     }
     if (x.requires_gradient()) {
       const GradientTarget dx = tape.gradient_of(x);
-      tape.kernels().matmul(dy, false, weight.working().as_rows(), false, dx.tensor.as_rows(), dx.accumulate);
+      tape.kernels().run(calls::Matmul{
+          .a = dy, .b = weight.working().as_rows(), .c = dx.tensor.as_rows(), .accumulate = dx.accumulate});
     }
   });
   return out;
@@ -84,17 +98,22 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t width = words.value().columns();
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
-  tape.kernels().embedding_sum_forward(
-      words.value().data<float>(), indices.ids.data<std::int32_t>(), positions.value().data<float>() + skipped,
-      indices.positions.data<std::int32_t>(), data_or_null(types), indices.types.data<std::int32_t>(), y.as_rows());
+  tape.kernels().run(calls::EmbeddingSumForward{.words = words.value().data<float>(),
+                                                .ids = indices.ids.data<std::int32_t>(),
+                                                .positions = positions.value().data<float>() + skipped,
+                                                .position_ids = indices.positions.data<std::int32_t>(),
+                                                .types = data_or_null(types),
+                                                .type_ids = indices.types.data<std::int32_t>(),
+                                                .y = y.as_rows()});
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
   tape.record({&words, &positions, &types}, [&tape, indices, words, positions, skipped, types, out] {
     const auto scatter = [&](const Variable& table, const GroupedRows& groups, std::int64_t offset) {
       if (!table.requires_gradient()) return;
-      tape.kernels().embedding_backward(out.gradient().as_rows(), groups.groups(),
-                                        tape.cleared_gradient_of(table).data<float>() + offset);
+      tape.kernels().run(calls::EmbeddingBackward{.dy = out.gradient().as_rows(),
+                                                  .groups = groups.groups(),
+                                                  .d_table = tape.cleared_gradient_of(table).data<float>() + offset});
     };
     scatter(words, indices.by_id, 0);
     scatter(positions, indices.by_position, skipped);
@@ -118,28 +137,46 @@ Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, con
     rstd = tape.empty({rows});
   }
   const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
-  tape.kernels().layer_norm_forward(x.value().as_rows(), rows_or_none(residual), names, dropout,
-                                    weight.value().data<float>(), bias.value().data<float>(), epsilon, y.as_rows(),
-                                    sum.as_rows(), pointer(mean), pointer(rstd));
+  tape.kernels().run(calls::LayerNormForward{.x = x.value().as_rows(),
+                                             .residual = rows_or_none(residual),
+                                             .names = names,
+                                             .dropout = dropout,
+                                             .weight = weight.value().data<float>(),
+                                             .bias = bias.value().data<float>(),
+                                             .epsilon = epsilon,
+                                             .y = y.as_rows(),
+                                             .sum = sum.as_rows(),
+                                             .mean = pointer(mean),
+                                             .rstd = pointer(rstd)});
   Variable out(y, records);
   if (!records) return out;
-  tape.record(
-      {&x, &residual, &weight, &bias}, [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
-        const GradientTarget d_weight = wanted_gradient(tape, weight);
-        const GradientTarget d_bias = wanted_gradient(tape, bias);
-        const GradientTarget d_residual = wanted_gradient(tape, residual);
-        const auto backward = [&](Rows dx) {
-          tape.kernels().layer_norm_backward(out.gradient().as_rows(), sum.as_rows(), mean.data<float>(),
-                                             rstd.data<float>(), weight.value().data<float>(), names, dropout, dx,
-                                             d_residual.tensor.as_rows(), d_residual.accumulate, d_weight.parameter(),
-                                             d_weight.accumulate, d_bias.parameter(), d_bias.accumulate);
-        };
-        if (x.requires_gradient()) {
-          write_gradient(tape, x, backward);
-        } else {
-          backward({});
-        }
-      });
+  tape.record({&x, &residual, &weight, &bias},
+              [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
+                const GradientTarget d_weight = wanted_gradient(tape, weight);
+                const GradientTarget d_bias = wanted_gradient(tape, bias);
+                const GradientTarget d_residual = wanted_gradient(tape, residual);
+                const auto backward = [&](Rows dx) {
+                  tape.kernels().run(calls::LayerNormBackward{.dy = out.gradient().as_rows(),
+                                                              .sum = sum.as_rows(),
+                                                              .mean = mean.data<float>(),
+                                                              .rstd = rstd.data<float>(),
+                                                              .weight = weight.value().data<float>(),
+                                                              .names = names,
+                                                              .dropout = dropout,
+                                                              .dx = dx,
+                                                              .d_residual = d_residual.tensor.as_rows(),
+                                                              .accumulate_residual = d_residual.accumulate,
+                                                              .d_weight = d_weight.parameter(),
+                                                              .accumulate_weight = d_weight.accumulate,
+                                                              .d_bias = d_bias.parameter(),
+                                                              .accumulate_bias = d_bias.accumulate});
+                };
+                if (x.requires_gradient()) {
+                  write_gradient(tape, x, backward);
+                } else {
+                  backward({});
+                }
+              });
   return out;
 }
 
@@ -153,8 +190,15 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
   const bool records = tape.records({&q, &k, &v});
   const Tensor y = tape.empty(q.shape(), q.value().type());
   const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
-  tape.kernels().attention_forward(q.value().as_rows(), k.value().as_rows(), v.value().as_rows(), sequences, heads,
-                                   scale, dropout, y.as_rows(), records ? log_sum_exp.data<float>() : nullptr);
+  tape.kernels().run(calls::AttentionForward{.q = q.value().as_rows(),
+                                             .k = k.value().as_rows(),
+                                             .v = v.value().as_rows(),
+                                             .sequences = sequences,
+                                             .heads = heads,
+                                             .scale = scale,
+                                             .dropout = dropout,
+                                             .out = y.as_rows(),
+                                             .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
   if (!records) return out;
   tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
@@ -166,12 +210,22 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
     const Tensor dq = buffer_of(q);
     const Tensor dk = buffer_of(k);
     const Tensor dv = buffer_of(v);
-    tape.kernels().attention_backward(q.value().as_rows(), k.value().as_rows(), v.value().as_rows(),
-                                      out.value().as_rows(), out.gradient().as_rows(), log_sum_exp.data<float>(),
-                                      sequences, heads, scale, dropout, dq.as_rows(), dk.as_rows(), dv.as_rows());
+    tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
+                                                .k = k.value().as_rows(),
+                                                .v = v.value().as_rows(),
+                                                .out = out.value().as_rows(),
+                                                .d_out = out.gradient().as_rows(),
+                                                .log_sum_exp = log_sum_exp.data<float>(),
+                                                .sequences = sequences,
+                                                .heads = heads,
+                                                .scale = scale,
+                                                .dropout = dropout,
+                                                .dq = dq.as_rows(),
+                                                .dk = dk.as_rows(),
+                                                .dv = dv.as_rows()});
     const auto add_if_separate = [&](const Variable& x, const Tensor& dx) {
       if (!x.requires_gradient() || x.gradient().bytes() == dx.bytes()) return;
-      tape.kernels().copy(dx.as_rows(), tape.gradient_of(x).tensor.as_rows(), /*accumulate=*/true);
+      tape.kernels().run(calls::Copy{.x = dx.as_rows(), .y = tape.gradient_of(x).tensor.as_rows(), .accumulate = true});
     };
     add_if_separate(q, dq);
     add_if_separate(k, dk);
@@ -183,23 +237,28 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
 Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout) {
   if (!dropout.active()) return x;
   const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().dropout(x.value().as_rows(), names, dropout, y.as_rows());
+  tape.kernels().run(
+      calls::ApplyDropout{.x = x.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
   tape.record({&x}, [&tape, x, names, dropout, out] {
-    write_gradient(tape, x, [&](Rows dx) { tape.kernels().dropout(out.gradient().as_rows(), names, dropout, dx); });
+    write_gradient(tape, x, [&](Rows dx) {
+      tape.kernels().run(
+          calls::ApplyDropout{.x = out.gradient().as_rows(), .names = names, .dropout = dropout, .y = dx});
+    });
   });
   return out;
 }
 
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
   const Tensor y = tape.empty({rows.size(), x.value().columns()}, x.value().type());
-  tape.kernels().gather_rows(x.value().as_rows(), rows.data<std::int32_t>(), y.as_rows());
+  tape.kernels().run(calls::GatherRows{.x = x.value().as_rows(), .rows = rows.data<std::int32_t>(), .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
   tape.record({&x}, [&tape, x, rows, out] {
-    tape.kernels().scatter_add_rows(out.gradient().as_rows(), rows.data<std::int32_t>(),
-                                    tape.cleared_gradient_of(x).as_rows());
+    tape.kernels().run(calls::ScatterAddRows{.dy = out.gradient().as_rows(),
+                                             .rows = rows.data<std::int32_t>(),
+                                             .dx = tape.cleared_gradient_of(x).as_rows()});
   });
   return out;
 }
@@ -209,23 +268,31 @@ void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, con
   const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
   if (gradient.defined() && logits.gradient_written())
     throw Error("cross_entropy: these logits have made way for their gradient");
-  tape.kernels().cross_entropy(logits.value().as_rows(), labels.data<std::int32_t>(),
-                               class_weights.defined() ? class_weights.data<float>() : nullptr, label_smoothing,
-                               gradient.as_rows(), sum.data<double>());
+  tape.kernels().run(
+      calls::CrossEntropy{.logits = logits.value().as_rows(),
+                          .labels = labels.data<std::int32_t>(),
+                          .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr,
+                          .label_smoothing = label_smoothing,
+                          .d_logits = gradient.as_rows(),
+                          .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);
 }
 
 void binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets, const Tensor& sum) {
   const Tensor gradient = logit_gradient(tape, logits);
-  tape.kernels().binary_cross_entropy(logits.value().as_rows(), targets.data<float>(), gradient.as_rows(),
-                                      sum.data<double>());
+  tape.kernels().run(calls::BinaryCrossEntropy{.logits = logits.value().as_rows(),
+                                               .targets = targets.data<float>(),
+                                               .d_logits = gradient.as_rows(),
+                                               .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);
 }
 
 void mean_squared_error(Tape& tape, const Variable& predictions, const Tensor& targets, const Tensor& sum) {
   const Tensor gradient = logit_gradient(tape, predictions);
-  tape.kernels().mean_squared_error(predictions.value().as_rows(), targets.data<float>(), gradient.as_rows(),
-                                    sum.data<double>());
+  tape.kernels().run(calls::MeanSquaredError{.predictions = predictions.value().as_rows(),
+                                             .targets = targets.data<float>(),
+                                             .d_predictions = gradient.as_rows(),
+                                             .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(predictions, gradient);
 }
 

@@ -11,7 +11,7 @@
 
 namespace temper {
 
-/// On the host: the arrays of RowGroups (tensor/kernels.h).
+/// On the host: the arrays of RowGroups (tensor/calls/embedding.h).
 struct HostRowGroups {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> piece_starts;

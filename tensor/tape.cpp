@@ -46,7 +46,8 @@ GradientTarget Tape::gradient_of(const Variable& variable) {
 
 Tensor Tape::cleared_gradient_of(const Variable& variable) {
   GradientTarget target = gradient_of(variable);
-  if (!target.accumulate) kernels().clear(target.tensor.bytes(), target.tensor.size_bytes());
+  if (!target.accumulate)
+    kernels().run(calls::Clear{.data = target.tensor.bytes(), .bytes = target.tensor.size_bytes()});
   return std::move(target.tensor);
 }
 

@@ -18,6 +18,7 @@
 #include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/huggingface/weight_files.h"
+#include "runtime/tasks/task.h"
 #include "tensor/device.h"
 
 namespace temper::testing_support {
@@ -44,7 +45,8 @@ struct ModelFixture {
   ModelConfig config;
   WeightFiles weights;
   SafetensorsFile expected;
-  HeadRequest request;
+  const TaskSpec* task = nullptr;
+  HeadRequest request;                  ///< of the task
   double dropout = -1.0;                ///< as make_model() takes it
   std::vector<std::string> frozen;      ///< what was not trained, as tuning.freeze names it
   Batch batch;                          ///< the inputs, packed
@@ -74,6 +76,9 @@ std::filesystem::path fixture_folder(const std::string& name);
 /// The fixtures of the encoders: those of the project ("bert-classification"), each architecture and each task among
 /// them, and those of the shared folder ("shared/bert-classification").
 std::vector<std::string> encoder_fixtures();
+
+/// Those of them with what PyTorch's bf16 gives.
+std::vector<std::string> bfloat16_fixtures();
 
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();

@@ -10,7 +10,7 @@ namespace {
 /// An array in the arena's layout. The padding between parameters is never written again and must count as zero.
 Tensor make_arena(Device& device, const ArenaLayout& layout) {
   const Tensor arena = Tensor::empty(device.memory(), {layout.elements()});
-  device.kernels().clear(arena.bytes(), arena.size_bytes());
+  device.kernels().run(calls::Clear{.data = arena.bytes(), .bytes = arena.size_bytes()});
   return arena;
 }
 
@@ -126,7 +126,8 @@ class DeviceExchange final : public GradientExchange {
     }
     nccl_->end_group();
     if (mine.size() > 0)
-      device_.communication_kernels().add_tree(inputs_, tree_.steps(), buffer(0) + mine.begin, mine.size());
+      device_.communication_kernels().run(
+          calls::AddTree{.inputs = inputs_, .postfix = tree_.steps(), .out = buffer(0) + mine.begin, .n = mine.size()});
   }
 
   void reduce_by_library(int bucket, std::span<const int> buffers) {
@@ -134,10 +135,11 @@ class DeviceExchange final : public GradientExchange {
     const ElementRange range = plan_.buckets[b];
     float* sum = buffer(0) + range.begin;
     Kernels& kernels = device_.communication_kernels();
-    if (buffers.empty()) kernels.clear(sum, range.size() * static_cast<std::int64_t>(sizeof(float)));
+    if (buffers.empty())
+      kernels.run(calls::Clear{.data = sum, .bytes = range.size() * static_cast<std::int64_t>(sizeof(float))});
     // The rank's own nodes first, from left to right; the first lies in its first buffer.
     for (std::size_t i = 1; i < buffers.size(); ++i)
-      kernels.add(sum, buffer(buffers[i]) + range.begin, sum, range.size());
+      kernels.run(calls::Add{.a = sum, .b = buffer(buffers[i]) + range.begin, .out = sum, .n = range.size()});
     if (const std::int64_t each = equal_slice(b); each > 0) {
       nccl_->reduce_scatter(sum, buffer(0) + slice(b, communicator_.rank()).begin, each);
       return;

@@ -62,7 +62,8 @@ float* GradientBuckets::begin_grain() {
   if (table_ != nullptr) {
     RowSet& written = written_[static_cast<std::size_t>(current_buffer_)];
     for (const ElementRange range : table_->inside(written, {0, layout_.elements()}))
-      device_.kernels().clear(gradients + range.begin, range.size() * static_cast<std::int64_t>(sizeof(float)));
+      device_.kernels().run(calls::Clear{.data = gradients + range.begin,
+                                         .bytes = range.size() * static_cast<std::int64_t>(sizeof(float))});
     written = rows_;
   }
   return gradients;
@@ -86,7 +87,8 @@ void GradientBuckets::end_grain() {
     if (completed_[i]) continue;
     const ArenaSlot slot = layout_.slots()[i];
     if (static_cast<std::int64_t>(i) != table_slot_)
-      device_.kernels().clear(gradients + slot.begin, slot.size * static_cast<std::int64_t>(sizeof(float)));
+      device_.kernels().run(
+          calls::Clear{.data = gradients + slot.begin, .bytes = slot.size * static_cast<std::int64_t>(sizeof(float))});
     complete(static_cast<std::int64_t>(i));
   }
   ++next_grain_;
@@ -136,7 +138,8 @@ void GradientBuckets::close_bucket(int bucket) {
   for (const Merge& merge : merges_)
     for (const ElementRange part : live) {
       float* target = exchange_->buffer(merge.target) + part.begin;
-      device_.kernels().add(target, exchange_->buffer(merge.source) + part.begin, target, part.size());
+      device_.kernels().run(
+          calls::Add{.a = target, .b = exchange_->buffer(merge.source) + part.begin, .out = target, .n = part.size()});
     }
   if (next_grain_ + 1 < grains_.end) return;
   const TimelineScope scope(timeline_, Timeline::Track::buckets, "publish and reduce", bucket);

@@ -104,13 +104,14 @@ class WindowExchange final : public GradientExchange {
         inputs_.push_back(window_.buffer(rank, window_.buffer_index(rank, i)) + slice.begin);
     float* out = (reduced_ != nullptr ? reduced_.get() : buffer(0)) + slice.begin;
     if (!takes_squares()) {
-      kernels_.add_tree(inputs_, tree_.steps(), out, slice.size());
+      kernels_.run(calls::AddTree{.inputs = inputs_, .postfix = tree_.steps(), .out = out, .n = slice.size()});
       return;
     }
     constexpr std::int64_t kChunk = ArenaLayout::kChunk;
     for (std::int64_t begin = slice.begin; begin < slice.end; begin += kChunk, out += kChunk) {
-      kernels_.add_tree(inputs_, tree_.steps(), out, kChunk);
-      kernels_.chunk_square_sums(out, kChunk, 1, squares_.data() + begin / kChunk);
+      kernels_.run(calls::AddTree{.inputs = inputs_, .postfix = tree_.steps(), .out = out, .n = kChunk});
+      kernels_.run(
+          calls::ChunkSquareSums{.x = out, .chunk = kChunk, .chunks = 1, .sums = squares_.data() + begin / kChunk});
       for (const float*& input : inputs_) input += kChunk;
     }
   }

@@ -237,7 +237,7 @@ class NodeExchange final : public GradientExchange {
     std::vector<const float*> inputs(arenas.size());
     for (const ElementRange range : ranges) {
       std::ranges::transform(arenas, inputs.begin(), [&](const float* arena) { return arena + range.begin; });
-      kernels_.add_tree(inputs, sum.steps, place, range.size());
+      kernels_.run(calls::AddTree{.inputs = inputs, .postfix = sum.steps, .out = place, .n = range.size()});
       place += range.size();
     }
     if (!compressed_) return std::as_bytes(std::span(std::as_const(values)));
@@ -267,7 +267,7 @@ class NodeExchange final : public GradientExchange {
     for (const ElementRange range : transfer.sums) {
       std::deque<std::vector<float>> spread;
       for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = values_in(transfer.inputs[i], range, spread);
-      kernels_.add_tree(inputs, steps_, out + range.begin, range.size());
+      kernels_.run(calls::AddTree{.inputs = inputs, .postfix = steps_, .out = out + range.begin, .n = range.size()});
     }
     transfer.inputs.clear();
     transfer.packed.clear();

@@ -35,7 +35,7 @@ class RowTokenizer {
         options_(options),
         text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-    if (columns.labelled() && options.kind != LabelKind::none) {
+    if (columns.labelled() && has_label_column(options.kind)) {
       if (labels_of_rows == nullptr) own_.emplace(table, columns, options.kind).look_at(table);
       label_ = labels_of_rows == nullptr ? &*own_ : labels_of_rows;
     }
@@ -86,6 +86,10 @@ class RowTokenizer {
     block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+    if (options_.kind == LabelKind::next_token) {
+      block.classes.insert(block.classes.end(), encoding.ids.begin() + 1, encoding.ids.end());
+      block.classes.push_back(kUnlabelled);
+    }
     if (label_ == nullptr) return;
     switch (options_.kind) {
       case LabelKind::single_class:
@@ -101,6 +105,7 @@ class RowTokenizer {
         append_numbers(block, fields);
         break;
       case LabelKind::none:
+      case LabelKind::next_token:
         break;
     }
   }

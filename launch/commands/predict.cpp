@@ -171,24 +171,23 @@ Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
   command.option("model", arguments->model, "Folder of a fine-tuned model").required();
-  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line").required();
-  command.option("-o,--output", arguments->output, "File for the predictions; standard output without it");
+  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text per line")
+      .required();
+  command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");
   add_table_options(command, arguments->wishes);
-  command
-      .repeated("--keep", arguments->options.kept_columns,
-                "Columns of the input that go along with each prediction: id,source")
+  command.repeated("--keep", arguments->options.kept_columns, "Input columns to copy to each prediction: id,source")
       .separated_by(',');
-  command.flag("--keep-all", arguments->options.all_columns, "All columns of the input go along");
-  command.option("--top", arguments->options.top, "Only so many classes, or candidates for a mask, the best first")
+  command.flag("--keep-all", arguments->options.all_columns, "Copy all input columns to each prediction");
+  command.option("--top", arguments->options.top, "Only this many classes, or candidates for a mask, best first")
       .within(1, 1 << 20);
   command.flag("--no-tokens", arguments->without_tokens, "Words without the list of their tokens");
   command.option("--batch-size", arguments->options.batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
-  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
   command.footer(
-      "Columns, lengths and the threshold are those of the training, which the model folder keeps (temper.json), "
-      "unless options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
+      "Columns, lengths and the threshold default to those used in training, which the model folder records "
+      "(temper.json).\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
       "temper "
       "predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");

@@ -25,7 +25,7 @@ std::string rate_text(double amount, double seconds) {
 nlohmann::json profile_json(std::span<const KernelTime> times, const std::optional<RankRates>& rates) {
   nlohmann::json rows = nlohmann::json::array();
   for (const KernelTime& time : times) {
-    nlohmann::json row{{"kernel", time.name},
+    nlohmann::json row{{"kernel", time.kernel.name},
                        {"calls", time.calls},
                        {"seconds", time.seconds},
                        {"operations", time.work.operations},
@@ -44,9 +44,10 @@ void print_profile(std::span<const KernelTime> times, const std::optional<RankRa
   for (const KernelTime& time : times) {
     const bool has_roof = rates && time.work.bytes > 0.0;
     const std::string roof = has_roof ? fmt::format("{:.0f} %", 100.0 * share_of_roof(time, *rates)) : "-";
-    std::printf("%-26s %10ld %12.4f %7.1f %% %9s %9s %9s\n", time.name.c_str(), time.calls, time.seconds,
-                percent(time.seconds), rate_text(time.work.operations, time.seconds).c_str(),
-                rate_text(time.work.bytes, time.seconds).c_str(), roof.c_str());
+    std::printf("%-26.*s %10ld %12.4f %7.1f %% %9s %9s %9s\n", static_cast<int>(time.kernel.name.size()),
+                time.kernel.name.data(), time.calls, time.seconds, percent(time.seconds),
+                rate_text(time.work.operations, time.seconds).c_str(), rate_text(time.work.bytes, time.seconds).c_str(),
+                roof.c_str());
   }
   if (!rates) std::printf("The roof is not known: there is no profile of this machine (temper bench machine).\n");
   std::printf("outside matrix products and attention: %.0f %%\n", 100.0 * share_outside_products_and_attention(times));

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/planning/machine_profile.h"
+#include "tensor/cost/timed_kernels.h"
 
 namespace temper {
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/activation_names.h"
 #include "model/heads/token_head.h"
+#include "model/layers/projected_embeddings.h"
 
 namespace temper {
 namespace {
@@ -24,10 +25,16 @@ WeightNames names_of(const PostNormEncoder& encoder) {
 
 Initialization weights_of(const PostNormEncoder& encoder) { return Initialization::normal(encoder.initializer_range); }
 
+std::int64_t embedding_width_of(const PostNormEncoder& encoder) {
+  return encoder.embedding_width > 0 ? encoder.embedding_width : encoder.width;
+}
+
 }  // namespace
 
 void refuse_bert_variants(const ConfigKeys& keys) {
   if (keys.flag("is_decoder", false)) keys.refuse("is_decoder", "false: decoders are not supported");
+  if (keys.flag("add_cross_attention", false))
+    keys.refuse("add_cross_attention", "false: attention to another network's states is not supported");
   if (keys.text("position_embedding_type", "absolute") != "absolute")
     keys.refuse("position_embedding_type", "\"absolute\": relative positions are not supported");
 }
@@ -56,20 +63,34 @@ PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defau
   refuse_bert_variants(keys);
   PostNormEncoder encoder;
   read_common_keys(keys, defaults, encoder);
-  encoder.width = keys.size("hidden_size", 768);
+  encoder.width = keys.size("hidden_size", defaults.width);
   encoder.layers = keys.size("num_hidden_layers", 12);
-  encoder.heads = keys.size("num_attention_heads", 12);
-  encoder.intermediate_width = keys.size("intermediate_size", 3072);
+  encoder.heads = keys.size("num_attention_heads", defaults.heads);
+  encoder.intermediate_width = keys.size("intermediate_size", defaults.intermediate_width);
   encoder.types = keys.size("type_vocab_size", 2);
   require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
   encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
-  encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  encoder.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.attention_output_dropout = encoder.dropout;
-  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
+  encoder.activation = read_activation(keys, "hidden_act", defaults.activation);
+  const float dropout = keys.dropout("hidden_dropout_prob", defaults.dropout);
+  encoder.embedding_dropout = dropout;
+  encoder.attention_output_dropout = dropout;
+  encoder.feed_forward_dropout = dropout;
+  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", defaults.dropout);
   encoder.sequence_head_dropout =
-      keys.is_null("classifier_dropout") ? encoder.dropout : keys.dropout("classifier_dropout", encoder.dropout);
+      keys.is_null("classifier_dropout") ? dropout : keys.dropout("classifier_dropout", dropout);
   encoder.token_head_dropout = encoder.sequence_head_dropout;
+  return encoder;
+}
+
+PostNormEncoder read_roberta_keys(const ConfigKeys& keys, std::int64_t default_vocabulary) {
+  PostNormEncoder encoder =
+      read_bert_keys(keys, {.vocabulary = default_vocabulary, .pad_token_id = 1, .positions_follow_padding = true});
+  encoder.prefix = "roberta.";
+  encoder.sequence_head = {
+      .dense = "classifier.dense", .classifier = "classifier.out_proj", .dropout_before_dense = true};
+  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+  // Tied to the bias of the decoder, some files have it under that name alone.
+  encoder.alternatives = {{"lm_head.bias", "lm_head.decoder.bias"}};
   return encoder;
 }
 
@@ -107,47 +128,53 @@ ModelParts begin_parts(const PostNormEncoder& encoder) {
 
 void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts) {
   const ParameterPlace place{parts.parameters, 0, ParameterRole::weight, weights_of(encoder), encoder.prefix};
-  const TextEmbeddingShape shape{encoder.vocabulary, encoder.positions, encoder.types,  encoder.position_offset,
-                                 encoder.width,      encoder.epsilon,   encoder.dropout};
+  const std::int64_t width = embedding_width_of(encoder);
+  const TextEmbeddingShape shape{
+      encoder.vocabulary, encoder.positions,        encoder.types, encoder.position_offset, width,
+      encoder.epsilon,    encoder.embedding_dropout};
   parts.input = std::make_unique<TextEmbeddings>(place.within(encoder.embeddings), encoder.embedding, shape);
+  if (encoder.projection.empty()) return;
+  Linear projection(place, encoder.projection, encoder.width, width);
+  parts.input = std::make_unique<ProjectedEmbeddings>(std::move(parts.input), std::move(projection));
 }
 
 ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts) {
-  const auto block = static_cast<std::int64_t>(parts.blocks.size());
-  const ParameterPlace place{parts.parameters, block + 1, ParameterRole::weight, weights_of(encoder), encoder.prefix};
-  return place.within(encoder.blocks + "." + std::to_string(block));
+  return place_of_next_block(encoder, parts, encoder.blocks + "." + std::to_string(parts.blocks.size()));
+}
+
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts, const std::string& name) {
+  const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
+  const ParameterPlace place{parts.parameters, stage, ParameterRole::weight, weights_of(encoder), encoder.prefix};
+  return place.within(name);
 }
 
 void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
                std::unique_ptr<AttentionLayer> attention) {
   const FeedForwardShape feed_forward{encoder.width, encoder.intermediate_width, parse_activation(encoder.activation)};
-  const PostNormShape shape{feed_forward, encoder.epsilon, encoder.attention_output_dropout, encoder.dropout};
+  const PostNormShape shape{feed_forward, encoder.epsilon, encoder.attention_output_dropout,
+                            encoder.feed_forward_dropout};
   parts.blocks.push_back(std::make_shared<PostNormBlock>(place, std::move(attention), encoder.block, shape));
 }
 
 void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request) {
   const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
   const ParameterPlace place{parts.parameters, stage, ParameterRole::head, weights_of(encoder)};
-  switch (request.task) {
-    case Task::token_classification:
-      parts.head = std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request.labels,
-                                               encoder.token_head_dropout);
-      return;
-    case Task::masked_lm:
-      if (!encoder.tied_embeddings)
-        throw Error(
-            "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-            "supported",
-            encoder.config_path);
-      parts.head = std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(),
-                                                  MaskedLmHeadShape{encoder.vocabulary, encoder.width, encoder.width,
-                                                                    encoder.masked_lm_activation, encoder.epsilon});
-      return;
-    case Task::sequence_classification:
-    case Task::regression:
-    case Task::multi_label:
-      parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request.labels,
-                                                  encoder.sequence_head_dropout);
+  if (request.kind == HeadKind::token) {
+    parts.head =
+        std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request, encoder.token_head_dropout);
+  } else if (request.kind == HeadKind::masked_language_model) {
+    if (!encoder.tied_embeddings)
+      throw Error(
+          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
+          "supported",
+          encoder.config_path);
+    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, embedding_width_of(encoder),
+                                  encoder.masked_lm_activation, encoder.epsilon};
+    parts.head =
+        std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
+  } else {
+    parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request,
+                                                encoder.sequence_head_dropout);
   }
 }
 

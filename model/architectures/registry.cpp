@@ -2,24 +2,37 @@
 
 #include <vector>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
+#include "model/huggingface/json_object.h"
 
 namespace temper {
 
 // Each in its own file.
+Architecture albert_architecture();
 Architecture bert_architecture();
+Architecture camembert_architecture();
 Architecture distilbert_architecture();
+Architecture electra_architecture();
 Architecture roberta_architecture();
+Architecture xlm_roberta_architecture();
 
 namespace {
 
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
+  // clang-format off
   static const std::vector<Architecture> kArchitectures{
+      albert_architecture(),
       bert_architecture(),
+      camembert_architecture(),
       distilbert_architecture(),
+      electra_architecture(),
       roberta_architecture(),
+      xlm_roberta_architecture(),
   };
+  // clang-format on
   return kArchitectures;
 }
 
@@ -43,10 +56,30 @@ std::vector<std::string> supported_model_types() {
   return names;
 }
 
+std::optional<HeadKind> head_of(const ModelConfig& config) {
+  const std::string name = config.architectures.empty() ? std::string() : config.architectures.front();
+  for (const HeadClass& own : architecture_of(config).own_classes)
+    if (own.name == name) return own.kind;
+  for (const HeadKind kind : kHeadKinds)
+    if (name.ends_with(class_suffix(kind))) return kind;
+  return std::nullopt;
+}
+
+void require_head(const ModelConfig& config, HeadKind kind) {
+  const Architecture& architecture = architecture_of(config);
+  if (architecture.offers(kind)) return;
+  std::vector<std::string> known;
+  for (const HeadKind other : architecture.heads) known.push_back(class_name(architecture, other));
+  throw Error("{}: a model of type {} has no {}, expected one of {}; choose another task, or another model",
+              (config.folder / "config.json").string(), in_quotes(config.model_type), class_name(architecture, kind),
+              fmt::join(known, ", "));
+}
+
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
+  require_head(config, request.kind);
   const Architecture& architecture = architecture_of(config);
   const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
-  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.task));
+  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.kind));
 }
 
 }  // namespace temper

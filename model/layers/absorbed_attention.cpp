@@ -23,8 +23,8 @@ Rows as_column(const Tensor& bias, std::int64_t first, std::int64_t count) {
 /// x beside a column and zeros up to `columns`.
 Tensor beside(Tape& tape, const Tensor& x, ConstRows column, std::int64_t columns) {
   Tensor wide = tape.device().zeros({x.rows(), columns});
-  tape.kernels().copy(x.as_rows(), columns_of(wide.as_rows(), 0, x.columns()), /*accumulate=*/false);
-  tape.kernels().copy(column, columns_of(wide.as_rows(), x.columns(), 1), /*accumulate=*/false);
+  tape.kernels().run(calls::Copy{.x = x.as_rows(), .y = columns_of(wide.as_rows(), 0, x.columns())});
+  tape.kernels().run(calls::Copy{.x = column, .y = columns_of(wide.as_rows(), x.columns(), 1)});
   return wide;
 }
 
@@ -90,11 +90,20 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   };
   Kernels& kernels = tape.kernels();
   for (std::int64_t h = 0; h < heads; ++h)
-    kernels.matmul(of_head(q.value(), h), false, weight_of(key.weight.working(), h), false, inputs_of(u, h), false);
-  kernels.attention_forward(u.as_rows(), keys.as_rows(), keys.as_rows(), sequences, heads, scale, dropout, z.as_rows(),
-                            records ? log_sum_exp.data<float>() : nullptr);
+    kernels.run(
+        calls::Matmul{.a = of_head(q.value(), h), .b = weight_of(key.weight.working(), h), .c = inputs_of(u, h)});
+  kernels.run(calls::AttentionForward{.q = u.as_rows(),
+                                      .k = keys.as_rows(),
+                                      .v = keys.as_rows(),
+                                      .sequences = sequences,
+                                      .heads = heads,
+                                      .scale = scale,
+                                      .dropout = dropout,
+                                      .out = z.as_rows(),
+                                      .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   for (std::int64_t h = 0; h < heads; ++h)
-    kernels.matmul(whole_of(z, h), false, weight_of(value_and_bias, h), true, of_head(y, h), false);
+    kernels.run(
+        calls::Matmul{.a = whole_of(z, h), .b = weight_of(value_and_bias, h), .transpose_b = true, .c = of_head(y, h)});
   Variable out(y, records);
   if (!records) return out;
   tape.record(
@@ -106,36 +115,60 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
         const GradientTarget d_value = wanted_gradient(tape, value_weight);
         const GradientTarget d_value_bias = wanted_gradient(tape, value_bias);
         for (std::int64_t h = 0; h < heads; ++h) {
-          again.matmul(of_head(dy, h), false, weight_of(value_and_bias, h), false, whole_of(dz, h), false);
+          again.run(calls::Matmul{.a = of_head(dy, h), .b = weight_of(value_and_bias, h), .c = whole_of(dz, h)});
           if (d_value.tensor.defined())
-            again.matmul(of_head(dy, h), true, inputs_of(z, h), false, weight_of(d_value.tensor, h),
-                         d_value.accumulate);
+            again.run(calls::Matmul{.a = of_head(dy, h),
+                                    .transpose_a = true,
+                                    .b = inputs_of(z, h),
+                                    .c = weight_of(d_value.tensor, h),
+                                    .accumulate = d_value.accumulate});
           if (d_value_bias.tensor.defined())
-            again.matmul(of_head(dy, h), true, ones_of(z, h), false,
-                         as_column(d_value_bias.tensor, h * head_width, head_width), d_value_bias.accumulate);
+            again.run(calls::Matmul{.a = of_head(dy, h),
+                                    .transpose_a = true,
+                                    .b = ones_of(z, h),
+                                    .c = as_column(d_value_bias.tensor, h * head_width, head_width),
+                                    .accumulate = d_value_bias.accumulate});
         }
         const Tensor du = tape.empty(wide);
         const bool wants_dx = x.requires_gradient();
         const Tensor d_keys = wants_dx ? tape.empty(keys.shape()) : Tensor();
         const Tensor d_values = wants_dx ? tape.empty(keys.shape()) : Tensor();
-        again.attention_backward(u.as_rows(), keys.as_rows(), keys.as_rows(), z.as_rows(), dz.as_rows(),
-                                 log_sum_exp.data<float>(), sequences, heads, scale, dropout, du.as_rows(),
-                                 d_keys.as_rows(), d_values.as_rows());
+        again.run(calls::AttentionBackward{.q = u.as_rows(),
+                                           .k = keys.as_rows(),
+                                           .v = keys.as_rows(),
+                                           .out = z.as_rows(),
+                                           .d_out = dz.as_rows(),
+                                           .log_sum_exp = log_sum_exp.data<float>(),
+                                           .sequences = sequences,
+                                           .heads = heads,
+                                           .scale = scale,
+                                           .dropout = dropout,
+                                           .dq = du.as_rows(),
+                                           .dk = d_keys.as_rows(),
+                                           .dv = d_values.as_rows()});
         const GradientTarget dq = wanted_gradient(tape, q);
         const GradientTarget d_key = wanted_gradient(tape, key_weight);
         for (std::int64_t h = 0; h < heads; ++h) {
           if (dq.tensor.defined())
-            again.matmul(inputs_of(du, h), false, weight_of(key_weight.working(), h), true, of_head(dq.tensor, h),
-                         dq.accumulate);
+            again.run(calls::Matmul{.a = inputs_of(du, h),
+                                    .b = weight_of(key_weight.working(), h),
+                                    .transpose_b = true,
+                                    .c = of_head(dq.tensor, h),
+                                    .accumulate = dq.accumulate});
           if (d_key.tensor.defined())
-            again.matmul(of_head(q.value(), h), true, inputs_of(du, h), false, weight_of(d_key.tensor, h),
-                         d_key.accumulate);
+            again.run(calls::Matmul{.a = of_head(q.value(), h),
+                                    .transpose_a = true,
+                                    .b = inputs_of(du, h),
+                                    .c = weight_of(d_key.tensor, h),
+                                    .accumulate = d_key.accumulate});
         }
         if (key_bias.requires_gradient()) (void)tape.cleared_gradient_of(key_bias);
         if (wants_dx) {
           const GradientTarget dx = tape.gradient_of(x);
-          again.copy(columns_of(d_keys.as_rows(), 0, width), dx.tensor.as_rows(), dx.accumulate);
-          again.copy(columns_of(d_values.as_rows(), 0, width), dx.tensor.as_rows(), true);
+          again.run(calls::Copy{
+              .x = columns_of(d_keys.as_rows(), 0, width), .y = dx.tensor.as_rows(), .accumulate = dx.accumulate});
+          again.run(
+              calls::Copy{.x = columns_of(d_values.as_rows(), 0, width), .y = dx.tensor.as_rows(), .accumulate = true});
         }
       });
   return out;

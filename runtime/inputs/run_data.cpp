@@ -25,15 +25,15 @@ std::filesystem::path cache_folder(const Configuration& configuration) {
 
 /// Throws Error where rows may have no label and none has one: there is nothing to learn.
 void require_some_label(const TokenStore& train, const std::filesystem::path& file, const ColumnChoice& columns,
-                        Task task) {
-  bool none = task == Task::multi_label || task == Task::token_classification;
+                        LabelKind kind) {
+  bool none = kind == LabelKind::multi_label || kind == LabelKind::token_class;
   const auto look_for_one = [&](const auto& array, auto nothing) {
     train.scan(array, [&](auto piece, std::size_t) {
       return none = std::all_of(piece.begin(), piece.end(), [&](auto value) { return value == nothing; });
     });
   };
-  if (task == Task::multi_label) look_for_one(train.targets(), 0.0F);
-  if (task == Task::token_classification) look_for_one(train.classes(), kUnlabelled);
+  if (kind == LabelKind::multi_label) look_for_one(train.targets(), 0.0F);
+  if (kind == LabelKind::token_class) look_for_one(train.classes(), kUnlabelled);
   if (none && train.rows() > 0)
     throw Error("{}: no training row has a label in column{} {}; check data.label", file.string(),
                 columns.indicators.size() > 1 ? "s" : "",
@@ -41,10 +41,10 @@ void require_some_label(const TokenStore& train, const std::filesystem::path& fi
 }
 
 /// Names of labels where the task has none would be passed over.
-void refuse_needless_names(const DataSection& data, Task task) {
-  if (!data.labels.empty() && (task == Task::regression || task == Task::masked_lm))
+void refuse_needless_names(const DataSection& data, const TaskSpec& task) {
+  if (!data.labels.empty() && !has_names(task.labels))
     throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
-                      name_of(task));
+                      task.name);
 }
 
 /// Reads a table as far as this rank's share of its rows goes: `use(chunk, first, begin, end)` of each chunk on the
@@ -64,15 +64,16 @@ void read_share(const TableSource& table, const Communicator& communicator, Use 
 
 /// Lets rows be read as the task wants them.
 void transform(TokenStore& rows, const RowReading& reading) {
-  if (reading.task != Task::masked_lm) return;
+  if (!reading.task.masks_tokens) return;
   rows.transform_with(masking(reading.tokenizer, reading.model.vocabulary_size),
                       static_cast<std::uint64_t>(reading.configuration.train.seed));
 }
 
 }  // namespace
 
-std::int64_t head_outputs(Task task, const LabelSet& labels) {
-  return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
+HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
+  const auto names = static_cast<std::int64_t>(labels.size());
+  return {task.head, task.labels == LabelKind::regression ? std::max<std::int64_t>(1, names) : names, {task.loss}};
 }
 
 std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
@@ -93,7 +94,7 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
                           Communicator& communicator, const std::function<void(const std::string&)>& say) {
   const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
-  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, label_kind(task)};
+  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, task.labels};
   std::optional<CachedRows> cached;
   std::optional<TokenStore> store;
   if (configuration.data.cache) {
@@ -115,7 +116,7 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
   return *std::move(store);
 }
 
-DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
   const RunTables tables = read_run_tables(configuration.data, task, model.labels, /*with_texts=*/false);
@@ -131,13 +132,13 @@ DataSample sample_run_data(const Configuration& configuration, Task task, const 
     return next < kept;
   });
   sample.train = TokenStore(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                                          {static_cast<std::size_t>(max_length), threads, label_kind(task)}, 0, kept,
+                                          {static_cast<std::size_t>(max_length), threads, task.labels}, 0, kept,
                                           tables.train.notes.labels ? &*tables.train.notes.labels : nullptr));
   transform(sample.train, {configuration, task, tokenizer, model, sample.labels, max_length, threads});
   return sample;
 }
 
-RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
                          const std::function<void(const std::string&)>& say) {
   refuse_needless_names(configuration.data, task);
@@ -151,7 +152,7 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
                           {configuration, task, tokenizer, model, data.labels, max_length, threads}, communicator, say);
   };
   data.train = tokenize(tables.train);
-  require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task);
+  require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
   data.validation = tokenize(tables.validation);
   data.test = tokenize(tables.test);
   data.files = lineage_of_files(configuration.data, tables);
@@ -167,8 +168,8 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
     };
     add_overlap(tables.validation, "validation");
     add_overlap(tables.test, "test");
-    add(diagnose_label_names(data.labels, label_kind(task)));
-    if (task != Task::masked_lm && task != Task::regression) add(diagnose_labels(data.train, data.labels));
+    add(diagnose_label_names(data.labels, task.labels));
+    if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
     add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));
   }
   return data;

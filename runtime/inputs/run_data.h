@@ -12,8 +12,8 @@
 #include "data/token_store.h"
 #include "data/tokenizer/tokenizer.h"
 #include "model/architectures/model_config.h"
+#include "model/head.h"
 #include "model/huggingface/lineage.h"
-#include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_labels.h"
 #include "runtime/inputs/run_tables.h"
@@ -29,13 +29,13 @@ struct RunData {
   std::vector<Finding> findings;
 };
 
-/// Outputs of the model's head: classes, labels, or targets (one for a regression).
-std::int64_t head_outputs(Task task, const LabelSet& labels);
+/// The head of a task over these labels: an output for each of them, or one for a number.
+HeadRequest head_request(const TaskSpec& task, const LabelSet& labels);
 
 /// Collective. `model`: what its config.json names its classes, in order, is kept where it names exactly the labels of
 /// the training data. `max_length`: tokens a row. `say` receives warnings (rank 0 shows them). Rows come as the task
-/// wants them: where it is masked language modelling, masked.
-RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+/// wants them: where it masks tokens, masked.
+RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
                          const std::function<void(const std::string&)>& say);
 
@@ -49,13 +49,13 @@ struct DataSample {
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.
-DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows);
 
 /// How the rows of a table become examples.
 struct RowReading {
   const Configuration& configuration;
-  Task task;
+  const TaskSpec& task;
   const Tokenizer& tokenizer;
   const ModelConfig& model;
   const LabelSet& labels;

@@ -82,25 +82,9 @@ std::string setting_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
-LabelKind label_kind(Task task) {
-  switch (task) {
-    case Task::sequence_classification:
-      return LabelKind::single_class;
-    case Task::regression:
-      return LabelKind::regression;
-    case Task::multi_label:
-      return LabelKind::multi_label;
-    case Task::token_classification:
-      return LabelKind::token_class;
-    case Task::masked_lm:
-      break;
-  }
-  return LabelKind::none;
-}
-
-ColumnChoice columns_of(const DataSection& data, Task task) {
+ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
   ColumnChoice columns{data.text, data.text_pair};
-  if (task == Task::masked_lm) return columns;
+  if (!has_label_column(task.labels)) return columns;
   if (data.label.listed) {
     columns.indicators = data.label.values;
   } else {
@@ -109,18 +93,17 @@ ColumnChoice columns_of(const DataSection& data, Task task) {
   return columns;
 }
 
-bool needs_collected_labels(const DataSection& data, Task task) {
-  const LabelKind kind = label_kind(task);
-  return data.labels.empty() && kind != LabelKind::regression && kind != LabelKind::none;
+bool needs_collected_labels(const DataSection& data, const TaskSpec& task) {
+  return data.labels.empty() && has_names(task.labels);
 }
 
-LabelSet choose_labels(const DataSection& data, Task task, const std::filesystem::path& train,
+LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const std::filesystem::path& train,
                        const LabelCollector* collected, const std::vector<std::string>& model_labels) {
-  if (task == Task::masked_lm || task == Task::regression) return LabelSet::from_names({});
+  if (!has_names(task.labels)) return LabelSet::from_names({});
   LabelSet labels = data.labels.empty()
                         ? labels_of_data(collected != nullptr ? collected->labels() : LabelSet(), model_labels)
                         : LabelSet::from_names(data.labels);
-  if (task == Task::sequence_classification && labels.size() < 2) {
+  if (task.labels == LabelKind::single_class && labels.size() < 2) {
     const std::string& only = labels.names().front();
     if (!data.labels.empty())
       throw usage_error("data.labels has {} alone, but a classification needs two or more classes", quoted_name(only));

@@ -49,11 +49,11 @@ bool is_kept_back(const std::vector<std::string>& row, std::size_t text, double 
 
 /// Looks through the training files once: for the labels of all rows, and for what is to be known of those that train
 /// and of those that are kept back.
-void look_at_training_rows(RunTables& tables, const DataSection& data, Task task,
+void look_at_training_rows(RunTables& tables, const DataSection& data, const TaskSpec& task,
                            const std::vector<std::string>& model_labels, bool with_texts) {
   const TableSource& all = *tables.all_training_rows;
   const ColumnChoice columns = columns_of(data, task);
-  const LabelKind kind = label_kind(task);
+  const LabelKind kind = task.labels;
   std::optional<LabelCollector> collector;
   if (needs_collected_labels(data, task)) collector.emplace(all.head(), columns, kind);
   const bool splits = data.validation.empty() && data.validation_fraction > 0.0;
@@ -125,7 +125,7 @@ TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, Labe
   return noted(source, columns, kind, /*with_texts=*/false);
 }
 
-RunTables read_run_tables(const DataSection& data, Task task, const std::vector<std::string>& model_labels,
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels,
                           bool with_texts) {
   RunTables tables;
   tables.all_training_rows = open_files(data.train);
@@ -136,7 +136,7 @@ RunTables read_run_tables(const DataSection& data, Task task, const std::vector<
   const auto also = [&](RunTable& table, const OneOrMore& names) {
     if (names.empty()) return;
     table.source = open_files(names);
-    table.notes = noted(*table.source, columns_of(data, task), label_kind(task), with_texts);
+    table.notes = noted(*table.source, columns_of(data, task), task.labels, with_texts);
   };
   also(tables.validation, data.validation);
   also(tables.test, data.test);

@@ -10,7 +10,6 @@
 #include "data/tables/table_source.h"
 #include "data/text/token_cache.h"
 #include "model/huggingface/lineage.h"
-#include "model/model.h"
 #include "runtime/inputs/run_labels.h"
 
 namespace temper {
@@ -45,7 +44,7 @@ TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, Labe
 
 /// Reads the files of a run, on this rank alone. `model_labels`: as choose_labels takes them. `with_texts`: texts are
 /// noted too, for diagnoses. Throws Error as the readers and choose_labels do.
-RunTables read_run_tables(const DataSection& data, Task task, const std::vector<std::string>& model_labels,
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels,
                           bool with_texts);
 
 /// Every file that was read, once for each role in which it was, with its digest and the rows that came of it. (Of a

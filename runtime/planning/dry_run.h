@@ -17,7 +17,7 @@ namespace temper {
 
 /// Calls of one kernel that need the same.
 struct KernelDemand {
-  std::string kernel;
+  KernelId kernel;
   KernelWork work;  ///< of one call
   std::int64_t calls = 0;
 };
@@ -57,9 +57,8 @@ class DryRun {
   [[nodiscard]] std::int64_t parameters() const;
 
  private:
-  void see(std::string_view kernel, const KernelWork& work);
+  void see(const KernelId& kernel, const KernelWork& work);
 
-  Task task_;
   DType activations_;
   IdleDevice device_;
   std::unique_ptr<Model> model_;

@@ -1,6 +1,6 @@
 #include "runtime/planning/forecast.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "comm/exchange/gradient_buckets.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "model/freezing.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
@@ -71,18 +72,19 @@ std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
 class Forecaster {
  public:
   Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
-      : configuration_(configuration), machine_(machine), task_(parse_task(configuration.model.task)) {
+      : configuration_(configuration), machine_(machine), task_(task_named(configuration.model.task)) {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
     const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
     config_ = folder.config;
+    require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
     data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_, max_length, default_cpu_threads(1),
                             kMostRows);
     require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
-    require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
+    require_indices(data_.train, index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
     forecast_.rows_looked_at = data_.train.rows();
@@ -119,7 +121,7 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    DryRun patterns(config_, {task_, head_outputs(task_, data_.labels)}, DType::f32);
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
@@ -137,11 +139,9 @@ class Forecaster {
       if (interval == 0) also("train.checkpoint_activations=blocks", phase.freeze, 1, bf16_);
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
-      if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{
-            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
-        also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
-      }
+      const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
+      if (phase.freeze.empty() && !lower.empty())
+        also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }
@@ -169,7 +169,7 @@ class Forecaster {
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -207,14 +207,13 @@ class Forecaster {
   /// stand for all.
   [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const PhaseLength& length) const {
     CacheSettings caching = cache_settings(configuration_);
-    caching.task = task_;
     FrozenFacts facts;
     facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
     facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
     const TokenStore& rows = data_.train;
-    const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
+    const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
     const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
     facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
@@ -291,7 +290,7 @@ class Forecaster {
 
   const Configuration& configuration_;
   const MachineProfile* machine_;
-  Task task_;
+  const TaskSpec& task_;
   ModelConfig config_;
   DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
   SampledSteps sampled_;

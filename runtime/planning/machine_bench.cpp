@@ -56,7 +56,7 @@ class KernelCases {
     // Neither zeros nor denormal numbers, which some units are faster or slower with.
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.01F * static_cast<float>(i * 29 % 101) - 0.5F;
     const Tensor wide = device_.upload(std::span<const float>(values), {rows, columns});
-    device_.kernels().copy(wide.as_rows(), tensor.as_rows(), /*accumulate=*/false);
+    device_.kernels().run(calls::Copy{.x = wide.as_rows(), .y = tensor.as_rows()});
     return tensor;
   }
   Tensor counting(std::int64_t n, std::int32_t step, std::int32_t modulus) {
@@ -82,13 +82,19 @@ class KernelCases {
     const Tensor d_bias = make(1, 4 * width);
     cases_.push_back([=, &kernels = device_.kernels()] {
       // As a plan sees it, whose device has no pass that does both.
-      kernels.matmul(x.as_rows(), false, weight.as_rows(), true, z.as_rows(), false);
-      kernels.bias_activation_forward(z.as_rows(), bias.as_rows(), Activation::gelu, y.as_rows());
-      kernels.bias_activation_backward(y.as_rows(), z.as_rows(), {}, Activation::gelu, y.as_rows(),
-                                       d_bias.data<float>(), false);
-      kernels.linear_weight_gradient(y.as_rows(), x.as_rows(), d_weight.as_rows().as<float>(), false,
-                                     d_bias.data<float>(), false);
-      kernels.matmul(y.as_rows(), false, weight.as_rows(), false, dx.as_rows(), false);
+      kernels.run(calls::Matmul{.a = x.as_rows(), .b = weight.as_rows(), .transpose_b = true, .c = z.as_rows()});
+      kernels.run(calls::BiasActivationForward{
+          .z = z.as_rows(), .bias = bias.as_rows(), .activation = Activation::gelu, .y = y.as_rows()});
+      kernels.run(calls::BiasActivationBackward{.dy = y.as_rows(),
+                                                .z = z.as_rows(),
+                                                .activation = Activation::gelu,
+                                                .dz = y.as_rows(),
+                                                .d_bias = d_bias.data<float>()});
+      kernels.run(calls::LinearWeightGradient{.dz = y.as_rows(),
+                                              .x = x.as_rows(),
+                                              .d_weight = d_weight.as_rows().as<float>(),
+                                              .d_bias = d_bias.data<float>()});
+      kernels.run(calls::Matmul{.a = y.as_rows(), .b = weight.as_rows(), .c = dx.as_rows()});
     });
   }
 
@@ -103,10 +109,28 @@ class KernelCases {
     const Dropout dropout{0.1F, 0, {1, 2}};
     const auto array = [statistics](std::int64_t row) { return statistics.data<float>() + row * statistics.columns(); };
     cases_.push_back([=, &kernels = device_.kernels()] {
-      kernels.layer_norm_forward(x.as_rows(), residual.as_rows(), rows, dropout, array(2), array(3), 1e-12F,
-                                 y.as_rows(), sum.as_rows(), array(0), array(1));
-      kernels.layer_norm_backward(residual.as_rows(), sum.as_rows(), array(0), array(1), array(2), rows, dropout,
-                                  dx.as_rows(), y.as_rows(), false, array(4), false, array(5), false);
+      kernels.run(calls::LayerNormForward{.x = x.as_rows(),
+                                          .residual = residual.as_rows(),
+                                          .names = rows,
+                                          .dropout = dropout,
+                                          .weight = array(2),
+                                          .bias = array(3),
+                                          .epsilon = 1e-12F,
+                                          .y = y.as_rows(),
+                                          .sum = sum.as_rows(),
+                                          .mean = array(0),
+                                          .rstd = array(1)});
+      kernels.run(calls::LayerNormBackward{.dy = residual.as_rows(),
+                                           .sum = sum.as_rows(),
+                                           .mean = array(0),
+                                           .rstd = array(1),
+                                           .weight = array(2),
+                                           .names = rows,
+                                           .dropout = dropout,
+                                           .dx = dx.as_rows(),
+                                           .d_residual = y.as_rows(),
+                                           .d_weight = array(4),
+                                           .d_bias = array(5)});
     });
   }
 
@@ -125,11 +149,28 @@ class KernelCases {
     const Dropout dropout{0.1F, 0, {1, 2}};
     cases_.push_back([=, &kernels = device_.kernels()] {
       (void)starts;
-      kernels.attention_forward(m[0].as_rows(), m[1].as_rows(), m[2].as_rows(), packed, kHeads, 0.17F, dropout,
-                                m[3].as_rows(), log_sum_exp.data<float>());
-      kernels.attention_backward(m[0].as_rows(), m[1].as_rows(), m[2].as_rows(), m[3].as_rows(), m[4].as_rows(),
-                                 log_sum_exp.data<float>(), packed, kHeads, 0.17F, dropout, m[5].as_rows(),
-                                 m[6].as_rows(), m[7].as_rows());
+      kernels.run(calls::AttentionForward{.q = m[0].as_rows(),
+                                          .k = m[1].as_rows(),
+                                          .v = m[2].as_rows(),
+                                          .sequences = packed,
+                                          .heads = kHeads,
+                                          .scale = 0.17F,
+                                          .dropout = dropout,
+                                          .out = m[3].as_rows(),
+                                          .log_sum_exp = log_sum_exp.data<float>()});
+      kernels.run(calls::AttentionBackward{.q = m[0].as_rows(),
+                                           .k = m[1].as_rows(),
+                                           .v = m[2].as_rows(),
+                                           .out = m[3].as_rows(),
+                                           .d_out = m[4].as_rows(),
+                                           .log_sum_exp = log_sum_exp.data<float>(),
+                                           .sequences = packed,
+                                           .heads = kHeads,
+                                           .scale = 0.17F,
+                                           .dropout = dropout,
+                                           .dq = m[5].as_rows(),
+                                           .dk = m[6].as_rows(),
+                                           .dv = m[7].as_rows()});
     });
   }
 
@@ -153,12 +194,20 @@ class KernelCases {
     const Tensor in_rows = counting(n, 1, 1 << 30);
     cases_.push_back([=, &kernels = device_.kernels()] {
       const std::int32_t* at = indices.data<std::int32_t>();
-      kernels.embedding_sum_forward(table.data<float>(), at, table.data<float>(), at, table.data<float>(), at,
-                                    y.as_rows());
-      kernels.embedding_backward(y.as_rows(), grouped.groups(), d_table.data<float>());
-      kernels.gather_rows(y.as_rows(), in_rows.data<std::int32_t>(), other.as_rows());
-      kernels.scatter_add_rows(y.as_rows(), in_rows.data<std::int32_t>(), other.as_rows());
-      kernels.dropout(y.as_rows(), rows, {0.1F, 0, {1, 2}}, other.as_rows());
+      kernels.run(calls::EmbeddingSumForward{.words = table.data<float>(),
+                                             .ids = at,
+                                             .positions = table.data<float>(),
+                                             .position_ids = at,
+                                             .types = table.data<float>(),
+                                             .type_ids = at,
+                                             .y = y.as_rows()});
+      kernels.run(
+          calls::EmbeddingBackward{.dy = y.as_rows(), .groups = grouped.groups(), .d_table = d_table.data<float>()});
+      kernels.run(calls::GatherRows{.x = y.as_rows(), .rows = in_rows.data<std::int32_t>(), .y = other.as_rows()});
+      kernels.run(
+          calls::ScatterAddRows{.dy = y.as_rows(), .rows = in_rows.data<std::int32_t>(), .dx = other.as_rows()});
+      kernels.run(
+          calls::ApplyDropout{.x = y.as_rows(), .names = rows, .dropout = {0.1F, 0, {1, 2}}, .y = other.as_rows()});
     });
   }
 
@@ -171,13 +220,18 @@ class KernelCases {
     cases_.push_back([=, &kernels = device_.kernels()] {
       AdamWStep step;
       step.learning_rate = 1e-6F;
-      kernels.adamw_step(a[0].data<float>(), a[1].data<float>(), a[2].data<float>(), a[3].data<float>(), nullptr, n,
-                         step);
-      kernels.chunk_square_sums(a[1].data<float>(), ArenaLayout::kChunk, chunks, sums.data<double>());
-      kernels.copy(a[1].as_rows(), a[2].as_rows(), false);
-      kernels.add(a[1].data<float>(), a[0].data<float>(), a[2].data<float>(), n);
-      kernels.clear(a[3].bytes(), n * static_cast<std::int64_t>(sizeof(float)));
-      kernels.clear(a[2].bytes(), n * static_cast<std::int64_t>(sizeof(float)));
+      kernels.run(calls::AdamW{.parameters = a[0].data<float>(),
+                               .gradients = a[1].data<float>(),
+                               .first_moments = a[2].data<float>(),
+                               .second_moments = a[3].data<float>(),
+                               .n = n,
+                               .step = step});
+      kernels.run(calls::ChunkSquareSums{
+          .x = a[1].data<float>(), .chunk = ArenaLayout::kChunk, .chunks = chunks, .sums = sums.data<double>()});
+      kernels.run(calls::Copy{.x = a[1].as_rows(), .y = a[2].as_rows()});
+      kernels.run(calls::Add{.a = a[1].data<float>(), .b = a[0].data<float>(), .out = a[2].data<float>(), .n = n});
+      kernels.run(calls::Clear{.data = a[3].bytes(), .bytes = n * static_cast<std::int64_t>(sizeof(float))});
+      kernels.run(calls::Clear{.data = a[2].bytes(), .bytes = n * static_cast<std::int64_t>(sizeof(float))});
     });
   }
 
@@ -202,7 +256,8 @@ std::vector<MeasuredCall> measure_case(Device& device, const Case& work, int rou
       if (time.work.bytes <= 0.0) continue;
       const auto calls = static_cast<double>(time.calls);
       const KernelWork of_one{time.work.operations / calls, time.work.bytes / calls, time.work.bf16};
-      const auto [known, is_new] = best.emplace(time.name, MeasuredCall{time.name, of_one, time.seconds / calls});
+      const auto [known, is_new] = best.emplace(
+          std::string(time.kernel.name), MeasuredCall{std::string(time.kernel.name), of_one, time.seconds / calls});
       if (!is_new) known->second.seconds = std::min(known->second.seconds, time.seconds / calls);
     }
   }
@@ -241,7 +296,7 @@ RankRates rates_from(std::vector<MeasuredCall> calls, const Peaks& peaks) {
     const bool known = peaks[call.work.bf16 ? 1 : 0] > 0.0;
     if (!known && call.work.operations > 0.0) peak = std::max(peak, call.work.operations / call.seconds);
     // Of the largest copy, which no cache holds.
-    if (call.kernel == "copy") rates.memory_bytes = call.work.bytes / call.seconds;
+    if (call.kernel == calls::Copy::kKernel.name) rates.memory_bytes = call.work.bytes / call.seconds;
   }
   rates.calls = std::move(calls);
   return rates;

@@ -142,16 +142,16 @@ double roof_seconds(const RankRates& rates, const KernelWork& work) {
   return std::max(work.operations / peak, work.bytes / rates.memory_bytes);
 }
 
-double call_seconds(const RankRates& rates, std::string_view kernel, const KernelWork& work) {
-  const bool by_operations = is_product_or_attention(kernel);
+double call_seconds(const RankRates& rates, const KernelId& kernel, const KernelWork& work) {
+  const bool by_operations = is_limited_by_operations(kernel.kind);
   // Attention's rate goes with the length of its sequences, which is what operations a byte tell of.
-  const bool by_intensity = kernel.starts_with("attention_");
+  const bool by_intensity = kernel.kind == KernelClass::attention;
   const auto amount = [&](const KernelWork& of) { return by_operations ? of.operations : of.bytes; };
   const auto place = [&](const KernelWork& of) { return by_intensity ? of.operations / of.bytes : amount(of); };
   if (amount(work) <= 0.0) return 0.0;
   std::vector<std::pair<double, double>> points;  // place, rate
   for (const MeasuredCall& call : rates.calls)
-    if (call.kernel == kernel && call.work.bf16 == work.bf16 && amount(call.work) > 0.0)
+    if (call.kernel == kernel.name && call.work.bf16 == work.bf16 && amount(call.work) > 0.0)
       points.emplace_back(place(call.work), amount(call.work) / call.seconds);
   if (points.empty()) return roof_seconds(rates, work);
   std::sort(points.begin(), points.end());

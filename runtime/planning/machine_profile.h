@@ -9,13 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/cost/timed_kernels.h"
+#include "tensor/calls/kernel_work.h"
 
 namespace temper {
 
 /// A call of a kernel that was timed.
 struct MeasuredCall {
-  std::string kernel;  ///< as in tensor/kernels.h
+  std::string kernel;  ///< its name (KernelId)
   KernelWork work;
   double seconds = 0.0;
 };
@@ -76,6 +76,6 @@ double roof_seconds(const RankRates& rates, const KernelWork& work);
 /// Seconds of a call by the measured calls of the same kernel and type: the rate at the call's size, between two sizes
 /// along the logarithm. Products and attention go by operations, all others by bytes; a kernel that was not measured
 /// goes by the roof.
-double call_seconds(const RankRates& rates, std::string_view kernel, const KernelWork& work);
+double call_seconds(const RankRates& rates, const KernelId& kernel, const KernelWork& work);
 
 }  // namespace temper

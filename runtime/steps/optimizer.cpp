@@ -61,8 +61,10 @@ std::int64_t Optimizer::state_elements(std::size_t array, std::size_t slot, std:
 void Optimizer::chunk_square_sums(const float* gradients, double* sums) const {
   constexpr std::int64_t kChunk = ArenaLayout::kChunk;
   for (const ElementRange& range : owned_)
-    device_.kernels().chunk_square_sums(gradients + range.begin, kChunk, range.size() / kChunk,
-                                        sums + range.begin / kChunk);
+    device_.kernels().run(calls::ChunkSquareSums{.x = gradients + range.begin,
+                                                 .chunk = kChunk,
+                                                 .chunks = range.size() / kChunk,
+                                                 .sums = sums + range.begin / kChunk});
 }
 
 void Optimizer::chunk_square_sums(const float* gradients, double* sums, const TablePlace& place,
@@ -78,7 +80,8 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums, const Ta
       const ElementRange chunk{begin, begin + kChunk};
       double* sum = sums + begin / kChunk;
       if (!place.meets(chunk)) {
-        device_.kernels().chunk_square_sums(gradients + begin, kChunk, 1, sum);
+        device_.kernels().run(
+            calls::ChunkSquareSums{.x = gradients + begin, .chunk = kChunk, .chunks = 1, .sums = sum});
         continue;
       }
       taken.clear();
@@ -90,7 +93,8 @@ void Optimizer::chunk_square_sums(const float* gradients, double* sums, const Ta
       }
       const auto size = static_cast<std::int64_t>(taken.size());
       *sum = 0.0;
-      if (size > 0) device_.kernels().chunk_square_sums(taken.data(), size, 1, sum);
+      if (size > 0)
+        device_.kernels().run(calls::ChunkSquareSums{.x = taken.data(), .chunk = size, .chunks = 1, .sums = sum});
     }
   }
 }

@@ -39,7 +39,7 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
                                            table_ != nullptr ? settings_.buckets.table : std::optional<SparseTable>());
   const TreeNode grains = buckets_->own_grains();
   sums_ = Tensor::empty(device.memory(), {layout_.chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
-  device.kernels().clear(sums_.bytes(), sums_.size_bytes());
+  device.kernels().run(calls::Clear{.data = sums_.bytes(), .bytes = sums_.size_bytes()});
 
   if (auto* cuda = dynamic_cast<CudaDevice*>(&device); cuda != nullptr && settings_.graphs && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(*cuda);
@@ -49,8 +49,8 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   for (const Optimizer::OwnSlice& slice : optimizer_->own_slices()) {
     const float* values = parameters[parameter_of_slot_[slice.slot]].variable.value().data<float>() + slice.begin;
     float* place = arena + layout_.slots()[slice.slot].begin + slice.begin;
-    device.kernels().copy(ConstMatrix{values, 1, slice.size, slice.size}, Matrix{place, 1, slice.size, slice.size},
-                          /*accumulate=*/false);
+    device.kernels().run(calls::Copy{.x = ConstMatrix{values, 1, slice.size, slice.size},
+                                     .y = Matrix{place, 1, slice.size, slice.size}});
   }
   if (BFloat16* shared = exchange.working(); shared != nullptr) {
     working_ = Tensor::view(shared, {layout_.elements()}, DType::bf16);
@@ -79,7 +79,8 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
   message.save = wishes.save;
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t loss_bytes = layout_.chunks() * static_cast<std::int64_t>(sizeof(double));
-  device_.kernels().clear(sums_.data<double>() + layout_.chunks(), sums_.size_bytes() - loss_bytes);
+  device_.kernels().run(
+      calls::Clear{.data = sums_.data<double>() + layout_.chunks(), .bytes = sums_.size_bytes() - loss_bytes});
   if (table_ != nullptr) {
     buckets_->begin_step(rows_of(batch));
   } else {
@@ -192,8 +193,8 @@ void TrainingStep::round_parameters(ElementRange range) {
   if (!working_.defined()) return;
   const std::int64_t size = range.size();
   const Rows rounded(working_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
-  device_.kernels().copy(ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, rounded,
-                         /*accumulate=*/false);
+  device_.kernels().run(
+      calls::Copy{.x = ConstMatrix{buckets_->exchange().parameters() + range.begin, 1, size, size}, .y = rounded});
 }
 
 std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
@@ -229,9 +230,9 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
                                    const std::function<void(std::int64_t slot)>& complete) {
   const BatchUse use{
       .labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr, .cache = cache_};
-  const Task task = settings_.loss.task;
+  const Readout& readout = model_.readout();
   const auto run_through_tape = [&] {
-    const DeviceBatch on_device = to_device(batch, task, use, device_);
+    const DeviceBatch on_device = to_device(batch, readout, use, device_);
     buckets_->exchange().wait_for_parameters();
     forward_and_backward(on_device, key, nullptr, sum, complete);
   };
@@ -241,14 +242,14 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   std::vector<bool> written;
   for (const std::size_t index : parameter_of_slot_) written.push_back(parameters[index].variable.gradient_written());
   const Variable& first = parameters[parameter_of_slot_.front()].variable;
-  StepGraphs::Shape shape = shape_of(batch, task);
+  StepGraphs::Shape shape = shape_of(batch, readout);
   shape.gradients = first.gradient().bytes();
   shape.sum = sum.bytes();
   shape.written = std::move(written);
 
   StepGraphs::Entry* entry = graphs_->find(shape);
   if (entry == nullptr) return run_through_tape();
-  entry->batch = to_device(batch, task, use, device_, entry->batch.block);
+  entry->batch = to_device(batch, readout, use, device_, entry->batch.block);
   const PhiloxKey* device_key = graphs_->set_key(key);
   buckets_->exchange().wait_for_parameters();
   if (entry->work == nullptr) {
@@ -273,8 +274,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
   tape.set_device_key(device_key);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
-    const Variable logits = model_.forward(tape, batch.input, batch.selection, {stages_below_, batch.hidden});
-    task_loss(tape, logits, batch, settings_.loss, sum);
+    model_.loss(tape, batch.input, batch.selection, batch.targets, sum, {stages_below_, batch.hidden});
   }
   const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");
   tape.backward(complete);
@@ -285,7 +285,7 @@ void TrainingStep::release_values() {
   for (const std::size_t index : parameter_of_slot_) {
     const Parameter& parameter = model_.parameters().all()[index];
     const Tensor copy = Tensor::empty(device_.memory(), parameter.shape);
-    device_.kernels().copy(parameter.variable.value().as_rows(), copy.as_rows(), /*accumulate=*/false);
+    device_.kernels().run(calls::Copy{.x = parameter.variable.value().as_rows(), .y = copy.as_rows()});
     parameter.variable.set_value(copy);
     parameter.variable.bind_gradient(Tensor(), -1);
   }

@@ -8,7 +8,7 @@ void ensure_working_copies(const Model& model, Device& device, DType activations
     const Variable& variable = parameter.variable;
     if (variable.working().type() == activations) continue;
     const Tensor copy = Tensor::empty(device.memory(), parameter.shape, activations);
-    device.kernels().copy(variable.value().as_rows(), copy.as_rows(), /*accumulate=*/false);
+    device.kernels().run(calls::Copy{.x = variable.value().as_rows(), .y = copy.as_rows()});
     variable.set_working(copy);
   }
 }

@@ -52,8 +52,11 @@ std::vector<double> row_and_column_sums(const Update& update, const std::vector<
     const UpdateSlice& slice = update.slices[i];
     const SlotUpdate& slot = update.slots[slice.slot];
     if (is_matrix(slot))
-      update.device.kernels().factored_square_sums(slice.gradients, pieces_of(slice), slice.begin, slot.columns,
-                                                   partial.data<double>() + begins[i]);
+      update.device.kernels().run(calls::FactoredSquareSums{.gradients = slice.gradients,
+                                                            .pieces = pieces_of(slice),
+                                                            .begin = slice.begin,
+                                                            .columns = slot.columns,
+                                                            .sums = partial.data<double>() + begins[i]});
   }
   const std::vector<double> sums = update.device.download<double>(partial);
 
@@ -148,9 +151,10 @@ std::vector<double> update_and_parameter_sums(const Update& update, const Factor
   const Tensor partial = Tensor::empty(update.device.memory(), {begins.back()}, DType::f64);
   for (std::size_t i = 0; i < update.slices.size(); ++i) {
     const UpdateSlice& slice = update.slices[i];
-    update.device.kernels().adafactor_square_sums(slice_of(update, slice, factors), pieces_of(slice),
-                                                  step_of(update, update.slots[slice.slot]),
-                                                  partial.data<double>() + begins[i]);
+    update.device.kernels().run(calls::AdafactorSquareSums{.slice = slice_of(update, slice, factors),
+                                                           .pieces = pieces_of(slice),
+                                                           .step = step_of(update, update.slots[slice.slot]),
+                                                           .sums = partial.data<double>() + begins[i]});
   }
   const std::vector<double> sums = update.device.download<double>(partial);
   // The two have units of their own.
@@ -182,15 +186,16 @@ void update_by_adafactor(const Update& update) {
     step.step_size =
         static_cast<float>(rate / std::max(1.0, root_mean_square(slice.slot, 0) / update.settings.clip_threshold));
     step.decay = static_cast<float>(1.0 - rate * static_cast<double>(slot.weight_decay));
-    update.device.kernels().adafactor_step(slice_of(update, slice, factors), slice.working, slice.size, step);
+    update.device.kernels().run(calls::Adafactor{
+        .slice = slice_of(update, slice, factors), .working = slice.working, .n = slice.size, .step = step});
   }
 }
 
 std::vector<UpdateCost> cost_of_adafactor(std::int64_t n, bool rounds_to_bf16) {
   // Nearly all elements are those of matrices.
-  return {{"factored_square_sums", factored_square_sums_work(n)},
-          {"adafactor_square_sums", adafactor_square_sums_work(n, false)},
-          {"adafactor_step", adafactor_work(n, false, rounds_to_bf16)}};
+  return {{calls::FactoredSquareSums::kKernel, calls::FactoredSquareSums::work_of(n)},
+          {calls::AdafactorSquareSums::kKernel, calls::AdafactorSquareSums::work_of(n, false)},
+          {calls::Adafactor::kKernel, calls::Adafactor::work_of(n, false, rounds_to_bf16)}};
 }
 
 }  // namespace

@@ -9,15 +9,20 @@ void update_by_adamw(const Update& update) {
   const UpdateSettings& settings = update.settings;
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
-    update.device.kernels().adamw_step(
-        slice.parameters, slice.gradients, slice.state[0], slice.state[1], slice.working, slice.size,
-        {slot.learning_rate, settings.beta1, settings.beta2, static_cast<float>(settings.epsilon), slot.weight_decay,
-         update.gradient_scale, slot.updates});
+    update.device.kernels().run(
+        calls::AdamW{.parameters = slice.parameters,
+                     .gradients = slice.gradients,
+                     .first_moments = slice.state[0],
+                     .second_moments = slice.state[1],
+                     .working = slice.working,
+                     .n = slice.size,
+                     .step = {slot.learning_rate, settings.beta1, settings.beta2, static_cast<float>(settings.epsilon),
+                              slot.weight_decay, update.gradient_scale, slot.updates}});
   }
 }
 
 std::vector<UpdateCost> cost_of_adamw(std::int64_t n, bool rounds_to_bf16) {
-  return {{"adamw_step", adamw_work(n, rounds_to_bf16)}};
+  return {{calls::AdamW::kKernel, calls::AdamW::work_of(n, rounds_to_bf16)}};
 }
 
 }  // namespace

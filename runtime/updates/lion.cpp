@@ -9,14 +9,18 @@ void update_by_lion(const Update& update) {
   const UpdateSettings& settings = update.settings;
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
-    update.device.kernels().lion_step(
-        slice.parameters, slice.gradients, slice.state[0], slice.working, slice.size,
-        {slot.learning_rate, settings.beta1, settings.beta2, slot.weight_decay, update.gradient_scale});
+    update.device.kernels().run(calls::Lion{
+        .parameters = slice.parameters,
+        .gradients = slice.gradients,
+        .momenta = slice.state[0],
+        .working = slice.working,
+        .n = slice.size,
+        .step = {slot.learning_rate, settings.beta1, settings.beta2, slot.weight_decay, update.gradient_scale}});
   }
 }
 
 std::vector<UpdateCost> cost_of_lion(std::int64_t n, bool rounds_to_bf16) {
-  return {{"lion_step", lion_work(n, rounds_to_bf16)}};
+  return {{calls::Lion::kKernel, calls::Lion::work_of(n, rounds_to_bf16)}};
 }
 
 }  // namespace

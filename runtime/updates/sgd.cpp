@@ -9,13 +9,18 @@ void update_by_sgd(const Update& update) {
   const auto momentum = static_cast<float>(update.settings.momentum);
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
-    update.device.kernels().sgd_step(slice.parameters, slice.gradients, slice.state[0], slice.working, slice.size,
-                                     {slot.learning_rate, momentum, slot.weight_decay, update.gradient_scale});
+    update.device.kernels().run(
+        calls::Sgd{.parameters = slice.parameters,
+                   .gradients = slice.gradients,
+                   .momenta = slice.state[0],
+                   .working = slice.working,
+                   .n = slice.size,
+                   .step = {slot.learning_rate, momentum, slot.weight_decay, update.gradient_scale}});
   }
 }
 
 std::vector<UpdateCost> cost_of_sgd(std::int64_t n, bool rounds_to_bf16) {
-  return {{"sgd_step", array_work(n, 20.0 + (rounds_to_bf16 ? 2.0 : 0.0), 6.0)}};
+  return {{calls::Sgd::kKernel, calls::Sgd::work_of(n, true, rounds_to_bf16)}};
 }
 
 }  // namespace

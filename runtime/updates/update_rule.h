@@ -18,7 +18,7 @@
 
 #include "comm/communicator.h"
 #include "runtime/updates/update_settings.h"
-#include "tensor/cost/kernel_work.h"
+#include "tensor/calls/kernel_work.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -89,7 +89,7 @@ struct Update {
 
 /// A kernel that a rule calls, and what its call needs.
 struct UpdateCost {
-  std::string_view kernel;
+  KernelId kernel;
   KernelWork work;
 };
 

@@ -8,7 +8,7 @@
 
 #include <functional>
 #include <memory>
-#include <string_view>
+#include <string>
 
 #include "tensor/device.h"
 
@@ -17,7 +17,7 @@ namespace temper {
 class IdleDevice final : public Device {
  public:
   /// `see` is told of every call of a kernel that is not made of others.
-  explicit IdleDevice(std::function<void(std::string_view name, const KernelWork& work)> see);
+  explicit IdleDevice(std::function<void(const KernelId& kernel, const KernelWork& work)> see);
   ~IdleDevice() override;
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
@@ -34,7 +34,7 @@ class IdleDevice final : public Device {
   void reset_peak() { memory_.reset_peak(); }
 
  private:
-  [[nodiscard]] Kernels& plain_kernels() override { return seen_; }
+  [[nodiscard]] Kernels& plain_kernels() override { return seen_.kernels(); }
 
   HostMemory memory_;
   std::unique_ptr<Kernels> kernels_;

@@ -65,12 +65,13 @@ TEST(FixedTree, SumsHaveTheSameBitsHoweverLeavesAreSpread) {
       for (const auto& sum : partial) inputs.push_back(sum.data());
       const std::vector<TreeStep> steps = tree_steps(leaves, nodes);
       std::vector<float> out(kElements);
-      device->kernels().add_tree(inputs, steps, out.data(), kElements);
+      device->kernels().run(calls::AddTree{.inputs = inputs, .postfix = steps, .out = out.data(), .n = kElements});
       EXPECT_EQ(out, expected) << leaves << " leaves on " << ranks << " ranks";
       // In place of one of the inputs, as a rank sums into its own gradients.
       for (const std::size_t target : {std::size_t{0}, partial.size() / 2, partial.size() - 1}) {
         const std::vector<float> kept = partial[target];
-        device->kernels().add_tree(inputs, steps, partial[target].data(), kElements);
+        device->kernels().run(
+            calls::AddTree{.inputs = inputs, .postfix = steps, .out = partial[target].data(), .n = kElements});
         EXPECT_EQ(partial[target], expected);
         partial[target] = kept;
         inputs[target] = partial[target].data();
@@ -97,7 +98,7 @@ TEST(FixedTree, StepsNameEveryInputOnceAndLeaveOneSum) {
       }
       EXPECT_EQ(inputs, nodes.size());
       EXPECT_EQ(open, 1);
-      EXPECT_LE(most, Kernels::kMostTreeDepth);
+      EXPECT_LE(most, calls::AddTree::kMostDepth);
     }
   }
 }
@@ -113,7 +114,8 @@ TEST(FixedTree, SumsAsManyLeavesAsAConfigurationMayAskFor) {
     inputs.push_back(values[static_cast<std::size_t>(leaf)].data());
   }
   std::vector<float> out(3);
-  device->kernels().add_tree(inputs, tree_steps(kLeaves, nodes), out.data(), 3);
+  device->kernels().run(
+      calls::AddTree{.inputs = inputs, .postfix = tree_steps(kLeaves, nodes), .out = out.data(), .n = 3});
   EXPECT_EQ(out, naive_sum(values, {0, kLeaves}));
 }
 

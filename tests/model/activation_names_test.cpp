@@ -112,8 +112,9 @@ Computed compute(Activation activation, T (*stored)(float), float (*loaded)(T)) 
   for (std::size_t i = 0; i < kPoints; ++i) z[i] = stored(static_cast<float>(kInputs[i]));
   dy.fill(stored(1.0F));
   const auto row = [](std::array<T, kPoints>& elements) { return MatrixOf<T>{elements.data(), 1, kPoints, kPoints}; };
-  kernels.bias_activation_forward(row(z), {}, activation, row(y));
-  kernels.bias_activation_backward(row(dy), row(z), row(y), activation, row(dz), nullptr, false);
+  kernels.run(calls::BiasActivationForward{.z = row(z), .activation = activation, .y = row(y)});
+  kernels.run(
+      calls::BiasActivationBackward{.dy = row(dy), .z = row(z), .y = row(y), .activation = activation, .dz = row(dz)});
   Computed computed;
   std::transform(y.begin(), y.end(), computed.values.begin(), loaded);
   std::transform(dz.begin(), dz.end(), computed.slopes.begin(), loaded);

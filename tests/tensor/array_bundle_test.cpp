@@ -137,7 +137,7 @@ TEST_F(ArrayBundleTest, TheBlockLivesAsLongAsOneOfItsTensors) {
   EXPECT_GE(block, 8000U);
   // Were the block free, this would be written over it.
   const Tensor other = Tensor::empty(device_->memory(), {3000});
-  device_->kernels().clear(other.bytes(), other.size_bytes());
+  device_->kernels().run(calls::Clear{.data = other.bytes(), .bytes = other.size_bytes()});
   EXPECT_EQ(device_->download<float>(kept), std::vector<float>(1000, 2.5F));
   const std::size_t with_other = memory().use().in_use;
   Tensor copy = kept.part(400, {10}, DType::f32);

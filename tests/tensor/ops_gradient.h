@@ -36,7 +36,7 @@ class OpsGradient : public testing::Test {
   /// What a loss adds to: its sum and what to divide it by, zero so far.
   Tensor no_loss() {
     const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
-    device_->kernels().clear(sum.bytes(), sum.size_bytes());
+    device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
     return sum;
   }
   Variable leaf(Tensor value) { return Variable(std::move(value), true); }

@@ -180,70 +180,70 @@ void copy_range(const void* from, DType from_type, void* to, DType to_type, std:
 
 }  // namespace
 
-void CpuKernels::bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) {
-  (void)common_type("bias_activation_forward", z, bias, y);
-  if (bias.data == nullptr && activation == Activation::none && y.data == z.data) {
+void CpuKernels::run(const calls::BiasActivationForward& call) {
+  (void)common_type(call.kKernel.name, call.z, call.bias, call.y);
+  if (call.bias.data == nullptr && call.activation == Activation::none && call.y.data == call.z.data) {
     return;
   }
-  parallel_ranges(z.rows, z.columns * work_of(activation), [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(z, bias, activation, y, begin, end);
+  parallel_ranges(call.z.rows, call.z.columns * work_of(call.activation), [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(call.z, call.bias, call.activation, call.y, begin, end);
   });
 }
 
-void CpuKernels::bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
-                                          float* d_bias, bool accumulate_bias) {
-  (void)common_type("bias_activation_backward", dy, z, y, dz);
-  if (d_bias == nullptr && activation == Activation::none && dz.data == dy.data) {
+void CpuKernels::run(const calls::BiasActivationBackward& call) {
+  (void)common_type(call.kKernel.name, call.dy, call.z, call.y, call.dz);
+  if (call.d_bias == nullptr && call.activation == Activation::none && call.dz.data == call.dy.data) {
     return;
   }
-  ColumnSums sums(dy.rows, dy.columns, d_bias != nullptr);
-  const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);
-  const std::int64_t work = block_rows * dy.columns * work_of(activation);
-  parallel_ranges(ColumnSums::blocks(dy.rows), work, [&](std::int64_t first, std::int64_t last) {
+  ColumnSums sums(call.dy.rows, call.dy.columns, call.d_bias != nullptr);
+  const std::int64_t block_rows = ColumnSums::block_rows(call.dy.rows);
+  const std::int64_t work = block_rows * call.dy.columns * work_of(call.activation);
+  parallel_ranges(ColumnSums::blocks(call.dy.rows), work, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block) {
       HWY_DYNAMIC_DISPATCH(bias_activation_backward_rows)
-      (dy, z, y, activation, dz, sums.block(block), block * block_rows, std::min(dy.rows, (block + 1) * block_rows));
+      (call.dy, call.z, call.y, call.activation, call.dz, sums.block(block), block * block_rows,
+       std::min(call.dy.rows, (block + 1) * block_rows));
     }
   });
-  sums.write(d_bias, accumulate_bias);
+  sums.write(call.d_bias, call.accumulate_bias);
 }
 
-void CpuKernels::dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) {
-  (void)common_type("dropout", x, y);
-  parallel_ranges(x.rows, x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
-    if (dropout.active()) {
-      HWY_DYNAMIC_DISPATCH(dropout_rows)(x, names, dropout, y, begin, end);
+void CpuKernels::run(const calls::ApplyDropout& call) {
+  (void)common_type(call.kKernel.name, call.x, call.y);
+  parallel_ranges(call.x.rows, call.x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
+    if (call.dropout.active()) {
+      HWY_DYNAMIC_DISPATCH(dropout_rows)(call.x, call.names, call.dropout, call.y, begin, end);
       return;
     }
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_range(x.at(row, 0), x.type, y.at(row, 0), y.type, x.columns, /*accumulate=*/false);
+      copy_range(call.x.at(row, 0), call.x.type, call.y.at(row, 0), call.y.type, call.x.columns, /*accumulate=*/false);
     }
   });
 }
 
-void CpuKernels::copy(ConstRows x, Rows y, bool accumulate) {
-  (void)common_type("copy", x);
-  (void)common_type("copy", y);
-  if (x.stride == x.columns && y.stride == y.columns) {
+void CpuKernels::run(const calls::Copy& call) {
+  (void)common_type(call.kKernel.name, call.x);
+  (void)common_type(call.kKernel.name, call.y);
+  if (call.x.stride == call.x.columns && call.y.stride == call.y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.
-    parallel_ranges(x.rows * x.columns, 1, [&](std::int64_t begin, std::int64_t end) {
-      copy_range(x.at(0, begin), x.type, y.at(0, begin), y.type, end - begin, accumulate);
+    parallel_ranges(call.x.rows * call.x.columns, 1, [&](std::int64_t begin, std::int64_t end) {
+      copy_range(call.x.at(0, begin), call.x.type, call.y.at(0, begin), call.y.type, end - begin, call.accumulate);
     });
     return;
   }
-  parallel_ranges(x.rows, x.columns, [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(call.x.rows, call.x.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      copy_range(x.at(row, 0), x.type, y.at(row, 0), y.type, x.columns, accumulate);
+      copy_range(call.x.at(row, 0), call.x.type, call.y.at(row, 0), call.y.type, call.x.columns, call.accumulate);
     }
   });
 }
 
-void CpuKernels::clear(void* data, std::int64_t bytes) {
-  auto* first = static_cast<std::byte*>(data);
-  parallel_ranges(bytes / 4, 1, [&](std::int64_t begin, std::int64_t end) {
+void CpuKernels::run(const calls::Clear& call) {
+  auto* first = static_cast<std::byte*>(call.data);
+  parallel_ranges(call.bytes / 4, 1, [&](std::int64_t begin, std::int64_t end) {
     std::memset(first + 4 * begin, 0, static_cast<std::size_t>(4 * (end - begin)));
   });
-  std::memset(first + bytes / 4 * 4, 0, static_cast<std::size_t>(bytes % 4));
+  std::memset(first + call.bytes / 4 * 4, 0, static_cast<std::size_t>(call.bytes % 4));
 }
 
 }  // namespace temper

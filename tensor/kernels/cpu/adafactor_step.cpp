@@ -163,30 +163,29 @@ HWY_EXPORT(factored_squares);
 HWY_EXPORT(adafactor_squares);
 HWY_EXPORT(adafactor);
 
-void CpuKernels::factored_square_sums(const float* gradients, const SlicePieces& pieces, std::int64_t begin,
-                                      std::int64_t columns, double* sums) {
-  const FactoredSums layout(pieces.piece, columns);
-  parallel_ranges(pieces.count(), pieces.piece, [&](std::int64_t first, std::int64_t last) {
+void CpuKernels::run(const calls::FactoredSquareSums& call) {
+  const FactoredSums layout(call.pieces.piece, call.columns);
+  parallel_ranges(call.pieces.count(), call.pieces.piece, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       HWY_DYNAMIC_DISPATCH(factored_squares)
-      (gradients, pieces.begin(i), pieces.end(i), begin, columns, layout, sums + i * layout.size());
+      (call.gradients, call.pieces.begin(i), call.pieces.end(i), call.begin, call.columns, layout,
+       call.sums + i * layout.size());
     }
   });
 }
 
-void CpuKernels::adafactor_square_sums(const AdafactorSlice& slice, const SlicePieces& pieces,
-                                       const AdafactorStep& step, double* sums) {
-  parallel_ranges(pieces.count(), 2 * pieces.piece, [&](std::int64_t first, std::int64_t last) {
+void CpuKernels::run(const calls::AdafactorSquareSums& call) {
+  parallel_ranges(call.pieces.count(), 2 * call.pieces.piece, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
-      HWY_DYNAMIC_DISPATCH(adafactor_squares)(slice, pieces.begin(i), pieces.end(i), step, sums + 2 * i);
+      HWY_DYNAMIC_DISPATCH(adafactor_squares)
+      (call.slice, call.pieces.begin(i), call.pieces.end(i), call.step, call.sums + 2 * i);
     }
   });
 }
 
-void CpuKernels::adafactor_step(const AdafactorSlice& slice, BFloat16* working, std::int64_t n,
-                                const AdafactorStep& step) {
-  parallel_ranges(n, 3, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(adafactor)(slice, working, begin, end, step);
+void CpuKernels::run(const calls::Adafactor& call) {
+  parallel_ranges(call.n, 3, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(adafactor)(call.slice, call.working, begin, end, call.step);
   });
 }
 

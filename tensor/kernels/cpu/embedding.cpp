@@ -127,47 +127,46 @@ constexpr std::int64_t kColumnGranule = 16;
 
 }  // namespace
 
-void CpuKernels::embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
-                                       const std::int32_t* position_ids, const float* types,
-                                       const std::int32_t* type_ids, Rows y) {
-  (void)common_type("embedding_sum_forward", y);
-  const std::int64_t width = y.columns;
-  parallel_ranges(y.rows, width, [&](std::int64_t begin, std::int64_t end) {
+void CpuKernels::run(const calls::EmbeddingSumForward& call) {
+  (void)common_type(call.kKernel.name, call.y);
+  const std::int64_t width = call.y.columns;
+  parallel_ranges(call.y.rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       HWY_DYNAMIC_DISPATCH(add_embeddings)
-      (words + ids[t] * width, positions + position_ids[t] * width,
-       types == nullptr ? nullptr : types + type_ids[t] * width, y, t);
+      (call.words + call.ids[t] * width, call.positions + call.position_ids[t] * width,
+       call.types == nullptr ? nullptr : call.types + call.type_ids[t] * width, call.y, t);
     }
   });
 }
 
-void CpuKernels::embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) {
-  (void)common_type("embedding_backward", dy);
+void CpuKernels::run(const calls::EmbeddingBackward& call) {
+  (void)common_type(call.kKernel.name, call.dy);
   parallel_ranges(
-      dy.columns, groups.rows,
+      call.dy.columns, call.groups.rows,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(add_groups)
-        (dy, groups, d_table, begin, end);
+        (call.dy, call.groups, call.d_table, begin, end);
       },
       kColumnGranule);
 }
 
-void CpuKernels::gather_rows(ConstRows x, const std::int32_t* rows, Rows y) {
-  const std::size_t row_bytes = static_cast<std::size_t>(y.columns) * size_of(common_type("gather_rows", x, y));
-  parallel_ranges(y.rows, y.columns, [&](std::int64_t begin, std::int64_t end) {
+void CpuKernels::run(const calls::GatherRows& call) {
+  const std::size_t row_bytes =
+      static_cast<std::size_t>(call.y.columns) * size_of(common_type(call.kKernel.name, call.x, call.y));
+  parallel_ranges(call.y.rows, call.y.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::memcpy(y.at(i, 0), x.at(rows[i], 0), row_bytes);
+      std::memcpy(call.y.at(i, 0), call.x.at(call.rows[i], 0), row_bytes);
     }
   });
 }
 
-void CpuKernels::scatter_add_rows(ConstRows dy, const std::int32_t* rows, Rows dx) {
-  (void)common_type("scatter_add_rows", dy, dx);
+void CpuKernels::run(const calls::ScatterAddRows& call) {
+  (void)common_type(call.kKernel.name, call.dy, call.dx);
   parallel_ranges(
-      dy.columns, dy.rows,
+      call.dy.columns, call.dy.rows,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(add_rows_at)
-        (dy, rows, dx, begin, end);
+        (call.dy, call.rows, call.dx, begin, end);
       },
       kColumnGranule);
 }

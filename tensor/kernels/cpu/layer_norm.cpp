@@ -190,33 +190,31 @@ namespace temper {
 HWY_EXPORT(layer_norm_forward_rows);
 HWY_EXPORT(layer_norm_backward_rows);
 
-void CpuKernels::layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
-                                    const float* weight, const float* bias, float epsilon, Rows y, Rows sum,
-                                    float* mean, float* rstd) {
-  (void)common_type("layer_norm_forward", x, residual, y, sum);
-  parallel_ranges(x.rows, x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
+void CpuKernels::run(const calls::LayerNormForward& call) {
+  (void)common_type(call.kKernel.name, call.x, call.residual, call.y, call.sum);
+  parallel_ranges(call.x.rows, call.x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(layer_norm_forward_rows)
-    (x, residual, names, dropout, weight, bias, epsilon, y, sum, mean, rstd, begin, end);
+    (call.x, call.residual, call.names, call.dropout, call.weight, call.bias, call.epsilon, call.y, call.sum, call.mean,
+     call.rstd, begin, end);
   });
 }
 
-void CpuKernels::layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd,
-                                     const float* weight, RowNames names, const Dropout& dropout, Rows dx,
-                                     Rows d_residual, bool accumulate_residual, float* d_weight, bool accumulate_weight,
-                                     float* d_bias, bool accumulate_bias) {
-  (void)common_type("layer_norm_backward", dy, sum, dx, d_residual);
-  ColumnSums weight_sums(dy.rows, dy.columns, d_weight != nullptr);
-  ColumnSums bias_sums(dy.rows, dy.columns, d_bias != nullptr);
-  const std::int64_t block_rows = ColumnSums::block_rows(dy.rows);
-  parallel_ranges(ColumnSums::blocks(dy.rows), block_rows * dy.columns * 4, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t block = first; block < last; ++block) {
-      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
-      (dy, sum, mean, rstd, weight, names, dropout, dx, d_residual, accumulate_residual, weight_sums.block(block),
-       bias_sums.block(block), block * block_rows, std::min(dy.rows, (block + 1) * block_rows));
-    }
-  });
-  weight_sums.write(d_weight, accumulate_weight);
-  bias_sums.write(d_bias, accumulate_bias);
+void CpuKernels::run(const calls::LayerNormBackward& call) {
+  (void)common_type(call.kKernel.name, call.dy, call.sum, call.dx, call.d_residual);
+  ColumnSums weight_sums(call.dy.rows, call.dy.columns, call.d_weight != nullptr);
+  ColumnSums bias_sums(call.dy.rows, call.dy.columns, call.d_bias != nullptr);
+  const std::int64_t block_rows = ColumnSums::block_rows(call.dy.rows);
+  parallel_ranges(ColumnSums::blocks(call.dy.rows), block_rows * call.dy.columns * 4,
+                  [&](std::int64_t first, std::int64_t last) {
+                    for (std::int64_t block = first; block < last; ++block) {
+                      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
+                      (call.dy, call.sum, call.mean, call.rstd, call.weight, call.names, call.dropout, call.dx,
+                       call.d_residual, call.accumulate_residual, weight_sums.block(block), bias_sums.block(block),
+                       block * block_rows, std::min(call.dy.rows, (block + 1) * block_rows));
+                    }
+                  });
+  weight_sums.write(call.d_weight, call.accumulate_weight);
+  bias_sums.write(call.d_bias, call.accumulate_bias);
 }
 
 }  // namespace temper

@@ -51,13 +51,13 @@ namespace temper {
 
 HWY_EXPORT(lion);
 
-void CpuKernels::lion_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
-                           const LionStep& step) {
+void CpuKernels::run(const calls::Lion& call) {
   parallel_ranges(
-      n, 3,
+      call.n, 3,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(lion)
-        (parameters + begin, gradients + begin, momenta + begin, part_of(working, begin), end - begin, step);
+        (call.parameters + begin, call.gradients + begin, call.momenta + begin, part_of(call.working, begin),
+         end - begin, call.step);
       },
       kSliceGranule);
 }

@@ -82,25 +82,24 @@ namespace temper {
 HWY_EXPORT(adamw);
 HWY_EXPORT(sgd);
 
-void CpuKernels::adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
-                            BFloat16* working, std::int64_t n, const AdamWStep& step) {
+void CpuKernels::run(const calls::AdamW& call) {
   parallel_ranges(
-      n, 4,
+      call.n, 4,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
-        (parameters + begin, gradients + begin, first_moments + begin, second_moments + begin, part_of(working, begin),
-         end - begin, step);
+        (call.parameters + begin, call.gradients + begin, call.first_moments + begin, call.second_moments + begin,
+         part_of(call.working, begin), end - begin, call.step);
       },
       kSliceGranule);
 }
 
-void CpuKernels::sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
-                          const SgdStep& step) {
+void CpuKernels::run(const calls::Sgd& call) {
   parallel_ranges(
-      n, 2,
+      call.n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
-        (parameters + begin, gradients + begin, part_of(momenta, begin), part_of(working, begin), end - begin, step);
+        (call.parameters + begin, call.gradients + begin, part_of(call.momenta, begin), part_of(call.working, begin),
+         end - begin, call.step);
       },
       kSliceGranule);
 }

@@ -64,53 +64,52 @@ namespace temper {
 HWY_EXPORT(add_arrays);
 HWY_EXPORT(sum_squares);
 
-void CpuKernels::add(const float* a, const float* b, float* out, std::int64_t n) {
-  parallel_ranges(n, 1, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(add_arrays)(a + begin, b + begin, out + begin, end - begin);
+void CpuKernels::run(const calls::Add& call) {
+  parallel_ranges(call.n, 1, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(add_arrays)(call.a + begin, call.b + begin, call.out + begin, end - begin);
   });
 }
 
-void CpuKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
-                          std::int64_t n) {
+void CpuKernels::run(const calls::AddTree& call) {
   // What a few blocks of scratch take stays in the first-level cache. The last sum goes straight to where it belongs.
   constexpr std::int64_t kBlock = 1024;
   std::size_t most = 0;
   std::size_t depth = 0;
-  for (const TreeStep step : postfix) {
+  for (const TreeStep step : call.postfix) {
     depth = step == TreeStep::input ? depth + 1 : depth - 1;
     most = std::max(most, depth);
   }
-  const bool one_sum = postfix.size() <= 3;
+  const bool one_sum = call.postfix.size() <= 3;
   const auto add_blocks = [&](std::int64_t first, std::int64_t end) {
     std::vector<float> scratch(one_sum ? 0 : static_cast<std::size_t>(kBlock) * (most - 1));
-    std::array<const float*, kMostTreeDepth> open{};
+    std::array<const float*, calls::AddTree::kMostDepth> open{};
     for (std::int64_t begin = first; begin < end; begin += kBlock) {
       const std::int64_t length = std::min(kBlock, end - begin);
       std::size_t next = 0;
       std::size_t held = 0;
-      for (std::size_t i = 0; i < postfix.size(); ++i) {
-        if (postfix[i] == TreeStep::input) {
-          open[held++] = inputs[next++] + begin;
+      for (std::size_t i = 0; i < call.postfix.size(); ++i) {
+        if (call.postfix[i] == TreeStep::input) {
+          open[held++] = call.inputs[next++] + begin;
           continue;
         }
         --held;
-        const bool last = i + 1 == postfix.size();
-        float* sum = last ? out + begin : scratch.data() + static_cast<std::int64_t>(held - 1) * kBlock;
+        const bool last = i + 1 == call.postfix.size();
+        float* sum = last ? call.out + begin : scratch.data() + static_cast<std::int64_t>(held - 1) * kBlock;
         HWY_DYNAMIC_DISPATCH(add_arrays)(open[held - 1], open[held], sum, length);
         open[held - 1] = sum;
       }
-      if (open.front() != out + begin) {
-        std::copy_n(open.front(), length, out + begin);
+      if (open.front() != call.out + begin) {
+        std::copy_n(open.front(), length, call.out + begin);
       }
     }
   };
-  parallel_ranges(n, static_cast<std::int64_t>(inputs.size()), add_blocks, kBlock);
+  parallel_ranges(call.n, static_cast<std::int64_t>(call.inputs.size()), add_blocks, kBlock);
 }
 
-void CpuKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
-  parallel_ranges(chunks, chunk, [&](std::int64_t first, std::int64_t last) {
+void CpuKernels::run(const calls::ChunkSquareSums& call) {
+  parallel_ranges(call.chunks, call.chunk, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
-      sums[i] = HWY_DYNAMIC_DISPATCH(sum_squares)(x + i * chunk, chunk);
+      call.sums[i] = HWY_DYNAMIC_DISPATCH(sum_squares)(call.x + i * call.chunk, call.chunk);
     }
   });
 }

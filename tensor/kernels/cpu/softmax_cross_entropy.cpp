@@ -159,12 +159,11 @@ double sum_over_rows(std::int64_t rows, std::int64_t columns, std::int64_t work,
 
 }  // namespace
 
-void CpuKernels::cross_entropy(ConstRows logits, const std::int32_t* labels, const float* class_weights,
-                               float label_smoothing, Rows d_logits, double* sum) {
-  (void)common_type("cross_entropy", logits, d_logits);
-  const std::int64_t classes = logits.columns;
-  for (std::int64_t row = 0; row < logits.rows; ++row) {
-    const std::int32_t label = labels[row];
+void CpuKernels::run(const calls::CrossEntropy& call) {
+  (void)common_type(call.kKernel.name, call.logits, call.d_logits);
+  const std::int64_t classes = call.logits.columns;
+  for (std::int64_t row = 0; row < call.logits.rows; ++row) {
+    const std::int32_t label = call.labels[row];
     if (label != kNotCounted && (label < 0 || label >= classes)) {
       throw Error(
           "Row {} has the label {}, but there are {} classes: a label is 0 to {}, or {} for a row that is not "
@@ -172,68 +171,72 @@ void CpuKernels::cross_entropy(ConstRows logits, const std::int32_t* labels, con
           row, label, classes, classes - 1, kNotCounted);
     }
     if (label != kNotCounted) {
-      sum[1] += class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]);
+      call.sum[1] += call.class_weights == nullptr ? 1.0 : static_cast<double>(call.class_weights[label]);
     }
   }
-  const double total_weight = class_weights == nullptr ? static_cast<double>(classes)
-                                                       : std::accumulate(class_weights, class_weights + classes, 0.0);
+  const double total_weight = call.class_weights == nullptr
+                                  ? static_cast<double>(classes)
+                                  : std::accumulate(call.class_weights, call.class_weights + classes, 0.0);
   const std::int64_t work = classes * kWorkOfExponential;
-  sum[0] += sum_over_rows(logits.rows, classes, work, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
-    float* d_row = dx.target(d_logits, row);
+  call.sum[0] += sum_over_rows(call.logits.rows, classes, work, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+    float* d_row = dx.target(call.d_logits, row);
     double loss = 0.0;
-    if (labels[row] != kNotCounted) {
-      loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(x.read(logits, row), labels[row], class_weights, total_weight,
-                                                     static_cast<double>(label_smoothing), classes, d_row);
+    if (call.labels[row] != kNotCounted) {
+      loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(x.read(call.logits, row), call.labels[row], call.class_weights,
+                                                     total_weight, static_cast<double>(call.label_smoothing), classes,
+                                                     d_row);
     } else if (d_row != nullptr) {
       std::fill_n(d_row, classes, 0.0F);
     }
-    dx.deliver(d_logits, row);
+    dx.deliver(call.d_logits, row);
     return loss;
   });
 }
 
-void CpuKernels::binary_cross_entropy(ConstRows logits, const float* targets, Rows d_logits, double* sum) {
-  (void)common_type("binary_cross_entropy", logits, d_logits);
+void CpuKernels::run(const calls::BinaryCrossEntropy& call) {
+  (void)common_type(call.kKernel.name, call.logits, call.d_logits);
   // log(1 + e^-|z|) + max(z, 0) - z t, which no z overflows. There are few such logits: one a label and example.
-  const std::int64_t columns = logits.columns;
-  sum[0] += sum_over_rows(logits.rows, columns, columns * 32, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
-    const float* logit_row = x.read(logits, row);
-    float* d_row = dx.target(d_logits, row);
-    double row_loss = 0.0;
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const double z = logit_row[column];
-      const double target = targets[row * columns + column];
-      const double e = std::exp(-std::abs(z));
-      row_loss += std::log1p(e) + std::max(z, 0.0) - z * target;
-      if (d_row != nullptr) {
-        d_row[column] = static_cast<float>((z < 0 ? e : 1.0) / (1.0 + e) - target);
-      }
-    }
-    dx.deliver(d_logits, row);
-    return row_loss;
-  });
-  sum[1] += static_cast<double>(logits.rows * logits.columns);
+  const std::int64_t columns = call.logits.columns;
+  call.sum[0] +=
+      sum_over_rows(call.logits.rows, columns, columns * 32, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+        const float* logit_row = x.read(call.logits, row);
+        float* d_row = dx.target(call.d_logits, row);
+        double row_loss = 0.0;
+        for (std::int64_t column = 0; column < columns; ++column) {
+          const double z = logit_row[column];
+          const double target = call.targets[row * columns + column];
+          const double e = std::exp(-std::abs(z));
+          row_loss += std::log1p(e) + std::max(z, 0.0) - z * target;
+          if (d_row != nullptr) {
+            d_row[column] = static_cast<float>((z < 0 ? e : 1.0) / (1.0 + e) - target);
+          }
+        }
+        dx.deliver(call.d_logits, row);
+        return row_loss;
+      });
+  call.sum[1] += static_cast<double>(call.logits.rows * call.logits.columns);
 }
 
-void CpuKernels::mean_squared_error(ConstRows predictions, const float* targets, Rows d_predictions, double* sum) {
-  (void)common_type("mean_squared_error", predictions, d_predictions);
-  const std::int64_t columns = predictions.columns;
-  sum[0] += sum_over_rows(predictions.rows, columns, columns, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
-    const float* values = x.read(predictions, row);
-    float* d_row = dx.target(d_predictions, row);
-    double row_loss = 0.0;
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const double difference =
-          static_cast<double>(values[column]) - static_cast<double>(targets[row * columns + column]);
-      row_loss += difference * difference;
-      if (d_row != nullptr) {
-        d_row[column] = static_cast<float>(2.0 * difference);
-      }
-    }
-    dx.deliver(d_predictions, row);
-    return row_loss;
-  });
-  sum[1] += static_cast<double>(predictions.rows * predictions.columns);
+void CpuKernels::run(const calls::MeanSquaredError& call) {
+  (void)common_type(call.kKernel.name, call.predictions, call.d_predictions);
+  const std::int64_t columns = call.predictions.columns;
+  call.sum[0] +=
+      sum_over_rows(call.predictions.rows, columns, columns, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {
+        const float* values = x.read(call.predictions, row);
+        float* d_row = dx.target(call.d_predictions, row);
+        double row_loss = 0.0;
+        for (std::int64_t column = 0; column < columns; ++column) {
+          const double difference =
+              static_cast<double>(values[column]) - static_cast<double>(call.targets[row * columns + column]);
+          row_loss += difference * difference;
+          if (d_row != nullptr) {
+            d_row[column] = static_cast<float>(2.0 * difference);
+          }
+        }
+        dx.deliver(call.d_predictions, row);
+        return row_loss;
+      });
+  call.sum[1] += static_cast<double>(call.predictions.rows * call.predictions.columns);
 }
 
 }  // namespace temper

@@ -81,69 +81,70 @@ __global__ void __launch_bounds__(kThreads) copy_elements(MatrixOf<const From> x
 
 }  // namespace
 
-void CudaKernels::bias_activation_forward(Rows z, ConstRows bias, Activation activation, Rows y) {
-  if (bias.data == nullptr && activation == Activation::none && y.data == z.data) return;
-  const bool in_packs = rows_begin_packs(z) && rows_begin_packs(y) && begins_pack(bias.data);
-  with_activation(activation, [&]<typename Function>(Function) {
-    with_type(z.type, [&]<typename T>(std::type_identity<T>) {
-      with_type(bias.data == nullptr ? z.type : bias.type, [&]<typename B>(std::type_identity<B>) {
+void CudaKernels::run(const calls::BiasActivationForward& call) {
+  if (call.bias.data == nullptr && call.activation == Activation::none && call.y.data == call.z.data) return;
+  const bool in_packs = rows_begin_packs(call.z) && rows_begin_packs(call.y) && begins_pack(call.bias.data);
+  with_activation(call.activation, [&]<typename Function>(Function) {
+    with_type(call.z.type, [&]<typename T>(std::type_identity<T>) {
+      with_type(call.bias.data == nullptr ? call.z.type : call.bias.type, [&]<typename B>(std::type_identity<B>) {
         with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-          launch(forward<Function, T, B, kWidth>, grid_over<kWidth>(z.rows, z.columns), kThreads, 0, stream_, z.as<T>(),
-                 static_cast<const B*>(bias.data), y.as<T>());
+          launch(forward<Function, T, B, kWidth>, grid_over<kWidth>(call.z.rows, call.z.columns), kThreads, 0, stream_,
+                 call.z.as<T>(), static_cast<const B*>(call.bias.data), call.y.as<T>());
         });
       });
     });
   });
 }
 
-void CudaKernels::bias_activation_backward(ConstRows dy, ConstRows z, ConstRows y, Activation activation, Rows dz,
-                                           float* d_bias, bool accumulate_bias) {
-  const bool stores = activation != Activation::none || dz.data != dy.data;
-  if (d_bias == nullptr && !stores) return;
-  const ColumnSums sums(stream_, memory_, dy.rows, dy.columns, d_bias, accumulate_bias);
-  with_activation(activation, [&]<typename Function>(Function) {
-    const bool in_packs = rows_begin_packs(dy) && rows_begin_packs(dz) && (!Function::kReadsZ || rows_begin_packs(z)) &&
-                          (!Function::kReadsY || rows_begin_packs(y));
-    with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
-      const Backward<Function, T> backward{dy.as<T>(), z.as<T>(), y.as<T>(), dz.as<T>(), stores};
+void CudaKernels::run(const calls::BiasActivationBackward& call) {
+  const bool stores = call.activation != Activation::none || call.dz.data != call.dy.data;
+  if (call.d_bias == nullptr && !stores) return;
+  const ColumnSums sums(stream_, memory_, call.dy.rows, call.dy.columns, call.d_bias, call.accumulate_bias);
+  with_activation(call.activation, [&]<typename Function>(Function) {
+    const bool in_packs = rows_begin_packs(call.dy) && rows_begin_packs(call.dz) &&
+                          (!Function::kReadsZ || rows_begin_packs(call.z)) &&
+                          (!Function::kReadsY || rows_begin_packs(call.y));
+    with_type(call.dy.type, [&]<typename T>(std::type_identity<T>) {
+      const Backward<Function, T> backward{call.dy.as<T>(), call.z.as<T>(), call.y.as<T>(), call.dz.as<T>(), stores};
       with_width(in_packs,
-                 [&]<int kWidth>(std::integral_constant<int, kWidth>) { sums.add_up<kWidth>(backward, dy.rows); });
+                 [&]<int kWidth>(std::integral_constant<int, kWidth>) { sums.add_up<kWidth>(backward, call.dy.rows); });
     });
   });
   sums.finish();
 }
 
-void CudaKernels::dropout(ConstRows x, RowNames names, const Dropout& dropout, Rows y) {
-  if (!dropout.active()) {
-    copy(x, y, false);
+void CudaKernels::run(const calls::ApplyDropout& call) {
+  if (!call.dropout.active()) {
+    run(calls::Copy{.x = call.x, .y = call.y});
     return;
   }
-  with_type(x.type, [&]<typename T>(std::type_identity<T>) {
-    with_width(rows_begin_packs(x) && rows_begin_packs(y), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      launch(drop<T, kWidth>, grid_over<kWidth>(x.rows, x.columns), kThreads, 0, stream_, x.as<T>(), names,
-             mask_of(dropout), y.as<T>());
-    });
+  with_type(call.x.type, [&]<typename T>(std::type_identity<T>) {
+    with_width(rows_begin_packs(call.x) && rows_begin_packs(call.y),
+               [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+                 launch(drop<T, kWidth>, grid_over<kWidth>(call.x.rows, call.x.columns), kThreads, 0, stream_,
+                        call.x.as<T>(), call.names, mask_of(call.dropout), call.y.as<T>());
+               });
   });
 }
 
-void CudaKernels::copy(ConstRows x, Rows y, bool accumulate) {
-  if (!accumulate && x.data == y.data && x.type == y.type) return;
-  if (x.stride == x.columns && y.stride == y.columns) {
-    x = joined(x);
-    y = joined(y);
-  }
+void CudaKernels::run(const calls::Copy& call) {
+  if (!call.accumulate && call.x.data == call.y.data && call.x.type == call.y.type) return;
+  const bool without_gaps = call.x.stride == call.x.columns && call.y.stride == call.y.columns;
+  const ConstRows x = without_gaps ? joined(call.x) : call.x;
+  const Rows y = without_gaps ? joined(call.y) : call.y;
   with_type(x.type, [&]<typename From>(std::type_identity<From>) {
     with_type(y.type, [&]<typename To>(std::type_identity<To>) {
       with_width(rows_begin_packs(x) && rows_begin_packs(y), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
         launch(copy_elements<From, To, kWidth>, grid_over<kWidth>(x.rows, x.columns), kThreads, 0, stream_,
-               x.as<From>(), y.as<To>(), accumulate);
+               x.as<From>(), y.as<To>(), call.accumulate);
       });
     });
   });
 }
 
-void CudaKernels::clear(void* data, std::int64_t bytes) {
-  if (bytes > 0) check_cuda(cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), stream_), "cudaMemsetAsync");
+void CudaKernels::run(const calls::Clear& call) {
+  if (call.bytes > 0)
+    check_cuda(cudaMemsetAsync(call.data, 0, static_cast<std::size_t>(call.bytes), stream_), "cudaMemsetAsync");
 }
 
 }  // namespace temper

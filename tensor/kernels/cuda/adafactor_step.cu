@@ -87,21 +87,18 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void CudaKernels::factored_square_sums(const float* gradients, const SlicePieces& pieces, std::int64_t begin,
-                                       std::int64_t columns, double* sums) {
-  launch(factored_squares, dim3(static_cast<unsigned>(pieces.count())), kThreads, 0, stream_, gradients, pieces, begin,
-         columns, FactoredSums(pieces.piece, columns), sums);
+void CudaKernels::run(const calls::FactoredSquareSums& call) {
+  launch(factored_squares, dim3(static_cast<unsigned>(call.pieces.count())), kThreads, 0, stream_, call.gradients,
+         call.pieces, call.begin, call.columns, FactoredSums(call.pieces.piece, call.columns), call.sums);
 }
 
-void CudaKernels::adafactor_square_sums(const AdafactorSlice& slice, const SlicePieces& pieces,
-                                        const AdafactorStep& step, double* sums) {
-  launch(adafactor_squares, dim3(static_cast<unsigned>(pieces.count())), kThreads, 0, stream_, slice, pieces, step,
-         sums);
+void CudaKernels::run(const calls::AdafactorSquareSums& call) {
+  launch(adafactor_squares, dim3(static_cast<unsigned>(call.pieces.count())), kThreads, 0, stream_, call.slice,
+         call.pieces, call.step, call.sums);
 }
 
-void CudaKernels::adafactor_step(const AdafactorSlice& slice, BFloat16* working, std::int64_t n,
-                                 const AdafactorStep& step) {
-  launch(adafactor, dim3(parts(n, kThreads)), kThreads, 0, stream_, slice, working, n, step);
+void CudaKernels::run(const calls::Adafactor& call) {
+  launch(adafactor, dim3(parts(call.n, kThreads)), kThreads, 0, stream_, call.slice, call.working, call.n, call.step);
 }
 
 }  // namespace temper

@@ -457,39 +457,45 @@ void start_row_terms(const ConstRows& out, const ConstRows& d_out, const float* 
 
 }  // namespace
 
-void CudaKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
-                                    std::int64_t heads, float scale, const Dropout& dropout, Rows out,
-                                    float* log_sum_exp) {
-  check_types(q.type, {k.type, v.type, out.type});
-  const AttentionShape shape = checked_shape(sequences, q, k, v, heads, scale, dropout);
-  if (q.type == DType::f32)
-    start_forward(forward_call<float>(q, k, v, shape, out, log_sum_exp), stream_);
-  else if (runs_on_tensor_cores(q.type, shape))
-    tensor_core_attention_forward(forward_call<__nv_bfloat16>(q, k, v, shape, out, log_sum_exp), stream_);
+void CudaKernels::run(const calls::AttentionForward& call) {
+  check_types(call.q.type, {call.k.type, call.v.type, call.out.type});
+  const AttentionShape shape =
+      checked_shape(call.sequences, call.q, call.k, call.v, call.heads, call.scale, call.dropout);
+  if (call.q.type == DType::f32)
+    start_forward(forward_call<float>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
+  else if (runs_on_tensor_cores(call.q.type, shape))
+    tensor_core_attention_forward(
+        forward_call<__nv_bfloat16>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
   else
-    start_forward(forward_call<BFloat16>(q, k, v, shape, out, log_sum_exp), stream_);
+    start_forward(forward_call<BFloat16>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
 }
 
-void CudaKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
-                                     const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                     float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  check_types(q.type, {k.type, v.type, out.type, d_out.type, dq.type, dk.type, dv.type});
-  if (k.rows != 0 && (dk.data == nullptr || dv.data == nullptr))
+void CudaKernels::run(const calls::AttentionBackward& call) {
+  check_types(call.q.type,
+              {call.k.type, call.v.type, call.out.type, call.d_out.type, call.dq.type, call.dk.type, call.dv.type});
+  if (call.k.rows != 0 && (call.dk.data == nullptr || call.dv.data == nullptr))
     refuse("attention on a GPU takes room for the gradients of keys and values");
-  const AttentionShape shape = checked_shape(sequences, q, k, v, heads, scale, dropout);
-  const DeviceScratch<RowTerms> terms(memory_, heads * q.rows);
-  if (q.type == DType::f32) {
-    start_row_terms<float>(out, d_out, log_sum_exp, 1.0F, shape, terms.data(), stream_);
-    start_backward(backward_call<float>(q, k, v, d_out, terms.data(), shape, dq, dk, dv), stream_);
+  const AttentionShape shape =
+      checked_shape(call.sequences, call.q, call.k, call.v, call.heads, call.scale, call.dropout);
+  const DeviceScratch<RowTerms> terms(memory_, call.heads * call.q.rows);
+  if (call.q.type == DType::f32) {
+    start_row_terms<float>(call.out, call.d_out, call.log_sum_exp, 1.0F, shape, terms.data(), stream_);
+    start_backward(
+        backward_call<float>(call.q, call.k, call.v, call.d_out, terms.data(), shape, call.dq, call.dk, call.dv),
+        stream_);
     return;
   }
-  const bool on_tensor_cores = runs_on_tensor_cores(q.type, shape);
-  start_row_terms<BFloat16>(out, d_out, log_sum_exp, on_tensor_cores ? kLog2E : 1.0F, shape, terms.data(), stream_);
+  const bool on_tensor_cores = runs_on_tensor_cores(call.q.type, shape);
+  start_row_terms<BFloat16>(call.out, call.d_out, call.log_sum_exp, on_tensor_cores ? kLog2E : 1.0F, shape,
+                            terms.data(), stream_);
   if (on_tensor_cores)
-    tensor_core_attention_backward(backward_call<__nv_bfloat16>(q, k, v, d_out, terms.data(), shape, dq, dk, dv),
+    tensor_core_attention_backward(backward_call<__nv_bfloat16>(call.q, call.k, call.v, call.d_out, terms.data(), shape,
+                                                                call.dq, call.dk, call.dv),
                                    stream_);
   else
-    start_backward(backward_call<BFloat16>(q, k, v, d_out, terms.data(), shape, dq, dk, dv), stream_);
+    start_backward(
+        backward_call<BFloat16>(call.q, call.k, call.v, call.d_out, terms.data(), shape, call.dq, call.dk, call.dv),
+        stream_);
 }
 
 }  // namespace temper

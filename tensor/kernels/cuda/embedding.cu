@@ -162,51 +162,53 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void CudaKernels::embedding_sum_forward(const float* words, const std::int32_t* ids, const float* positions,
-                                        const std::int32_t* position_ids, const float* types,
-                                        const std::int32_t* type_ids, Rows y) {
-  const bool in_packs = rows_begin_packs(y) && y.columns % kPack == 0 && begins_pack(words) && begins_pack(positions) &&
-                        begins_pack(types);
-  with_type(y.type, [&]<typename T>(std::type_identity<T>) {
+void CudaKernels::run(const calls::EmbeddingSumForward& call) {
+  const bool in_packs = rows_begin_packs(call.y) && call.y.columns % kPack == 0 && begins_pack(call.words) &&
+                        begins_pack(call.positions) && begins_pack(call.types);
+  with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
     with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      launch(sum_embeddings<T, kWidth>, grid_over<kWidth>(y.rows, y.columns), kThreads, 0, stream_,
-             Embeddings{words, ids, positions, position_ids, types, type_ids}, y.as<T>());
+      launch(sum_embeddings<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
+             Embeddings{call.words, call.ids, call.positions, call.position_ids, call.types, call.type_ids},
+             call.y.as<T>());
     });
   });
 }
 
-void CudaKernels::embedding_backward(ConstRows dy, const RowGroups& groups, float* d_table) {
-  const bool several = groups.pieces > groups.groups || groups.counts != nullptr;
-  const DeviceScratch<float> piece_sums(memory_, several ? groups.pieces * dy.columns : 0);
-  const bool in_packs = rows_begin_packs(dy) && dy.columns % kPack == 0 && begins_pack(d_table);
+void CudaKernels::run(const calls::EmbeddingBackward& call) {
+  const bool several = call.groups.pieces > call.groups.groups || call.groups.counts != nullptr;
+  const DeviceScratch<float> piece_sums(memory_, several ? call.groups.pieces * call.dy.columns : 0);
+  const bool in_packs = rows_begin_packs(call.dy) && call.dy.columns % kPack == 0 && begins_pack(call.d_table);
   with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    const unsigned tiles = parts(dy.columns, kGroupThreads * kWidth);
-    with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
-      launch(sum_pieces<T, kWidth>, dim3(static_cast<unsigned>(groups.pieces), tiles), kGroupThreads, 0, stream_,
-             dy.as<T>(), groups, piece_sums.data(), d_table);
+    const unsigned tiles = parts(call.dy.columns, kGroupThreads * kWidth);
+    with_type(call.dy.type, [&]<typename T>(std::type_identity<T>) {
+      launch(sum_pieces<T, kWidth>, dim3(static_cast<unsigned>(call.groups.pieces), tiles), kGroupThreads, 0, stream_,
+             call.dy.as<T>(), call.groups, piece_sums.data(), call.d_table);
     });
     if (several) {
-      launch(add_pieces<kWidth>, dim3(static_cast<unsigned>(groups.groups), tiles), kGroupThreads, 0, stream_, groups,
-             piece_sums.data(), dy.columns, d_table);
+      launch(add_pieces<kWidth>, dim3(static_cast<unsigned>(call.groups.groups), tiles), kGroupThreads, 0, stream_,
+             call.groups, piece_sums.data(), call.dy.columns, call.d_table);
     }
   });
 }
 
-void CudaKernels::gather_rows(ConstRows x, const std::int32_t* rows, Rows y) {
-  with_type(y.type, [&]<typename T>(std::type_identity<T>) {
-    with_width(rows_begin_packs(x) && rows_begin_packs(y), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      launch(gather<T, kWidth>, grid_over<kWidth>(y.rows, y.columns), kThreads, 0, stream_, x.as<T>(), rows, y.as<T>());
-    });
+void CudaKernels::run(const calls::GatherRows& call) {
+  with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
+    with_width(rows_begin_packs(call.x) && rows_begin_packs(call.y),
+               [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+                 launch(gather<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
+                        call.x.as<T>(), call.rows, call.y.as<T>());
+               });
   });
 }
 
-void CudaKernels::scatter_add_rows(ConstRows dy, const std::int32_t* rows, Rows dx) {
-  with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
-    with_width(rows_begin_packs(dy) && rows_begin_packs(dx), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      const std::int64_t tiles = parts(dy.columns, kWarp * kWidth);
-      launch(scatter_add<T, kWidth>, dim3(parts(dy.rows * tiles, kThreads / kWarp)), kThreads, 0, stream_, dy.as<T>(),
-             rows, tiles, dx.as<T>());
-    });
+void CudaKernels::run(const calls::ScatterAddRows& call) {
+  with_type(call.dy.type, [&]<typename T>(std::type_identity<T>) {
+    with_width(rows_begin_packs(call.dy) && rows_begin_packs(call.dx),
+               [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+                 const std::int64_t tiles = parts(call.dy.columns, kWarp * kWidth);
+                 launch(scatter_add<T, kWidth>, dim3(parts(call.dy.rows * tiles, kThreads / kWarp)), kThreads, 0,
+                        stream_, call.dy.as<T>(), call.rows, tiles, call.dx.as<T>());
+               });
   });
 }
 

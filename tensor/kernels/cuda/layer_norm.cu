@@ -379,50 +379,55 @@ bool with_team(std::int64_t columns, const Function& function) {
 
 }  // namespace
 
-void CudaKernels::layer_norm_forward(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
-                                     const float* weight, const float* bias, float epsilon, Rows y, Rows sum,
-                                     float* mean, float* rstd) {
-  const bool in_packs = rows_begin_packs(x) && rows_begin_packs(residual) && rows_begin_packs(y) &&
-                        rows_begin_packs(sum) && begins_pack(weight) && begins_pack(bias);
-  with_type(x.type, [&]<typename T>(std::type_identity<T>) {
-    const Forward<T> of{x.as<T>(), residual.as<T>(), names,     mask_of(dropout), weight,
-                        bias,      epsilon,          y.as<T>(), sum.as<T>(),      mean,
-                        rstd};
+void CudaKernels::run(const calls::LayerNormForward& call) {
+  const bool in_packs = rows_begin_packs(call.x) && rows_begin_packs(call.residual) && rows_begin_packs(call.y) &&
+                        rows_begin_packs(call.sum) && begins_pack(call.weight) && begins_pack(call.bias);
+  with_type(call.x.type, [&]<typename T>(std::type_identity<T>) {
+    const Forward<T> of{call.x.as<T>(), call.residual.as<T>(), call.names,     mask_of(call.dropout), call.weight,
+                        call.bias,      call.epsilon,          call.y.as<T>(), call.sum.as<T>(),      call.mean,
+                        call.rstd};
     const auto in_registers = [&]<int kTeam, int kPacks>(Constant<kTeam>, Constant<kPacks>) {
-      launch(forward_in_registers<T, kTeam, kPacks>, dim3(parts(x.rows, kThreads / kTeam)), kThreads, 0, stream_, of);
+      launch(forward_in_registers<T, kTeam, kPacks>, dim3(parts(call.x.rows, kThreads / kTeam)), kThreads, 0, stream_,
+             of);
     };
-    if (in_packs && with_team(x.columns, in_registers)) return;
-    launch(forward_any<T>, dim3(static_cast<unsigned>(x.rows)), kThreads, 0, stream_, of);
+    if (in_packs && with_team(call.x.columns, in_registers)) return;
+    launch(forward_any<T>, dim3(static_cast<unsigned>(call.x.rows)), kThreads, 0, stream_, of);
   });
 }
 
-void CudaKernels::layer_norm_backward(ConstRows dy, ConstRows sum, const float* mean, const float* rstd,
-                                      const float* weight, RowNames names, const Dropout& dropout, Rows dx,
-                                      Rows d_residual, bool accumulate_residual, float* d_weight,
-                                      bool accumulate_weight, float* d_bias, bool accumulate_bias) {
-  const ColumnSums weight_sums(stream_, memory_, dy.rows, dy.columns, d_weight, accumulate_weight);
-  const ColumnSums bias_sums(stream_, memory_, dy.rows, dy.columns, d_bias, accumulate_bias);
-  const bool sums_in_packs = rows_begin_packs(dy) && rows_begin_packs(sum);
-  const bool in_packs = sums_in_packs && rows_begin_packs(dx) && rows_begin_packs(d_residual) && begins_pack(weight);
-  with_type(dy.type, [&]<typename T>(std::type_identity<T>) {
-    const Backward<T> of{
-        dy.as<T>(),         sum.as<T>(),        mean, rstd, weight, names, mask_of(dropout), dx.as<T>(),
-        d_residual.as<T>(), accumulate_residual};
+void CudaKernels::run(const calls::LayerNormBackward& call) {
+  const ColumnSums weight_sums(stream_, memory_, call.dy.rows, call.dy.columns, call.d_weight, call.accumulate_weight);
+  const ColumnSums bias_sums(stream_, memory_, call.dy.rows, call.dy.columns, call.d_bias, call.accumulate_bias);
+  const bool sums_in_packs = rows_begin_packs(call.dy) && rows_begin_packs(call.sum);
+  const bool in_packs =
+      sums_in_packs && rows_begin_packs(call.dx) && rows_begin_packs(call.d_residual) && begins_pack(call.weight);
+  with_type(call.dy.type, [&]<typename T>(std::type_identity<T>) {
+    const Backward<T> of{call.dy.as<T>(),
+                         call.sum.as<T>(),
+                         call.mean,
+                         call.rstd,
+                         call.weight,
+                         call.names,
+                         mask_of(call.dropout),
+                         call.dx.as<T>(),
+                         call.d_residual.as<T>(),
+                         call.accumulate_residual};
     const auto in_registers = [&]<int kTeam, int kPacks>(Constant<kTeam>, Constant<kPacks>) {
-      const RowRanges ranges(dy.rows);
+      const RowRanges ranges(call.dy.rows);
       launch(backward_in_registers<T, kTeam, kPacks>, dim3(ranges.count), kThreads, 0, stream_, of, ranges.rows_each,
              weight_sums.partial(), bias_sums.partial());
     };
-    if (in_packs && with_team(dy.columns, in_registers)) return;
+    if (in_packs && with_team(call.dy.columns, in_registers)) return;
     // The sums first: dx may lie where dy does.
     with_width(sums_in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      if (d_weight != nullptr) {
-        weight_sums.add_up<kWidth>(WeightTerm<T>{dy.as<T>(), sum.as<T>(), mean, rstd}, dy.rows);
+      if (call.d_weight != nullptr) {
+        weight_sums.add_up<kWidth>(WeightTerm<T>{call.dy.as<T>(), call.sum.as<T>(), call.mean, call.rstd},
+                                   call.dy.rows);
       }
-      if (d_bias != nullptr) bias_sums.add_up<kWidth>(BiasTerm<T>{dy.as<T>()}, dy.rows);
+      if (call.d_bias != nullptr) bias_sums.add_up<kWidth>(BiasTerm<T>{call.dy.as<T>()}, call.dy.rows);
     });
-    if (dx.data != nullptr || d_residual.data != nullptr) {
-      launch(backward_any<T>, dim3(static_cast<unsigned>(dy.rows)), kThreads, 0, stream_, of);
+    if (call.dx.data != nullptr || call.d_residual.data != nullptr) {
+      launch(backward_any<T>, dim3(static_cast<unsigned>(call.dy.rows)), kThreads, 0, stream_, of);
     }
   });
   weight_sums.finish();

@@ -52,20 +52,19 @@ __global__ void __launch_bounds__(kThreads) lion(Slice slice, LionFactors by) {
 
 }  // namespace
 
-void CudaKernels::lion_step(float* parameters, const float* gradients, float* momenta, BFloat16* working,
-                            std::int64_t n, const LionStep& step) {
-  const Slice slice{parameters, gradients, momenta, working, n};
-  const double rate = step.learning_rate;
-  const LionFactors factors{step.gradient_scale,
-                            static_cast<float>(1.0 - rate * static_cast<double>(step.weight_decay)),
-                            static_cast<float>(step.beta1),
-                            static_cast<float>(1.0 - step.beta1),
-                            static_cast<float>(1.0 - step.beta2),
-                            step.learning_rate};
-  const bool in_packs =
-      begins_pack(parameters) && begins_pack(gradients) && begins_pack(momenta) && begins_pack(working);
+void CudaKernels::run(const calls::Lion& call) {
+  const Slice slice{call.parameters, call.gradients, call.momenta, call.working, call.n};
+  const double rate = call.step.learning_rate;
+  const LionFactors factors{call.step.gradient_scale,
+                            static_cast<float>(1.0 - rate * static_cast<double>(call.step.weight_decay)),
+                            static_cast<float>(call.step.beta1),
+                            static_cast<float>(1.0 - call.step.beta1),
+                            static_cast<float>(1.0 - call.step.beta2),
+                            call.step.learning_rate};
+  const bool in_packs = begins_pack(call.parameters) && begins_pack(call.gradients) && begins_pack(call.momenta) &&
+                        begins_pack(call.working);
   with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch(lion<kWidth>, grid_over<kWidth>(1, n), kThreads, 0, stream_, slice, factors);
+    launch(lion<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, factors);
   });
 }
 

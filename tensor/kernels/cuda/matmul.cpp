@@ -257,55 +257,56 @@ CudaKernels::CudaKernels(cudaStream_t stream, Memory& memory)
 
 CudaKernels::~CudaKernels() = default;
 
-void CudaKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) {
-  const Operand left{a, transpose_a};
-  const Operand right{b, transpose_b};
-  if (is_empty(left, c)) {
-    const auto element = static_cast<std::int64_t>(size_of(c.type));
-    for (std::int64_t row = 0; row < c.rows && !accumulate; ++row) {
-      clear(static_cast<std::byte*>(c.data) + row * c.stride * element, c.columns * element);
+void CudaKernels::run(const calls::Matmul& call) {
+  const Operand left{call.a, call.transpose_a};
+  const Operand right{call.b, call.transpose_b};
+  if (is_empty(left, call.c)) {
+    const auto element = static_cast<std::int64_t>(size_of(call.c.type));
+    for (std::int64_t row = 0; row < call.c.rows && !call.accumulate; ++row) {
+      run(calls::Clear{.data = static_cast<std::byte*>(call.c.data) + row * call.c.stride * element,
+                       .bytes = call.c.columns * element});
     }
     return;
   }
-  if (!cublas_->multiply(left, right, c, accumulate, {})) {
+  if (!cublas_->multiply(left, right, call.c, call.accumulate, {})) {
     throw Error("cuBLASLt has no algorithm for the product [{}, {}] = [{}, {}]{} [{}, {}]{} of {}; please report this",
-                c.rows, c.columns, a.rows, a.columns, transpose_a ? "^T" : "", b.rows, b.columns,
-                transpose_b ? "^T" : "", name_of(a.type));
+                call.c.rows, call.c.columns, call.a.rows, call.a.columns, call.transpose_a ? "^T" : "", call.b.rows,
+                call.b.columns, call.transpose_b ? "^T" : "", name_of(call.a.type));
   }
 }
 
-void CudaKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
-  const Operand left{x, false};
-  const Operand right{weight, true};
-  const bool bias_fits = bias.data != nullptr && bias.type == z.type && is_aligned(bias.data) && !is_empty(left, z);
+void CudaKernels::run(const calls::LinearForward& call) {
+  const Operand left{call.x, false};
+  const Operand right{call.weight, true};
+  const bool bias_fits = call.bias.data != nullptr && call.bias.type == call.z.type && is_aligned(call.bias.data) &&
+                         !is_empty(left, call.z);
   // In f32 the GELU is left to our own kernel, which is as exact as the CPU's.
-  if (bias_fits && activation == Activation::gelu_tanh && z.type == DType::bf16) {
-    const bool keeps_z = y.data != z.data;
-    const Epilogue epilogue = keeps_z ? Epilogue{CUBLASLT_EPILOGUE_GELU_AUX_BIAS, bias.data, z}
-                                      : Epilogue{CUBLASLT_EPILOGUE_GELU_BIAS, bias.data};
+  if (bias_fits && call.activation == Activation::gelu_tanh && call.z.type == DType::bf16) {
+    const bool keeps_z = call.y.data != call.z.data;
+    const Epilogue epilogue = keeps_z ? Epilogue{CUBLASLT_EPILOGUE_GELU_AUX_BIAS, call.bias.data, call.z}
+                                      : Epilogue{CUBLASLT_EPILOGUE_GELU_BIAS, call.bias.data};
     // What cuBLASLt demands of an auxiliary matrix.
-    const bool z_fits = !keeps_z || (z.stride % 8 == 0 && is_aligned(z.data));
-    if (z_fits && cublas_->multiply(left, right, y, false, epilogue)) return;
+    const bool z_fits = !keeps_z || (call.z.stride % 8 == 0 && is_aligned(call.z.data));
+    if (z_fits && cublas_->multiply(left, right, call.y, false, epilogue)) return;
   }
-  if (bias_fits && cublas_->multiply(left, right, z, false, {CUBLASLT_EPILOGUE_BIAS, bias.data})) {
-    whole().bias_activation_forward(z, {}, activation, y);
+  if (bias_fits && cublas_->multiply(left, right, call.z, false, {CUBLASLT_EPILOGUE_BIAS, call.bias.data})) {
+    whole().run(calls::BiasActivationForward{.z = call.z, .activation = call.activation, .y = call.y});
     return;
   }
-  Kernels::linear_forward(x, weight, bias, activation, z, y);
+  call.run_parts(whole());
 }
 
-void CudaKernels::linear_weight_gradient(ConstRows dz, ConstRows x, Matrix d_weight, bool accumulate_weight,
-                                         float* d_bias, bool accumulate_bias) {
-  const Operand left{dz, true};
-  const Operand right{x, false};
-  if (d_bias != nullptr && !accumulate_bias && is_aligned(d_bias) && !is_empty(left, d_weight)) {
-    const Epilogue epilogue{CUBLASLT_EPILOGUE_BGRADB, d_bias};
-    if (cublas_->is_worthwhile(left, right, d_weight, epilogue) &&
-        cublas_->multiply(left, right, d_weight, accumulate_weight, epilogue)) {
+void CudaKernels::run(const calls::LinearWeightGradient& call) {
+  const Operand left{call.dz, true};
+  const Operand right{call.x, false};
+  if (call.d_bias != nullptr && !call.accumulate_bias && is_aligned(call.d_bias) && !is_empty(left, call.d_weight)) {
+    const Epilogue epilogue{CUBLASLT_EPILOGUE_BGRADB, call.d_bias};
+    if (cublas_->is_worthwhile(left, right, call.d_weight, epilogue) &&
+        cublas_->multiply(left, right, call.d_weight, call.accumulate_weight, epilogue)) {
       return;
     }
   }
-  Kernels::linear_weight_gradient(dz, x, d_weight, accumulate_weight, d_bias, accumulate_bias);
+  call.run_parts(whole());
 }
 
 }  // namespace temper

@@ -105,19 +105,17 @@ bool begins_packs(const Slice& slice) {
 
 }  // namespace
 
-void CudaKernels::adamw_step(float* parameters, const float* gradients, float* first_moments, float* second_moments,
-                             BFloat16* working, std::int64_t n, const AdamWStep& step) {
-  const Slice slice{parameters, gradients, first_moments, second_moments, working, n};
+void CudaKernels::run(const calls::AdamW& call) {
+  const Slice slice{call.parameters, call.gradients, call.first_moments, call.second_moments, call.working, call.n};
   with_width(begins_packs(slice), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch(adamw<kWidth>, grid_over<kWidth>(1, n), kThreads, 0, stream_, slice, factors_of(step));
+    launch(adamw<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, factors_of(call.step));
   });
 }
 
-void CudaKernels::sgd_step(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
-                           const SgdStep& step) {
-  const Slice slice{parameters, gradients, momenta, nullptr, working, n};
+void CudaKernels::run(const calls::Sgd& call) {
+  const Slice slice{call.parameters, call.gradients, call.momenta, nullptr, call.working, call.n};
   with_width(begins_packs(slice), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch(sgd<kWidth>, grid_over<kWidth>(1, n), kThreads, 0, stream_, slice, step);
+    launch(sgd<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, call.step);
   });
 }
 

@@ -55,7 +55,7 @@ template <typename Tree>
 __global__ void __launch_bounds__(kThreads) add_along_tree(Tree tree, float* out, std::int64_t n) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= n) return;
-  float open[Kernels::kMostTreeDepth];
+  float open[calls::AddTree::kMostDepth];
   int depth = 0;
   float last = 0.0F;
   unsigned next = 0;
@@ -87,40 +87,43 @@ __global__ void __launch_bounds__(kThreads) square_sums(const float* x, std::int
 
 }  // namespace
 
-void CudaKernels::add(const float* a, const float* b, float* out, std::int64_t n) {
-  const bool in_packs = begins_pack(a) && begins_pack(b) && begins_pack(out);
+void CudaKernels::run(const calls::Add& call) {
+  const bool in_packs = begins_pack(call.a) && begins_pack(call.b) && begins_pack(call.out);
   with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch(add_arrays<kWidth>, grid_over<kWidth>(1, n), kThreads, 0, stream_, a, b, out, n);
+    launch(add_arrays<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, call.a, call.b, call.out, call.n);
   });
 }
 
-void CudaKernels::add_tree(std::span<const float* const> inputs, std::span<const TreeStep> postfix, float* out,
-                           std::int64_t n) {
-  if (inputs.size() <= SmallTree::kMostInputs) {
-    launch(add_along_tree<SmallTree>, grid_over<1>(1, n), kThreads, 0, stream_, SmallTree(inputs, postfix), out, n);
+void CudaKernels::run(const calls::AddTree& call) {
+  if (call.inputs.size() <= SmallTree::kMostInputs) {
+    launch(add_along_tree<SmallTree>, grid_over<1>(1, call.n), kThreads, 0, stream_,
+           SmallTree(call.inputs, call.postfix), call.out, call.n);
     return;
   }
-  if (inputs.size() <= MiddleTree::kMostInputs) {
-    launch(add_along_tree<MiddleTree>, grid_over<1>(1, n), kThreads, 0, stream_, MiddleTree(inputs, postfix), out, n);
+  if (call.inputs.size() <= MiddleTree::kMostInputs) {
+    launch(add_along_tree<MiddleTree>, grid_over<1>(1, call.n), kThreads, 0, stream_,
+           MiddleTree(call.inputs, call.postfix), call.out, call.n);
     return;
   }
   // These are read from memory that is not pinned before the calls return; the driver may wait for the stream to do so,
   // without a time limit. Trees of so many inputs belong to hundreds of ranks, who have NCCL's own order.
-  const auto steps = static_cast<unsigned>(postfix.size());
-  const DeviceScratch<const float*> device_inputs(memory_, static_cast<std::int64_t>(inputs.size()));
+  const auto steps = static_cast<unsigned>(call.postfix.size());
+  const DeviceScratch<const float*> device_inputs(memory_, static_cast<std::int64_t>(call.inputs.size()));
   const DeviceScratch<TreeStep> device_postfix(memory_, steps);
-  check_cuda(cudaMemcpyAsync(device_inputs.data(), inputs.data(), inputs.size_bytes(), cudaMemcpyHostToDevice, stream_),
+  check_cuda(cudaMemcpyAsync(device_inputs.data(), call.inputs.data(), call.inputs.size_bytes(), cudaMemcpyHostToDevice,
+                             stream_),
              "cudaMemcpyAsync");
-  check_cuda(
-      cudaMemcpyAsync(device_postfix.data(), postfix.data(), postfix.size_bytes(), cudaMemcpyHostToDevice, stream_),
-      "cudaMemcpyAsync");
-  launch(add_along_tree<LargeTree>, grid_over<1>(1, n), kThreads, 0, stream_,
-         LargeTree{device_inputs.data(), device_postfix.data(), steps}, out, n);
+  check_cuda(cudaMemcpyAsync(device_postfix.data(), call.postfix.data(), call.postfix.size_bytes(),
+                             cudaMemcpyHostToDevice, stream_),
+             "cudaMemcpyAsync");
+  launch(add_along_tree<LargeTree>, grid_over<1>(1, call.n), kThreads, 0, stream_,
+         LargeTree{device_inputs.data(), device_postfix.data(), steps}, call.out, call.n);
 }
 
-void CudaKernels::chunk_square_sums(const float* x, std::int64_t chunk, std::int64_t chunks, double* sums) {
-  with_width(begins_pack(x) && chunk % kPack == 0, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch(square_sums<kWidth>, dim3(static_cast<unsigned>(chunks)), kThreads, 0, stream_, x, chunk, sums);
+void CudaKernels::run(const calls::ChunkSquareSums& call) {
+  with_width(begins_pack(call.x) && call.chunk % kPack == 0, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+    launch(square_sums<kWidth>, dim3(static_cast<unsigned>(call.chunks)), kThreads, 0, stream_, call.x, call.chunk,
+           call.sums);
   });
 }
 

@@ -203,34 +203,37 @@ void add_loss_of_elements(cudaStream_t stream, Memory& memory, ConstRows x, cons
 
 }  // namespace
 
-void CudaKernels::cross_entropy(ConstRows logits, const std::int32_t* labels, const float* class_weights,
-                                float label_smoothing, Rows d_logits, double* sum) {
+void CudaKernels::run(const calls::CrossEntropy& call) {
   // A warp serves a classifier's few classes, a block a vocabulary.
   constexpr int kFew = kWarp;
   constexpr int kMany = kThreads;
-  const DeviceScratch<double> losses(memory_, 2 * logits.rows);
-  const SoftmaxLoss loss{labels, class_weights, static_cast<double>(label_smoothing), losses.data(),
-                         losses.data() + logits.rows};
-  const bool in_packs = rows_begin_packs(logits) && rows_begin_packs(d_logits) && begins_pack(class_weights);
-  const dim3 grid(static_cast<unsigned>(logits.rows));
-  with_type(logits.type, [&]<typename T>(std::type_identity<T>) {
+  const DeviceScratch<double> losses(memory_, 2 * call.logits.rows);
+  const SoftmaxLoss loss{call.labels, call.class_weights, static_cast<double>(call.label_smoothing), losses.data(),
+                         losses.data() + call.logits.rows};
+  const bool in_packs =
+      rows_begin_packs(call.logits) && rows_begin_packs(call.d_logits) && begins_pack(call.class_weights);
+  const dim3 grid(static_cast<unsigned>(call.logits.rows));
+  with_type(call.logits.type, [&]<typename T>(std::type_identity<T>) {
     with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      if (logits.columns <= kFew * kPack) {
-        launch(cross_entropy_of_row<T, kFew, kWidth>, grid, kFew, 0, stream_, logits.as<T>(), loss, d_logits.as<T>());
+      if (call.logits.columns <= kFew * kPack) {
+        launch(cross_entropy_of_row<T, kFew, kWidth>, grid, kFew, 0, stream_, call.logits.as<T>(), loss,
+               call.d_logits.as<T>());
       } else {
-        launch(cross_entropy_of_row<T, kMany, kWidth>, grid, kMany, 0, stream_, logits.as<T>(), loss, d_logits.as<T>());
+        launch(cross_entropy_of_row<T, kMany, kWidth>, grid, kMany, 0, stream_, call.logits.as<T>(), loss,
+               call.d_logits.as<T>());
       }
     });
   });
-  launch(add_losses<true>, dim3(1), kAddingThreads, 0, stream_, loss.losses, loss.weights, logits.rows, 0.0, sum);
+  launch(add_losses<true>, dim3(1), kAddingThreads, 0, stream_, loss.losses, loss.weights, call.logits.rows, 0.0,
+         call.sum);
 }
 
-void CudaKernels::binary_cross_entropy(ConstRows logits, const float* targets, Rows d_logits, double* sum) {
-  add_loss_of_elements<BinaryCrossEntropy>(stream_, memory_, logits, targets, d_logits, sum);
+void CudaKernels::run(const calls::BinaryCrossEntropy& call) {
+  add_loss_of_elements<BinaryCrossEntropy>(stream_, memory_, call.logits, call.targets, call.d_logits, call.sum);
 }
 
-void CudaKernels::mean_squared_error(ConstRows predictions, const float* targets, Rows d_predictions, double* sum) {
-  add_loss_of_elements<SquaredError>(stream_, memory_, predictions, targets, d_predictions, sum);
+void CudaKernels::run(const calls::MeanSquaredError& call) {
+  add_loss_of_elements<SquaredError>(stream_, memory_, call.predictions, call.targets, call.d_predictions, call.sum);
 }
 
 }  // namespace temper

@@ -91,7 +91,7 @@ TEST(RankTree, SumsTheNodesOfAllRanksInRankOrder) {
   const std::vector<float> c{1.0F};
   const std::vector<const float*> inputs{a.data(), b.data(), c.data()};
   float sum = 0.0F;
-  device->kernels().add_tree(inputs, tree.steps(), &sum, 1);
+  device->kernels().run(calls::AddTree{.inputs = inputs, .postfix = tree.steps(), .out = &sum, .n = 1});
   EXPECT_EQ(sum, (1e8F + -1e8F) + 1.0F);
 }
 
@@ -136,14 +136,16 @@ void expect_sums_and_sharing(const Make& make) {
         }
       for (const auto& values : all) inputs.push_back(values.data());
       std::vector<float> expected(static_cast<std::size_t>(range.size()));
-      device->kernels().add_tree(inputs, tree.steps(), expected.data(), range.size());
+      device->kernels().run(
+          calls::AddTree{.inputs = inputs, .postfix = tree.steps(), .out = expected.data(), .n = range.size()});
       const float* reduced = exchange->reduced() + range.begin;
       EXPECT_EQ(std::vector<float>(reduced, reduced + range.size()), expected);
       std::copy(expected.begin(), expected.end(), exchange->parameters() + range.begin);
       if (const double* squares = exchange->squares(); squares != nullptr) {
         constexpr std::int64_t kChunk = ArenaLayout::kChunk;
         std::vector<double> sums(static_cast<std::size_t>(range.size() / kChunk));
-        device->kernels().chunk_square_sums(reduced, kChunk, range.size() / kChunk, sums.data());
+        device->kernels().run(calls::ChunkSquareSums{
+            .x = reduced, .chunk = kChunk, .chunks = range.size() / kChunk, .sums = sums.data()});
         EXPECT_EQ(std::vector<double>(squares + range.begin / kChunk, squares + range.end / kChunk), sums);
       }
     }

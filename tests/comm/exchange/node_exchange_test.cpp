@@ -158,7 +158,7 @@ TEST_P(NodeExchangeTest, RoundedSumsOweTheirErrorToTheNextStep) {
           values[r] = sent;
         }
         float expected = 0.0F;
-        device_->kernels().add_tree(inputs, tree.steps(), &expected, 1);
+        device_->kernels().run(calls::AddTree{.inputs = inputs, .postfix = tree.steps(), .out = &expected, .n = 1});
         ASSERT_EQ(exchange->reduced()[i], expected) << "step " << step << ", element " << i;
       }
     nodes_->barrier();

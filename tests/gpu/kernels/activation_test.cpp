@@ -21,17 +21,18 @@ TEST_P(GpuActivationTest, ForwardMatchesCpu) {
       for (const Activation activation : kEveryActivation) {
         auto z = random(size, 1, lie, 2.0F);
         auto y = empty(size, lie);
-        on_cpu().bias_activation_forward(z.cpu(), {}, activation, y.cpu());
-        on_gpu().bias_activation_forward(z.gpu(), {}, activation, y.gpu());
+        on_cpu().run(calls::BiasActivationForward{.z = z.cpu(), .activation = activation, .y = y.cpu()});
+        on_gpu().run(calls::BiasActivationForward{.z = z.gpu(), .activation = activation, .y = y.gpu()});
         z.expect_agreement(gpu(), 0.0);
         y.expect_agreement(gpu(), tolerance(1e-6));
         for (const DType bias_type : {DType::f32, type()}) {
           auto bias = TwinMatrix::random(gpu(), bias_type, 1, size.columns, 2);
-          on_gpu().bias_activation_forward(z.gpu(), bias.gpu(), activation, y.gpu());
+          on_gpu().run(
+              calls::BiasActivationForward{.z = z.gpu(), .bias = bias.gpu(), .activation = activation, .y = y.gpu()});
           // The activation is that of what is stored.
-          on_cpu().bias_activation_forward(z.cpu(), bias.cpu(), Activation::none, z.cpu());
+          on_cpu().run(calls::BiasActivationForward{.z = z.cpu(), .bias = bias.cpu(), .y = z.cpu()});
           z.round();
-          on_cpu().bias_activation_forward(z.cpu(), {}, activation, y.cpu());
+          on_cpu().run(calls::BiasActivationForward{.z = z.cpu(), .activation = activation, .y = y.cpu()});
           z.expect_agreement(gpu(), 0.0);
           y.expect_agreement(gpu(), tolerance(1e-6));
         }
@@ -46,8 +47,10 @@ TEST_P(GpuActivationTest, ForwardInPlaceGivesTheSameBits) {
     auto in_place = random({5, 48}, 1);
     auto bias = TwinMatrix::random(gpu(), DType::f32, 1, 48, 2);
     auto y = empty({5, 48});
-    on_gpu().bias_activation_forward(z.gpu(), bias.gpu(), activation, y.gpu());
-    on_gpu().bias_activation_forward(in_place.gpu(), bias.gpu(), activation, in_place.gpu());
+    on_gpu().run(
+        calls::BiasActivationForward{.z = z.gpu(), .bias = bias.gpu(), .activation = activation, .y = y.gpu()});
+    on_gpu().run(calls::BiasActivationForward{
+        .z = in_place.gpu(), .bias = bias.gpu(), .activation = activation, .y = in_place.gpu()});
     EXPECT_EQ(in_place.gpu_block(gpu()), y.gpu_block(gpu()));
   }
 }
@@ -58,7 +61,7 @@ TEST_P(GpuActivationTest, GeluIsRelativelyExactInItsTail) {
   for (std::int64_t column = 0; column < 4000; ++column) z(0, column) = static_cast<float>(column - 2000) * 0.004F;
   z.upload(gpu());
   TwinMatrix y(gpu(), DType::f32, 1, 4000);
-  on_gpu().bias_activation_forward(z.gpu(), {}, Activation::gelu, y.gpu());
+  on_gpu().run(calls::BiasActivationForward{.z = z.gpu(), .activation = Activation::gelu, .y = y.gpu()});
   const auto actual = y.gpu_block(gpu());
   for (std::int64_t column = 0; column < 4000; ++column) {
     const auto at = static_cast<double>(z(0, column));
@@ -77,7 +80,7 @@ TEST_P(GpuActivationTest, GeluAndSiluHaveTheirLimits) {
     z(0, 2) = std::nanf("");
     z.upload(gpu());
     TwinMatrix y(gpu(), type(), 1, 3);
-    on_gpu().bias_activation_forward(z.gpu(), {}, activation, y.gpu());
+    on_gpu().run(calls::BiasActivationForward{.z = z.gpu(), .activation = activation, .y = y.gpu()});
     const auto actual = y.gpu_block(gpu());
     EXPECT_EQ(actual[0], 0.0F);
     EXPECT_EQ(actual[1], 100.0F);
@@ -95,10 +98,20 @@ TEST_P(GpuActivationTest, BackwardMatchesCpu) {
         auto y = random(size, 3, lie, 0.5F);
         auto dz = empty(size, lie);
         auto d_bias = TwinMatrix::random(gpu(), DType::f32, 1, size.columns, 4);
-        on_cpu().bias_activation_backward(dy.cpu(), z.cpu(), y.cpu(), activation, dz.cpu(), d_bias.cpu().data,
-                                          accumulate);
-        on_gpu().bias_activation_backward(dy.gpu(), z.gpu(), y.gpu(), activation, dz.gpu(), d_bias.gpu_floats(),
-                                          accumulate);
+        on_cpu().run(calls::BiasActivationBackward{.dy = dy.cpu(),
+                                                   .z = z.cpu(),
+                                                   .y = y.cpu(),
+                                                   .activation = activation,
+                                                   .dz = dz.cpu(),
+                                                   .d_bias = d_bias.cpu().data,
+                                                   .accumulate_bias = accumulate});
+        on_gpu().run(calls::BiasActivationBackward{.dy = dy.gpu(),
+                                                   .z = z.gpu(),
+                                                   .y = y.gpu(),
+                                                   .activation = activation,
+                                                   .dz = dz.gpu(),
+                                                   .d_bias = d_bias.gpu_floats(),
+                                                   .accumulate_bias = accumulate});
         dz.expect_agreement(gpu(), tolerance(1e-6));
         d_bias.expect_agreement(gpu(), 5e-6);
       }
@@ -110,8 +123,10 @@ TEST_P(GpuActivationTest, BackwardNeedsNoBias) {
   auto dy = random({67, 48}, 1);
   auto z = random({67, 48}, 2);
   auto dz = empty({67, 48});
-  on_cpu().bias_activation_backward(dy.cpu(), z.cpu(), {}, Activation::gelu, dz.cpu(), nullptr, false);
-  on_gpu().bias_activation_backward(dy.gpu(), z.gpu(), {}, Activation::gelu, dz.gpu(), nullptr, false);
+  on_cpu().run(
+      calls::BiasActivationBackward{.dy = dy.cpu(), .z = z.cpu(), .activation = Activation::gelu, .dz = dz.cpu()});
+  on_gpu().run(
+      calls::BiasActivationBackward{.dy = dy.gpu(), .z = z.gpu(), .activation = Activation::gelu, .dz = dz.gpu()});
   dz.expect_agreement(gpu(), tolerance(1e-6));
 }
 
@@ -123,7 +138,7 @@ TEST_P(GpuActivationTest, BackwardInPlaceSumsManyRowsAccurately) {
     for (std::int64_t row = 0; row < 5000; ++row) sum += static_cast<double>(dy(row, column));
     d_bias(0, column) = static_cast<float>(sum);
   }
-  on_gpu().bias_activation_backward(dy.gpu(), {}, {}, Activation::none, dy.gpu(), d_bias.gpu_floats(), false);
+  on_gpu().run(calls::BiasActivationBackward{.dy = dy.gpu(), .dz = dy.gpu(), .d_bias = d_bias.gpu_floats()});
   dy.expect_agreement(gpu(), 0.0);
   d_bias.expect_agreement(gpu(), 1e-6);
 }
@@ -135,7 +150,8 @@ TEST_P(GpuActivationTest, GradientOfBiasHasTheSameBitsEveryTime) {
   for (int run = 0; run < 2; ++run) {
     auto dz = empty({200, 384});
     auto d_bias = TwinMatrix(gpu(), DType::f32, 1, 384);
-    on_gpu().bias_activation_backward(dy.gpu(), z.gpu(), {}, Activation::gelu, dz.gpu(), d_bias.gpu_floats(), false);
+    on_gpu().run(calls::BiasActivationBackward{
+        .dy = dy.gpu(), .z = z.gpu(), .activation = Activation::gelu, .dz = dz.gpu(), .d_bias = d_bias.gpu_floats()});
     sums.push_back(d_bias.gpu_block(gpu()));
   }
   EXPECT_EQ(sums[1], sums[0]);
@@ -152,11 +168,15 @@ TEST_P(GpuActivationTest, DropoutMatchesCpu) {
     for (const Lie lie : kLies) {
       auto x = random(size, 1, lie);
       auto y = empty(size, lie);
-      on_cpu().dropout(x.cpu(), {examples.cpu(), positions.cpu()}, dropout, y.cpu());
-      on_gpu().dropout(x.gpu(), {examples.gpu(), positions.gpu()}, dropout, y.gpu());
+      on_cpu().run(calls::ApplyDropout{
+          .x = x.cpu(), .names = {examples.cpu(), positions.cpu()}, .dropout = dropout, .y = y.cpu()});
+      on_gpu().run(calls::ApplyDropout{
+          .x = x.gpu(), .names = {examples.gpu(), positions.gpu()}, .dropout = dropout, .y = y.gpu()});
       y.expect_agreement(gpu(), tolerance(0.0));
-      on_gpu().dropout(x.gpu(), {examples.gpu(), positions.gpu()}, dropout, x.gpu());
-      on_cpu().dropout(x.cpu(), {examples.cpu(), positions.cpu()}, dropout, x.cpu());
+      on_gpu().run(calls::ApplyDropout{
+          .x = x.gpu(), .names = {examples.gpu(), positions.gpu()}, .dropout = dropout, .y = x.gpu()});
+      on_cpu().run(calls::ApplyDropout{
+          .x = x.cpu(), .names = {examples.cpu(), positions.cpu()}, .dropout = dropout, .y = x.cpu()});
       x.expect_agreement(gpu(), tolerance(0.0));
     }
   }
@@ -165,8 +185,8 @@ TEST_P(GpuActivationTest, DropoutMatchesCpu) {
 TEST_P(GpuActivationTest, InactiveDropoutCopies) {
   auto x = random({5, 7}, 1, Lie::askew);
   auto y = random({5, 7}, 2, Lie::gaps);
-  on_cpu().dropout(x.cpu(), {}, Dropout{}, y.cpu());
-  on_gpu().dropout(x.gpu(), {}, Dropout{}, y.gpu());
+  on_cpu().run(calls::ApplyDropout{.x = x.cpu(), .names = {}, .dropout = Dropout{}, .y = y.cpu()});
+  on_gpu().run(calls::ApplyDropout{.x = x.gpu(), .names = {}, .dropout = Dropout{}, .y = y.gpu()});
   y.expect_agreement(gpu(), 0.0);
 }
 
@@ -177,8 +197,8 @@ TEST_P(GpuActivationTest, CopyConvertsAndAccumulates) {
         for (const bool accumulate : {false, true}) {
           auto x = random(size, 1, lie);
           auto y = TwinMatrix::random(gpu(), to, size.rows, size.columns, 2, lie);
-          on_cpu().copy(x.cpu(), y.cpu(), accumulate);
-          on_gpu().copy(x.gpu(), y.gpu(), accumulate);
+          on_cpu().run(calls::Copy{.x = x.cpu(), .y = y.cpu(), .accumulate = accumulate});
+          on_gpu().run(calls::Copy{.x = x.gpu(), .y = y.gpu(), .accumulate = accumulate});
           y.expect_agreement(gpu(), to == DType::f32 ? 0.0 : 4e-3);
         }
       }
@@ -188,16 +208,16 @@ TEST_P(GpuActivationTest, CopyConvertsAndAccumulates) {
 
 TEST_P(GpuActivationTest, CopyToItselfDoubles) {
   auto x = random({5, 7}, 1);
-  on_cpu().copy(x.cpu(), x.cpu(), true);
-  on_gpu().copy(x.gpu(), x.gpu(), true);
-  on_gpu().copy(x.gpu(), x.gpu(), false);
+  on_cpu().run(calls::Copy{.x = x.cpu(), .y = x.cpu(), .accumulate = true});
+  on_gpu().run(calls::Copy{.x = x.gpu(), .y = x.gpu(), .accumulate = true});
+  on_gpu().run(calls::Copy{.x = x.gpu(), .y = x.gpu()});
   x.expect_agreement(gpu(), 0.0);
 }
 
 TEST_P(GpuActivationTest, ClearSetsZero) {
   auto x = random({1, 48}, 1);
-  on_gpu().clear(x.gpu().data, 48 * static_cast<std::int64_t>(size_of(type())));
-  on_gpu().clear(nullptr, 0);
+  on_gpu().run(calls::Clear{.data = x.gpu().data, .bytes = 48 * static_cast<std::int64_t>(size_of(type()))});
+  on_gpu().run(calls::Clear{.data = nullptr, .bytes = 0});
   for (std::int64_t column = 0; column < 48; ++column) x(0, column) = 0.0F;
   x.expect_agreement(gpu(), 0.0);
 }

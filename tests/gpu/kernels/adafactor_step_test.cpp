@@ -27,8 +27,16 @@ TEST_F(GpuAdafactorStepTest, FactoredSquareSumsMatchCpu) {
     auto gradients = random(slice.pieces.n, 2);
     const FactoredSums layout(slice.pieces.piece, slice.columns);
     TwinArray<double> sums(gpu(), std::vector<double>(static_cast<std::size_t>(slice.pieces.count() * layout.size())));
-    on_cpu().factored_square_sums(gradients.cpu().data, slice.pieces, slice.begin, slice.columns, sums.cpu());
-    on_gpu().factored_square_sums(gradients.gpu_floats(), slice.pieces, slice.begin, slice.columns, sums.gpu());
+    on_cpu().run(calls::FactoredSquareSums{.gradients = gradients.cpu().data,
+                                           .pieces = slice.pieces,
+                                           .begin = slice.begin,
+                                           .columns = slice.columns,
+                                           .sums = sums.cpu()});
+    on_gpu().run(calls::FactoredSquareSums{.gradients = gradients.gpu_floats(),
+                                           .pieces = slice.pieces,
+                                           .begin = slice.begin,
+                                           .columns = slice.columns,
+                                           .sums = sums.gpu()});
     expect_close(sums.gpu_values(gpu()), sums.cpu_values(), 1e-12);
   }
 }
@@ -60,11 +68,12 @@ TEST_F(GpuAdafactorStepTest, SumsAndStepsMatchCpu) {
         on_device.squares = squares.gpu_floats();
       }
       TwinArray<double> sums(gpu(), std::vector<double>(static_cast<std::size_t>(2 * of.pieces.count())));
-      on_cpu().adafactor_square_sums(on_host, of.pieces, step, sums.cpu());
-      on_gpu().adafactor_square_sums(on_device, of.pieces, step, sums.gpu());
+      on_cpu().run(calls::AdafactorSquareSums{.slice = on_host, .pieces = of.pieces, .step = step, .sums = sums.cpu()});
+      on_gpu().run(
+          calls::AdafactorSquareSums{.slice = on_device, .pieces = of.pieces, .step = step, .sums = sums.gpu()});
       expect_close(sums.gpu_values(gpu()), sums.cpu_values(), 1e-6);
-      on_cpu().adafactor_step(on_host, nullptr, n, step);
-      on_gpu().adafactor_step(on_device, working.gpu(), n, step);
+      on_cpu().run(calls::Adafactor{.slice = on_host, .n = n, .step = step});
+      on_gpu().run(calls::Adafactor{.slice = on_device, .working = working.gpu(), .n = n, .step = step});
       parameters.expect_agreement(gpu(), 1e-6);
       squares.expect_agreement(gpu(), 1e-6);
       const std::vector<float> updated = parameters.gpu_block(gpu());

@@ -56,12 +56,29 @@ class Problem {
     const Matrix dq = joined_ ? columns_from(gradients_.cpu(), 2) : own_dq_.cpu();
     const Matrix k = columns_from(inputs_.cpu(), 0);
     const Matrix v = columns_from(inputs_.cpu(), 1);
-    kernels.attention_forward(q, k, v, sequences, which_.heads, scale(), which_.dropout, out_.cpu(),
-                              log_sum_exp_.cpu().data);
+    kernels.run(calls::AttentionForward{.q = q,
+                                        .k = k,
+                                        .v = v,
+                                        .sequences = sequences,
+                                        .heads = which_.heads,
+                                        .scale = scale(),
+                                        .dropout = which_.dropout,
+                                        .out = out_.cpu(),
+                                        .log_sum_exp = log_sum_exp_.cpu().data});
     if (!backward) return;
-    kernels.attention_backward(q, k, v, out_.cpu(), d_out_.cpu(), log_sum_exp_.cpu().data, sequences, which_.heads,
-                               scale(), which_.dropout, dq, columns_from(gradients_.cpu(), 0),
-                               columns_from(gradients_.cpu(), 1));
+    kernels.run(calls::AttentionBackward{.q = q,
+                                         .k = k,
+                                         .v = v,
+                                         .out = out_.cpu(),
+                                         .d_out = d_out_.cpu(),
+                                         .log_sum_exp = log_sum_exp_.cpu().data,
+                                         .sequences = sequences,
+                                         .heads = which_.heads,
+                                         .scale = scale(),
+                                         .dropout = which_.dropout,
+                                         .dq = dq,
+                                         .dk = columns_from(gradients_.cpu(), 0),
+                                         .dv = columns_from(gradients_.cpu(), 1)});
   }
   void run_on_gpu(Kernels& kernels, bool backward = true) {
     const PackedSequences sequences = cut([](auto& array) { return array.gpu(); });
@@ -69,12 +86,29 @@ class Problem {
     const Rows dq = joined_ ? columns_from(gradients_.gpu(), 2) : own_dq_.gpu();
     const Rows k = columns_from(inputs_.gpu(), 0);
     const Rows v = columns_from(inputs_.gpu(), 1);
-    kernels.attention_forward(q, k, v, sequences, which_.heads, scale(), which_.dropout, out_.gpu(),
-                              backward ? log_sum_exp_.gpu_floats() : nullptr);
+    kernels.run(calls::AttentionForward{.q = q,
+                                        .k = k,
+                                        .v = v,
+                                        .sequences = sequences,
+                                        .heads = which_.heads,
+                                        .scale = scale(),
+                                        .dropout = which_.dropout,
+                                        .out = out_.gpu(),
+                                        .log_sum_exp = backward ? log_sum_exp_.gpu_floats() : nullptr});
     if (!backward) return;
-    kernels.attention_backward(q, k, v, out_.gpu(), d_out_.gpu(), log_sum_exp_.gpu_floats(), sequences, which_.heads,
-                               scale(), which_.dropout, dq, columns_from(gradients_.gpu(), 0),
-                               columns_from(gradients_.gpu(), 1));
+    kernels.run(calls::AttentionBackward{.q = q,
+                                         .k = k,
+                                         .v = v,
+                                         .out = out_.gpu(),
+                                         .d_out = d_out_.gpu(),
+                                         .log_sum_exp = log_sum_exp_.gpu_floats(),
+                                         .sequences = sequences,
+                                         .heads = which_.heads,
+                                         .scale = scale(),
+                                         .dropout = which_.dropout,
+                                         .dq = dq,
+                                         .dk = columns_from(gradients_.gpu(), 0),
+                                         .dv = columns_from(gradients_.gpu(), 1)});
   }
   void expect_agreement(double outputs, double sums, double gradients) const {
     out_.expect_agreement(gpu_, outputs);
@@ -284,7 +318,10 @@ TEST_P(GpuAttentionTest, RefusesHeadsThatAreTooWide) {
 TEST_P(GpuAttentionTest, RefusesMatricesOfTwoTypes) {
   const TwinMatrix x = TwinMatrix::random(gpu(), DType::f32, 3, 32, 1);
   const TwinMatrix y = TwinMatrix::random(gpu(), DType::bf16, 3, 32, 1);
-  EXPECT_THROW(on_gpu().attention_forward(x.gpu(), x.gpu(), y.gpu(), {}, 1, 1.0F, {}, x.gpu(), nullptr), Error);
+  EXPECT_THROW(
+      on_gpu().run(calls::AttentionForward{
+          .q = x.gpu(), .k = x.gpu(), .v = y.gpu(), .sequences = {}, .heads = 1, .scale = 1.0F, .out = x.gpu()}),
+      Error);
 }
 
 }  // namespace

@@ -36,10 +36,20 @@ TEST_P(GpuEmbeddingTest, SumMatchesCpu) {
     for (const Lie lie : kLies) {
       for (const bool with_types : {false, true}) {
         auto y = empty(size, lie);
-        on_cpu().embedding_sum_forward(words.cpu().data, ids.cpu(), positions.cpu().data, position_ids.cpu(),
-                                       with_types ? types.cpu().data : nullptr, type_ids.cpu(), y.cpu());
-        on_gpu().embedding_sum_forward(words.gpu_floats(), ids.gpu(), positions.gpu_floats(), position_ids.gpu(),
-                                       with_types ? types.gpu_floats() : nullptr, type_ids.gpu(), y.gpu());
+        on_cpu().run(calls::EmbeddingSumForward{.words = words.cpu().data,
+                                                .ids = ids.cpu(),
+                                                .positions = positions.cpu().data,
+                                                .position_ids = position_ids.cpu(),
+                                                .types = with_types ? types.cpu().data : nullptr,
+                                                .type_ids = type_ids.cpu(),
+                                                .y = y.cpu()});
+        on_gpu().run(calls::EmbeddingSumForward{.words = words.gpu_floats(),
+                                                .ids = ids.gpu(),
+                                                .positions = positions.gpu_floats(),
+                                                .position_ids = position_ids.gpu(),
+                                                .types = with_types ? types.gpu_floats() : nullptr,
+                                                .type_ids = type_ids.gpu(),
+                                                .y = y.gpu()});
         y.expect_agreement(gpu(), tolerance(0.0));
       }
     }
@@ -64,8 +74,8 @@ TEST_P(GpuEmbeddingTest, BackwardHasTheBitsOfTheCpu) {
       for (const Lie lie : kLies) {
         auto dy = random(size, 1, lie);
         auto d_table = table(entries, size.columns, 2);
-        on_cpu().embedding_backward(dy.cpu(), on_host, d_table.cpu().data);
-        on_gpu().embedding_backward(dy.gpu(), on_device, d_table.gpu_floats());
+        on_cpu().run(calls::EmbeddingBackward{.dy = dy.cpu(), .groups = on_host, .d_table = d_table.cpu().data});
+        on_gpu().run(calls::EmbeddingBackward{.dy = dy.gpu(), .groups = on_device, .d_table = d_table.gpu_floats()});
         d_table.expect_agreement(gpu(), 0.0);
       }
     }
@@ -78,8 +88,8 @@ TEST_P(GpuEmbeddingTest, GatherMatchesCpu) {
       auto x = random({30, size.columns}, 1, lie);
       auto rows = indices(size.rows, 30, 2);
       auto y = empty(size, lie);
-      on_cpu().gather_rows(x.cpu(), rows.cpu(), y.cpu());
-      on_gpu().gather_rows(x.gpu(), rows.gpu(), y.gpu());
+      on_cpu().run(calls::GatherRows{.x = x.cpu(), .rows = rows.cpu(), .y = y.cpu()});
+      on_gpu().run(calls::GatherRows{.x = x.gpu(), .rows = rows.gpu(), .y = y.gpu()});
       y.expect_agreement(gpu(), 0.0);
     }
   }
@@ -93,8 +103,8 @@ TEST_P(GpuEmbeddingTest, ScatterAddMatchesCpuAlsoWhereIndicesRepeat) {
         auto dy = random(size, 1, lie);
         auto places = indices(size.rows, rows, 2);
         auto dx = random({rows, size.columns}, 3, lie);
-        on_cpu().scatter_add_rows(dy.cpu(), places.cpu(), dx.cpu());
-        on_gpu().scatter_add_rows(dy.gpu(), places.gpu(), dx.gpu());
+        on_cpu().run(calls::ScatterAddRows{.dy = dy.cpu(), .rows = places.cpu(), .dx = dx.cpu()});
+        on_gpu().run(calls::ScatterAddRows{.dy = dy.gpu(), .rows = places.gpu(), .dx = dx.gpu()});
         dx.expect_agreement(gpu(), tolerance(0.0));
       }
     }

@@ -59,16 +59,38 @@ TEST_P(GpuLayerNormTest, ForwardMatchesCpu) {
           auto sum = empty(size, lie);
           auto mean = statistics(size.rows);
           auto rstd = statistics(size.rows);
-          on_cpu().layer_norm_forward(x.cpu(), with_residual ? ConstRows(residual.cpu()) : ConstRows{}, names.cpu(),
-                                      dropout, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), sum.cpu(),
-                                      mean.cpu().data, rstd.cpu().data);
+          on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
+                                               .residual = with_residual ? ConstRows(residual.cpu()) : ConstRows{},
+                                               .names = names.cpu(),
+                                               .dropout = dropout,
+                                               .weight = weight.cpu().data,
+                                               .bias = bias.cpu().data,
+                                               .epsilon = kEpsilon,
+                                               .y = y.cpu(),
+                                               .sum = sum.cpu(),
+                                               .mean = mean.cpu().data,
+                                               .rstd = rstd.cpu().data});
           // The statistics are those of the sum as it is stored.
           sum.round();
-          on_cpu().layer_norm_forward(sum.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(),
-                                      sum.cpu(), mean.cpu().data, rstd.cpu().data);
-          on_gpu().layer_norm_forward(x.gpu(), with_residual ? ConstRows(residual.gpu()) : ConstRows{}, names.gpu(),
-                                      dropout, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), sum.gpu(),
-                                      mean.gpu_floats(), rstd.gpu_floats());
+          on_cpu().run(calls::LayerNormForward{.x = sum.cpu(),
+                                               .weight = weight.cpu().data,
+                                               .bias = bias.cpu().data,
+                                               .epsilon = kEpsilon,
+                                               .y = y.cpu(),
+                                               .sum = sum.cpu(),
+                                               .mean = mean.cpu().data,
+                                               .rstd = rstd.cpu().data});
+          on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
+                                               .residual = with_residual ? ConstRows(residual.gpu()) : ConstRows{},
+                                               .names = names.gpu(),
+                                               .dropout = dropout,
+                                               .weight = weight.gpu_floats(),
+                                               .bias = bias.gpu_floats(),
+                                               .epsilon = kEpsilon,
+                                               .y = y.gpu(),
+                                               .sum = sum.gpu(),
+                                               .mean = mean.gpu_floats(),
+                                               .rstd = rstd.gpu_floats()});
           sum.expect_agreement(gpu(), tolerance(1e-6));
           // One column has no variance: what rounding made of the sum would be all there is.
           if (size.columns > 1) y.expect_agreement(gpu(), tolerance(5e-6));
@@ -76,9 +98,14 @@ TEST_P(GpuLayerNormTest, ForwardMatchesCpu) {
           rstd.expect_agreement(gpu(), tolerance(5e-6));
 
           auto y_alone = empty(size, lie);
-          on_gpu().layer_norm_forward(x.gpu(), with_residual ? ConstRows(residual.gpu()) : ConstRows{}, names.gpu(),
-                                      dropout, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y_alone.gpu(), {},
-                                      nullptr, nullptr);
+          on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
+                                               .residual = with_residual ? ConstRows(residual.gpu()) : ConstRows{},
+                                               .names = names.gpu(),
+                                               .dropout = dropout,
+                                               .weight = weight.gpu_floats(),
+                                               .bias = bias.gpu_floats(),
+                                               .epsilon = kEpsilon,
+                                               .y = y_alone.gpu()});
           EXPECT_EQ(y_alone.gpu_block(gpu()), y.gpu_block(gpu()));
         }
       }
@@ -97,12 +124,25 @@ TEST_P(GpuLayerNormTest, StatisticsAreThoseOfTheStoredSum) {
     auto sum = empty(size);
     auto mean = statistics(size.rows);
     auto rstd = statistics(size.rows);
-    on_gpu().layer_norm_forward(x.gpu(), residual.gpu(), {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon,
-                                y.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats());
+    on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
+                                         .residual = residual.gpu(),
+                                         .weight = weight.gpu_floats(),
+                                         .bias = bias.gpu_floats(),
+                                         .epsilon = kEpsilon,
+                                         .y = y.gpu(),
+                                         .sum = sum.gpu(),
+                                         .mean = mean.gpu_floats(),
+                                         .rstd = rstd.gpu_floats()});
     const std::vector<float> stored = sum.gpu_block(gpu());
     std::copy_n(stored.begin(), size.rows * size.columns, &sum(0, 0));
-    on_cpu().layer_norm_forward(sum.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), sum.cpu(),
-                                mean.cpu().data, rstd.cpu().data);
+    on_cpu().run(calls::LayerNormForward{.x = sum.cpu(),
+                                         .weight = weight.cpu().data,
+                                         .bias = bias.cpu().data,
+                                         .epsilon = kEpsilon,
+                                         .y = y.cpu(),
+                                         .sum = sum.cpu(),
+                                         .mean = mean.cpu().data,
+                                         .rstd = rstd.cpu().data});
     mean.expect_agreement(gpu(), 2e-6);
     rstd.expect_agreement(gpu(), 2e-6);
   }
@@ -116,10 +156,22 @@ TEST_P(GpuLayerNormTest, SumMayBeTheInput) {
     auto bias = parameters(size.columns, 4);
     auto mean = statistics(size.rows);
     auto rstd = statistics(size.rows);
-    on_cpu().layer_norm_forward(x.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), x.cpu(),
-                                mean.cpu().data, rstd.cpu().data);
-    on_gpu().layer_norm_forward(x.gpu(), {}, {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), x.gpu(),
-                                mean.gpu_floats(), rstd.gpu_floats());
+    on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
+                                         .weight = weight.cpu().data,
+                                         .bias = bias.cpu().data,
+                                         .epsilon = kEpsilon,
+                                         .y = y.cpu(),
+                                         .sum = x.cpu(),
+                                         .mean = mean.cpu().data,
+                                         .rstd = rstd.cpu().data});
+    on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
+                                         .weight = weight.gpu_floats(),
+                                         .bias = bias.gpu_floats(),
+                                         .epsilon = kEpsilon,
+                                         .y = y.gpu(),
+                                         .sum = x.gpu(),
+                                         .mean = mean.gpu_floats(),
+                                         .rstd = rstd.gpu_floats()});
     x.expect_agreement(gpu(), 0.0);
     y.expect_agreement(gpu(), tolerance(2e-6));
   }
@@ -138,10 +190,22 @@ TEST_P(GpuLayerNormTest, FarFromZeroTheVarianceIsStillExact) {
   auto bias = parameters(size.columns, 4);
   auto mean = statistics(size.rows);
   auto rstd = statistics(size.rows);
-  on_cpu().layer_norm_forward(x.cpu(), {}, {}, {}, weight.cpu().data, bias.cpu().data, kEpsilon, y.cpu(), x.cpu(),
-                              mean.cpu().data, rstd.cpu().data);
-  on_gpu().layer_norm_forward(x.gpu(), {}, {}, {}, weight.gpu_floats(), bias.gpu_floats(), kEpsilon, y.gpu(), x.gpu(),
-                              mean.gpu_floats(), rstd.gpu_floats());
+  on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
+                                       .weight = weight.cpu().data,
+                                       .bias = bias.cpu().data,
+                                       .epsilon = kEpsilon,
+                                       .y = y.cpu(),
+                                       .sum = x.cpu(),
+                                       .mean = mean.cpu().data,
+                                       .rstd = rstd.cpu().data});
+  on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
+                                       .weight = weight.gpu_floats(),
+                                       .bias = bias.gpu_floats(),
+                                       .epsilon = kEpsilon,
+                                       .y = y.gpu(),
+                                       .sum = x.gpu(),
+                                       .mean = mean.gpu_floats(),
+                                       .rstd = rstd.gpu_floats()});
   rstd.expect_agreement(gpu(), 1e-5);
 }
 
@@ -160,12 +224,34 @@ TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
           auto d_residual = random(size, 7, lie);
           auto d_weight = parameters(size.columns, 8);
           auto d_bias = parameters(size.columns, 9);
-          on_cpu().layer_norm_backward(dy.cpu(), sum.cpu(), mean.cpu().data, rstd.cpu().data, weight.cpu().data,
-                                       names.cpu(), dropout, dx.cpu(), d_residual.cpu(), accumulate,
-                                       d_weight.cpu().data, accumulate, d_bias.cpu().data, accumulate);
-          on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(),
-                                       names.gpu(), dropout, dx.gpu(), d_residual.gpu(), accumulate,
-                                       d_weight.gpu_floats(), accumulate, d_bias.gpu_floats(), accumulate);
+          on_cpu().run(calls::LayerNormBackward{.dy = dy.cpu(),
+                                                .sum = sum.cpu(),
+                                                .mean = mean.cpu().data,
+                                                .rstd = rstd.cpu().data,
+                                                .weight = weight.cpu().data,
+                                                .names = names.cpu(),
+                                                .dropout = dropout,
+                                                .dx = dx.cpu(),
+                                                .d_residual = d_residual.cpu(),
+                                                .accumulate_residual = accumulate,
+                                                .d_weight = d_weight.cpu().data,
+                                                .accumulate_weight = accumulate,
+                                                .d_bias = d_bias.cpu().data,
+                                                .accumulate_bias = accumulate});
+          on_gpu().run(calls::LayerNormBackward{.dy = dy.gpu(),
+                                                .sum = sum.gpu(),
+                                                .mean = mean.gpu_floats(),
+                                                .rstd = rstd.gpu_floats(),
+                                                .weight = weight.gpu_floats(),
+                                                .names = names.gpu(),
+                                                .dropout = dropout,
+                                                .dx = dx.gpu(),
+                                                .d_residual = d_residual.gpu(),
+                                                .accumulate_residual = accumulate,
+                                                .d_weight = d_weight.gpu_floats(),
+                                                .accumulate_weight = accumulate,
+                                                .d_bias = d_bias.gpu_floats(),
+                                                .accumulate_bias = accumulate});
           dx.expect_agreement(gpu(), tolerance(5e-6));
           d_residual.expect_agreement(gpu(), tolerance(5e-6));
           d_weight.expect_agreement(gpu(), 1e-5);
@@ -189,14 +275,26 @@ TEST_P(GpuLayerNormTest, BackwardGivesOnlyWhatIsWanted) {
       auto d_residual = empty(size);
       auto d_weight = parameters(size.columns, 8);
       auto d_bias = parameters(size.columns, 9);
-      on_cpu().layer_norm_backward(dy.cpu(), sum.cpu(), mean.cpu().data, rstd.cpu().data, weight.cpu().data, {}, {},
-                                   wants(1) ? Rows(dx.cpu()) : Rows{}, wants(2) ? Rows(d_residual.cpu()) : Rows{},
-                                   false, wants(4) ? d_weight.cpu().data : nullptr, false,
-                                   wants(8) ? d_bias.cpu().data : nullptr, true);
-      on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {},
-                                   {}, wants(1) ? dx.gpu() : Rows{}, wants(2) ? d_residual.gpu() : Rows{}, false,
-                                   wants(4) ? d_weight.gpu_floats() : nullptr, false,
-                                   wants(8) ? d_bias.gpu_floats() : nullptr, true);
+      on_cpu().run(calls::LayerNormBackward{.dy = dy.cpu(),
+                                            .sum = sum.cpu(),
+                                            .mean = mean.cpu().data,
+                                            .rstd = rstd.cpu().data,
+                                            .weight = weight.cpu().data,
+                                            .dx = wants(1) ? Rows(dx.cpu()) : Rows{},
+                                            .d_residual = wants(2) ? Rows(d_residual.cpu()) : Rows{},
+                                            .d_weight = wants(4) ? d_weight.cpu().data : nullptr,
+                                            .d_bias = wants(8) ? d_bias.cpu().data : nullptr,
+                                            .accumulate_bias = true});
+      on_gpu().run(calls::LayerNormBackward{.dy = dy.gpu(),
+                                            .sum = sum.gpu(),
+                                            .mean = mean.gpu_floats(),
+                                            .rstd = rstd.gpu_floats(),
+                                            .weight = weight.gpu_floats(),
+                                            .dx = wants(1) ? dx.gpu() : Rows{},
+                                            .d_residual = wants(2) ? d_residual.gpu() : Rows{},
+                                            .d_weight = wants(4) ? d_weight.gpu_floats() : nullptr,
+                                            .d_bias = wants(8) ? d_bias.gpu_floats() : nullptr,
+                                            .accumulate_bias = true});
       dx.expect_agreement(gpu(), tolerance(5e-6));
       d_residual.expect_agreement(gpu(), tolerance(5e-6));
       d_weight.expect_agreement(gpu(), 1e-5);
@@ -217,8 +315,14 @@ TEST_P(GpuLayerNormTest, BackwardMayWriteOverItsInput) {
     auto d_weight = parameters(size.columns, 8);
     auto d_bias = parameters(size.columns, 9);
     for (const Rows& to : {dx.gpu(), dy.gpu()}) {
-      on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {},
-                                   {}, to, {}, false, d_weight.gpu_floats(), false, d_bias.gpu_floats(), false);
+      on_gpu().run(calls::LayerNormBackward{.dy = dy.gpu(),
+                                            .sum = sum.gpu(),
+                                            .mean = mean.gpu_floats(),
+                                            .rstd = rstd.gpu_floats(),
+                                            .weight = weight.gpu_floats(),
+                                            .dx = to,
+                                            .d_weight = d_weight.gpu_floats(),
+                                            .d_bias = d_bias.gpu_floats()});
       results.push_back(d_weight.gpu_block(gpu()));
       results.push_back(d_bias.gpu_block(gpu()));
     }
@@ -240,8 +344,14 @@ TEST_P(GpuLayerNormTest, BackwardHasTheSameBitsEveryTime) {
     auto dx = empty(size);
     auto d_weight = parameters(size.columns, 8);
     auto d_bias = parameters(size.columns, 9);
-    on_gpu().layer_norm_backward(dy.gpu(), sum.gpu(), mean.gpu_floats(), rstd.gpu_floats(), weight.gpu_floats(), {}, {},
-                                 dx.gpu(), {}, false, d_weight.gpu_floats(), false, d_bias.gpu_floats(), false);
+    on_gpu().run(calls::LayerNormBackward{.dy = dy.gpu(),
+                                          .sum = sum.gpu(),
+                                          .mean = mean.gpu_floats(),
+                                          .rstd = rstd.gpu_floats(),
+                                          .weight = weight.gpu_floats(),
+                                          .dx = dx.gpu(),
+                                          .d_weight = d_weight.gpu_floats(),
+                                          .d_bias = d_bias.gpu_floats()});
     for (const TwinMatrix* result : {&dx, &d_weight, &d_bias}) results.push_back(result->gpu_block(gpu()));
   }
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(results[i + 3], results[i]);

@@ -32,8 +32,18 @@ TEST_P(GpuMatmulTest, ProductMatchesCpu) {
               auto a = random(transpose_a ? MatrixSize{size.k, size.m} : MatrixSize{size.m, size.k}, 1, lie);
               auto b = random(transpose_b ? MatrixSize{size.n, size.k} : MatrixSize{size.k, size.n}, 2, lie);
               auto c = TwinMatrix::random(gpu(), result_type, size.m, size.n, 3, lie);
-              on_cpu().matmul(a.cpu(), transpose_a, b.cpu(), transpose_b, c.cpu(), accumulate);
-              on_gpu().matmul(a.gpu(), transpose_a, b.gpu(), transpose_b, c.gpu(), accumulate);
+              on_cpu().run(calls::Matmul{.a = a.cpu(),
+                                         .transpose_a = transpose_a,
+                                         .b = b.cpu(),
+                                         .transpose_b = transpose_b,
+                                         .c = c.cpu(),
+                                         .accumulate = accumulate});
+              on_gpu().run(calls::Matmul{.a = a.gpu(),
+                                         .transpose_a = transpose_a,
+                                         .b = b.gpu(),
+                                         .transpose_b = transpose_b,
+                                         .c = c.gpu(),
+                                         .accumulate = accumulate});
               c.expect_agreement(gpu(), result_type == DType::f32 ? 5e-6 : tolerance(5e-6));
             }
           }
@@ -57,14 +67,34 @@ TEST_P(GpuMatmulTest, LinearMatchesCpu) {
           const ConstRows gpu_bias = bias_type ? ConstRows(bias.gpu()) : ConstRows{};
           auto z = random({size.m, size.n}, 4, lie);
           auto y = random({size.m, size.n}, 5, lie);
-          on_cpu().linear_forward(x.cpu(), weight.cpu(), cpu_bias, activation, z.cpu(), y.cpu());
-          on_gpu().linear_forward(x.gpu(), weight.gpu(), gpu_bias, activation, z.gpu(), y.gpu());
+          on_cpu().run(calls::LinearForward{.x = x.cpu(),
+                                            .weight = weight.cpu(),
+                                            .bias = cpu_bias,
+                                            .activation = activation,
+                                            .z = z.cpu(),
+                                            .y = y.cpu()});
+          on_gpu().run(calls::LinearForward{.x = x.gpu(),
+                                            .weight = weight.gpu(),
+                                            .bias = gpu_bias,
+                                            .activation = activation,
+                                            .z = z.gpu(),
+                                            .y = y.gpu()});
           // In bf16 the product, the sum with the bias and the activation may be rounded one after the other.
           z.expect_agreement(gpu(), 2 * tolerance(5e-6));
           y.expect_agreement(gpu(), 2 * tolerance(5e-6));
           auto in_place = random({size.m, size.n}, 4, lie);
-          on_cpu().linear_forward(x.cpu(), weight.cpu(), cpu_bias, activation, in_place.cpu(), in_place.cpu());
-          on_gpu().linear_forward(x.gpu(), weight.gpu(), gpu_bias, activation, in_place.gpu(), in_place.gpu());
+          on_cpu().run(calls::LinearForward{.x = x.cpu(),
+                                            .weight = weight.cpu(),
+                                            .bias = cpu_bias,
+                                            .activation = activation,
+                                            .z = in_place.cpu(),
+                                            .y = in_place.cpu()});
+          on_gpu().run(calls::LinearForward{.x = x.gpu(),
+                                            .weight = weight.gpu(),
+                                            .bias = gpu_bias,
+                                            .activation = activation,
+                                            .z = in_place.gpu(),
+                                            .y = in_place.gpu()});
           in_place.expect_agreement(gpu(), 2 * tolerance(5e-6));
         }
       }
@@ -77,8 +107,10 @@ TEST_P(GpuMatmulTest, ResultMayBeF32) {
   auto weight = random({40, 48}, 2);
   auto bias = TwinMatrix::random(gpu(), DType::f32, 1, 40, 3);
   TwinMatrix z(gpu(), DType::f32, 67, 40);
-  on_cpu().linear_forward(x.cpu(), weight.cpu(), bias.cpu(), Activation::none, z.cpu(), z.cpu());
-  on_gpu().linear_forward(x.gpu(), weight.gpu(), bias.gpu(), Activation::none, z.gpu(), z.gpu());
+  on_cpu().run(
+      calls::LinearForward{.x = x.cpu(), .weight = weight.cpu(), .bias = bias.cpu(), .z = z.cpu(), .y = z.cpu()});
+  on_gpu().run(
+      calls::LinearForward{.x = x.gpu(), .weight = weight.gpu(), .bias = bias.gpu(), .z = z.gpu(), .y = z.gpu()});
   z.expect_agreement(gpu(), 5e-6);
 }
 
@@ -91,10 +123,18 @@ TEST_P(GpuMatmulTest, WeightGradientMatchesCpu) {
           auto x = random({size.k, size.n}, 2, lie);
           auto d_weight = TwinMatrix::random(gpu(), DType::f32, size.m, size.n, 3);
           auto d_bias = TwinMatrix::random(gpu(), DType::f32, 1, size.m, 4);
-          on_cpu().linear_weight_gradient(dz.cpu(), x.cpu(), d_weight.cpu(), accumulate_weight,
-                                          bias == 0 ? nullptr : d_bias.cpu().data, bias == 2);
-          on_gpu().linear_weight_gradient(dz.gpu(), x.gpu(), d_weight.gpu().as<float>(), accumulate_weight,
-                                          bias == 0 ? nullptr : d_bias.gpu_floats(), bias == 2);
+          on_cpu().run(calls::LinearWeightGradient{.dz = dz.cpu(),
+                                                   .x = x.cpu(),
+                                                   .d_weight = d_weight.cpu(),
+                                                   .accumulate_weight = accumulate_weight,
+                                                   .d_bias = bias == 0 ? nullptr : d_bias.cpu().data,
+                                                   .accumulate_bias = bias == 2});
+          on_gpu().run(calls::LinearWeightGradient{.dz = dz.gpu(),
+                                                   .x = x.gpu(),
+                                                   .d_weight = d_weight.gpu().as<float>(),
+                                                   .accumulate_weight = accumulate_weight,
+                                                   .d_bias = bias == 0 ? nullptr : d_bias.gpu_floats(),
+                                                   .accumulate_bias = bias == 2});
           dz.expect_agreement(gpu(), 0.0);
           d_weight.expect_agreement(gpu(), 5e-6);
           d_bias.expect_agreement(gpu(), 5e-6);
@@ -110,7 +150,7 @@ TEST_P(GpuMatmulTest, HasTheSameBitsEveryTime) {
   std::vector<std::vector<float>> results;
   for (int run = 0; run < 2; ++run) {
     TwinMatrix c(gpu(), DType::f32, 67, 48);
-    on_gpu().matmul(a.gpu(), true, b.gpu(), false, c.gpu(), false);
+    on_gpu().run(calls::Matmul{.a = a.gpu(), .transpose_a = true, .b = b.gpu(), .c = c.gpu()});
     results.push_back(c.gpu_block(gpu()));
   }
   EXPECT_EQ(results[1], results[0]);

@@ -43,11 +43,19 @@ TEST_F(GpuOptimizerStepTest, AdamWMatchesCpu) {
                            .weight_decay = 0.01F,
                            .gradient_scale = 0.37F,
                            .step = update};
-      on_cpu().adamw_step(parameters.cpu().data + slice.begin, gradients.cpu().data + slice.begin,
-                          first.cpu().data + slice.begin, second.cpu().data + slice.begin, nullptr, slice.n, step);
-      on_gpu().adamw_step(parameters.gpu_floats() + slice.begin, gradients.gpu_floats() + slice.begin,
-                          first.gpu_floats() + slice.begin, second.gpu_floats() + slice.begin,
-                          update == 3 ? working.gpu() + slice.begin : nullptr, slice.n, step);
+      on_cpu().run(calls::AdamW{.parameters = parameters.cpu().data + slice.begin,
+                                .gradients = gradients.cpu().data + slice.begin,
+                                .first_moments = first.cpu().data + slice.begin,
+                                .second_moments = second.cpu().data + slice.begin,
+                                .n = slice.n,
+                                .step = step});
+      on_gpu().run(calls::AdamW{.parameters = parameters.gpu_floats() + slice.begin,
+                                .gradients = gradients.gpu_floats() + slice.begin,
+                                .first_moments = first.gpu_floats() + slice.begin,
+                                .second_moments = second.gpu_floats() + slice.begin,
+                                .working = update == 3 ? working.gpu() + slice.begin : nullptr,
+                                .n = slice.n,
+                                .step = step});
     }
     parameters.expect_agreement(gpu(), 2e-7);
     first.expect_agreement(gpu(), 2e-7);
@@ -65,8 +73,12 @@ TEST_F(GpuOptimizerStepTest, AdamWRoundsAsItIsDefined) {
   TwinMatrix second(gpu(), DType::f32, 1, 1000);
   for (std::int64_t i = 0; i < 1000; ++i) second(0, i) = std::abs(parameters(0, i));
   second.upload(gpu());
-  on_gpu().adamw_step(parameters.gpu_floats(), gradients.gpu_floats(), first.gpu_floats(), second.gpu_floats(), nullptr,
-                      1000, step);
+  on_gpu().run(calls::AdamW{.parameters = parameters.gpu_floats(),
+                            .gradients = gradients.gpu_floats(),
+                            .first_moments = first.gpu_floats(),
+                            .second_moments = second.gpu_floats(),
+                            .n = 1000,
+                            .step = step});
   const double rate = step.learning_rate;
   const auto decay = static_cast<float>(1.0 - rate * static_cast<double>(step.weight_decay));
   const auto step_size = static_cast<float>(rate / (1.0 - std::pow(0.9, 7.0)));
@@ -96,11 +108,17 @@ TEST_F(GpuOptimizerStepTest, SgdMatchesCpu) {
       auto gradients = random(size, 2);
       auto momenta = random(size, 3);
       TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
-      on_cpu().sgd_step(parameters.cpu().data + slice.begin, gradients.cpu().data + slice.begin,
-                        with_momenta ? momenta.cpu().data + slice.begin : nullptr, nullptr, slice.n, step);
-      on_gpu().sgd_step(parameters.gpu_floats() + slice.begin, gradients.gpu_floats() + slice.begin,
-                        with_momenta ? momenta.gpu_floats() + slice.begin : nullptr, working.gpu() + slice.begin,
-                        slice.n, step);
+      on_cpu().run(calls::Sgd{.parameters = parameters.cpu().data + slice.begin,
+                              .gradients = gradients.cpu().data + slice.begin,
+                              .momenta = with_momenta ? momenta.cpu().data + slice.begin : nullptr,
+                              .n = slice.n,
+                              .step = step});
+      on_gpu().run(calls::Sgd{.parameters = parameters.gpu_floats() + slice.begin,
+                              .gradients = gradients.gpu_floats() + slice.begin,
+                              .momenta = with_momenta ? momenta.gpu_floats() + slice.begin : nullptr,
+                              .working = working.gpu() + slice.begin,
+                              .n = slice.n,
+                              .step = step});
       parameters.expect_agreement(gpu(), 2e-7);
       momenta.expect_agreement(gpu(), 2e-7);
       expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);
@@ -116,10 +134,17 @@ TEST_F(GpuOptimizerStepTest, LionMatchesCpu) {
     auto gradients = random(size, 2);
     auto momenta = random(size, 3);
     TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
-    on_cpu().lion_step(parameters.cpu().data + slice.begin, gradients.cpu().data + slice.begin,
-                       momenta.cpu().data + slice.begin, nullptr, slice.n, step);
-    on_gpu().lion_step(parameters.gpu_floats() + slice.begin, gradients.gpu_floats() + slice.begin,
-                       momenta.gpu_floats() + slice.begin, working.gpu() + slice.begin, slice.n, step);
+    on_cpu().run(calls::Lion{.parameters = parameters.cpu().data + slice.begin,
+                             .gradients = gradients.cpu().data + slice.begin,
+                             .momenta = momenta.cpu().data + slice.begin,
+                             .n = slice.n,
+                             .step = step});
+    on_gpu().run(calls::Lion{.parameters = parameters.gpu_floats() + slice.begin,
+                             .gradients = gradients.gpu_floats() + slice.begin,
+                             .momenta = momenta.gpu_floats() + slice.begin,
+                             .working = working.gpu() + slice.begin,
+                             .n = slice.n,
+                             .step = step});
     parameters.expect_agreement(gpu(), 2e-7);
     momenta.expect_agreement(gpu(), 2e-7);
     expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);

@@ -14,11 +14,15 @@ TEST_F(GpuReductionTest, AddMatchesCpu) {
       auto a = random(n + begin, 1);
       auto b = random(n + begin, 2);
       auto out = random(n + begin, 3);
-      on_cpu().add(a.cpu().data + begin, b.cpu().data + begin, out.cpu().data + begin, n);
-      on_gpu().add(a.gpu_floats() + begin, b.gpu_floats() + begin, out.gpu_floats() + begin, n);
+      on_cpu().run(
+          calls::Add{.a = a.cpu().data + begin, .b = b.cpu().data + begin, .out = out.cpu().data + begin, .n = n});
+      on_gpu().run(calls::Add{
+          .a = a.gpu_floats() + begin, .b = b.gpu_floats() + begin, .out = out.gpu_floats() + begin, .n = n});
       out.expect_agreement(gpu(), 0.0);
-      on_cpu().add(a.cpu().data + begin, b.cpu().data + begin, a.cpu().data + begin, n);
-      on_gpu().add(a.gpu_floats() + begin, b.gpu_floats() + begin, a.gpu_floats() + begin, n);
+      on_cpu().run(
+          calls::Add{.a = a.cpu().data + begin, .b = b.cpu().data + begin, .out = a.cpu().data + begin, .n = n});
+      on_gpu().run(
+          calls::Add{.a = a.gpu_floats() + begin, .b = b.gpu_floats() + begin, .out = a.gpu_floats() + begin, .n = n});
       a.expect_agreement(gpu(), 0.0);
     }
   }
@@ -49,8 +53,8 @@ TEST_F(GpuReductionTest, TreeHasTheBitsOfTheCpu) {
       }
       std::vector<TreeStep> postfix;
       append_tree(count, postfix);
-      on_cpu().add_tree(cpu_inputs, postfix, inputs.back().cpu().data, n);
-      on_gpu().add_tree(gpu_inputs, postfix, inputs.back().gpu_floats(), n);
+      on_cpu().run(calls::AddTree{.inputs = cpu_inputs, .postfix = postfix, .out = inputs.back().cpu().data, .n = n});
+      on_gpu().run(calls::AddTree{.inputs = gpu_inputs, .postfix = postfix, .out = inputs.back().gpu_floats(), .n = n});
       // The host's arrays are its own again.
       std::fill(gpu_inputs.begin(), gpu_inputs.end(), nullptr);
       std::fill(postfix.begin(), postfix.end(), TreeStep::sum);
@@ -61,7 +65,7 @@ TEST_F(GpuReductionTest, TreeHasTheBitsOfTheCpu) {
 
 TEST_F(GpuReductionTest, TreeMayLeanToEitherSide) {
   for (const bool to_the_right : {false, true}) {
-    constexpr int kInputs = Kernels::kMostTreeDepth;
+    constexpr int kInputs = calls::AddTree::kMostDepth;
     std::vector<TwinMatrix> inputs;
     std::vector<const float*> cpu_inputs;
     std::vector<const float*> gpu_inputs;
@@ -75,8 +79,8 @@ TEST_F(GpuReductionTest, TreeMayLeanToEitherSide) {
     }
     if (to_the_right) postfix.insert(postfix.end(), kInputs - 1, TreeStep::sum);
     auto out = random(50, 99);
-    on_cpu().add_tree(cpu_inputs, postfix, out.cpu().data, 50);
-    on_gpu().add_tree(gpu_inputs, postfix, out.gpu_floats(), 50);
+    on_cpu().run(calls::AddTree{.inputs = cpu_inputs, .postfix = postfix, .out = out.cpu().data, .n = 50});
+    on_gpu().run(calls::AddTree{.inputs = gpu_inputs, .postfix = postfix, .out = out.gpu_floats(), .n = 50});
     out.expect_agreement(gpu(), 0.0);
   }
 }
@@ -86,13 +90,13 @@ TEST_F(GpuReductionTest, SquareSumsMatchCpu) {
     for (const std::int64_t chunks : {0, 1, 5}) {
       auto x = random(chunk * chunks, 1);
       TwinArray<double> sums(gpu(), std::vector<double>(static_cast<std::size_t>(chunks), -1.0));
-      on_cpu().chunk_square_sums(x.cpu().data, chunk, chunks, sums.cpu());
-      on_gpu().chunk_square_sums(x.gpu_floats(), chunk, chunks, sums.gpu());
+      on_cpu().run(calls::ChunkSquareSums{.x = x.cpu().data, .chunk = chunk, .chunks = chunks, .sums = sums.cpu()});
+      on_gpu().run(calls::ChunkSquareSums{.x = x.gpu_floats(), .chunk = chunk, .chunks = chunks, .sums = sums.gpu()});
       const auto actual = sums.gpu_values(gpu());
       for (std::size_t i = 0; i < actual.size(); ++i) {
         EXPECT_NEAR(actual[i], sums.cpu_values()[i], 1e-14 * sums.cpu_values()[i]);
       }
-      on_gpu().chunk_square_sums(x.gpu_floats(), chunk, chunks, sums.gpu());
+      on_gpu().run(calls::ChunkSquareSums{.x = x.gpu_floats(), .chunk = chunk, .chunks = chunks, .sums = sums.gpu()});
       EXPECT_EQ(sums.gpu_values(gpu()), actual);
     }
   }

@@ -47,10 +47,18 @@ TEST_P(GpuCrossEntropyTest, MatchesCpu) {
           auto logits = random(size, 1, lie);
           auto d_logits = empty(size, lie);
           auto sum = sums();
-          on_cpu().cross_entropy(logits.cpu(), row_labels.cpu(), weighted ? weights.cpu().data : nullptr, smoothing,
-                                 d_logits.cpu(), sum.cpu());
-          on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), weighted ? weights.gpu_floats() : nullptr, smoothing,
-                                 d_logits.gpu(), sum.gpu());
+          on_cpu().run(calls::CrossEntropy{.logits = logits.cpu(),
+                                           .labels = row_labels.cpu(),
+                                           .class_weights = weighted ? weights.cpu().data : nullptr,
+                                           .label_smoothing = smoothing,
+                                           .d_logits = d_logits.cpu(),
+                                           .sum = sum.cpu()});
+          on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
+                                           .labels = row_labels.gpu(),
+                                           .class_weights = weighted ? weights.gpu_floats() : nullptr,
+                                           .label_smoothing = smoothing,
+                                           .d_logits = d_logits.gpu(),
+                                           .sum = sum.gpu()});
           d_logits.expect_agreement(gpu(), tolerance(5e-6));
           expect_sums(sum);
         }
@@ -67,9 +75,18 @@ TEST_P(GpuCrossEntropyTest, GradientMayBeLeftOutOrOverwriteTheLogits) {
     auto with = sums();
     auto without = sums();
     auto in_place = sums();
-    on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.1F, d_logits.gpu(), with.gpu());
-    on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.1F, {}, without.gpu());
-    on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.1F, logits.gpu(), in_place.gpu());
+    on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
+                                     .labels = row_labels.gpu(),
+                                     .label_smoothing = 0.1F,
+                                     .d_logits = d_logits.gpu(),
+                                     .sum = with.gpu()});
+    on_gpu().run(calls::CrossEntropy{
+        .logits = logits.gpu(), .labels = row_labels.gpu(), .label_smoothing = 0.1F, .sum = without.gpu()});
+    on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
+                                     .labels = row_labels.gpu(),
+                                     .label_smoothing = 0.1F,
+                                     .d_logits = logits.gpu(),
+                                     .sum = in_place.gpu()});
     EXPECT_EQ(without.gpu_values(gpu()), with.gpu_values(gpu()));
     EXPECT_EQ(in_place.gpu_values(gpu()), with.gpu_values(gpu()));
     EXPECT_EQ(logits.gpu_block(gpu()), d_logits.gpu_block(gpu()));
@@ -85,8 +102,10 @@ TEST_P(GpuCrossEntropyTest, LogitsMayBeLarge) {
   auto d_logits = empty({1, 3});
   TwinArray<std::int32_t> label(gpu(), {2});
   auto sum = sums();
-  on_cpu().cross_entropy(logits.cpu(), label.cpu(), nullptr, 0.0F, d_logits.cpu(), sum.cpu());
-  on_gpu().cross_entropy(logits.gpu(), label.gpu(), nullptr, 0.0F, d_logits.gpu(), sum.gpu());
+  on_cpu().run(
+      calls::CrossEntropy{.logits = logits.cpu(), .labels = label.cpu(), .d_logits = d_logits.cpu(), .sum = sum.cpu()});
+  on_gpu().run(
+      calls::CrossEntropy{.logits = logits.gpu(), .labels = label.gpu(), .d_logits = d_logits.gpu(), .sum = sum.gpu()});
   d_logits.expect_agreement(gpu(), 0.0);
   expect_sums(sum);
 }
@@ -97,7 +116,8 @@ TEST_P(GpuCrossEntropyTest, ALabelOutOfRangeGivesNoNumber) {
     TwinArray<std::int32_t> row_labels(gpu(), {1, label});
     auto d_logits = empty({2, 3});
     auto sum = sums();
-    on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.0F, d_logits.gpu(), sum.gpu());
+    on_gpu().run(calls::CrossEntropy{
+        .logits = logits.gpu(), .labels = row_labels.gpu(), .d_logits = d_logits.gpu(), .sum = sum.gpu()});
     EXPECT_TRUE(std::isnan(sum.gpu_values(gpu())[0]));
   }
 }
@@ -109,9 +129,17 @@ TEST_P(GpuCrossEntropyTest, HasTheSameBitsEveryTime) {
   auto d_logits = empty(size);
   auto first = sums();
   auto second = sums();
-  on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.1F, d_logits.gpu(), first.gpu());
+  on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
+                                   .labels = row_labels.gpu(),
+                                   .label_smoothing = 0.1F,
+                                   .d_logits = d_logits.gpu(),
+                                   .sum = first.gpu()});
   const auto before = d_logits.gpu_block(gpu());
-  on_gpu().cross_entropy(logits.gpu(), row_labels.gpu(), nullptr, 0.1F, d_logits.gpu(), second.gpu());
+  on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
+                                   .labels = row_labels.gpu(),
+                                   .label_smoothing = 0.1F,
+                                   .d_logits = d_logits.gpu(),
+                                   .sum = second.gpu()});
   EXPECT_EQ(d_logits.gpu_block(gpu()), before);
   EXPECT_EQ(second.gpu_values(gpu()), first.gpu_values(gpu()));
 }
@@ -124,19 +152,27 @@ TEST_P(GpuCrossEntropyTest, LossesOfElementsMatchCpu) {
     }
     targets.upload(gpu());
     for (const Lie lie : kLies) {
-      for (const auto loss : {&Kernels::binary_cross_entropy, &Kernels::mean_squared_error}) {
+      for (const bool binary : {true, false}) {
+        const auto run = [&](Kernels& kernels, ConstRows of, const float* truths, Rows d_of, double* sum) {
+          if (binary) {
+            kernels.run(calls::BinaryCrossEntropy{.logits = of, .targets = truths, .d_logits = d_of, .sum = sum});
+          } else {
+            kernels.run(
+                calls::MeanSquaredError{.predictions = of, .targets = truths, .d_predictions = d_of, .sum = sum});
+          }
+        };
         auto x = random(size, 1, lie);
         auto d_x = empty(size, lie);
         auto sum = sums();
-        (on_cpu().*loss)(x.cpu(), targets.cpu().data, d_x.cpu(), sum.cpu());
-        (on_gpu().*loss)(x.gpu(), targets.gpu_floats(), d_x.gpu(), sum.gpu());
+        run(on_cpu(), x.cpu(), targets.cpu().data, d_x.cpu(), sum.cpu());
+        run(on_gpu(), x.gpu(), targets.gpu_floats(), d_x.gpu(), sum.gpu());
         d_x.expect_agreement(gpu(), tolerance(1e-6));
         expect_sums(sum);
-        (on_cpu().*loss)(x.cpu(), targets.cpu().data, {}, sum.cpu());
-        (on_gpu().*loss)(x.gpu(), targets.gpu_floats(), {}, sum.gpu());
+        run(on_cpu(), x.cpu(), targets.cpu().data, {}, sum.cpu());
+        run(on_gpu(), x.gpu(), targets.gpu_floats(), {}, sum.gpu());
         expect_sums(sum);
-        (on_cpu().*loss)(x.cpu(), targets.cpu().data, x.cpu(), sum.cpu());
-        (on_gpu().*loss)(x.gpu(), targets.gpu_floats(), x.gpu(), sum.gpu());
+        run(on_cpu(), x.cpu(), targets.cpu().data, x.cpu(), sum.cpu());
+        run(on_gpu(), x.gpu(), targets.gpu_floats(), x.gpu(), sum.gpu());
         x.expect_agreement(gpu(), tolerance(1e-6));
       }
     }

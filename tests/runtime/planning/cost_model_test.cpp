@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "tensor/kernels.h"
 
 namespace temper {
 namespace {
@@ -47,14 +48,14 @@ Batch two_sequences() {
 double operations_of(const PassDemand& pass, std::string_view kernel) {
   double sum = 0.0;
   for (const KernelDemand& demand : pass.kernels)
-    if (demand.kernel == kernel) sum += static_cast<double>(demand.calls) * demand.work.operations;
+    if (demand.kernel.name == kernel) sum += static_cast<double>(demand.calls) * demand.work.operations;
   return sum;
 }
 
 std::int64_t calls_of(const PassDemand& pass, std::string_view kernel) {
   std::int64_t sum = 0;
   for (const KernelDemand& demand : pass.kernels)
-    if (demand.kernel == kernel) sum += demand.calls;
+    if (demand.kernel.name == kernel) sum += demand.calls;
   return sum;
 }
 
@@ -62,7 +63,7 @@ class DryRunTest : public testing::Test {
  protected:
   static PassDemand pass(std::int64_t layers, const std::vector<std::string>& freeze = {}, std::int64_t interval = 0,
                          DType type = DType::f32) {
-    DryRun dry(tiny(layers), {Task::sequence_classification, 4}, type);
+    DryRun dry(tiny(layers), {HeadKind::sequence, 4}, type);
     dry.configure(freeze, interval);
     return dry.run(two_sequences());
   }
@@ -114,7 +115,7 @@ TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
 
 TEST_F(DryRunTest, AKnownFrozenPartIsNotComputed) {
   const std::vector<std::string> lower{"embeddings", "encoder.layer.0"};
-  DryRun dry(tiny(2), {Task::sequence_classification, 4}, DType::f32);
+  DryRun dry(tiny(2), {HeadKind::sequence, 4}, DType::f32);
   dry.configure(lower, 0);
   const PassDemand whole = dry.run(two_sequences());
   const PassDemand above = dry.run(two_sequences(), /*cached=*/true);
@@ -146,7 +147,7 @@ TEST_F(DryRunTest, Bf16HalvesTheActivations) {
   EXPECT_EQ(operations_of(half, "matmul"), 3 * (layer_products(8) + layer_products(2) + head_products()));
   EXPECT_LT(half.activation_bytes, whole.activation_bytes * 3 / 4);
   for (const KernelDemand& demand : half.kernels)
-    if (demand.kernel == "matmul") {
+    if (demand.kernel.name == "matmul") {
       EXPECT_TRUE(demand.work.bf16);
     }
 }
@@ -165,7 +166,7 @@ MachineProfile machine() {
 
 PassDemand products(double operations) {
   PassDemand pass;
-  pass.kernels.push_back({"matmul", {operations, 1.0, false}, 1});
+  pass.kernels.push_back({calls::Matmul::kKernel, {operations, 1.0, false}, 1});
   pass.forward_operations = operations / 3;
   pass.backward_operations = operations * 2 / 3;
   return pass;
@@ -230,10 +231,10 @@ TEST(Plan, RanksWithoutAGrainAreNotToldToTakeMoreRows) {
                        [&](const std::string& sentence) { return sentence.find(part) != std::string::npos; });
   };
   EXPECT_TRUE(has("4 ranks share 2 grains: 2 of them have nothing to compute"));
-  EXPECT_FALSE(has("more rows a rank"));
+  EXPECT_FALSE(has("more rows per rank"));
   uneven.grains = 4;
   EXPECT_FALSE(has("nothing to compute"));
-  EXPECT_TRUE(has("more rows a rank"));
+  EXPECT_TRUE(has("more rows per rank"));
 }
 
 TEST(Plan, OnlyWhatTrainingTextsReadOfATableIsKeptAndSummed) {
@@ -302,11 +303,11 @@ TEST(Plan, SaysWhatHelps) {
   };
   EXPECT_TRUE(says(std::int64_t{300} << 20, "does not fit"));
   EXPECT_FALSE(says(std::int64_t{1} << 40, "does not fit"));
-  EXPECT_TRUE(says(0, "less: 130 MiB instead of 210 MiB a rank"));
+  EXPECT_TRUE(says(0, "less: 130 MiB instead of 210 MiB per rank"));
   const double less_time = 1.0 - others[1].plan.seconds->total() / plan.seconds->total();
   EXPECT_GT(less_time, 0.5);
   EXPECT_TRUE(says(0, "faster: " + std::to_string(std::lround(100.0 * less_time)) + " % less time"));
-  EXPECT_TRUE(says(0, "the rank with most tokens has 25 % more"));
+  EXPECT_TRUE(says(0, "the rank with the most tokens has 25 % more"));
 }
 
 }  // namespace

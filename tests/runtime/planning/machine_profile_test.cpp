@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "runtime/planning/machine_bench.h"
+#include "tensor/kernels.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -109,14 +110,17 @@ TEST(MachineProfile, LiesWhereTheEnvironmentSays) {
 
 TEST(MachineProfile, ACallTakesWhatItsSizeTook) {
   const RankRates rates = example().alone;
-  EXPECT_DOUBLE_EQ(call_seconds(rates, "matmul", {1e6, 1e4, false}), 1e-5);
-  EXPECT_DOUBLE_EQ(call_seconds(rates, "matmul", {1e8, 1e6, false}), 5e-4);
+  EXPECT_DOUBLE_EQ(call_seconds(rates, calls::Matmul::kKernel, {1e6, 1e4, false}), 1e-5);
+  EXPECT_DOUBLE_EQ(call_seconds(rates, calls::Matmul::kKernel, {1e8, 1e6, false}), 5e-4);
   // 1e11 operations a second at 1e6, 2e11 at 1e8: the mean of both, in logarithms, at 1e7.
-  EXPECT_NEAR(call_seconds(rates, "matmul", {1e7, 1e5, false}), 1e7 / (1e11 * std::sqrt(2.0)), 1e-9);
-  EXPECT_DOUBLE_EQ(call_seconds(rates, "matmul", {1e4, 1e3, false}), 1e-7) << "below the smallest, its rate";
-  EXPECT_DOUBLE_EQ(call_seconds(rates, "add", {1e6, 1e7, false}), 1e-3) << "not measured: at the rate of memory";
-  EXPECT_DOUBLE_EQ(call_seconds(rates, "matmul", {1e9, 1e6, true}), 2e-3) << "of another type: at its peak";
-  EXPECT_EQ(call_seconds(rates, "matmul", {}), 0.0);
+  EXPECT_NEAR(call_seconds(rates, calls::Matmul::kKernel, {1e7, 1e5, false}), 1e7 / (1e11 * std::sqrt(2.0)), 1e-9);
+  EXPECT_DOUBLE_EQ(call_seconds(rates, calls::Matmul::kKernel, {1e4, 1e3, false}), 1e-7)
+      << "below the smallest, its rate";
+  EXPECT_DOUBLE_EQ(call_seconds(rates, calls::Add::kKernel, {1e6, 1e7, false}), 1e-3)
+      << "not measured: at the rate of memory";
+  EXPECT_DOUBLE_EQ(call_seconds(rates, calls::Matmul::kKernel, {1e9, 1e6, true}), 2e-3)
+      << "of another type: at its peak";
+  EXPECT_EQ(call_seconds(rates, calls::Matmul::kKernel, {}), 0.0);
 }
 
 TEST(MachineProfile, TheRoofIsOperationsOrBytes) {

@@ -28,7 +28,8 @@ Rows rows_of(std::vector<float>& values, std::int64_t columns) {
 }
 
 std::int64_t calls_of(const std::vector<KernelTime>& times, std::string_view name) {
-  const auto row = std::find_if(times.begin(), times.end(), [&](const KernelTime& time) { return time.name == name; });
+  const auto row =
+      std::find_if(times.begin(), times.end(), [&](const KernelTime& time) { return time.kernel.name == name; });
   return row == times.end() ? 0 : row->calls;
 }
 
@@ -53,42 +54,63 @@ std::vector<float> results_of(Kernels& kernels) {
   std::vector<float> all;
   const auto keep = [&](const std::vector<float>& values) { all.insert(all.end(), values.begin(), values.end()); };
 
-  kernels.linear_forward(rows_of(x, 16), rows_of(weight, 16), rows_of(bias, 16), Activation::gelu, rows_of(z, 16),
-                         rows_of(y, 16));
+  kernels.run(calls::LinearForward{.x = rows_of(x, 16),
+                                   .weight = rows_of(weight, 16),
+                                   .bias = rows_of(bias, 16),
+                                   .activation = Activation::gelu,
+                                   .z = rows_of(z, 16),
+                                   .y = rows_of(y, 16)});
   keep(z);
   keep(y);
-  kernels.bias_activation_backward(rows_of(gradient, 16), rows_of(z, 16), rows_of(y, 16), Activation::gelu,
-                                   rows_of(gradient, 16), d_bias.data(), false);
-  kernels.linear_weight_gradient(rows_of(gradient, 16), rows_of(x, 16), rows_of(d_weight, 16).as<float>(), false,
-                                 d_bias.data(), true);
-  kernels.matmul(rows_of(gradient, 16), false, rows_of(weight, 16), false, rows_of(z, 16), true);
+  kernels.run(calls::BiasActivationBackward{.dy = rows_of(gradient, 16),
+                                            .z = rows_of(z, 16),
+                                            .y = rows_of(y, 16),
+                                            .activation = Activation::gelu,
+                                            .dz = rows_of(gradient, 16),
+                                            .d_bias = d_bias.data()});
+  kernels.run(calls::LinearWeightGradient{.dz = rows_of(gradient, 16),
+                                          .x = rows_of(x, 16),
+                                          .d_weight = rows_of(d_weight, 16).as<float>(),
+                                          .d_bias = d_bias.data(),
+                                          .accumulate_bias = true});
+  kernels.run(
+      calls::Matmul{.a = rows_of(gradient, 16), .b = rows_of(weight, 16), .c = rows_of(z, 16), .accumulate = true});
   keep(d_weight);
   keep(d_bias);
   keep(z);
 
   const std::vector<std::uint32_t> names{0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3};
-  kernels.dropout(rows_of(x, 16), {names.data(), names.data()}, {0.3F, 5, {6, 7}}, rows_of(y, 16));
-  kernels.copy(rows_of(x, 16), rows_of(y, 16), true);
+  kernels.run(calls::ApplyDropout{
+      .x = rows_of(x, 16), .names = {names.data(), names.data()}, .dropout = {0.3F, 5, {6, 7}}, .y = rows_of(y, 16)});
+  kernels.run(calls::Copy{.x = rows_of(x, 16), .y = rows_of(y, 16), .accumulate = true});
   keep(y);
-  kernels.add(x.data(), gradient.data(), y.data(), static_cast<std::int64_t>(x.size()));
+  kernels.run(
+      calls::Add{.a = x.data(), .b = gradient.data(), .out = y.data(), .n = static_cast<std::int64_t>(x.size())});
   keep(y);
   const std::array<const float*, 3> inputs{x.data(), gradient.data(), z.data()};
   constexpr std::array<TreeStep, 5> kPostfix{TreeStep::input, TreeStep::input, TreeStep::sum, TreeStep::input,
                                              TreeStep::sum};
-  kernels.add_tree(inputs, kPostfix, y.data(), static_cast<std::int64_t>(x.size()));
+  kernels.run(
+      calls::AddTree{.inputs = inputs, .postfix = kPostfix, .out = y.data(), .n = static_cast<std::int64_t>(x.size())});
   keep(y);
 
   const std::vector<float> targets(x.size(), 0.25F);
   std::array<double, 2> loss{};
-  kernels.binary_cross_entropy(rows_of(x, 16), targets.data(), rows_of(y, 16), loss.data());
+  kernels.run(calls::BinaryCrossEntropy{
+      .logits = rows_of(x, 16), .targets = targets.data(), .d_logits = rows_of(y, 16), .sum = loss.data()});
   keep(y);
-  kernels.mean_squared_error(rows_of(x, 16), targets.data(), rows_of(y, 16), loss.data());
+  kernels.run(calls::MeanSquaredError{
+      .predictions = rows_of(x, 16), .targets = targets.data(), .d_predictions = rows_of(y, 16), .sum = loss.data()});
   keep(y);
   const std::vector<std::int32_t> labels{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-  kernels.cross_entropy(rows_of(x, 16), labels.data(), nullptr, 0.1F, rows_of(y, 16), loss.data());
+  kernels.run(calls::CrossEntropy{.logits = rows_of(x, 16),
+                                  .labels = labels.data(),
+                                  .label_smoothing = 0.1F,
+                                  .d_logits = rows_of(y, 16),
+                                  .sum = loss.data()});
   keep(y);
   std::array<double, 3> squares{};
-  kernels.chunk_square_sums(x.data(), 64, 3, squares.data());
+  kernels.run(calls::ChunkSquareSums{.x = x.data(), .chunk = 64, .chunks = 3, .sums = squares.data()});
   for (const double value : {loss[0], loss[1], squares[0], squares[1], squares[2]})
     all.push_back(static_cast<float>(value));
 
@@ -96,44 +118,54 @@ std::vector<float> results_of(Kernels& kernels) {
   SgdStep sgd;
   sgd.learning_rate = 0.1F;
   sgd.momentum = 0.9F;
-  kernels.sgd_step(x.data(), gradient.data(), momenta.data(), nullptr, static_cast<std::int64_t>(x.size()), sgd);
+  kernels.run(calls::Sgd{.parameters = x.data(),
+                         .gradients = gradient.data(),
+                         .momenta = momenta.data(),
+                         .n = static_cast<std::int64_t>(x.size()),
+                         .step = sgd});
   keep(x);
   std::vector<float> second_moments(x.size());
   AdamWStep adamw;
   adamw.learning_rate = 0.1F;
-  kernels.adamw_step(x.data(), gradient.data(), momenta.data(), second_moments.data(), nullptr,
-                     static_cast<std::int64_t>(x.size()), adamw);
+  kernels.run(calls::AdamW{.parameters = x.data(),
+                           .gradients = gradient.data(),
+                           .first_moments = momenta.data(),
+                           .second_moments = second_moments.data(),
+                           .n = static_cast<std::int64_t>(x.size()),
+                           .step = adamw});
   keep(x);
-  kernels.clear(y.data(), static_cast<std::int64_t>(y.size() * sizeof(float)));
+  kernels.run(calls::Clear{.data = y.data(), .bytes = static_cast<std::int64_t>(y.size() * sizeof(float))});
   keep(y);
-  kernels.scatter_add_rows(rows_of(x, 16), labels.data(), rows_of(y, 16));
+  kernels.run(calls::ScatterAddRows{.dy = rows_of(x, 16), .rows = labels.data(), .dx = rows_of(y, 16)});
   keep(y);
-  kernels.gather_rows(rows_of(y, 16), labels.data(), rows_of(z, 16));
+  kernels.run(calls::GatherRows{.x = rows_of(y, 16), .rows = labels.data(), .y = rows_of(z, 16)});
   keep(z);
   return all;
 }
 
-TEST_F(TimedKernelsTest, ResultsAreThoseOfTheKernelsThemselves) { EXPECT_EQ(results_of(timed_), results_of(plain_)); }
+TEST_F(TimedKernelsTest, ResultsAreThoseOfTheKernelsThemselves) {
+  EXPECT_EQ(results_of(timed_.kernels()), results_of(plain_));
+}
 
 TEST_F(TimedKernelsTest, CallsAreCountedByName) {
   EXPECT_TRUE(timed_.times().empty());
-  results_of(timed_);
-  results_of(timed_);
+  results_of(timed_.kernels());
+  results_of(timed_.kernels());
   const std::vector<KernelTime> times = timed_.times();
   EXPECT_EQ(calls_of(times, "add"), 2);
   EXPECT_EQ(calls_of(times, "adamw_step"), 2);
   EXPECT_EQ(calls_of(times, "attention_forward"), 0);
   for (std::size_t i = 1; i < times.size(); ++i) EXPECT_GE(times[i - 1].seconds, times[i].seconds);
-  for (const KernelTime& time : times) EXPECT_GE(time.seconds, 0.0) << time.name;
+  for (const KernelTime& time : times) EXPECT_GE(time.seconds, 0.0) << time.kernel.name;
   timed_.forget_times();
   EXPECT_TRUE(timed_.times().empty());
 }
 
 TEST_F(TimedKernelsTest, TheDeviceIsWaitedForBeforeAndBehindEachCall) {
   std::vector<float> x = random_values(8, 1);
-  timed_.clear(x.data(), 8);
+  timed_.kernels().run(calls::Clear{.data = x.data(), .bytes = 8});
   EXPECT_EQ(waits_, 2);
-  timed_.copy(rows_of(x, 8), rows_of(x, 8), false);
+  timed_.kernels().run(calls::Copy{.x = rows_of(x, 8), .y = rows_of(x, 8)});
   EXPECT_EQ(waits_, 4);
 }
 
@@ -145,8 +177,10 @@ TEST_F(TimedKernelsTest, WhatAKernelDoesByOthersIsTheirs) {
   std::vector<float> d_bias(256);
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i)
-    timed_.linear_weight_gradient(rows_of(dz, 256), rows_of(x, 256), Matrix{d_weight.data(), 256, 256, 256}, false,
-                                  d_bias.data(), false);
+    timed_.kernels().run(calls::LinearWeightGradient{.dz = rows_of(dz, 256),
+                                                     .x = rows_of(x, 256),
+                                                     .d_weight = Matrix{d_weight.data(), 256, 256, 256},
+                                                     .d_bias = d_bias.data()});
   const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const std::vector<KernelTime> times = timed_.times();
   for (const char* name : {"linear_weight_gradient", "matmul", "bias_activation_backward"})
@@ -158,22 +192,22 @@ TEST_F(TimedKernelsTest, WhatAKernelDoesByOthersIsTheirs) {
 
 TEST(KernelTimes, TheShareOutsideProductsAndAttention) {
   EXPECT_EQ(share_outside_products_and_attention({}), 0.0);
-  const std::vector<KernelTime> times{{"matmul", 1, 3.0},
-                                      {"linear_forward", 1, 1.0},
-                                      {"attention_backward", 1, 1.0},
-                                      {"linear_weight_gradient", 1, 1.0},
-                                      {"layer_norm_forward", 1, 1.0},
-                                      {"adamw_step", 1, 1.0}};
+  const std::vector<KernelTime> times{{calls::Matmul::kKernel, 1, 3.0},
+                                      {calls::LinearForward::kKernel, 1, 1.0},
+                                      {calls::AttentionBackward::kKernel, 1, 1.0},
+                                      {calls::LinearWeightGradient::kKernel, 1, 1.0},
+                                      {calls::LayerNormForward::kKernel, 1, 1.0},
+                                      {calls::AdamW::kKernel, 1, 1.0}};
   EXPECT_DOUBLE_EQ(share_outside_products_and_attention(times), 0.25);
 }
 
 TEST(KernelTimes, ADeviceTimesItsKernelsOnceItIsAsked) {
   const auto device = make_cpu_device();
   std::vector<float> x = random_values(8, 1);
-  device->kernels().clear(x.data(), 8);
+  device->kernels().run(calls::Clear{.data = x.data(), .bytes = 8});
   EXPECT_TRUE(device->kernel_times().empty());
   device->time_kernels();
-  device->kernels().clear(x.data(), 8);
+  device->kernels().run(calls::Clear{.data = x.data(), .bytes = 8});
   EXPECT_EQ(calls_of(device->kernel_times(), "clear"), 1);
   device->forget_kernel_times();
   EXPECT_TRUE(device->kernel_times().empty());

@@ -70,7 +70,7 @@ TEST_P(ActivationTest, ForwardAddsBiasAndMatchesReference) {
         }
       }
       TestMatrix y(5, width, width + 1);
-      kernels_.bias_activation_forward(z, bias, activation, y);
+      kernels_.run(calls::BiasActivationForward{.z = z, .bias = bias, .activation = activation, .y = y});
       expect_close(z.values(), expected_z, 1e-7);
       // In the tail of a narrow bell, rounding of the input counts many times.
       expect_close(y.values(), expected_y, activation == Activation::laplace ? 1e-5 : 5e-7);
@@ -84,7 +84,7 @@ TEST_P(ActivationTest, ForwardWithoutBiasLeavesTheInput) {
   auto z = TestMatrix::random(2, 9, 1);
   const auto before = z.values();
   TestMatrix y(2, 9);
-  kernels_.bias_activation_forward(z, {}, Activation::none, y);
+  kernels_.run(calls::BiasActivationForward{.z = z, .y = y});
   EXPECT_EQ(z.values(), before);
   EXPECT_EQ(y.values(), before);
 }
@@ -93,7 +93,7 @@ TEST_P(ActivationTest, NoActivationMayWriteOverItsInput) {
   auto z = TestMatrix::random(2, 9, 1);
   const std::vector<float> bias(9, 1.0F);
   const float before = z(1, 8);
-  kernels_.bias_activation_forward(z, row_of(bias), Activation::none, z);
+  kernels_.run(calls::BiasActivationForward{.z = z, .bias = row_of(bias), .y = z});
   EXPECT_EQ(z(1, 8), before + 1.0F);
 }
 
@@ -103,8 +103,9 @@ TEST_P(ActivationTest, AnActivationMayWriteOverItsInput) {
     auto in_place = z;
     const std::vector<float> bias(33, 0.5F);
     TestMatrix y(3, 33);
-    kernels_.bias_activation_forward(z, row_of(bias), activation, y);
-    kernels_.bias_activation_forward(in_place, row_of(bias), activation, in_place);
+    kernels_.run(calls::BiasActivationForward{.z = z, .bias = row_of(bias), .activation = activation, .y = y});
+    kernels_.run(
+        calls::BiasActivationForward{.z = in_place, .bias = row_of(bias), .activation = activation, .y = in_place});
     EXPECT_EQ(in_place.values(), y.values());
     EXPECT_TRUE(in_place.gaps_untouched());
   }
@@ -116,7 +117,7 @@ TEST_P(ActivationTest, GeluIsRelativelyExactFarFromZero) {
     z(0, j) = static_cast<float>(j - 2000) * 0.004F;
   }
   TestMatrix y(1, z.columns());
-  kernels_.bias_activation_forward(z, {}, Activation::gelu, y);
+  kernels_.run(calls::BiasActivationForward{.z = z, .activation = Activation::gelu, .y = y});
   for (std::int64_t j = 0; j < z.columns(); ++j) {
     const double expected = value_of(Activation::gelu, static_cast<double>(z(0, j)));
     ASSERT_NEAR(static_cast<double>(y(0, j)), expected, 3e-6 * std::abs(expected)) << z(0, j);
@@ -129,7 +130,7 @@ TEST_P(ActivationTest, GeluHasItsLimits) {
   z(0, 1) = 100.0F;
   z(0, 2) = std::nanf("");
   TestMatrix y(1, 3);
-  kernels_.bias_activation_forward(z, {}, Activation::gelu, y);
+  kernels_.run(calls::BiasActivationForward{.z = z, .activation = Activation::gelu, .y = y});
   EXPECT_EQ(y(0, 0), 0.0F);
   EXPECT_EQ(y(0, 1), 100.0F);
   EXPECT_TRUE(std::isnan(y(0, 2)));
@@ -140,7 +141,7 @@ TEST_P(ActivationTest, SelfGatedOnesAreRelativelyExactFarFromZero) {
     TestMatrix z(1, 4001);
     for (std::int64_t j = 0; j < z.columns(); ++j) z(0, j) = static_cast<float>(j - 2000) * 0.02F;
     TestMatrix y(1, z.columns());
-    kernels_.bias_activation_forward(z, {}, activation, y);
+    kernels_.run(calls::BiasActivationForward{.z = z, .activation = activation, .y = y});
     for (std::int64_t j = 0; j < z.columns(); ++j) {
       const double expected = value_of(activation, static_cast<double>(z(0, j)));
       // 1.702 z is rounded before e is raised to it: near 68, by up to 4e-6, and 1.702 itself is rounded, too.
@@ -161,8 +162,8 @@ TEST_P(ActivationTest, EachHasItsLimits) {
     TestMatrix dy(1, 5);
     TestMatrix dz(1, 5);
     for (std::int64_t j = 0; j < 5; ++j) dy(0, j) = 1.0F;
-    kernels_.bias_activation_forward(z, {}, activation, y);
-    kernels_.bias_activation_backward(dy, z, y, activation, dz, nullptr, false);
+    kernels_.run(calls::BiasActivationForward{.z = z, .activation = activation, .y = y});
+    kernels_.run(calls::BiasActivationBackward{.dy = dy, .z = z, .y = y, .activation = activation, .dz = dz});
     for (std::int64_t j = 0; j < 4; ++j) {
       const auto at = static_cast<double>(z(0, j));
       const double expected = value_of(activation, at);
@@ -178,7 +179,7 @@ TEST_P(ActivationTest, ClippedOnesAreZeroAtMinusInfinity) {
     TestMatrix z(1, 1);
     TestMatrix y(1, 1);
     z(0, 0) = -std::numeric_limits<float>::infinity();
-    kernels_.bias_activation_forward(z, {}, activation, y);
+    kernels_.run(calls::BiasActivationForward{.z = z, .activation = activation, .y = y});
     EXPECT_EQ(y(0, 0), 0.0F) << static_cast<int>(activation);
   }
 }
@@ -190,8 +191,8 @@ TEST_P(ActivationTest, AnElementHasTheSameBitsWhereverItStands) {
     auto inputs = z;
     TestMatrix y(1, 77);
     TestMatrix dz(1, 77);
-    kernels_.bias_activation_forward(inputs, {}, activation, y);
-    kernels_.bias_activation_backward(dy, z, y, activation, dz, nullptr, false);
+    kernels_.run(calls::BiasActivationForward{.z = inputs, .activation = activation, .y = y});
+    kernels_.run(calls::BiasActivationBackward{.dy = dy, .z = z, .y = y, .activation = activation, .dz = dz});
     for (std::int64_t j = 0; j < 77; ++j) {
       TestMatrix one_z(1, 1);
       TestMatrix one_dy(1, 1);
@@ -199,8 +200,9 @@ TEST_P(ActivationTest, AnElementHasTheSameBitsWhereverItStands) {
       TestMatrix one_dz(1, 1);
       one_z(0, 0) = z(0, j);
       one_dy(0, 0) = dy(0, j);
-      kernels_.bias_activation_forward(one_z, {}, activation, one_y);
-      kernels_.bias_activation_backward(one_dy, one_z, one_y, activation, one_dz, nullptr, false);
+      kernels_.run(calls::BiasActivationForward{.z = one_z, .activation = activation, .y = one_y});
+      kernels_.run(
+          calls::BiasActivationBackward{.dy = one_dy, .z = one_z, .y = one_y, .activation = activation, .dz = one_dz});
       ASSERT_EQ(one_y(0, 0), y(0, j)) << z(0, j);
       ASSERT_EQ(one_dz(0, 0), dz(0, j)) << z(0, j);
     }
@@ -227,7 +229,13 @@ TEST_P(ActivationTest, BackwardMatchesCentralDifferences) {
         }
         TestMatrix dz(6, width, width + 4);
         std::vector<float> d_bias(static_cast<std::size_t>(width), 0.5F);
-        kernels_.bias_activation_backward(dy, z, y, activation, dz, d_bias.data(), accumulate);
+        kernels_.run(calls::BiasActivationBackward{.dy = dy,
+                                                   .z = z,
+                                                   .y = y,
+                                                   .activation = activation,
+                                                   .dz = dz,
+                                                   .d_bias = d_bias.data(),
+                                                   .accumulate_bias = accumulate});
         expect_close(dz.values(), expected_dz, 1e-6);
         expect_close(to_double(d_bias), expected_bias, 1e-6);
         EXPECT_TRUE(dz.gaps_untouched());
@@ -246,7 +254,7 @@ TEST_P(ActivationTest, BackwardInPlaceSumsManyRowsAccurately) {
     }
   }
   std::vector<float> d_bias(33);
-  kernels_.bias_activation_backward(dy, {}, {}, Activation::none, dy, d_bias.data(), false);
+  kernels_.run(calls::BiasActivationBackward{.dy = dy, .dz = dy, .d_bias = d_bias.data()});
   expect_close(to_double(d_bias), expected, 5e-7);
 }
 
@@ -259,7 +267,8 @@ TEST_P(ActivationTest, GradientOfBiasHasTheSameBitsOnAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
     sums.emplace_back(384);
-    kernels_.bias_activation_backward(dy, z, {}, Activation::gelu, dz, sums.back().data(), false);
+    kernels_.run(calls::BiasActivationBackward{
+        .dy = dy, .z = z, .activation = Activation::gelu, .dz = dz, .d_bias = sums.back().data()});
   }
   omp_set_num_threads(before);
   EXPECT_EQ(sums[1], sums[0]);
@@ -269,9 +278,16 @@ TEST_P(ActivationTest, GradientOfBiasHasTheSameBitsOnAnyNumberOfThreads) {
 TEST_P(ActivationTest, BackwardOfNoRowsGivesZero) {
   std::vector<float> d_bias(3, 9.0F);
   TestMatrix none(0, 3);
-  kernels_.bias_activation_backward(none, none, none, Activation::gelu, none, d_bias.data(), true);
+  kernels_.run(calls::BiasActivationBackward{.dy = none,
+                                             .z = none,
+                                             .y = none,
+                                             .activation = Activation::gelu,
+                                             .dz = none,
+                                             .d_bias = d_bias.data(),
+                                             .accumulate_bias = true});
   EXPECT_EQ(d_bias, std::vector<float>(3, 9.0F));
-  kernels_.bias_activation_backward(none, none, none, Activation::gelu, none, d_bias.data(), false);
+  kernels_.run(calls::BiasActivationBackward{
+      .dy = none, .z = none, .y = none, .activation = Activation::gelu, .dz = none, .d_bias = d_bias.data()});
   EXPECT_EQ(d_bias, std::vector<float>(3, 0.0F));
 }
 
@@ -282,7 +298,7 @@ TEST_P(ActivationTest, DropoutFollowsItsDefinitionBitForBit) {
   for (const std::int64_t width : kWidths) {
     const auto x = TestMatrix::random(3, width, 1, width + 1);
     TestMatrix y(3, width, width + 2);
-    kernels_.dropout(x, {examples.data(), positions.data()}, dropout, y);
+    kernels_.run(calls::ApplyDropout{.x = x, .names = {examples.data(), positions.data()}, .dropout = dropout, .y = y});
     for (std::int64_t i = 0; i < 3; ++i) {
       for (std::int64_t j = 0; j < width; ++j) {
         const auto row = static_cast<std::size_t>(i);
@@ -299,7 +315,7 @@ TEST_P(ActivationTest, DropoutKeepsAboutTheShareItShould) {
   const std::uint32_t name = 3;
   const std::vector<float> ones(100000, 1.0F);
   TestMatrix y(1, 100000);
-  kernels_.dropout(row_of(ones), {&name, &name}, dropout, y);
+  kernels_.run(calls::ApplyDropout{.x = row_of(ones), .names = {&name, &name}, .dropout = dropout, .y = y});
   double sum = 0.0;
   for (const double value : y.values()) {
     sum += value;
@@ -310,7 +326,7 @@ TEST_P(ActivationTest, DropoutKeepsAboutTheShareItShould) {
 TEST_P(ActivationTest, InactiveDropoutCopies) {
   const auto x = TestMatrix::random(3, 7, 1, 9);
   TestMatrix y(3, 7, 8);
-  kernels_.dropout(x, {}, Dropout{}, y);
+  kernels_.run(calls::ApplyDropout{.x = x, .names = {}, .dropout = Dropout{}, .y = y});
   EXPECT_EQ(y.values(), x.values());
 }
 
@@ -321,11 +337,11 @@ TEST_P(ActivationTest, CopyOverwritesOrAdds) {
   for (std::int64_t j = 0; j < 37; ++j) {
     expected.push_back(y(0, j) + x(0, j));
   }
-  kernels_.copy(x, y, true);
+  kernels_.run(calls::Copy{.x = x, .y = y, .accumulate = true});
   EXPECT_EQ(y.values(), to_double(expected));
-  kernels_.copy(x, y, false);
+  kernels_.run(calls::Copy{.x = x, .y = y});
   EXPECT_EQ(y.values(), x.values());
-  kernels_.copy(y, y, false);
+  kernels_.run(calls::Copy{.x = y, .y = y});
   EXPECT_EQ(y.values(), x.values());
 }
 
@@ -341,10 +357,10 @@ TEST_P(ActivationTest, CopyKeepsToItsColumns) {
           expected.push_back(y(i, j) + x(i, j));
         }
       }
-      kernels_.copy(x, y, true);
+      kernels_.run(calls::Copy{.x = x, .y = y, .accumulate = true});
       EXPECT_EQ(y.values(), to_double(expected));
       EXPECT_TRUE(y.gaps_untouched());
-      kernels_.copy(x, y, false);
+      kernels_.run(calls::Copy{.x = x, .y = y});
       EXPECT_EQ(y.values(), x.values());
       EXPECT_TRUE(y.gaps_untouched());
     }
@@ -355,7 +371,7 @@ TEST_P(ActivationTest, ClearZeroesTheBytesItIsGivenAndNoOthers) {
   // The last is long enough for several threads.
   for (const std::size_t bytes : {0U, 1U, 2U, 3U, 4U, 5U, 63U, 64U, 1027U, 1000003U}) {
     std::vector<unsigned char> block(bytes + 2, 0xA5);
-    kernels_.clear(block.data() + 1, static_cast<std::int64_t>(bytes));
+    kernels_.run(calls::Clear{.data = block.data() + 1, .bytes = static_cast<std::int64_t>(bytes)});
     EXPECT_EQ(block.front(), 0xA5) << bytes;
     EXPECT_EQ(block.back(), 0xA5) << bytes;
     EXPECT_EQ(std::count(block.begin(), block.end(), 0), static_cast<std::ptrdiff_t>(bytes)) << bytes;

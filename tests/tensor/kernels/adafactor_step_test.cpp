@@ -25,7 +25,11 @@ TEST_P(AdafactorStepTest, FactoredSquareSumsAreThoseOfRowsAndColumns) {
     const auto gradients = TestMatrix::random(1, slice.pieces.n, 2);
     const FactoredSums layout(slice.pieces.piece, slice.columns);
     std::vector<double> sums(static_cast<std::size_t>(slice.pieces.count() * layout.size()), -1.0);
-    kernels_.factored_square_sums(gradients.data(), slice.pieces, slice.begin, slice.columns, sums.data());
+    kernels_.run(calls::FactoredSquareSums{.gradients = gradients.data(),
+                                           .pieces = slice.pieces,
+                                           .begin = slice.begin,
+                                           .columns = slice.columns,
+                                           .sums = sums.data()});
     std::vector<double> found_rows(static_cast<std::size_t>(rows_of(slice)));
     std::vector<double> found_columns(static_cast<std::size_t>(slice.columns));
     std::vector<double> rows = found_rows;
@@ -87,10 +91,10 @@ TEST_P(AdafactorStepTest, SumsAndStepsAreThoseOfItsUpdate) {
         }
       }
       std::vector<double> sums(expected_sums.size(), -1.0);
-      kernels_.adafactor_square_sums(slice, of.pieces, step, sums.data());
+      kernels_.run(calls::AdafactorSquareSums{.slice = slice, .pieces = of.pieces, .step = step, .sums = sums.data()});
       expect_close(sums, expected_sums, 1e-6);
       expect_close(squares.values(), expected_squares, 2e-7);
-      kernels_.adafactor_step(slice, nullptr, n, step);
+      kernels_.run(calls::Adafactor{.slice = slice, .n = n, .step = step});
       expect_close(parameters.values(), expected, 1e-6);
     }
   }
@@ -104,12 +108,19 @@ TEST_P(AdafactorStepTest, APieceHasTheSameSumsInAnySlice) {
   const auto gradients = TestMatrix::random(1, kElements, 2);
   const FactoredSums layout(kPiece, kColumns);
   std::vector<double> whole(static_cast<std::size_t>(kElements / kPiece * layout.size()));
-  kernels_.factored_square_sums(gradients.data(), {kElements, kPiece, kPiece}, 0, kColumns, whole.data());
+  kernels_.run(calls::FactoredSquareSums{.gradients = gradients.data(),
+                                         .pieces = {kElements, kPiece, kPiece},
+                                         .begin = 0,
+                                         .columns = kColumns,
+                                         .sums = whole.data()});
   for (const std::int64_t first : {1, 7, 19}) {
     const std::int64_t begin = first * kPiece;
     std::vector<double> part(static_cast<std::size_t>((kElements - begin) / kPiece * layout.size()));
-    kernels_.factored_square_sums(gradients.data() + begin, {kElements - begin, kPiece, kPiece}, begin, kColumns,
-                                  part.data());
+    kernels_.run(calls::FactoredSquareSums{.gradients = gradients.data() + begin,
+                                           .pieces = {kElements - begin, kPiece, kPiece},
+                                           .begin = begin,
+                                           .columns = kColumns,
+                                           .sums = part.data()});
     EXPECT_EQ(part, std::vector<double>(whole.begin() + first * layout.size(), whole.end()));
   }
 }

@@ -128,16 +128,34 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
 
     TestMatrix out(tokens, columns, columns + 2);
     TestMatrix log_sum_exp(which.heads, tokens);
-    kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
-                               which.dropout, out, log_sum_exp.data());
+    kernels_.run(calls::AttentionForward{.q = q,
+                                         .k = k,
+                                         .v = v,
+                                         .sequences = problem.sequences,
+                                         .heads = which.heads,
+                                         .scale = static_cast<float>(problem.scale),
+                                         .dropout = which.dropout,
+                                         .out = out,
+                                         .log_sum_exp = log_sum_exp.data()});
     expect_close(out.values(), expected.out, which.tolerance);
     expect_close(log_sum_exp.values(), expected.log_sum_exp, 1e-6);
 
     TestMatrix dq(tokens, columns, columns + 3);
     TestMatrix dk(tokens, columns, columns + 4);
     TestMatrix dv(tokens, columns, columns + 5);
-    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
-                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = which.heads,
+                                          .scale = static_cast<float>(problem.scale),
+                                          .dropout = which.dropout,
+                                          .dq = dq,
+                                          .dk = dk,
+                                          .dv = dv});
     expect_close(dq.values(), expected.dq, 3e-6);
     expect_close(dk.values(), expected.dk, 3e-6);
     expect_close(dv.values(), expected.dv, 3e-6);
@@ -181,14 +199,32 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
 
     TestMatrix out(tokens, columns);
     TestMatrix log_sum_exp(which.heads, tokens);
-    kernels_.attention_forward(q, k, v, problem.sequences, which.heads, static_cast<float>(problem.scale),
-                               which.dropout, out, log_sum_exp.data());
+    kernels_.run(calls::AttentionForward{.q = q,
+                                         .k = k,
+                                         .v = v,
+                                         .sequences = problem.sequences,
+                                         .heads = which.heads,
+                                         .scale = static_cast<float>(problem.scale),
+                                         .dropout = which.dropout,
+                                         .out = out,
+                                         .log_sum_exp = log_sum_exp.data()});
     expect_close(out.values(), expected.out, 1e-6);
     TestMatrix dq(tokens, columns);
     TestMatrix dk(tokens, width, width + 1);
     TestMatrix dv(tokens, width, width + 2);
-    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
-                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = which.heads,
+                                          .scale = static_cast<float>(problem.scale),
+                                          .dropout = which.dropout,
+                                          .dq = dq,
+                                          .dk = dk,
+                                          .dv = dv});
     expect_close(dq.values(), expected.dq, 3e-6);
     expect_close(dk.values(), summed(expected.dk), 3e-6);
     expect_close(dv.values(), summed(expected.dv), 3e-6);
@@ -196,8 +232,17 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
     EXPECT_TRUE(dv.gaps_untouched());
 
     TestMatrix dq_alone(tokens, columns);
-    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, which.heads,
-                                static_cast<float>(problem.scale), which.dropout, dq_alone, {}, {});
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = which.heads,
+                                          .scale = static_cast<float>(problem.scale),
+                                          .dropout = which.dropout,
+                                          .dq = dq_alone});
     EXPECT_EQ(dq_alone.values(), dq.values()) << "where nobody wants the gradients of keys and values";
   }
 }
@@ -211,14 +256,33 @@ TEST_P(AttentionTest, KeysThatAreTheValuesGetTheGradientsOfKeysThatEqualThem) {
   const auto d_out = TestMatrix::random(75, 48, 3);
   TestMatrix out(75, 48);
   TestMatrix log_sum_exp(3, 75);
-  kernels_.attention_forward(q, k, k, problem.sequences, 3, 0.5F, which.dropout, out, log_sum_exp.data());
+  kernels_.run(calls::AttentionForward{.q = q,
+                                       .k = k,
+                                       .v = k,
+                                       .sequences = problem.sequences,
+                                       .heads = 3,
+                                       .scale = 0.5F,
+                                       .dropout = which.dropout,
+                                       .out = out,
+                                       .log_sum_exp = log_sum_exp.data()});
   std::vector<std::vector<double>> gradients;
   for (const TestMatrix* v : {&k, &equal}) {
     TestMatrix dq(75, 48);
     TestMatrix dk(75, 16);
     TestMatrix dv(75, 16);
-    kernels_.attention_backward(q, k, *v, out, d_out, log_sum_exp.data(), problem.sequences, 3, 0.5F, which.dropout, dq,
-                                dk, dv);
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = *v,
+                                          .out = out,
+                                          .d_out = d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = 3,
+                                          .scale = 0.5F,
+                                          .dropout = which.dropout,
+                                          .dq = dq,
+                                          .dk = dk,
+                                          .dv = dv});
     for (const TestMatrix* matrix : {&dq, &dk, &dv}) gradients.push_back(matrix->values());
   }
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(gradients[i], gradients[i + 3]);
@@ -233,12 +297,31 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
   const auto d_out = TestMatrix::random(75, 48, 4);
   TestMatrix out(75, 48);
   TestMatrix log_sum_exp(3, 75);
-  kernels_.attention_forward(q, k, v, problem.sequences, 3, 0.5F, which.dropout, out, log_sum_exp.data());
+  kernels_.run(calls::AttentionForward{.q = q,
+                                       .k = k,
+                                       .v = v,
+                                       .sequences = problem.sequences,
+                                       .heads = 3,
+                                       .scale = 0.5F,
+                                       .dropout = which.dropout,
+                                       .out = out,
+                                       .log_sum_exp = log_sum_exp.data()});
   TestMatrix dk(75, 48);
   TestMatrix dv(75, 48);
   const auto backward = [&](Rows dq, Rows d_keys, Rows d_values) {
-    kernels_.attention_backward(q, k, v, out, d_out, log_sum_exp.data(), problem.sequences, 3, 0.5F, which.dropout, dq,
-                                d_keys, d_values);
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = 3,
+                                          .scale = 0.5F,
+                                          .dropout = which.dropout,
+                                          .dq = dq,
+                                          .dk = d_keys,
+                                          .dv = d_values});
   };
   TestMatrix dq(75, 48);
   TestMatrix dq_alone(75, 48);
@@ -250,8 +333,17 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
 
   std::vector<BFloat16> rounded(75 * 48);
   const Rows bf16{rounded.data(), 75, 48, 48, DType::bf16};
-  EXPECT_THROW(kernels_.attention_backward(bf16, bf16, bf16, bf16, bf16, log_sum_exp.data(), problem.sequences, 3, 0.5F,
-                                           which.dropout, bf16, {}, {}),
+  EXPECT_THROW(kernels_.run(calls::AttentionBackward{.q = bf16,
+                                                     .k = bf16,
+                                                     .v = bf16,
+                                                     .out = bf16,
+                                                     .d_out = bf16,
+                                                     .log_sum_exp = log_sum_exp.data(),
+                                                     .sequences = problem.sequences,
+                                                     .heads = 3,
+                                                     .scale = 0.5F,
+                                                     .dropout = which.dropout,
+                                                     .dq = bf16}),
                Error);
 }
 
@@ -261,7 +353,9 @@ TEST_P(AttentionTest, OfKeysThatFitNeitherAllHeadsNorOneIsRefused) {
   const TestMatrix q(4, 32);
   const TestMatrix k(4, 16);
   TestMatrix out(4, 32);
-  EXPECT_THROW(kernels_.attention_forward(q, k, k, problem.sequences, 4, 1.0F, {}, out, nullptr), Error);
+  EXPECT_THROW(kernels_.run(calls::AttentionForward{
+                   .q = q, .k = k, .v = k, .sequences = problem.sequences, .heads = 4, .scale = 1.0F, .out = out}),
+               Error);
 }
 
 TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
@@ -314,14 +408,32 @@ TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
     sequences.query_positions = asking.positions.data();
     TestMatrix out(queries, columns);
     TestMatrix log_sum_exp(which.heads, queries);
-    kernels_.attention_forward(asked, k, v, sequences, which.heads, static_cast<float>(problem.scale), which.dropout,
-                               out, log_sum_exp.data());
+    kernels_.run(calls::AttentionForward{.q = asked,
+                                         .k = k,
+                                         .v = v,
+                                         .sequences = sequences,
+                                         .heads = which.heads,
+                                         .scale = static_cast<float>(problem.scale),
+                                         .dropout = which.dropout,
+                                         .out = out,
+                                         .log_sum_exp = log_sum_exp.data()});
     expect_close(out.values(), taken(expected.out, rows, columns), 1e-6);
     TestMatrix dq(queries, columns);
     TestMatrix dk(tokens, columns);
     TestMatrix dv(tokens, columns);
-    kernels_.attention_backward(asked, k, v, out, asked_d_out, log_sum_exp.data(), sequences, which.heads,
-                                static_cast<float>(problem.scale), which.dropout, dq, dk, dv);
+    kernels_.run(calls::AttentionBackward{.q = asked,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = asked_d_out,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = sequences,
+                                          .heads = which.heads,
+                                          .scale = static_cast<float>(problem.scale),
+                                          .dropout = which.dropout,
+                                          .dq = dq,
+                                          .dk = dk,
+                                          .dv = dv});
     expect_close(dq.values(), taken(expected.dq, rows, columns), 3e-6);
     expect_close(dk.values(), expected.dk, 3e-6);
     expect_close(dv.values(), expected.dv, 3e-6);
@@ -351,7 +463,8 @@ TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
   const auto q = TestMatrix::random(100, 8, 1, 0, 30.0F);
   const auto v = TestMatrix::random(100, 8, 2);
   TestMatrix out(100, 8);
-  kernels_.attention_forward(q, q, v, sequences, 1, 1.0F, Dropout{}, out, nullptr);
+  kernels_.run(
+      calls::AttentionForward{.q = q, .k = q, .v = v, .sequences = sequences, .heads = 1, .scale = 1.0F, .out = out});
   // A token's own key fits it best by far.
   expect_close(
       out.values(),
@@ -399,8 +512,28 @@ TEST_P(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
     TestMatrix dq(tokens, 128);
     TestMatrix dk(tokens, 128);
     TestMatrix dv(tokens, 128);
-    kernels_.attention_forward(q, k, v, problem.sequences, 4, 0.2F, kDropout, out, log_sum_exp.data());
-    kernels_.attention_backward(q, k, v, out, v, log_sum_exp.data(), problem.sequences, 4, 0.2F, kDropout, dq, dk, dv);
+    kernels_.run(calls::AttentionForward{.q = q,
+                                         .k = k,
+                                         .v = v,
+                                         .sequences = problem.sequences,
+                                         .heads = 4,
+                                         .scale = 0.2F,
+                                         .dropout = kDropout,
+                                         .out = out,
+                                         .log_sum_exp = log_sum_exp.data()});
+    kernels_.run(calls::AttentionBackward{.q = q,
+                                          .k = k,
+                                          .v = v,
+                                          .out = out,
+                                          .d_out = v,
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = problem.sequences,
+                                          .heads = 4,
+                                          .scale = 0.2F,
+                                          .dropout = kDropout,
+                                          .dq = dq,
+                                          .dk = dk,
+                                          .dv = dv});
     results.push_back(dk.values());
   }
   omp_set_num_threads(before);
@@ -411,9 +544,25 @@ TEST_P(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
 TEST_P(AttentionTest, TakesNoSequencesAtAll) {
   const std::int32_t start = 0;
   TestMatrix none(0, 8);
-  kernels_.attention_forward(none, none, none, {0, 0, &start, nullptr, 0}, 2, 1.0F, Dropout{}, none, nullptr);
-  kernels_.attention_backward(none, none, none, none, none, nullptr, {0, 0, &start, nullptr, 0}, 2, 1.0F, Dropout{},
-                              none, none, none);
+  kernels_.run(calls::AttentionForward{.q = none,
+                                       .k = none,
+                                       .v = none,
+                                       .sequences = {0, 0, &start, nullptr, 0},
+                                       .heads = 2,
+                                       .scale = 1.0F,
+                                       .out = none});
+  kernels_.run(calls::AttentionBackward{.q = none,
+                                        .k = none,
+                                        .v = none,
+                                        .out = none,
+                                        .d_out = none,
+                                        .log_sum_exp = nullptr,
+                                        .sequences = {0, 0, &start, nullptr, 0},
+                                        .heads = 2,
+                                        .scale = 1.0F,
+                                        .dq = none,
+                                        .dk = none,
+                                        .dv = none});
 }
 
 }  // namespace

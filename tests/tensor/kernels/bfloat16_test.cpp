@@ -97,12 +97,12 @@ TEST_P(BFloat16Test, RoundsAsTheScalarConversionDoes) {
   for (unsigned word = 0x3F7F0000U; word < 0x3F820000U; word += 0x1111U) values.push_back(std::bit_cast<float>(word));
   const auto n = static_cast<std::int64_t>(values.size());
   std::vector<BFloat16> rounded(values.size());
-  kernels_.copy(ConstMatrix{values.data(), 1, n, n}, MatrixOf<BFloat16>{rounded.data(), 1, n, n}, false);
+  kernels_.run(calls::Copy{.x = ConstMatrix{values.data(), 1, n, n}, .y = MatrixOf<BFloat16>{rounded.data(), 1, n, n}});
   for (std::size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(rounded[i].bits, to_bfloat16(values[i]).bits) << values[i];
   }
   std::vector<float> back(values.size());
-  kernels_.copy(MatrixOf<const BFloat16>{rounded.data(), 1, n, n}, Matrix{back.data(), 1, n, n}, false);
+  kernels_.run(calls::Copy{.x = MatrixOf<const BFloat16>{rounded.data(), 1, n, n}, .y = Matrix{back.data(), 1, n, n}});
   for (std::size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::uint32_t{rounded[i].bits} << 16);
   }
@@ -113,15 +113,15 @@ TEST_P(BFloat16Test, CopyConvertsAndAdds) {
     for (const bool accumulate : {false, true}) {
       Twin x(kRows, columns, 1);
       Twin y(kRows, columns, 2);
-      kernels_.copy(x.f32(), y.f32(), accumulate);
+      kernels_.run(calls::Copy{.x = x.f32(), .y = y.f32(), .accumulate = accumulate});
       Twin z = y;
-      kernels_.copy(x.bf16(), y.bf16(), accumulate);
+      kernels_.run(calls::Copy{.x = x.bf16(), .y = y.bf16(), .accumulate = accumulate});
       y.expect_rounded("bf16 to bf16");
-      kernels_.copy(z.f32(), z.bf16(), false);
+      kernels_.run(calls::Copy{.x = z.f32(), .y = z.bf16()});
       z.expect_rounded("f32 to bf16");
       z.round();
       TestMatrix widened(kRows, columns);
-      kernels_.copy(z.bf16(), widened, false);
+      kernels_.run(calls::Copy{.x = z.bf16(), .y = widened});
       const ConstMatrix expected = ConstRows(z.f32()).as<float>();
       for (std::int64_t i = 0; i < kRows; ++i) {
         EXPECT_TRUE(std::equal(expected.row(i), expected.row(i) + columns, &widened(i, 0)));
@@ -137,8 +137,10 @@ TEST_P(BFloat16Test, ActivationsAndTheirGradients) {
       Twin bias(1, columns, 2);
       Twin y(kRows, columns, 3);
       Twin dy(kRows, columns, 4);
-      kernels_.bias_activation_forward(z.f32(), bias.f32(), activation, y.f32());
-      kernels_.bias_activation_forward(z.bf16(), bias.bf16(), activation, y.bf16());
+      kernels_.run(
+          calls::BiasActivationForward{.z = z.f32(), .bias = bias.f32(), .activation = activation, .y = y.f32()});
+      kernels_.run(
+          calls::BiasActivationForward{.z = z.bf16(), .bias = bias.bf16(), .activation = activation, .y = y.bf16()});
       z.expect_rounded("z");
       y.expect_rounded("y");
       z.round();
@@ -146,9 +148,20 @@ TEST_P(BFloat16Test, ActivationsAndTheirGradients) {
       std::vector<float> d_bias(static_cast<std::size_t>(columns), 1.0F);
       std::vector<float> d_bias_of_bf16 = d_bias;
       Twin dz = dy;
-      kernels_.bias_activation_backward(dy.f32(), z.f32(), y.f32(), activation, dz.f32(), d_bias.data(), true);
-      kernels_.bias_activation_backward(dy.bf16(), z.bf16(), y.bf16(), activation, dz.bf16(), d_bias_of_bf16.data(),
-                                        true);
+      kernels_.run(calls::BiasActivationBackward{.dy = dy.f32(),
+                                                 .z = z.f32(),
+                                                 .y = y.f32(),
+                                                 .activation = activation,
+                                                 .dz = dz.f32(),
+                                                 .d_bias = d_bias.data(),
+                                                 .accumulate_bias = true});
+      kernels_.run(calls::BiasActivationBackward{.dy = dy.bf16(),
+                                                 .z = z.bf16(),
+                                                 .y = y.bf16(),
+                                                 .activation = activation,
+                                                 .dz = dz.bf16(),
+                                                 .d_bias = d_bias_of_bf16.data(),
+                                                 .accumulate_bias = true});
       dz.expect_rounded("dz");
       EXPECT_EQ(d_bias, d_bias_of_bf16) << "sums are of numbers that have not been rounded";
     }
@@ -159,8 +172,8 @@ TEST_P(BFloat16Test, Dropout) {
   for (const std::int64_t columns : kColumns) {
     for (const Dropout& dropout : {temper::Dropout{}, kDropout}) {
       Twin x(kRows, columns, 1);
-      kernels_.dropout(x.f32(), names(), dropout, x.f32());
-      kernels_.dropout(x.bf16(), names(), dropout, x.bf16());
+      kernels_.run(calls::ApplyDropout{.x = x.f32(), .names = names(), .dropout = dropout, .y = x.f32()});
+      kernels_.run(calls::ApplyDropout{.x = x.bf16(), .names = names(), .dropout = dropout, .y = x.bf16()});
       x.expect_rounded("x");
     }
   }
@@ -179,15 +192,38 @@ TEST_P(BFloat16Test, LayerNorm) {
       std::vector<float> rstd(kRows);
       std::vector<float> mean_of_bf16(kRows);
       std::vector<float> rstd_of_bf16(kRows);
-      kernels_.layer_norm_forward(x.f32(), residual.f32(), names(), dropout, weight.data(), bias.data(), 1e-5F, y.f32(),
-                                  sum.f32(), mean.data(), rstd.data());
-      kernels_.layer_norm_forward(x.bf16(), residual.bf16(), names(), dropout, weight.data(), bias.data(), 1e-5F,
-                                  y.bf16(), sum.bf16(), mean_of_bf16.data(), rstd_of_bf16.data());
+      kernels_.run(calls::LayerNormForward{.x = x.f32(),
+                                           .residual = residual.f32(),
+                                           .names = names(),
+                                           .dropout = dropout,
+                                           .weight = weight.data(),
+                                           .bias = bias.data(),
+                                           .epsilon = 1e-5F,
+                                           .y = y.f32(),
+                                           .sum = sum.f32(),
+                                           .mean = mean.data(),
+                                           .rstd = rstd.data()});
+      kernels_.run(calls::LayerNormForward{.x = x.bf16(),
+                                           .residual = residual.bf16(),
+                                           .names = names(),
+                                           .dropout = dropout,
+                                           .weight = weight.data(),
+                                           .bias = bias.data(),
+                                           .epsilon = 1e-5F,
+                                           .y = y.bf16(),
+                                           .sum = sum.bf16(),
+                                           .mean = mean_of_bf16.data(),
+                                           .rstd = rstd_of_bf16.data()});
       sum.expect_rounded("sum");
       // The rest is that of the sum as it is stored.
       sum.round();
-      kernels_.layer_norm_forward(sum.f32(), {}, {}, {}, weight.data(), bias.data(), 1e-5F, y.f32(), {}, mean.data(),
-                                  rstd.data());
+      kernels_.run(calls::LayerNormForward{.x = sum.f32(),
+                                           .weight = weight.data(),
+                                           .bias = bias.data(),
+                                           .epsilon = 1e-5F,
+                                           .y = y.f32(),
+                                           .mean = mean.data(),
+                                           .rstd = rstd.data()});
       y.expect_rounded("y");
       EXPECT_EQ(mean, mean_of_bf16);
       EXPECT_EQ(rstd, rstd_of_bf16);
@@ -199,11 +235,30 @@ TEST_P(BFloat16Test, LayerNorm) {
       std::vector<float> d_bias(weight.size());
       std::vector<float> d_weight_of_bf16(weight.size());
       std::vector<float> d_bias_of_bf16(weight.size());
-      kernels_.layer_norm_backward(dy.f32(), sum.f32(), mean.data(), rstd.data(), weight.data(), names(), dropout,
-                                   dx.f32(), d_residual.f32(), true, d_weight.data(), false, d_bias.data(), false);
-      kernels_.layer_norm_backward(dy.bf16(), sum.bf16(), mean.data(), rstd.data(), weight.data(), names(), dropout,
-                                   dx.bf16(), d_residual.bf16(), true, d_weight_of_bf16.data(), false,
-                                   d_bias_of_bf16.data(), false);
+      kernels_.run(calls::LayerNormBackward{.dy = dy.f32(),
+                                            .sum = sum.f32(),
+                                            .mean = mean.data(),
+                                            .rstd = rstd.data(),
+                                            .weight = weight.data(),
+                                            .names = names(),
+                                            .dropout = dropout,
+                                            .dx = dx.f32(),
+                                            .d_residual = d_residual.f32(),
+                                            .accumulate_residual = true,
+                                            .d_weight = d_weight.data(),
+                                            .d_bias = d_bias.data()});
+      kernels_.run(calls::LayerNormBackward{.dy = dy.bf16(),
+                                            .sum = sum.bf16(),
+                                            .mean = mean.data(),
+                                            .rstd = rstd.data(),
+                                            .weight = weight.data(),
+                                            .names = names(),
+                                            .dropout = dropout,
+                                            .dx = dx.bf16(),
+                                            .d_residual = d_residual.bf16(),
+                                            .accumulate_residual = true,
+                                            .d_weight = d_weight_of_bf16.data(),
+                                            .d_bias = d_bias_of_bf16.data()});
       dx.expect_rounded("dx");
       d_residual.expect_rounded("d_residual");
       EXPECT_EQ(d_weight, d_weight_of_bf16);
@@ -237,16 +292,52 @@ struct AttentionRun {
         dv(packed.tokens, kHeads * width, 8),
         log_sum_exp(static_cast<std::size_t>(asking * kHeads)),
         log_sum_exp_of_bf16(log_sum_exp.size()) {
-    kernels.attention_forward(q.f32(), k.f32(), v.f32(), sequences, kHeads, scale, dropout, out.f32(),
-                              log_sum_exp.data());
-    kernels.attention_forward(q.bf16(), k.bf16(), v.bf16(), sequences, kHeads, scale, dropout, out.bf16(),
-                              log_sum_exp_of_bf16.data());
+    kernels.run(calls::AttentionForward{.q = q.f32(),
+                                        .k = k.f32(),
+                                        .v = v.f32(),
+                                        .sequences = sequences,
+                                        .heads = kHeads,
+                                        .scale = scale,
+                                        .dropout = dropout,
+                                        .out = out.f32(),
+                                        .log_sum_exp = log_sum_exp.data()});
+    kernels.run(calls::AttentionForward{.q = q.bf16(),
+                                        .k = k.bf16(),
+                                        .v = v.bf16(),
+                                        .sequences = sequences,
+                                        .heads = kHeads,
+                                        .scale = scale,
+                                        .dropout = dropout,
+                                        .out = out.bf16(),
+                                        .log_sum_exp = log_sum_exp_of_bf16.data()});
   }
   void backward(CpuKernels& kernels) {
-    kernels.attention_backward(q.f32(), k.f32(), v.f32(), out.f32(), d_out.f32(), log_sum_exp.data(), sequences, kHeads,
-                               scale, dropout, dq.f32(), dk.f32(), dv.f32());
-    kernels.attention_backward(q.bf16(), k.bf16(), v.bf16(), out.bf16(), d_out.bf16(), log_sum_exp_of_bf16.data(),
-                               sequences, kHeads, scale, dropout, dq.bf16(), dk.bf16(), dv.bf16());
+    kernels.run(calls::AttentionBackward{.q = q.f32(),
+                                         .k = k.f32(),
+                                         .v = v.f32(),
+                                         .out = out.f32(),
+                                         .d_out = d_out.f32(),
+                                         .log_sum_exp = log_sum_exp.data(),
+                                         .sequences = sequences,
+                                         .heads = kHeads,
+                                         .scale = scale,
+                                         .dropout = dropout,
+                                         .dq = dq.f32(),
+                                         .dk = dk.f32(),
+                                         .dv = dv.f32()});
+    kernels.run(calls::AttentionBackward{.q = q.bf16(),
+                                         .k = k.bf16(),
+                                         .v = v.bf16(),
+                                         .out = out.bf16(),
+                                         .d_out = d_out.bf16(),
+                                         .log_sum_exp = log_sum_exp_of_bf16.data(),
+                                         .sequences = sequences,
+                                         .heads = kHeads,
+                                         .scale = scale,
+                                         .dropout = dropout,
+                                         .dq = dq.bf16(),
+                                         .dk = dk.bf16(),
+                                         .dv = dv.bf16()});
   }
 };
 
@@ -332,8 +423,13 @@ TEST_P(BFloat16Test, Embeddings) {
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i * 5 % 9);
     Twin y(kRows, columns, 2);
     for (const Rows rows : {y.f32(), y.bf16()}) {
-      kernels_.embedding_sum_forward(table.data(), ids.data(), table.data(), ids.data(), table.data(), ids.data(),
-                                     rows);
+      kernels_.run(calls::EmbeddingSumForward{.words = table.data(),
+                                              .ids = ids.data(),
+                                              .positions = table.data(),
+                                              .position_ids = ids.data(),
+                                              .types = table.data(),
+                                              .type_ids = ids.data(),
+                                              .y = rows});
     }
     y.expect_rounded("y");
 
@@ -346,18 +442,20 @@ TEST_P(BFloat16Test, Embeddings) {
     const RowGroups groups{1, 2, 3, group.data(), piece_starts.data(), row_starts.data(), order.data()};
     auto d_table = TestMatrix::random(9, columns, 3);
     auto d_table_of_bf16 = d_table;
-    kernels_.embedding_backward(y.f32(), groups, d_table.data());
-    kernels_.embedding_backward(y.bf16(), groups, d_table_of_bf16.data());
+    kernels_.run(calls::EmbeddingBackward{.dy = y.f32(), .groups = groups, .d_table = d_table.data()});
+    kernels_.run(calls::EmbeddingBackward{.dy = y.bf16(), .groups = groups, .d_table = d_table_of_bf16.data()});
     EXPECT_EQ(d_table.values(), d_table_of_bf16.values());
 
     Twin gathered(3, columns, 4);
     for (const bool bf16 : {false, true}) {
-      kernels_.gather_rows(bf16 ? y.bf16() : y.f32(), order.data(), bf16 ? gathered.bf16() : gathered.f32());
+      kernels_.run(calls::GatherRows{
+          .x = bf16 ? y.bf16() : y.f32(), .rows = order.data(), .y = bf16 ? gathered.bf16() : gathered.f32()});
     }
     gathered.expect_rounded("gathered");
     gathered.round();
     for (const bool bf16 : {false, true}) {
-      kernels_.scatter_add_rows(bf16 ? gathered.bf16() : gathered.f32(), order.data(), bf16 ? y.bf16() : y.f32());
+      kernels_.run(calls::ScatterAddRows{
+          .dy = bf16 ? gathered.bf16() : gathered.f32(), .rows = order.data(), .dx = bf16 ? y.bf16() : y.f32()});
     }
     y.expect_rounded("y, added to");
   }
@@ -383,13 +481,16 @@ TEST_P(BFloat16Test, Losses) {
     logits.expect_rounded(what);
   };
   compare("cross entropy", [&](Rows logits, Rows gradient, double* sum) {
-    kernels_.cross_entropy(logits, labels.data(), nullptr, 0.1F, gradient, sum);
+    kernels_.run(calls::CrossEntropy{
+        .logits = logits, .labels = labels.data(), .label_smoothing = 0.1F, .d_logits = gradient, .sum = sum});
   });
   compare("binary cross entropy", [&](Rows logits, Rows gradient, double* sum) {
-    kernels_.binary_cross_entropy(logits, targets.data(), gradient, sum);
+    kernels_.run(
+        calls::BinaryCrossEntropy{.logits = logits, .targets = targets.data(), .d_logits = gradient, .sum = sum});
   });
   compare("mean squared error", [&](Rows logits, Rows gradient, double* sum) {
-    kernels_.mean_squared_error(logits, targets.data(), gradient, sum);
+    kernels_.run(calls::MeanSquaredError{
+        .predictions = logits, .targets = targets.data(), .d_predictions = gradient, .sum = sum});
   });
 }
 

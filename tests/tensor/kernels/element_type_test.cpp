@@ -67,52 +67,107 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
   TestMatrix weight(kColumns, kColumns);
   const std::vector<float> targets(static_cast<std::size_t>(kRows * kColumns));
 
-  expect_refused<3>("matmul", [&](auto& at) { kernels_.matmul(at[0], true, at[1], false, square(at[2]), false); });
-  expect_refused<5>("linear_forward", [&](auto& at) {
-    kernels_.linear_forward(at[0], square(at[1]), first_row(at[2]), Activation::gelu, at[3], at[4]);
+  expect_refused<3>("matmul", [&](auto& at) {
+    kernels_.run(calls::Matmul{.a = at[0], .transpose_a = true, .b = at[1], .c = square(at[2])});
   });
-  expect_refused<2>("linear_weight_gradient",
-                    [&](auto& at) { kernels_.linear_weight_gradient(at[0], at[1], weight, false, row.data(), false); });
+  expect_refused<5>("linear_forward", [&](auto& at) {
+    kernels_.run(calls::LinearForward{.x = at[0],
+                                      .weight = square(at[1]),
+                                      .bias = first_row(at[2]),
+                                      .activation = Activation::gelu,
+                                      .z = at[3],
+                                      .y = at[4]});
+  });
+  expect_refused<2>("linear_weight_gradient", [&](auto& at) {
+    kernels_.run(calls::LinearWeightGradient{.dz = at[0], .x = at[1], .d_weight = weight, .d_bias = row.data()});
+  });
   expect_refused<3>("bias_activation_forward", [&](auto& at) {
-    kernels_.bias_activation_forward(at[0], first_row(at[1]), Activation::gelu, at[2]);
+    kernels_.run(
+        calls::BiasActivationForward{.z = at[0], .bias = first_row(at[1]), .activation = Activation::gelu, .y = at[2]});
   });
   expect_refused<4>("bias_activation_backward", [&](auto& at) {
-    kernels_.bias_activation_backward(at[0], at[1], at[2], Activation::gelu, at[3], row.data(), false);
+    kernels_.run(calls::BiasActivationBackward{
+        .dy = at[0], .z = at[1], .y = at[2], .activation = Activation::gelu, .dz = at[3], .d_bias = row.data()});
   });
-  expect_refused<2>("dropout", [&](auto& at) { kernels_.dropout(at[0], {names.data(), names.data()}, {}, at[1]); });
+  expect_refused<2>("dropout", [&](auto& at) {
+    kernels_.run(calls::ApplyDropout{.x = at[0], .names = {names.data(), names.data()}, .dropout = {}, .y = at[1]});
+  });
   expect_refused<2>(
-      "copy", [&](auto& at) { kernels_.copy(at[0], at[1], false); }, DType::f16);
+      "copy", [&](auto& at) { kernels_.run(calls::Copy{.x = at[0], .y = at[1]}); }, DType::f16);
   expect_refused<4>("layer_norm_forward", [&](auto& at) {
-    kernels_.layer_norm_forward(at[0], at[1], {}, {}, row.data(), row.data(), 1e-5F, at[2], at[3], of_rows.data(),
-                                of_rows.data());
+    kernels_.run(calls::LayerNormForward{.x = at[0],
+                                         .residual = at[1],
+                                         .weight = row.data(),
+                                         .bias = row.data(),
+                                         .epsilon = 1e-5F,
+                                         .y = at[2],
+                                         .sum = at[3],
+                                         .mean = of_rows.data(),
+                                         .rstd = of_rows.data()});
   });
   expect_refused<4>("layer_norm_backward", [&](auto& at) {
-    kernels_.layer_norm_backward(at[0], at[1], of_rows.data(), of_rows.data(), row.data(), {}, {}, at[2], at[3], false,
-                                 nullptr, false, nullptr, false);
+    kernels_.run(calls::LayerNormBackward{.dy = at[0],
+                                          .sum = at[1],
+                                          .mean = of_rows.data(),
+                                          .rstd = of_rows.data(),
+                                          .weight = row.data(),
+                                          .dx = at[2],
+                                          .d_residual = at[3]});
   });
   expect_refused<4>("attention_forward", [&](auto& at) {
-    kernels_.attention_forward(at[0], at[1], at[2], sequences, 4, 0.2F, {}, at[3], log_sum_exp.data());
+    kernels_.run(calls::AttentionForward{.q = at[0],
+                                         .k = at[1],
+                                         .v = at[2],
+                                         .sequences = sequences,
+                                         .heads = 4,
+                                         .scale = 0.2F,
+                                         .out = at[3],
+                                         .log_sum_exp = log_sum_exp.data()});
   });
   expect_refused<8>("attention_backward", [&](auto& at) {
-    kernels_.attention_backward(at[0], at[1], at[2], at[3], at[4], log_sum_exp.data(), sequences, 4, 0.2F, {}, at[5],
-                                at[6], at[7]);
+    kernels_.run(calls::AttentionBackward{.q = at[0],
+                                          .k = at[1],
+                                          .v = at[2],
+                                          .out = at[3],
+                                          .d_out = at[4],
+                                          .log_sum_exp = log_sum_exp.data(),
+                                          .sequences = sequences,
+                                          .heads = 4,
+                                          .scale = 0.2F,
+                                          .dq = at[5],
+                                          .dk = at[6],
+                                          .dv = at[7]});
   });
   expect_refused<1>(
       "embedding_sum_forward",
       [&](auto& at) {
-        kernels_.embedding_sum_forward(row.data(), indices.data(), row.data(), indices.data(), nullptr, nullptr, at[0]);
+        kernels_.run(calls::EmbeddingSumForward{.words = row.data(),
+                                                .ids = indices.data(),
+                                                .positions = row.data(),
+                                                .position_ids = indices.data(),
+                                                .y = at[0]});
       },
       DType::f16);
   expect_refused<1>(
-      "embedding_backward", [&](auto& at) { kernels_.embedding_backward(at[0], groups, row.data()); }, DType::f16);
-  expect_refused<2>("gather_rows", [&](auto& at) { kernels_.gather_rows(at[0], indices.data(), at[1]); });
-  expect_refused<2>("scatter_add_rows", [&](auto& at) { kernels_.scatter_add_rows(at[0], indices.data(), at[1]); });
-  expect_refused<2>("cross_entropy",
-                    [&](auto& at) { kernels_.cross_entropy(at[0], indices.data(), nullptr, 0.0F, at[1], sum.data()); });
-  expect_refused<2>("binary_cross_entropy",
-                    [&](auto& at) { kernels_.binary_cross_entropy(at[0], targets.data(), at[1], sum.data()); });
-  expect_refused<2>("mean_squared_error",
-                    [&](auto& at) { kernels_.mean_squared_error(at[0], targets.data(), at[1], sum.data()); });
+      "embedding_backward",
+      [&](auto& at) { kernels_.run(calls::EmbeddingBackward{.dy = at[0], .groups = groups, .d_table = row.data()}); },
+      DType::f16);
+  expect_refused<2>("gather_rows",
+                    [&](auto& at) { kernels_.run(calls::GatherRows{.x = at[0], .rows = indices.data(), .y = at[1]}); });
+  expect_refused<2>("scatter_add_rows", [&](auto& at) {
+    kernels_.run(calls::ScatterAddRows{.dy = at[0], .rows = indices.data(), .dx = at[1]});
+  });
+  expect_refused<2>("cross_entropy", [&](auto& at) {
+    kernels_.run(calls::CrossEntropy{.logits = at[0], .labels = indices.data(), .d_logits = at[1], .sum = sum.data()});
+  });
+  expect_refused<2>("binary_cross_entropy", [&](auto& at) {
+    kernels_.run(
+        calls::BinaryCrossEntropy{.logits = at[0], .targets = targets.data(), .d_logits = at[1], .sum = sum.data()});
+  });
+  expect_refused<2>("mean_squared_error", [&](auto& at) {
+    kernels_.run(calls::MeanSquaredError{
+        .predictions = at[0], .targets = targets.data(), .d_predictions = at[1], .sum = sum.data()});
+  });
   omp_set_num_threads(before);
 }
 

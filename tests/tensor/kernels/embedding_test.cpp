@@ -41,8 +41,13 @@ TEST_P(EmbeddingTest, SumAddsThreeRows) {
     const auto types = TestMatrix::random(2, width, 3);
     for (const bool with_types : {false, true}) {
       TestMatrix y(4, width, width + 1);
-      kernels_.embedding_sum_forward(words.data(), kIds.data(), positions.data(), kPositions.data(),
-                                     with_types ? types.data() : nullptr, with_types ? kTypes.data() : nullptr, y);
+      kernels_.run(calls::EmbeddingSumForward{.words = words.data(),
+                                              .ids = kIds.data(),
+                                              .positions = positions.data(),
+                                              .position_ids = kPositions.data(),
+                                              .types = with_types ? types.data() : nullptr,
+                                              .type_ids = with_types ? kTypes.data() : nullptr,
+                                              .y = y});
       for (std::int64_t t = 0; t < 4; ++t) {
         const auto token = static_cast<std::size_t>(t);
         for (std::int64_t j = 0; j < width; ++j) {
@@ -59,7 +64,7 @@ TEST_P(EmbeddingTest, BackwardAddsToTheRowsThatOccur) {
   for (const std::int64_t width : {1, 33, 384}) {
     const auto dy = TestMatrix::random(4, width, 1, width + 2);
     auto table = filled(6, width, 0.5F);
-    kernels_.embedding_backward(dy, view(group_rows(kIds)), table.data());
+    kernels_.run(calls::EmbeddingBackward{.dy = dy, .groups = view(group_rows(kIds)), .d_table = table.data()});
     for (std::int64_t j = 0; j < width; ++j) {
       // The rows of a piece are summed before they are added.
       ASSERT_EQ(table(5, j), 0.5F + (dy(0, j) + dy(2, j)));
@@ -97,7 +102,7 @@ TEST_P(EmbeddingTest, BackwardSumsPieceByPiece) {
         }
       }
     }
-    kernels_.embedding_backward(dy, view(group_rows(ids)), table.data());
+    kernels_.run(calls::EmbeddingBackward{.dy = dy, .groups = view(group_rows(ids)), .d_table = table.data()});
     EXPECT_EQ(table.values(), expected.values());
   }
 }
@@ -114,7 +119,7 @@ TEST_P(EmbeddingTest, BackwardHasTheSameBitsOnAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
     auto table = filled(17, 384, 0.0F);
-    kernels_.embedding_backward(dy, view(groups), table.data());
+    kernels_.run(calls::EmbeddingBackward{.dy = dy, .groups = view(groups), .d_table = table.data()});
     tables.push_back(table.values());
   }
   omp_set_num_threads(before);
@@ -124,14 +129,15 @@ TEST_P(EmbeddingTest, BackwardHasTheSameBitsOnAnyNumberOfThreads) {
 
 TEST_P(EmbeddingTest, BackwardOfNoRowsAddsNothing) {
   auto table = filled(2, 5, 0.5F);
-  kernels_.embedding_backward(TestMatrix(0, 5), view(group_rows({})), table.data());
+  kernels_.run(
+      calls::EmbeddingBackward{.dy = TestMatrix(0, 5), .groups = view(group_rows({})), .d_table = table.data()});
   EXPECT_EQ(table.values(), std::vector<double>(10, 0.5));
 }
 
 TEST_P(EmbeddingTest, ScatterUndoesGather) {
   const auto x = TestMatrix::random(6, 33, 1, 40);
   TestMatrix y(4, 33, 35);
-  kernels_.gather_rows(x, kIds.data(), y);
+  kernels_.run(calls::GatherRows{.x = x, .rows = kIds.data(), .y = y});
   for (std::int64_t j = 0; j < 33; ++j) {
     ASSERT_EQ(y(0, j), x(5, j));
     ASSERT_EQ(y(3, j), x(2, j));
@@ -140,7 +146,7 @@ TEST_P(EmbeddingTest, ScatterUndoesGather) {
   for (std::int64_t i = 0; i < 6; ++i) {
     std::fill_n(&dx(i, 0), 33, 0.0F);
   }
-  kernels_.scatter_add_rows(y, kIds.data(), dx);
+  kernels_.run(calls::ScatterAddRows{.dy = y, .rows = kIds.data(), .dx = dx});
   for (std::int64_t j = 0; j < 33; ++j) {
     ASSERT_EQ(dx(5, j), 2.0F * x(5, j));
     ASSERT_EQ(dx(0, j), x(0, j));

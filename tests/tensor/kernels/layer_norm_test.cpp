@@ -72,15 +72,30 @@ TEST_P(LayerNormTest, ForwardMatchesReference) {
         TestMatrix sum(rows, width);
         std::vector<float> mean(4);
         std::vector<float> rstd(4);
-        kernels_.layer_norm_forward(x, residual_matrix, names.names(), dropout, weight.data(), bias.data(),
-                                    static_cast<float>(kEpsilon), y, sum, mean.data(), rstd.data());
+        kernels_.run(calls::LayerNormForward{.x = x,
+                                             .residual = residual_matrix,
+                                             .names = names.names(),
+                                             .dropout = dropout,
+                                             .weight = weight.data(),
+                                             .bias = bias.data(),
+                                             .epsilon = static_cast<float>(kEpsilon),
+                                             .y = y,
+                                             .sum = sum,
+                                             .mean = mean.data(),
+                                             .rstd = rstd.data()});
         expect_close(sum.values(), expected_sum, 2e-7);
         expect_close(y.values(), expected, 1e-6);
         EXPECT_TRUE(y.gaps_untouched());
 
         TestMatrix y_alone(rows, width);
-        kernels_.layer_norm_forward(x, residual_matrix, names.names(), dropout, weight.data(), bias.data(),
-                                    static_cast<float>(kEpsilon), y_alone, {}, nullptr, nullptr);
+        kernels_.run(calls::LayerNormForward{.x = x,
+                                             .residual = residual_matrix,
+                                             .names = names.names(),
+                                             .dropout = dropout,
+                                             .weight = weight.data(),
+                                             .bias = bias.data(),
+                                             .epsilon = static_cast<float>(kEpsilon),
+                                             .y = y_alone});
         EXPECT_EQ(y_alone.values(), y.values());
       }
     }
@@ -95,8 +110,14 @@ TEST_P(LayerNormTest, SumMayBeTheInput) {
   std::vector<float> mean(3);
   std::vector<float> rstd(3);
   TestMatrix y(3, 33);
-  kernels_.layer_norm_forward(x, {}, {}, Dropout{}, weight.data(), bias.data(), static_cast<float>(kEpsilon), y, x,
-                              mean.data(), rstd.data());
+  kernels_.run(calls::LayerNormForward{.x = x,
+                                       .weight = weight.data(),
+                                       .bias = bias.data(),
+                                       .epsilon = static_cast<float>(kEpsilon),
+                                       .y = y,
+                                       .sum = x,
+                                       .mean = mean.data(),
+                                       .rstd = rstd.data()});
   EXPECT_EQ(x.values(), before);
   expect_close(y.values(), layer_norm(before, to_double(weight), to_double(bias)), 1e-6);
 }
@@ -114,8 +135,14 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
         TestMatrix y(rows, width);
         std::vector<float> mean(3);
         std::vector<float> rstd(3);
-        kernels_.layer_norm_forward(sum, {}, {}, Dropout{}, weight.data(), bias.data(), static_cast<float>(kEpsilon), y,
-                                    sum, mean.data(), rstd.data());
+        kernels_.run(calls::LayerNormForward{.x = sum,
+                                             .weight = weight.data(),
+                                             .bias = bias.data(),
+                                             .epsilon = static_cast<float>(kEpsilon),
+                                             .y = y,
+                                             .sum = sum,
+                                             .mean = mean.data(),
+                                             .rstd = rstd.data()});
 
         const auto in_sum = [&](const std::vector<double>& at) {
           return dot(layer_norm(at, weight.values(), bias.values()), dy.values());
@@ -153,8 +180,20 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
         }
         std::vector<float> d_weight(static_cast<std::size_t>(width), 0.5F);
         std::vector<float> d_bias(static_cast<std::size_t>(width), 0.5F);
-        kernels_.layer_norm_backward(dy, sum, mean.data(), rstd.data(), weight.data(), names.names(), dropout, dx,
-                                     d_residual, accumulate, d_weight.data(), accumulate, d_bias.data(), accumulate);
+        kernels_.run(calls::LayerNormBackward{.dy = dy,
+                                              .sum = sum,
+                                              .mean = mean.data(),
+                                              .rstd = rstd.data(),
+                                              .weight = weight.data(),
+                                              .names = names.names(),
+                                              .dropout = dropout,
+                                              .dx = dx,
+                                              .d_residual = d_residual,
+                                              .accumulate_residual = accumulate,
+                                              .d_weight = d_weight.data(),
+                                              .accumulate_weight = accumulate,
+                                              .d_bias = d_bias.data(),
+                                              .accumulate_bias = accumulate});
         expect_close(dx.values(), expected_dx, 2e-6);
         expect_close(d_residual.values(), expected_residual, 2e-6);
         expect_close(to_double(d_weight), expected_weight, 2e-6);
@@ -163,8 +202,14 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
         EXPECT_TRUE(d_residual.gaps_untouched());
 
         TestMatrix dx_alone(rows, width);
-        kernels_.layer_norm_backward(dy, sum, mean.data(), rstd.data(), weight.data(), names.names(), dropout, dx_alone,
-                                     {}, false, nullptr, false, nullptr, false);
+        kernels_.run(calls::LayerNormBackward{.dy = dy,
+                                              .sum = sum,
+                                              .mean = mean.data(),
+                                              .rstd = rstd.data(),
+                                              .weight = weight.data(),
+                                              .names = names.names(),
+                                              .dropout = dropout,
+                                              .dx = dx_alone});
         EXPECT_EQ(dx_alone.values(), dx.values());
       }
     }
@@ -175,9 +220,15 @@ TEST_P(LayerNormTest, NoRowsGiveNoGradient) {
   const std::vector<float> weight(5, 1.0F);
   std::vector<float> d_weight(5, 3.0F);
   TestMatrix none(0, 5);
-  kernels_.layer_norm_forward(none, {}, {}, Dropout{}, weight.data(), weight.data(), 1e-5F, none, {}, nullptr, nullptr);
-  kernels_.layer_norm_backward(none, {}, nullptr, nullptr, weight.data(), {}, Dropout{}, none, {}, false,
-                               d_weight.data(), false, nullptr, false);
+  kernels_.run(
+      calls::LayerNormForward{.x = none, .weight = weight.data(), .bias = weight.data(), .epsilon = 1e-5F, .y = none});
+  kernels_.run(calls::LayerNormBackward{.dy = none,
+                                        .sum = {},
+                                        .mean = nullptr,
+                                        .rstd = nullptr,
+                                        .weight = weight.data(),
+                                        .dx = none,
+                                        .d_weight = d_weight.data()});
   EXPECT_EQ(d_weight, std::vector<float>(5, 0.0F));
 }
 

@@ -30,7 +30,12 @@ TEST_P(MatmulOfF32, MatchesNaiveLoopForEachOrderAndStride) {
           const auto b = transpose_b ? TestMatrix::random(n, k, 2, k + 5) : TestMatrix::random(k, n, 2, n + 5);
           auto c = TestMatrix::random(m, n, 3, n + 2);
           const auto expected = product(a, transpose_a, b, transpose_b, c, accumulate);
-          kernels_.matmul(a, transpose_a, b, transpose_b, c, accumulate);
+          kernels_.run(calls::Matmul{.a = a,
+                                     .transpose_a = transpose_a,
+                                     .b = b,
+                                     .transpose_b = transpose_b,
+                                     .c = c,
+                                     .accumulate = accumulate});
           expect_close(c.values(), expected, 2e-6);
           EXPECT_TRUE(c.gaps_untouched());
         }
@@ -51,12 +56,21 @@ TEST(Matmul, OfBFloat16SumsInF32) {
         for (const bool accumulate : {false, true}) {
           auto c = TestMatrix::random(m, n, 3, n + 2);
           auto expected = product(a.values(), transpose_a, b.values(), transpose_b, c, accumulate);
-          kernels.matmul(a.elements(), transpose_a, b.elements(), transpose_b, c, accumulate);
+          kernels.run(calls::Matmul{.a = a.elements(),
+                                    .transpose_a = transpose_a,
+                                    .b = b.elements(),
+                                    .transpose_b = transpose_b,
+                                    .c = c,
+                                    .accumulate = accumulate});
           expect_close(c.values(), expected, 2e-6);
           EXPECT_TRUE(c.gaps_untouched());
           if (accumulate) continue;
           RoundedMatrix rounded(TestMatrix(m, n));
-          kernels.matmul(a.elements(), transpose_a, b.elements(), transpose_b, rounded.elements(), false);
+          kernels.run(calls::Matmul{.a = a.elements(),
+                                    .transpose_a = transpose_a,
+                                    .b = b.elements(),
+                                    .transpose_b = transpose_b,
+                                    .c = rounded.elements()});
           const MatrixOf<BFloat16> result = rounded.elements();
           for (std::size_t i = 0; i < expected.size(); ++i) {
             const double value = to_float(result.data[i]);
@@ -73,8 +87,8 @@ TEST(Matmul, OfTwoTypesIsRefused) {
   const auto a = TestMatrix::random(4, 4, 1);
   RoundedMatrix b(TestMatrix::random(4, 4, 2));
   TestMatrix c(4, 4);
-  EXPECT_THROW(kernels.matmul(a, false, b.elements(), false, c, false), Error);
-  EXPECT_THROW(kernels.matmul(a, false, a, false, b.elements(), false), Error);
+  EXPECT_THROW(kernels.run(calls::Matmul{.a = a, .b = b.elements(), .c = c}), Error);
+  EXPECT_THROW(kernels.run(calls::Matmul{.a = a, .b = a, .c = b.elements()}), Error);
 }
 
 TEST_P(MatmulOfF32, OfMoreShapesThanAreKeptStaysRight) {
@@ -85,14 +99,14 @@ TEST_P(MatmulOfF32, OfMoreShapesThanAreKeptStaysRight) {
         const auto a = TestMatrix::random(m, 3, 1);
         auto c = TestMatrix::random(m, 2, 3);
         const auto expected = product(a, false, b, false, c, accumulate);
-        kernels_.matmul(a, false, b, false, c, accumulate);
+        kernels_.run(calls::Matmul{.a = a, .b = b, .c = c, .accumulate = accumulate});
         expect_close(c.values(), expected, 2e-6);
       }
     }
     // A third kind of product makes it more than the 512 that are kept.
     TestMatrix c(5, 5);
     for (int k = 1; k <= 20; ++k) {
-      kernels_.matmul(TestMatrix(k, 5), true, TestMatrix(k, 5), false, c, false);
+      kernels_.run(calls::Matmul{.a = TestMatrix(k, 5), .transpose_a = true, .b = TestMatrix(k, 5), .c = c});
     }
   }
 }
@@ -103,14 +117,14 @@ TEST(Matmul, OfEmptyMatricesIsZeroOrUnchanged) {
   const TestMatrix b(0, 4);
   auto c = TestMatrix::random(3, 4, 1, 6);
   const auto before = c.values();
-  kernels.matmul(a, false, b, false, c, true);
+  kernels.run(calls::Matmul{.a = a, .b = b, .c = c, .accumulate = true});
   EXPECT_EQ(c.values(), before);
-  kernels.matmul(a, false, b, false, c, false);
+  kernels.run(calls::Matmul{.a = a, .b = b, .c = c});
   EXPECT_EQ(c.values(), std::vector<double>(12, 0.0));
   EXPECT_TRUE(c.gaps_untouched());
 
   TestMatrix none(0, 4);
-  kernels.matmul(TestMatrix(0, 3), false, TestMatrix(3, 4), false, none, false);
+  kernels.run(calls::Matmul{.a = TestMatrix(0, 3), .b = TestMatrix(3, 4), .c = none});
 }
 
 TEST_P(MatmulOfF32, GivesTheSameBitsOnAnyNumberOfThreads) {
@@ -120,11 +134,11 @@ TEST_P(MatmulOfF32, GivesTheSameBitsOnAnyNumberOfThreads) {
     const auto b = TestMatrix::random(n, k, 2);
     TestMatrix on_one(m, n);
     omp_set_num_threads(1);
-    kernels_.matmul(a, false, b, true, on_one, false);
+    kernels_.run(calls::Matmul{.a = a, .b = b, .transpose_b = true, .c = on_one});
     for (const int threads : {2, 3}) {
       TestMatrix on_several(m, n);
       omp_set_num_threads(threads);
-      kernels_.matmul(a, false, b, true, on_several, false);
+      kernels_.run(calls::Matmul{.a = a, .b = b, .transpose_b = true, .c = on_several});
       EXPECT_EQ(on_several.values(), on_one.values());
       EXPECT_EQ(omp_get_max_threads(), threads);
     }
@@ -140,7 +154,12 @@ TEST(Linear, ForwardIsAProductABiasAndAnActivation) {
   for (const bool with_bias : {false, true}) {
     TestMatrix z(9, 17, 20);
     TestMatrix y(9, 17, 19);
-    kernels.linear_forward(x, weight, with_bias ? ConstRows(bias) : ConstRows(), Activation::relu, z, y);
+    kernels.run(calls::LinearForward{.x = x,
+                                     .weight = weight,
+                                     .bias = with_bias ? ConstRows(bias) : ConstRows(),
+                                     .activation = Activation::relu,
+                                     .z = z,
+                                     .y = y});
     auto expected = product(x, false, weight, true, z, false);
     for (std::size_t i = 0; i < expected.size(); ++i) {
       expected[i] += with_bias ? static_cast<double>(bias(0, static_cast<std::int64_t>(i) % 17)) : 0.0;
@@ -172,8 +191,14 @@ TEST(Linear, WeightGradientMatchesItsFormulaAndLeavesItsInputs) {
         }
       }
       auto without_bias = d_weight;
-      kernels.linear_weight_gradient(dz, x, d_weight, accumulate_weight, d_bias.data(), accumulate_bias);
-      kernels.linear_weight_gradient(dz, x, without_bias, accumulate_weight, nullptr, false);
+      kernels.run(calls::LinearWeightGradient{.dz = dz,
+                                              .x = x,
+                                              .d_weight = d_weight,
+                                              .accumulate_weight = accumulate_weight,
+                                              .d_bias = d_bias.data(),
+                                              .accumulate_bias = accumulate_bias});
+      kernels.run(calls::LinearWeightGradient{
+          .dz = dz, .x = x, .d_weight = without_bias, .accumulate_weight = accumulate_weight});
       expect_close(d_weight.values(), expected, 2e-6);
       expect_close(to_double(d_bias), expected_bias, 1e-6);
       EXPECT_EQ(without_bias.values(), d_weight.values());

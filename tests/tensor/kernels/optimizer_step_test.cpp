@@ -23,7 +23,12 @@ TEST_P(OptimizerStepTest, AdamWTakesTheStepsOfPyTorch) {
   step.weight_decay = 0.1F;
   for (std::size_t i = 0; i < kGradients.size(); ++i) {
     step.step = static_cast<std::int64_t>(i) + 1;
-    kernels_.adamw_step(parameters.data(), kGradients[i].data(), first.data(), second.data(), nullptr, 3, step);
+    kernels_.run(calls::AdamW{.parameters = parameters.data(),
+                              .gradients = kGradients[i].data(),
+                              .first_moments = first.data(),
+                              .second_moments = second.data(),
+                              .n = 3,
+                              .step = step});
     expect_close(to_double(parameters), expected[i], 2e-7);
   }
 }
@@ -35,7 +40,11 @@ TEST_P(OptimizerStepTest, SgdTakesTheStepsOfPyTorch) {
   std::vector<float> momenta(3, 0.0F);
   const SgdStep step{.learning_rate = 0.01F, .momentum = 0.9F, .weight_decay = 0.1F, .gradient_scale = 1.0F};
   for (std::size_t i = 0; i < kGradients.size(); ++i) {
-    kernels_.sgd_step(parameters.data(), kGradients[i].data(), momenta.data(), nullptr, 3, step);
+    kernels_.run(calls::Sgd{.parameters = parameters.data(),
+                            .gradients = kGradients[i].data(),
+                            .momenta = momenta.data(),
+                            .n = 3,
+                            .step = step});
     expect_close(to_double(parameters), expected[i], 2e-7);
   }
 }
@@ -43,8 +52,10 @@ TEST_P(OptimizerStepTest, SgdTakesTheStepsOfPyTorch) {
 TEST_P(OptimizerStepTest, SgdWithoutMomentumNeedsNoState) {
   std::vector<float> parameters = {1.0F, 2.0F};
   const std::vector<float> gradients = {2.0F, 4.0F};
-  kernels_.sgd_step(parameters.data(), gradients.data(), nullptr, nullptr, 2,
-                    {.learning_rate = 0.5F, .gradient_scale = 0.25F});
+  kernels_.run(calls::Sgd{.parameters = parameters.data(),
+                          .gradients = gradients.data(),
+                          .n = 2,
+                          .step = {.learning_rate = 0.5F, .gradient_scale = 0.25F}});
   EXPECT_EQ(parameters, (std::vector<float>{0.75F, 1.5F}));
 }
 
@@ -70,7 +81,12 @@ TEST_P(OptimizerStepTest, AdamWMatchesDoublePrecisionAtAnyLength) {
                          .weight_decay = 0.01F,
                          .gradient_scale = 0.5F,
                          .step = 7};
-    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), nullptr, n, step);
+    kernels_.run(calls::AdamW{.parameters = parameters.data(),
+                              .gradients = gradients.data(),
+                              .first_moments = first.data(),
+                              .second_moments = second.data(),
+                              .n = n,
+                              .step = step});
     expect_close(parameters.values(), expected, 2e-7);
   }
 }
@@ -92,7 +108,11 @@ TEST_P(OptimizerStepTest, LionFollowsTheSignOfTheAverage) {
       expected_momenta.push_back(0.99 * m + 0.01 * g);
     }
     const LionStep step{.learning_rate = 0.02F, .weight_decay = 0.01F, .gradient_scale = 0.5F};
-    kernels_.lion_step(parameters.data(), gradients.data(), momenta.data(), nullptr, n, step);
+    kernels_.run(calls::Lion{.parameters = parameters.data(),
+                             .gradients = gradients.data(),
+                             .momenta = momenta.data(),
+                             .n = n,
+                             .step = step});
     expect_close(parameters.values(), expected, 2e-7);
     expect_close(momenta.values(), expected_momenta, 2e-7);
   }
@@ -126,20 +146,43 @@ TEST_P(OptimizerStepTest, WorkingReceivesTheUpdatedParametersRoundedAndChangesNo
       }
     };
     expect_rounded([&](float* parameters, float* first, float* second, BFloat16* working) {
-      kernels_.adamw_step(parameters, gradients.data(), first, second, working, n, {.learning_rate = 0.01F});
+      kernels_.run(calls::AdamW{.parameters = parameters,
+                                .gradients = gradients.data(),
+                                .first_moments = first,
+                                .second_moments = second,
+                                .working = working,
+                                .n = n,
+                                .step = {.learning_rate = 0.01F}});
     });
     expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
-      kernels_.sgd_step(parameters, gradients.data(), first, working, n, {.learning_rate = 0.01F, .momentum = 0.9F});
+      kernels_.run(calls::Sgd{.parameters = parameters,
+                              .gradients = gradients.data(),
+                              .momenta = first,
+                              .working = working,
+                              .n = n,
+                              .step = {.learning_rate = 0.01F, .momentum = 0.9F}});
     });
     expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
-      kernels_.lion_step(parameters, gradients.data(), first, working, n, {.learning_rate = 0.01F});
+      kernels_.run(calls::Lion{.parameters = parameters,
+                               .gradients = gradients.data(),
+                               .momenta = first,
+                               .working = working,
+                               .n = n,
+                               .step = {.learning_rate = 0.01F}});
     });
     expect_rounded([&](float* parameters, float* /*first*/, float* second, BFloat16* working) {
-      kernels_.adafactor_step({.parameters = parameters, .gradients = gradients.data(), .squares = second}, working, n,
-                              {.step_size = 0.01F});
+      kernels_.run(
+          calls::Adafactor{.slice = {.parameters = parameters, .gradients = gradients.data(), .squares = second},
+                           .working = working,
+                           .n = n,
+                           .step = {.step_size = 0.01F}});
     });
     expect_rounded([&](float* parameters, float* /*first*/, float* /*second*/, BFloat16* working) {
-      kernels_.sgd_step(parameters, gradients.data(), nullptr, working, n, {.learning_rate = 0.01F});
+      kernels_.run(calls::Sgd{.parameters = parameters,
+                              .gradients = gradients.data(),
+                              .working = working,
+                              .n = n,
+                              .step = {.learning_rate = 0.01F}});
     });
   }
   omp_set_num_threads(before);
@@ -154,8 +197,12 @@ TEST_P(OptimizerStepTest, AdamWGivesTheSameBitsOnAnyNumberOfThreads) {
     const auto gradients = TestMatrix::random(1, 100003, 2);
     auto first = TestMatrix::random(1, 100003, 3);
     std::vector<float> second(100003, 0.25F);
-    kernels_.adamw_step(parameters.data(), gradients.data(), first.data(), second.data(), nullptr, 100003,
-                        {.learning_rate = 0.01F});
+    kernels_.run(calls::AdamW{.parameters = parameters.data(),
+                              .gradients = gradients.data(),
+                              .first_moments = first.data(),
+                              .second_moments = second.data(),
+                              .n = 100003,
+                              .step = {.learning_rate = 0.01F}});
     results.push_back(parameters.values());
   }
   omp_set_num_threads(before);

@@ -17,7 +17,7 @@ TEST_P(ReductionTest, AddMayWriteOverItsInput) {
   for (std::int64_t i = 0; i < 37; ++i) {
     expected.push_back(a(0, i) + b(0, i));
   }
-  kernels_.add(a.data(), b.data(), a.data(), 37);
+  kernels_.run(calls::Add{.a = a.data(), .b = b.data(), .out = a.data(), .n = 37});
   EXPECT_EQ(a.values(), to_double(expected));
 }
 
@@ -32,8 +32,8 @@ TEST_P(ReductionTest, AddTreeFollowsThePostfixOrder) {
     const std::array right{input, input, input, sum, sum};
     TestMatrix from_left(1, n);
     TestMatrix from_right(1, n);
-    kernels_.add_tree(inputs, left, from_left.data(), n);
-    kernels_.add_tree(inputs, right, from_right.data(), n);
+    kernels_.run(calls::AddTree{.inputs = inputs, .postfix = left, .out = from_left.data(), .n = n});
+    kernels_.run(calls::AddTree{.inputs = inputs, .postfix = right, .out = from_right.data(), .n = n});
     for (std::int64_t i = 0; i < n; ++i) {
       ASSERT_EQ(from_left(0, i), (a(0, i) + b(0, i)) + c(0, i));
       ASSERT_EQ(from_right(0, i), a(0, i) + (b(0, i) + c(0, i)));
@@ -58,7 +58,7 @@ TEST_P(ReductionTest, AddTreeMayWriteOverAnyOfItsInputs) {
     for (std::int64_t i = 0; i < kElements; ++i) {
       expected.push_back((values[0](0, i) + values[1](0, i)) + (values[2](0, i) + values[3](0, i)));
     }
-    kernels_.add_tree(inputs, steps, values[target].data(), kElements);
+    kernels_.run(calls::AddTree{.inputs = inputs, .postfix = steps, .out = values[target].data(), .n = kElements});
     EXPECT_EQ(values[target].values(), to_double(expected)) << target;
   }
 }
@@ -68,18 +68,19 @@ TEST_P(ReductionTest, AddTreeOfOneInputCopiesIt) {
   const std::array inputs{a.data()};
   const std::array steps{TreeStep::input};
   TestMatrix out(1, 1500);
-  kernels_.add_tree(inputs, steps, out.data(), 1500);
+  kernels_.run(calls::AddTree{.inputs = inputs, .postfix = steps, .out = out.data(), .n = 1500});
   EXPECT_EQ(out.values(), a.values());
 }
 
 TEST_P(ReductionTest, AddTreeHoldsAsManyOpenSumsAsItSays) {
-  constexpr auto kDepth = static_cast<std::size_t>(Kernels::kMostTreeDepth);
+  constexpr auto kDepth = static_cast<std::size_t>(calls::AddTree::kMostDepth);
   std::vector<TreeStep> steps(kDepth, TreeStep::input);
   steps.insert(steps.end(), kDepth - 1, TreeStep::sum);
   const std::vector<float> ones(1100, 1.0F);
   const std::vector<const float*> inputs(kDepth, ones.data());
   std::vector<float> out(ones.size());
-  kernels_.add_tree(inputs, steps, out.data(), static_cast<std::int64_t>(out.size()));
+  kernels_.run(calls::AddTree{
+      .inputs = inputs, .postfix = steps, .out = out.data(), .n = static_cast<std::int64_t>(out.size())});
   EXPECT_EQ(out, std::vector<float>(ones.size(), static_cast<float>(kDepth)));
 }
 
@@ -87,7 +88,7 @@ TEST_P(ReductionTest, ChunkSquareSumsAreExactToDouble) {
   for (const std::int64_t chunk : {1, 7, 33, 384, 100003}) {
     const auto x = TestMatrix::random(3, chunk, 1);
     std::vector<double> sums(5, -1.0);
-    kernels_.chunk_square_sums(x.data(), chunk, 3, sums.data() + 1);
+    kernels_.run(calls::ChunkSquareSums{.x = x.data(), .chunk = chunk, .chunks = 3, .sums = sums.data() + 1});
     for (std::int64_t i = 0; i < 3; ++i) {
       const std::vector<double> values(x.data() + i * chunk, x.data() + (i + 1) * chunk);
       const double expected = dot(values, values);
@@ -101,9 +102,9 @@ TEST_P(ReductionTest, ChunkSquareSumsAreExactToDouble) {
 TEST_P(ReductionTest, ChunkSquareSumsOfNothing) {
   const float x = 3.0F;
   double sum = -1.0;
-  kernels_.chunk_square_sums(&x, 1, 0, &sum);
+  kernels_.run(calls::ChunkSquareSums{.x = &x, .chunk = 1, .chunks = 0, .sums = &sum});
   EXPECT_EQ(sum, -1.0);
-  kernels_.chunk_square_sums(&x, 0, 1, &sum);
+  kernels_.run(calls::ChunkSquareSums{.x = &x, .chunk = 0, .chunks = 1, .sums = &sum});
   EXPECT_EQ(sum, 0.0);
 }
 
@@ -115,14 +116,14 @@ TEST_P(ReductionTest, AChunksSquareSumHasTheSameBitsOnAnyNumberOfThreadsAndWhere
   for (const int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
     sums.emplace_back(18);
-    kernels_.chunk_square_sums(x.data(), kChunk, 18, sums.back().data());
+    kernels_.run(calls::ChunkSquareSums{.x = x.data(), .chunk = kChunk, .chunks = 18, .sums = sums.back().data()});
   }
   omp_set_num_threads(before);
   EXPECT_EQ(sums[1], sums[0]);
   EXPECT_EQ(sums[2], sums[0]);
   double alone = 0.0;
   for (std::int64_t i = 0; i < 18; ++i) {
-    kernels_.chunk_square_sums(x.data() + i * kChunk, kChunk, 1, &alone);
+    kernels_.run(calls::ChunkSquareSums{.x = x.data() + i * kChunk, .chunk = kChunk, .chunks = 1, .sums = &alone});
     EXPECT_EQ(alone, sums[0][static_cast<std::size_t>(i)]);
   }
 }

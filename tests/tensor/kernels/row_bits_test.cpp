@@ -67,8 +67,12 @@ TEST_P(RowBits, OfALinearLayerAreThoseOfTheRowAlone) {
     const auto bias = TestMatrix::random(1, n, 3);
     expect_each_row_alone(x, n, DType::f32, generator_, [&](ConstRows some, Rows y) {
       const bool plain = k % 2 == 0;
-      kernels_.linear_forward(some, weight, plain ? ConstRows() : ConstRows(bias),
-                              plain ? Activation::none : Activation::gelu, y, y);
+      kernels_.run(calls::LinearForward{.x = some,
+                                        .weight = weight,
+                                        .bias = plain ? ConstRows() : ConstRows(bias),
+                                        .activation = plain ? Activation::none : Activation::gelu,
+                                        .z = y,
+                                        .y = y});
     });
     if (HasFatalFailure()) return;
   }
@@ -81,7 +85,7 @@ TEST_P(RowBits, OfAProductOfTwoMatricesAreThoseOfTheRowAlone) {
     const auto x = TestMatrix::random(kMany, inner, 1, stride_of(n, inner));
     const auto weight = TestMatrix::random(inner, n, 2);
     expect_each_row_alone(x, n, DType::f32, generator_,
-                          [&](ConstRows some, Rows y) { kernels_.matmul(some, false, weight, false, y, false); });
+                          [&](ConstRows some, Rows y) { kernels_.run(calls::Matmul{.a = some, .b = weight, .c = y}); });
     if (HasFatalFailure()) return;
   }
 }
@@ -98,13 +102,17 @@ TEST(RowBitsOfBFloat16, AreThoseOfTheRowAlone) {
     RoundedMatrix bias(TestMatrix::random(1, n, 3));
     for (const Activation activation : {Activation::none, Activation::gelu}) {
       expect_each_row_alone(x, n, DType::bf16, generator, [&](ConstRows some, Rows y) {
-        kernels.linear_forward(some, weight.elements(), activation == Activation::none ? Rows() : Rows(bias.elements()),
-                               activation, y, y);
+        kernels.run(calls::LinearForward{.x = some,
+                                         .weight = weight.elements(),
+                                         .bias = activation == Activation::none ? Rows() : Rows(bias.elements()),
+                                         .activation = activation,
+                                         .z = y,
+                                         .y = y});
       });
       if (testing::Test::HasFatalFailure()) return;
     }
     expect_each_row_alone(x, n, DType::f32, generator, [&](ConstRows some, Rows y) {
-      kernels.matmul(some, false, weight.elements(), true, y, false);
+      kernels.run(calls::Matmul{.a = some, .b = weight.elements(), .transpose_b = true, .c = y});
     });
     if (testing::Test::HasFatalFailure()) return;
   }

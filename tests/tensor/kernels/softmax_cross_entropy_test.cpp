@@ -41,7 +41,12 @@ class SoftmaxCrossEntropyTest : public KernelTest {
   LossSum cross_entropy_of(ConstRows logits, const std::int32_t* labels, const float* class_weights,
                            float label_smoothing, Rows d_logits) {
     LossSum sum;
-    kernels_.cross_entropy(logits, labels, class_weights, label_smoothing, d_logits, sum.pair.data());
+    kernels_.run(calls::CrossEntropy{.logits = logits,
+                                     .labels = labels,
+                                     .class_weights = class_weights,
+                                     .label_smoothing = label_smoothing,
+                                     .d_logits = d_logits,
+                                     .sum = sum.pair.data()});
     return sum;
   }
 };
@@ -176,7 +181,8 @@ TEST_P(SoftmaxCrossEntropyTest, BinaryMatchesCentralDifferences) {
   const auto expected = numeric_gradient(logits.values(), loss);
   const double expected_loss = loss(logits.values());
   LossSum sum;
-  kernels_.binary_cross_entropy(logits, targets.data(), logits, sum.pair.data());
+  kernels_.run(calls::BinaryCrossEntropy{
+      .logits = logits, .targets = targets.data(), .d_logits = logits, .sum = sum.pair.data()});
   EXPECT_NEAR(sum.loss(), expected_loss, 1e-9);
   EXPECT_EQ(sum.weight(), 15.0);
   expect_close(logits.values(), expected, 1e-6);
@@ -195,7 +201,8 @@ TEST_P(SoftmaxCrossEntropyTest, SquaredErrorMatchesItsFormula) {
     }
   }
   LossSum sum;
-  kernels_.mean_squared_error(predictions, targets.data(), predictions, sum.pair.data());
+  kernels_.run(calls::MeanSquaredError{
+      .predictions = predictions, .targets = targets.data(), .d_predictions = predictions, .sum = sum.pair.data()});
   EXPECT_NEAR(sum.loss(), expected_loss, 1e-12);
   EXPECT_EQ(sum.weight(), 12.0);
   expect_close(predictions.values(), expected, 1e-7);
@@ -215,9 +222,15 @@ TEST_P(SoftmaxCrossEntropyTest, EveryLossIsAddedToWhatIsThere) {
     EXPECT_EQ(sum.loss(), 1.5 + alone.loss());
     EXPECT_EQ(sum.weight(), 4.0 + alone.weight());
   };
-  expect_added([&](double* sum) { kernels_.cross_entropy(logits, labels.data(), nullptr, 0.1F, {}, sum); });
-  expect_added([&](double* sum) { kernels_.binary_cross_entropy(logits, targets.data(), {}, sum); });
-  expect_added([&](double* sum) { kernels_.mean_squared_error(logits, targets.data(), {}, sum); });
+  expect_added([&](double* sum) {
+    kernels_.run(calls::CrossEntropy{.logits = logits, .labels = labels.data(), .label_smoothing = 0.1F, .sum = sum});
+  });
+  expect_added([&](double* sum) {
+    kernels_.run(calls::BinaryCrossEntropy{.logits = logits, .targets = targets.data(), .sum = sum});
+  });
+  expect_added([&](double* sum) {
+    kernels_.run(calls::MeanSquaredError{.predictions = logits, .targets = targets.data(), .sum = sum});
+  });
 }
 
 }  // namespace

@@ -257,43 +257,42 @@ struct Layout {
 
 }  // namespace
 
-void CpuKernels::attention_forward(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
-                                   std::int64_t heads, float scale, const Dropout& dropout, Rows out,
-                                   float* log_sum_exp) {
+void CpuKernels::run(const calls::AttentionForward& call) {
   // What is refused must be refused here: nothing may throw inside the team.
-  const Layout layout(common_type("attention_forward", q, k, v, out), q, k, v, heads, sequences);
-  const ConstRows queries = layout.of_queries(q);
-  const Rows results = layout.of_queries(out);
-  parallel_team(threads_for(sequences, q, layout.heads, 2), [&](std::int64_t member, std::int64_t members) {
+  const Layout layout(common_type(call.kKernel.name, call.q, call.k, call.v, call.out), call.q, call.k, call.v,
+                      call.heads, call.sequences);
+  const ConstRows queries = layout.of_queries(call.q);
+  const Rows results = layout.of_queries(call.out);
+  parallel_team(threads_for(call.sequences, call.q, layout.heads, 2), [&](std::int64_t member, std::int64_t members) {
     HWY_DYNAMIC_DISPATCH(attention_forward_part)
-    (queries, k, v, sequences, layout.heads, layout.sharing, scale, dropout, results, log_sum_exp, layout.most_tokens,
-     member, members);
-    if (layout.most_tokens < sequences.longest)
-      attention_forward_in_pairs(q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
+    (queries, call.k, call.v, call.sequences, layout.heads, layout.sharing, call.scale, call.dropout, results,
+     call.log_sum_exp, layout.most_tokens, member, members);
+    if (layout.most_tokens < call.sequences.longest)
+      attention_forward_in_pairs(call.q, call.k, call.v, call.sequences, call.heads, call.scale, call.dropout, call.out,
+                                 call.log_sum_exp, member, members);
   });
 }
 
-void CpuKernels::attention_backward(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
-                                    const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                    float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv) {
-  const DType type = common_type("attention_backward", q, k, v, out, d_out, dq, dk, dv);
-  const Layout layout(type, q, k, v, heads, sequences);
-  const bool of_keys = dk.data != nullptr;
-  if (k.rows != 0 && (of_keys != (dv.data != nullptr) || (!of_keys && type != DType::f32)))
+void CpuKernels::run(const calls::AttentionBackward& call) {
+  const DType type =
+      common_type(call.kKernel.name, call.q, call.k, call.v, call.out, call.d_out, call.dq, call.dk, call.dv);
+  const Layout layout(type, call.q, call.k, call.v, call.heads, call.sequences);
+  const bool of_keys = call.dk.data != nullptr;
+  if (call.k.rows != 0 && (of_keys != (call.dv.data != nullptr) || (!of_keys && type != DType::f32)))
     throw Error("attention_backward: keys and values are without a gradient together, and in f32");
-  const ConstRows queries = layout.of_queries(q);
-  const ConstRows results = layout.of_queries(out);
-  const ConstRows d_results = layout.of_queries(d_out);
-  const Rows d_queries = layout.of_queries(dq);
-  parallel_team(threads_for(sequences, q, layout.heads, of_keys ? 5 : 3),
-                [&](std::int64_t member, std::int64_t members) {
-                  HWY_DYNAMIC_DISPATCH(attention_backward_part)
-                  (queries, k, v, results, d_results, log_sum_exp, sequences, layout.heads, layout.sharing, scale,
-                   dropout, d_queries, dk, dv, layout.most_tokens, member, members);
-                  if (layout.most_tokens < sequences.longest)
-                    attention_backward_in_pairs(q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq,
-                                                dk, dv, member, members);
-                });
+  const ConstRows queries = layout.of_queries(call.q);
+  const ConstRows results = layout.of_queries(call.out);
+  const ConstRows d_results = layout.of_queries(call.d_out);
+  const Rows d_queries = layout.of_queries(call.dq);
+  parallel_team(threads_for(call.sequences, call.q, layout.heads, of_keys ? 5 : 3), [&](std::int64_t member,
+                                                                                        std::int64_t members) {
+    HWY_DYNAMIC_DISPATCH(attention_backward_part)
+    (queries, call.k, call.v, results, d_results, call.log_sum_exp, call.sequences, layout.heads, layout.sharing,
+     call.scale, call.dropout, d_queries, call.dk, call.dv, layout.most_tokens, member, members);
+    if (layout.most_tokens < call.sequences.longest)
+      attention_backward_in_pairs(call.q, call.k, call.v, call.out, call.d_out, call.log_sum_exp, call.sequences,
+                                  call.heads, call.scale, call.dropout, call.dq, call.dk, call.dv, member, members);
+  });
 }
 
 }  // namespace temper

@@ -12,7 +12,7 @@ namespace temper {
 /// No more than so many.
 inline constexpr std::int64_t kFewRows = 32;
 
-/// c (+)= op(a) op(b) + bias, as Kernels::matmul() and Kernels::linear_forward() say; bias: one row, or no data. False,
+/// c (+)= op(a) op(b) + bias, as calls::Matmul and calls::LinearForward say; bias: one row, or no data. False,
 /// and nothing is done, where others are as good, which types, shapes and the processor alone decide. Each element is
 /// one sum in the order of the inner dimension, or of a and b^T, one of pieces (kPanelDepth), whatever the number of
 /// threads. A product of a and b^T gives a row of a the bits that it has among many, and so does one of a and b over no

@@ -209,29 +209,33 @@ void require_types(ConstRows a, ConstRows b, ConstRows c) {
 
 }  // namespace
 
-void CpuKernels::matmul(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, Rows c, bool accumulate) {
-  require_types(a, b, c);
-  const Operands operands{a, transpose_a, b, transpose_b, {}, c, accumulate};
-  if (c.rows == 0 || c.columns == 0) return;
+void CpuKernels::run(const calls::Matmul& call) {
+  require_types(call.a, call.b, call.c);
+  const Operands operands{call.a, call.transpose_a, call.b, call.transpose_b, {}, call.c, call.accumulate};
+  if (call.c.rows == 0 || call.c.columns == 0) return;
   if (operands.k() == 0) {
-    const std::int64_t row_bytes = c.columns * static_cast<std::int64_t>(size_of(c.type));
-    for (std::int64_t i = 0; i < c.rows && !accumulate; ++i) clear(c.at(i, 0), row_bytes);
+    const std::int64_t row_bytes = call.c.columns * static_cast<std::int64_t>(size_of(call.c.type));
+    for (std::int64_t i = 0; i < call.c.rows && !call.accumulate; ++i)
+      run(calls::Clear{.data = call.c.at(i, 0), .bytes = row_bytes});
     return;
   }
-  const bool by_rows = c.rows >= c.columns || (transpose_a && c.rows >= part_rows(operands));
+  const bool by_rows = call.c.rows >= call.c.columns || (call.transpose_a && call.c.rows >= part_rows(operands));
   multiply(operands, by_rows, products_, [](std::int64_t /*first*/, std::int64_t /*count*/) {});
 }
 
-void CpuKernels::linear_forward(ConstRows x, ConstRows weight, ConstRows bias, Activation activation, Rows z, Rows y) {
-  (void)common_type("linear_forward", x, weight, bias, z, y);
-  if (z.rows == 0 || z.columns == 0 || x.columns == 0) {
-    Kernels::linear_forward(x, weight, bias, activation, z, y);
+void CpuKernels::run(const calls::LinearForward& call) {
+  (void)common_type(call.kKernel.name, call.x, call.weight, call.bias, call.z, call.y);
+  if (call.z.rows == 0 || call.z.columns == 0 || call.x.columns == 0) {
+    call.run_parts(whole());
     return;
   }
-  const bool has_more = activation != Activation::none || y.data != z.data;
-  multiply({x, false, weight, true, bias, z, false}, true, products_, [&](std::int64_t first, std::int64_t count) {
-    if (has_more) bias_activation_forward(z.part(first, count), {}, activation, y.part(first, count));
-  });
+  const bool has_more = call.activation != Activation::none || call.y.data != call.z.data;
+  multiply({call.x, false, call.weight, true, call.bias, call.z, false}, true, products_,
+           [&](std::int64_t first, std::int64_t count) {
+             if (has_more)
+               run(calls::BiasActivationForward{
+                   .z = call.z.part(first, count), .activation = call.activation, .y = call.y.part(first, count)});
+           });
 }
 
 }  // namespace temper

@@ -1,0 +1,35 @@
+// The update of Lion.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/bfloat16.h"
+#include "tensor/calls/kernel_work.h"
+
+namespace temper {
+
+struct LionStep {
+  float learning_rate = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  float weight_decay = 0;  ///< decoupled
+  float gradient_scale = 1;
+};
+
+namespace calls {
+
+/// As AdamW.
+struct Lion {
+  static constexpr KernelId kKernel{"lion_step", KernelClass::pass};
+  float* parameters;
+  const float* gradients;
+  float* momenta;
+  BFloat16* working = nullptr;
+  std::int64_t n;
+  LionStep step;
+  [[nodiscard]] KernelWork work() const { return work_of(n, working != nullptr); }
+  [[nodiscard]] static KernelWork work_of(std::int64_t n, bool rounds_to_bf16);
+};
+
+}  // namespace calls
+}  // namespace temper
