@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-/// Kernels of attention take heads up to this width.
+/// Of the heads that the width is cut into: every device has attention for it.
 constexpr std::int64_t kWidestHead = 64;
 
 std::int64_t heads_for(std::int64_t width) {

@@ -17,7 +17,7 @@
 namespace temper {
 
 struct EvaluationSettings {
-  const TaskSpec* task = nullptr;  ///< whose metrics are wanted
+  const TaskSpec* task = nullptr;  ///< whose metrics are wanted; must be given
   std::int64_t batch_size = 64;
   DType activations = DType::f32;
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes

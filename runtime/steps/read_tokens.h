@@ -16,7 +16,7 @@ inline std::size_t last_token(std::span<const std::int32_t> ids, std::int32_t pa
   std::size_t last = ids.size() - 1;
   if (padding_id < 0) return last;
   while (last > 0 && ids[last] == padding_id) --last;
-  return ids[last] == padding_id ? 0 : last;
+  return last;
 }
 
 /// The classes of the tokens [begin, begin + length), where `readout` goes by them; else none. `classes`: one per
