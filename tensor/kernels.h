@@ -18,12 +18,15 @@
 #include "tensor/calls/activation.h"
 #include "tensor/calls/adafactor_step.h"
 #include "tensor/calls/attention.h"
+#include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
+#include "tensor/calls/gated.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/matmul.h"
 #include "tensor/calls/optimizer_step.h"
 #include "tensor/calls/reduction.h"
+#include "tensor/calls/rotary.h"
 #include "tensor/calls/softmax_cross_entropy.h"
 #include "tensor/kernel_table.h"
 
@@ -33,6 +36,8 @@ using AllCalls = CallList<                                                    //
     calls::Matmul, calls::LinearForward, calls::LinearWeightGradient,         //
     calls::BiasActivationForward, calls::BiasActivationBackward,              //
     calls::ApplyDropout, calls::Copy, calls::Clear,                           //
+    calls::AddRows, calls::MultiplyRows, calls::ScaleRows,                    //
+    calls::GatedForward, calls::GatedBackward, calls::Rotate,                 //
     calls::LayerNormForward, calls::LayerNormBackward,                        //
     calls::AttentionForward, calls::AttentionBackward,                        //
     calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //

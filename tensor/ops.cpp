@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/ops/gradients.h"
 
 namespace temper {
 namespace {
@@ -16,28 +17,6 @@ Matrix parameter_matrix(const Tensor& tensor) { return tensor.as_rows().as<float
 
 const float* data_or_null(const Variable& variable) {
   return variable.defined() ? variable.value().data<float>() : nullptr;
-}
-
-ConstRows rows_or_none(const Variable& variable) {
-  return variable.defined() ? ConstRows(variable.value().as_rows()) : ConstRows();
-}
-
-/// Where the gradient of a parameter goes, or nowhere if nobody wants it.
-GradientTarget wanted_gradient(Tape& tape, const Variable& variable) {
-  return variable.requires_gradient() ? tape.gradient_of(variable) : GradientTarget{};
-}
-
-/// Lets a kernel that can only overwrite write a gradient that may have been written before.
-template <typename Write>
-void write_gradient(Tape& tape, const Variable& variable, const Write& write) {
-  const GradientTarget target = tape.gradient_of(variable);
-  if (!target.accumulate) {
-    write(target.tensor.as_rows());
-    return;
-  }
-  const Tensor fresh = tape.empty(variable.shape(), target.tensor.type());
-  write(fresh.as_rows());
-  tape.kernels().run(calls::Copy{.x = fresh.as_rows(), .y = target.tensor.as_rows(), .accumulate = true});
 }
 
 void require_columns(const char* op, const Variable& x, std::int64_t columns) {
@@ -129,64 +108,6 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   return out;
 }
 
-Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names, const Dropout& dropout) {
-  require_columns("layer_norm", x, weight.value().size());
-  const std::int64_t rows = x.value().rows();
-  const bool records = tape.records({&x, &residual, &weight, &bias});
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  Tensor sum;
-  Tensor mean;
-  Tensor rstd;
-  if (records) {
-    sum = tape.empty(x.shape(), x.value().type());
-    mean = tape.empty({rows});
-    rstd = tape.empty({rows});
-  }
-  const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
-  tape.kernels().run(calls::LayerNormForward{.x = x.value().as_rows(),
-                                             .residual = rows_or_none(residual),
-                                             .names = names,
-                                             .dropout = dropout,
-                                             .weight = weight.value().data<float>(),
-                                             .bias = bias.value().data<float>(),
-                                             .epsilon = epsilon,
-                                             .y = y.as_rows(),
-                                             .sum = sum.as_rows(),
-                                             .mean = pointer(mean),
-                                             .rstd = pointer(rstd)});
-  Variable out(y, records);
-  if (!records) return out;
-  tape.record({&x, &residual, &weight, &bias},
-              [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
-                const GradientTarget d_weight = wanted_gradient(tape, weight);
-                const GradientTarget d_bias = wanted_gradient(tape, bias);
-                const GradientTarget d_residual = wanted_gradient(tape, residual);
-                const auto backward = [&](Rows dx) {
-                  tape.kernels().run(calls::LayerNormBackward{.dy = out.gradient().as_rows(),
-                                                              .sum = sum.as_rows(),
-                                                              .mean = mean.data<float>(),
-                                                              .rstd = rstd.data<float>(),
-                                                              .weight = weight.value().data<float>(),
-                                                              .names = names,
-                                                              .dropout = dropout,
-                                                              .dx = dx,
-                                                              .d_residual = d_residual.tensor.as_rows(),
-                                                              .accumulate_residual = d_residual.accumulate,
-                                                              .d_weight = d_weight.parameter(),
-                                                              .accumulate_weight = d_weight.accumulate,
-                                                              .d_bias = d_bias.parameter(),
-                                                              .accumulate_bias = d_bias.accumulate});
-                };
-                if (x.requires_gradient()) {
-                  write_gradient(tape, x, backward);
-                } else {
-                  backward({});
-                }
-              });
-  return out;
-}
-
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
                    const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout) {
   const std::int64_t width = q.value().columns();
@@ -210,13 +131,9 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
   if (!records) return out;
   tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
     // The kernel computes the three gradients together; one that nobody needs goes into a buffer that is dropped.
-    const auto buffer_of = [&](const Variable& x) {
-      return x.requires_gradient() && !x.gradient_written() ? tape.gradient_of(x).tensor
-                                                            : tape.empty(x.shape(), x.value().type());
-    };
-    const Tensor dq = buffer_of(q);
-    const Tensor dk = buffer_of(k);
-    const Tensor dv = buffer_of(v);
+    const OverwrittenGradient dq(tape, q);
+    const OverwrittenGradient dk(tape, k);
+    const OverwrittenGradient dv(tape, v);
     tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
                                                 .k = k.value().as_rows(),
                                                 .v = v.value().as_rows(),
@@ -227,16 +144,12 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
                                                 .heads = heads,
                                                 .scale = scale,
                                                 .dropout = dropout,
-                                                .dq = dq.as_rows(),
-                                                .dk = dk.as_rows(),
-                                                .dv = dv.as_rows()});
-    const auto add_if_separate = [&](const Variable& x, const Tensor& dx) {
-      if (!x.requires_gradient() || x.gradient().bytes() == dx.bytes()) return;
-      tape.kernels().run(calls::Copy{.x = dx.as_rows(), .y = tape.gradient_of(x).tensor.as_rows(), .accumulate = true});
-    };
-    add_if_separate(q, dq);
-    add_if_separate(k, dk);
-    add_if_separate(v, dv);
+                                                .dq = dq.rows(),
+                                                .dk = dk.rows(),
+                                                .dv = dv.rows()});
+    dq.finish();
+    dk.finish();
+    dv.finish();
   });
   return out;
 }
@@ -404,22 +317,6 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
               calls::Copy{.x = columns_of(d_values.as_rows(), 0, width), .y = dx.tensor.as_rows(), .accumulate = true});
         }
       });
-  return out;
-}
-
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout) {
-  if (!dropout.active()) return x;
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().run(
-      calls::ApplyDropout{.x = x.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
-  Variable out(y, tape.records({&x}));
-  if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, names, dropout, out] {
-    write_gradient(tape, x, [&](Rows dx) {
-      tape.kernels().run(
-          calls::ApplyDropout{.x = out.gradient().as_rows(), .names = names, .dropout = dropout, .y = dx});
-    });
-  });
   return out;
 }
 

@@ -7,6 +7,10 @@
 #include <cstdint>
 
 #include "tensor/kernels.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/ops/gated.h"
+#include "tensor/ops/norm.h"
+#include "tensor/ops/rotary.h"
 #include "tensor/row_groups.h"
 #include "tensor/tape.h"
 
@@ -31,11 +35,6 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
 Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variable& words, const Variable& positions,
                        std::int64_t position_offset, const Variable& types);
 
-/// layer_norm(dropout(x) + residual) (Ba, Kiros, Hinton: "Layer normalization", 2016); residual may be undefined.
-/// weight, bias [columns]. names [rows] tells dropout which token a row is.
-Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
-
 /// Multi-head self-attention inside each packed sequence: k, v [tokens, width], q [queries, width], by default one a
 /// token, -> [queries, width], scores scaled by 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need",
 /// 2017). The arrays behind `sequences` must live until backward.
@@ -59,9 +58,6 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
 /// True where the device has what attention_over_inputs() needs, and it takes less time: CPUs in f32, whose products of
 /// bf16 take too little time to be worth saving.
 bool absorbs_projections(const Tape& tape);
-
-/// Zeroes elements at random and scales the others (Srivastava et al., 2014). Returns x itself where inactive.
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout);
 
 /// x[rows]: rows i32 [n], inside x -> [n, columns]. A row may occur more than once.
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);

@@ -31,6 +31,13 @@ class CudaKernels final : public Kernels {
   void run(const calls::Copy& call) override;
   void run(const calls::Clear& call) override;
 
+  void run(const calls::AddRows& call) override;
+  void run(const calls::MultiplyRows& call) override;
+  void run(const calls::ScaleRows& call) override;
+  void run(const calls::GatedForward& call) override;
+  void run(const calls::GatedBackward& call) override;
+  void run(const calls::Rotate& call) override;
+
   void run(const calls::LayerNormForward& call) override;
   void run(const calls::LayerNormBackward& call) override;
 

@@ -179,6 +179,75 @@ TEST_P(BFloat16Test, Dropout) {
   }
 }
 
+TEST_P(BFloat16Test, SumsProductsAndMultiples) {
+  for (const std::int64_t columns : kColumns) {
+    for (const bool flag : {false, true}) {
+      const Dropout dropout = flag ? kDropout : Dropout{};
+      Twin a(kRows, columns, 1);
+      Twin b(kRows, columns, 2);
+      Twin sum(kRows, columns, 3);
+      Twin product(kRows, columns, 4);
+      Twin multiple(kRows, columns, 5);
+      kernels_.run(calls::AddRows{.a = a.f32(), .b = b.f32(), .names = names(), .dropout = dropout, .y = sum.f32()});
+      kernels_.run(calls::AddRows{.a = a.bf16(), .b = b.bf16(), .names = names(), .dropout = dropout, .y = sum.bf16()});
+      kernels_.run(calls::MultiplyRows{.a = a.f32(), .b = b.f32(), .y = product.f32(), .accumulate = flag});
+      kernels_.run(calls::MultiplyRows{.a = a.bf16(), .b = b.bf16(), .y = product.bf16(), .accumulate = flag});
+      kernels_.run(calls::ScaleRows{.x = a.f32(), .factor = 0.3F, .y = multiple.f32(), .accumulate = flag});
+      kernels_.run(calls::ScaleRows{.x = a.bf16(), .factor = 0.3F, .y = multiple.bf16(), .accumulate = flag});
+      sum.expect_rounded("sum");
+      product.expect_rounded("product");
+      multiple.expect_rounded("multiple");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, GatedUnits) {
+  for (const std::int64_t columns : kColumns) {
+    for (const Activation activation : kEveryActivation) {
+      Twin gate(kRows, columns, 1);
+      Twin value(kRows, columns, 2);
+      Twin y(kRows, columns, 3);
+      Twin d_gate(kRows, columns, 4);
+      Twin d_value(kRows, columns, 5);
+      kernels_.run(
+          calls::GatedForward{.gate = gate.f32(), .value = value.f32(), .activation = activation, .y = y.f32()});
+      kernels_.run(
+          calls::GatedForward{.gate = gate.bf16(), .value = value.bf16(), .activation = activation, .y = y.bf16()});
+      y.expect_rounded("y");
+      y.round();
+      kernels_.run(calls::GatedBackward{.dy = y.f32(),
+                                        .gate = gate.f32(),
+                                        .value = value.f32(),
+                                        .activation = activation,
+                                        .d_gate = d_gate.f32(),
+                                        .d_value = d_value.f32()});
+      kernels_.run(calls::GatedBackward{.dy = y.bf16(),
+                                        .gate = gate.bf16(),
+                                        .value = value.bf16(),
+                                        .activation = activation,
+                                        .d_gate = d_gate.bf16(),
+                                        .d_value = d_value.bf16()});
+      d_gate.expect_rounded("d_gate");
+      d_value.expect_rounded("d_value");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, RotaryEmbedding) {
+  for (const std::int64_t pairs : {1, 6, 24}) {
+    const std::vector<float> frequencies(static_cast<std::size_t>(pairs), 0.37F);
+    for (const RotaryPairs layout : {RotaryPairs::halves, RotaryPairs::neighbours}) {
+      Twin x(kRows, 4 * pairs + 2, 1);
+      calls::Rotate call{
+          .x = x.f32(), .positions = names_.data(), .heads = 2, .frequencies = frequencies, .layout = layout};
+      kernels_.run(call);
+      call.x = x.bf16();
+      kernels_.run(call);
+      x.expect_rounded("x");
+    }
+  }
+}
+
 TEST_P(BFloat16Test, LayerNorm) {
   for (const std::int64_t columns : kColumns) {
     const std::vector<float> weight(static_cast<std::size_t>(columns), 1.25F);
