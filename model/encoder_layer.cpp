@@ -59,7 +59,7 @@ Variable EncoderLayer::attend(Tape& tape, const PackedInput& input, const Variab
                                  shape_.heads, dropout);
   const Variable k = linear(tape, hidden, key_.weight, key_.bias);
   const Variable v = linear(tape, hidden, value_.weight, value_.bias);
-  return attention(tape, q, k, v, sequences, shape_.heads, dropout);
+  return attention(tape, q, k, v, sequences, AttentionShape::plain(shape_.heads, shape_.width / shape_.heads), dropout);
 }
 
 }  // namespace temper

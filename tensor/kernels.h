@@ -45,9 +45,6 @@ using AllCalls = CallList<                                                    //
 class Kernels : public KernelTable<AllCalls> {
  public:
   Kernels() { take_parts_from(*this); }
-
-  /// Whether attention takes keys and values that all heads share.
-  [[nodiscard]] virtual bool heads_share_keys() const { return false; }
 };
 
 }  // namespace temper

@@ -187,28 +187,67 @@ Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, con
   return out;
 }
 
+namespace {
+
+/// Rows of a variable as terms: each its own, or those of the table [buckets, heads] that all share.
+TermsOf<void> as_terms(const Tensor& terms, bool shared, std::int64_t heads) {
+  if (!terms.defined()) return {};
+  const Rows rows = terms.as_rows();
+  if (shared) return {rows.data, 0, 1, rows.stride, rows.type};
+  return {rows.data, rows.stride, rows.columns / heads, 1, rows.type};
+}
+
+TermsOf<const void> read_only(const TermsOf<void>& terms) {
+  return {terms.data, terms.row_stride, terms.head_stride, terms.bucket_stride, terms.type};
+}
+
+RelativeTerms relative_terms(const DistanceTerms& terms, std::int64_t heads) {
+  RelativeTerms relative;
+  if (terms.query.defined()) relative.query = read_only(as_terms(terms.query.value(), terms.one_row_for_all, heads));
+  if (terms.key.defined()) relative.key = read_only(as_terms(terms.key.value(), false, heads));
+  if (!relative.any()) return relative;
+  relative.buckets = terms.buckets.data<std::int32_t>();
+  relative.reach = (terms.buckets.size() + 1) / 2;
+  relative.first_bucket = terms.first_bucket;
+  relative.count = terms.count;
+  relative.scale = terms.scale;
+  return relative;
+}
+
+/// Throws Error unless terms are what the call takes them for.
+void require_terms(const char* what, const Variable& terms, std::int64_t rows, std::int64_t columns) {
+  if (!terms.defined()) return;
+  const Tensor& value = terms.value();
+  if (value.rows() != rows || value.columns() != columns)
+    throw Error("attention: the terms of the {} have shape {}, expected [{}, {}]", what, value.shape().text(), rows,
+                columns);
+}
+
+}  // namespace
+
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
-                   const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout) {
-  const std::int64_t width = q.value().columns();
-  require_columns("attention", k, width);
-  require_columns("attention", v, width);
-  if (width % heads != 0) throw Error("attention: a width of {} cannot be cut into {} heads", width, heads);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(width / heads));
-  const bool records = tape.records({&q, &k, &v});
-  const Tensor y = tape.empty(q.shape(), q.value().type());
-  const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
+                   const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout,
+                   const DistanceTerms& terms) {
+  const std::int64_t queries = q.value().rows();
+  const std::int64_t heads = shape.query_heads;
+  require_terms("queries", terms.query, terms.one_row_for_all ? terms.count : queries,
+                terms.one_row_for_all ? heads : heads * terms.count);
+  require_terms("keys", terms.key, k.value().rows(), heads * terms.count);
+  const bool records = tape.records({&q, &k, &v, &terms.query, &terms.key});
+  const Tensor y = tape.empty({queries, heads * shape.value_width}, q.value().type());
+  const Tensor log_sum_exp = records ? tape.empty({heads, queries}) : Tensor();
   tape.kernels().run(calls::AttentionForward{.q = q.value().as_rows(),
                                              .k = k.value().as_rows(),
                                              .v = v.value().as_rows(),
                                              .sequences = sequences,
-                                             .heads = heads,
-                                             .scale = scale,
+                                             .shape = shape,
+                                             .relative = relative_terms(terms, heads),
                                              .dropout = dropout,
                                              .out = y.as_rows(),
                                              .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
+  tape.record({&q, &k, &v, &terms.query, &terms.key}, [=, &tape] {
     // The kernel computes the three gradients together; one that nobody needs goes into a buffer that is dropped.
     const auto buffer_of = [&](const Variable& x) {
       return x.requires_gradient() && !x.gradient_written() ? tape.gradient_of(x).tensor
@@ -217,19 +256,26 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
     const Tensor dq = buffer_of(q);
     const Tensor dk = buffer_of(k);
     const Tensor dv = buffer_of(v);
-    tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
-                                                .k = k.value().as_rows(),
-                                                .v = v.value().as_rows(),
-                                                .out = out.value().as_rows(),
-                                                .d_out = out.gradient().as_rows(),
-                                                .log_sum_exp = log_sum_exp.data<float>(),
-                                                .sequences = sequences,
-                                                .heads = heads,
-                                                .scale = scale,
-                                                .dropout = dropout,
-                                                .dq = dq.as_rows(),
-                                                .dk = dk.as_rows(),
-                                                .dv = dv.as_rows()});
+    const GradientTarget d_query_terms = wanted_gradient(tape, terms.query);
+    const GradientTarget d_key_terms = wanted_gradient(tape, terms.key);
+    tape.kernels().run(
+        calls::AttentionBackward{.q = q.value().as_rows(),
+                                 .k = k.value().as_rows(),
+                                 .v = v.value().as_rows(),
+                                 .out = out.value().as_rows(),
+                                 .d_out = out.gradient().as_rows(),
+                                 .log_sum_exp = log_sum_exp.data<float>(),
+                                 .sequences = sequences,
+                                 .shape = shape,
+                                 .relative = relative_terms(terms, heads),
+                                 .dropout = dropout,
+                                 .dq = dq.as_rows(),
+                                 .dk = dk.as_rows(),
+                                 .dv = dv.as_rows(),
+                                 .d_relative = {.query = as_terms(d_query_terms.tensor, terms.one_row_for_all, heads),
+                                                .key = as_terms(d_key_terms.tensor, false, heads),
+                                                .accumulate_query = d_query_terms.accumulate,
+                                                .accumulate_key = d_key_terms.accumulate}});
     const auto add_if_separate = [&](const Variable& x, const Tensor& dx) {
       if (!x.requires_gradient() || x.gradient().bytes() == dx.bytes()) return;
       tape.kernels().run(calls::Copy{.x = dx.as_rows(), .y = tape.gradient_of(x).tensor.as_rows(), .accumulate = true});
@@ -273,7 +319,7 @@ void require_square(const char* op, const char* what, const Projection& projecti
 }  // namespace
 
 bool absorbs_projections(const Tape& tape) {
-  return tape.kernels().heads_share_keys() && tape.activations() == DType::f32;
+  return tape.device().kind() == DeviceKind::cpu && tape.activations() == DType::f32;
 }
 
 // For each head h with its rows K, V of the weights, x' being x beside a column of ones, and u, z [queries, columns]:
@@ -293,7 +339,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   const std::int64_t head_width = width / heads;
   const std::int64_t columns = (width + kWholeVectors) / kWholeVectors * kWholeVectors;
   const std::int64_t queries = q.value().rows();
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
+  const AttentionShape shape{heads, 1, columns, columns, AttentionShape::plain(heads, head_width).scale};
   const bool records = tape.records({&q, &x, &key.weight, &key.bias, &value.weight, &value.bias});
   const Shape wide{queries, heads * columns};
 
@@ -329,8 +375,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                                       .k = keys.as_rows(),
                                       .v = keys.as_rows(),
                                       .sequences = sequences,
-                                      .heads = heads,
-                                      .scale = scale,
+                                      .shape = shape,
                                       .dropout = dropout,
                                       .out = z.as_rows(),
                                       .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
@@ -373,8 +418,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                                            .d_out = dz.as_rows(),
                                            .log_sum_exp = log_sum_exp.data<float>(),
                                            .sequences = sequences,
-                                           .heads = heads,
-                                           .scale = scale,
+                                           .shape = shape,
                                            .dropout = dropout,
                                            .dq = du.as_rows(),
                                            .dk = d_keys.as_rows(),

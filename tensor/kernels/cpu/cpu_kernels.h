@@ -54,7 +54,6 @@ class CpuKernels final : public Kernels {
   void run(const calls::LayerNormBackward& call) override;
 
   void run(const calls::AttentionForward& call) override;
-  [[nodiscard]] bool heads_share_keys() const override { return true; }
   void run(const calls::AttentionBackward& call) override;
 
   void run(const calls::EmbeddingSumForward& call) override;
