@@ -1,6 +1,7 @@
 #include "base/allowed_cpus.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -13,9 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void take_smaller(std::optional<double>& smallest, double quota, double period) {
-  if (quota <= 0.0 || period <= 0.0) return;
-  smallest = std::min(smallest.value_or(quota / period), quota / period);
+void add_limit(std::vector<CpuTimeLimit>& limits, const fs::path& group, double quota, double period) {
+  struct stat status {};
+  if (quota <= 0.0 || period <= 0.0 || ::stat(group.c_str(), &status) != 0) return;
+  limits.push_back(
+      {{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)}, quota / period});
 }
 
 double first_number(const fs::path& file) {
@@ -25,11 +28,11 @@ double first_number(const fs::path& file) {
 }
 
 /// Of one group of version 2, "200000 100000" or "max 100000".
-void look_at_cpu_max(const fs::path& group, std::optional<double>& smallest) {
+void look_at_cpu_max(const fs::path& group, std::vector<CpuTimeLimit>& limits) {
   std::ifstream file(group / "cpu.max");
   double quota = 0.0;
   double period = 0.0;
-  if (file >> quota >> period) take_smaller(smallest, quota, period);
+  if (file >> quota >> period) add_limit(limits, group, quota, period);
 }
 
 /// Calls `look` for a group and those that it lies in. In a container the path may be that of the host, and what is
@@ -60,8 +63,8 @@ std::vector<std::uint64_t> allowed_cpus() {
   return words;
 }
 
-std::optional<double> cpu_time_limit(const fs::path& groups_of_process, const fs::path& hierarchy) {
-  std::optional<double> smallest;
+std::vector<CpuTimeLimit> cpu_time_limits(const fs::path& groups_of_process, const fs::path& hierarchy) {
+  std::vector<CpuTimeLimit> limits;
   std::ifstream groups(groups_of_process);
   for (std::string line; std::getline(groups, line);) {
     // "0::/path" of version 2, "4:cpu,cpuacct:/path" of version 1.
@@ -71,14 +74,14 @@ std::optional<double> cpu_time_limit(const fs::path& groups_of_process, const fs
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const std::string path = line.substr(second + 1);
     if (controllers == ",,") {
-      climb(hierarchy, path, [&](const fs::path& group) { look_at_cpu_max(group, smallest); });
+      climb(hierarchy, path, [&](const fs::path& group) { look_at_cpu_max(group, limits); });
     } else if (controllers.find(",cpu,") != std::string::npos) {
       climb(hierarchy / "cpu", path, [&](const fs::path& group) {
-        take_smaller(smallest, first_number(group / "cpu.cfs_quota_us"), first_number(group / "cpu.cfs_period_us"));
+        add_limit(limits, group, first_number(group / "cpu.cfs_quota_us"), first_number(group / "cpu.cfs_period_us"));
       });
     }
   }
-  return smallest;
+  return limits;
 }
 
 }  // namespace temper

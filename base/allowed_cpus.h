@@ -1,9 +1,9 @@
 // Which processors a process may use, and for how much of the time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <vector>
 
 namespace temper {
@@ -12,9 +12,15 @@ namespace temper {
 /// where the system does not tell.
 std::vector<std::uint64_t> allowed_cpus();
 
-/// How many CPUs' time the control groups of this process allow it: the smallest limit on the way to the root, in
-/// version 2 (cpu.max) or 1 (cpu.cfs_quota_us); nothing where there is none.
-std::optional<double> cpu_time_limit(const std::filesystem::path& groups_of_process = "/proc/self/cgroup",
-                                     const std::filesystem::path& hierarchy = "/sys/fs/cgroup");
+/// A control group and how many CPUs' time its processes may use together.
+struct CpuTimeLimit {
+  std::array<std::uint64_t, 2> group;  ///< device and inode: the same for all processes of a host, in containers too
+  double cpus = 0.0;
+};
+
+/// The limits of the control groups of this process and of those that they lie in, in version 2 (cpu.max) or 1
+/// (cpu.cfs_quota_us). Empty where there are none.
+std::vector<CpuTimeLimit> cpu_time_limits(const std::filesystem::path& groups_of_process = "/proc/self/cgroup",
+                                          const std::filesystem::path& hierarchy = "/sys/fs/cgroup");
 
 }  // namespace temper

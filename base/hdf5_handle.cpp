@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/regular_file.h"
 
 namespace temper {
 namespace {
@@ -57,6 +58,7 @@ Hdf5Handle hdf5_access(const std::filesystem::path& file) {
 }
 
 Hdf5Handle open_hdf5(const std::filesystem::path& file) {
+  refuse_other_than_file(file);
   const Hdf5Handle access = hdf5_access(file);
   return {H5Fopen(file.c_str(), H5F_ACC_RDONLY, access), H5Fclose, file, "open it"};
 }

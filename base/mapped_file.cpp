@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/regular_file.h"
 
 namespace temper {
 namespace {
@@ -26,26 +27,6 @@ struct Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 };
-
-Descriptor open_regular_file(const std::filesystem::path& path, std::size_t& size) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    if (errno == ENOENT) throw Error("{}: no such file; check the path", path.string());
-    throw Error("{}: cannot be opened for reading: {}", path.string(), std::strerror(errno));
-  }
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) {
-    const int reason = errno;
-    ::close(fd);
-    throw Error("{}: cannot be examined: {}", path.string(), std::strerror(reason));
-  }
-  if (S_ISDIR(status.st_mode)) {
-    ::close(fd);
-    throw Error("{}: is a directory, expected a file", path.string());
-  }
-  size = static_cast<std::size_t>(status.st_size);
-  return Descriptor(fd);
-}
 
 /// What a symbolic link leads to at last, which need not be there.
 std::filesystem::path end_of_links(std::filesystem::path path) {
@@ -69,7 +50,10 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const Descriptor fd = open_regular_file(path, size_);
+  const Descriptor fd(open_regular_file(path));
+  struct stat status {};
+  if (::fstat(fd.value, &status) != 0) throw Error("{}: cannot be examined: {}", path.string(), std::strerror(errno));
+  size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) throw Error("{}: the file is empty", path.string());
   void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.value, 0);
   if (mapping == MAP_FAILED) throw Error("{}: cannot be mapped: {}", path.string(), std::strerror(errno));

@@ -10,8 +10,8 @@ namespace temper {
 
 class MappedFile {
  public:
-  /// Throws Error if the path is missing, is a directory, is empty, cannot be read, or holds what git-lfs leaves in
-  /// place of a file.
+  /// Throws Error if the path is missing, is no regular file (a directory, a pipe), is empty, cannot be read, or holds
+  /// what git-lfs leaves in place of a file.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;

@@ -9,14 +9,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/regular_file.h"
 
 namespace temper {
 
 PositionedFile::PositionedFile(const std::filesystem::path& file, Mode mode) : file_(file) {
-  descriptor_ = ::open(file.c_str(), (mode == Mode::read ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-  if (descriptor_ < 0)
-    throw Error("{}: cannot be opened for {}: {}", file.string(), mode == Mode::read ? "reading" : "writing",
-                std::strerror(errno));
+  descriptor_ = mode == Mode::read ? open_regular_file(file) : ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor_ < 0) throw Error("{}: cannot be opened for writing: {}", file.string(), std::strerror(errno));
 }
 
 PositionedFile::~PositionedFile() {

@@ -72,7 +72,7 @@ class ProgramLine : public CommandLine {
   ProgramLine& operator=(const ProgramLine&) = delete;
 
   /// A sentence about the first word that stands where a command is needed and is none: "trian is no command of temper;
-  /// did you mean train?". Empty where there is no such word.
+  /// did you mean train? See temper --help". Empty where there is no such word.
   [[nodiscard]] std::string unknown_command(std::span<const char* const> words) const;
 
   /// Parses the words. Gives `go_on`, or the exit status of a program that has nothing more to do: 0 after help was

@@ -60,7 +60,7 @@ int run(int argc, char** argv) {
                                       add_bench_command(program),   add_version_command(program)};
   const std::string unknown = program.unknown_command(
       std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)));
-  if (!unknown.empty()) return refuse(unknown + " See temper --help", environment);
+  if (!unknown.empty()) return refuse(unknown, environment);
   // Every rank parses the same words; one says what is wrong with them.
   const int status = program.parse(argc, argv, environment.speaks(), static_cast<int>(ErrorKind::usage));
   if (status == kExitDone) {

@@ -49,8 +49,7 @@ void Ranks::end_waits_on_sigterm() {
     if (sight == RankWatch::Sight::unknown && since < kPatienceInTheDark) return;
     throw Error(
         "{} was told to end (SIGTERM), but has waited {:.0f} s for the others in {}{}: nothing is saved beyond the "
-        "last "
-        "checkpoint",
+        "last checkpoint",
         world_->rank_name(world_->rank()), wait.seconds, wait.what, session_->watch().silence());
   });
 }

@@ -1,5 +1,7 @@
 #include "launch/scheduler_job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -10,6 +12,8 @@ namespace {
 
 /// Since 1970; a clock of 64 bits in ns ends a little later.
 constexpr std::int64_t kLastSecond = 9'000'000'000;
+
+constexpr const char* kEndTime = "SLURM_JOB_END_TIME";
 
 using Lookup = std::function<const char*(const char*)>;
 
@@ -50,13 +54,24 @@ Job scheduler_job(const Lookup& lookup) {
   job.nodes = text(lookup, "SLURM_JOB_NODELIST");
   job.restarts = static_cast<int>(number(lookup, "SLURM_RESTART_COUNT"));
   job.cores = static_cast<int>(number(lookup, "SLURM_CPUS_ON_NODE"));
-  if (const std::int64_t end = number(lookup, "SLURM_JOB_END_TIME"); end > 0)
+  if (const std::int64_t end = number(lookup, kEndTime); end > 0)
     job.end = std::chrono::system_clock::from_time_t(static_cast<std::time_t>(std::min(end, kLastSecond)));
   return job;
 }
 
 Job scheduler_job() {
   return scheduler_job([](const char* name) { return std::getenv(name); });
+}
+
+std::string strange_end_note(const Lookup& lookup) {
+  const std::string value = text(lookup, kEndTime);
+  if (value.empty() || number(lookup, kEndTime) > 0 || !job_name(lookup).starts_with("Slurm")) return "";
+  return fmt::format("{} is '{}', expected the seconds from 1970 to the end of the job; it is not heeded", kEndTime,
+                     value);
+}
+
+std::string strange_end_note() {
+  return strange_end_note([](const char* name) { return std::getenv(name); });
 }
 
 }  // namespace temper

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "runtime/environment/job.h"
 
@@ -11,5 +12,9 @@ namespace temper {
 /// name outside of jobs. Read from the environment that the scheduler sets; `lookup` gives a variable's value, or null.
 Job scheduler_job(const std::function<const char*(const char*)>& lookup);
 Job scheduler_job();
+
+/// Says so where Slurm's end of the job is set and is no time; else empty.
+std::string strange_end_note(const std::function<const char*(const char*)>& lookup);
+std::string strange_end_note();
 
 }  // namespace temper

@@ -24,8 +24,6 @@ extern char** environ;
 namespace temper {
 namespace {
 
-constexpr double kLongestSeconds = 2.0;
-
 /// What a command wrote, or why there is nothing.
 struct Answer {
   std::string text;
@@ -33,14 +31,14 @@ struct Answer {
 };
 
 /// Reads until the end of the stream, or for as long as a question may take.
-Answer read_answer(int stream, Clock::time_point began) {
+Answer read_answer(int stream, Clock::time_point began, double longest_seconds) {
   Answer answer;
   while (true) {
-    const double left = kLongestSeconds - seconds_since(began);
+    const double left = longest_seconds - seconds_since(began);
     pollfd input{stream, POLLIN, 0};
     const int ready = left <= 0.0 ? 0 : ::poll(&input, 1, static_cast<int>(1e3 * left) + 1);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return {"", fmt::format("no answer within {:.0f} s", kLongestSeconds)};
+    if (ready <= 0) return {"", fmt::format("no answer within {:g} s", longest_seconds)};
     char piece[256];
     const ssize_t count = ::read(stream, piece, sizeof(piece));
     if (count < 0 && errno == EINTR) continue;
@@ -49,23 +47,29 @@ Answer read_answer(int stream, Clock::time_point began) {
   }
 }
 
-/// Waits for a process that has closed its output, or will never: that one is ended.
-int end_of(pid_t process, Clock::time_point began) {
-  int status = 0;
+/// Its status, waited for until `seconds` after `began`; nothing where it has not ended by then.
+std::optional<int> status_of(pid_t process, Clock::time_point began, double seconds) {
   while (true) {
+    int status = 0;
     const pid_t ended = ::waitpid(process, &status, WNOHANG);
     if (ended == process || (ended < 0 && errno != EINTR)) return status;
-    if (seconds_since(began) > kLongestSeconds) {
-      ::kill(process, SIGKILL);
-      ::waitpid(process, &status, 0);
-      return status;
-    }
+    if (seconds_since(began) > seconds) return std::nullopt;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
+/// Waits for a process that has closed its output, or will never: that one is ended, with all that it has started.
+std::optional<int> end_of(pid_t process, Clock::time_point began, double longest_seconds) {
+  const std::optional<int> status = status_of(process, began, longest_seconds);
+  if (status) return status;
+  ::kill(-process, SIGKILL);
+  // One that hangs in the system (a file server that is gone) outlives that; it is left to the end of this process.
+  constexpr double kSecondsToDie = 0.2;
+  return status_of(process, Clock::now(), kSecondsToDie);
+}
+
 /// A process that has MPI's connections open must not be forked; posix_spawn copies nothing.
-Answer ask(std::vector<std::string> command) {
+Answer ask(std::vector<std::string> command, double longest_seconds) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return {"", std::strerror(errno)};
   std::vector<char*> words;
@@ -83,13 +87,14 @@ Answer ask(std::vector<std::string> command) {
   posix_spawn_file_actions_addopen(&streams, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&streams, pipe[1], STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&streams, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  // Signals that wait here are not to wait there.
+  // Signals that wait here are not to wait there; and what the command starts is to end with it.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
   const Clock::time_point began = Clock::now();
   pid_t process = 0;
   const int error = ::posix_spawnp(&process, words[0], &streams, &attributes, words.data(), environment.data());
@@ -100,10 +105,10 @@ Answer ask(std::vector<std::string> command) {
   if (error != 0) {
     answer.failure = std::strerror(error);
   } else {
-    answer = read_answer(pipe[0], began);
-    const int status = end_of(process, began);
-    if (answer.failure.empty() && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-      answer.failure = WIFEXITED(status) ? fmt::format("status {}", WEXITSTATUS(status)) : "it was ended";
+    answer = read_answer(pipe[0], began, longest_seconds);
+    const std::optional<int> status = end_of(process, began, longest_seconds);
+    if (answer.failure.empty() && !(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0))
+      answer.failure = status && WIFEXITED(*status) ? fmt::format("status {}", WEXITSTATUS(*status)) : "it was ended";
   }
   ::close(pipe[0]);
   return answer;
@@ -123,10 +128,10 @@ std::optional<std::chrono::system_clock::time_point> local_time(const std::strin
 }  // namespace
 
 std::optional<std::chrono::system_clock::time_point> ask_slurm_for_end(
-    const Job& job, const std::function<void(const std::string&)>& say) {
+    const Job& job, const std::function<void(const std::string&)>& say, double longest_seconds) {
   const char* id = std::getenv("SLURM_JOB_ID");
   if (job.end || id == nullptr || !job.name.starts_with("Slurm")) return std::nullopt;
-  Answer answer = ask({"squeue", "--noheader", "--jobs", id, "--format", "%e"});
+  Answer answer = ask({"squeue", "--noheader", "--jobs", id, "--format", "%e"}, longest_seconds);
   const std::size_t last = answer.text.find_last_not_of(" \n");
   answer.text.resize(last == std::string::npos ? 0 : last + 1);
   if (answer.failure.empty()) {

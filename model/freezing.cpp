@@ -9,6 +9,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/nearest_name.h"
 
 namespace temper {
 namespace {
@@ -88,7 +89,8 @@ struct NumberedModules {
 NumberedModules numbered_modules(std::span<const std::string_view> pattern, std::size_t place, const Model& model) {
   NumberedModules found;
   for (const Parameter& parameter : model.parameters().all())
-    for (std::string_view name : {std::string_view(parameter.name), without_prefix(parameter.name, model.prefix())}) {
+    for (std::string_view name :
+         {std::string_view(parameter.name), without_prefix(parameter.name, model.names().prefix)}) {
       const auto parts = split_at_dots(name);
       if (parts.size() <= place || !std::equal(pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(place),
                                                parts.begin(), part_matches))
@@ -103,7 +105,7 @@ NumberedModules numbered_modules(std::span<const std::string_view> pattern, std:
 }
 
 /// A pattern with numbers that the model does not have would cover less than it says.
-void refuse_absent_numbers(const char* key, const std::string& pattern, const Model& model) {
+void refuse_absent_numbers(const std::string& key, const std::string& pattern, const Model& model) {
   const auto wanted = split_at_dots(pattern);
   for (std::size_t place = 0; place < wanted.size(); ++place) {
     const auto range = number_range(wanted[place]);
@@ -121,13 +123,41 @@ void refuse_absent_numbers(const char* key, const std::string& pattern, const Mo
   }
 }
 
-[[noreturn]] void refuse_pattern(const char* key, const std::string& pattern, const Model& model) {
+/// The pattern with each part that fits no name, so far, replaced by the nearest that does; empty where none is near.
+std::string nearest_pattern(const std::string& pattern, const Model& model) {
+  std::vector<std::string> corrected;
+  for (const std::string_view wanted : split_at_dots(pattern)) {
+    const std::size_t place = corrected.size();
+    std::set<std::string> here;
+    for (const Parameter& parameter : model.parameters().all())
+      for (std::string_view name :
+           {without_prefix(parameter.name, model.names().prefix), std::string_view(parameter.name)}) {
+        const auto parts = split_at_dots(name);
+        if (parts.size() > place && std::equal(corrected.begin(), corrected.end(), parts.begin(), part_matches))
+          here.emplace(parts[place]);
+      }
+    const bool fits =
+        std::any_of(here.begin(), here.end(), [&](const std::string& part) { return part_matches(wanted, part); });
+    const std::vector<std::string> known(here.begin(), here.end());
+    corrected.push_back(fits ? std::string(wanted) : nearest_name(wanted, known));
+    if (corrected.back().empty()) return "";
+  }
+  std::string text;
+  for (const std::string& part : corrected) text += (text.empty() ? "" : ".") + part;
+  return text;
+}
+
+[[noreturn]] void refuse_pattern(const std::string& key, const std::string& pattern, const Model& model) {
+  if (const std::string nearest = nearest_pattern(pattern, model); !nearest.empty())
+    throw usage_error("{}: the pattern '{}' covers no parameter of this model; did you mean '{}'?", key, pattern,
+                      nearest);
   std::set<std::string> modules;
   for (const Parameter& parameter : model.parameters().all()) {
-    const auto parts = split_at_dots(without_prefix(parameter.name, model.prefix()));
+    const auto parts = split_at_dots(without_prefix(parameter.name, model.names().prefix));
     std::string module;
     for (std::size_t i = 0; i + 1 < parts.size() && i < 3; ++i) module += (i == 0 ? "" : ".") + std::string(parts[i]);
     modules.insert(module);
+    modules.emplace(parts.front());
   }
   std::string listed;
   for (const std::string& module : modules) listed += (listed.empty() ? "" : ", ") + module;
@@ -137,43 +167,44 @@ void refuse_absent_numbers(const char* key, const std::string& pattern, const Mo
 }  // namespace
 
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix) {
-  if (pattern == "*") return !parameter.head;
+  if (pattern == "*") return parameter.role == ParameterRole::weight;
   if (covers_name(pattern, parameter.name)) return true;
   return parameter.name.starts_with(prefix) && covers_name(pattern, parameter.name.substr(prefix.size()));
 }
 
-void apply_freezing(Model& model, std::span<const std::string> patterns) {
-  const std::string prefix = model.prefix();
+void apply_freezing(Model& model, std::span<const std::string> patterns, const std::string& key) {
+  const std::string& prefix = model.names().prefix;
   auto& parameters = model.parameters().all();
-  for (const Parameter& parameter : parameters) parameter.variable.set_requires_gradient(true);
+  for (const Parameter& parameter : parameters)
+    parameter.variable.set_requires_gradient(parameter.role != ParameterRole::statistic);
   for (const std::string& pattern : patterns) {
-    refuse_absent_numbers("tuning.freeze", pattern, model);
+    refuse_absent_numbers(key, pattern, model);
     bool covered = false;
     for (const Parameter& parameter : parameters) {
       if (!pattern_covers(pattern, parameter, prefix)) continue;
       parameter.variable.set_requires_gradient(false);
       covered = true;
     }
-    if (!covered) refuse_pattern("tuning.freeze", pattern, model);
+    if (!covered) refuse_pattern(key, pattern, model);
   }
   if (std::none_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.trainable(); }))
-    throw usage_error("tuning.freeze covers every parameter: nothing is left to train");
+    throw usage_error("{} covers every parameter: nothing is left to train", key);
 }
 
 std::vector<double> learning_rate_factors(const Model& model, double layer_decay,
                                           std::span<const std::pair<std::string, double>> rates) {
   const auto& parameters = model.parameters().all();
   std::int64_t top = 0;
-  for (const Parameter& parameter : parameters) top = std::max(top, parameter.depth);
+  for (const Parameter& parameter : parameters) top = std::max(top, parameter.stage);
   std::vector<double> factors;
   for (const Parameter& parameter : parameters)
-    factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.depth)));
+    factors.push_back(std::pow(layer_decay, static_cast<double>(top - parameter.stage)));
   for (const auto& [pattern, rate] : rates) {
     refuse_absent_numbers("tuning.rates", pattern, model);
     bool covered = false;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      if (!pattern_covers(pattern, parameters[i], model.prefix())) continue;
-      const double decayed = std::pow(layer_decay, static_cast<double>(top - parameters[i].depth));
+      if (!pattern_covers(pattern, parameters[i], model.names().prefix)) continue;
+      const double decayed = std::pow(layer_decay, static_cast<double>(top - parameters[i].stage));
       factors[i] = decayed * rate;
       covered = true;
     }

@@ -3,7 +3,7 @@
 //
 // A pattern names a module or a parameter, from the left, with or without the model's prefix: "embeddings" is
 // bert.embeddings and all below it. "encoder.layer.0-3" is a range, "*" and "?" are globs inside a name, and the
-// pattern "*" alone is the whole encoder without its head: to freeze a part of the head, name it ("classifier").
+// pattern "*" alone is the whole network without its head: to freeze a part of the head, name it ("classifier").
 #pragma once
 
 #include <span>
@@ -18,12 +18,13 @@ namespace temper {
 /// True if the pattern covers the parameter of this name.
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix);
 
-/// Marks every parameter trainable but those that a pattern covers. Throws a usage Error naming a pattern that covers
-/// nothing (with the modules that there are) or has numbers that the model does not (with those that it has), or if
-/// nothing is left to train.
-void apply_freezing(Model& model, std::span<const std::string> patterns);
+/// Marks every parameter trainable but statistics and those that a pattern covers. Throws a usage Error naming a
+/// pattern that covers nothing (with the nearest that does, or the modules that there are) or has numbers that the
+/// model does not (with those that it has), or if nothing is left to train. `key`: where the patterns stand, for
+/// messages.
+void apply_freezing(Model& model, std::span<const std::string> patterns, const std::string& key = "tuning.freeze");
 
-/// The factor on the learning rate of each parameter, in order: layer_decay^(depth of the head - its depth), times the
+/// The factor on the learning rate of each parameter, in order: layer_decay^(stage of the head - its stage), times the
 /// factor of the last pattern that covers it. Throws a usage Error as apply_freezing does.
 std::vector<double> learning_rate_factors(const Model& model, double layer_decay,
                                           std::span<const std::pair<std::string, double>> rates);

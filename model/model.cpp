@@ -1,23 +1,78 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace temper {
 
+Model::Model(ModelParts parts, const HeadRequest& request, std::string class_name)
+    : parts_(std::move(parts)), request_(request), class_name_(std::move(class_name)) {
+  std::uint32_t next = parts_.input->dropout_places();
+  for (const auto& block : parts_.blocks) {
+    dropout_places_.push_back(next);
+    next += block->dropout_places();
+  }
+  dropout_places_.push_back(next);
+}
+
 std::int64_t Model::frozen_stages() const {
-  // A tied weight is listed once, where it is met first; training it trains that stage.
+  // What several stages read counts for the lowest; training it trains that stage.
   std::int64_t frozen = stages();
-  for (const Parameter& parameter : parameters_.all())
-    if (parameter.trainable()) frozen = std::min(frozen, parameter.depth);
+  for (const Parameter& parameter : parts_.parameters.all())
+    if (parameter.trainable()) frozen = std::min(frozen, parameter.stage);
   return frozen;
 }
 
-Variable Model::forward_above_frozen(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
-                                     const TokenSelection& selection) {
-  if (stages == 0) return forward(tape, input, selection);
-  if (hidden.defined()) return forward_above(tape, input, stages, hidden, selection);
+Variable Model::token_table() const {
+  Variable table = parts_.input->token_table();
+  return table.defined() && parts_.head->reads_all_of(table) ? Variable() : table;
+}
+
+Variable Model::through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                               std::int64_t first, std::int64_t last, Variable hidden) const {
+  const auto run_block = [this, input, selection](Tape& on, std::int64_t i, const Variable& in) {
+    const auto at = static_cast<std::size_t>(i);
+    const bool topmost = at + 1 == parts_.blocks.size();
+    return parts_.blocks[at]->forward(on, input, in, topmost ? selection : TokenSelection(), dropout_places_[at]);
+  };
+  std::int64_t i = first;
+  const std::int64_t interval = blocks_between_checkpoints_;
+  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
+  // the head needs the memory meanwhile.
+  const std::int64_t kept = parts_.head->is_large() ? 0 : interval;
+  while (interval > 0 && i + kept < last) {
+    const std::int64_t end = std::min(i + interval, last);
+    hidden = tape.recompute([run_block, i, end, hidden](Tape& on) {
+      Variable out = hidden;
+      for (std::int64_t block = i; block < end; ++block) out = run_block(on, block, out);
+      return out;
+    });
+    i = end;
+  }
+  for (; i < last; ++i) hidden = run_block(tape, i, hidden);
+  return hidden;
+}
+
+Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                             std::int64_t stages) const {
+  const auto embed = [this, input](Tape& on) { return parts_.input->forward(on, input); };
+  const Variable embedded = blocks_between_checkpoints_ > 0 ? tape.recompute(embed) : embed(tape);
+  if (parts_.blocks.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
+  return through_blocks(tape, input, selection, 0, stages - 1, embedded);
+}
+
+Variable Model::above(Tape& tape, const PackedInput& input, const TokenSelection& selection, std::int64_t stages,
+                      const Variable& hidden) const {
+  const Variable last = through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
+  return parts_.head->forward(tape, last, input.names_of(selection), dropout_places_.back());
+}
+
+Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                        const FrozenPart& frozen) const {
+  if (frozen.stages == 0) return above(tape, input, selection, 1, hidden_state(tape, input, selection, 1));
+  if (frozen.output.defined()) return above(tape, input, selection, frozen.stages, frozen.output);
   Tape below(tape.device(), Tape::Mode::evaluation, {}, tape.activations());
-  return forward_above(tape, input, stages, forward_below(below, input, stages, selection), selection);
+  return above(tape, input, selection, frozen.stages, hidden_state(below, input, selection, frozen.stages));
 }
 
 }  // namespace temper

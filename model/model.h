@@ -1,4 +1,5 @@
-// What the training engine knows of a model: its parameters, and how a packed batch becomes logits.
+// A model: an input layer, a stack of blocks, and a head. Frozen parts and activation checkpointing are done here, once
+// for all architectures (model/architectures), which only put the parts together.
 #pragma once
 
 #include <cstdint>
@@ -6,77 +7,83 @@
 #include <string>
 #include <vector>
 
+#include "model/block.h"
+#include "model/head.h"
+#include "model/input_layer.h"
 #include "model/packed_input.h"
 #include "model/parameter.h"
+#include "model/weight_names.h"
 
 namespace temper {
 
-enum class Task : std::uint8_t { sequence_classification, regression, multi_label, token_classification, masked_lm };
-
-/// "sequence-classification" and so on; throws a usage Error that lists the tasks.
-Task parse_task(const std::string& name);
-std::string name_of(Task task);
-/// True where the loss is taken on tokens rather than on whole sequences.
-bool is_token_task(Task task);
-
-class Model {
- public:
-  Model() = default;
-  Model(const Model&) = delete;
-  Model& operator=(const Model&) = delete;
-  virtual ~Model() = default;
-
-  /// Logits of the selected tokens: [n, labels], or [n, vocabulary]. Tasks on sequences select the first token of each.
-  /// What the logits do not depend on is not computed, unless hidden states are asked for.
-  /// `hidden_states`, if given, receives the embeddings' output and that of every layer, [tokens, width] each (as
-  /// transformers' output_hidden_states does).
-  virtual Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                           std::vector<Variable>* hidden_states = nullptr) = 0;
-
-  // ---- in two parts: what is frozen at the bottom, and the rest ----------------------------------------------------
-  /// A model is a pile of stages: the embeddings, then each layer; the head stands on the last.
-  [[nodiscard]] virtual std::int64_t stages() const = 0;
-  /// Width of the hidden state between stages.
-  [[nodiscard]] virtual std::int64_t width() const = 0;
-  /// How many stages from the bottom up, without a gap, have nothing to train.
-  [[nodiscard]] std::int64_t frozen_stages() const;
-  /// The hidden state above the lowest `stages`, at least one: [tokens, width]; above all of them [n, width], of the
-  /// selected tokens alone.
-  virtual Variable forward_below(Tape& tape, const PackedInput& input, std::int64_t stages,
-                                 const TokenSelection& selection) = 0;
-  /// Logits from what forward_below gave. Indices of the input are not read.
-  virtual Variable forward_above(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
-                                 const TokenSelection& selection) = 0;
-
-  /// Logits where the lowest `stages` are frozen: they run without being recorded and without dropout, unless their
-  /// output, `hidden`, is known.
-  Variable forward_above_frozen(Tape& tape, const PackedInput& input, std::int64_t stages, const Variable& hidden,
-                                const TokenSelection& selection);
-
-  /// The class name that transformers gives this architecture with this head, for config.json.
-  [[nodiscard]] virtual std::string architecture() const = 0;
+struct ModelParts {
+  ParameterList parameters = {};
+  std::int64_t width = 0;  ///< of the hidden state between stages
+  std::unique_ptr<InputLayer> input = nullptr;
+  std::vector<std::shared_ptr<const Block>> blocks = {};  ///< from the bottom up; one may stand in it several times
+  std::unique_ptr<Head> head = nullptr;
+  WeightNames names = {};
   /// What hidden states without dropout depend on beside parameters and input, so that models with the same text and
   /// the same parameters compute the same.
-  [[nodiscard]] virtual std::string definition() const = 0;
-  /// Names in the weights begin with this, unless they were saved from the bare encoder: "bert.".
-  [[nodiscard]] virtual std::string prefix() const = 0;
+  std::string definition = {};
+};
 
-  /// From now on, training keeps activations at every `layers`-th layer boundary only, and computes the others again in
-  /// the backward pass (Tape::recompute); 0: all are kept. The results are the same.
-  void checkpoint_activations(std::int64_t layers) { layers_between_checkpoints_ = layers; }
+/// The lowest stages of a model, where nothing is trained.
+struct FrozenPart {
+  std::int64_t stages = 0;
+  Variable output = {};  ///< what Model::hidden_state would give, where it is known
+};
+
+class Model final {
+ public:
+  /// `class_name`: what transformers calls this architecture with this head, for config.json.
+  Model(ModelParts parts, const HeadRequest& request, std::string class_name);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  /// Logits of the selected tokens: [n, labels], or [n, vocabulary]. What they do not depend on is not computed. Tasks
+  /// on sequences select the first token of each. What is frozen runs without being recorded and without dropout,
+  /// unless its output is known; then indices of the input are not read.
+  Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                   const FrozenPart& frozen = {}) const;
+  /// The hidden state above the lowest `stages`, at least one: [tokens, width]; above all of them [n, width], of the
+  /// selected tokens alone.
+  Variable hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                        std::int64_t stages) const;
+
+  /// The input layer and each block; the head stands on the last.
+  [[nodiscard]] std::int64_t stages() const { return 1 + static_cast<std::int64_t>(parts_.blocks.size()); }
+  /// How many stages from the bottom up, without a gap, have nothing to train.
+  [[nodiscard]] std::int64_t frozen_stages() const;
+  [[nodiscard]] std::int64_t width() const { return parts_.width; }
+
+  /// From now on, training keeps activations at every `blocks`-th boundary only, and computes the others again in the
+  /// backward pass (Tape::recompute); 0: all are kept. The results are the same.
+  void checkpoint_activations(std::int64_t blocks) { blocks_between_checkpoints_ = blocks; }
   /// The parameter of which forward reads only the rows that are ids of tokens, [vocabulary, width]; undefined where
-  /// there is none, or where something else reads all of it (a tied language-model head).
-  [[nodiscard]] virtual Variable token_table() const { return {}; }
+  /// there is none, or where the head reads all of it.
+  [[nodiscard]] Variable token_table() const;
 
-  [[nodiscard]] ParameterList& parameters() { return parameters_; }
-  [[nodiscard]] const ParameterList& parameters() const { return parameters_; }
-
- protected:
-  [[nodiscard]] std::int64_t layers_between_checkpoints() const { return layers_between_checkpoints_; }
+  [[nodiscard]] ParameterList& parameters() { return parts_.parameters; }
+  [[nodiscard]] const ParameterList& parameters() const { return parts_.parameters; }
+  [[nodiscard]] const WeightNames& names() const { return parts_.names; }
+  [[nodiscard]] const HeadRequest& head_request() const { return request_; }
+  [[nodiscard]] const std::string& class_name() const { return class_name_; }
+  [[nodiscard]] const std::string& definition() const { return parts_.definition; }
 
  private:
-  std::int64_t layers_between_checkpoints_ = 0;
-  ParameterList parameters_;
+  /// Through blocks [first, last). The topmost gives the selected tokens alone.
+  [[nodiscard]] Variable through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                                        std::int64_t first, std::int64_t last, Variable hidden) const;
+  /// From the hidden state above the lowest `stages` to the logits.
+  [[nodiscard]] Variable above(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                               std::int64_t stages, const Variable& hidden) const;
+
+  ModelParts parts_;
+  HeadRequest request_;
+  std::string class_name_;
+  std::vector<std::uint32_t> dropout_places_;  ///< the first of each block, and then of the head
+  std::int64_t blocks_between_checkpoints_ = 0;
 };
 
 }  // namespace temper

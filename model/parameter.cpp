@@ -1,18 +1,32 @@
 #include "model/parameter.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace temper {
 
-Parameter& ParameterList::add(std::string name, const Shape& shape, std::int64_t depth, bool head,
-                              Initialization initialization) {
-  return parameters_.emplace_back(Parameter{std::move(name), shape, depth, head, initialization, Variable(Tensor())});
-}
+Parameter& ParameterList::add(Parameter parameter) { return parameters_.emplace_back(std::move(parameter)); }
 
 Parameter* ParameterList::find(const std::string& name) {
   const auto found =
       std::find_if(parameters_.begin(), parameters_.end(), [&](const Parameter& p) { return p.name == name; });
   return found == parameters_.end() ? nullptr : &*found;
+}
+
+const Parameter* ParameterList::find(const std::string& name) const {
+  return const_cast<ParameterList*>(this)->find(name);
+}
+
+ParameterPlace ParameterPlace::within(const std::string& module) const {
+  ParameterPlace inner = *this;
+  inner.prefix += module + ".";
+  return inner;
+}
+
+Variable ParameterPlace::add(const std::string& name, const Shape& shape, Initialization initialization,
+                             std::optional<bool> decays) const {
+  return list.add({prefix + name, shape, stage, role, initialization, decays.value_or(shape.dimensions() > 1)})
+      .variable;
 }
 
 }  // namespace temper

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "model/initialization.h"
@@ -10,34 +11,58 @@
 
 namespace temper {
 
+enum class ParameterRole : std::uint8_t {
+  weight,     ///< of the pre-trained network: files must have it
+  head,       ///< behind the network: pooler, classifier, language-model head; drawn where files lack it
+  adapter,    ///< beside a weight that stays as it is; drawn where files lack it
+  statistic,  ///< measured by the forward pass, never trained; files must have it
+};
+
 struct Parameter {
-  std::string name;  ///< as in model.safetensors
+  /// As patterns, checkpoints and messages call it. Files may call it otherwise (model/weight_names.h).
+  std::string name;
   Shape shape;
-  /// How far up the model it stands: 0 embeddings, 1 the first layer, ..., layers + 1 the head. Layer decay counts by
-  /// it.
-  std::int64_t depth = 0;
-  bool head = false;  ///< behind the encoder: pooler, classifier, language-model head
+  /// The lowest stage that reads it: 0 the input layer, 1 the first block, ..., blocks + 1 the head. Layer decay counts
+  /// by it, and below it a model may be frozen.
+  std::int64_t stage = 0;
+  ParameterRole role = ParameterRole::weight;
   Initialization initialization = Initialization::zeros();
-  Variable variable;
+  bool decays = true;  ///< weight decay shrinks it
+  Variable variable = Variable(Tensor());
 
   [[nodiscard]] bool trainable() const { return variable.requires_gradient(); }
-  /// Weight decay spares biases and norms: parameters of one dimension.
-  [[nodiscard]] bool decays() const { return shape.dimensions() > 1; }
   [[nodiscard]] std::int64_t size() const { return shape.elements(); }
 };
 
 /// Owns parameters; references stay valid as more are added.
 class ParameterList {
  public:
-  Parameter& add(std::string name, const Shape& shape, std::int64_t depth, bool head, Initialization initialization);
+  Parameter& add(Parameter parameter);
 
   [[nodiscard]] std::deque<Parameter>& all() { return parameters_; }
   [[nodiscard]] const std::deque<Parameter>& all() const { return parameters_; }
   /// Null where there is none of that name.
   [[nodiscard]] Parameter* find(const std::string& name);
+  [[nodiscard]] const Parameter* find(const std::string& name) const;
 
  private:
   std::deque<Parameter> parameters_;
+};
+
+/// Where a module adds its parameters, and what they have in common. A module that several blocks share is made once,
+/// in the place of the lowest of them.
+struct ParameterPlace {
+  ParameterList& list;
+  std::int64_t stage;
+  ParameterRole role;
+  Initialization weights;   ///< how matrices and tables are drawn
+  std::string prefix = {};  ///< of the names that are added
+
+  /// The place of a module's part: its names begin with `module` and a dot.
+  [[nodiscard]] ParameterPlace within(const std::string& module) const;
+  /// Weight decay spares what has one dimension, biases and norms, unless told otherwise.
+  Variable add(const std::string& name, const Shape& shape, Initialization initialization,
+               std::optional<bool> decays = std::nullopt) const;
 };
 
 }  // namespace temper

@@ -1,7 +1,7 @@
 #include "model/weights.h"
 
 #include <algorithm>
-#include <cstring>
+#include <map>
 #include <set>
 #include <span>
 #include <vector>
@@ -11,36 +11,6 @@
 namespace temper {
 namespace {
 
-bool replace_ending(std::string& name, std::string_view ending, std::string_view replacement) {
-  if (!name.ends_with(ending)) return false;
-  name.replace(name.size() - ending.size(), ending.size(), replacement);
-  return true;
-}
-
-/// The names under which a parameter may be stored, the usual one first.
-std::vector<std::string> stored_names(const std::string& name, const std::string& prefix) {
-  std::vector<std::string> names{name};
-  if (name.starts_with(prefix)) names.push_back(name.substr(prefix.size()));
-  const std::size_t usual = names.size();
-  for (std::size_t i = 0; i < usual; ++i) {
-    std::string old = names[i];
-    if (replace_ending(old, "LayerNorm.weight", "LayerNorm.gamma") ||
-        replace_ending(old, "LayerNorm.bias", "LayerNorm.beta"))
-      names.push_back(old);
-  }
-  // Tied to the bias of the decoder, some files have it under that name alone.
-  const std::string last = names.front();
-  if (last.ends_with("predictions.bias") || last.ends_with("lm_head.bias"))
-    names.push_back(last.substr(0, last.size() - std::strlen("bias")) + "decoder.bias");
-  return names;
-}
-
-/// Tensors that some exports carry and that no model reads: counters, and the tied copy of the output embedding.
-bool is_known_extra(const std::string& name) {
-  return name.ends_with("position_ids") || name.ends_with("decoder.weight") || name.ends_with("decoder.bias") ||
-         name.ends_with("vocab_projector.weight");
-}
-
 std::string join(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 8;
   std::string out;
@@ -49,18 +19,66 @@ std::string join(const std::vector<std::string>& names) {
   return out;
 }
 
+/// Files that lack it are no reason to stop.
+bool may_be_drawn(const Parameter& parameter) {
+  return parameter.role == ParameterRole::head || parameter.role == ParameterRole::adapter;
+}
+
 void draw(const Parameter& parameter, Device& device, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(parameter.size()));
   initialize(values, parameter.shape, parameter.initialization, seed, parameter.name);
   parameter.variable.set_value(device.upload(std::span<const float>(values), parameter.shape));
 }
 
-Tensor value_of(const TensorView& stored, const Shape& shape, Device& device) {
-  if (is_mappable_f32(stored) && device.shares_host_memory())
-    // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
-    return Tensor::view(const_cast<std::byte*>(stored.bytes.data()), shape);
+/// Of a tensor with more dimensions than any parameter has, a scalar's.
+Shape shape_of(const TensorView& stored) {
+  return Shape(stored.shape.size() <= Shape::kMaxDimensions ? std::span<const std::int64_t>(stored.shape)
+                                                            : std::span<const std::int64_t>());
+}
+
+/// Calls visit(here, there) for each element of a parameter: where it lies in the parameter, and where in the tensor
+/// that holds it.
+template <typename Visit>
+void for_each_element(const Shape& parameter, const StoredForm& form, const Visit& visit) {
+  const std::int64_t rows = parameter[0];
+  const std::int64_t columns = rows > 0 ? parameter.elements() / rows : 0;
+  const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const std::int64_t there =
+          form.transposed ? column * all_rows + form.first_row + row : (form.first_row + row) * columns + column;
+      visit(static_cast<std::size_t>(row * columns + column), static_cast<std::size_t>(there));
+    }
+  }
+}
+
+/// The rows of a tensor that is not stored transposed.
+TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_t rows) {
+  if (form.rows == 0) return tensor;
+  TensorView part = tensor;
+  const std::size_t row_bytes = tensor.bytes.size() / static_cast<std::size_t>(form.rows);
+  part.bytes = tensor.bytes.subspan(static_cast<std::size_t>(form.first_row) * row_bytes,
+                                    static_cast<std::size_t>(rows) * row_bytes);
+  return part;
+}
+
+/// Of a tensor that is stored transposed.
+std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  std::vector<float> all(stored.bytes.size() / size_in_bytes(stored.type));
+  to_f32(stored, all);
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  to_f32(stored, values);
+  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
+  return values;
+}
+
+Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
+  if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
+  const TensorView rows = rows_of(stored, form, shape[0]);
+  if (is_mappable_f32(rows) && device.shares_host_memory())
+    // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
+    return Tensor::view(const_cast<std::byte*>(rows.bytes.data()), shape);
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  to_f32(rows, values);
   return device.upload(std::span<const float>(values), shape);
 }
 
@@ -72,14 +90,16 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
   std::set<std::string> used;
   for (const Parameter& parameter : model.parameters().all()) {
     const TensorView* stored = nullptr;
-    for (const std::string& name : stored_names(parameter.name, model.prefix())) {
-      stored = files.find(name);
+    StoredForm form;
+    for (StoredForm& candidate : model.names().forms_of(parameter)) {
+      stored = files.find(candidate.name);
       if (stored == nullptr) continue;
-      used.insert(name);
+      used.insert(candidate.name);
+      form = std::move(candidate);
       break;
     }
     if (stored == nullptr) {
-      if (!parameter.head) {
+      if (!may_be_drawn(parameter)) {
         missing.push_back(parameter.name);
         continue;
       }
@@ -87,22 +107,22 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
       report.initialized.push_back(parameter.name);
       continue;
     }
-    const Shape shape(stored->shape.size() <= Shape::kMaxDimensions ? std::span<const std::int64_t>(stored->shape)
-                                                                    : std::span<const std::int64_t>());
-    if (shape == parameter.shape) {
-      parameter.variable.set_value(value_of(*stored, shape, device));
+    const Shape shape = shape_of(*stored);
+    const Shape expected = form.shape_of_tensor(parameter.shape);
+    if (shape == expected) {
+      parameter.variable.set_value(value_of(*stored, form, parameter.shape, device));
       continue;
     }
-    if (!parameter.head)
+    if (!may_be_drawn(parameter))
       throw Error(
           "{}: tensor '{}' has shape {}, but config.json asks for {}; the weights and the configuration do not "
           "belong together",
-          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text());
+          files.file_of(stored->name).string(), stored->name, shape.text(), expected.text());
     if (!options.replace_head)
       throw Error(
           "{}: the head's tensor '{}' has shape {}, but this task needs {}; {}to drop the stored head and train a new "
           "one, set model.replace_head = true",
-          files.file_of(stored->name).string(), stored->name, shape.text(), parameter.shape.text(),
+          files.file_of(stored->name).string(), stored->name, shape.text(), expected.text(),
           options.keeps_head.empty() ? "" : fmt::format("to keep it, set {}; ", options.keeps_head));
     draw(parameter, device, options.seed);
     report.replaced.push_back(parameter.name);
@@ -113,8 +133,32 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
                 names.empty() ? std::string("model.safetensors") : files.file_of(names.front()).string(),
                 missing.size(), join(missing));
   for (const std::string& name : names)
-    if (!used.contains(name) && !is_known_extra(name)) report.unexpected.push_back(name);
+    if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
+}
+
+StoredWeights::StoredWeights(const Model& model, Device& device) {
+  const auto extents_of = [](const Shape& shape) {
+    return std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end());
+  };
+  std::map<std::string, std::vector<float>*> composed;
+  for (const Parameter& parameter : model.parameters().all()) {
+    const StoredForm form = model.names().forms_of(parameter).front();
+    const Shape shape = form.shape_of_tensor(parameter.shape);
+    if (form.is_plain()) {
+      copies_.emplace_back(device, parameter.variable.value());
+      tensors_.push_back({form.name, extents_of(shape), copies_.back().values()});
+      continue;
+    }
+    std::vector<float>*& values = composed[form.name];
+    if (values == nullptr) {
+      values = &composed_.emplace_back(static_cast<std::size_t>(shape.elements()));
+      tensors_.push_back({form.name, extents_of(shape), *values});
+    }
+    const HostCopy copy(device, parameter.variable.value());
+    for_each_element(parameter.shape, form,
+                     [&](std::size_t here, std::size_t there) { (*values)[there] = copy.values()[here]; });
+  }
 }
 
 }  // namespace temper

@@ -1,13 +1,15 @@
-// Gives a model's parameters their values from a Hugging Face folder.
+// A model's weights and those of a Hugging Face folder: read from there, and written as they lie there.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "model/huggingface/weight_files.h"
 #include "model/model.h"
 #include "tensor/device.h"
+#include "tensor/host_copy.h"
 
 namespace temper {
 
@@ -23,10 +25,24 @@ struct LoadReport {
   std::vector<std::string> unexpected;   ///< tensors of the files that the model has no use for
 };
 
-/// Weights stored as f32 are not copied where the device shares the host's memory: the parameters view the mapped
-/// files, which must outlive the model. Names may
-/// be with or without the model's prefix, and norms may be called gamma and beta. Throws Error listing what is missing
-/// of the encoder, or naming file, tensor and both shapes where they differ.
+/// Weights stored as f32 are not copied where the device shares the host's memory, unless they are stored transposed:
+/// the parameters view the mapped files, which must outlive the model. Names are those of the model's WeightNames.
+/// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options);
+
+/// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
+/// device shares the host's memory; the model must then outlive this.
+class StoredWeights {
+ public:
+  StoredWeights(const Model& model, Device& device);
+
+  /// In the order in which the model meets them.
+  [[nodiscard]] const std::vector<TensorToWrite>& tensors() const { return tensors_; }
+
+ private:
+  std::deque<HostCopy> copies_;
+  std::deque<std::vector<float>> composed_;  ///< tensors that are transposed or hold several parameters
+  std::vector<TensorToWrite> tensors_;
+};
 
 }  // namespace temper

@@ -2,9 +2,9 @@
 
 #include "model/huggingface/export.h"
 #include "model/huggingface/model_card.h"
+#include "model/weights.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_data.h"
-#include "tensor/host_copy.h"
 #include "version.h"
 
 namespace temper {
@@ -46,22 +46,18 @@ void export_trained_model(const Model& model, Device& device, Task task, const E
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder) {
   lineage.title = target_folder.filename().string();
-  lineage.architecture = model.architecture();
+  lineage.architecture = model.class_name();
   ExportRequest request;
   request.source_folder = source.folder;
   request.tokenizer_files = source.tokenizer_files;
   request.target_folder = target_folder;
   request.architecture = lineage.architecture;
+  if (task != Task::masked_lm) request.outputs = static_cast<std::size_t>(model.head_request().labels);
   request.labels = labels;
   request.problem_type = problem_type(task, labels.size());
   request.trained_use = to_json(use);
-  std::vector<HostCopy> values;
-  values.reserve(model.parameters().all().size());
-  for (const Parameter& parameter : model.parameters().all()) {
-    const auto extents = parameter.shape.extents();
-    values.emplace_back(device, parameter.variable.value());
-    request.tensors.push_back({parameter.name, {extents.begin(), extents.end()}, values.back().values()});
-  }
+  const StoredWeights weights(model, device);
+  request.tensors = weights.tensors();
   request.model_card = model_card(lineage);
   export_model(request);
 }

@@ -19,7 +19,7 @@ PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCh
       timeline_(timeline),
       phases_(run.phases(state)),
       index_(state.phase) {
-  apply_freezing(run_.model(), phase().freeze);
+  apply_freezing(run_.model(), phase().freeze, phase().freeze_key);
   make_step(std::move(checkpoint));
   // The trained values lie in the arena now.
   run_.weight_files().forget_pages();

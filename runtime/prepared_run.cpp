@@ -1,7 +1,10 @@
 #include "runtime/prepared_run.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
@@ -70,10 +73,12 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
 void PreparedRun::prepare_model(const TrainingState& state) {
   load_base_model();
-  reporter_.weights(model_->report);
+  // Of a run that goes on, its checkpoint holds them all.
+  if (!resumed_) reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
-  if (task_ == Task::masked_lm) masking_.emplace(*model_folder_->tokenizer, model_folder_->config, seed());
+  if (task_ == Task::masked_lm)
+    masking_.emplace(*model_folder_->tokenizer, model_folder_->config.vocabulary_size, seed());
   loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
            static_cast<float>(configuration_.train.label_smoothing)};
   entities_ = entity_labels(task_, data_->labels.names());
@@ -104,8 +109,26 @@ void PreparedRun::go_to_start(TrainingState& state) {
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
+    warn_of_start(state, plan);
   }
   schedule_ = schedule_of(configuration_.train, state);
+}
+
+void PreparedRun::warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan) {
+  std::vector<std::string> drawn;
+  for (const auto& [name, step] : state.changed) drawn.push_back(name);
+  if (const auto frozen = never_trained(model(), plan, drawn); !frozen.empty())
+    say_(
+        fmt::format("new weights that no phase trains stay as they were drawn, {} among them; take what freezes them "
+                    "out of {}",
+                    frozen.front(), configuration_.tuning.phases.empty() ? "tuning.freeze" : "tuning.phases"));
+  const std::int64_t steps = plan.back().end_step;
+  const std::int64_t rising = warmup_steps(configuration_.train, steps);
+  if (rising > steps)
+    say_(
+        fmt::format("train.warmup_steps is {}, but the run has {}: the learning rate never reaches "
+                    "train.learning_rate",
+                    rising, counted(steps, "step")));
 }
 
 void PreparedRun::open_folder(const TrainingState& state) {

@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -98,6 +100,8 @@ class PreparedRun {
   void prepare_model(const TrainingState& state);
   /// Collective. Makes the model and the state those of the checkpoint, if there is one.
   void go_to_start(TrainingState& state);
+  /// Says what a run that begins would better not do, though it can.
+  void warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan);
   /// Collective. What is left of an older run is set aside, and the logs are opened.
   void open_folder(const TrainingState& state);
   [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }

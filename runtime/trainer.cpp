@@ -6,6 +6,8 @@
 // rank ever acts on its own clock or signal alone, so no rank is ever left waiting.
 #include "runtime/trainer.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <filesystem>
 #include <optional>

@@ -1,16 +1,17 @@
 #include "tensor/device.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
+#include "base/allowed_cpus.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/multiply_add_loop.h"
 #include "tensor/kernels/cpu/vector/instruction_set.h"
@@ -96,12 +97,25 @@ void set_cpu_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
 
 int cpu_threads() { return omp_get_max_threads(); }
 
+std::vector<std::uint64_t> process_cpus() {
+  std::vector<std::uint64_t> words;
+  for (int place = 0; place < omp_get_num_places(); ++place) {
+    std::vector<int> cpus(static_cast<std::size_t>(omp_get_place_num_procs(place)));
+    omp_get_place_proc_ids(place, cpus.data());
+    for (const int cpu : cpus) {
+      const auto bit = static_cast<std::size_t>(cpu);
+      words.resize(std::max(words.size(), bit / 64 + 1));
+      words[bit / 64] |= std::uint64_t{1} << bit % 64;
+    }
+  }
+  return words.empty() ? allowed_cpus() : words;
+}
+
 int default_cpu_threads(int local_ranks) {
   const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  const int bound = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : cores;
-  return std::max(1, std::min(bound, cores / std::max(1, local_ranks)));
+  int allowed = 0;
+  for (const std::uint64_t word : process_cpus()) allowed += std::popcount(word);
+  return std::max(1, std::min(allowed > 0 ? allowed : cores, cores / std::max(1, local_ranks)));
 }
 
 }  // namespace temper

@@ -97,6 +97,10 @@ std::unique_ptr<Device> make_cpu_device();
 /// How many threads the kernels of this process use from now on.
 void set_cpu_threads(int threads);
 int cpu_threads();
+/// Bit i % 64 of word i / 64: whether threads of this process may run on CPU i. Where OpenMP binds threads
+/// (OMP_PROC_BIND, OMP_PLACES), it has bound this one to its first place alone, and the process has them all; elsewhere
+/// by the affinity of this thread. Empty where the system does not tell.
+std::vector<std::uint64_t> process_cpus();
 /// Cores that this process may run on, shared fairly among `local_ranks` ranks of the node.
 int default_cpu_threads(int local_ranks);
 

@@ -136,4 +136,9 @@ class Tape {
   const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way
 };
 
+/// For closures: where the gradient of a parameter goes, or nowhere if nobody wants it.
+inline GradientTarget wanted_gradient(Tape& tape, const Variable& variable) {
+  return variable.requires_gradient() ? tape.gradient_of(variable) : GradientTarget{};
+}
+
 }  // namespace temper

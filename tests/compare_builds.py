@@ -15,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ CLASS_WORDS = {
     "positive": "good great happy love nice".split(),
 }
 FILLER = "the a this is was it and very we they".split()
+LONGEST_SECONDS = 300  # of a run
 STOPPED = 75  # the status of a run that saved and stopped before its end
 BY_CLOCK = {"examples_per_second", "tokens_per_second", "seconds", "seconds_to_first_step", "cache_seconds",
             "last_epoch_examples_per_second", "peak_memory_bytes", "peak_device_memory_bytes"}
@@ -38,6 +40,10 @@ class Run:
 
     def __init__(self, *overrides, flags=(), status=0, remove=None, ranks=None):
         self.overrides, self.flags, self.status, self.remove, self.ranks = overrides, flags, status, remove, ranks
+
+
+class Unexpected(Exception):
+    """A case that cannot go on; a sentence."""
 
 
 def phases(*texts):
@@ -202,9 +208,13 @@ timeout_seconds = 120
 
 def remove(what, out):
     if what == "half of the newest checkpoint":
-        newest = max((out / "checkpoints").glob("*.h5"))
+        newest = max((out / "checkpoints").glob("*.h5"), default=None)
+        if newest is None:
+            raise Unexpected("the run before has left no checkpoint")
         os.truncate(newest, newest.stat().st_size // 2)
     elif what:
+        if not (out / what).is_dir():
+            raise Unexpected(f"the run before has left no {what}")
         shutil.rmtree(out / what)
 
 
@@ -217,8 +227,25 @@ def start(program, folder, run, ranks):
     if (run.ranks or ranks) > 1:
         command = ["mpirun", "-n", str(run.ranks or ranks), "--oversubscribe", "--bind-to", "none", *command]
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr
+    # A group of its own, so that all that it starts can be ended with it.
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, errors="replace", start_new_session=True) as process:
+        try:
+            report, said = process.communicate(timeout=LONGEST_SECONDS)
+        except BaseException as error:
+            process.terminate()  # mpirun ends its ranks, which are in groups of their own
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # all have ended
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise Unexpected(f"it had not ended after {LONGEST_SECONDS} s") from error
+    return process.returncode, report, said
 
 
 def without_clock(text):
@@ -246,7 +273,11 @@ def result_of(program, folder, fixture, runs, ranks):
     write_folder(folder, fixture)
     found = {}
     for number, run in enumerate(runs, 1):
-        status, report, said = start(program, folder, run, ranks)
+        try:
+            status, report, said = start(program, folder, run, ranks)
+        except Unexpected as error:
+            found[f"run {number}: unexpected"] = str(error)
+            break
         found[f"run {number}: status"] = str(status)
         found[f"run {number}: report"] = events(report)
         found[f"run {number}: standard error"] = without_clock(said)
@@ -286,7 +317,18 @@ def main():
     for program in programs.values():
         if not os.access(program, os.X_OK) or program.is_dir():
             parser.error(f"{program} is no program")
+    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
+        parser.error(f"{options.keep} is not empty; --keep needs a folder of its own")
     root = options.keep or Path(tempfile.mkdtemp(prefix="temper-compare-"))
+    try:
+        return compare(programs, root, options)
+    finally:
+        if not options.keep:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def compare(programs, root, options):
+    """All cases; the status of the program."""
     differing = unexpected = compared = 0
     for name, fixture, runs in cases():
         for ranks in options.ranks if options.only in name else []:
@@ -305,8 +347,6 @@ def main():
                 if key.endswith("unexpected"):
                     unexpected += 1
                     print(f"    before, {key}: " + before[key].replace("\n", "\n    "))
-    if not options.keep:
-        shutil.rmtree(root)
     print(f"{compared} cases, {differing} differ" + (f", {unexpected} runs ended as they should not" if unexpected else ""))
     return 1 if differing or unexpected or compared == 0 else 0
 

@@ -86,11 +86,17 @@ ModelFixture::ModelFixture(const std::string& name)
 }
 
 std::unique_ptr<Model> ModelFixture::load(Device& device) const {
-  std::unique_ptr<Model> model = make_model(config, request);
+  std::unique_ptr<Model> model = make_model(config, request, dropout);
   const LoadReport report = load_weights(*model, weights, device, {});
   EXPECT_TRUE(report.initialized.empty());
   EXPECT_TRUE(report.unexpected.empty());
   return model;
+}
+
+void ModelFixture::set_key(const std::string& key, const std::string& value) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(config.json);
+  json[key] = nlohmann::ordered_json::parse(value);
+  config = parse_model_config(json.dump(), folder);
 }
 
 void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "data/batch.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/huggingface/weight_files.h"
-#include "model/registry.h"
 #include "tensor/device.h"
 
 namespace temper::testing_support {
@@ -44,6 +44,7 @@ struct ModelFixture {
   WeightFiles weights;
   SafetensorsFile expected;
   HeadRequest request;
+  double dropout = -1.0;                ///< as make_model() takes it
   std::vector<std::string> frozen;      ///< what was not trained, as tuning.freeze names it
   Batch batch;                          ///< the inputs, packed
   std::vector<std::int64_t> kept_rows;  ///< row of the padded inputs that each packed token came from
@@ -52,6 +53,8 @@ struct ModelFixture {
   explicit ModelFixture(const std::string& name);
 
   std::unique_ptr<Model> load(Device& device) const;
+  /// Gives a key of config.json another value, written as JSON.
+  void set_key(const std::string& key, const std::string& value);
   /// Rows [columns] of what PyTorch gave each token of the padded batch, without those of padding; with `labelled`,
   /// without tokens that have no label, too.
   std::vector<float> packed_rows(const std::string& tensor, bool labelled = false) const;

@@ -6,10 +6,10 @@
 #include <random>
 
 #include "base/mapped_file.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/initialization.h"
-#include "model/registry.h"
 
 namespace temper::testing_support {
 namespace {
@@ -131,7 +131,7 @@ void write_tiny_model(const std::filesystem::path& folder) {
   std::vector<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
   for (const Parameter& parameter : model->parameters().all()) {
-    if (parameter.head) continue;
+    if (parameter.role == ParameterRole::head) continue;
     values.emplace_back(static_cast<std::size_t>(parameter.size()));
     initialize(values.back(), parameter.shape, parameter.initialization, 7, parameter.name);
     const auto extents = parameter.shape.extents();

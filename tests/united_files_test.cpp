@@ -54,6 +54,15 @@ std::string parameter_types(std::string_view text) {
   return types;
 }
 
+/// A line without the attributes that it begins with: [[noreturn]], [[nodiscard]].
+std::string without_attributes(std::string line) {
+  while (line.starts_with("[[") && line.find("]]") != std::string::npos) {
+    line.erase(0, line.find("]]") + 2);
+    line.erase(0, line.find_first_not_of(' '));
+  }
+  return line;
+}
+
 /// What the unnamed namespaces of a source define, by name (with its parameters' types if a function). An alias comes
 /// with what it stands for: two that agree are no fault. Relies on the layout that clang-format gives.
 std::map<std::string, std::string> unnamed_definitions(const std::string& source) {
@@ -62,7 +71,7 @@ std::map<std::string, std::string> unnamed_definitions(const std::string& source
   std::size_t end = 0;
   for (std::size_t begin = 0; begin < source.size(); begin = end + 1) {
     end = std::min(source.find('\n', begin), source.size());
-    const std::string line = source.substr(begin, end - begin);
+    const std::string line = without_attributes(source.substr(begin, end - begin));
     if (line == "namespace {") inside = true;
     if (line.starts_with("}") && line.find("namespace") != std::string::npos) inside = false;
     if (!inside || line.empty() || line.starts_with("namespace {") || line.starts_with("template")) continue;
@@ -87,24 +96,26 @@ std::map<std::string, std::string> unnamed_definitions(const std::string& source
     const std::string name = last_name(std::string_view(line).substr(0, mark));
     if (name.empty()) continue;
     const bool function = line[mark] == '(';
-    found[function ? name + "(" + parameter_types(std::string_view(source).substr(begin + mark + 1)) + ")" : name] = "";
+    found[function ? name + "(" + parameter_types(std::string_view(source).substr(end - line.size() + mark + 1)) + ")"
+                   : name] = "";
   }
   return found;
 }
 
 TEST(UnitedFiles, DefineEachNameOnce) {
+  const fs::path root = testing_support::source_directory();
   for (const char* floor : {"base", "tensor", "comm", "data", "model", "runtime", "launch"}) {
     std::map<std::string, std::pair<fs::path, std::string>> definitions;
-    for (const fs::directory_entry& entry :
-         fs::recursive_directory_iterator(testing_support::source_directory() / floor)) {
-      if (entry.path().extension() != ".cpp" || entry.path().string().find("cuda") != std::string::npos) continue;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / floor)) {
+      const fs::path place = entry.path().lexically_relative(root);
+      if (place.extension() != ".cpp" || place.string().find("cuda") != std::string::npos) continue;
       std::ifstream file(entry.path());
       const std::string source{std::istreambuf_iterator<char>(file), {}};
       if (source.find("#define HWY_TARGET_INCLUDE") != std::string::npos) continue;  // compiled alone
       for (const auto& [name, meaning] : unnamed_definitions(source)) {
-        const auto [other, is_new] = definitions.try_emplace(name, entry.path(), meaning);
+        const auto [other, is_new] = definitions.try_emplace(name, place, meaning);
         EXPECT_TRUE(is_new || (!meaning.empty() && meaning == other->second.second))
-            << entry.path().string() << " and " << other->second.first.string() << " both define " << name
+            << place.string() << " and " << other->second.first.string() << " both define " << name
             << " in an unnamed namespace: share it, or give each a name that tells what it is";
       }
     }
@@ -117,10 +128,13 @@ TEST(UnitedFiles, DefinitionsAreSeen) {
       "int outside(int a) {\n}\nnamespace {\n\nusing Bytes = std::span<int>;\nconstexpr int kMost = f(4);\n"
       "int sum(const std::map<int, int>& a,\n        int b = 3) {\n  int local = 0;\n}\ntemplate <typename T>\n"
       "void none() {}\nenum class Kind { a };\nclass Reader final : public Base {\n};\n"
+      "[[noreturn]] void fail(int a) {\n}\n[[nodiscard]] [[gnu::noinline]]\nint seven() {\n}\n"
       "std::map<int, int> table{{1, 2}};\n}  // namespace\nint after = 1;\n");
   const std::map<std::string, std::string> expected{{"Bytes", " = std::span<int>;"},
                                                     {"Kind", ""},
                                                     {"Reader", ""},
+                                                    {"fail(int,)", ""},
+                                                    {"seven(,)", ""},
                                                     {"kMost", ""},
                                                     {"none(,)", ""},
                                                     {"table", ""},

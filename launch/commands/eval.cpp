@@ -10,6 +10,7 @@
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/environment/host_agreement.h"
+#include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/fitted_model.h"
 
 namespace temper {
@@ -27,8 +28,7 @@ struct EvalArguments {
 
 int run(const EvalArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
-  const int threads =
-      arguments.threads > 0 ? arguments.threads : default_cpu_threads(context.world.topology().local_size);
+  const int threads = arguments.threads > 0 ? arguments.threads : default_threads(context.world);
   set_cpu_threads(threads);
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);

@@ -3,12 +3,14 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/checkpoints/checkpoint.h"
@@ -58,7 +60,7 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
             {"heads", config.heads},
             {"intermediate_width", config.intermediate_width},
             {"vocabulary_size", config.vocabulary_size},
-            {"longest_sequence", config.longest_sequence()},
+            {"longest_sequence", config.longest_sequence},
             {"labels", config.labels}};
   std::int64_t parameters = 0;
   const std::vector<std::string> names = files.names();
@@ -89,6 +91,16 @@ Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communi
   return json;
 }
 
+/// The tables that are .json hold an array; what begins as an object is most often a model's.
+void refuse_object(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const std::size_t begin = file.text().find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos || file.text()[begin] != '{') return;
+  throw Error(
+      "{}: expected an array of objects, or belongs to a model folder; name the folder to see what the model is",
+      path.string());
+}
+
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
@@ -98,6 +110,7 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
     return weights_json("safetensors", path, SafetensorsFile(path).tensors(), arguments.tensors);
   if (path.extension() == ".bin")
     return weights_json("pytorch", path, open_pytorch_file(path).tensors, arguments.tensors);
+  if (path.extension() == ".json") refuse_object(path);
   ColumnChoice columns{arguments.text};
   if (arguments.label.size() > 1) {
     columns.indicators = arguments.label;
@@ -115,7 +128,20 @@ std::string text_of_item(const std::string& list, const std::string& key, const 
   return (list == "label_counts" ? Json(key).dump() : key) + ": " + item.dump();
 }
 
-/// "name: value" lines; lists of objects one a line.
+/// Whether there is nothing to show of it.
+bool is_nothing(const Json& item) {
+  return item.is_null() || (item.is_string() && item.get_ref<const std::string&>().empty()) ||
+         (item.is_structured() && item.empty());
+}
+
+/// A text of several lines stays one, below its name.
+void print_lines(const std::string& key, const std::string& text) {
+  std::printf("  %s:\n", key.c_str());
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) std::printf("%s%s\n", line.empty() ? "" : "    ", line.c_str());
+}
+
+/// "name: value" lines; lists of objects one a line. Members of objects that hold nothing are left out.
 void print_text(const Json& json) {
   for (const auto& [name, value] : json.items()) {
     const bool rows = value.is_array() && !value.empty() && value.front().is_object();
@@ -125,8 +151,14 @@ void print_text(const Json& json) {
       continue;
     }
     std::printf("%s\n", name.c_str());
-    for (const auto& [key, item] : value.items())
-      std::printf("  %s\n", text_of_item(name, rows ? "" : key, item).c_str());
+    for (const auto& [key, item] : value.items()) {
+      if (is_nothing(item)) continue;
+      if (item.is_string() && item.get_ref<const std::string&>().find('\n') != std::string::npos) {
+        print_lines(key, item.get<std::string>());
+      } else {
+        std::printf("  %s\n", text_of_item(name, rows ? "" : key, item).c_str());
+      }
+    }
   }
 }
 

@@ -19,6 +19,7 @@
 #include "launch/device_choice.h"
 #include "launch/signals.h"
 #include "runtime/environment/host_agreement.h"
+#include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/prediction.h"
 
 namespace temper {
@@ -104,7 +105,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   PredictionOptions options = arguments.options;
   options.tokens = !arguments.without_tokens;
   options.stop_requested = stop_signal_received;
-  options.threads = arguments.threads > 0 ? arguments.threads : default_cpu_threads(world.topology().local_size);
+  options.threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
   set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
@@ -126,8 +127,10 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     return stop.front() != 0;
   };
   bool stopped = must_stop();
+  std::int64_t predicted = 0;
   for (std::int64_t first = 0; first < rows && !stopped; first += kRowsAtATime) {
     const std::int64_t count = std::min(kRowsAtATime, rows - first);
+    predicted += count;
     const std::int64_t begin = first + count * world.rank() / world.size();
     const std::int64_t end = first + count * (world.rank() + 1) / world.size();
     const PredictedLines mine = predict_lines(fitted, table, use, options, *device, begin, end);
@@ -144,7 +147,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     }
     stopped = must_stop();
   }
-  report_cut_rows(all, use, fitted, rows, context);
+  report_cut_rows(all, use, fitted, predicted, context);
   if (stopped) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (!arguments.output.empty()) write_file_atomically(arguments.output, written);
@@ -176,8 +179,8 @@ Command add_predict_command(const CommandLine& program) {
   command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
   command.footer(
       "Columns, lengths and the threshold are those of the training, which the model folder keeps (temper.json), "
-      "unless "
-      "options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  temper "
+      "unless options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
+      "temper "
       "predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -30,7 +31,11 @@ nlohmann::json metrics_json(const Metrics& metrics) {
 void print_metrics(const std::string& title, const Metrics& metrics) {
   if (metrics.values.empty()) return;
   std::string line = fmt::format("{:<12}", title);
-  for (const auto& [name, value] : metrics.values) line += fmt::format(" {} {:.4f} ", name, value);
+  std::string_view gap = " ";
+  for (const auto& [name, value] : metrics.values) {
+    line += fmt::format("{}{} {:.4f}", gap, name, value);
+    gap = "  ";
+  }
   std::printf("%s\n", line.c_str());
 }
 

@@ -133,6 +133,8 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   options.columns = terminal_columns(STDERR_FILENO);
   options.process_seconds = context.process_seconds;
   options.job = scheduler_job();
+  if (const std::string strange = strange_end_note(); context.speaks() && !strange.empty())
+    print_note(context, strange);
   // That one rank's time is up is enough for all.
   if (context.speaks())
     if (const auto end = ask_slurm_for_end(options.job, [&](const std::string& line) { print_note(context, line); }))
@@ -165,8 +167,7 @@ int run(const TrainArguments& arguments, CommandContext& context) {
         if (other_threads)
           fmt::print(
               "The machine was measured with {}, this run has {}: the roof over operations is taken in proportion, "
-              "that "
-              "over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
+              "that over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
               counted(machine->threads, "thread"), counted(cpu_threads(), "thread"));
       }
     }

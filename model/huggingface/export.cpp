@@ -84,20 +84,8 @@ void check_target(const ExportRequest& request, const fs::path& target) {
   if (error) throw Error("{}: cannot be read: {}; check its permissions", target.string(), error.message());
 }
 
-/// Rows of the classifier among the tensors; none for architectures that have no labels.
-std::optional<std::size_t> label_count(const ExportRequest& request) {
-  const bool classifies = request.architecture.ends_with("ForSequenceClassification") ||
-                          request.architecture.ends_with("ForTokenClassification");
-  if (!classifies) return std::nullopt;
-  for (const TensorToWrite& tensor : request.tensors)
-    if ((tensor.name == "classifier.weight" || tensor.name == "classifier.out_proj.weight") && !tensor.shape.empty())
-      return static_cast<std::size_t>(tensor.shape.front());
-  throw Error("{}: {} needs the tensor classifier.weight or classifier.out_proj.weight, found neither",
-              request.target_folder.string(), request.architecture);
-}
-
 std::vector<std::string> labels_of(const ExportRequest& request) {
-  const std::optional<std::size_t> count = label_count(request);
+  const std::optional<std::size_t>& count = request.outputs;
   std::vector<std::string> labels = request.labels;
   if (labels.empty() && count.has_value())
     for (std::size_t i = 0; i < *count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
@@ -113,22 +101,21 @@ std::vector<std::string> labels_of(const ExportRequest& request) {
 }
 
 std::string config_text(const ExportRequest& request) {
-  using Json = nlohmann::ordered_json;
   const fs::path source = request.source_folder / "config.json";
   std::error_code ignored;
   if (!fs::exists(source, ignored))
     throw Error("{}: no such file, expected the configuration of the base model; check the path of the model folder",
                 source.string());
-  Json config = read_json_object(source);
-  config["architectures"] = Json::array({request.architecture});
+  nlohmann::ordered_json config = read_json_object(source);
+  config["architectures"] = nlohmann::ordered_json::array({request.architecture});
   // Older names of keys that are set here: two values for one thing would contradict each other.
   for (const char* replaced : {"torch_dtype", "num_labels", "id2label", "label2id", "problem_type"})
     config.erase(replaced);
   config["dtype"] = "float32";
   const std::vector<std::string> labels = labels_of(request);
   if (!labels.empty()) {
-    Json id2label = Json::object();
-    Json label2id = Json::object();
+    auto id2label = nlohmann::ordered_json::object();
+    auto label2id = nlohmann::ordered_json::object();
     for (std::size_t id = 0; id < labels.size(); ++id) {
       id2label[std::to_string(id)] = labels[id];
       label2id[labels[id]] = id;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ struct ExportRequest {
   std::filesystem::path source_folder;  ///< the base model: its config.json goes along
   std::filesystem::path target_folder;
   std::string architecture;  ///< e.g. "BertForSequenceClassification"
-  /// One a class. Empty for models without classes; for a head over sequences or tokens then LABEL_0, LABEL_1, ... for
-  /// as many rows as the tensor classifier.weight (RoBERTa: classifier.out_proj.weight) has.
+  /// Outputs of a head over sequences or tokens; none for models without labels.
+  std::optional<std::size_t> outputs;
+  /// One per output; where there are none, LABEL_0, LABEL_1, ...
   std::vector<std::string> labels;
   std::string problem_type;                            ///< may be empty
   std::vector<TensorToWrite> tensors;                  ///< under transformers' names

@@ -1,5 +1,5 @@
-// JSON objects that come from files of strangers. Included by the sources of this folder only: nlohmann's header is
-// heavy and stays out of the headers that others read.
+// JSON objects that come from files of strangers. Included by sources only: nlohmann's header is heavy and stays out of
+// the headers that others read.
 #pragma once
 
 #include <filesystem>

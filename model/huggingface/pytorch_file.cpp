@@ -98,8 +98,7 @@ void add_tensor(TensorFile& file, PickledTensor tensor, StoredType type, Bytes s
       if (copied > kMostCopies * file.mapped.bytes().size())
         throw Error(
             "{}: with it, tensors that do not lie row by row need more than {} times the {} bytes of the file; save "
-            "the "
-            "model with tensors of their own",
+            "the model with tensors of their own",
             where, kMostCopies, file.mapped.bytes().size());
       view.bytes = file.copies.emplace_back(gather(tensor, storage, *count, width));
     }

@@ -12,7 +12,7 @@ constexpr const char* kState = "training_state";
 constexpr const char* kFormerState = "state";  ///< in files of format 1, which have no group of this name
 constexpr const char* kConfiguration = "configuration";
 constexpr const char* kLineage = "lineage";
-constexpr const char* kParameters = "parameters";
+constexpr const char* kParametersGroup = "parameters";
 constexpr const char* kUpdateState = "state";  ///< of groups, one for each array of the update rule
 
 using Handle = Hdf5Handle;
@@ -96,7 +96,7 @@ std::vector<std::uint64_t> create_hdf5_file(const std::filesystem::path& file, c
   write_text(out, kLineage, content.lineage_json, file);
   write_step(out, content.step, file);
 
-  for (const char* group : {kParameters, kUpdateState})
+  for (const char* group : {kParametersGroup, kUpdateState})
     Handle(H5Gcreate2(out, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, file, "make a group");
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, file, "make a property list");
   require_hdf5(H5Pset_create_intermediate_group(links, 1), file, "let groups be made");
@@ -130,7 +130,7 @@ Hdf5Layout read_hdf5_layout(const std::filesystem::path& file) {
   layout.step = read_step(in, file);
   std::vector<std::string> groups{"first_moments", "second_moments"};
   if (!former) groups = links_of(in, kUpdateState, file);
-  groups.insert(groups.begin(), kParameters);
+  groups.insert(groups.begin(), kParametersGroup);
   for (const std::string& group : groups)
     for (const std::string& name : links_of(in, group, file)) read_tensor(in, name, file, layout);
   return layout;

@@ -14,6 +14,9 @@ namespace temper {
 /// Collective. Sets grains and threads per rank of a run that begins.
 void fix_shape(TrainingState& state, const Configuration& configuration, Communicator& communicator);
 
+/// What is to be said of more ranks than grains; empty where each rank has one.
+std::string idle_ranks_note(int ranks, int grains);
+
 /// Collective. Says so where there are more ranks than grains, and where threads on CPUs share cores. `fixed`: the run
 /// goes on, and its threads a rank stay.
 void warn_of_shape(const TrainingState& state, bool fixed, const Device& device, Communicator& communicator,

@@ -236,8 +236,7 @@ std::vector<ConfigurationKey> make_keys() {
   no_weights();
   add("run", "timeout_seconds", at(&C::run, &N::timeout_seconds),
       "A rank that waits longer for the others reports it and ends the run; while the ranks first find each other, 60 "
-      "s "
-      "at most.")
+      "s at most.")
       ->range = above(0);
   no_weights();
   add("run", "max_minutes", at(&C::run, &N::max_minutes),

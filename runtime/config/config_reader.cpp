@@ -1,7 +1,10 @@
 // From TOML to a checked configuration. The only file that includes toml++, which takes long to compile.
 #include <toml++/toml.h>
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 #include <sstream>
 
@@ -16,16 +19,22 @@
 namespace temper {
 namespace {
 
-/// Where a value stands, for messages: "run.toml line 7: train.batch_size".
-struct Place {
-  std::string source;
-  std::string key;
-};
-
 std::string line_of(const toml::node& node, const std::string& source) {
   const auto line = node.source().begin.line;
   return line > 0 ? fmt::format("{} line {}", source, line) : source;
 }
+
+/// Where a value stands, for messages: "run.toml line 7: train.batch_size".
+struct Place {
+  std::string source;
+  std::string key;
+  std::string file;  ///< in which values within this one have lines of their own; empty: in none
+
+  /// Of a value within this one.
+  [[nodiscard]] Place of(const toml::node& node, std::string name) const {
+    return {file.empty() ? source : line_of(node, file), std::move(name), file};
+  }
+};
 
 std::string type_of(const toml::node& node) {
   std::ostringstream text;
@@ -92,7 +101,7 @@ PhaseConfig read_phase(const toml::node& node, const Place& place) {
   PhaseConfig phase;
   for (const auto& [key, value] : *table) {
     const std::string name(key.str());
-    const Place inner{line_of(value, place.source), place.key + "." + name};
+    const Place inner = place.of(value, place.key + "." + name);
     const auto number = [&, &item = value](KeyRange range) {
       const double read = read_number(item, inner);
       check_range(read, range, inner);
@@ -198,8 +207,7 @@ struct Assign {
   void operator()(std::vector<PhaseConfig>* target) const {
     target->clear();
     for (const toml::node& item : read_array(node, place, "an array of tables")) {
-      const Place inner{line_of(item, place.source), place.key};
-      target->push_back(read_phase(item, inner));
+      target->push_back(read_phase(item, place.of(item, place.key)));
     }
   }
 };
@@ -260,10 +268,25 @@ void apply_table(const toml::table& table, const std::string& name, Configuratio
     for (const auto& [key_name, node] : *keys) {
       const std::string source = line_of(node, name);
       const ConfigurationKey& key = find_key(section_name, std::string(key_name.str()), source);
-      std::visit(Assign{key, node, {source, key.full_name()}}, key.target(configuration));
+      std::visit(Assign{key, node, {source, key.full_name(), name}}, key.target(configuration));
       given.insert(key.full_name());
     }
   }
+}
+
+/// Whether a text is a number that 64 bits cannot hold: of a whole one an integer, of any other a floating-point
+/// number.
+bool is_too_large(const std::string& text) {
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  std::int64_t whole = 0;
+  const auto [whole_end, whole_status] = std::from_chars(begin, end, whole);
+  if (whole_end == end) return whole_status == std::errc::result_out_of_range;
+  double number = 0.0;
+  const auto [number_end, number_status] = std::from_chars(begin, end, number);
+  // Out of range is what lies too near to 0, too.
+  return number_end == end && number_status == std::errc::result_out_of_range &&
+         std::abs(std::strtod(begin, nullptr)) > 1;
 }
 
 void apply_override(const std::string& text, Configuration& configuration, GivenKeys& given) {
@@ -282,11 +305,16 @@ void apply_override(const std::string& text, Configuration& configuration, Given
     parsed.insert("value", value);
   }
   const KeyTarget target = key.target(configuration);
+  const bool wants_number = std::holds_alternative<double*>(target) || std::holds_alternative<std::int64_t*>(target) ||
+                            std::holds_alternative<LayerInterval*>(target);
+  if (wants_number && parsed.get_as<std::string>("value") != nullptr && is_too_large(value))
+    throw usage_error("{}: {} is {}, which is too large; allowed is {}", source, key.full_name(), value,
+                      key.range.text());
   const bool wants_list = std::holds_alternative<OneOrMore*>(target) && parsed.get_as<toml::array>("value") != nullptr;
   const bool wants_string =
       std::holds_alternative<std::string*>(target) || (std::holds_alternative<OneOrMore*>(target) && !wants_list);
   if (wants_string && parsed.get_as<std::string>("value") == nullptr) parsed.insert_or_assign("value", value);
-  std::visit(Assign{key, *parsed.get("value"), {source, key.full_name()}}, key.target(configuration));
+  std::visit(Assign{key, *parsed.get("value"), {source, key.full_name(), ""}}, key.target(configuration));
   given.insert(key.full_name());
 }
 
@@ -322,7 +350,10 @@ void check_columns(const Configuration& configuration, const std::string& name) 
 void check_whole(Configuration& configuration, const std::string& name) {
   for (const ConfigurationKey& key : configuration_keys())
     if (key.required && is_empty(key.target(configuration)))
-      throw usage_error("{}: {} is missing; {}", name, key.full_name(), key.help);
+      throw usage_error("{}: {} is missing: {}{}", name, key.full_name(),
+                        static_cast<char>(std::tolower(static_cast<unsigned char>(key.help.front()))),
+                        key.help.substr(1));
+  if (configuration.output.dir.empty()) throw usage_error("{}: output.dir is empty; name a folder for the run", name);
   check_columns(configuration, name);
   if (!configuration.train.class_weight_values.empty() && configuration.train.class_weights != "none")
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);

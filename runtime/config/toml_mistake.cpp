@@ -35,16 +35,60 @@ std::string cut(std::string_view text) {
   return std::string(text.substr(0, end)) + "...";
 }
 
-/// What a user wrote as a value: from the begin up to a comma, a bracket or a comment.
-std::string_view word_at(std::string_view text) { return trimmed(text.substr(0, text.find_first_of(",]}#"))); }
+/// The first character, with all of its bytes.
+std::string_view escaped_character(std::string_view text) { return text.substr(0, byte_of(text, 2)); }
+
+/// Where the last of some characters stands that is in no quotes; npos: nowhere.
+std::size_t last_unquoted(std::string_view text, std::string_view characters) {
+  std::size_t last = std::string_view::npos;
+  char quote = '\0';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quote != '\0') {
+      if (text[i] == '\\' && quote == '"')
+        ++i;
+      else if (text[i] == quote)
+        quote = '\0';
+    } else if (text[i] == '"' || text[i] == '\'') {
+      quote = text[i];
+    } else if (characters.find(text[i]) != std::string_view::npos) {
+      last = i;
+    }
+  }
+  return last;
+}
+
+/// The one behind a key.
+std::size_t first_unquoted_equals(std::string_view text) {
+  for (std::size_t i = text.find('='); i != std::string_view::npos; i = text.find('=', i + 1))
+    if (last_unquoted(text.substr(0, i + 1), "=") == i) return i;
+  return std::string_view::npos;
+}
+
+/// What a user wrote as a value, and what stands before it.
+struct Word {
+  std::string_view text;
+  char before = '\0';  ///< '=', ',' or a bracket; 0: the begin of the line
+};
+
+/// The parser stops in a value, at its begin or behind it: from the last = , [ or { before that place up to a comma, a
+/// bracket or a comment.
+Word word_around(std::string_view line, std::size_t at) {
+  const std::size_t mark = last_unquoted(line.substr(0, at), ",[{=");
+  Word word;
+  if (mark != std::string_view::npos) word.before = line[mark];
+  const std::string_view text = line.substr(mark == std::string_view::npos ? 0 : mark + 1);
+  word.text = trimmed(text.substr(0, text.find_first_of(",]}#")));
+  return word;
+}
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 /// Of a value that is none.
-std::string no_value(std::string_view value) {
-  if (value.empty()) return "a value is missing behind the =";
+std::string no_value(const Word& word) {
+  const std::string_view value = word.text;
+  if (value.empty()) return word.before == '=' ? "a value is missing behind the =" : "a value is missing";
   if (is_one_of(value, {"True", "TRUE", "Yes", "yes", "YES", "on", "On", "T", "Y"}))
     return fmt::format("{} is no value; write true", value);
   if (is_one_of(value, {"False", "FALSE", "No", "no", "NO", "off", "Off", "F", "N"}))
@@ -53,7 +97,7 @@ std::string no_value(std::string_view value) {
     return fmt::format("{} is no value; leave the key out to have its default", value);
   for (const std::string_view quote : {"\u201C", "\u201D", "\u2018", "\u2019", "\u00AB", "`"})
     if (value.starts_with(quote)) return fmt::format("{} has no straight quotes; write a text as \"...\"", value);
-  if (value.starts_with('=')) return "a single = stands between a key and its value";
+  if (word.before == '=' && value.starts_with('=')) return "a single = stands between a key and its value";
   return fmt::format(
       "{0} is no value; a text needs quotes (\"{0}\"), and other values are numbers, true, false, arrays in [ ] and "
       "tables in {{ }}",
@@ -75,13 +119,29 @@ std::string rest_of_line(std::string_view value, std::string_view rest) {
                      cut(value), cut(rest));
 }
 
-std::string no_number(std::string_view value) {
+std::string no_number(const Word& word) {
+  const std::string_view value = word.text;
   if (value.starts_with('.') || value.ends_with('.'))
     return fmt::format("{} is no number; a digit must stand on both sides of the point", value);
   if (is_one_of(value, {"nan", "inf", "+inf", "-inf"})) return fmt::format("{} is no finite number", value);
   // Words that begin as inf and nan do.
-  if (value.find_first_of("0123456789+-.") != 0) return no_value(value);
+  if (value.find_first_of("0123456789+-.") != 0) return no_value(word);
   return fmt::format("{} is no number; expected digits such as 3, 0.5 or 2e-5 (a text needs quotes)", value);
+}
+
+/// The key that has a value twice. The parser names it, but for one that has quotes or several parts.
+std::string twice(std::string_view line, std::string_view description) {
+  const std::size_t begin = description.find('\'');
+  const std::string_view named =
+      begin == std::string_view::npos ? "" : description.substr(begin + 1, description.rfind('\'') - begin - 1);
+  if (!named.empty() && named.find('"') == std::string_view::npos && named.find('\'') == std::string_view::npos)
+    return fmt::format("{} has a value already; keep one of the two", named);
+  const std::string_view key = trimmed(line.substr(0, line.find('=')));
+  if (begin == std::string_view::npos)
+    return fmt::format("{} cannot be set, since a part of this name has a value already; keep one of the two", key);
+  if (last_unquoted(line, "{") == std::string_view::npos)
+    return fmt::format("{} has a value already; keep one of the two", key);
+  return "a key of this table has a value already; keep one of the two";
 }
 
 /// The parser's words where nothing better is known, without what only it knows of.
@@ -108,9 +168,7 @@ std::string toml_mistake(std::string_view text, std::uint32_t line, std::uint32_
   const std::size_t at = byte_of(whole, column);
   const std::string_view before = whole.substr(0, at);
   const std::string_view here = whole.substr(at);
-  const std::size_t equals = whole.find('=');
-  const std::string_view key = trimmed(whole.substr(0, equals));
-  const std::string_view value = equals == std::string_view::npos ? "" : trimmed(whole.substr(equals + 1));
+  const Word word = word_around(whole, at);
   const auto has = [&](std::string_view words) { return description.find(words) != std::string_view::npos; };
   const bool ends = has("end-of-file");
 
@@ -121,25 +179,27 @@ std::string toml_mistake(std::string_view text, std::uint32_t line, std::uint32_
       return fmt::format("the section's name is followed by {}; expected the end of the line", cut(here));
     return "the section's name is not closed; expected a ] behind it, as in [train]";
   }
-  if (has("cannot redefine")) return fmt::format("{} has a value already; keep one of the two", key);
-  if (has("leading zero")) return fmt::format("the number {} begins with a 0; leave it out", word_at(value));
-  if (has("not representable")) return fmt::format("the number {} is too large", word_at(value));
+  if (has("cannot redefine")) return twice(whole, description);
+  if (has("leading zero")) return fmt::format("the number {} begins with a 0; leave it out", word.text);
+  if (has("not representable")) return fmt::format("the number {} is too large", word.text);
   if (has("parsing string") || has("escape sequence")) {
     if (has("escape sequence"))
       return fmt::format(
           "a backslash in \"...\" begins a special character, and {} is none; double it, or write the text "
           "in '...'",
-          fmt::format("\\{}", here.substr(0, 1)));
+          fmt::format("\\{}", escaped_character(here)));
     if (has("control characters") || ends || at >= whole.size())
       return "a text is not closed; its closing quote is missing";
   }
   if (has("parsing inline table")) {
     if (has("dangling comma")) return "a table in { } has no comma behind its last value; take it out";
     if (ends || at >= whole.size()) return "a table is not closed; expected a } on the same line";
-    return fmt::format("a table in {{ }} is followed by {}; expected key = value, or the closing }}", cut(here));
+    return fmt::format("found {} in a table; expected a comma between two keys with their values, or the closing }}",
+                       cut(here));
   }
   if (has("parsing array")) {
     if (ends) return "an array is not closed; its ] is missing";
+    if (here.starts_with(',')) return "a value is missing before a comma of an array";
     return fmt::format("found {} in an array; expected a comma between two values, or the closing ]", cut(here));
   }
   if (has("expected '='")) {
@@ -151,16 +211,20 @@ std::string toml_mistake(std::string_view text, std::uint32_t line, std::uint32_
     return fmt::format("{} is followed by {}; expected = and a value", name, here.empty() ? "nothing" : cut(here));
   }
   if (has("comment or whitespace")) {
-    std::string_view written = before;
-    if (equals != std::string_view::npos && equals < at) written = before.substr(equals + 1);
-    return rest_of_line(trimmed(written), here);
+    // Of a value of several lines only the end is here.
+    const std::size_t equals = first_unquoted_equals(before);
+    if (equals == std::string_view::npos)
+      return fmt::format("a value is followed by {}; expected the end of the line, or a comment behind a #", cut(here));
+    return rest_of_line(trimmed(before.substr(equals + 1)), here);
   }
   if (has("parsing root table"))
     return fmt::format("found {}; expected a [section], key = value, or a comment behind a #", cut(here));
-  if (has("floating-point") || has("integer")) return no_number(word_at(value));
-  if (has("boolean") || has("value type") || has("parsing value") ||
-      (has("key-value pair") && (ends || has("saw '\\n'"))))
-    return no_value(value.empty() ? value : word_at(before.find('=') == std::string_view::npos ? value : here));
+  if (has("floating-point") || has("integer")) return no_number(word);
+  const bool breaks_off = has("key-value pair") && (ends || has("saw '\\n'"));
+  if (breaks_off && word.before != '=')
+    return fmt::format("{} is followed by nothing; expected = and a value", cut(word.text));
+  if (breaks_off || has("boolean") || has("value type") || has("parsing value") || has("expected value"))
+    return no_value(word);
   return remaining(description);
 }
 

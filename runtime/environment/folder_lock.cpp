@@ -45,7 +45,7 @@ std::string random_word() {
 /// Reads anew from the file system, which another host may have written: opening the file asks for its present content
 /// (NFS: close-to-open consistency). Nothing if it names nobody.
 std::optional<LockOwner> read_owner(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return std::nullopt;
   std::string text(kLargestFile, '\0');
   const ssize_t count = ::pread(descriptor, text.data(), text.size(), 0);

@@ -87,8 +87,7 @@ void require_inputs_apart(const Configuration& configuration) {
       if (lies_in(input.place, resolved(output / name)))
         throw usage_error(
             "{} leads to {}, but this run replaces {} or moves it away; choose another output.dir, or copy what it is "
-            "to "
-            "read elsewhere first",
+            "to read elsewhere first",
             input.key, input.named.string(), (fs::path(configuration.output.dir) / name).string());
 }
 

@@ -3,43 +3,101 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <map>
 #include <span>
 
-#include "base/allowed_cpus.h"
 #include "base/counted.h"
+#include "tensor/device.h"
 
 namespace temper {
 
+namespace {
+
+using Group = std::array<std::uint64_t, 2>;
+
+/// A message: node, number of limits, each limit as group and CPUs, then the words of the CPUs.
+std::vector<std::uint64_t> packed(int node, const RankCores& cores) {
+  std::vector<std::uint64_t> words{static_cast<std::uint64_t>(node), cores.limits.size()};
+  for (const CpuTimeLimit& limit : cores.limits)
+    words.insert(words.end(), {limit.group[0], limit.group[1], std::bit_cast<std::uint64_t>(limit.cpus)});
+  words.insert(words.end(), cores.cpus.begin(), cores.cpus.end());
+  return words;
+}
+
+RankCores unpacked(std::span<const std::uint64_t> words) {
+  RankCores cores;
+  std::size_t at = 2;
+  for (std::uint64_t i = 0; i < words[1]; ++i, at += 3)
+    cores.limits.push_back({{words[at], words[at + 1]}, std::bit_cast<double>(words[at + 2])});
+  const std::span<const std::uint64_t> cpus = words.subspan(at);
+  cores.cpus.assign(cpus.begin(), cpus.end());
+  return cores;
+}
+
+/// CPUs' time of all ranks together: the limit of a group that all are in, or the sum over the groups that limit each.
+double time_together(const std::vector<RankCores>& ranks) {
+  double most = std::numeric_limits<double>::infinity();
+  std::map<Group, std::size_t> members;
+  std::map<Group, double> tightest;
+  bool all_are_limited = true;
+  for (const RankCores& rank : ranks) {
+    const CpuTimeLimit* smallest = nullptr;
+    for (const CpuTimeLimit& limit : rank.limits) {
+      if (++members[limit.group] == ranks.size()) most = std::min(most, limit.cpus);
+      if (smallest == nullptr || limit.cpus < smallest->cpus) smallest = &limit;
+    }
+    all_are_limited = all_are_limited && smallest != nullptr;
+    if (smallest != nullptr) tightest[smallest->group] = smallest->cpus;
+  }
+  double sum = 0.0;
+  for (const auto& [group, cpus] : tightest) sum += cpus;
+  return all_are_limited ? std::min(most, sum) : most;
+}
+
+}  // namespace
+
+int cores_together(const std::vector<RankCores>& ranks) {
+  std::vector<std::uint64_t> all;
+  for (const RankCores& rank : ranks) {
+    all.resize(std::max(all.size(), rank.cpus.size()));
+    for (std::size_t i = 0; i < rank.cpus.size(); ++i) all[i] |= rank.cpus[i];
+  }
+  int cores = 0;
+  for (const std::uint64_t word : all) cores += std::popcount(word);
+  return static_cast<int>(std::min(static_cast<double>(cores), std::ceil(time_together(ranks))));
+}
+
 std::vector<NodeCores> cores_of_nodes(Communicator& communicator) {
-  // What each rank sends: its node, the cores that its time is enough for (0: all), and its CPUs.
-  std::vector<std::uint64_t> mine{static_cast<std::uint64_t>(communicator.topology().node),
-                                  static_cast<std::uint64_t>(std::ceil(cpu_time_limit().value_or(0.0)))};
-  const std::vector<std::uint64_t> cpus = allowed_cpus();
-  mine.insert(mine.end(), cpus.begin(), cpus.end());
+  const std::vector<std::uint64_t> mine = packed(communicator.topology().node, {process_cpus(), cpu_time_limits()});
   std::vector<NodeCores> nodes(static_cast<std::size_t>(communicator.topology().nodes));
-  std::vector<std::vector<std::uint64_t>> together(nodes.size());
-  std::vector<std::uint64_t> limits(nodes.size());
+  std::vector<std::vector<RankCores>> together(nodes.size());
   int rank = 0;
   for (const std::vector<std::byte>& bytes : communicator.all_gather_variable(std::as_bytes(std::span(mine)))) {
     std::vector<std::uint64_t> words(bytes.size() / sizeof(std::uint64_t));
     std::memcpy(words.data(), bytes.data(), words.size() * sizeof(std::uint64_t));
     const auto node = static_cast<std::size_t>(words[0]);
     if (++nodes[node].ranks == 1) nodes[node].host = communicator.host_name(rank);
-    if (words[1] > 0) limits[node] = std::max(limits[node], words[1]);
-    std::vector<std::uint64_t>& all = together[node];
-    all.resize(std::max(all.size(), words.size() - 2));
-    for (std::size_t i = 2; i < words.size(); ++i) all[i - 2] |= words[i];
+    together[node].push_back(unpacked(words));
     ++rank;
   }
-  for (std::size_t node = 0; node < nodes.size(); ++node) {
-    for (const std::uint64_t word : together[node]) nodes[node].cores += std::popcount(word);
-    if (limits[node] > 0) nodes[node].cores = std::min(nodes[node].cores, static_cast<int>(limits[node]));
-  }
+  for (std::size_t node = 0; node < nodes.size(); ++node) nodes[node].cores = cores_together(together[node]);
   return nodes;
+}
+
+int default_threads(Communicator& communicator) {
+  const NodeTopology& topology = communicator.topology();
+  const NodeCores node = cores_of_nodes(communicator)[static_cast<std::size_t>(topology.node)];
+  int mine = default_cpu_threads(topology.local_size);
+  if (node.cores > 0) mine = std::clamp(node.cores / node.ranks, 1, mine);
+  std::vector<std::int64_t> threads{mine};
+  communicator.all_reduce(std::span(threads), Reduction::min);
+  return static_cast<int>(threads.front());
 }
 
 std::string crowding_note(const std::vector<NodeCores>& nodes, int threads, bool fixed) {

@@ -21,7 +21,7 @@ constexpr std::size_t kDigits = 16;
 
 /// Empty if the file holds the word, else why not.
 std::string look(const std::filesystem::path& file, const std::string& word) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return std::strerror(errno);
   std::string text(word.size(), '\0');
   const ssize_t count = ::read(descriptor, text.data(), text.size());

@@ -45,8 +45,7 @@ Error no_progress(std::int64_t step, double seconds, double cache_seconds) {
   if (cache_seconds > 0.0)
     caches = fmt::format(
         ", {:.1f} s of them for the cache of the frozen layers, which was not full; fill it once in a longer start "
-        "with "
-        "run.keep_cache = true, or start anew without it (tuning.frozen_cache = false, --fresh)",
+        "with run.keep_cache = true, or start anew without it (tuning.frozen_cache = false, --fresh)",
         cache_seconds);
   return Error(
       "step {}: this start's time (run.max_minutes, or the job's end) was over after {:.1f} s, before a step was taken "

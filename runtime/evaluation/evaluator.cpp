@@ -112,9 +112,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     if (settings.masking != nullptr) settings.masking->apply(host, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, task, BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
-    const Variable output = settings.cache != nullptr ? model.forward_above(tape, batch.input, settings.cache->stages(),
-                                                                            batch.hidden, batch.selection)
-                                                      : model.forward(tape, batch.input, batch.selection);
+    const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
+    const Variable output = model.forward(tape, batch.input, batch.selection, known);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     task_loss(tape, output, batch, settings.loss, losses.part(b * kPairBytes, {2}, DType::f64));
     const HostCopy on_host(device, output.value());

@@ -54,7 +54,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
   say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   std::optional<MaskingPlan> masking;
   if (task_ == Task::masked_lm)
-    masking.emplace(tokenizer(), folder_.config, static_cast<std::uint64_t>(use.masking_seed));
+    masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
   EvaluationSettings settings;
   settings.loss.task = task_;
@@ -74,16 +74,10 @@ void FittedModel::say_cut_rows(const Dataset& rows, const Table& table, const Co
                                const TableUse& use, int threads, Communicator& communicator,
                                const std::function<void(const std::string&)>& say) const {
   const std::int64_t length = max_length(use.max_length);
-  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
-  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
-  const std::vector<std::int64_t> lengths = rows.lengths();
-  const auto mine = std::span(lengths).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-  std::vector<std::int64_t> cut{
-      count_cut_rows(mine, table, begin, columns, tokenizer(),
-                     TokenizeOptions{static_cast<std::size_t>(length), threads, label_kind(task_)})};
-  communicator.all_reduce(std::span(cut), Reduction::sum);
-  if (cut.front() == 0) return;
-  say(cut_rows_note(cut.front(), rows.rows(), length, tokenizer().cuts_left()) +
+  const std::int64_t cut = count_cut_rows_of_all(
+      rows, table, columns, tokenizer(), {static_cast<std::size_t>(length), threads, label_kind(task_)}, communicator);
+  if (cut == 0) return;
+  say(cut_rows_note(cut, rows.rows(), length, tokenizer().cuts_left()) +
       (max_length(length + 1) > length ? "; --max-length raises the limit" : ""));
 }
 

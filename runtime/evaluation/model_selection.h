@@ -1,4 +1,4 @@
-// Which model of a run is the best so far, and whether it is worth going on.
+// Which model of a run is the best so far, how often that is asked, and whether it is worth going on.
 #pragma once
 
 #include <cstdint>

@@ -53,7 +53,7 @@ class RowWriter {
   RowWriter(const FittedModel& fitted, const TableUse& use, const PredictionOptions& options, PredictedLines& result)
       : fitted_(fitted), use_(use), options_(options), result_(result) {
     if (fitted.task() == Task::masked_lm)
-      mask_ = MaskingPlan(fitted.tokenizer(), fitted.config(), 0).vocabulary.mask_id;
+      mask_ = MaskingPlan(fitted.tokenizer(), fitted.config().vocabulary_size, 0).vocabulary.mask_id;
   }
 
   void write(PredictionJson& json, const std::string& text, const RowTokens& tokens) const {

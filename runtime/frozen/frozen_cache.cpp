@@ -24,7 +24,7 @@ std::vector<std::byte> compute_block(const FrozenLayout& layout, std::int64_t bl
   std::iota(examples.begin(), examples.end(), first);
   const DeviceBatch batch = to_device(pack(data, examples), task, BatchUse{}, device);
   Tape tape(device, Tape::Mode::evaluation, {}, layout.type);
-  const Variable hidden = model.forward_below(tape, batch.input, layout.stages, batch.selection);
+  const Variable hidden = model.hidden_state(tape, batch.input, batch.selection, layout.stages);
   device.download(hidden.value().bytes(), bytes.data(), bytes.size());
   return bytes;
 }

@@ -59,7 +59,7 @@ std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, 
                                  kVersion, model.definition(), layout.stages, model.stages(), layout.width,
                                  name_of(layout.type), digest(layout.block_starts), device.arithmetic());
   for (const Parameter& parameter : model.parameters().all())
-    if (parameter.depth < layout.stages)
+    if (parameter.stage < layout.stages)
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
   text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest(data.ids),
                       digest(data.types), digest(data.starts));

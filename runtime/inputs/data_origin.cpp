@@ -58,8 +58,8 @@ void require_same(const std::filesystem::path& checkpoint, const Role& role, std
   const auto same_name = [](const DataFileLineage& a, const DataFileLineage& b) { return a.file == b.file; };
   if (!std::equal(then.begin(), then.end(), current.begin(), current.end(), same_name))
     throw usage_error(
-        "{}: was {} on {} (by SHA-256), but {} names {}; name the files of then, choose another output.dir, or start "
-        "anew with --fresh",
+        "{}: was {} on {}, but {} names {} (beginnings of their SHA-256 in brackets); name the files of then, choose "
+        "another output.dir, or start anew with --fresh",
         checkpoint.string(), role.deed, listed(then), role.key, listed(current));
   const auto [changed, its_new] = std::mismatch(then.begin(), then.end(), current.begin(), same_digest);
   throw Error(

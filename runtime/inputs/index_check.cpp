@@ -61,7 +61,7 @@ void require_labels(const Dataset& rows, const IndexLimits& limits, const std::s
 }  // namespace
 
 IndexLimits index_limits(const ModelConfig& config, Task task, std::int64_t outputs) {
-  return {config.vocabulary_size, config.type_vocabulary_size, config.longest_sequence(),
+  return {config.vocabulary_size, config.type_vocabulary_size, config.longest_sequence,
           task == Task::masked_lm ? config.vocabulary_size : outputs};
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_data.h"
 

@@ -4,9 +4,8 @@
 
 namespace temper {
 
-MaskingPlan::MaskingPlan(const Tokenizer& tokenizer, const ModelConfig& config, std::uint64_t masking_seed)
+MaskingPlan::MaskingPlan(const Tokenizer& tokenizer, std::int64_t embeddings, std::uint64_t masking_seed)
     : seed(masking_seed) {
-  const std::int64_t embeddings = config.vocabulary_size;
   for (const char* name : {"[MASK]", "<mask>"})
     if (const auto id = tokenizer.id_of(name)) vocabulary.mask_id = *id;
   if (vocabulary.mask_id < 0)

@@ -7,7 +7,6 @@
 #include "data/batch.h"
 #include "data/text/masking.h"
 #include "data/tokenizer/tokenizer.h"
-#include "model/huggingface/model_config.h"
 
 namespace temper {
 
@@ -16,9 +15,9 @@ struct MaskingPlan {
   MaskingVocabulary vocabulary;
   std::uint64_t seed = 0;
 
-  /// Tokens for which the model has no embedding are not drawn. Throws Error if the tokenizer has
-  /// no mask token that has an embedding.
-  MaskingPlan(const Tokenizer& tokenizer, const ModelConfig& config, std::uint64_t seed);
+  /// The model has embeddings for the first `embeddings` tokens; the others are not drawn. Throws Error if the
+  /// tokenizer has no mask token that has one.
+  MaskingPlan(const Tokenizer& tokenizer, std::int64_t embeddings, std::uint64_t seed);
   void apply(Batch& batch, std::int64_t epoch) const;
 };
 

@@ -6,6 +6,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/cut_rows.h"
 #include "data/text/token_cache.h"
 #include "runtime/inputs/run_tables.h"
 
@@ -40,6 +41,18 @@ void refuse_needless_names(const DataSection& data, Task task) {
 
 std::int64_t head_outputs(Task task, const LabelSet& labels) {
   return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
+}
+
+std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+                                   const Tokenizer& tokenizer, const TokenizeOptions& options,
+                                   Communicator& communicator) {
+  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
+  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
+  const std::vector<std::int64_t> lengths = rows.lengths();
+  const auto mine = std::span(lengths).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  std::vector<std::int64_t> cut{count_cut_rows(mine, table, begin, columns, tokenizer, options)};
+  communicator.all_reduce(std::span(cut), Reduction::sum);
+  return cut.front();
 }
 
 Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,

@@ -50,6 +50,12 @@ DataSample sample_run_data(const Configuration& configuration, Task task, const 
                            const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                            std::int64_t most_rows);
 
+/// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
+/// looking at its share.
+std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+                                   const Tokenizer& tokenizer, const TokenizeOptions& options,
+                                   Communicator& communicator);
+
 /// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
 Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
                        const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,

@@ -10,15 +10,6 @@
 namespace temper {
 namespace {
 
-ModelConfig with_dropout(ModelConfig config, double dropout) {
-  if (dropout < 0.0) return config;
-  const auto rate = static_cast<float>(dropout);
-  config.hidden_dropout = rate;
-  config.attention_dropout = rate;
-  config.classifier_dropout = rate;
-  return config;
-}
-
 /// Names that transformers gives where a model has none of its own.
 bool are_generic(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i)
@@ -109,12 +100,12 @@ std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std:
   return notes;
 }
 
-std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence()); }
+std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence); }
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
                    Device& device)
     : files(WeightFiles::open(folder.path)),
-      model(make_model(with_dropout(folder.config, dropout), request)),
+      model(make_model(folder.config, request, dropout)),
       report(load_weights(*model, files, device, options)) {}
 
 Task task_of(const ModelConfig& config) {

@@ -9,9 +9,9 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
-#include "model/huggingface/model_config.h"
+#include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
 #include "model/huggingface/weight_files.h"
-#include "model/registry.h"
 #include "model/weights.h"
 #include "tensor/device.h"
 

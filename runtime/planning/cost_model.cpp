@@ -7,6 +7,7 @@
 
 #include "base/counted.h"
 #include "base/human_numbers.h"
+#include "runtime/checkpoints/run_shape.h"
 #include "runtime/steps/step_message.h"
 #include "tensor/kernels.h"
 
@@ -75,8 +76,7 @@ std::string what_is_missing(const StepFacts& facts, const MachineProfile& machin
   if (!rate.measured())
     return fmt::format(
         "the machine was measured with {} on {}, so the exchange between {} ranks is not known: run mpirun -n {} "
-        "temper "
-        "bench machine",
+        "temper bench machine",
         counted(machine.ranks, "rank"), counted(machine.nodes, "node"), facts.ranks, facts.ranks);
   return "";
 }
@@ -179,7 +179,10 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
                       "spreads over more rows; fewer ranks would be used better",
                       100.0 * overhead));
   }
-  if (plan.imbalance > 1.15)
+  // Ranks without work are no matter of how many rows there are.
+  const std::string idle = idle_ranks_note(facts.ranks, facts.grains);
+  if (!idle.empty()) sentences.push_back(idle);
+  if (idle.empty() && plan.imbalance > 1.15)
     sentences.push_back(
         fmt::format("the rank with most tokens has {:.0f} % more than the mean: more rows a rank "
                     "(train.batch_size, or fewer ranks) even it out",

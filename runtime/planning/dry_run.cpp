@@ -57,7 +57,7 @@ PassDemand DryRun::run(const Batch& batch, bool cached) {
   bool trains_embeddings = false;
   std::int64_t leaf = 0;
   for (const Parameter& parameter : model_->parameters().all()) {
-    trains_embeddings |= parameter.trainable() && parameter.depth == 0;
+    trains_embeddings |= parameter.trainable() && parameter.stage == 0;
     parameter.variable.bind_gradient(
         parameter.trainable() ? Tensor::empty(device_.memory(), parameter.shape) : Tensor(), leaf++);
   }
@@ -75,7 +75,7 @@ PassDemand DryRun::run(const Batch& batch, bool cached) {
       const std::int64_t rows = below < model_->stages() ? batch.tokens() : on_device.rows;
       hidden = Variable(Tensor::empty(device_.memory(), {rows, model_->width()}, activations_));
     }
-    const Variable logits = model_->forward_above_frozen(tape, on_device.input, below, hidden, on_device.selection);
+    const Variable logits = model_->forward(tape, on_device.input, on_device.selection, {below, hidden});
     task_loss(tape, logits, on_device, {task_, Tensor(), 0.0F}, sum);
     // Until now all has been counted as backward.
     std::swap(pass_.forward_operations, pass_.backward_operations);
@@ -93,7 +93,7 @@ PassDemand DryRun::run_frozen(const Batch& batch) {
   {
     const DeviceBatch on_device = to_device(batch, task_, BatchUse{}, device_);
     Tape tape(device_, Tape::Mode::evaluation, {}, activations_);
-    const Variable hidden = model_->forward_below(tape, on_device.input, model_->frozen_stages(), on_device.selection);
+    const Variable hidden = model_->hidden_state(tape, on_device.input, on_device.selection, model_->frozen_stages());
   }
   std::swap(pass_.forward_operations, pass_.backward_operations);
   pass_.tokens = batch.tokens();

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "data/batch.h"
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 #include "tensor/cost/idle_device.h"
 
 namespace temper {
@@ -49,6 +49,7 @@ class DryRun {
   /// The frozen part alone, as it is computed for a cache: all of it counts as forward.
   PassDemand run_frozen(const Batch& batch);
 
+  [[nodiscard]] Model& model() { return *model_; }
   [[nodiscard]] const Model& model() const { return *model_; }
   /// Elements of the trainable parameters as they lie in the arena, in whole chunks.
   [[nodiscard]] std::int64_t arena_elements() const;

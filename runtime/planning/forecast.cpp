@@ -102,7 +102,7 @@ class Forecaster {
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
     std::optional<MaskingPlan> masking;
-    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_, loading.seed);
+    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
     sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
@@ -125,6 +125,8 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
+    DryRun patterns(config_, {task_, head_outputs(task_, data_.labels)}, DType::f32);
+    require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
@@ -142,8 +144,8 @@ class Forecaster {
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
       if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{"embeddings",
-                                             fmt::format("{}0-{}", layers_prefix(), config_.layers / 2 - 1)};
+        const std::vector<std::string> lower{
+            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
         also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
       }
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
@@ -154,11 +156,6 @@ class Forecaster {
   }
 
  private:
-  /// "encoder.layer.": what the layers' parameters are called in a freeze pattern.
-  [[nodiscard]] std::string layers_prefix() const {
-    return config_.model_type == "distilbert" ? "transformer.layer." : "encoder.layer.";
-  }
-
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
     RuleStateFacts facts{.arrays = 0};
     for (const StateArray& array : rule.state) {

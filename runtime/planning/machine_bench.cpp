@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/memory_usage.h"
 #include "comm/exchange/gradient_buckets.h"
+#include "runtime/environment/node_cores.h"
 #include "tensor/row_groups.h"
 
 namespace temper {
@@ -382,11 +383,10 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   profile.device = device.name();
   profile.instruction_set = device.instruction_set();
   profile.start_seconds = options.process_seconds;
-  profile.threads = default_cpu_threads(communicator.topology().local_size);
-  std::vector<std::int64_t> shared{memory_usage().resident, -profile.threads};
-  communicator.all_reduce(std::span(shared), Reduction::max);
-  profile.resident_bytes = shared[0];
-  profile.threads = static_cast<int>(-shared[1]);
+  profile.threads = default_threads(communicator);
+  std::vector<std::int64_t> resident{memory_usage().resident};
+  communicator.all_reduce(std::span(resident), Reduction::max);
+  profile.resident_bytes = resident[0];
   set_cpu_threads(profile.threads);
 
   // Before kernels are timed, lest the exchange waits for each of its own.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
@@ -26,6 +27,14 @@ std::string shell_word(std::string_view word) {
   return quoted + "'";
 }
 
+/// Whether a value of an #SBATCH line can hold it, which sbatch reads by rules of its own: it knows quotes around a
+/// whole value, but nothing within them.
+bool fits_sbatch(std::string_view value) {
+  return !value.empty() && std::none_of(value.begin(), value.end(), [](char c) {
+    return c == '\'' || c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ';
+  });
+}
+
 /// In Slurm's writing: 04:00:00, 2-07:30:00.
 std::string duration(std::int64_t minutes) {
   const std::int64_t days = minutes / 1440;
@@ -38,8 +47,8 @@ std::string duration(std::int64_t minutes) {
 std::string slurm_script(const SlurmJob& job) {
   std::string text = "#!/bin/bash\n";
   const auto option = [&](const std::string& words) { text += "#SBATCH " + words + "\n"; };
-  if (!job.name.empty()) option("--job-name=" + shell_word(job.name));
-  if (!job.folder.empty()) option("--chdir=" + shell_word(job.folder));
+  if (fits_sbatch(job.name)) option("--job-name=" + shell_word(job.name));
+  if (fits_sbatch(job.folder)) option("--chdir=" + shell_word(job.folder));
   const bool even = job.ranks % job.nodes == 0;
   const int of_node = (job.ranks + job.nodes - 1) / job.nodes;
   option(fmt::format("--nodes={} {}{} --cpus-per-task={} --time={}", job.nodes,
@@ -48,6 +57,7 @@ std::string slurm_script(const SlurmJob& job) {
   if (job.memory_mib_of_node > 0) option(fmt::format("--mem={}M", job.memory_mib_of_node));
   option(fmt::format("--signal=USR1@{} --requeue --open-mode=append", kSignalSeconds));
   for (const std::string& remark : job.remarks) text += "# " + remark + "\n";
+  if (!job.folder.empty() && !fits_sbatch(job.folder)) text += "cd " + shell_word(job.folder) + " || exit\n";
   text += fmt::format("srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task={}", job.cores_of_rank);
   for (const std::string& word : job.command) text += " " + shell_word(word);
   text +=

@@ -17,7 +17,7 @@ struct DeviceBatch {
   Tensor classes;            ///< i32, one a row of logits; undefined for regression and multi-label
   Tensor targets;            ///< f32 [sequences, labels], for regression and multi-label
   std::int64_t rows = 0;     ///< of logits
-  Variable hidden;           ///< what Model::forward_below would give, where it is known
+  Variable hidden;           ///< what Model::hidden_state would give, where it is known
   Tensor block;              ///< the memory that all of these lie in
   std::vector<std::int32_t> host_classes;  ///< what `classes` holds, on the host
 };

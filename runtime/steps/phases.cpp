@@ -1,5 +1,7 @@
 #include "runtime/steps/phases.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -47,15 +49,16 @@ std::vector<PhasePlan> plan_phases(const TuningSection& tuning, const TrainSecti
     if (length <= 0)
       throw usage_error(
           "tuning.phases: phase {} begins at step {}, but the run has {}; shorten the phases before "
-          "it or raise train.epochs",
-          i + 1, planned, counted(run_steps, "step"));
+          "it or raise {}",
+          i + 1, planned, counted(run_steps, "step"), train.max_steps > 0 ? "train.max_steps" : "train.epochs");
     planned += length;
     std::int64_t end = begin + length;
     if (i < ended.size()) end = std::max(begin, std::min(end, ended[i]));
     const std::int64_t standard_warmup = i == 0 ? 0 : std::max<std::int64_t>(1, length / 20);
     plan.push_back({begin, end, phase.freeze, phase.learning_rate.value_or(train.learning_rate),
                     phase.layer_decay.value_or(tuning.layer_decay),
-                    phase.warmup_steps > 0 ? phase.warmup_steps : standard_warmup, phase.plateau_patience});
+                    phase.warmup_steps > 0 ? phase.warmup_steps : standard_warmup, phase.plateau_patience,
+                    tuning.phases.empty() ? "tuning.freeze" : fmt::format("tuning.phases, phase {}", i + 1)});
     begin = end;
   }
   return plan;

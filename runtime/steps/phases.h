@@ -19,7 +19,8 @@ struct PhasePlan {
   double learning_rate = 0.0;  ///< that the schedule's factor multiplies
   double layer_decay = 1.0;
   std::int64_t warmup_steps = 0;  ///< in its first steps s = 0, 1, ... the rate is multiplied by (s + 1) / warmup_steps
-  std::int64_t plateau_patience = 0;  ///< evaluations without gain that end it early; 0: none do
+  std::int64_t plateau_patience = 0;         ///< evaluations without gain that end it early; 0: none do
+  std::string freeze_key = "tuning.freeze";  ///< where its patterns stand, for messages
 };
 
 /// The phases of a run, end to end. `ended`: steps at which the first phases really ended, where a plateau ended them

@@ -1,5 +1,7 @@
 #include "runtime/steps/step_settings.h"
 
+#include <set>
+
 #include "model/freezing.h"
 
 namespace temper {
@@ -7,10 +9,24 @@ namespace temper {
 void require_patterns(Model& model, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates) {
   for (const PhasePlan& phase : phases) {
-    apply_freezing(model, phase.freeze);
+    apply_freezing(model, phase.freeze, phase.freeze_key);
     learning_rate_factors(model, phase.layer_decay, rates);
   }
   apply_freezing(model, {});
+}
+
+std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> phases,
+                                       std::span<const std::string> names) {
+  std::set<std::string> frozen(names.begin(), names.end());
+  for (const PhasePlan& phase : phases) {
+    apply_freezing(model, phase.freeze, phase.freeze_key);
+    for (const Parameter& parameter : model.parameters().all())
+      if (parameter.trainable()) frozen.erase(parameter.name);
+  }
+  apply_freezing(model, {});
+  for (const Parameter& parameter : model.parameters().all())
+    if (parameter.role == ParameterRole::statistic) frozen.erase(parameter.name);
+  return {frozen.begin(), frozen.end()};
 }
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,

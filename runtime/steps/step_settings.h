@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "comm/fixed_tree.h"
 #include "data/loader.h"
@@ -17,6 +18,11 @@ namespace temper {
 /// to train. Every parameter is trainable afterwards.
 void require_patterns(Model& model, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates);
+
+/// Those of the named parameters that are frozen in every phase, statistics left out. Every parameter is trainable
+/// afterwards.
+std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> phases,
+                                       std::span<const std::string> names);
 
 /// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
 /// seen and how ranks talk are for the caller to fill in.

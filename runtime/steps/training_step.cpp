@@ -20,10 +20,10 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   for (std::size_t i = parameters.size(); i-- > 0;) {
     if (!parameters[i].trainable()) continue;
     parameter_of_slot_.push_back(i);
-    trains_embeddings_ |= parameters[i].depth == 0;
+    trains_embeddings_ |= parameters[i].stage == 0;
     sizes.push_back(parameters[i].size());
     const MatrixExtent matrix = matrix_extent(parameters[i].shape);
-    slots.push_back({settings_.rate_factors[i], parameters[i].decays(),
+    slots.push_back({settings_.rate_factors[i], parameters[i].decays,
                      settings_.updates.empty() ? 0 : settings_.updates[i], matrix.rows, matrix.columns});
   }
   if (!settings_.frozen_dropout) stages_below_ = model.frozen_stages();
@@ -274,8 +274,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
   tape.set_device_key(device_key);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
-    const Variable logits =
-        model_.forward_above_frozen(tape, batch.input, stages_below_, batch.hidden, batch.selection);
+    const Variable logits = model_.forward(tape, batch.input, batch.selection, {stages_below_, batch.hidden});
     task_loss(tape, logits, batch, settings_.loss, sum);
   }
   const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");

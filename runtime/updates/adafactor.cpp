@@ -172,7 +172,7 @@ std::vector<double> update_and_parameter_sums(const Update& update, const Factor
   return total.share(update.communicator);
 }
 
-void update(const Update& update) {
+void update_by_adafactor(const Update& update) {
   const Factors factors = factor(update);
   const std::vector<double> sums = update_and_parameter_sums(update, factors);
   const auto root_mean_square = [&](std::size_t slot, std::size_t which) {
@@ -191,7 +191,7 @@ void update(const Update& update) {
   }
 }
 
-std::vector<UpdateCost> cost(std::int64_t n, bool rounds_to_bf16) {
+std::vector<UpdateCost> cost_of_adafactor(std::int64_t n, bool rounds_to_bf16) {
   // Nearly all elements are those of matrices.
   return {{calls::FactoredSquareSums::kKernel, calls::FactoredSquareSums::work_of(n)},
           {calls::AdafactorSquareSums::kKernel, calls::AdafactorSquareSums::work_of(n, false)},
@@ -210,8 +210,8 @@ UpdateRule adafactor() {
                     {"column_squares", StateExtent::columns}},
           // How much a row decays goes by the size of the whole table.
           .supports_lazy_decay = [](const UpdateSettings&) { return false; },
-          .update = update,
-          .cost = cost};
+          .update = update_by_adafactor,
+          .cost = cost_of_adafactor};
 }
 
 }  // namespace temper

@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-void update(const Update& update) {
+void update_by_adamw(const Update& update) {
   const UpdateSettings& settings = update.settings;
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
@@ -21,7 +21,7 @@ void update(const Update& update) {
   }
 }
 
-std::vector<UpdateCost> cost(std::int64_t n, bool rounds_to_bf16) {
+std::vector<UpdateCost> cost_of_adamw(std::int64_t n, bool rounds_to_bf16) {
   return {{calls::AdamW::kKernel, calls::AdamW::work_of(n, rounds_to_bf16)}};
 }
 
@@ -34,8 +34,8 @@ UpdateRule adamw() {
           .defaults = {},
           .state = {{"first_moment"}, {"second_moment"}},
           .supports_lazy_decay = [](const UpdateSettings&) { return true; },
-          .update = update,
-          .cost = cost};
+          .update = update_by_adamw,
+          .cost = cost_of_adamw};
 }
 
 }  // namespace temper

@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-void update(const Update& update) {
+void update_by_lion(const Update& update) {
   const UpdateSettings& settings = update.settings;
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
@@ -19,7 +19,7 @@ void update(const Update& update) {
   }
 }
 
-std::vector<UpdateCost> cost(std::int64_t n, bool rounds_to_bf16) {
+std::vector<UpdateCost> cost_of_lion(std::int64_t n, bool rounds_to_bf16) {
   return {{calls::Lion::kKernel, calls::Lion::work_of(n, rounds_to_bf16)}};
 }
 
@@ -32,8 +32,8 @@ UpdateRule lion() {
           .defaults = {{"beta2", 0.99}},
           .state = {{"momentum"}},
           .supports_lazy_decay = [](const UpdateSettings&) { return true; },
-          .update = update,
-          .cost = cost};
+          .update = update_by_lion,
+          .cost = cost_of_lion};
 }
 
 }  // namespace temper

@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-void update(const Update& update) {
+void update_by_sgd(const Update& update) {
   const auto momentum = static_cast<float>(update.settings.momentum);
   for (const UpdateSlice& slice : update.slices) {
     const SlotUpdate& slot = update.slots[slice.slot];
@@ -19,7 +19,7 @@ void update(const Update& update) {
   }
 }
 
-std::vector<UpdateCost> cost(std::int64_t n, bool rounds_to_bf16) {
+std::vector<UpdateCost> cost_of_sgd(std::int64_t n, bool rounds_to_bf16) {
   return {{calls::Sgd::kKernel, calls::Sgd::work_of(n, true, rounds_to_bf16)}};
 }
 
@@ -33,8 +33,8 @@ UpdateRule sgd() {
           .state = {{"momentum"}},
           // The decay goes through the momentum.
           .supports_lazy_decay = [](const UpdateSettings& settings) { return settings.weight_decay == 0.0; },
-          .update = update,
-          .cost = cost};
+          .update = update_by_sgd,
+          .cost = cost_of_sgd};
 }
 
 }  // namespace temper

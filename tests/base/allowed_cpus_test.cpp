@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -30,7 +32,7 @@ TEST(AllowedCpus, AreThoseOfTheAffinity) {
   }).join();
 }
 
-class CpuTimeLimit : public testing::Test {
+class CpuTimeLimits : public testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "temper-groups-XXXXXX").string();
@@ -42,12 +44,18 @@ class CpuTimeLimit : public testing::Test {
     fs::create_directories((folder_ / file).parent_path());
     std::ofstream(folder_ / file) << text;
   }
-  std::optional<double> limit() const { return cpu_time_limit(folder_ / "groups", folder_ / "mount"); }
+  /// The smallest.
+  std::optional<double> limit() const {
+    std::optional<double> smallest;
+    for (const CpuTimeLimit& one : cpu_time_limits(folder_ / "groups", folder_ / "mount"))
+      smallest = std::min(smallest.value_or(one.cpus), one.cpus);
+    return smallest;
+  }
 
   fs::path folder_;
 };
 
-TEST_F(CpuTimeLimit, IsTheSmallestOnTheWayToTheRoot) {
+TEST_F(CpuTimeLimits, AreThoseOnTheWayToTheRoot) {
   EXPECT_FALSE(limit().has_value());
   write("groups", "0::/jobs/job_25/step_0\n");
   EXPECT_FALSE(limit().has_value());
@@ -60,7 +68,21 @@ TEST_F(CpuTimeLimit, IsTheSmallestOnTheWayToTheRoot) {
   EXPECT_EQ(limit(), 0.5);
 }
 
-TEST_F(CpuTimeLimit, IsReadOfTheFirstVersionToo) {
+TEST_F(CpuTimeLimits, NameTheirGroups) {
+  write("groups", "0::/jobs/a\n");
+  write("others", "0::/jobs/b\n");
+  write("mount/jobs/cpu.max", "400000 100000\n");
+  write("mount/jobs/a/cpu.max", "150000 100000\n");
+  write("mount/jobs/b/cpu.max", "150000 100000\n");
+  const auto a = cpu_time_limits(folder_ / "groups", folder_ / "mount");
+  const auto b = cpu_time_limits(folder_ / "others", folder_ / "mount");
+  ASSERT_EQ(a.size(), 2U);
+  ASSERT_EQ(b.size(), 2U);
+  EXPECT_NE(a[0].group, b[0].group);
+  EXPECT_EQ(a[1].group, b[1].group);
+}
+
+TEST_F(CpuTimeLimits, AreReadOfTheFirstVersionToo) {
   write("groups", "4:memory:/x\n3:cpu,cpuacct:/x\n2:cpuset:/x\n");
   write("mount/cpu/x/cpu.cfs_quota_us", "-1\n");
   write("mount/cpu/x/cpu.cfs_period_us", "100000\n");

@@ -1,14 +1,19 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/hdf5_handle.h"
 #include "base/mapped_file.h"
+#include "base/positioned_file.h"
 
 namespace temper {
 namespace {
@@ -45,6 +50,46 @@ TEST_F(Files, AMissingFileIsNamed) {
 
 TEST_F(Files, ADirectoryIsRefused) {
   EXPECT_NE(sentence_of([&] { MappedFile file(folder_); }).find("is a directory"), std::string::npos);
+}
+
+// To open a pipe would wait for a writer without end; no reader is to.
+TEST_F(Files, WhatIsNoFileIsNamedAndNotWaitedFor) {
+  const std::filesystem::path fifo = folder_ / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::create_symlink("fifo", folder_ / "link");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string socket_path = (folder_ / "socket").string();
+  ASSERT_LT(socket_path.size(), sizeof(address.sun_path));
+  std::copy(socket_path.begin(), socket_path.end(), address.sun_path);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  struct Kind {
+    std::filesystem::path path;
+    std::string sentence;
+  };
+  const std::string remedy = "; write what comes out of it into a file, and name that";
+  for (const auto& [path, kind] :
+       {Kind{fifo, "is a pipe, expected a file" + remedy},
+        Kind{folder_ / "link", "is a pipe, expected a file" + remedy},
+        Kind{socket_path, "is a socket, expected a file"}, Kind{"/dev/null", "is a device, expected a file"},
+        Kind{folder_, "is a directory, expected a file"}}) {
+    const std::string expected = path.string() + ": " + kind;
+    EXPECT_EQ(sentence_of([&, &at = path] { MappedFile file(at); }), expected);
+    EXPECT_EQ(sentence_of([&, &at = path] { PositionedFile file(at, PositionedFile::Mode::read); }), expected);
+    EXPECT_EQ(sentence_of([&, &at = path] { open_hdf5(at); }), expected);
+  }
+  ::close(socket);
+}
+
+// As <(command) and /dev/stdin behind a pipe are named.
+TEST_F(Files, APipeThatIsBeingWrittenIsRefusedToo) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ASSERT_EQ(::write(ends[1], "text", 4), 4);
+  const std::string name = "/dev/fd/" + std::to_string(ends[0]);
+  EXPECT_NE(sentence_of([&] { read_text_file(name); }).find("is a pipe, expected a file"), std::string::npos);
+  for (const int end : ends) ::close(end);
 }
 
 TEST_F(Files, AnEmptyFileIsRefused) {

@@ -66,8 +66,7 @@ class GpuFineTune : public testing::Test {
   /// Five steps on the fixture, one sequence a grain, on all ranks. The trained weights.
   Weights fine_tune(const std::string& name, Device& device, const Setting& setting) {
     ModelFixture fixture(name);
-    fixture.config.hidden_dropout = static_cast<float>(setting.dropout);
-    fixture.config.attention_dropout = static_cast<float>(setting.dropout);
+    fixture.dropout = setting.dropout;
     const auto model = fixture.load(device);
     apply_freezing(*model, fixture.frozen);
     std::unique_ptr<NcclCommunicator> nccl;

@@ -7,26 +7,14 @@
 #include <set>
 
 #include "base/error.h"
-#include "model/registry.h"
+#include "model/architectures/registry.h"
 
 namespace temper {
 namespace {
 
-ModelConfig small_config(const std::string& type) {
-  ModelConfig config;
-  config.model_type = type;
-  config.vocabulary_size = 20;
-  config.width = 8;
-  config.layers = 4;
-  config.heads = 2;
-  config.intermediate_width = 16;
-  config.max_positions = 12;
-  config.type_vocabulary_size = 2;
-  config.layer_norm_epsilon = 1e-12F;
-  config.activation = "gelu";
-  config.initializer_range = 0.02F;
-  return config;
-}
+constexpr const char* kSmallBert =
+    R"({"model_type":"bert","vocab_size":20,"hidden_size":8,"num_hidden_layers":4,"num_attention_heads":2,)"
+    R"("intermediate_size":16,"max_position_embeddings":12})";
 
 class Freezing : public testing::Test {
  protected:
@@ -41,7 +29,7 @@ class Freezing : public testing::Test {
     return names.contains("bert.encoder.layer." + std::to_string(layer) + ".output.dense.weight");
   }
 
-  std::unique_ptr<Model> model_ = make_model(small_config("bert"), {Task::sequence_classification, 3});
+  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {Task::sequence_classification, 3});
 };
 
 TEST_F(Freezing, WithoutPatternsEverythingIsTrained) {
@@ -74,14 +62,27 @@ TEST_F(Freezing, AStarAloneLeavesTheHead) {
                                                      "classifier.weight", "classifier.bias"}));
 }
 
-TEST_F(Freezing, APatternThatCoversNothingIsRefusedWithTheModules) {
-  try {
-    apply_freezing(*model_, std::vector<std::string>{"encodr.layer.0"});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_NE(std::string(error.what()).find("encoder.layer.0"), std::string::npos) << error.what();
-  }
+TEST_F(Freezing, APatternThatCoversNothingIsRefusedWithTheNearest) {
+  const auto refusal = [&](const std::string& pattern, const std::string& key) -> std::string {
+    try {
+      apply_freezing(*model_, std::vector<std::string>{pattern}, key);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      return error.what();
+    }
+    return "";
+  };
+  const std::string nothing = "' covers no parameter of this model; ";
+  for (const auto& [wrong, right] : {std::pair<std::string, std::string>{"embedings", "embeddings"},
+                                     {"encodr.layer.0", "encoder.layer.0"},
+                                     {"encodr.layer.0-2.atention", "encoder.layer.0-2.attention"},
+                                     {"bert.encoder.layr.*", "bert.encoder.layer.*"}})
+    EXPECT_EQ(refusal(wrong, "tuning.phases, phase 2"),
+              "tuning.phases, phase 2: the pattern '" + wrong + nothing + "did you mean '" + right + "'?");
+  const std::string far = refusal("qqqqqqqqqqqq", "tuning.freeze");
+  EXPECT_TRUE(far.starts_with("tuning.freeze: the pattern 'qqqqqqqqqqqq" + nothing + "its modules are ")) << far;
+  for (const char* module : {" embeddings,", " encoder.layer.0,", " classifier"})
+    EXPECT_NE(far.find(module), std::string::npos) << far;
 }
 
 TEST_F(Freezing, NumbersBeyondTheModelAreRefusedWithItsLayers) {
@@ -122,7 +123,7 @@ TEST_F(Freezing, LayerDecayCountsDownFromTheHead) {
   const auto factors = learning_rate_factors(*model_, 0.5, {});
   const auto& parameters = model_->parameters().all();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const double expected = std::pow(0.5, static_cast<double>(5 - parameters[i].depth));
+    const double expected = std::pow(0.5, static_cast<double>(5 - parameters[i].stage));
     EXPECT_DOUBLE_EQ(factors[i], expected) << parameters[i].name;
   }
   EXPECT_DOUBLE_EQ(factors.back(), 1.0);
@@ -136,15 +137,12 @@ TEST_F(Freezing, TheLastRateThatCoversAParameterWins) {
   EXPECT_DOUBLE_EQ(factors[factors.size() - 1], 2.0);
 }
 
-TEST(Registry, ListsWhatIsSupported) {
-  try {
-    make_model(small_config("gpt9"), {});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    const std::string sentence = error.what();
-    for (const char* name : {"gpt9", "bert", "roberta", "distilbert"})
-      EXPECT_NE(sentence.find(name), std::string::npos) << sentence;
-  }
+TEST_F(Freezing, AStarAloneCoversWeightsAndNothingElse) {
+  ParameterList& list = model_->parameters();
+  list.add({"bert.encoder.layer.0.low_rank", {2, 8}, 1, ParameterRole::adapter});
+  list.add({"bert.encoder.layer.0.running_mean", {8}, 1, ParameterRole::statistic});
+  EXPECT_TRUE(trainable({"*"}).contains("bert.encoder.layer.0.low_rank"));
+  EXPECT_FALSE(trainable({}).contains("bert.encoder.layer.0.running_mean")) << "nobody trains what is measured";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Wrong input: one clear message that names the thing, status 1 or 2, within seconds, and nothing half-made left
 // behind.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <csignal>
@@ -75,6 +76,35 @@ std::vector<Mistake> mistakes() {
        {"data.train=data/folder.csv"},
        1,
        {"data/folder.csv", "directory"}},
+      {"pipe_for_a_data_file",
+       [](const Path& f) { ::mkfifo((f / "data/pipe.csv").c_str(), 0600); },
+       {"data.train=data/pipe.csv"},
+       1,
+       {"data/pipe.csv", "is a pipe, expected a file"}},
+      {"pipe_for_weights",
+       [](const Path& f) {
+         std::filesystem::remove(f / "model/model.safetensors");
+         ::mkfifo((f / "model/model.safetensors").c_str(), 0600);
+       },
+       {},
+       1,
+       {"model/model.safetensors", "is a pipe, expected a file"}},
+      {"pipe_for_the_models_configuration",
+       [](const Path& f) {
+         std::filesystem::remove(f / "model/config.json");
+         ::mkfifo((f / "model/config.json").c_str(), 0600);
+       },
+       {},
+       1,
+       {"model/config.json", "is a pipe, expected a file"}},
+      {"pipe_for_the_configuration",
+       [](const Path& f) {
+         std::filesystem::remove(f / "run.toml");
+         ::mkfifo((f / "run.toml").c_str(), 0600);
+       },
+       {},
+       1,
+       {"run.toml", "is a pipe, expected a file"}},
       {"empty_data_file",
        [](const Path& f) { replace_content(f / "data/train.csv", ""); },
        {},
@@ -162,7 +192,7 @@ std::vector<Mistake> mistakes() {
       {"unknown_key", nothing, {"train.learing_rate=1"}, 2, {"learing_rate", "learning_rate"}},
       {"negative_rate", nothing, {"train.learning_rate=-1"}, 2, {"train.learning_rate", "above 0"}},
       {"zero_batch", nothing, {"train.batch_size=0"}, 2, {"train.batch_size", "at least 1"}},
-      {"pattern_that_covers_nothing", nothing, {"tuning.freeze=[\"encodr\"]"}, 2, {"encodr", "embeddings"}},
+      {"pattern_that_covers_nothing", nothing, {"tuning.freeze=[\"encodr\"]"}, 2, {"encodr", "did you mean 'encoder'?"}},
       {"unknown_device", nothing, {"run.device=accelerator"}, 2, {"run.device", "accelerator", "cuda"}},
       {"unknown_precision", nothing, {"train.precision=f16"}, 2, {"train.precision", "f16", "bf16"}},
       {"unknown_metric", nothing, {"train.metric=acuracy"}, 2, {"acuracy", "accuracy"}},

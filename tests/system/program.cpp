@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -52,7 +53,8 @@ struct Pipe {
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   }
   // As tests/CMakeLists.txt says of runs under mpirun.
-  if (command.front() == TEMPER_MPIEXEC) setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+  if (std::find(command.begin(), command.end(), TEMPER_MPIEXEC) != command.end())
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
   if (invocation.largest_file_bytes > 0) {
     const rlimit limit{static_cast<rlim_t>(invocation.largest_file_bytes),
                        static_cast<rlim_t>(invocation.largest_file_bytes)};

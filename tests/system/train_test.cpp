@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
                 0.7,
                 1.0},
         Variant{
-            "lion", {"train.epochs=10", "train.optimizer=lion", "train.learning_rate=5e-4"}, 0.7, "accuracy", 0.8, 1.0},
+            "lion", {"train.epochs=10", "train.optimizer=lion", "train.learning_rate=2e-3"}, 0.7, "accuracy", 0.8, 1.0},
         Variant{"adafactor",
                 {"train.epochs=10", "train.optimizer=adafactor", "train.learning_rate=2e-3"},
                 0.7,

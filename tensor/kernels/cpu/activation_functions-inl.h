@@ -1,6 +1,6 @@
 // Activations of vectors, for all kernels that compute one, compiled once for each instruction set (see
 // vector_targets.h). Each gives its value at z and its slope at z, where its value there was y; of z and y, a slope may
-// read what its traits say (tensor/activation.h). What is not a number stays so.
+// read what its traits say (tensor/activation.h). A value of what is not a number is none; a slope may be one.
 
 #if defined(TEMPER_ACTIVATION_FUNCTIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_ACTIVATION_FUNCTIONS_INL_H_
@@ -112,7 +112,10 @@ struct Relu : ActivationTraits<Activation::relu> {
 };
 
 struct ReluSquared : ActivationTraits<Activation::relu_squared> {
-  static HWY_INLINE FloatVector value(Floats d, FloatVector z) { return hn::Mul(Relu::value(d, z), z); }
+  static HWY_INLINE FloatVector value(Floats d, FloatVector z) {
+    const auto positive = Relu::value(d, z);
+    return hn::Mul(positive, positive);
+  }
   static HWY_INLINE FloatVector slope(Floats d, FloatVector z, FloatVector /*y*/) {
     const auto positive = Relu::value(d, z);
     return hn::Add(positive, positive);

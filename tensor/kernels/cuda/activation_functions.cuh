@@ -1,6 +1,6 @@
 // Activations, for all kernels that compute one: each gives its value at z and its slope there, where its value was y;
 // of z and y, a slope may read what its traits say. In the order of tensor/activation.h, and as on the CPU, where it is
-// said why a form was chosen (tensor/kernels/cpu/activation_functions-inl.h). What is not a number stays so.
+// said why a form was chosen (tensor/kernels/cpu/activation_functions-inl.h). A value of what is not a number is none; a slope may be one.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -106,7 +106,7 @@ struct Relu : ActivationTraits<Activation::relu> {
 };
 
 struct ReluSquared : ActivationTraits<Activation::relu_squared> {
-  static __device__ float value(float z) { return Relu::value(z) * z; }
+  static __device__ float value(float z) { return Relu::value(z) * Relu::value(z); }
   static __device__ float slope(float z, float /*y*/) { return 2.0F * Relu::value(z); }
 };
 

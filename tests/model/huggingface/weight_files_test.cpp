@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -130,7 +131,8 @@ void expect_all_patterns_exact(StoredType type, int mantissa_bits, int exponent_
       EXPECT_TRUE(std::isnan(converted[bits])) << bits;
       continue;
     }
-    EXPECT_EQ(static_cast<double>(converted[bits]), expected) << bits;
+    // Out of the bits: a thread that flushes denormals would make zeros of them.
+    EXPECT_EQ(value_of(std::bit_cast<std::uint32_t>(converted[bits]), 23, 8), expected) << bits;
     EXPECT_EQ(std::signbit(converted[bits]), std::signbit(expected)) << bits;
   }
 }

@@ -225,7 +225,7 @@ TEST_F(CheckpointTest, OneThatCannotBeReadIsNotTakenForDamaged) {
     std::filesystem::remove(newest);
     std::filesystem::create_symlink(folder_ / "absent", newest);
   });
-  refused("No such file");
+  refused("no such file");
   on_rank_0([&] {
     std::filesystem::remove(newest);
     std::filesystem::create_directory(newest);

@@ -209,6 +209,33 @@ TEST(Configuration, RefusesOverridesThatNameNothing) {
   EXPECT_NE(refusal(kSmallest, {"train.epochs=-1"}).find("above 0"), std::string::npos);
 }
 
+TEST(Configuration, CallsANumberThatNothingHoldsTooLarge) {
+  for (const std::string set : {"train.epochs=1e400", "train.epochs=-1e400", "train.epochs=99999999999999999999",
+                                "train.batch_size=99999999999999999999", "train.batch_size=+99999999999999999999"}) {
+    const std::size_t equals = set.find('=');
+    const std::string start = "--set " + set + ": " + set.substr(0, equals) + " is " + set.substr(equals + 1) +
+                              ", which is too large; allowed";
+    EXPECT_TRUE(refusal(kSmallest, {set}).starts_with(start)) << refusal(kSmallest, {set});
+  }
+  EXPECT_NE(refusal(kSmallest, {"train.epochs=many"}).find("of type string"), std::string::npos);
+}
+
+TEST(Configuration, APhasesPlaceIsNamedOnce) {
+  const std::string set = "tuning.phases=[{freez=[\"*\"]}]";
+  EXPECT_TRUE(refusal(kSmallest, {set}).starts_with("--set " + set + ": unknown key")) << refusal(kSmallest, {set});
+  const std::string both = "tuning.phases=[{epochs=1,steps=2}]";
+  EXPECT_TRUE(refusal(kSmallest, {both}).starts_with("--set " + both + ": a phase ends")) << refusal(kSmallest, {both});
+  const std::string in_file =
+      refusal(std::string(kSmallest) + "[tuning]\nphases = [\n  { epochs = 1 },\n  { epochs = 0 },\n]\n");
+  EXPECT_EQ(in_file.find(" line "), in_file.rfind(" line ")) << in_file;
+  EXPECT_NE(in_file.find("run.toml line 8: tuning.phases.epochs"), std::string::npos) << in_file;
+}
+
+TEST(Configuration, WantsAFolderForTheRun) {
+  EXPECT_EQ(refusal(kSmallest, {"output.dir="}), "run.toml: output.dir is empty; name a folder for the run");
+  EXPECT_NE(refusal("[model]\npath = \"m\"\n").find("data.train is missing: rows to train on"), std::string::npos);
+}
+
 TEST(Configuration, ChoosesDeviceAndPrecision) {
   const Configuration by_default = parse(kSmallest);
   EXPECT_EQ(by_default.run.device, "auto");
@@ -301,6 +328,26 @@ TEST(Configuration, WhatIsNoTomlIsToldInTheWordsOfItsWriter) {
       {"[train]\nepochs = 5%", "5% is no number"},
       {"[train]\nepochs = 03", "the number 03 begins with a 0"},
       {"[train]\nepochs = 99999999999999999999", "is too large"},
+      {"[data]\nlabels = [\n  \"a\",\n  b\n]", "line 4, column 3: b is no value; a text needs quotes (\"b\")"},
+      {"[data]\nlabels = [\n  True,\n]", "line 3, column 3: True is no value; write true"},
+      {"[data]\nlabels = [\"x, [\", 'y = ', yes]", "yes is no value; write true"},
+      {"[data]\nlabels = [1, 02]", "the number 02 begins with a 0"},
+      {"[data]\nlabels = [1, 2.]", ": 2. is no number; a digit must stand on both sides"},
+      {"[data]\nlabels = [1, none]", ": none is no value; leave the key out"},
+      {"[data]\nlabels = [1, 99999999999999999999]", "the number 99999999999999999999 is too large"},
+      {"[data]\nlabels = [[1, 2], [.5]]", ": .5 is no number"},
+      {"[data]\nlabels = [1,,2]", "a value is missing before a comma of an array"},
+      {"[data]\nlabels = [\n1\n] 2", "a value is followed by 2; expected the end of the line"},
+      {"[tuning]\nphases = [\n  {freeze = [], epochs = .5},\n]", ": .5 is no number; a digit must stand"},
+      {"[tuning]\nphases = [\n  {freeze = [], freeze = 2},\n]", ": freeze has a value already"},
+      {"[tuning]\nrates = {x = 1, x = 2}", ": x has a value already"},
+      {"[tuning]\nrates = {\"x y\" = 1, \"x y\" = 2}", ": a key of this table has a value already"},
+      {"[tuning]\nrates = {x = {y = nope}}", ": nope is no value; a text needs quotes"},
+      {"[tuning]\nrates = {x = , y = 1}", ": a value is missing behind the ="},
+      {"[tuning]\nrates = {x = 1 2}", "found 2} in a table; expected a comma"},
+      {"rates = 1\nrates.x = 2", ": rates.x cannot be set, since a part of this name has a value already"},
+      {"[model]\npath", "path is followed by nothing; expected = and a value"},
+      {"[model]\npath = \"\\\u00E9\"", "and \\\u00E9 is none; double it"},
       {"{\"train\": 1}", "line 1, column 1: found {\"train\": 1}; expected a [section], key = value"},
   };
   for (const auto& [text, expected] : cases) {

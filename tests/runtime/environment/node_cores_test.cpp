@@ -17,6 +17,38 @@ TEST(NodeCores, CountTheRanksOfEachNode) {
   EXPECT_GE(mine.cores, 1);
 }
 
+TEST(NodeCores, RanksShareWhatAnyOfThemMayUse) {
+  EXPECT_EQ(cores_together({{{0b0011}, {}}, {{0b0110}, {}}}), 3);
+  EXPECT_EQ(cores_together({{{0}, {}}, {{0, 1}, {}}}), 1);
+  EXPECT_EQ(cores_together({{{}, {}}}), 0) << "not known";
+}
+
+TEST(NodeCores, LimitsOfTimeAreSummedOverGroups) {
+  const std::vector<std::uint64_t> cpus{0xFFFF};
+  const CpuTimeLimit job{{1, 1}, 6.0};
+  const CpuTimeLimit first{{1, 2}, 2.5};
+  const CpuTimeLimit second{{1, 3}, 2.5};
+  EXPECT_EQ(cores_together({{cpus, {job}}, {cpus, {job}}}), 6) << "one group of both";
+  EXPECT_EQ(cores_together({{cpus, {first}}, {cpus, {second}}}), 5) << "a group each";
+  EXPECT_EQ(cores_together({{cpus, {first}}, {cpus, {first}}, {cpus, {second}}}), 5);
+  EXPECT_EQ(cores_together({{cpus, {first}}, {cpus, {}}}), 16) << "only one is limited";
+  EXPECT_EQ(cores_together({{cpus, {first, {{1, 1}, 4.0}}}, {cpus, {second, {{1, 1}, 4.0}}}}), 4)
+      << "within one that is less";
+  EXPECT_EQ(cores_together({{cpus, {first, job}}, {cpus, {job}}}), 6);
+  EXPECT_EQ(cores_together({{cpus, {{{1, 4}, 0.5}}}}), 1);
+}
+
+TEST(NodeCores, GiveAllRanksAsManyThreads) {
+  Communicator& world = world_communicator();
+  const int threads = default_threads(world);
+  EXPECT_GE(threads, 1);
+  std::vector<std::int64_t> both{threads, -threads};
+  world.all_reduce(std::span(both), Reduction::max);
+  EXPECT_EQ(both[0], -both[1]);
+  const NodeCores mine = cores_of_nodes(world)[static_cast<std::size_t>(world.topology().node)];
+  EXPECT_TRUE(threads == 1 || threads * mine.ranks <= mine.cores);
+}
+
 TEST(NodeCores, WithRoomForAllThreadsNothingIsSaid) {
   EXPECT_EQ(crowding_note({{"h1", 16, 4}}, 4, false), "");
   EXPECT_EQ(crowding_note({{"h1", 16, 4}, {"h2", 4, 1}}, 4, true), "");

@@ -26,7 +26,7 @@ using testing_support::rows_of;
 /// Trains all but so many stages from below.
 void freeze_lowest(const Model& model, std::int64_t stages) {
   for (const Parameter& parameter : model.parameters().all())
-    parameter.variable.set_requires_gradient(parameter.depth >= stages);
+    parameter.variable.set_requires_gradient(parameter.stage >= stages);
 }
 
 std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model& model, std::int64_t stages,
@@ -49,10 +49,10 @@ TEST_P(EveryFixture, MayBeCutAboveAnyStage) {
   ASSERT_EQ(model->stages(), fixture.config.layers + 1);
   ASSERT_EQ(model->width(), fixture.config.width);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
-    const Variable hidden = model->forward_below(tape, batch.input, stages, batch.selection);
+    const Variable hidden = model->hidden_state(tape, batch.input, batch.selection, stages);
     const bool whole = stages < model->stages();
     EXPECT_EQ(hidden.value().rows(), whole ? batch.input.tokens() : batch.selection.rows.size());
-    const Variable logits = model->forward_above(tape, batch.input, stages, hidden, batch.selection);
+    const Variable logits = model->forward(tape, batch.input, batch.selection, {stages, hidden});
     EXPECT_EQ(device->download<float>(logits.value()), expected) << stages;
   }
 }
@@ -84,7 +84,7 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
       const DeviceBatch batch = to_device(host, task, {}, *device_);
       Tape tape(*device_, Tape::Mode::evaluation);
       const auto expected =
-          device_->download<float>(model->forward_below(tape, batch.input, stages, batch.selection).value());
+          device_->download<float>(model->hidden_state(tape, batch.input, batch.selection, stages).value());
       const DeviceBatch from_cache = to_device(host, task, {.cache = cache.get()}, *device_);
       EXPECT_EQ(device_->download<float>(from_cache.hidden.value()), expected);
       EXPECT_FALSE(from_cache.input.indices.ids.defined());
@@ -148,8 +148,7 @@ class Training {
 
 TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
   ModelFixture fixture(GetParam());
-  fixture.config.hidden_dropout = 0.1F;
-  fixture.config.attention_dropout = 0.1F;
+  fixture.dropout = 0.1;
   const Task task = fixture.request.task;
   const Dataset data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
@@ -229,11 +228,11 @@ class FrozenDropout : public testing::Test {
 
 TEST_F(FrozenDropout, IsOffUnlessItIsAskedFor) {
   ModelFixture fixture("bert-frozen");
-  fixture.config.hidden_dropout = fixture.config.attention_dropout = fixture.config.classifier_dropout = 0.0F;
+  fixture.set_key("classifier_dropout", "0.0");
   const std::int64_t all = fixture.config.layers + 1;
   const double without = loss(fixture, all, false);
   EXPECT_EQ(loss(fixture, all, true), without);
-  fixture.config.hidden_dropout = 0.5F;
+  fixture.set_key("hidden_dropout_prob", "0.5");
   EXPECT_EQ(loss(fixture, all, false), without);
   EXPECT_NE(loss(fixture, all, true), without);
   EXPECT_NE(loss(fixture, all - 1, false), without) << "the layer that is trained keeps its dropout";

@@ -33,19 +33,10 @@ Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
 class FrozenLayoutTest : public testing::Test {
  protected:
   std::unique_ptr<Model> model(Task task) const {
-    ModelConfig config;
-    config.model_type = "bert";
-    config.vocabulary_size = 10;
-    config.width = 16;
-    config.layers = 2;
-    config.heads = 2;
-    config.intermediate_width = 32;
-    config.max_positions = 4096;
-    config.type_vocabulary_size = 2;
-    config.layer_norm_epsilon = 1e-12F;
-    config.activation = "gelu";
-    config.initializer_range = 0.02F;
-    return make_model(config, {task, 3});
+    const std::string json =
+        R"({"model_type":"bert","vocab_size":10,"hidden_size":16,"num_hidden_layers":2,"num_attention_heads":2,)"
+        R"("intermediate_size":32,"max_position_embeddings":4096})";
+    return make_model(parse_model_config(json, ""), {task, 3});
   }
   FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
     return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
@@ -126,11 +117,11 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   EXPECT_NE(key(other, 2), expected);
 
   ModelFixture defined("bert-frozen");
-  defined.config.activation = "relu";
+  defined.set_key("hidden_act", "\"relu\"");
   EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
-  defined.config.activation = fixture.config.activation;
+  defined.set_key("hidden_act", "\"gelu\"");
   EXPECT_EQ(key_of(data, 2, *defined.load(*device), *device), expected);
-  defined.config.heads *= 2;
+  defined.set_key("num_attention_heads", "6");
   EXPECT_NE(key_of(data, 2, *defined.load(*device), *device), expected);
   IdleDevice other_processor([](const KernelId& /*kernel*/, const KernelWork& /*work*/) {});
   EXPECT_NE(key_of(data, 2, *model, other_processor), expected);

@@ -42,8 +42,9 @@ TEST(DataOrigin, OtherRowsOfValidationAreRefused) {
       << changed;
   EXPECT_EQ(failure, ErrorKind::failure);
   const auto [other, usage] = refusal({kA, kValidation}, {kA, {"validation", "w.csv", "ee66", 2}});
-  EXPECT_NE(other.find("was validated on v.csv (dd44) (by SHA-256), but data.validation names w.csv (ee66)"),
-            std::string::npos)
+  EXPECT_NE(
+      other.find("was validated on v.csv (dd44), but data.validation names w.csv (ee66) (beginnings of their SHA-256"),
+      std::string::npos)
       << other;
   EXPECT_EQ(usage, ErrorKind::usage);
 }
@@ -56,7 +57,8 @@ TEST(DataOrigin, AnotherVersionOfAFileIsAFailure) {
 
 TEST(DataOrigin, OtherFilesAreWrongUse) {
   const auto [text, kind] = refusal({kA}, {kB});
-  EXPECT_NE(text.find("was trained on a.csv (aa11) (by SHA-256), but data.train names b.csv (bb22)"), std::string::npos)
+  EXPECT_NE(text.find("was trained on a.csv (aa11), but data.train names b.csv (bb22) (beginnings of their SHA-256"),
+            std::string::npos)
       << text;
   EXPECT_EQ(kind, ErrorKind::usage);
   EXPECT_EQ(refusal({kA, kB}, {kA}).second, ErrorKind::usage);

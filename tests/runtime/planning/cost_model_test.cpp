@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "tensor/kernels.h"
@@ -18,19 +21,12 @@ constexpr std::int64_t kInner = 32;
 constexpr std::int64_t kHeads = 2;
 
 ModelConfig tiny(std::int64_t layers) {
-  ModelConfig config;
-  config.model_type = "bert";
-  config.vocabulary_size = 20;
-  config.width = kWidth;
-  config.layers = layers;
-  config.heads = kHeads;
-  config.intermediate_width = kInner;
-  config.max_positions = 16;
-  config.type_vocabulary_size = 2;
-  config.layer_norm_epsilon = 1e-12F;
-  config.activation = "gelu";
-  config.initializer_range = 0.1F;
-  return config;
+  return parse_model_config(
+      fmt::format(R"({{"model_type":"bert","vocab_size":20,"hidden_size":{},"num_hidden_layers":{},)"
+                  R"("num_attention_heads":{},"intermediate_size":{},"max_position_embeddings":16,)"
+                  R"("hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"initializer_range":0.1}})",
+                  kWidth, layers, kHeads, kInner),
+      "");
 }
 
 /// Sequences of 3 and 5 tokens.
@@ -220,6 +216,25 @@ TEST(Plan, AStepTakesAsLongAsItsSlowestRank) {
   EXPECT_EQ(plan.communication_bytes, std::int64_t{16} << 20);
   EXPECT_GT(plan.seconds->update, 0.0);
   EXPECT_NEAR(plan.forward_operations, 4e8 / 3, 1.0);
+}
+
+TEST(Plan, RanksWithoutAGrainAreNotToldToTakeMoreRows) {
+  StepFacts uneven = facts();
+  uneven.ranks = 4;
+  uneven.grains = 2;
+  for (std::vector<PassDemand>& ranks : uneven.steps) ranks.resize(4);
+  const StepPlan plan = plan_step(uneven, nullptr);
+  ASSERT_GT(plan.imbalance, 1.15);
+  const auto has = [&](const std::string& part) {
+    const std::vector<std::string> sentences = advice(uneven, plan, {}, nullptr, std::int64_t{1} << 40);
+    return std::any_of(sentences.begin(), sentences.end(),
+                       [&](const std::string& sentence) { return sentence.find(part) != std::string::npos; });
+  };
+  EXPECT_TRUE(has("4 ranks share 2 grains: 2 of them have nothing to compute"));
+  EXPECT_FALSE(has("more rows a rank"));
+  uneven.grains = 4;
+  EXPECT_FALSE(has("nothing to compute"));
+  EXPECT_TRUE(has("more rows a rank"));
 }
 
 TEST(Plan, OnlyWhatTrainingTextsReadOfATableIsKeptAndSummed) {

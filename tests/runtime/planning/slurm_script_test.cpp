@@ -49,6 +49,20 @@ TEST(SlurmScript, NamesWhatIsKnownAndQuotesForTheShell) {
     EXPECT_NE(script.find(part), std::string::npos) << part << "\n" << script;
 }
 
+TEST(SlurmScript, LeavesOutWhatSbatchCannotRead) {
+  for (const char* odd : {"it's", "a\"b", "a\\b", "a\nb"}) {
+    SlurmJob job;
+    job.name = odd;
+    job.folder = std::string("/data/") + odd;
+    job.command = {"temper"};
+    const std::string script = slurm_script(job);
+    EXPECT_EQ(script.find("--job-name"), std::string::npos) << script;
+    EXPECT_EQ(script.find("--chdir"), std::string::npos) << script;
+    // The shell can go there.
+    EXPECT_LT(script.find("\ncd '/data/"), script.find("srun ")) << script;
+  }
+}
+
 TEST(SlurmScript, AsksForTimeToSaveAndToSpare) {
   EXPECT_EQ(slurm_minutes(0.0), 5);
   EXPECT_EQ(slurm_minutes(3600.0), 85);

@@ -111,7 +111,7 @@ TEST_F(RunReporterTest, CountsWhatAPhaseTrains) {
   std::int64_t head = 0;
   for (const Parameter& parameter : model->parameters().all()) {
     all += parameter.size();
-    head += parameter.head ? parameter.size() : 0;
+    head += parameter.role == ParameterRole::head ? parameter.size() : 0;
   }
   reporter().phase(1, 3, *model, 20, /*begins=*/true);
   reporter_->phase(0, 1, *model, 25, /*begins=*/false);

@@ -48,16 +48,12 @@ TEST_P(FixtureParity, ForwardMatchesPyTorch) {
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   Tape tape(*device, Tape::Mode::evaluation);
-  // Asked for hidden states, the model computes every row of every layer; else only what the logits depend on.
   const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
-  std::vector<Variable> hidden;
-  const Variable logits = model->forward(tape, all.input, all.selection, &hidden);
-  ASSERT_EQ(hidden.size(), static_cast<std::size_t>(fixture.config.layers) + 1);
-  for (std::size_t layer = 0; layer < hidden.size(); ++layer) {
-    const std::string name = "hidden_states." + std::to_string(layer);
-    expect_close(HostCopy(*device, hidden[layer].value()).values(), fixture.packed_rows(name), 1e-5, name);
+  for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
+    const std::string name = "hidden_states." + std::to_string(stages - 1);
+    const Variable hidden = model->hidden_state(tape, all.input, TokenSelection(), stages);
+    expect_close(HostCopy(*device, hidden.value()).values(), fixture.packed_rows(name), 1e-5, name);
   }
-  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(false), 1e-5, "logits beside hidden states");
   for (const bool labelled : {false, true}) {
     const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = labelled}, *device);
     const Variable alone = model->forward(tape, batch.input, batch.selection);
@@ -82,8 +78,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   // The path of a training step.
   Tape tape(*device, Tape::Mode::training);
   const Tensor sum = no_loss(*device);
-  const Variable logits =
-      model->forward_above_frozen(tape, batch.input, model->frozen_stages(), Variable(), batch.selection);
+  const Variable logits = model->forward(tape, batch.input, batch.selection, {.stages = model->frozen_stages()});
   expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits of the training step");
   task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
   const std::vector<double> loss = device->download<double>(sum);

@@ -49,6 +49,28 @@ TEST_F(Phases, AreEndedByEpochsStepsAndFractionsOfTheRun) {
   EXPECT_EQ(phases[3].begin_step, 230);
 }
 
+TEST_F(Phases, KnowWhereTheirPatternsStand) {
+  EXPECT_EQ(plan().front().freeze_key, "tuning.freeze");
+  tuning_.phases = {phase_of_epochs(1), phase_of_epochs(2)};
+  EXPECT_EQ(plan()[1].freeze_key, "tuning.phases, phase 2");
+}
+
+TEST_F(Phases, WithoutStepsNameTheKeyThatLimitsTheRun) {
+  tuning_.phases = {phase_of_epochs(1), PhaseConfig{}};
+  const auto refusal = [&]() -> std::string {
+    try {
+      plan();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  train_.epochs = 1;
+  EXPECT_TRUE(refusal().ends_with("or raise train.epochs")) << refusal();
+  train_.max_steps = 1;
+  EXPECT_TRUE(refusal().ends_with("or raise train.max_steps")) << refusal();
+}
+
 TEST_F(Phases, LaterOnesWarmUpForATwentieth) {
   tuning_.phases = {phase_of_epochs(1), phase_of_epochs(2)};
   const auto phases = plan();

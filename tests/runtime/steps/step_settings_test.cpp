@@ -93,6 +93,19 @@ TEST_F(StepSettingsOfAModel, PatternsOfEveryPhaseAreChecked) {
   EXPECT_NE(refusal({"*", "pooler", "classifier"}, {}).find("nothing is left to train"), std::string::npos);
 }
 
+TEST_F(StepSettingsOfAModel, WhatNoPhaseTrainsIsKnown) {
+  std::vector<PhasePlan> phases(2);
+  phases[0].freeze = {"*"};
+  phases[1].freeze = {"encoder", "pooler"};
+  const std::vector<std::string> names{"classifier.weight", "bert.pooler.dense.bias",
+                                       "bert.encoder.layer.1.output.dense.bias"};
+  EXPECT_EQ(never_trained(*model_, phases, names), std::vector<std::string>{"bert.encoder.layer.1.output.dense.bias"});
+  for (const Parameter& parameter : model_->parameters().all()) EXPECT_TRUE(parameter.trainable()) << parameter.name;
+  phases[0].freeze = {"pooler", "classifier"};
+  phases[1].freeze = {"classifier"};
+  EXPECT_EQ(never_trained(*model_, phases, names), std::vector<std::string>{"classifier.weight"});
+}
+
 TEST_F(StepSettingsOfAModel, CollectTheRowsThatTrainingReads) {
   apply_freezing(*model_, {});
   const TrainingStepSettings all = settings();

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/architectures/registry.h"
 #include "model/huggingface/model_card.h"
-#include "model/registry.h"
 #include "runtime/config/config_keys.h"
 #include "runtime/evaluation/metrics.h"
 #include "runtime/inputs/run_model.h"

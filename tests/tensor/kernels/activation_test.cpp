@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -170,6 +171,16 @@ TEST_P(ActivationTest, EachHasItsLimits) {
       EXPECT_TRUE(std::isfinite(dz(0, j))) << at;
     }
     EXPECT_TRUE(std::isnan(y(0, 4))) << static_cast<int>(activation);
+  }
+}
+
+TEST_P(ActivationTest, ClippedOnesAreZeroAtMinusInfinity) {
+  for (const Activation activation : {Activation::relu, Activation::relu_squared, Activation::relu6}) {
+    TestMatrix z(1, 1);
+    TestMatrix y(1, 1);
+    z(0, 0) = -std::numeric_limits<float>::infinity();
+    kernels_.run(calls::BiasActivationForward{.z = z, .activation = activation, .y = y});
+    EXPECT_EQ(y(0, 0), 0.0F) << static_cast<int>(activation);
   }
 }
 

@@ -1,0 +1,57 @@
+// What describes an architecture: a row of the registry, which the architecture's own file fills. Nothing outside this
+// folder knows one by name.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "model/huggingface/config_keys.h"
+#include "model/model.h"
+
+namespace temper {
+
+/// What the rest of the program reads of a configuration, whatever its keys are called; 0: the architecture has none.
+struct ModelSizes {
+  std::int64_t vocabulary_size = 0;
+  std::int64_t type_vocabulary_size = 0;
+  std::int64_t longest_sequence = 0;  ///< tokens; what the position embedding has room for
+  std::int64_t width = 0;
+  std::int64_t layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t intermediate_width = 0;
+};
+
+/// What transformers calls the class for a task, where its name is not made as others are.
+struct TaskClass {
+  Task task;
+  std::string_view name;
+};
+
+struct Architecture {
+  std::string_view model_type;    ///< of config.json: "bert"
+  std::string_view class_prefix;  ///< of transformers' classes: "Bert", of BertForSequenceClassification
+  std::string_view layers;        ///< of the blocks' parameters, behind the prefix of all: "encoder.layer."
+  /// Reads and checks the keys of config.json. Throws Error for what is out of range, and for variants that cannot be
+  /// computed.
+  ModelSizes (*sizes)(const ConfigKeys& keys);
+  /// Parameters have no values yet (model/weights.h gives them). Throws Error as above, and for tasks that it has no
+  /// head for.
+  ModelParts (*make)(const ConfigKeys& keys, const HeadRequest& request);
+  std::span<const TaskClass> own_classes = {};
+};
+
+/// "BertForSequenceClassification", what transformers calls the architecture with the head of this task.
+std::string class_name(const Architecture& architecture, Task task);
+
+// ---- for the files of architectures
+// ------------------------------------------------------------------------------------
+
+/// The name of an activation, one of supported_activations(). Throws Error that lists these.
+std::string read_activation(const ConfigKeys& keys, const ConfigKey& key, std::string_view otherwise);
+/// Throws Error unless the heads divide the width.
+void require_heads_divide(const ConfigKeys& keys, const ConfigKey& width_key, std::int64_t width,
+                          const ConfigKey& heads_key, std::int64_t heads);
+
+}  // namespace temper

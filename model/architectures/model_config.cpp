@@ -1,0 +1,106 @@
+#include "model/architectures/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/nearest_name.h"
+#include "model/architectures/registry.h"
+#include "model/huggingface/json_object.h"
+
+namespace temper {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t kMostLabels = 1'000'000;
+
+/// Families that one may well ask for.
+constexpr std::array<std::string_view, 30> kOtherFamilies = {
+    "albert",     "bart",        "big_bird",   "camembert", "convbert",    "data2vec-text", "deberta",  "deberta-v2",
+    "electra",    "ernie",       "esm",        "flaubert",  "funnel",      "gpt2",          "layoutlm", "llama",
+    "longformer", "mobilebert",  "modernbert", "mpnet",     "nomic_bert",  "reformer",      "rembert",  "roc_bert",
+    "roformer",   "squeezebert", "t5",         "xlm",       "xlm-roberta", "xlnet"};
+
+const Architecture& read_architecture(const ConfigKeys& keys) {
+  const std::string model_type = keys.text("model_type", "");
+  if (const Architecture* architecture = find_architecture(model_type)) return *architecture;
+  const std::vector<std::string> supported = supported_model_types();
+  const std::string listed = fmt::format("{}", fmt::join(supported, ", "));
+  if (model_type.empty())
+    throw Error("{}: \"model_type\" is missing, expected one of {}; add the key, or download the file again",
+                keys.path(), listed);
+  // A family of its own is no slip of the pen, however near its name is.
+  const bool is_slip = std::find(kOtherFamilies.begin(), kOtherFamilies.end(), model_type) == kOtherFamilies.end();
+  std::string near = is_slip ? nearest_name(model_type, supported) : std::string();
+  if (!near.empty() && edit_distance(model_type, near) > 2) near.clear();
+  throw Error("{}: the architecture {} is not supported, expected one of {}{}; choose a model of one of these",
+              keys.path(), in_quotes(model_type), listed, near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+}
+
+/// id2label {"0": "no", "1": "yes"} as a list; where it is absent, num_labels names them as transformers does.
+std::vector<std::string> read_labels(const ConfigKeys& keys) {
+  std::vector<std::string> labels;
+  const Json* id2label = keys.find("id2label");
+  if (id2label == nullptr || id2label->is_null()) {
+    const std::int64_t count = keys.integer("num_labels", 0, 0, kMostLabels);
+    for (std::int64_t i = 0; i < count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
+    return labels;
+  }
+  const std::string expected = "an object {\"0\": \"first label\", \"1\": ...} with every id from 0 on";
+  if (!id2label->is_object()) keys.refuse("id2label", expected);
+  labels.reserve(id2label->size());
+  for (std::size_t id = 0; id < id2label->size(); ++id) labels.emplace_back();
+  std::vector<bool> named(labels.size(), false);
+  for (const auto& [id_text, label] : id2label->items()) {
+    const bool is_number = !id_text.empty() && id_text.size() <= 9 &&
+                           std::all_of(id_text.begin(), id_text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const std::size_t id = is_number ? std::stoul(id_text) : labels.size();
+    if (id >= labels.size() || named[id]) keys.refuse("id2label", expected);
+    named[id] = true;
+    labels[id] = label.is_string() ? label.get<std::string>() : label.dump();
+  }
+  return labels;
+}
+
+}  // namespace
+
+ModelConfig parse_model_config(std::string json, const std::filesystem::path& folder) {
+  const ConfigKeys keys(json, folder / "config.json");
+  const Architecture& architecture = read_architecture(keys);
+  ModelConfig config{architecture.sizes(keys)};
+  config.model_type = architecture.model_type;
+  config.architectures = keys.texts("architectures");
+  config.labels = read_labels(keys);
+  config.problem_type = keys.text("problem_type", "");
+  config.json = std::move(json);
+  config.folder = folder;
+  return config;
+}
+
+ModelConfig read_model_config(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
+    throw Error("{}: {}, expected a model folder with config.json; check the path", folder.string(),
+                std::filesystem::exists(folder, ignored) ? "is a file" : "no such folder");
+  const std::filesystem::path path = folder / "config.json";
+  if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
+    throw Error(
+        "{}: holds an adapter (PEFT), not a model; merge it into its base model (merge_and_unload, save_pretrained) "
+        "and "
+        "use that folder",
+        folder.string());
+  if (!std::filesystem::exists(path, ignored))
+    throw Error(
+        "{}: no such file, expected the configuration of the model; check the path of the model folder, or "
+        "download the model again",
+        path.string());
+
+  return parse_model_config(read_text_file(path), folder);
+}
+
+}  // namespace temper

@@ -1,0 +1,92 @@
+// Encoders whose norms stand behind the residual sums, with BERT's embeddings and heads: how most of BERT's successors
+// are built. An architecture describes itself with this struct, and says where it differs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/architectures/architecture.h"
+#include "model/blocks/post_norm_block.h"
+#include "model/heads/masked_lm_head.h"
+#include "model/heads/sequence_head.h"
+#include "model/layers/self_attention.h"
+#include "model/layers/text_embeddings.h"
+
+namespace temper {
+
+struct PostNormEncoder {
+  // ---- sizes and rates
+  // ------------------------------------------------------------------------------------------------
+  std::string model_type;
+  std::int64_t vocabulary = 0;
+  std::int64_t width = 0;  ///< a multiple of heads
+  std::int64_t layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t intermediate_width = 0;
+  std::int64_t positions = 0;        ///< rows of the position embedding
+  std::int64_t position_offset = 0;  ///< row of a sequence's first token
+  std::int64_t types = 0;            ///< 0: the model has no token types
+  float epsilon = 1e-12F;
+  std::string activation;           ///< one of supported_activations()
+  float initializer_range = 0.02F;  ///< standard deviation of new weights
+  float dropout = 0.0F;             ///< of the hidden state: embeddings, and what blocks add
+  float attention_probability_dropout = 0.0F;
+  float attention_output_dropout = 0.0F;
+  float sequence_head_dropout = 0.0F;
+  float token_head_dropout = 0.0F;
+  bool tied_embeddings = true;  ///< a language-model head shares the word embeddings
+  std::string config_path;      ///< for messages
+
+  // ---- names: BERT's; of the head whole names
+  // -------------------------------------------------------------------------
+  std::string prefix;
+  std::string embeddings = "embeddings";
+  TextEmbeddingNames embedding;
+  std::string blocks = "encoder.layer";
+  SelfAttentionNames attention = {"attention.self.query", "attention.self.key", "attention.self.value",
+                                  "attention.output.dense"};
+  PostNormNames block = {"attention.output.LayerNorm", {"intermediate.dense", "output.dense"}, "output.LayerNorm"};
+  SequenceHeadNames sequence_head;
+  std::string token_head = "classifier";
+  MaskedLmHeadNames masked_lm_head;
+  Activation masked_lm_activation = Activation::gelu;
+  std::vector<WeightRule> alternatives;  ///< beside BERT's older names of norms
+  std::vector<std::string> unread;       ///< beside position ids and copies of a tied decoder
+};
+
+/// Where those that read BERT's keys differ.
+struct BertDefaults {
+  std::int64_t vocabulary;
+  std::int32_t pad_token_id;
+  bool positions_follow_padding = false;  ///< the first position is pad_token_id + 1
+};
+
+/// From BERT's keys, with BERT's names for everything below the prefix. Throws Error for values out of range, decoders
+/// and relative positions.
+PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defaults);
+/// Refuses variants that would silently compute something else: decoders, relative positions.
+void refuse_bert_variants(const ConfigKeys& keys);
+/// The keys that have the same name in all of them: vocabulary, positions, initializer range, tied embeddings.
+void read_common_keys(const ConfigKeys& keys, const BertDefaults& defaults, PostNormEncoder& encoder);
+
+ModelSizes sizes_of(const PostNormEncoder& encoder);
+/// The whole model, of the parts below.
+ModelParts make_parts(const PostNormEncoder& encoder, const HeadRequest& request);
+
+// ---- part by part, from the bottom up, for architectures that have others in between
+// -----------------------------------
+
+/// Width, names and definition.
+ModelParts begin_parts(const PostNormEncoder& encoder);
+void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts);
+/// Where the parameters of the next block go.
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts);
+/// `attention` has been made in this place.
+void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
+               std::unique_ptr<AttentionLayer> attention);
+/// Throws Error for a language-model head whose output embeddings are not tied.
+void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request);
+
+}  // namespace temper

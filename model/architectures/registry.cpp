@@ -1,0 +1,52 @@
+#include "model/architectures/registry.h"
+
+#include <vector>
+
+#include "base/error.h"
+
+namespace temper {
+
+// Each in its own file.
+Architecture bert_architecture();
+Architecture distilbert_architecture();
+Architecture roberta_architecture();
+
+namespace {
+
+/// Sorted by model_type: the list that a user sees.
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> kArchitectures{
+      bert_architecture(),
+      distilbert_architecture(),
+      roberta_architecture(),
+  };
+  return kArchitectures;
+}
+
+}  // namespace
+
+const Architecture* find_architecture(std::string_view model_type) {
+  for (const Architecture& architecture : architectures())
+    if (architecture.model_type == model_type) return &architecture;
+  return nullptr;
+}
+
+const Architecture& architecture_of(const ModelConfig& config) {
+  const Architecture* architecture = find_architecture(config.model_type);
+  if (architecture == nullptr) throw Error("'{}' is no architecture of this program", config.model_type);
+  return *architecture;
+}
+
+std::vector<std::string> supported_model_types() {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : architectures()) names.emplace_back(architecture.model_type);
+  return names;
+}
+
+std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
+  const Architecture& architecture = architecture_of(config);
+  const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
+  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.task));
+}
+
+}  // namespace temper

@@ -1,0 +1,29 @@
+#include "model/blocks/post_norm_block.h"
+
+#include <utility>
+
+#include "tensor/ops.h"
+
+namespace temper {
+
+PostNormBlock::PostNormBlock(const ParameterPlace& place, std::unique_ptr<AttentionLayer> attention,
+                             const PostNormNames& names, const PostNormShape& shape)
+    : attention_dropout_(shape.attention_dropout),
+      output_dropout_(shape.output_dropout),
+      attention_(std::move(attention)),
+      attention_norm_(place, names.attention_norm, shape.feed_forward.width, shape.epsilon),
+      feed_forward_(place, names.feed_forward, shape.feed_forward),
+      output_norm_(place, names.output_norm, shape.feed_forward.width, shape.epsilon) {}
+
+Variable PostNormBlock::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                const TokenSelection& selection, std::uint32_t dropout_place) const {
+  const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
+  const RowNames names = input.names_of(selection);
+  const Variable attended = attention_->forward(tape, input, hidden, asking, selection, dropout_place);
+  const Variable middle =
+      attention_norm_(tape, attended, asking, names, tape.dropout(attention_dropout_, dropout_place + 1));
+  const Variable changed = feed_forward_(tape, middle);
+  return output_norm_(tape, changed, middle, names, tape.dropout(output_dropout_, dropout_place + 2));
+}
+
+}  // namespace temper

@@ -1,0 +1,17 @@
+#include "model/heads/masked_lm_head.h"
+
+namespace temper {
+
+MaskedLmHead::MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
+                           const MaskedLmHeadShape& shape)
+    : activation_(shape.activation),
+      dense_(place, names.dense, shape.word_width, shape.width),
+      norm_(place, names.norm, shape.word_width, shape.epsilon),
+      decoder_(words, place.add(names.bias, {shape.vocabulary}, Initialization::zeros())) {}
+
+Variable MaskedLmHead::forward(Tape& tape, const Variable& rows, RowNames /*names*/,
+                               std::uint32_t /*dropout_place*/) const {
+  return decoder_(tape, norm_(tape, dense_(tape, rows, activation_)));
+}
+
+}  // namespace temper

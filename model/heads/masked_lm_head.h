@@ -1,0 +1,44 @@
+// Masked language modelling: each token through a dense layer, a norm, and the word embeddings (tied) plus a bias.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/head.h"
+#include "model/layers/layer_norm.h"
+#include "model/layers/linear.h"
+
+namespace temper {
+
+struct MaskedLmHeadNames {
+  std::string dense;
+  std::string norm;
+  std::string bias;
+};
+
+struct MaskedLmHeadShape {
+  std::int64_t vocabulary;
+  std::int64_t width;       ///< of the hidden state
+  std::int64_t word_width;  ///< of the word embeddings
+  Activation activation;
+  float epsilon;
+};
+
+class MaskedLmHead final : public Head {
+ public:
+  /// words [vocabulary, word_width], of the input layer.
+  MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
+               const MaskedLmHeadShape& shape);
+
+  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
+  [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == decoder_.weight(); }
+  [[nodiscard]] bool is_large() const override { return true; }
+
+ private:
+  Activation activation_;
+  Linear dense_;
+  LayerNorm norm_;
+  Linear decoder_;
+};
+
+}  // namespace temper

@@ -1,0 +1,34 @@
+// A head over whole sequences: the first token through a dense layer, dropout and a classifier.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/head.h"
+#include "model/layers/linear.h"
+
+namespace temper {
+
+struct SequenceHeadNames {
+  std::string dense;
+  std::string classifier;
+  Activation activation = Activation::tanh;
+  bool dropout_before_dense = false;
+};
+
+class SequenceHead final : public Head {
+ public:
+  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
+               double dropout);
+
+  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
+
+ private:
+  Activation activation_;
+  bool dropout_before_dense_;
+  double dropout_;
+  Linear dense_;
+  Linear classifier_;
+};
+
+}  // namespace temper

@@ -1,0 +1,24 @@
+// What a block takes from the other tokens of a sequence, whatever kind of attention computes it.
+#pragma once
+
+#include <cstdint>
+
+#include "model/packed_input.h"
+#include "tensor/tape.h"
+
+namespace temper {
+
+class AttentionLayer {
+ public:
+  AttentionLayer() = default;
+  AttentionLayer(const AttentionLayer&) = delete;
+  AttentionLayer& operator=(const AttentionLayer&) = delete;
+  virtual ~AttentionLayer() = default;
+
+  /// hidden [tokens, width]; `asking` [n, width], the rows of it that are selected (all of them where none are) ->
+  /// [n, width]. Dropout on the probabilities uses the place `dropout_place`.
+  virtual Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
+                           const TokenSelection& selection, std::uint32_t dropout_place) const = 0;
+};
+
+}  // namespace temper

@@ -1,0 +1,12 @@
+#include "model/layers/feed_forward.h"
+
+namespace temper {
+
+FeedForward::FeedForward(const ParameterPlace& place, const FeedForwardNames& names, const FeedForwardShape& shape)
+    : activation_(shape.activation),
+      up_(place, names.up, shape.intermediate_width, shape.width),
+      down_(place, names.down, shape.width, shape.intermediate_width) {}
+
+Variable FeedForward::operator()(Tape& tape, const Variable& x) const { return down_(tape, up_(tape, x, activation_)); }
+
+}  // namespace temper

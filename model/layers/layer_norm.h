@@ -1,0 +1,29 @@
+// Layer normalization (Ba, Kiros, Hinton 2016) with its two parameters.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/parameter.h"
+#include "tensor/ops.h"
+
+namespace temper {
+
+class LayerNorm {
+ public:
+  /// Adds `name`.weight and `name`.bias [width].
+  LayerNorm(const ParameterPlace& place, const std::string& name, std::int64_t width, float epsilon);
+
+  /// x [rows, width] -> [rows, width].
+  Variable operator()(Tape& tape, const Variable& x) const;
+  /// Of dropout(x) + residual; names [rows] tells dropout which token a row is.
+  Variable operator()(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+                      const Dropout& dropout) const;
+
+ private:
+  Variable weight_;
+  Variable bias_;
+  float epsilon_;
+};
+
+}  // namespace temper

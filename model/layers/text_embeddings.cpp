@@ -1,0 +1,25 @@
+#include "model/layers/text_embeddings.h"
+
+#include "tensor/ops.h"
+
+namespace temper {
+
+Variable add_embedding(const ParameterPlace& place, const std::string& name, std::int64_t entries, std::int64_t width) {
+  return place.within(name).add("weight", {entries, width}, place.weights);
+}
+
+TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names,
+                               const TextEmbeddingShape& shape)
+    : words_(add_embedding(place, names.words, shape.vocabulary, shape.width)),
+      positions_(add_embedding(place, names.positions, shape.positions, shape.width)),
+      types_(shape.types > 0 ? add_embedding(place, names.types, shape.types, shape.width) : Variable()),
+      norm_(place, names.norm, shape.width, shape.epsilon),
+      position_offset_(shape.position_offset),
+      dropout_(shape.dropout) {}
+
+Variable TextEmbeddings::forward(Tape& tape, const PackedInput& input) const {
+  const Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
+  return dropout(tape, norm_(tape, embedded), input.token_names(), tape.dropout(dropout_, 0));
+}
+
+}  // namespace temper

@@ -1,0 +1,51 @@
+// The input layer of BERT and its kin: the sum of a word's, a position's and a type's embedding, normed (Devlin et al.
+// 2019).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/input_layer.h"
+#include "model/layers/layer_norm.h"
+#include "model/parameter.h"
+
+namespace temper {
+
+/// Adds `name`.weight [entries, width].
+Variable add_embedding(const ParameterPlace& place, const std::string& name, std::int64_t entries, std::int64_t width);
+
+struct TextEmbeddingNames {
+  std::string words = "word_embeddings";
+  std::string positions = "position_embeddings";
+  std::string types = "token_type_embeddings";
+  std::string norm = "LayerNorm";
+};
+
+struct TextEmbeddingShape {
+  std::int64_t vocabulary;
+  std::int64_t positions;
+  std::int64_t types;            ///< 0: the model has no token types
+  std::int64_t position_offset;  ///< row of a sequence's first token
+  std::int64_t width;
+  float epsilon;
+  double dropout;
+};
+
+class TextEmbeddings final : public InputLayer {
+ public:
+  TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names, const TextEmbeddingShape& shape);
+
+  Variable forward(Tape& tape, const PackedInput& input) const override;
+  [[nodiscard]] std::uint32_t dropout_places() const override { return 1; }
+  [[nodiscard]] Variable token_table() const override { return words_; }
+
+ private:
+  Variable words_;
+  Variable positions_;
+  Variable types_;
+  LayerNorm norm_;
+  std::int64_t position_offset_;
+  double dropout_;
+};
+
+}  // namespace temper

@@ -1,0 +1,51 @@
+#include "model/weight_names.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace temper {
+namespace {
+
+std::optional<std::string> renamed(const std::string& name, const WeightRule& rule) {
+  if (!name.ends_with(rule.parameter)) return std::nullopt;
+  return name.substr(0, name.size() - rule.parameter.size()) + rule.stored;
+}
+
+}  // namespace
+
+Shape StoredForm::shape_of_tensor(const Shape& parameter) const {
+  std::vector<std::int64_t> extents(parameter.extents().begin(), parameter.extents().end());
+  if (rows > 0) extents.front() = rows;
+  if (transposed) std::swap(extents[0], extents[1]);
+  return Shape(extents);
+}
+
+std::vector<StoredForm> WeightNames::forms_of(const Parameter& parameter) const {
+  StoredForm usual{parameter.name};
+  for (const WeightRule& rule : rules) {
+    if (std::optional<std::string> stored = renamed(parameter.name, rule)) {
+      usual = {*std::move(stored), rule.transposed, rule.rows, rule.first_row};
+      break;
+    }
+  }
+  std::vector<StoredForm> forms;
+  const auto add = [&](std::string name) {
+    forms.push_back(usual);
+    forms.back().name = name;
+    if (!prefix.empty() && name.starts_with(prefix)) {
+      forms.push_back(usual);
+      forms.back().name = name.substr(prefix.size());
+    }
+  };
+  add(usual.name);
+  for (const WeightRule& alternative : alternatives)
+    if (std::optional<std::string> stored = renamed(usual.name, alternative)) add(*std::move(stored));
+  return forms;
+}
+
+bool WeightNames::is_unread(std::string_view tensor) const {
+  return std::any_of(unread.begin(), unread.end(), [&](const std::string& end) { return tensor.ends_with(end); });
+}
+
+}  // namespace temper

@@ -1,0 +1,51 @@
+// What files call a model's parameters, and how they lie there. One map for reading weights, for writing them and for
+// saying what a file has that a model has no use for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/parameter.h"
+
+namespace temper {
+
+/// How a parameter lies in a file.
+struct StoredForm {
+  std::string name = {};    ///< of the tensor that holds it
+  bool transposed = false;  ///< the tensor is [in, out], the parameter [out, in]
+  std::int64_t rows = 0;    ///< of a tensor that holds several parameters, one below the other; 0: it holds this alone
+  std::int64_t first_row = 0;  ///< there (of the tensor as the model has it: not transposed)
+
+  /// The parameter's values are the tensor's.
+  [[nodiscard]] bool is_plain() const { return !transposed && rows == 0; }
+  /// Of the tensor that holds a parameter of this shape.
+  [[nodiscard]] Shape shape_of_tensor(const Shape& parameter) const;
+};
+
+/// Parameters whose names end in `parameter` are stored under names that end in `stored` instead.
+struct WeightRule {
+  std::string parameter;
+  std::string stored;
+  bool transposed = false;
+  std::int64_t rows = 0;
+  std::int64_t first_row = 0;
+};
+
+struct WeightNames {
+  /// Parameters' names begin with this; files that were saved from the bare network leave it out: "bert.".
+  std::string prefix = {};
+  /// How files have parameters: the first rule that fits, else under their own names. What is written has these forms.
+  std::vector<WeightRule> rules = {};
+  /// Other names of tensors that are read where those are missing; of a rule only the two names count.
+  std::vector<WeightRule> alternatives = {};
+  /// Ends of names of tensors that files may have and no model reads: counters, copies of tied weights.
+  std::vector<std::string> unread = {};
+
+  /// The usual form first.
+  [[nodiscard]] std::vector<StoredForm> forms_of(const Parameter& parameter) const;
+  [[nodiscard]] bool is_unread(std::string_view tensor) const;
+};
+
+}  // namespace temper

@@ -1,0 +1,189 @@
+// Weights of an architecture whose files have them otherwise than the model: transposed, several in one tensor, and
+// older names. What is read and written again is the same file.
+#include "model/weights.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/mapped_file.h"
+#include "model/layers/self_attention.h"
+#include "model/layers/text_embeddings.h"
+#include "tests/model/huggingface/test_folder.h"
+
+namespace temper {
+namespace {
+
+using testing_support::expect_refusal;
+using testing_support::TestFolder;
+
+constexpr std::int64_t kWidth = 4;
+
+/// Does nothing: only its parameters matter here.
+class Attending final : public Block {
+ public:
+  explicit Attending(const ParameterPlace& place)
+      : attention_(place, {"attn.query", "attn.key", "attn.value", "attn.c_proj"}, {kWidth, 2, 0.0}),
+        up_(place, "mlp.c_fc", 6, kWidth) {
+    place.add("statistics", {2}, Initialization::zeros());
+  }
+  Variable forward(Tape& /*tape*/, const PackedInput& /*input*/, const Variable& hidden,
+                   const TokenSelection& /*selection*/, std::uint32_t /*dropout_place*/) const override {
+    return hidden;
+  }
+  [[nodiscard]] std::uint32_t dropout_places() const override { return 0; }
+
+ private:
+  SelfAttention attention_;
+  Linear up_;
+};
+
+class Score final : public Head {
+ public:
+  explicit Score(const ParameterPlace& place) : linear_(place, "score", 2, kWidth, Linear::Bias::none) {}
+  Variable forward(Tape& tape, const Variable& rows, RowNames /*names*/, std::uint32_t /*place*/) const override {
+    return linear_(tape, rows);
+  }
+
+ private:
+  Linear linear_;
+};
+
+/// In the manner of GPT-2: weights [in, out], and queries, keys and values in one tensor.
+std::unique_ptr<Model> make_fused() {
+  ModelParts parts;
+  parts.width = kWidth;
+  parts.names.prefix = "transformer.";
+  for (const auto& [part, row] : {std::pair{"query", 0}, {"key", 1}, {"value", 2}}) {
+    const std::string name = std::string("attn.") + part;
+    parts.names.rules.push_back({name + ".weight", "attn.c_attn.weight", true, 3 * kWidth, row * kWidth});
+    parts.names.rules.push_back({name + ".bias", "attn.c_attn.bias", false, 3 * kWidth, row * kWidth});
+  }
+  parts.names.rules.push_back({"c_proj.weight", "c_proj.weight", true});
+  parts.names.rules.push_back({"c_fc.weight", "c_fc.weight", true});
+  parts.names.alternatives = {{"statistics", "old_statistics"}};
+  parts.names.unread = {"attn.bias"};
+  const Initialization weights = Initialization::normal(0.02F);
+  const ParameterPlace input{parts.parameters, 0, ParameterRole::weight, weights, "transformer."};
+  parts.input = std::make_unique<TextEmbeddings>(input, TextEmbeddingNames{"wte", "wpe", "", "ln"},
+                                                 TextEmbeddingShape{5, 3, 0, 0, kWidth, 1e-5F, 0.0});
+  ParameterPlace block = input.within("h.0");
+  block.stage = 1;
+  parts.blocks.push_back(std::make_shared<Attending>(block));
+  parts.head = std::make_unique<Score>(ParameterPlace{parts.parameters, 2, ParameterRole::head, weights});
+  return std::make_unique<Model>(std::move(parts), HeadRequest{Task::sequence_classification, 2}, "FusedModel");
+}
+
+struct Stored {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
+/// What a file of this architecture holds, in the order in which it is written.
+const std::vector<Stored> kFile = {{"transformer.wte.weight", {5, 4}},
+                                   {"transformer.wpe.weight", {3, 4}},
+                                   {"transformer.ln.weight", {4}},
+                                   {"transformer.ln.bias", {4}},
+                                   {"transformer.h.0.attn.c_attn.weight", {4, 12}},
+                                   {"transformer.h.0.attn.c_attn.bias", {12}},
+                                   {"transformer.h.0.attn.c_proj.weight", {4, 4}},
+                                   {"transformer.h.0.attn.c_proj.bias", {4}},
+                                   {"transformer.h.0.mlp.c_fc.weight", {4, 6}},
+                                   {"transformer.h.0.mlp.c_fc.bias", {6}},
+                                   {"transformer.h.0.statistics", {2}},
+                                   {"score.weight", {2, 4}}};
+
+class WeightsTest : public testing::Test {
+ protected:
+  /// Values 0, 1, 2, ... across all tensors.
+  void write_file(const std::vector<Stored>& file) {
+    std::deque<std::vector<float>> values;
+    std::vector<TensorToWrite> tensors;
+    float next = 0.0F;
+    for (const Stored& stored : file) {
+      values.emplace_back(static_cast<std::size_t>(*element_count(stored.shape)));
+      std::iota(values.back().begin(), values.back().end(), next);
+      next += static_cast<float>(values.back().size());
+      tensors.push_back({stored.name, stored.shape, values.back()});
+    }
+    write_safetensors(folder_.path() / "model.safetensors", tensors, {{"format", "pt"}});
+  }
+  std::vector<float> value(const Model& model, const std::string& name) {
+    return device_->download<float>(model.parameters().find(name)->variable.value());
+  }
+
+  TestFolder folder_;
+  std::unique_ptr<Device> device_ = make_cpu_device();
+};
+
+TEST_F(WeightsTest, PartsOfATransposedTensorGoWhereTheyBelong) {
+  write_file({{"transformer.h.0.attn.c_attn.weight", {4, 12}}});
+  const WeightFiles only = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused();
+  expect_refusal([&] { load_weights(*model, only, *device_, {}); },
+                 {"12 of the model's tensors are missing", "transformer.wte.weight", "attn.query.bias"});
+  // Element (in, out) of the file is 12 in + out.
+  EXPECT_EQ(value(*model, "transformer.h.0.attn.query.weight"),
+            (std::vector<float>{0, 12, 24, 36, 1, 13, 25, 37, 2, 14, 26, 38, 3, 15, 27, 39}));
+  EXPECT_EQ(value(*model, "transformer.h.0.attn.value.weight"),
+            (std::vector<float>{8, 20, 32, 44, 9, 21, 33, 45, 10, 22, 34, 46, 11, 23, 35, 47}));
+}
+
+TEST_F(WeightsTest, WhatIsReadAndWrittenAgainIsTheSameFile) {
+  write_file(kFile);
+  const WeightFiles files = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused();
+  const LoadReport report = load_weights(*model, files, *device_, {});
+  EXPECT_TRUE(report.initialized.empty());
+  EXPECT_TRUE(report.unexpected.empty());
+  EXPECT_EQ(value(*model, "transformer.h.0.attn.key.bias").size(), 4U);
+  const StoredWeights stored(*model, *device_);
+  write_safetensors(folder_.path() / "again.safetensors", stored.tensors(), {{"format", "pt"}});
+  EXPECT_EQ(read_text_file(folder_.path() / "again.safetensors"), read_text_file(folder_.path() / "model.safetensors"));
+}
+
+TEST_F(WeightsTest, OtherNamesAreReadAndTheUsualOnesWritten) {
+  std::vector<Stored> file = kFile;
+  for (Stored& stored : file)
+    if (stored.name.starts_with("transformer.")) stored.name = stored.name.substr(std::string("transformer.").size());
+  file[10].name = "h.0.old_statistics";
+  file.push_back({"h.0.attn.bias", {1, 1, 3, 3}});
+  file.push_back({"lm_head.weight", {5, 4}});
+  write_file(file);
+  const WeightFiles files = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused();
+  const LoadReport report = load_weights(*model, files, *device_, {});
+  EXPECT_EQ(report.unexpected, std::vector<std::string>{"lm_head.weight"});
+  const StoredWeights stored(*model, *device_);
+  ASSERT_EQ(stored.tensors().size(), kFile.size());
+  for (std::size_t i = 0; i < kFile.size(); ++i) {
+    EXPECT_EQ(stored.tensors()[i].name, kFile[i].name);
+    EXPECT_EQ(stored.tensors()[i].shape, kFile[i].shape);
+  }
+}
+
+TEST_F(WeightsTest, ShapesAreComparedAsTheyLieInTheFile) {
+  std::vector<Stored> file = kFile;
+  file[4].shape = {12, 4};
+  write_file(file);
+  const WeightFiles files = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused();
+  expect_refusal([&] { load_weights(*model, files, *device_, {}); },
+                 {"transformer.h.0.attn.c_attn.weight", "[12, 4]", "asks for [4, 12]"});
+}
+
+TEST_F(WeightsTest, OnlyHeadsAndAdaptersAreDrawn) {
+  std::vector<Stored> file = kFile;
+  file.pop_back();
+  write_file(file);
+  const WeightFiles files = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused();
+  model->parameters().add({"low_rank", {2, 4}, 1, ParameterRole::adapter, Initialization::normal(1.0F)});
+  const LoadReport report = load_weights(*model, files, *device_, {});
+  EXPECT_EQ(report.initialized, (std::vector<std::string>{"score.weight", "low_rank"}));
+  model->parameters().add({"running_mean", {4}, 1, ParameterRole::statistic});
+  expect_refusal([&] { load_weights(*model, files, *device_, {}); }, {"1 of the model's tensors", "running_mean"});
+}
+
+}  // namespace
+}  // namespace temper
