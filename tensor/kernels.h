@@ -22,6 +22,7 @@
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/matmul.h"
+#include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
 #include "tensor/calls/reduction.h"
 #include "tensor/calls/softmax_cross_entropy.h"
@@ -37,6 +38,7 @@ using AllCalls = CallList<                                                    //
     calls::AttentionForward, calls::AttentionBackward,                        //
     calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //
     calls::GatherRows, calls::ScatterAddRows,                                 //
+    calls::GatherNeighbours, calls::AddNeighbours,                            //
     calls::CrossEntropy, calls::BinaryCrossEntropy, calls::MeanSquaredError,  //
     calls::AdamW, calls::Sgd, calls::Lion,                                    //
     calls::FactoredSquareSums, calls::AdafactorSquareSums, calls::Adafactor,  //

@@ -96,13 +96,14 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t width = words.value().columns();
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
-  tape.kernels().run(calls::EmbeddingSumForward{.words = words.value().data<float>(),
-                                                .ids = indices.ids.data<std::int32_t>(),
-                                                .positions = positions.value().data<float>() + skipped,
-                                                .position_ids = indices.positions.data<std::int32_t>(),
-                                                .types = data_or_null(types),
-                                                .type_ids = indices.types.data<std::int32_t>(),
-                                                .y = y.as_rows()});
+  tape.kernels().run(
+      calls::EmbeddingSumForward{.words = words.value().data<float>(),
+                                 .ids = indices.ids.data<std::int32_t>(),
+                                 .positions = positions.defined() ? positions.value().data<float>() + skipped : nullptr,
+                                 .position_ids = indices.positions.data<std::int32_t>(),
+                                 .types = data_or_null(types),
+                                 .type_ids = indices.types.data<std::int32_t>(),
+                                 .y = y.as_rows()});
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
@@ -114,7 +115,7 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
                                                   .d_table = tape.cleared_gradient_of(table).data<float>() + offset});
     };
     scatter(words, indices.by_id, 0);
-    scatter(positions, indices.by_position, skipped);
+    if (positions.defined()) scatter(positions, indices.by_position, skipped);
     if (types.defined()) scatter(types, indices.by_type, 0);
   });
   return out;

@@ -27,7 +27,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
                 Activation activation = Activation::none);
 
 /// words[ids] + positions[position + position_offset] + types[types]: tables [entries, width] -> [tokens, width].
-/// `types` may be undefined. Indices must lie inside the tables: the caller checks them.
+/// `positions` and `types` may be undefined. Indices must lie inside the tables: the caller checks them.
 Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variable& words, const Variable& positions,
                        std::int64_t position_offset, const Variable& types);
 

@@ -8,7 +8,9 @@ namespace temper {
 
 // Each in its own file.
 Architecture bert_architecture();
+Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
+Architecture mpnet_architecture();
 Architecture roberta_architecture();
 
 namespace {
@@ -16,9 +18,8 @@ namespace {
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> kArchitectures{
-      bert_architecture(),
-      distilbert_architecture(),
-      roberta_architecture(),
+      bert_architecture(),  deberta_v2_architecture(), distilbert_architecture(),
+      mpnet_architecture(), roberta_architecture(),
   };
   return kArchitectures;
 }
