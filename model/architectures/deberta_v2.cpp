@@ -2,8 +2,6 @@
 // and its third (He, Gao, Chen: "DeBERTaV3", 2023), which files call deberta-v2, too: BERT's blocks with disentangled
 // attention, in the second version a convolution beside the lowest, and a head with two rates of dropout.
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <sstream>
 #include <utility>
 
@@ -39,23 +37,10 @@ struct Deberta {
   [[nodiscard]] std::int64_t span() const { return buckets > 0 ? buckets : most_relative; }
 };
 
-/// Distances of up to half the buckets have one each, and beyond they widen as their logarithm does, up to the longest
-/// distance. In f32, as PyTorch computes it.
-std::int64_t logarithmic_bucket(std::int64_t distance, std::int64_t buckets, std::int64_t most_relative) {
-  const std::int64_t middle = buckets / 2;
-  const std::int64_t size = std::abs(distance);
-  if (size <= middle) return distance;
-  const auto ratio = static_cast<double>(most_relative - 1) / static_cast<double>(middle);
-  const float share =
-      std::log(static_cast<float>(size) / static_cast<float>(middle)) / std::log(static_cast<float>(ratio));
-  const float bucket = std::ceil(share * static_cast<float>(middle - 1)) + static_cast<float>(middle);
-  return static_cast<std::int64_t>(bucket) * (distance < 0 ? -1 : 1);
-}
-
 DistanceBuckets distance_buckets(const Deberta& deberta) {
   return DistanceBuckets(deberta.longest, [&](std::int64_t distance) {
     const std::int64_t bucket =
-        deberta.buckets > 0 ? logarithmic_bucket(distance, deberta.buckets, deberta.most_relative) : distance;
+        deberta.buckets > 0 ? signed_logarithmic_bucket(distance, deberta.buckets, deberta.most_relative) : distance;
     return std::clamp<std::int64_t>(bucket + deberta.span(), 0, 2 * deberta.span() - 1);
   });
 }

@@ -1,9 +1,5 @@
 // MPNet (Song, Tan, Qin, Lu, Liu: "MPNet: masked and permuted pre-training for language understanding", 2020):
 // RoBERTa's positions and heads, no token types, and a bias on scores by distance, which all blocks share.
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
-
 #include <fmt/format.h>
 
 #include "model/architectures/post_norm_encoder.h"
@@ -13,25 +9,13 @@ namespace {
 
 /// What transformers computes with, whatever the configuration says of them.
 constexpr std::int64_t kBuckets = 32;
+constexpr std::int64_t kFarthest = 128;
 constexpr std::int64_t kFirstPosition = 2;
 
 struct Mpnet {
   PostNormEncoder encoder;
   std::int64_t bias_rows;  ///< of the table; those beyond kBuckets are never read
 };
-
-/// Half of the buckets for keys behind the query and half for those before it; in each half, of distances up to 7
-/// every one has its own, and beyond they widen as their logarithm does up to 128 (Raffel et al. 2020, 2.1).
-std::int64_t bucket_of(std::int64_t distance) {
-  constexpr std::int64_t kHalf = kBuckets / 2;
-  constexpr std::int64_t kExact = kHalf / 2;
-  constexpr float kFarthest = 128.0F;
-  const std::int64_t side = distance < 0 ? kHalf : 0;
-  const std::int64_t size = std::abs(distance);
-  if (size < kExact) return side + size;
-  const float share = std::log(static_cast<float>(size) / kExact) / std::log(kFarthest / static_cast<float>(kExact));
-  return side + std::min(kExact + static_cast<std::int64_t>(share * kExact), kHalf - 1);
-}
 
 Mpnet read_mpnet(const ConfigKeys& keys) {
   Mpnet mpnet;
@@ -77,9 +61,10 @@ ModelParts make_mpnet(const ConfigKeys& keys, const HeadRequest& request) {
   // The lowest block reads it, so it belongs there.
   const ParameterPlace lowest{parts.parameters, 1, ParameterRole::weight,
                               Initialization::normal(encoder.initializer_range), encoder.prefix};
-  const auto bias =
-      std::make_shared<const DistanceBias>(lowest.within("encoder"), "relative_attention_bias", mpnet.bias_rows,
-                                           encoder.heads, DistanceBuckets(encoder.positions, bucket_of));
+  const auto bias = std::make_shared<const DistanceBias>(
+      lowest.within("encoder"), "relative_attention_bias", mpnet.bias_rows, encoder.heads,
+      DistanceBuckets(encoder.positions,
+                      [](std::int64_t distance) { return halved_logarithmic_bucket(distance, kBuckets, kFarthest); }));
   for (std::int64_t i = 0; i < encoder.layers; ++i) {
     const ParameterPlace place = place_of_next_block(encoder, parts);
     const SelfAttentionShape shape{encoder.width, encoder.heads, encoder.attention_probability_dropout};

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/ops/neighbours.h"
 
 namespace temper {
 namespace {
@@ -101,6 +102,20 @@ TEST_F(OpsGradient, AttentionWithTermsOfDistancesMatchesCentralDifferences) {
                          {.query = v, .buckets = terms.buckets, .count = 3}),
                Error)
       << "terms of another shape";
+}
+
+TEST_F(OpsGradient, NeighboursMatchCentralDifferences) {
+  const Variable x = leaf(random({7, 3}));
+  const Tensor starts = indices<std::int32_t>({0, 4, 5, 7});
+  const PackedSequences sequences{7, 3, starts.data<std::int32_t>(), nullptr, 4};
+  check([&](Tape& t) { return neighbours(t, x, sequences, 3); }, {x});
+  x.bind_gradient(Tensor(), -1);
+  check(
+      [&](Tape& t) {
+        const Variable around = neighbours(t, x, sequences, 3);
+        return linear(t, around, neighbours(t, x, sequences, 3), Variable());
+      },
+      {x}, 5e-3);
 }
 
 TEST_F(OpsGradient, SelfAttentionOfOneInputAddsItsThreeGradients) {

@@ -253,13 +253,13 @@ Results reference(const Problem& problem, const Inputs& in) {
 }
 
 /// The matrices of a call of f32 and their results.
-struct Run {
+struct Trial {
   const Problem& problem;
   TestMatrix q, k, v, query_terms, key_terms, d_out;
   TestMatrix out, log_sum_exp, dq, dk, dv, d_query_terms, d_key_terms;
 
   /// `gap` elements between rows, a number more with each matrix; none: queries of heads that share keys lie evenly.
-  explicit Run(const Problem& which, std::int64_t gap = 1)
+  explicit Trial(const Problem& which, std::int64_t gap = 1)
       : problem(which),
         q(drawn(which.queries, heads() * shape().head_width, 1, gap)),
         k(drawn(which.sequences.tokens, shape().key_heads * shape().head_width, 2, 2 * gap)),
@@ -324,7 +324,7 @@ struct Run {
 };
 
 /// Rows of `actual` that no sequence has must be untouched, and then count as the zeros that the reference has there.
-std::vector<double> without_room(const Run& run, const TestMatrix& actual, bool of_queries = false) {
+std::vector<double> without_room(const Trial& run, const TestMatrix& actual, bool of_queries = false) {
   std::vector<double> values = actual.values();
   if (of_queries && !run.problem.the.asking.empty()) return values;
   for (std::int64_t row = 0; row < actual.rows(); ++row) {
@@ -347,7 +347,7 @@ TEST_P(AttentionShapeTest, ForwardAndBackwardMatchReference) {
     SCOPED_TRACE(testing::Message() << "case " << number++);
     const Problem problem(which);
     for (const std::int64_t gap : {0, 1}) {
-      Run run(problem, gap);
+      Trial run(problem, gap);
       const Results expected = reference(problem, run.inputs());
       run.forward(kernels_);
       run.backward(kernels_);
@@ -372,7 +372,7 @@ TEST(AttentionShapeReference, MatchesCentralDifferences) {
   const Case with_one_row{{5, 3}, shaped(2, 2, 3, 2), Terms::one_row, kDropout};
   for (const Case& the : {which, grouped, with_one_row}) {
     const Problem problem(the);
-    const Inputs in = Run(problem).inputs();
+    const Inputs in = Trial(problem).inputs();
     const Results result = reference(problem, in);
     const auto expect_gradient = [&](std::vector<double> Inputs::*input, const std::vector<double>& gradient) {
       const auto loss = [&](const std::vector<double>& at) {
@@ -395,7 +395,7 @@ TEST_P(AttentionShapeTest, GradientsOfTermsAreAddedWhereAsked) {
   for (const Terms terms : {Terms::of_both, Terms::one_row}) {
     const Case which{{40, 7}, shaped(2, 2, 8, 8), terms, kDropout};
     const Problem problem(which);
-    Run run(problem);
+    Trial run(problem);
     run.forward(kernels_);
     run.backward(kernels_);
     const auto once = run.d_query_terms.values();
@@ -410,7 +410,7 @@ TEST_P(AttentionShapeTest, ASequenceHasTheBitsThatItHasAmongMany) {
   for (const Case& which : cases()) {
     if (!which.asking.empty() || which.room != 0) continue;
     const Problem problem(which);
-    Run all(problem);
+    Trial all(problem);
     all.forward(kernels_);
     for (std::size_t s = 0; s < which.lengths.size(); ++s) {
       Case alone = which;
@@ -418,7 +418,7 @@ TEST_P(AttentionShapeTest, ASequenceHasTheBitsThatItHasAmongMany) {
       Problem problem_alone(alone);
       problem_alone.examples = {problem.examples[s]};
       problem_alone.sequences.examples = problem_alone.examples.data();
-      Run run(problem_alone);
+      Trial run(problem_alone);
       const std::int64_t start = problem.starts[s];
       const auto take = [&](const TestMatrix& from, TestMatrix& to) {
         for (std::int64_t i = 0; i < to.rows(); ++i)
@@ -448,13 +448,13 @@ TEST_P(AttentionShapeTest, ATokenThatAsksAloneHasTheBitsThatItHasAmongAll) {
        {shaped(4, 2, 16, 16, true), shaped(4, 1, 16, 16, true, {30, kAll}), shaped(2, 2, 16, 16, true, {}, 5.0F)}) {
     const Case which{{150}, shape};
     const Problem problem(which);
-    Run all(problem);
+    Trial all(problem);
     all.forward(kernels_);
     for (const std::uint32_t position : {0U, 1U, 63U, 64U, 100U, 149U}) {
       // The cache holds what has come so far, and room.
       const Case step{{static_cast<std::int32_t>(position) + 1}, shape, Terms::none, {}, 40, {{position}}};
       const Problem problem_of_step(step);
-      Run run(problem_of_step);
+      Trial run(problem_of_step);
       for (std::int64_t i = 0; i <= position; ++i) {
         for (std::int64_t c = 0; c < run.k.columns(); ++c) run.k(i, c) = all.k(i, c);
         for (std::int64_t c = 0; c < run.v.columns(); ++c) run.v(i, c) = all.v(i, c);
@@ -475,7 +475,7 @@ TEST_P(AttentionShapeTest, GivesTheSameBitsOnAnyNumberOfThreads) {
     std::vector<std::vector<double>> results;
     for (const int threads : {1, 2, 3}) {
       omp_set_num_threads(threads);
-      Run run(problem);
+      Trial run(problem);
       run.forward(kernels_);
       run.backward(kernels_);
       std::vector<double> values;
@@ -494,9 +494,9 @@ TEST_P(AttentionShapeTest, GivesTheSameBitsOnAnyNumberOfThreads) {
 TEST_P(AttentionShapeTest, ScoresThatNobodySeesMayBeAnything) {
   const Case which{{70}, shaped(1, 1, 8, 8, true)};
   const Problem problem(which);
-  Run plain(problem);
+  Trial plain(problem);
   plain.forward(kernels_);
-  Run run(problem);
+  Trial run(problem);
   // The last key is seen by the last query alone; so large a score would leave nothing of the others.
   for (std::int64_t c = 0; c < 8; ++c) run.k(69, c) = 1e4F;
   run.forward(kernels_);
@@ -509,7 +509,7 @@ TEST_P(AttentionShapeTest, ScoresThatNobodySeesMayBeAnything) {
 TEST_P(AttentionShapeTest, RefusesWhatDoesNotFit) {
   const auto expect_refusal = [&](const Case& which, const std::string& part) {
     const Problem problem(which);
-    Run run(problem);
+    Trial run(problem);
     try {
       run.forward(kernels_);
       FAIL() << "expected a refusal with '" << part << "'";
@@ -526,11 +526,11 @@ TEST_P(AttentionShapeTest, RefusesWhatDoesNotFit) {
   const Case which{{9}, shaped(2, 2, 8, 8), Terms::one_row};
   Problem problem(which);
   problem.buckets.resize(5);
-  Run run(problem);
+  Trial run(problem);
   EXPECT_THROW(run.forward(kernels_), Error) << "buckets that reach 2 places";
   const Case plain{{4}, shaped(2, 2, 8, 8)};
   const Problem of_eight(plain);
-  Run wide(of_eight);
+  Trial wide(of_eight);
   wide.k = TestMatrix(4, 32);
   EXPECT_THROW(wide.forward(kernels_), Error);
 }
