@@ -49,7 +49,7 @@ std::vector<Case> cases() {
       {{200, 9}, shaped(2, 1, 8, 8, true, {70, kAll}), Terms::none, kDropout},
       {{300}, shaped(1, 1, 16, 16, false, {5, 5})},
       {{300, 40}, shaped(2, 2, 16, 16, false, {64, 3}), Terms::none, kDropout},
-      {{70, 300}, shaped(1, 1, 16, 16, false, {0, 0})},
+      {{70, 300}, shaped(1, 1, 16, 16, false, {1, 0})},
       {{300}, shaped(1, 1, 16, 16, false, {kAll, 80})},
       {{70, 5}, shaped(2, 2, 16, 16, false, {}, 2.0F)},
       {{70, 5}, shaped(4, 2, 16, 16, true, {}, 3.0F), Terms::none, kDropout},
