@@ -24,6 +24,7 @@
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/matmul.h"
+#include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
 #include "tensor/calls/reduction.h"
 #include "tensor/calls/rotary.h"
@@ -42,6 +43,7 @@ using AllCalls = CallList<                                                    //
     calls::AttentionForward, calls::AttentionBackward,                        //
     calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //
     calls::GatherRows, calls::ScatterAddRows,                                 //
+    calls::GatherNeighbours, calls::AddNeighbours,                            //
     calls::CrossEntropy, calls::BinaryCrossEntropy, calls::MeanSquaredError,  //
     calls::AdamW, calls::Sgd, calls::Lion,                                    //
     calls::FactoredSquareSums, calls::AdafactorSquareSums, calls::Adafactor,  //
@@ -50,9 +52,6 @@ using AllCalls = CallList<                                                    //
 class Kernels : public KernelTable<AllCalls> {
  public:
   Kernels() { take_parts_from(*this); }
-
-  /// Whether attention takes keys and values that all heads share.
-  [[nodiscard]] virtual bool heads_share_keys() const { return false; }
 };
 
 }  // namespace temper

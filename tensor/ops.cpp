@@ -1,7 +1,5 @@
 #include "tensor/ops.h"
 
-#include <cmath>
-
 #include "base/error.h"
 #include "tensor/ops/gradients.h"
 
@@ -82,13 +80,14 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t width = words.value().columns();
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
-  tape.kernels().run(calls::EmbeddingSumForward{.words = words.value().data<float>(),
-                                                .ids = indices.ids.data<std::int32_t>(),
-                                                .positions = positions.value().data<float>() + skipped,
-                                                .position_ids = indices.positions.data<std::int32_t>(),
-                                                .types = data_or_null(types),
-                                                .type_ids = indices.types.data<std::int32_t>(),
-                                                .y = y.as_rows()});
+  tape.kernels().run(
+      calls::EmbeddingSumForward{.words = words.value().data<float>(),
+                                 .ids = indices.ids.data<std::int32_t>(),
+                                 .positions = positions.defined() ? positions.value().data<float>() + skipped : nullptr,
+                                 .position_ids = indices.positions.data<std::int32_t>(),
+                                 .types = data_or_null(types),
+                                 .type_ids = indices.types.data<std::int32_t>(),
+                                 .y = y.as_rows()});
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
@@ -100,51 +99,97 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
                                                   .d_table = tape.cleared_gradient_of(table).data<float>() + offset});
     };
     scatter(words, indices.by_id, 0);
-    scatter(positions, indices.by_position, skipped);
+    if (positions.defined()) scatter(positions, indices.by_position, skipped);
     if (types.defined()) scatter(types, indices.by_type, 0);
   });
   return out;
 }
 
+namespace {
+
+/// Rows of a variable as terms: each its own, or those of the table [buckets, heads] that all share.
+TermsOf<void> as_terms(const Tensor& terms, bool shared, std::int64_t heads) {
+  if (!terms.defined()) return {};
+  const Rows rows = terms.as_rows();
+  if (shared) return {rows.data, 0, 1, rows.stride, rows.type};
+  return {rows.data, rows.stride, rows.columns / heads, 1, rows.type};
+}
+
+TermsOf<const void> read_only(const TermsOf<void>& terms) {
+  return {terms.data, terms.row_stride, terms.head_stride, terms.bucket_stride, terms.type};
+}
+
+RelativeTerms relative_terms(const DistanceTerms& terms, std::int64_t heads) {
+  RelativeTerms relative;
+  if (terms.query.defined()) relative.query = read_only(as_terms(terms.query.value(), terms.one_row_for_all, heads));
+  if (terms.key.defined()) relative.key = read_only(as_terms(terms.key.value(), false, heads));
+  if (!relative.any()) return relative;
+  relative.buckets = terms.buckets.data<std::int32_t>();
+  relative.reach = (terms.buckets.size() + 1) / 2;
+  relative.first_bucket = terms.first_bucket;
+  relative.count = terms.count;
+  relative.scale = terms.scale;
+  return relative;
+}
+
+/// Throws Error unless terms are what the call takes them for.
+void require_terms(const char* what, const Variable& terms, std::int64_t rows, std::int64_t columns) {
+  if (!terms.defined()) return;
+  const Tensor& value = terms.value();
+  if (value.rows() != rows || value.columns() != columns)
+    throw Error("attention: the terms of the {} have shape {}, expected [{}, {}]", what, value.shape().text(), rows,
+                columns);
+}
+
+}  // namespace
+
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
-                   const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout) {
-  const std::int64_t width = q.value().columns();
-  require_columns("attention", k, width);
-  require_columns("attention", v, width);
-  if (width % heads != 0) throw Error("attention: a width of {} cannot be cut into {} heads", width, heads);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(width / heads));
-  const bool records = tape.records({&q, &k, &v});
-  const Tensor y = tape.empty(q.shape(), q.value().type());
-  const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
+                   const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout,
+                   const DistanceTerms& terms) {
+  const std::int64_t queries = q.value().rows();
+  const std::int64_t heads = shape.query_heads;
+  require_terms("queries", terms.query, terms.one_row_for_all ? terms.count : queries,
+                terms.one_row_for_all ? heads : heads * terms.count);
+  require_terms("keys", terms.key, k.value().rows(), heads * terms.count);
+  const bool records = tape.records({&q, &k, &v, &terms.query, &terms.key});
+  const Tensor y = tape.empty({queries, heads * shape.value_width}, q.value().type());
+  const Tensor log_sum_exp = records ? tape.empty({heads, queries}) : Tensor();
   tape.kernels().run(calls::AttentionForward{.q = q.value().as_rows(),
                                              .k = k.value().as_rows(),
                                              .v = v.value().as_rows(),
                                              .sequences = sequences,
-                                             .heads = heads,
-                                             .scale = scale,
+                                             .shape = shape,
+                                             .relative = relative_terms(terms, heads),
                                              .dropout = dropout,
                                              .out = y.as_rows(),
                                              .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
+  tape.record({&q, &k, &v, &terms.query, &terms.key}, [=, &tape] {
     // The kernel computes the three gradients together; one that nobody needs goes into a buffer that is dropped.
     const OverwrittenGradient dq(tape, q);
     const OverwrittenGradient dk(tape, k);
     const OverwrittenGradient dv(tape, v);
-    tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
-                                                .k = k.value().as_rows(),
-                                                .v = v.value().as_rows(),
-                                                .out = out.value().as_rows(),
-                                                .d_out = out.gradient().as_rows(),
-                                                .log_sum_exp = log_sum_exp.data<float>(),
-                                                .sequences = sequences,
-                                                .heads = heads,
-                                                .scale = scale,
-                                                .dropout = dropout,
-                                                .dq = dq.rows(),
-                                                .dk = dk.rows(),
-                                                .dv = dv.rows()});
+    const GradientTarget d_query_terms = wanted_gradient(tape, terms.query);
+    const GradientTarget d_key_terms = wanted_gradient(tape, terms.key);
+    tape.kernels().run(
+        calls::AttentionBackward{.q = q.value().as_rows(),
+                                 .k = k.value().as_rows(),
+                                 .v = v.value().as_rows(),
+                                 .out = out.value().as_rows(),
+                                 .d_out = out.gradient().as_rows(),
+                                 .log_sum_exp = log_sum_exp.data<float>(),
+                                 .sequences = sequences,
+                                 .shape = shape,
+                                 .relative = relative_terms(terms, heads),
+                                 .dropout = dropout,
+                                 .dq = dq.rows(),
+                                 .dk = dk.rows(),
+                                 .dv = dv.rows(),
+                                 .d_relative = {.query = as_terms(d_query_terms.tensor, terms.one_row_for_all, heads),
+                                                .key = as_terms(d_key_terms.tensor, false, heads),
+                                                .accumulate_query = d_query_terms.accumulate,
+                                                .accumulate_key = d_key_terms.accumulate}});
     dq.finish();
     dk.finish();
     dv.finish();

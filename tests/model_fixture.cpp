@@ -42,12 +42,24 @@ std::filesystem::path fixture_folder(const std::string& name) {
 }
 
 std::vector<std::string> own_fixtures() {
-  return {"bert-classification",   "bert-frozen",          "bert-masked-lm",
-          "roberta-multilabel",    "roberta-tokens",       "roberta-masked-lm",
-          "distilbert-regression", "distilbert-masked-lm", "bert-silu"};
+  return {"bert-classification",        "bert-frozen",           "bert-masked-lm",
+          "roberta-multilabel",         "roberta-tokens",        "roberta-masked-lm",
+          "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
+          "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
+          "mpnet-classification",       "mpnet-tokens",          "mpnet-masked-lm",
+          "deberta-v2-tokens",          "deberta-v2-multilabel", "deberta-v2-masked-lm",
+          "deberta-v2-new-masked-lm"};
 }
 
 std::vector<std::string> encoder_fixtures() {
+  std::vector<std::string> names = bfloat16_fixtures();
+  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "mpnet-classification",
+                           "deberta-v2-classification", "deberta-v2-unshared-classification"})
+    names.push_back(std::string(kShared) + name);
+  return names;
+}
+
+std::vector<std::string> bfloat16_fixtures() {
   std::vector<std::string> names = own_fixtures();
   for (const char* name : {"bert-classification", "bert-regression", "bert-multilabel", "bert-tokens", "bert-masked-lm",
                            "bert-frozen", "roberta-classification", "distilbert-classification"})

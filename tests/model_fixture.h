@@ -74,6 +74,9 @@ std::filesystem::path fixture_folder(const std::string& name);
 /// them, and those of the shared folder ("shared/bert-classification").
 std::vector<std::string> encoder_fixtures();
 
+/// Those of them with what PyTorch's bf16 gives.
+std::vector<std::string> bfloat16_fixtures();
+
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();
 

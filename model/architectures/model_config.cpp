@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMostLabels = 1'000'000;
 
-/// Families that one may well ask for.
+/// Families that one may well ask for, among them some that can be read.
 constexpr std::array<std::string_view, 30> kOtherFamilies = {
     "albert",     "bart",        "big_bird",   "camembert", "convbert",    "data2vec-text", "deberta",  "deberta-v2",
     "electra",    "ernie",       "esm",        "flaubert",  "funnel",      "gpt2",          "layoutlm", "llama",

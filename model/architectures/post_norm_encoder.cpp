@@ -28,6 +28,8 @@ Initialization weights_of(const PostNormEncoder& encoder) { return Initializatio
 
 void refuse_bert_variants(const ConfigKeys& keys) {
   if (keys.flag("is_decoder", false)) keys.refuse("is_decoder", "false: decoders are not supported");
+  if (keys.flag("add_cross_attention", false))
+    keys.refuse("add_cross_attention", "false: attention to another network's states is not supported");
   if (keys.text("position_embedding_type", "absolute") != "absolute")
     keys.refuse("position_embedding_type", "\"absolute\": relative positions are not supported");
 }
@@ -70,6 +72,18 @@ PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defau
   encoder.sequence_head_dropout =
       keys.is_null("classifier_dropout") ? encoder.dropout : keys.dropout("classifier_dropout", encoder.dropout);
   encoder.token_head_dropout = encoder.sequence_head_dropout;
+  return encoder;
+}
+
+PostNormEncoder read_roberta_keys(const ConfigKeys& keys, std::int64_t default_vocabulary) {
+  PostNormEncoder encoder =
+      read_bert_keys(keys, {.vocabulary = default_vocabulary, .pad_token_id = 1, .positions_follow_padding = true});
+  encoder.prefix = "roberta.";
+  encoder.sequence_head = {
+      .dense = "classifier.dense", .classifier = "classifier.out_proj", .dropout_before_dense = true};
+  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+  // Tied to the bias of the decoder, some files have it under that name alone.
+  encoder.alternatives = {{"lm_head.bias", "lm_head.decoder.bias"}};
   return encoder;
 }
 

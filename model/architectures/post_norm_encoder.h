@@ -66,7 +66,9 @@ struct BertDefaults {
 /// From BERT's keys, with BERT's names for everything below the prefix. Throws Error for values out of range, decoders
 /// and relative positions.
 PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defaults);
-/// Refuses variants that would silently compute something else: decoders, relative positions.
+/// The same with the names and heads of RoBERTa, whose positions begin behind the padding's id.
+PostNormEncoder read_roberta_keys(const ConfigKeys& keys, std::int64_t default_vocabulary);
+/// Refuses variants that would silently compute something else: decoders, cross-attention, relative positions.
 void refuse_bert_variants(const ConfigKeys& keys);
 /// The keys that have the same name in all of them: vocabulary, positions, initializer range, tied embeddings.
 void read_common_keys(const ConfigKeys& keys, const BertDefaults& defaults, PostNormEncoder& encoder);

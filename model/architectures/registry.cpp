@@ -8,18 +8,28 @@ namespace temper {
 
 // Each in its own file.
 Architecture bert_architecture();
+Architecture camembert_architecture();
+Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
+Architecture mpnet_architecture();
 Architecture roberta_architecture();
+Architecture xlm_roberta_architecture();
 
 namespace {
 
 /// Sorted by model_type: the list that a user sees.
 const std::vector<Architecture>& architectures() {
+  // clang-format off
   static const std::vector<Architecture> kArchitectures{
       bert_architecture(),
+      camembert_architecture(),
+      deberta_v2_architecture(),
       distilbert_architecture(),
+      mpnet_architecture(),
       roberta_architecture(),
+      xlm_roberta_architecture(),
   };
+  // clang-format on
   return kArchitectures;
 }
 

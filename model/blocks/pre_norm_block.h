@@ -33,7 +33,7 @@ class PreNormBlock final : public Block {
 
   Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const TokenSelection& selection,
                    std::uint32_t dropout_place) const override;
-  [[nodiscard]] std::uint32_t dropout_places() const override { return 4; }
+  [[nodiscard]] std::uint32_t dropout_places() const override { return parts_.attention->dropout_places() + 3; }
 
  private:
   PreNormParts parts_;

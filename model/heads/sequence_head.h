@@ -20,12 +20,15 @@ class SequenceHead final : public Head {
  public:
   SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
                double dropout);
+  /// With a rate of its own before the dense layer.
+  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
+               double dropout_before_dense, double dropout);
 
   Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
 
  private:
   Activation activation_;
-  bool dropout_before_dense_;
+  double dropout_before_dense_;
   double dropout_;
   Linear dense_;
   Linear classifier_;

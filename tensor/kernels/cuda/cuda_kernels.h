@@ -48,6 +48,8 @@ class CudaKernels final : public Kernels {
   void run(const calls::EmbeddingBackward& call) override;
   void run(const calls::GatherRows& call) override;
   void run(const calls::ScatterAddRows& call) override;
+  void run(const calls::GatherNeighbours& call) override;
+  void run(const calls::AddNeighbours& call) override;
 
   void run(const calls::CrossEntropy& call) override;
   void run(const calls::BinaryCrossEntropy& call) override;

@@ -72,6 +72,22 @@ TEST(ModelConfig, RobertaCountsPositionsFromThePadding) {
   expect_refused("roberta", R"("max_position_embeddings":2)", {"max_position_embeddings", "room for one token"});
 }
 
+TEST(ModelConfig, XlmRobertaAndCamembertAreRobertaWithDefaultsOfTheirOwn) {
+  for (const std::string type : {"xlm-roberta", "camembert"}) {
+    const std::string json = R"({"model_type":")" + type + ""
+  }
+  ";
+      const ModelConfig config = read(json);
+  EXPECT_EQ(config.vocabulary_size, 30522);
+  EXPECT_EQ(config.longest_sequence, 510);
+  EXPECT_EQ(definition(json), type + " of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 2");
+  EXPECT_EQ(shape_of(json, "classifier.out_proj.weight"), Shape({3, 768}));
+  EXPECT_EQ(shape_of(json, "lm_head.bias", Task::masked_lm), Shape({30522}));
+  EXPECT_EQ(shape_of(json, "roberta.embeddings.token_type_embeddings.weight"), Shape({2, 768}));
+  expect_refused(type, R"("pad_token_id":null)", {"\"pad_token_id\"", "null"});
+}
+}
+
 TEST(ModelConfig, DistilbertHasItsOwnNames) {
   const std::string plain = R"({"model_type":"distilbert"})";
   const ModelConfig defaults = read(plain);
@@ -131,9 +147,9 @@ TEST(ModelConfig, LabelsAreInTheOrderOfTheirIds) {
 }
 
 TEST(ModelConfig, RefusesUnsupportedArchitectures) {
-  expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, distilbert, roberta"});
+  expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, ", "distilbert, roberta"});
   expect_refusal([] { read(R"({"model_type":"berta"})"); }, {"did you mean bert?"});
-  for (const char* family : {"xlm-roberta", "albert", "deberta", "deberta-v2", "mobilebert", "something-else"}) {
+  for (const char* family : {"deberta", "mobilebert", "layoutlm", "something-else"}) {
     try {
       read(fmt::format(R"({{"model_type":"{}"}})", family));
       ADD_FAILURE() << family << " was read";
@@ -141,13 +157,16 @@ TEST(ModelConfig, RefusesUnsupportedArchitectures) {
       EXPECT_EQ(std::string_view(error.what()).find("did you mean"), std::string_view::npos) << error.what();
     }
   }
-  expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, distilbert, roberta"});
+  expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, ", "distilbert, roberta"});
   expect_refusal([] { read(R"({"model_type":["bert"]})"); }, {"\"model_type\"", "expected a text"});
 }
 
 TEST(ModelConfig, RefusesVariantsThatWouldBeComputedWrongly) {
-  expect_refused("bert", R"("is_decoder":true)", {"\"is_decoder\" is true"});
-  expect_refused("bert", R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
+  for (const std::string& type : supported_model_types()) {
+    expect_refused(type, R"("is_decoder":true)", {"\"is_decoder\" is true"});
+    expect_refused(type, R"("add_cross_attention":true)", {"\"add_cross_attention\" is true"});
+    expect_refused(type, R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
+  }
   EXPECT_NO_THROW(read(R"({"model_type":"bert","is_decoder":false,"position_embedding_type":"absolute"})"));
 }
 

@@ -47,6 +47,8 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_of("bert", Task::regression), "BertForSequenceClassification");
   EXPECT_EQ(class_of("roberta", Task::token_classification), "RobertaForTokenClassification");
   EXPECT_EQ(class_of("distilbert", Task::masked_lm), "DistilBertForMaskedLM");
+  EXPECT_EQ(class_of("xlm-roberta", Task::multi_label), "XLMRobertaForSequenceClassification");
+  EXPECT_EQ(class_of("camembert", Task::masked_lm), "CamembertForMaskedLM");
   constexpr std::array kOwn{TaskClass{Task::masked_lm, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
   EXPECT_EQ(class_name(made_up, Task::masked_lm), "NetLMHeadModel");

@@ -158,7 +158,7 @@ TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
   EXPECT_LE(all, kAsFar * all_of_pytorch);
 }
 
-INSTANTIATE_TEST_SUITE_P(Encoders, BFloat16Parity, testing::ValuesIn(testing_support::encoder_fixtures()),
+INSTANTIATE_TEST_SUITE_P(Encoders, BFloat16Parity, testing::ValuesIn(testing_support::bfloat16_fixtures()),
                          testing_support::test_name);
 
 }  // namespace

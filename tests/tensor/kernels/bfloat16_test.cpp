@@ -341,7 +341,7 @@ struct AttentionRun {
   static constexpr std::int64_t kHeads = 2;
   PackedSequences sequences;
   Dropout dropout;
-  float scale;
+  AttentionShape shape;
   Twin q, k, v, out, d_out, dq, dk, dv;
   std::vector<float> log_sum_exp;
   std::vector<float> log_sum_exp_of_bf16;
@@ -350,7 +350,7 @@ struct AttentionRun {
                const Dropout& dropping)
       : sequences(packed),
         dropout(dropping),
-        scale(1.0F / std::sqrt(static_cast<float>(width))),
+        shape(AttentionShape::plain(kHeads, width)),
         q(asking, kHeads * width, 1),
         k(packed.tokens, kHeads * width, 2),
         v(packed.tokens, kHeads * width, 3),
@@ -365,20 +365,35 @@ struct AttentionRun {
                                         .k = k.f32(),
                                         .v = v.f32(),
                                         .sequences = sequences,
-                                        .heads = kHeads,
-                                        .scale = scale,
+                                        .shape = shape,
                                         .dropout = dropout,
                                         .out = out.f32(),
                                         .log_sum_exp = log_sum_exp.data()});
-    kernels.run(calls::AttentionForward{.q = q.bf16(),
-                                        .k = k.bf16(),
-                                        .v = v.bf16(),
-                                        .sequences = sequences,
-                                        .heads = kHeads,
-                                        .scale = scale,
-                                        .dropout = dropout,
-                                        .out = out.bf16(),
-                                        .log_sum_exp = log_sum_exp_of_bf16.data()});
+    kernels.run(forward_of_bf16());
+  }
+  calls::AttentionForward forward_of_bf16() {
+    return calls::AttentionForward{.q = q.bf16(),
+                                   .k = k.bf16(),
+                                   .v = v.bf16(),
+                                   .sequences = sequences,
+                                   .shape = shape,
+                                   .dropout = dropout,
+                                   .out = out.bf16(),
+                                   .log_sum_exp = log_sum_exp_of_bf16.data()};
+  }
+  calls::AttentionBackward backward_of_bf16() {
+    return calls::AttentionBackward{.q = q.bf16(),
+                                    .k = k.bf16(),
+                                    .v = v.bf16(),
+                                    .out = out.bf16(),
+                                    .d_out = d_out.bf16(),
+                                    .log_sum_exp = log_sum_exp_of_bf16.data(),
+                                    .sequences = sequences,
+                                    .shape = shape,
+                                    .dropout = dropout,
+                                    .dq = dq.bf16(),
+                                    .dk = dk.bf16(),
+                                    .dv = dv.bf16()};
   }
   void backward(CpuKernels& kernels) {
     kernels.run(calls::AttentionBackward{.q = q.f32(),
@@ -388,25 +403,12 @@ struct AttentionRun {
                                          .d_out = d_out.f32(),
                                          .log_sum_exp = log_sum_exp.data(),
                                          .sequences = sequences,
-                                         .heads = kHeads,
-                                         .scale = scale,
+                                         .shape = shape,
                                          .dropout = dropout,
                                          .dq = dq.f32(),
                                          .dk = dk.f32(),
                                          .dv = dv.f32()});
-    kernels.run(calls::AttentionBackward{.q = q.bf16(),
-                                         .k = k.bf16(),
-                                         .v = v.bf16(),
-                                         .out = out.bf16(),
-                                         .d_out = d_out.bf16(),
-                                         .log_sum_exp = log_sum_exp_of_bf16.data(),
-                                         .sequences = sequences,
-                                         .heads = kHeads,
-                                         .scale = scale,
-                                         .dropout = dropout,
-                                         .dq = dq.bf16(),
-                                         .dk = dk.bf16(),
-                                         .dv = dv.bf16()});
+    kernels.run(backward_of_bf16());
   }
 };
 
@@ -455,12 +457,9 @@ TEST_P(BFloat16Test, AttentionInPairsAlsoWhereItDoesNotPay) {
   const PackedSequences sequences{398, 4, starts.data(), examples.data(), 173};
   for (const std::int64_t width : {7, 32, 64}) {
     AttentionRun run(kernels_, sequences, 398, width, kDropout);
-    attention_forward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), sequences, run.kHeads, run.scale, kDropout,
-                               run.out.bf16(), run.log_sum_exp_of_bf16.data(), 0, 1);
+    attention_forward_in_pairs(run.forward_of_bf16(), 0, 1);
     run.backward(kernels_);
-    attention_backward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), run.out.bf16(), run.d_out.bf16(),
-                                run.log_sum_exp_of_bf16.data(), sequences, run.kHeads, run.scale, kDropout,
-                                run.dq.bf16(), run.dk.bf16(), run.dv.bf16(), 0, 1);
+    attention_backward_in_pairs(run.backward_of_bf16(), {}, 0, 1);
     run.out.expect_near(0.01, "out");
     run.dq.expect_near(0.02, "dq");
     run.dk.expect_near(0.02, "dk");

@@ -139,8 +139,7 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
                                          .k = at[1],
                                          .v = at[2],
                                          .sequences = sequences,
-                                         .heads = 4,
-                                         .scale = 0.2F,
+                                         .shape = AttentionShape::plain(4, kColumns / 4, 0.2F),
                                          .out = at[3],
                                          .log_sum_exp = log_sum_exp.data()});
   });
@@ -152,8 +151,7 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
                                           .d_out = at[4],
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = sequences,
-                                          .heads = 4,
-                                          .scale = 0.2F,
+                                          .shape = AttentionShape::plain(4, kColumns / 4, 0.2F),
                                           .dq = at[5],
                                           .dk = at[6],
                                           .dv = at[7]});
