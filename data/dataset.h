@@ -60,7 +60,8 @@ struct TokenizeOptions {
 /// single_class and multi_label: the names of `labels` become ids, or 0 and 1; they may be written in any of
 /// LabelReader's forms. regression: one number a row, or a list of one number a name where `labels` names the targets.
 /// token_class: the text holds words (split_words); the first token of each word has the word's class, all others
-/// kUnlabelled, as have words without a label. Throws Error, with file and line, for an unknown label, what is no
+/// kUnlabelled, as have words without a label. next_token: the class of a token is the id of the next one of its row,
+/// and kUnlabelled of the last. Throws Error, with file and line, for an unknown label, what is no
 /// finite number, more or fewer labels than words, text that is not UTF-8, and a row without a token; and for a missing
 /// column.
 Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,

@@ -36,10 +36,11 @@ Variable Model::through_blocks(Tape& tape, const PackedInput& input, const Token
   // the head needs the memory meanwhile.
   const std::int64_t interval = blocks_between_checkpoints_;
   const CheckpointPolicy policy{interval, parts_.head->is_large() ? 0 : interval};
-  const auto run_block = [this, input, selection](Tape& on, std::int64_t stage, const Variable& in) {
+  const auto run_block = [this, input, of_topmost = selection_of_topmost_block(selection)](Tape& on, std::int64_t stage,
+                                                                                           const Variable& in) {
     const auto at = static_cast<std::size_t>(stage - 1);
     const bool topmost = at + 1 == parts_.blocks.size();
-    return parts_.blocks[at]->forward(on, input, in, topmost ? selection : TokenSelection(), dropout_places_[at]);
+    return parts_.blocks[at]->forward(on, input, in, topmost ? of_topmost : TokenSelection(), dropout_places_[at]);
   };
   return run_stages(tape, first + 1, last + 1, policy, std::move(hidden), run_block);
 }
@@ -50,24 +51,37 @@ Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSe
     return parts_.input->forward(on, input);
   };
   const Variable embedded = run_stages(tape, 0, 1, {blocks_between_checkpoints_}, Variable(), embed);
-  if (parts_.blocks.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
+  const TokenSelection read = selection_of_topmost_block(selection);
+  if (parts_.blocks.empty() && read.defined()) return gather_rows(tape, embedded, read.rows);
   return through_blocks(tape, input, selection, 0, stages - 1, embedded);
 }
 
-Variable Model::above(Tape& tape, const PackedInput& input, const TokenSelection& selection, std::int64_t stages,
-                      const Variable& hidden) const {
-  const Variable last = through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
-  return tape.stage(this->stages(), [&](Tape& on) {
-    return parts_.head->forward(on, last, input.names_of(selection), dropout_places_.back());
-  });
+Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                            const FrozenPart& frozen) const {
+  const auto above = [&](std::int64_t stages, const Variable& hidden) {
+    return through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
+  };
+  if (frozen.stages == 0) return above(1, hidden_state(tape, input, selection, 1));
+  if (frozen.output.defined()) return above(frozen.stages, frozen.output);
+  Tape below = tape.in_evaluation();
+  return above(frozen.stages, hidden_state(below, input, selection, frozen.stages));
 }
 
 Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         const FrozenPart& frozen) const {
-  if (frozen.stages == 0) return above(tape, input, selection, 1, hidden_state(tape, input, selection, 1));
-  if (frozen.output.defined()) return above(tape, input, selection, frozen.stages, frozen.output);
-  Tape below = tape.in_evaluation();
-  return above(tape, input, selection, frozen.stages, hidden_state(below, input, selection, frozen.stages));
+  const Variable hidden = last_hidden(tape, input, selection, frozen);
+  return tape.stage(stages(), [&](Tape& on) {
+    return parts_.head->outputs(on, {hidden, input, selection, dropout_places_.back()});
+  });
+}
+
+void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
+                 const Tensor& sum, const FrozenPart& frozen) const {
+  const Variable hidden = last_hidden(tape, input, selection, frozen);
+  (void)tape.stage(stages(), [&](Tape& on) {
+    parts_.head->loss(on, {hidden, input, selection, dropout_places_.back()}, targets, sum);
+    return Variable();
+  });
 }
 
 }  // namespace temper

@@ -32,7 +32,6 @@ PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCh
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
   settings.grains = state_.grains;
-  settings.loss = run_.loss();
   settings.activations = run_.activations();
   settings.timeline = timeline_;
   settings.buckets.timeline = timeline_;
@@ -45,7 +44,6 @@ void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
 
 void PhaseRun::make_caches() {
   CacheSettings settings = cache_settings(run_.configuration());
-  settings.task = run_.task();
   settings.activations = run_.activations();
   settings.say = run_.say();
   settings.stop_requested = wants_to_stop_;

@@ -14,7 +14,7 @@
 
 #include "base/timeline.h"
 #include "data/loader.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/prepared_run.h"
 #include "runtime/steps/phases.h"

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "data/dataset.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/frozen/frozen_cache.h"
 #include "runtime/prepared_run.h"
 

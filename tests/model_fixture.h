@@ -17,6 +17,7 @@
 #include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/huggingface/weight_files.h"
+#include "runtime/tasks/task.h"
 #include "tensor/device.h"
 
 namespace temper::testing_support {
@@ -43,7 +44,8 @@ struct ModelFixture {
   ModelConfig config;
   WeightFiles weights;
   SafetensorsFile expected;
-  HeadRequest request;
+  const TaskSpec* task = nullptr;
+  HeadRequest request;                  ///< of the task
   double dropout = -1.0;                ///< as make_model() takes it
   std::vector<std::string> frozen;      ///< what was not trained, as tuning.freeze names it
   Batch batch;                          ///< the inputs, packed

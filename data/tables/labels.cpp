@@ -31,7 +31,7 @@ std::optional<std::int32_t> LabelSet::id_of(std::string_view name) const {
 }
 
 LabelSet collect_labels(const Table& train, const ColumnChoice& columns, LabelKind kind) {
-  if (kind == LabelKind::regression || kind == LabelKind::none) return {};
+  if (!has_names(kind)) return {};
   const LabelReader reader(train, columns, kind);
   if (!columns.indicators.empty()) return LabelSet::from_names(columns.indicators);
   if (reader.indicators() > 0)

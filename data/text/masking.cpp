@@ -53,4 +53,21 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
   }
 }
 
+MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t embeddings) {
+  MaskingVocabulary vocabulary;
+  for (const char* name : {"[MASK]", "<mask>"})
+    if (const auto id = tokenizer.id_of(name)) vocabulary.mask_id = *id;
+  if (vocabulary.mask_id < 0)
+    throw Error("the tokenizer has no mask token ([MASK] or <mask>), which masked language modelling needs");
+  if (vocabulary.mask_id >= embeddings)
+    throw Error(
+        "the mask token has the id {}, but the model has embeddings for {} tokens; the tokenizer belongs to "
+        "another model",
+        vocabulary.mask_id, embeddings);
+  vocabulary.vocabulary_size = tokenizer.vocabulary_size();
+  for (std::int32_t id = 0; id < vocabulary.vocabulary_size; ++id)
+    vocabulary.special.push_back(tokenizer.is_special(id) || id >= embeddings);
+  return vocabulary;
+}
+
 }  // namespace temper

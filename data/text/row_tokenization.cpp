@@ -33,7 +33,7 @@ class RowTokenizer {
         options_(options),
         text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-    if (columns.labelled() && options.kind != LabelKind::none) label_.emplace(table, columns, options.kind);
+    if (columns.labelled() && has_label_column(options.kind)) label_.emplace(table, columns, options.kind);
     if (label_ && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
     if (pair_ && options.kind == LabelKind::token_class)
       throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
@@ -81,6 +81,10 @@ class RowTokenizer {
     block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+    if (options_.kind == LabelKind::next_token) {
+      block.classes.insert(block.classes.end(), encoding.ids.begin() + 1, encoding.ids.end());
+      block.classes.push_back(kUnlabelled);
+    }
     if (!label_) return;
     switch (options_.kind) {
       case LabelKind::single_class:
@@ -96,6 +100,7 @@ class RowTokenizer {
         append_numbers(block, fields);
         break;
       case LabelKind::none:
+      case LabelKind::next_token:
         break;
     }
   }

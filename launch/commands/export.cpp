@@ -50,9 +50,9 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const Configuration configuration = parse_configuration(checkpoint.configuration_toml(), arguments.checkpoint, {});
   const TrainingState state = parse_training_state(checkpoint.state_json());
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
-  const Task task = parse_task(configuration.model.task);
+  const TaskSpec& task = task_named(configuration.model.task);
   const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
-  const HeadRequest request{task, head_outputs(task, LabelSet::from_names(state.labels))};
+  const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
   RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)

@@ -215,33 +215,27 @@ void add_deberta_head(const Deberta& deberta, ModelParts& parts, const HeadReque
   const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
   const ParameterPlace place{parts.parameters, stage, ParameterRole::head,
                              Initialization::normal(encoder.initializer_range)};
-  switch (request.task) {
-    case Task::sequence_classification:
-    case Task::regression:
-    case Task::multi_label:
-      parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request.labels,
-                                                  deberta.pooler_dropout, encoder.sequence_head_dropout);
-      return;
-    case Task::masked_lm: {
-      // The head that is not BERT's reads the word embeddings whatever the configuration says of ties.
-      if (deberta.legacy && !encoder.tied_embeddings)
-        throw Error(
-            "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-            "supported",
-            encoder.config_path);
-      if (!deberta.legacy && deberta.embedding_width != encoder.width)
-        throw Error(
-            "{}: \"embedding_size\" is {} and \"hidden_size\" {}, expected the same for a language-model head that is "
-            "not \"legacy\"; correct the file, or download it again",
-            encoder.config_path, deberta.embedding_width, encoder.width);
-      parts.head =
-          std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(),
-                                         MaskedLmHeadShape{encoder.vocabulary, encoder.width, deberta.embedding_width,
-                                                           encoder.masked_lm_activation, encoder.epsilon});
-      return;
-    }
-    default:
-      add_head(encoder, parts, request);
+  if (request.kind == HeadKind::sequence) {
+    parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request,
+                                                deberta.pooler_dropout, encoder.sequence_head_dropout, Readout());
+  } else if (request.kind == HeadKind::masked_language_model) {
+    // The head that is not BERT's reads the word embeddings whatever the configuration says of ties.
+    if (deberta.legacy && !encoder.tied_embeddings)
+      throw Error(
+          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
+          "supported",
+          encoder.config_path);
+    if (!deberta.legacy && deberta.embedding_width != encoder.width)
+      throw Error(
+          "{}: \"embedding_size\" is {} and \"hidden_size\" {}, expected the same for a language-model head that is "
+          "not \"legacy\"; correct the file, or download it again",
+          encoder.config_path, deberta.embedding_width, encoder.width);
+    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, deberta.embedding_width,
+                                  encoder.masked_lm_activation, encoder.epsilon};
+    parts.head =
+        std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
+  } else {
+    add_head(encoder, parts, request);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/tasks/task.h"
 #include "runtime/updates/update_rule.h"
 
 namespace temper {
@@ -55,8 +56,7 @@ std::vector<ConfigurationKey> make_keys() {
   add("model", "path", at(&C::model, &M::path), "Folder of the pre-trained model in Hugging Face layout.")->required =
       true;
   no_weights();  // the model is known by its digest, not by where it lies
-  add("model", "task", at(&C::model, &M::task), "What the head is for.")->choices = {
-      "sequence-classification", "regression", "multi-label", "token-classification", "masked-lm"};
+  add("model", "task", at(&C::model, &M::task), "What the head is for.")->choices = task_names();
   add("model", "replace_head", at(&C::model, &M::replace_head),
       "Drop a stored head of another size and train a new one instead of refusing it.");
   add("model", "dropout", at(&C::model, &M::dropout),
@@ -65,7 +65,7 @@ std::vector<ConfigurationKey> make_keys() {
 
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
-      "Rows to train on: .csv, .tsv, .jsonl, .json or, for masked-lm, .txt, each also with .gz; several files as an "
+      "Rows to train on: .csv, .tsv, .jsonl, .json or, for language models, .txt, each also with .gz; several files as an "
       "array, "
       "or as a pattern such as \"data/*.csv\".")
       ->required = true;

@@ -11,17 +11,14 @@
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "model/model.h"
-#include "runtime/evaluation/entities.h"
-#include "runtime/evaluation/metrics.h"
 #include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/hidden_rows.h"
-#include "runtime/steps/task_loss.h"
+#include "runtime/tasks/scores.h"
 
 namespace temper {
 
 struct EvaluationSettings {
-  LossSettings loss;
-  std::int64_t outputs = 0;  ///< of the head
+  const TaskSpec* task = nullptr;  ///< whose metrics are wanted
   std::int64_t batch_size = 64;
   DType activations = DType::f32;
   const MaskingPlan* masking = nullptr;    ///< for masked language modelling
@@ -36,10 +33,10 @@ struct EvaluationSettings {
 std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const Dataset& data,
                                 const EvaluationSettings& settings);
 
-/// Logits of rows [begin, end) without labels: `consume(row, logits)` is called for each row in order. Token tasks give
-/// one row of logits a token, one after the other.
-void predict(Model& model, Device& device, const Dataset& data, Task task, DType activations, std::int64_t begin,
-             std::int64_t end, std::int64_t batch_size,
-             const std::function<void(std::int64_t row, std::span<const float> logits)>& consume);
+/// Outputs of rows [begin, end) without labels: `consume(row, outputs)` is called for each row in order. A model that
+/// reads tokens one by one gives one row of outputs a token, one after the other.
+void predict(Model& model, Device& device, const Dataset& data, DType activations, std::int64_t begin, std::int64_t end,
+             std::int64_t batch_size,
+             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume);
 
 }  // namespace temper

@@ -7,10 +7,10 @@
 
 #include "comm/communicator.h"
 #include "data/tables/table.h"
-#include "runtime/evaluation/metrics.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/table_use.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 
@@ -20,11 +20,12 @@ class FittedModel {
   /// is damaged.
   FittedModel(const std::filesystem::path& folder, Device& device);
 
-  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
   [[nodiscard]] Model& model() { return *model_->model; }
-  [[nodiscard]] std::int64_t outputs() const { return outputs_; }
+  /// What the model's head was made for.
+  [[nodiscard]] const HeadRequest& head() const { return model_->model->head_request(); }
   [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
   /// What a user should know of the folder, a sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
@@ -47,9 +48,8 @@ class FittedModel {
   Device& device_;
   ModelFolder folder_;
   std::optional<TrainedUse> trained_;
-  Task task_;
+  const TaskSpec& task_;
   LabelSet labels_;
-  std::int64_t outputs_;
   std::optional<RunModel> model_;
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "runtime/config/config.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/steps/training_state.h"
 
 namespace temper {

@@ -40,7 +40,6 @@ class FrozenCache final : public HiddenRows {
 };
 
 struct FillSettings {
-  Task task = Task::sequence_classification;
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
   /// Told now and then how many examples are done, about, on all ranks of the node.

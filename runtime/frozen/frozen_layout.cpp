@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "runtime/steps/read_tokens.h"
 #include "tensor/host_copy.h"
 #include "version.h"
 
@@ -24,18 +25,17 @@ std::int64_t blocks_for(std::int64_t tokens) {
 
 }  // namespace
 
-FrozenLayout lay_out_frozen(const Dataset& data, Task task, const Model& model, std::int64_t stages,
-                            DType activations) {
+FrozenLayout lay_out_frozen(const Dataset& data, const Model& model, std::int64_t stages, DType activations) {
   FrozenLayout layout;
   layout.stages = stages;
   layout.width = model.width();
   layout.type = activations;
   const bool whole = stages < model.stages();
   const auto hidden_rows = [&](std::int64_t example) -> std::int64_t {
-    if (whole) return data.length(example);
-    if (!is_token_task(task)) return 1;
-    const auto begin = data.classes.begin() + data.starts[static_cast<std::size_t>(example)];
-    return std::count_if(begin, begin + data.length(example), [](std::int32_t c) { return c != kUnlabelled; });
+    const std::int64_t length = data.length(example);
+    if (whole) return length;
+    const std::int64_t begin = data.starts[static_cast<std::size_t>(example)];
+    return count_read_tokens(model.readout(), length, classes_for(model.readout(), data.classes, begin, length));
   };
   layout.row_starts.reserve(static_cast<std::size_t>(data.rows()) + 1);
   // An example falls into the block in which its middle lies.
@@ -64,8 +64,11 @@ std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, 
   text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest(data.ids),
                       digest(data.types), digest(data.starts));
   // Which tokens a row stands for.
-  if (layout.stages == model.stages() && data.has_token_classes())
-    text += fmt::format("labels {}\n", digest(data.classes));
+  if (layout.stages == model.stages()) {
+    const Readout& readout = model.readout();
+    text += fmt::format("readout {} {}\n", static_cast<int>(readout.tokens), readout.padding_id);
+    if (readout.tokens == ReadTokens::labelled) text += fmt::format("labels {}\n", digest(data.classes));
+  }
   return sha256_hex(text);
 }
 

@@ -23,9 +23,9 @@
 namespace temper {
 
 struct CacheSettings {
-  Task task = Task::sequence_classification;
   DType activations = DType::f32;
-  bool wanted = true;           ///< tuning.frozen_cache, and dropout is off in the frozen part
+  /// tuning.frozen_cache, where the frozen part gives the same in each epoch: no dropout there, and no masks
+  bool wanted = true;
   std::int64_t memory_mib = 0;  ///< of a node, for all caches of the phase
   std::string folder;           ///< of what does not fit there; empty: that of temporary files
   bool keep = false;            ///< in a file, for later runs

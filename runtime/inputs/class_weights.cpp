@@ -25,11 +25,12 @@ std::vector<double> balanced(const Dataset& rows, std::size_t classes) {
 
 }  // namespace
 
-Tensor class_weights(const TrainSection& train, Task task, const Dataset& rows, std::size_t classes, Device& device) {
+Tensor class_weights(const TrainSection& train, const TaskSpec& task, const Dataset& rows, std::size_t classes,
+                     Device& device) {
   const bool by_frequency = train.class_weights == "balanced";
   if (!by_frequency && train.class_weight_values.empty()) return {};
-  if (task != Task::sequence_classification && task != Task::token_classification)
-    throw usage_error("train.class_weights applies to classification only, not to {}", name_of(task));
+  if (task.loss != LossKind::cross_entropy || !has_names(task.labels))
+    throw usage_error("train.class_weights applies to classification only, not to {}", task.name);
   const std::vector<double> weights = by_frequency ? balanced(rows, classes) : train.class_weight_values;
   if (weights.size() != classes)
     throw usage_error("train.class_weight_values has {}, but there {} {}", counted(weights.size(), "weight"),

@@ -60,9 +60,9 @@ void require_labels(const Dataset& rows, const IndexLimits& limits, const std::s
 
 }  // namespace
 
-IndexLimits index_limits(const ModelConfig& config, Task task, std::int64_t outputs) {
+IndexLimits index_limits(const ModelConfig& config, const HeadRequest& head) {
   return {config.vocabulary_size, config.type_vocabulary_size, config.longest_sequence,
-          task == Task::masked_lm ? config.vocabulary_size : outputs};
+          is_over_vocabulary(head.kind) ? config.vocabulary_size : head.labels};
 }
 
 void require_token_indices(const Dataset& rows, const IndexLimits& limits, const std::string& source) {
@@ -76,8 +76,8 @@ void require_indices(const Dataset& rows, const IndexLimits& limits, const std::
 }
 
 void require_indices(const RunData& data, const Configuration& configuration, const ModelConfig& config) {
-  const Task task = parse_task(configuration.model.task);
-  const IndexLimits limits = index_limits(config, task, head_outputs(task, data.labels));
+  const TaskSpec& task = task_named(configuration.model.task);
+  const IndexLimits limits = index_limits(config, head_request(task, data.labels));
   const DataSection& section = configuration.data;
   require_indices(data.train, limits, section.train.text());
   require_indices(data.validation, limits, (section.validation.empty() ? section.train : section.validation).text());

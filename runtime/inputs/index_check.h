@@ -20,7 +20,7 @@ struct IndexLimits {
   std::int64_t outputs = 0;    ///< classes are below it, and there are so many targets a row; 0: the rows have none
 };
 
-IndexLimits index_limits(const ModelConfig& config, Task task, std::int64_t outputs);
+IndexLimits index_limits(const ModelConfig& config, const HeadRequest& head);
 
 /// Throws Error, beginning with `source`, for the first number that is out of its range: which row has it, the number,
 /// the limit, and what to do.

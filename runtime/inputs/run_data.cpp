@@ -19,10 +19,10 @@ std::filesystem::path cache_folder(const Configuration& configuration) {
 }
 
 /// Throws Error where rows may have no label and none has one: there is nothing to learn.
-void require_some_label(const Dataset& train, const RunTables& tables, const ColumnChoice& columns, Task task) {
-  const bool none = (task == Task::multi_label && std::count(train.targets.begin(), train.targets.end(), 0.0F) ==
-                                                      static_cast<std::ptrdiff_t>(train.targets.size())) ||
-                    (task == Task::token_classification &&
+void require_some_label(const Dataset& train, const RunTables& tables, const ColumnChoice& columns, LabelKind kind) {
+  const bool none = (kind == LabelKind::multi_label && std::count(train.targets.begin(), train.targets.end(), 0.0F) ==
+                                                           static_cast<std::ptrdiff_t>(train.targets.size())) ||
+                    (kind == LabelKind::token_class &&
                      std::all_of(train.classes.begin(), train.classes.end(), [](auto c) { return c == kUnlabelled; }));
   if (none && train.rows() > 0)
     throw Error("{}: no training row has a label in column{} {}; check data.label", tables.train.path.string(),
@@ -31,16 +31,17 @@ void require_some_label(const Dataset& train, const RunTables& tables, const Col
 }
 
 /// Names of labels where the task has none would be passed over.
-void refuse_needless_names(const DataSection& data, Task task) {
-  if (!data.labels.empty() && (task == Task::regression || task == Task::masked_lm))
+void refuse_needless_names(const DataSection& data, const TaskSpec& task) {
+  if (!data.labels.empty() && !has_names(task.labels))
     throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
-                      name_of(task));
+                      task.name);
 }
 
 }  // namespace
 
-std::int64_t head_outputs(Task task, const LabelSet& labels) {
-  return task == Task::regression ? 1 : static_cast<std::int64_t>(labels.size());
+HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
+  const auto names = static_cast<std::int64_t>(labels.size());
+  return {task.head, task.labels == LabelKind::regression ? std::max<std::int64_t>(1, names) : names, {task.loss}};
 }
 
 std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, const ColumnChoice& columns,
@@ -55,11 +56,11 @@ std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, cons
   return cut.front();
 }
 
-Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
-                       const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,
-                       const std::function<void(const std::string&)>& say) {
+Dataset tokenize_table(const Table& table, const Configuration& configuration, const TaskSpec& task,
+                       const Tokenizer& tokenizer, const LabelSet& labels, std::int64_t max_length, int threads,
+                       Communicator& communicator, const std::function<void(const std::string&)>& say) {
   const ColumnChoice columns = columns_of(configuration.data, task);
-  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, label_kind(task)};
+  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, task.labels};
   const auto rows = static_cast<std::int64_t>(table.rows.size());
   const std::filesystem::path folder = cache_folder(configuration);
   const std::string key = token_cache_key(table, columns, tokenizer, labels, options);
@@ -101,7 +102,7 @@ Dataset tokenize_table(const Table& table, const Configuration& configuration, T
   return whole;
 }
 
-DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                            std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
@@ -113,11 +114,11 @@ DataSample sample_run_data(const Configuration& configuration, Task task, const 
   for (std::int64_t i = 0; i < kept; ++i)
     move_row(tables.train, static_cast<std::size_t>(i * sample.train_rows / kept), looked_at);
   sample.train = tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                               {static_cast<std::size_t>(max_length), threads, label_kind(task)}, 0, kept);
+                               {static_cast<std::size_t>(max_length), threads, task.labels}, 0, kept);
   return sample;
 }
 
-RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                          Communicator& communicator, const std::function<void(const std::string&)>& say) {
   refuse_needless_names(configuration.data, task);
@@ -129,7 +130,7 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
   };
   const ColumnChoice columns = columns_of(configuration.data, task);
   data.train = tokenize(tables.train);
-  require_some_label(data.train, tables, columns, task);
+  require_some_label(data.train, tables, columns, task.labels);
   data.validation = tokenize(tables.validation);
   data.test = tokenize(tables.test);
   data.files = lineage_of_files(configuration.data, tables);
@@ -141,8 +142,8 @@ RunData prepare_run_data(const Configuration& configuration, Task task, const To
     add(diagnose_texts(tables.train, columns));
     if (!tables.validation.rows.empty()) add(diagnose_overlap(tables.train, tables.validation, "validation", columns));
     if (!tables.test.rows.empty()) add(diagnose_overlap(tables.train, tables.test, "test", columns));
-    add(diagnose_label_names(data.labels, label_kind(task)));
-    if (task != Task::masked_lm && task != Task::regression) add(diagnose_labels(data.train, data.labels));
+    add(diagnose_label_names(data.labels, task.labels));
+    if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
     add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));
   }
   return data;

@@ -11,8 +11,8 @@
 #include "data/diagnostics.h"
 #include "data/tables/labels.h"
 #include "data/tokenizer/tokenizer.h"
+#include "model/head.h"
 #include "model/huggingface/lineage.h"
-#include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_labels.h"
 
@@ -27,12 +27,12 @@ struct RunData {
   std::vector<Finding> findings;
 };
 
-/// Outputs of the model's head: classes, labels, or targets (one for a regression).
-std::int64_t head_outputs(Task task, const LabelSet& labels);
+/// The head of a task over these labels: an output for each of them, or one for a number.
+HeadRequest head_request(const TaskSpec& task, const LabelSet& labels);
 
 /// Collective. `model_labels`: what the model's config.json names its classes, in order; it is kept where it names
 /// exactly the labels of the training data. `max_length`: tokens a row. `say` receives warnings (rank 0 shows them).
-RunData prepare_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                          Communicator& communicator, const std::function<void(const std::string&)>& say);
 
@@ -46,7 +46,7 @@ struct DataSample {
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.
-DataSample sample_run_data(const Configuration& configuration, Task task, const Tokenizer& tokenizer,
+DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
                            std::int64_t most_rows);
 
@@ -57,8 +57,8 @@ std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, cons
                                    Communicator& communicator);
 
 /// Collective. The rows of one table: from the cache where it holds them, else tokenised by all ranks together.
-Dataset tokenize_table(const Table& table, const Configuration& configuration, Task task, const Tokenizer& tokenizer,
-                       const LabelSet& labels, std::int64_t max_length, int threads, Communicator& communicator,
-                       const std::function<void(const std::string&)>& say);
+Dataset tokenize_table(const Table& table, const Configuration& configuration, const TaskSpec& task,
+                       const Tokenizer& tokenizer, const LabelSet& labels, std::int64_t max_length, int threads,
+                       Communicator& communicator, const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

@@ -5,21 +5,19 @@
 #include <vector>
 
 #include "data/tables/labels.h"
-#include "model/model.h"
 #include "runtime/config/config.h"
+#include "runtime/tasks/task.h"
 
 namespace temper {
 
-LabelKind label_kind(Task task);
-
 /// The columns that a run reads.
-ColumnChoice columns_of(const DataSection& data, Task task);
+ColumnChoice columns_of(const DataSection& data, const TaskSpec& task);
 
 /// The labels of the run: those of data.labels; or those of the model, in their order, if the training file has the
 /// same names, or names that only look different (then in the file's spelling), or the numbers from 0 to one below
 /// their count; or those of the training file. `train` holds all rows, also those that are kept back for validation.
 /// Throws Error for a classification of fewer than two classes, and as collect_labels does.
-LabelSet choose_labels(const DataSection& data, Task task, const Table& train,
+LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const Table& train,
                        const std::vector<std::string>& model_labels);
 
 /// What to set so that a stored head of another size is kept: "data.labels = [...]" with the model's names; nothing if

@@ -42,7 +42,7 @@ void add_files(std::vector<DataFileLineage>& files, const char* role, const OneO
 
 }  // namespace
 
-RunTables read_run_tables(const DataSection& data, Task task, const std::vector<std::string>& model_labels) {
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels) {
   RunTables tables;
   tables.train = read_files(data.train);
   tables.labels = choose_labels(data, task, tables.train, model_labels);

@@ -3,7 +3,6 @@
 
 #include "data/tables/table.h"
 #include "model/huggingface/lineage.h"
-#include "model/model.h"
 #include "runtime/inputs/run_labels.h"
 
 namespace temper {
@@ -17,7 +16,7 @@ struct RunTables {
 
 /// Reads the files of a run, on this rank alone. `model_labels`: as choose_labels takes them. Throws Error as the
 /// readers and choose_labels do.
-RunTables read_run_tables(const DataSection& data, Task task, const std::vector<std::string>& model_labels);
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels);
 
 /// Every file that was read, once for each role in which it was, with its digest and the rows that came of it. (Of a
 /// training file, without those that are kept back.) Reads the files once more.

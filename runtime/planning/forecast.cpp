@@ -75,18 +75,19 @@ std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
 class Forecaster {
  public:
   Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
-      : configuration_(configuration), machine_(machine), task_(parse_task(configuration.model.task)) {
+      : configuration_(configuration), machine_(machine), task_(task_named(configuration.model.task)) {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
     const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
     config_ = folder.config;
+    require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
     data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
                             kMostRows);
     require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
-    require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
+    require_indices(data_.train, index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
     forecast_.rows_looked_at = data_.train.rows();
@@ -102,7 +103,7 @@ class Forecaster {
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
     std::optional<MaskingPlan> masking;
-    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
+    if (task_.masks_tokens) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
     sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
@@ -125,7 +126,7 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    DryRun patterns(config_, {task_, head_outputs(task_, data_.labels)}, DType::f32);
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
@@ -175,7 +176,7 @@ class Forecaster {
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -213,14 +214,13 @@ class Forecaster {
   /// stand for all.
   [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const PhaseLength& length) const {
     CacheSettings caching = cache_settings(configuration_);
-    caching.task = task_;
     FrozenFacts facts;
     facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
     facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
     const Dataset& rows = data_.train;
-    const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
+    const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
     const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
     facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
@@ -297,7 +297,7 @@ class Forecaster {
 
   const Configuration& configuration_;
   const MachineProfile* machine_;
-  Task task_;
+  const TaskSpec& task_;
   ModelConfig config_;
   DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
   SampledSteps sampled_;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "runtime/environment/job.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/progress.h"
 
 namespace temper {

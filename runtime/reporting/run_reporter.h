@@ -13,7 +13,7 @@
 #include "model/model.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/progress.h"
 #include "runtime/reporting/run_observer.h"
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/run_trace.h"
 #include "tensor/device.h"
 

@@ -76,7 +76,6 @@ class GpuFineTune : public testing::Test {
     TrainingStepSettings settings;
     settings.grains = kGrains;
     settings.clip_norm = 1.0;
-    settings.loss.task = fixture.request.task;
     settings.optimizer.weight_decay = 0.01;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     settings.activations = setting.activations;

@@ -29,7 +29,7 @@ class Freezing : public testing::Test {
     return names.contains("bert.encoder.layer." + std::to_string(layer) + ".output.dense.weight");
   }
 
-  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {Task::sequence_classification, 3});
+  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {HeadKind::sequence, 3});
 };
 
 TEST_F(Freezing, WithoutPatternsEverythingIsTrained) {

@@ -45,6 +45,14 @@ TEST(TokenizeRows, GivesIdsAndClasses) {
   EXPECT_TRUE(dataset.targets.empty());
 }
 
+TEST(TokenizeRows, TheNextTokenOfTheRowIsATokensClass) {
+  const Dataset dataset = tokenize("text\nthe cat sat\ncafe\n", {}, LabelKind::next_token);
+  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
+  EXPECT_EQ(dataset.classes, (Ints{5, 6, 7, 3, kNo, 22, 3, kNo}));
+  EXPECT_EQ(tokenize("text\nthe cat sat\n", {}, LabelKind::next_token, 4).classes, (Ints{5, 6, 3, kNo}))
+      << "of what is left of a row that was cut";
+}
+
 TEST(TokenizeRows, CutsLongRows) {
   const Dataset dataset =
       tokenize("text,label\nthe cat sat,x\n", LabelSet::from_names({"x"}), LabelKind::single_class, 4);

@@ -30,11 +30,11 @@ void expect_refused(const std::string& model_type, const std::string& key,
 
 /// What a configuration says of the network's computation.
 std::string definition(const std::string& json) {
-  return make_model(parse_model_config(json, ""), {Task::sequence_classification, 3})->definition();
+  return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->definition();
 }
 
-Shape shape_of(const std::string& json, const std::string& parameter, Task task = Task::sequence_classification) {
-  return make_model(parse_model_config(json, ""), {task, 3})->parameters().find(parameter)->shape;
+Shape shape_of(const std::string& json, const std::string& parameter, HeadKind kind = HeadKind::sequence) {
+  return make_model(parse_model_config(json, ""), {kind, 3})->parameters().find(parameter)->shape;
 }
 
 TEST(ModelConfig, BertDefaults) {
@@ -74,18 +74,16 @@ TEST(ModelConfig, RobertaCountsPositionsFromThePadding) {
 
 TEST(ModelConfig, XlmRobertaAndCamembertAreRobertaWithDefaultsOfTheirOwn) {
   for (const std::string type : {"xlm-roberta", "camembert"}) {
-    const std::string json = R"({"model_type":")" + type + ""
+    const std::string json = R"({"model_type":")" + type + "\"}";
+    const ModelConfig config = read(json);
+    EXPECT_EQ(config.vocabulary_size, 30522);
+    EXPECT_EQ(config.longest_sequence, 510);
+    EXPECT_EQ(definition(json), type + " of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 2");
+    EXPECT_EQ(shape_of(json, "classifier.out_proj.weight"), Shape({3, 768}));
+    EXPECT_EQ(shape_of(json, "lm_head.bias", HeadKind::masked_language_model), Shape({30522}));
+    EXPECT_EQ(shape_of(json, "roberta.embeddings.token_type_embeddings.weight"), Shape({2, 768}));
+    expect_refused(type, R"("pad_token_id":null)", {"\"pad_token_id\"", "null"});
   }
-  ";
-      const ModelConfig config = read(json);
-  EXPECT_EQ(config.vocabulary_size, 30522);
-  EXPECT_EQ(config.longest_sequence, 510);
-  EXPECT_EQ(definition(json), type + " of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 2");
-  EXPECT_EQ(shape_of(json, "classifier.out_proj.weight"), Shape({3, 768}));
-  EXPECT_EQ(shape_of(json, "lm_head.bias", Task::masked_lm), Shape({30522}));
-  EXPECT_EQ(shape_of(json, "roberta.embeddings.token_type_embeddings.weight"), Shape({2, 768}));
-  expect_refused(type, R"("pad_token_id":null)", {"\"pad_token_id\"", "null"});
-}
 }
 
 TEST(ModelConfig, DistilbertHasItsOwnNames) {
@@ -107,7 +105,7 @@ TEST(ModelConfig, DistilbertHasItsOwnNames) {
   EXPECT_EQ(config.vocabulary_size, 9);
   EXPECT_EQ(definition(json), "distilbert of 2 layers, 3 heads, relu, epsilon 1e-12, positions from 0");
   EXPECT_EQ(shape_of(json, "distilbert.transformer.layer.1.ffn.lin1.weight"), Shape({5, 24}));
-  EXPECT_EQ(shape_of(json, "vocab_projector.bias", Task::masked_lm), Shape({9}));
+  EXPECT_EQ(shape_of(json, "vocab_projector.bias", HeadKind::masked_language_model), Shape({9}));
 }
 
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {

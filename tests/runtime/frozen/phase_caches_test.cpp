@@ -9,6 +9,7 @@
 #include "model/freezing.h"
 #include "tests/hidden_rows.h"
 #include "tests/model_fixture.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/test_device.h"
 #include "tests/world.h"
 
@@ -19,31 +20,20 @@ using testing_support::ModelFixture;
 using testing_support::rows_of;
 using Rows = PhaseCaches::Rows;
 
-class PhaseCachesTest : public testing::Test {
+class PhaseCachesTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
     use("bert-frozen", {"embeddings", "encoder.layer.0"});
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-caches-XXXXXX").string();
-    if (world_.rank() == 0) {
-      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    }
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
+    SharedFolderTest::SetUp();
     settings_.memory_mib = 64;
     settings_.folder = folder_ / "cache";
     settings_.say = [this](const std::string& text) { said_ += text + "\n"; };
     settings_.stop_requested = [] { return false; };
   }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
-    world_.barrier();
-  }
   void use(const std::string& name, const std::vector<std::string>& patterns) {
     fixture_.emplace(name);
     model_ = fixture_->load(*device_);
     apply_freezing(*model_, patterns);
-    settings_.task = fixture_->request.task;
     data_ = rows_of(fixture_->batch, 200);
   }
   PhaseCaches caches(PhaseLength length = {10, 10, 2}) { return {*model_, *device_, world_, settings_, length}; }
@@ -59,13 +49,11 @@ class PhaseCachesTest : public testing::Test {
     return phase.of(Rows::validation) != nullptr;
   }
 
-  Communicator& world_ = world_communicator();
   std::unique_ptr<Device> device_ = make_test_device();
   std::optional<ModelFixture> fixture_;
   std::unique_ptr<Model> model_;
   Dataset data_;
   CacheSettings settings_;
-  std::filesystem::path folder_;
   std::string said_;
 };
 
@@ -90,9 +78,11 @@ TEST_F(PhaseCachesTest, KeepNothingWhereThereIsNothingToGain) {
   EXPECT_FALSE(keeps());
 }
 
-TEST_F(PhaseCachesTest, KeepNothingThatIsMaskedAnew) {
-  use("bert-masked-lm", {"embeddings", "encoder.layer.0"});
-  EXPECT_FALSE(keeps());
+TEST(CacheSettingsOfARun, KeepNothingThatIsMaskedAnew) {
+  Configuration configuration;
+  EXPECT_TRUE(cache_settings(configuration).wanted);
+  configuration.model.task = "masked-lm";
+  EXPECT_FALSE(cache_settings(configuration).wanted);
 }
 
 TEST_F(PhaseCachesTest, FillOnceAndTellHowLongItTook) {
@@ -125,7 +115,7 @@ TEST_F(PhaseCachesTest, WhatMemoryDoesNotHoldGoesIntoAFileOfTheSameBits) {
 
 TEST_F(PhaseCachesTest, MemoryIsForAllRowsOfAPhaseTogether) {
   data_ = rows_of(fixture_->batch, 800);
-  const std::int64_t bytes = lay_out_frozen(data_, settings_.task, *model_, 2, DType::f32).bytes();
+  const std::int64_t bytes = lay_out_frozen(data_, *model_, 2, DType::f32).bytes();
   settings_.memory_mib = (bytes >> 20) + 1;
   ASSERT_GT(2 * bytes, settings_.memory_mib << 20);
   PhaseCaches phase = caches();

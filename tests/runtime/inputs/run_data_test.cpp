@@ -37,15 +37,15 @@ class RunDataTest : public testing::Test {
     write_file_atomically(folder_ / name, content);
     return (folder_ / name).string();
   }
-  RunData prepare(Task task, const Names& model_labels = {}) {
+  RunData prepare(const TaskSpec& task, const Names& model_labels = {}) {
     return prepare_run_data(configuration_, task, *tokenizer_, model_labels, 16, 1, world_communicator(),
                             [](const std::string&) {});
   }
-  RunData prepare(std::string_view train, Task task, const Names& model_labels = {}) {
+  RunData prepare(std::string_view train, const TaskSpec& task, const Names& model_labels = {}) {
     configuration_.data.train = file("train.csv", train);
     return prepare(task, model_labels);
   }
-  std::string refusal(std::string_view train, Task task, const Names& model_labels = {}) {
+  std::string refusal(std::string_view train, const TaskSpec& task, const Names& model_labels = {}) {
     try {
       prepare(train, task, model_labels);
     } catch (const Error& error) {
@@ -66,7 +66,7 @@ class RunDataTest : public testing::Test {
 
 #define EXPECT_HAS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << "in: " << (text)
 
-constexpr Task kClassification = Task::sequence_classification;
+const TaskSpec& kClassification = task_named("sequence-classification");
 
 TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
   configuration_.data.train.values = {file("b.csv", "text,label\ngood day,x\nbad day,y\n"),
@@ -91,7 +91,7 @@ TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
 
 TEST_F(RunDataTest, LinesOfTextTrainAMaskedLanguageModel) {
   configuration_.data.train = file("corpus.txt", "good day\n\nthe road is nice\n");
-  EXPECT_EQ(prepare(Task::masked_lm).train.rows(), 2);
+  EXPECT_EQ(prepare(task_named("masked-lm")).train.rows(), 2);
   configuration_.data.train = file("corpus.txt", "good day\n");
   try {
     prepare(kClassification);
@@ -126,7 +126,7 @@ TEST_F(RunDataTest, OneClassIsRefused) {
              "all rows have the label \"pos\" in column \"label\"");
   EXPECT_HAS(refusal("text,label\na,pos\nb,pos\n", kClassification), "data.labels = [\"pos\", \"...\"]");
   EXPECT_HAS(refusal("text,label\na,pos\n", kClassification, {"neg", "pos"}), "data.labels = [\"neg\", \"pos\"]");
-  EXPECT_EQ(refusal("text,label\na,pos\n", Task::multi_label), "");
+  EXPECT_EQ(refusal("text,label\na,pos\n", task_named("multi-label")), "");
   configuration_.data.labels = {"pos"};
   EXPECT_HAS(refusal("text,label\na,pos\n", kClassification), "data.labels has \"pos\" alone");
   configuration_.data.labels = {"neg", "pos"};
@@ -134,41 +134,43 @@ TEST_F(RunDataTest, OneClassIsRefused) {
 }
 
 TEST_F(RunDataTest, RowsOfWhichNoneHasALabelAreRefused) {
-  EXPECT_HAS(refusal("text,label\na,\nb,\n", Task::multi_label), "no row has a label in column \"label\"");
-  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", Task::token_classification),
+  EXPECT_HAS(refusal("text,label\na,\nb,\n", task_named("multi-label")), "no row has a label in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", task_named("token-classification")),
              "no row has a label in column \"label\"");
   configuration_.data.labels = {"x", "y"};
-  EXPECT_HAS(refusal("text,label\na,\nb,\n", Task::multi_label), "no training row has a label in column \"label\"");
-  EXPECT_HAS(refusal("text,label\na,\"[0, 0]\"\n", Task::multi_label),
+  EXPECT_HAS(refusal("text,label\na,\nb,\n", task_named("multi-label")),
              "no training row has a label in column \"label\"");
-  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", Task::token_classification),
+  EXPECT_HAS(refusal("text,label\na,\"[0, 0]\"\n", task_named("multi-label")),
+             "no training row has a label in column \"label\"");
+  EXPECT_HAS(refusal("text,label\na b,-100 -100\n", task_named("token-classification")),
              "no training row has a label in column \"label\"");
   configuration_.data.labels = {};
   configuration_.data.label.values = {"x", "y"};
   configuration_.data.label.listed = true;
-  EXPECT_HAS(refusal("text,x,y\na,0,0\n", Task::multi_label), "no training row has a label in columns \"x\", \"y\"");
+  EXPECT_HAS(refusal("text,x,y\na,0,0\n", task_named("multi-label")),
+             "no training row has a label in columns \"x\", \"y\"");
 }
 
 TEST_F(RunDataTest, ArraysAreIndicatorsWithDataLabels) {
   const char* csv = "text,label\na,\"[0, 1, 0]\"\nb,\"[1, 1, 0]\"\n";
-  EXPECT_HAS(refusal(csv, Task::multi_label), "data.labels = [\"...\", ...], or write the names");
+  EXPECT_HAS(refusal(csv, task_named("multi-label")), "data.labels = [\"...\", ...], or write the names");
   configuration_.data.labels = {"x", "y", "z"};
-  EXPECT_EQ(prepare(csv, Task::multi_label).train.targets, (std::vector<float>{0, 1, 0, 1, 1, 0}));
+  EXPECT_EQ(prepare(csv, task_named("multi-label")).train.targets, (std::vector<float>{0, 1, 0, 1, 1, 0}));
   configuration_.data.labels = {"x", "y"};
-  EXPECT_HAS(refusal(csv, Task::multi_label), "for each of 3 labels, but 2 labels are known");
+  EXPECT_HAS(refusal(csv, task_named("multi-label")), "for each of 3 labels, but 2 labels are known");
 }
 
 TEST_F(RunDataTest, ColumnsMayBeLabels) {
   configuration_.data.label.values = {"toxic", "rude"};
   configuration_.data.label.listed = true;
-  const RunData data = prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", Task::multi_label);
+  const RunData data = prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", task_named("multi-label"));
   EXPECT_EQ(data.labels.names(), (Names{"toxic", "rude"}));
   EXPECT_EQ(data.train.targets, (std::vector<float>{0, 1, 1, 0}));
   EXPECT_EQ(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train.classes,
             (std::vector<std::int32_t>{1, 0}));
-  EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", Task::regression), "this task takes one column");
+  EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", task_named("regression")), "this task takes one column");
   configuration_.data.label.values = {"toxic"};
-  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", Task::multi_label).train.targets, (std::vector<float>{0, 1}));
+  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", task_named("multi-label")).train.targets, (std::vector<float>{0, 1}));
   EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
 }
 

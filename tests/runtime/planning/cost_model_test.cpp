@@ -63,7 +63,7 @@ class DryRunTest : public testing::Test {
  protected:
   static PassDemand pass(std::int64_t layers, const std::vector<std::string>& freeze = {}, std::int64_t interval = 0,
                          DType type = DType::f32) {
-    DryRun dry(tiny(layers), {Task::sequence_classification, 4}, type);
+    DryRun dry(tiny(layers), {HeadKind::sequence, 4}, type);
     dry.configure(freeze, interval);
     return dry.run(two_sequences());
   }
@@ -115,7 +115,7 @@ TEST_F(DryRunTest, WhatIsFrozenHasNoBackwardPass) {
 
 TEST_F(DryRunTest, AKnownFrozenPartIsNotComputed) {
   const std::vector<std::string> lower{"embeddings", "encoder.layer.0"};
-  DryRun dry(tiny(2), {Task::sequence_classification, 4}, DType::f32);
+  DryRun dry(tiny(2), {HeadKind::sequence, 4}, DType::f32);
   dry.configure(lower, 0);
   const PassDemand whole = dry.run(two_sequences());
   const PassDemand above = dry.run(two_sequences(), /*cached=*/true);

@@ -6,7 +6,6 @@
 #include <map>
 
 #include "model/freezing.h"
-#include "runtime/steps/task_loss.h"
 #include "runtime/steps/training_step.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
@@ -48,14 +47,14 @@ TEST_P(FixtureParity, ForwardMatchesPyTorch) {
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   Tape tape(*device, Tape::Mode::evaluation);
-  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
+  const DeviceBatch all = to_device(fixture.batch, model->readout(), {.labelled = false}, *device);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
     const std::string name = "hidden_states." + std::to_string(stages - 1);
     const Variable hidden = model->hidden_state(tape, all.input, TokenSelection(), stages);
     expect_close(HostCopy(*device, hidden.value()).values(), fixture.packed_rows(name), 1e-5, name);
   }
   for (const bool labelled : {false, true}) {
-    const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = labelled}, *device);
+    const DeviceBatch batch = to_device(fixture.batch, model->readout(), {.labelled = labelled}, *device);
     const Variable alone = model->forward(tape, batch.input, batch.selection);
     expect_close(HostCopy(*device, alone.value()).values(), fixture.logits(labelled), 1e-5,
                  labelled ? "logits of labelled rows" : "logits");
@@ -69,7 +68,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   const auto model = fixture.load(*device);
   apply_freezing(*model, fixture.frozen);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device);
+  const DeviceBatch batch = to_device(fixture.batch, model->readout(), use, *device);
   std::int64_t leaf = 0;
   for (const Parameter& parameter : model->parameters().all())
     if (parameter.trainable())
@@ -80,7 +79,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   const Tensor sum = no_loss(*device);
   const Variable logits = model->forward(tape, batch.input, batch.selection, {.stages = model->frozen_stages()});
   expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits of the training step");
-  task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
+  model->loss_of(tape, logits, batch.targets, sum);
   const std::vector<double> loss = device->download<double>(sum);
   const double weight = loss[1];
   const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
@@ -116,7 +115,6 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
 
   TrainingStepSettings settings;
   settings.clip_norm = 1.0;
-  settings.loss.task = fixture.request.task;
   settings.optimizer.weight_decay = 0.01;
   settings.rate_factors.assign(model->parameters().all().size(), 1.0);
   TrainingStep step(*model, *device, *solo, settings);

@@ -174,7 +174,6 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     settings.grains = kGrains;
     settings.clip_norm = 0.5;
     settings.seed = 3;
-    settings.loss.task = fixture.request.task;
     settings.optimizer.rule = GetParam().rule;
     settings.optimizer.weight_decay = GetParam().weight_decay;
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);

@@ -1,5 +1,5 @@
 // Reference values marked "scikit-learn" were computed once with scikit-learn and SciPy on the same formulas.
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 #include <gtest/gtest.h>
 
@@ -199,19 +199,6 @@ TEST(Metrics, AMistypedNameIsAnsweredWithTheNearest) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_NE(std::string(error.what()).find("did you mean 'macro_f1'?"), std::string::npos) << error.what();
   }
-}
-
-TEST(Metrics, EveryTaskIsJudgedByOneOfItsMetrics) {
-  for (const char* task :
-       {"sequence-classification", "regression", "multi-label", "token-classification", "masked-lm"}) {
-    const std::vector<std::string> names = metric_names(task);
-    EXPECT_EQ(names.front(), "loss");
-    EXPECT_NE(std::find(names.begin(), names.end(), default_metric(task)), names.end()) << task;
-  }
-  EXPECT_THROW(default_metric("clairvoyance"), Error);
-  EXPECT_EQ(choose_metric("", "regression"), default_metric("regression"));
-  EXPECT_EQ(choose_metric("loss", "regression"), "loss");
-  EXPECT_THROW(choose_metric("acuracy", "sequence-classification"), Error);
 }
 
 TEST(Metrics, LossesAndErrorsAreBetterWhenLow) {

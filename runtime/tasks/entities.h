@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/model.h"
-#include "runtime/evaluation/metrics.h"
+#include "data/tables/label_values.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 
@@ -50,8 +50,8 @@ class EntityLabels {
   std::vector<Label> labels_;
 };
 
-/// Of the label names of a task where they name entities: a token classification whose names have prefixes.
-std::optional<EntityLabels> entity_labels(Task task, const std::vector<std::string>& names);
+/// Of label names where they name entities: those of words whose names have prefixes.
+std::optional<EntityLabels> entity_labels(LabelKind kind, const std::vector<std::string>& names);
 
 /// Entities by type. Right is an entity of which type, begin and end are predicted.
 struct EntityCounts {

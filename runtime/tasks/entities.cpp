@@ -1,4 +1,4 @@
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 #include <algorithm>
 #include <string_view>
@@ -104,8 +104,8 @@ std::vector<EntitySpan> EntityLabels::find(std::span<const std::int32_t> labels)
   return found;
 }
 
-std::optional<EntityLabels> entity_labels(Task task, const std::vector<std::string>& names) {
-  if (task != Task::token_classification) return std::nullopt;
+std::optional<EntityLabels> entity_labels(LabelKind kind, const std::vector<std::string>& names) {
+  if (kind != LabelKind::token_class) return std::nullopt;
   EntityLabels labels(names);
   return labels.have_prefixes() ? std::optional(std::move(labels)) : std::nullopt;
 }

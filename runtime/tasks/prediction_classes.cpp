@@ -3,11 +3,11 @@
 #include <cmath>
 #include <numeric>
 
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 
 namespace temper {
 
-double rounded_probability(double p) { return std::round(p * 1e6) / 1e6; }
+double rounded_to_six_digits(double value) { return std::round(value * 1e6) / 1e6; }
 
 std::vector<double> softmax(std::span<const float> logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -36,7 +36,7 @@ std::vector<std::size_t> largest(std::span<const double> values, std::size_t cou
 PredictionJson probabilities_json(const LabelSet& labels, std::span<const double> probabilities, std::int64_t top) {
   PredictionJson json = PredictionJson::object();
   const auto add = [&](std::size_t id) {
-    json[labels.name(static_cast<std::int32_t>(id))] = rounded_probability(probabilities[id]);
+    json[labels.name(static_cast<std::int32_t>(id))] = rounded_to_six_digits(probabilities[id]);
   };
   if (top > 0)
     for (const std::size_t id : largest(probabilities, static_cast<std::size_t>(top))) add(id);
@@ -49,7 +49,7 @@ void write_class(PredictionJson& row, const LabelSet& labels, std::span<const fl
   const std::vector<double> p = softmax(logits);
   const std::size_t best = index_of_largest(p);
   row["label"] = labels.name(static_cast<std::int32_t>(best));
-  row["probability"] = rounded_probability(p[best]);
+  row["probability"] = rounded_to_six_digits(p[best]);
   row["probabilities"] = probabilities_json(labels, p, top);
 }
 

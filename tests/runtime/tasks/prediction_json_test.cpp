@@ -1,4 +1,4 @@
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 
 #include <gtest/gtest.h>
 

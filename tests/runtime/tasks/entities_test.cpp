@@ -1,5 +1,5 @@
 // Reference values marked "seqeval" were computed once with seqeval 1.2.2 in its default mode on the same rows.
-#include "runtime/evaluation/entities.h"
+#include "runtime/tasks/entities.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "runtime/tasks/scores.h"
 
 namespace temper {
 namespace {
@@ -69,9 +70,9 @@ TEST(Entities, ASchemeIsKnownByItsPrefixes) {
   EXPECT_FALSE(EntityLabels(Names{"NOUN", "VERB", "B"}).have_prefixes());
   EXPECT_FALSE(EntityLabels(Names{}).have_prefixes());
   EXPECT_EQ(EntityLabels(kIob).types(), (Names{"LOC", "PER"}));
-  EXPECT_TRUE(entity_labels(Task::token_classification, kIob).has_value());
-  EXPECT_FALSE(entity_labels(Task::sequence_classification, kIob).has_value());
-  EXPECT_FALSE(entity_labels(Task::token_classification, {"O", "T"}).has_value());
+  EXPECT_TRUE(entity_labels(LabelKind::token_class, kIob).has_value());
+  EXPECT_FALSE(entity_labels(LabelKind::single_class, kIob).has_value());
+  EXPECT_FALSE(entity_labels(LabelKind::token_class, {"O", "T"}).has_value());
 }
 
 /// Truths and predictions, of which so many per cent are equal; rows of up to eight words.
@@ -191,10 +192,12 @@ TEST(EntityMetrics, FlatCountsOfTwoRanksAdd) {
 }
 
 TEST(EntityMetrics, CanChooseTheBestModelWhereThereAreEntities) {
-  EXPECT_EQ(choose_metric("entity_f1", "token-classification", true), "entity_f1");
-  EXPECT_EQ(choose_metric("", "token-classification", true), "macro_f1");
-  EXPECT_THROW(choose_metric("entity_f1", "token-classification"), Error);
-  EXPECT_THROW(choose_metric("entity_f1", "sequence-classification"), Error);
+  const TaskSpec& words = task_named("token-classification");
+  const EntityLabels labels(kIob);
+  EXPECT_EQ(choose_metric("entity_f1", words, &labels), "entity_f1");
+  EXPECT_EQ(choose_metric("", words, &labels), "macro_f1");
+  EXPECT_THROW(choose_metric("entity_f1", words), Error);
+  EXPECT_THROW(choose_metric("entity_f1", task_named("sequence-classification")), Error);
 }
 
 }  // namespace

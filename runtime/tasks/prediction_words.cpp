@@ -1,5 +1,5 @@
 // Predictions for words, tokens and masks.
-#include "runtime/evaluation/prediction_json.h"
+#include "runtime/tasks/prediction_json.h"
 
 namespace temper {
 namespace {
@@ -30,16 +30,16 @@ PredictionJson entities_json(const LabelSet& labels, std::string_view text, cons
                         {"text", placed.between(text, begin, end)},
                         {"start", begin},
                         {"end", end},
-                        {"probability", rounded_probability(sum / static_cast<double>(span.end - span.begin))}});
+                        {"probability", rounded_to_six_digits(sum / static_cast<double>(span.end - span.begin))}});
   }
   return entities;
 }
 
 }  // namespace
 
-std::span<const float> RowTokens::logits_of(std::size_t token) const {
-  const std::size_t outputs = logits.size() / ids.size();
-  return logits.subspan(token * outputs, outputs);
+std::span<const float> RowTokens::outputs_of(std::size_t token) const {
+  const std::size_t columns = outputs.size() / ids.size();
+  return outputs.subspan(token * columns, columns);
 }
 
 std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::string_view text, const RowTokens& tokens,
@@ -50,7 +50,7 @@ std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::strin
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokens.words[t] < 0) continue;
     const auto word = static_cast<std::size_t>(tokens.words[t]);
-    const std::vector<double> p = softmax(tokens.logits_of(t));
+    const std::vector<double> p = softmax(tokens.outputs_of(t));
     guesses[word] = guess_of(p);
     if (top > 0) probabilities[word] = probabilities_json(labels, p, top);
   }
@@ -63,7 +63,7 @@ std::int64_t write_words(PredictionJson& row, const LabelSet& labels, std::strin
     without_token += known ? 0 : 1;
     PredictionJson word{{"word", placed.words[i].text}};
     word["label"] = known ? PredictionJson(labels.name(guess.label)) : PredictionJson(nullptr);
-    word["probability"] = known ? PredictionJson(rounded_probability(guess.probability)) : PredictionJson(nullptr);
+    word["probability"] = known ? PredictionJson(rounded_to_six_digits(guess.probability)) : PredictionJson(nullptr);
     word["start"] = placed.words[i].begin;
     word["end"] = placed.words[i].end;
     if (top > 0) word["probabilities"] = probabilities[i];
@@ -77,10 +77,10 @@ void write_tokens(PredictionJson& row, const LabelSet& labels, const Tokenizer& 
   row["tokens"] = PredictionJson::array();
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokenizer.is_special(tokens.ids[t])) continue;
-    const Guess guess = guess_of(softmax(tokens.logits_of(t)));
+    const Guess guess = guess_of(softmax(tokens.outputs_of(t)));
     row["tokens"].push_back({{"token", tokenizer.token(tokens.ids[t])},
                              {"label", labels.name(guess.label)},
-                             {"probability", rounded_probability(guess.probability)}});
+                             {"probability", rounded_to_six_digits(guess.probability)}});
   }
 }
 
@@ -89,11 +89,11 @@ void write_masks(PredictionJson& row, const Tokenizer& tokenizer, std::int32_t m
   row["masks"] = PredictionJson::array();
   for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
     if (tokens.ids[t] != mask) continue;
-    const std::vector<double> p = softmax(tokens.logits_of(t));
+    const std::vector<double> p = softmax(tokens.outputs_of(t));
     PredictionJson candidates = PredictionJson::array();
     for (const std::size_t id : largest(p, static_cast<std::size_t>(top)))
       candidates.push_back(
-          {{"token", tokenizer.token(static_cast<std::int32_t>(id))}, {"probability", rounded_probability(p[id])}});
+          {{"token", tokenizer.token(static_cast<std::int32_t>(id))}, {"probability", rounded_to_six_digits(p[id])}});
     row["masks"].push_back(std::move(candidates));
   }
 }

@@ -1,4 +1,4 @@
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 #include <fmt/ranges.h>
 
@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "runtime/evaluation/entities.h"
 
 namespace temper {
 namespace {
@@ -162,29 +161,6 @@ std::vector<std::string> names_of(const Metrics& metrics) {
   std::vector<std::string> names;
   for (const auto& [name, value] : metrics.values) names.push_back(name);
   return names;
-}
-
-struct TaskMetrics {
-  std::string_view task;
-  std::string_view best_by;
-  std::vector<std::string> (*names)();
-};
-
-constexpr std::array<TaskMetrics, 5> kTasks = {{
-    {"sequence-classification", "accuracy", [] { return names_of(classification_metrics({})); }},
-    {"regression", "pearson", [] { return names_of(regression_metrics({})); }},
-    {"multi-label", "micro_f1", [] { return names_of(multi_label_metrics({})); }},
-    {"token-classification", "macro_f1", [] { return names_of(classification_metrics({})); }},
-    {"masked-lm", "loss", [] { return names_of(language_model_metrics({})); }},
-}};
-
-const TaskMetrics& find_task(std::string_view task) {
-  std::vector<std::string_view> known;
-  for (const TaskMetrics& entry : kTasks) {
-    if (entry.task == task) return entry;
-    known.push_back(entry.task);
-  }
-  throw usage_error("there is no task '{}'; the tasks are {}", task, fmt::join(known, ", "));
 }
 
 }  // namespace
@@ -368,26 +344,5 @@ bool higher_is_better(std::string_view metric) {
                                                               "mean_absolute_error", "hamming_loss"};
   return std::find(kLowerIsBetter.begin(), kLowerIsBetter.end(), metric) == kLowerIsBetter.end();
 }
-
-std::string default_metric(std::string_view task) { return std::string(find_task(task).best_by); }
-
-std::string choose_metric(const std::string& wanted, std::string_view task, bool with_entities) {
-  if (wanted.empty()) return default_metric(task);
-  Metrics known;
-  const std::vector<std::string> of_entities = entity_metric_names();
-  if (with_entities)
-    for (const std::string& name : of_entities) known.values.emplace_back(name, 0.0);
-  else if (task == "token-classification" &&
-           std::find(of_entities.begin(), of_entities.end(), wanted) != of_entities.end())
-    throw usage_error(
-        "train.metric is {}, but no label of the words begins with B- or I-, so there are no entities; choose one of "
-        "{}",
-        wanted, fmt::join(metric_names(task), ", "));
-  for (const std::string& name : metric_names(task)) known.values.emplace_back(name, 0.0);
-  (void)known.value(wanted);
-  return wanted;
-}
-
-std::vector<std::string> metric_names(std::string_view task) { return find_task(task).names(); }
 
 }  // namespace temper

@@ -108,16 +108,4 @@ Metrics language_model_metrics(const LanguageModelCounts& counts);
 /// False for losses, errors and perplexity.
 bool higher_is_better(std::string_view metric);
 
-/// The metric by which the best model of a task ("sequence-classification", "regression", ...) is chosen. Throws a
-/// usage Error for another task.
-std::string default_metric(std::string_view task);
-
-/// The metric `wanted`, or the default where that is empty. Throws a usage Error where it is none of the task's, so
-/// that a mistyped name is refused before the first evaluation. `with_entities`: the labels of a token classification
-/// have prefixes, so that there are the metrics of entities, too (runtime/evaluation/entities.h).
-std::string choose_metric(const std::string& wanted, std::string_view task, bool with_entities = false);
-
-/// The metrics of a task, in their order; loss first. Throws a usage Error for another task.
-std::vector<std::string> metric_names(std::string_view task);
-
 }  // namespace temper
