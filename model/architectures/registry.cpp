@@ -14,6 +14,7 @@ Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
+Architecture modernbert_architecture();
 Architecture mpnet_architecture();
 Architecture roberta_architecture();
 Architecture xlm_roberta_architecture();
@@ -28,6 +29,7 @@ const std::vector<Architecture>& architectures() {
       camembert_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
+      modernbert_architecture(),
       mpnet_architecture(),
       roberta_architecture(),
       xlm_roberta_architecture(),

@@ -18,7 +18,8 @@ TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingN
                       ? std::optional<Linear>(
                             Linear(place, names.projection, shape.projected_width, shape.width, Linear::Bias::none))
                       : std::nullopt),
-      norm_(place, names.norm, shape.projected_width > 0 ? shape.projected_width : shape.width, shape.epsilon),
+      norm_(place, names.norm, shape.projected_width > 0 ? shape.projected_width : shape.width, shape.epsilon,
+            shape.norm_bias),
       position_offset_(shape.position_offset),
       dropout_(shape.dropout) {}
 

@@ -33,6 +33,7 @@ struct TextEmbeddingShape {
   float epsilon;
   double dropout;
   std::int64_t projected_width = 0;  ///< of what is normed, where a linear layer comes before; 0: there is none
+  LayerNorm::Bias norm_bias = LayerNorm::Bias::zeros;
 };
 
 class TextEmbeddings final : public InputLayer {
