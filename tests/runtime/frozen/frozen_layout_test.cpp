@@ -81,7 +81,7 @@ TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, HeadKind::s
 
 TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
   const auto frozen = [&](const std::vector<std::string>& patterns, HeadKind kind = HeadKind::sequence) {
-    const auto built = model(task);
+    const auto built = model(kind);
     apply_freezing(*built, patterns);
     return built->frozen_stages();
   };

@@ -91,7 +91,6 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
   void SetUp() override {
     testing_support::write_tiny_model(folder_.path());
     tokenizer_ = Tokenizer::load(folder_.path() / "tokenizer.json");
-    configuration_.data.train = "rows.csv";
     configuration_.model.task = task_.name;
     labels_ = has_names(task_.labels) ? LabelSet::from_names({"a", "b"}) : LabelSet();
     request_ = head_request(task_, labels_);
