@@ -52,14 +52,16 @@ std::vector<std::string> own_fixtures() {
 
           "mpnet-classification",       "mpnet-tokens",          "mpnet-masked-lm",
           "deberta-v2-tokens",          "deberta-v2-multilabel", "deberta-v2-masked-lm",
-          "deberta-v2-new-masked-lm"};
+          "deberta-v2-new-masked-lm",   "modernbert-multilabel", "modernbert-regression",
+          "modernbert-tokens",          "modernbert-masked-lm"};
 }
 
 std::vector<std::string> encoder_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
   for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification",
                            "albert-classification", "albert-groups-classification", "mpnet-classification",
-                           "deberta-v2-classification", "deberta-v2-unshared-classification"})
+                           "deberta-v2-classification", "deberta-v2-unshared-classification",
+                           "modernbert-cls-classification", "modernbert-mean-classification", "modernbert-masked-lm"})
     names.push_back(std::string(kShared) + name);
   return names;
 }

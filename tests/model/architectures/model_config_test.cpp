@@ -206,7 +206,7 @@ TEST(ModelConfig, RefusesUnsupportedArchitectures) {
 }
 
 TEST(ModelConfig, RefusesVariantsThatWouldBeComputedWrongly) {
-  for (const std::string& type : supported_model_types()) {
+  for (const std::string type : {"albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}) {
     expect_refused(type, R"("is_decoder":true)", {"\"is_decoder\" is true"});
     expect_refused(type, R"("add_cross_attention":true)", {"\"add_cross_attention\" is true"});
     expect_refused(type, R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
