@@ -169,6 +169,18 @@ std::vector<float> ModelFixture::logits(bool labelled, const std::string& tensor
   return values_of<float>(expected.tensors().at(tensor));
 }
 
+bool ModelFixture::has_no_gradient(const std::string& parameter) const {
+  const auto largest = [](const TensorView& view) {
+    float most = 0.0F;
+    for (const float value : values_of<float>(view)) most = std::max(most, std::abs(value));
+    return most;
+  };
+  float most = 0.0F;
+  for (const auto& [name, view] : expected.tensors())
+    if (name.starts_with("grad.")) most = std::max(most, largest(view));
+  return largest(expected.tensors().at("grad." + parameter)) < 1e-6F * most;
+}
+
 BFloat16Reference ModelFixture::bfloat16() const {
   const std::string name = folder.filename().string();
   nlohmann::json facts = read_json(folder / "fixture.json");

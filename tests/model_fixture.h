@@ -65,6 +65,10 @@ struct ModelFixture {
   /// a label. `tensor`: "logits" or "bf16.logits".
   std::vector<float> logits(bool labelled, const std::string& tensor = "logits") const;
   BFloat16Reference bfloat16() const;
+  /// True where a trained parameter's gradient is nothing, as that of a bias of keys, which adds the same to all scores
+  /// of a query: what a program finds is rounding, and AdamW, which divides a gradient by its own size, follows the sign
+  /// of it.
+  bool has_no_gradient(const std::string& parameter) const;
 
  private:
   void pack_inputs(const SafetensorsFile& inputs);
@@ -86,8 +90,7 @@ std::vector<std::string> own_fixtures();
 /// How a fixture is called among the instances of a test.
 std::string test_name(const testing::TestParamInfo<std::string>& fixture);
 
-/// A bias of keys adds the same to all scores of a query, which softmax ignores: its gradient is rounding and nothing
-/// else, and AdamW, which divides a gradient by its own size, follows the sign of it.
+/// A bias of BERT's, RoBERTa's or DistilBERT's keys, whose gradient is nothing (ModelFixture::has_no_gradient).
 inline bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
 
 /// The rows of a batch as a data set, `times` over.
