@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "runtime/trainer.h"
 #include "tests/runtime/screen.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/test_device.h"
 #include "tests/tiny_files.h"
 #include "tests/world.h"
@@ -24,22 +25,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class RunTest : public testing::Test {
+class RunTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "temper-delivery-XXXXXX").string();
-    if (world_.rank() == 0 && mkdtemp(pattern.data()) == nullptr) std::abort();  // the others would wait
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
-    if (world_.rank() == 0) {
+    SharedFolderTest::SetUp();
+    on_rank_0([&] {
       testing_support::write_tiny_model(folder_ / "model");
       testing_support::write_tiny_data(folder_ / "data");
-    }
+    });
     configure({});
-    world_.barrier();
   }
-  void TearDown() override { remove(folder_); }
-
   void configure(const std::vector<std::string>& more) {
     const auto quoted = [&](const std::string& name) { return "\"" + (folder_ / name).string() + "\""; };
     std::vector<std::string> overrides{"model.path=" + quoted("model"),
@@ -78,10 +73,8 @@ class RunTest : public testing::Test {
   }
   static bool never() { return false; }
 
-  Communicator& world_ = world_communicator();
   std::unique_ptr<Device> device_ = make_test_device();
   testing_support::Screen screen_;
-  fs::path folder_;
   Configuration configuration_;
   Job job_;
   TrainingState state_;

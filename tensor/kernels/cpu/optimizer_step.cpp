@@ -82,24 +82,15 @@ namespace temper {
 HWY_EXPORT(adamw);
 HWY_EXPORT(sgd);
 
-namespace {
-
-// A part begins on a cache line of its own, and where a vector would have begun in one part alone.
-constexpr std::int64_t kGranule = 64;
-
-BFloat16* from(BFloat16* working, std::int64_t begin) { return working == nullptr ? nullptr : working + begin; }
-
-}  // namespace
-
 void CpuKernels::run(const calls::AdamW& call) {
   parallel_ranges(
       call.n, 4,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
         (call.parameters + begin, call.gradients + begin, call.first_moments + begin, call.second_moments + begin,
-         from(call.working, begin), end - begin, call.step);
+         part_of(call.working, begin), end - begin, call.step);
       },
-      kGranule);
+      kSliceGranule);
 }
 
 void CpuKernels::run(const calls::Sgd& call) {
@@ -107,10 +98,10 @@ void CpuKernels::run(const calls::Sgd& call) {
       call.n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
-        (call.parameters + begin, call.gradients + begin, call.momenta == nullptr ? nullptr : call.momenta + begin,
-         from(call.working, begin), end - begin, call.step);
+        (call.parameters + begin, call.gradients + begin, part_of(call.momenta, begin), part_of(call.working, begin),
+         end - begin, call.step);
       },
-      kGranule);
+      kSliceGranule);
 }
 
 }  // namespace temper

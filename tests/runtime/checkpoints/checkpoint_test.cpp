@@ -18,28 +18,14 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "runtime/checkpoints/checkpoint_folder.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/world.h"
 
 namespace temper {
 namespace {
 
-class CheckpointTest : public testing::Test {
+class CheckpointTest : public testing_support::SharedFolderTest {
  protected:
-  void SetUp() override {
-    // All ranks use the folder that rank 0 makes.
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-checkpoint-XXXXXX").string();
-    if (world_.rank() == 0) {
-      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    }
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
-  }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
-    world_.barrier();
-  }
-
   static std::vector<float> values_of(std::size_t n, float first) {
     std::vector<float> values(n);
     std::iota(values.begin(), values.end(), first);
@@ -78,8 +64,6 @@ class CheckpointTest : public testing::Test {
     return "";
   }
 
-  Communicator& world_ = world_communicator();
-  std::filesystem::path folder_;
   std::vector<float> weight_ = values_of(2100, 0.5F);
   std::vector<float> moment_ = values_of(2100, -7.0F);
   std::vector<float> bias_{1.0F, std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity(),
@@ -213,11 +197,6 @@ TEST_F(CheckpointTest, OneThatCannotBeReadIsNotTakenForDamaged) {
     world_.barrier();
   };
   const std::filesystem::path newest = checkpoint_path(folder_, 100);
-  const auto on_rank_0 = [&](const std::function<void()>& act) {
-    world_.barrier();
-    if (world_.rank() == 0) act();
-    world_.barrier();
-  };
   // Errors of open(2) that root meets as well: a circle of links, a link to nothing, a folder.
   on_rank_0([&] { std::filesystem::create_symlink(newest, newest); });
   refused("Too many levels of symbolic links");

@@ -8,18 +8,16 @@
 
 #include "base/error.h"
 #include "runtime/model_export.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/world.h"
 
 namespace temper {
 namespace {
 
-class ResumptionTest : public testing::Test {
+class ResumptionTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-resumption-XXXXXX").string();
-    if (world_.rank() == 0 && mkdtemp(pattern.data()) == nullptr) std::abort();  // the others would wait
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
+    SharedFolderTest::SetUp();
     configuration_.model.path = "models/base";
     configuration_.data.train = OneOrMore("data/train.csv");
     configuration_.data.validation = OneOrMore("data/valid.csv");
@@ -28,11 +26,6 @@ class ResumptionTest : public testing::Test {
     lineage_.base_model = "base";
     lineage_.base_model_sha256 = "00112233445566778899";
     lineage_.data_files = {{"train", "train.csv", "aa11", 3}, {"validation", "valid.csv", "bb22", 2}};
-  }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
-    world_.barrier();
   }
 
   /// A checkpoint of the configuration and lineage as they are now.
@@ -67,8 +60,6 @@ class ResumptionTest : public testing::Test {
     return {"", false};
   }
 
-  Communicator& world_ = world_communicator();
-  std::filesystem::path folder_;
   Configuration configuration_;
   Lineage lineage_;
 };

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -14,24 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class HiddenStoreTest : public testing::Test {
+class HiddenStoreTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "temper-hidden-XXXXXX").string();
-    if (world_.rank() == 0) {
-      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    }
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
+    SharedFolderTest::SetUp();
     // Seven examples of three rows each, in four blocks.
     layout_.width = 5;
     for (int example = 1; example <= 7; ++example) layout_.row_starts.push_back(3 * example);
     layout_.block_starts = {0, 2, 4, 6, 7};
-  }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) fs::remove_all(folder_);
-    world_.barrier();
   }
 
   /// Row r is filled with the byte r + salt.
@@ -73,9 +64,7 @@ class HiddenStoreTest : public testing::Test {
     store->seal();
   }
 
-  Communicator& world_ = world_communicator();
   FrozenLayout layout_;
-  fs::path folder_;
 };
 
 TEST_F(HiddenStoreTest, MemoryGivesEveryRankWhatAnyHasWritten) {

@@ -9,6 +9,7 @@
 #include "model/freezing.h"
 #include "tests/hidden_rows.h"
 #include "tests/model_fixture.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/test_device.h"
 #include "tests/world.h"
 
@@ -19,25 +20,15 @@ using testing_support::ModelFixture;
 using testing_support::rows_of;
 using Rows = PhaseCaches::Rows;
 
-class PhaseCachesTest : public testing::Test {
+class PhaseCachesTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
     use("bert-frozen", {"embeddings", "encoder.layer.0"});
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-caches-XXXXXX").string();
-    if (world_.rank() == 0) {
-      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    }
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
+    SharedFolderTest::SetUp();
     settings_.memory_mib = 64;
     settings_.folder = folder_ / "cache";
     settings_.say = [this](const std::string& text) { said_ += text + "\n"; };
     settings_.stop_requested = [] { return false; };
-  }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
-    world_.barrier();
   }
   void use(const std::string& name, const std::vector<std::string>& patterns) {
     fixture_.emplace(name);
@@ -59,13 +50,11 @@ class PhaseCachesTest : public testing::Test {
     return phase.of(Rows::validation) != nullptr;
   }
 
-  Communicator& world_ = world_communicator();
   std::unique_ptr<Device> device_ = make_test_device();
   std::optional<ModelFixture> fixture_;
   std::unique_ptr<Model> model_;
   Dataset data_;
   CacheSettings settings_;
-  std::filesystem::path folder_;
   std::string said_;
 };
 

@@ -14,32 +14,21 @@
 
 #include "runtime/trainer.h"
 #include "tests/fake_nodes.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/tiny_files.h"
 #include "tests/world.h"
 
 namespace temper {
 namespace {
 
-class CompressedRun : public testing::TestWithParam<int> {
+class CompressedRun : public testing_support::SharedFolderTest, public testing::WithParamInterface<int> {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-compressed-XXXXXX").string();
-    if (world_.rank() == 0 && mkdtemp(pattern.data()) == nullptr) std::abort();  // the others would wait
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
+    SharedFolderTest::SetUp();
     on_rank_0([&] {
       testing_support::write_tiny_model(folder_ / "model");
       testing_support::write_tiny_data(folder_ / "data");
     });
-  }
-  void TearDown() override {
-    on_rank_0([&] { std::filesystem::remove_all(folder_); });
-  }
-
-  void on_rank_0(const std::function<void()>& act) const {
-    world_.barrier();
-    if (world_.rank() == 0) act();
-    world_.barrier();
   }
 
   /// Trains into <folder>/<output> on nodes of so many ranks. Returns the weights that it exports, on rank 0.
@@ -71,8 +60,6 @@ class CompressedRun : public testing::TestWithParam<int> {
     return weights.str();
   }
 
-  Communicator& world_ = world_communicator();
-  std::filesystem::path folder_;
   std::string said_;  ///< by the last run, on rank 0
 };
 

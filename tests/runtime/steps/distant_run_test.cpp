@@ -17,6 +17,7 @@
 #include "runtime/steps/training_step.h"
 #include "tests/distant_device.h"
 #include "tests/model_fixture.h"
+#include "tests/runtime/shared_test_folder.h"
 #include "tests/world.h"
 
 namespace temper {
@@ -71,24 +72,8 @@ class Training {
   std::unique_ptr<TrainingStep> step_;
 };
 
-class DistantRun : public testing::Test {
+class DistantRun : public testing_support::SharedFolderTest {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "temper-distant-XXXXXX").string();
-    if (world_.rank() == 0) {
-      ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    }
-    world_.broadcast(std::as_writable_bytes(std::span(pattern.data(), pattern.size())), 0);
-    folder_ = pattern;
-  }
-  void TearDown() override {
-    world_.barrier();
-    if (world_.rank() == 0) std::filesystem::remove_all(folder_);
-    world_.barrier();
-  }
-
-  Communicator& world_ = world_communicator();
-  std::filesystem::path folder_;
   DistantDevice distant_;
   std::unique_ptr<Device> cpu_ = make_cpu_device();
 };

@@ -57,4 +57,14 @@ void parallel_ranges(std::int64_t items, std::int64_t work, const Body& body, st
   });
 }
 
+/// For slices of single elements: a part begins on a cache line of its own, and where a vector would have begun in one
+/// part alone.
+inline constexpr std::int64_t kSliceGranule = 64;
+
+/// Where a part of an array begins that may be absent.
+template <typename T>
+T* part_of(T* values, std::int64_t begin) {
+  return values == nullptr ? nullptr : values + begin;
+}
+
 }  // namespace temper
