@@ -7,10 +7,12 @@
 namespace temper {
 
 // Each in its own file.
+Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
+Architecture electra_architecture();
 Architecture mpnet_architecture();
 Architecture roberta_architecture();
 Architecture xlm_roberta_architecture();
@@ -21,10 +23,12 @@ namespace {
 const std::vector<Architecture>& architectures() {
   // clang-format off
   static const std::vector<Architecture> kArchitectures{
+      albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
+      electra_architecture(),
       mpnet_architecture(),
       roberta_architecture(),
       xlm_roberta_architecture(),

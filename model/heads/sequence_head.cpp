@@ -4,12 +4,8 @@ namespace temper {
 
 SequenceHead::SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
                            std::int64_t labels, double dropout)
-    : SequenceHead(place, names, width, labels, names.dropout_before_dense ? dropout : 0.0, dropout) {}
-
-SequenceHead::SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
-                           std::int64_t labels, double dropout_before_dense, double dropout)
     : activation_(names.activation),
-      dropout_before_dense_(dropout_before_dense),
+      dropout_before_dense_(names.rate_before_dense.value_or(names.dropout_before_dense ? dropout : 0.0)),
       dropout_(dropout),
       dense_(place, names.dense, width, width),
       classifier_(place, names.classifier, labels, width) {}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/head.h"
@@ -14,15 +15,13 @@ struct SequenceHeadNames {
   std::string classifier;
   Activation activation = Activation::tanh;
   bool dropout_before_dense = false;
+  std::optional<double> rate_before_dense = {};  ///< where it is one of its own
 };
 
 class SequenceHead final : public Head {
  public:
   SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
                double dropout);
-  /// With a rate of its own before the dense layer.
-  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
-               double dropout_before_dense, double dropout);
 
   Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
 

@@ -1,6 +1,6 @@
 #include "runtime/planning/forecast.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "comm/exchange/gradient_buckets.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "model/freezing.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
@@ -143,11 +144,9 @@ class Forecaster {
       if (interval == 0) also("train.checkpoint_activations=blocks", phase.freeze, 1, bf16_);
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
-      if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{
-            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
-        also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
-      }
+      const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
+      if (phase.freeze.empty() && !lower.empty())
+        also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }

@@ -49,6 +49,10 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_of("distilbert", Task::masked_lm), "DistilBertForMaskedLM");
   EXPECT_EQ(class_of("xlm-roberta", Task::multi_label), "XLMRobertaForSequenceClassification");
   EXPECT_EQ(class_of("camembert", Task::masked_lm), "CamembertForMaskedLM");
+  EXPECT_EQ(class_of("electra", Task::sequence_classification), "ElectraForSequenceClassification");
+  EXPECT_EQ(class_of("albert", Task::token_classification), "AlbertForTokenClassification");
+  EXPECT_EQ(class_of("mpnet", Task::masked_lm), "MPNetForMaskedLM");
+  EXPECT_EQ(class_of("deberta-v2", Task::sequence_classification), "DebertaV2ForSequenceClassification");
   constexpr std::array kOwn{TaskClass{Task::masked_lm, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
   EXPECT_EQ(class_name(made_up, Task::masked_lm), "NetLMHeadModel");
@@ -112,6 +116,12 @@ TEST_F(DropoutRates, OfHeads) {
   EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":0.25)"), Task::multi_label), 0.25, 1e-5);
   EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), Task::token_classification), 0.5, 1e-5)
       << "of transformers' head over tokens";
+  for (const Task task : {Task::sequence_classification, Task::token_classification}) {
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5)"), task), 0.1, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("classifier_dropout_prob":0.25)"), task), 0.25, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5,"classifier_dropout_prob":null)"), task), 0.5,
+                1e-5);
+  }
 }
 
 TEST_F(DropoutRates, OneRateMayReplaceThemAll) {
