@@ -92,6 +92,7 @@ void read_convolution(const ConfigKeys& keys, Deberta& deberta) {
 }
 
 Deberta read_deberta(const ConfigKeys& keys) {
+  refuse_bert_variants(keys);
   Deberta deberta;
   PostNormEncoder& encoder = deberta.encoder;
   read_common_keys(keys, {.vocabulary = 128100, .pad_token_id = 0}, encoder);
