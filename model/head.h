@@ -1,34 +1,64 @@
-// Heads: what stands on the last hidden state and gives logits.
+// Heads: what stands on the last hidden state. A head ends the pass: in training it gives a loss, and whoever trains
+// never sees what it was computed from, so a head may compute both in one (a fused linear cross-entropy), or something
+// else altogether (a preference, the distance from another model).
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
+#include "model/head_kind.h"
+#include "model/loss.h"
 #include "model/packed_input.h"
-#include "model/task.h"
+#include "model/readout.h"
 #include "tensor/tape.h"
 
 namespace temper {
 
-/// What a head is made for: the task, and how many labels (targets, for a regression) it has.
+/// What a head is made for.
 struct HeadRequest {
-  Task task = Task::sequence_classification;
-  std::int64_t labels = 0;
+  HeadKind kind = HeadKind::sequence;
+  std::int64_t labels = 0;  ///< outputs of a row; of a language model the vocabulary decides
+  LossSettings loss = {};
+};
+
+/// What a head reads of a pass.
+struct HeadInput {
+  const Variable& hidden;           ///< [n, width] of the tokens that its readout names
+  const PackedInput& batch;         ///< the sequences that they are of
+  const TokenSelection& selection;  ///< undefined where every token is read one by one
+  std::uint32_t dropout_place = 0;  ///< dropout uses the places from there on
+
+  /// Of the rows of outputs.
+  [[nodiscard]] RowNames names() const { return batch.names_of(selection); }
 };
 
 class Head {
  public:
-  Head() = default;
+  Head(Readout readout, LossSettings loss) : readout_(readout), loss_(std::move(loss)) {}
   Head(const Head&) = delete;
   Head& operator=(const Head&) = delete;
   virtual ~Head() = default;
 
-  /// The last hidden state of some tokens, rows [n, width], and their names -> [n, labels] or [n, vocabulary]. Dropout
-  /// uses the places from `dropout_place` on.
-  virtual Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const = 0;
+  /// [n, labels] or [n, vocabulary]: a row for each token that is read, or for each sequence.
+  virtual Variable outputs(Tape& tape, const HeadInput& input) const = 0;
+  /// Ends a pass in training: adds to `sum` f64 [2] what add_loss adds, and leaves the gradient.
+  virtual void loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
+    loss_of(tape, outputs(tape, input), targets, sum);
+  }
+  /// The same for who has the outputs already, an evaluation.
+  virtual void loss_of(Tape& tape, const Variable& outputs, const Targets& targets, const Tensor& sum) const {
+    add_loss(tape, outputs, targets, loss_, sum);
+  }
+
+  [[nodiscard]] const Readout& readout() const { return readout_; }
   /// True where all of this parameter is read, whatever the batch holds: a tied table.
   [[nodiscard]] virtual bool reads_all_of(const Variable& /*parameter*/) const { return false; }
   /// True where its activations take more memory than a block's.
   [[nodiscard]] virtual bool is_large() const { return false; }
+
+ private:
+  Readout readout_;
+  LossSettings loss_;
 };
 
 }  // namespace temper

@@ -30,10 +30,11 @@ Variable Model::token_table() const {
 
 Variable Model::through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                std::int64_t first, std::int64_t last, Variable hidden) const {
-  const auto run_block = [this, input, selection](Tape& on, std::int64_t i, const Variable& in) {
+  const auto run_block = [this, input, of_topmost = selection_of_topmost_block(selection)](Tape& on, std::int64_t i,
+                                                                                           const Variable& in) {
     const auto at = static_cast<std::size_t>(i);
     const bool topmost = at + 1 == parts_.blocks.size();
-    return parts_.blocks[at]->forward(on, input, in, topmost ? selection : TokenSelection(), dropout_places_[at]);
+    return parts_.blocks[at]->forward(on, input, in, topmost ? of_topmost : TokenSelection(), dropout_places_[at]);
   };
   std::int64_t i = first;
   const std::int64_t interval = blocks_between_checkpoints_;
@@ -57,22 +58,32 @@ Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSe
                              std::int64_t stages) const {
   const auto embed = [this, input](Tape& on) { return parts_.input->forward(on, input); };
   const Variable embedded = blocks_between_checkpoints_ > 0 ? tape.recompute(embed) : embed(tape);
-  if (parts_.blocks.empty() && selection.defined()) return gather_rows(tape, embedded, selection.rows);
+  const TokenSelection read = selection_of_topmost_block(selection);
+  if (parts_.blocks.empty() && read.defined()) return gather_rows(tape, embedded, read.rows);
   return through_blocks(tape, input, selection, 0, stages - 1, embedded);
 }
 
-Variable Model::above(Tape& tape, const PackedInput& input, const TokenSelection& selection, std::int64_t stages,
-                      const Variable& hidden) const {
-  const Variable last = through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
-  return parts_.head->forward(tape, last, input.names_of(selection), dropout_places_.back());
+Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                            const FrozenPart& frozen) const {
+  const auto above = [&](std::int64_t stages, const Variable& hidden) {
+    return through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
+  };
+  if (frozen.stages == 0) return above(1, hidden_state(tape, input, selection, 1));
+  if (frozen.output.defined()) return above(frozen.stages, frozen.output);
+  Tape below(tape.device(), Tape::Mode::evaluation, {}, tape.activations());
+  return above(frozen.stages, hidden_state(below, input, selection, frozen.stages));
 }
 
 Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         const FrozenPart& frozen) const {
-  if (frozen.stages == 0) return above(tape, input, selection, 1, hidden_state(tape, input, selection, 1));
-  if (frozen.output.defined()) return above(tape, input, selection, frozen.stages, frozen.output);
-  Tape below(tape.device(), Tape::Mode::evaluation, {}, tape.activations());
-  return above(tape, input, selection, frozen.stages, hidden_state(below, input, selection, frozen.stages));
+  const Variable hidden = last_hidden(tape, input, selection, frozen);
+  return parts_.head->outputs(tape, {hidden, input, selection, dropout_places_.back()});
+}
+
+void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
+                 const Tensor& sum, const FrozenPart& frozen) const {
+  const Variable hidden = last_hidden(tape, input, selection, frozen);
+  parts_.head->loss(tape, {hidden, input, selection, dropout_places_.back()}, targets, sum);
 }
 
 }  // namespace temper

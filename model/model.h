@@ -41,13 +41,21 @@ class Model final {
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// Logits of the selected tokens: [n, labels], or [n, vocabulary]. What they do not depend on is not computed. Tasks
-  /// on sequences select the first token of each. What is frozen runs without being recorded and without dropout,
-  /// unless its output is known; then indices of the input are not read.
+  /// The head's outputs, [n, labels] or [n, vocabulary], of the tokens that `selection` names, chosen by the model's
+  /// readout. What they do not depend on is not computed. What is frozen runs without being recorded and without
+  /// dropout, unless its output is known; then indices of the input are not read.
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    const FrozenPart& frozen = {}) const;
+  /// The same pass, ended by the head's loss: that is added to `sum` f64 [2] (model/loss.h), and its gradient is left
+  /// for Tape::backward.
+  void loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
+            const Tensor& sum, const FrozenPart& frozen = {}) const;
+  /// The loss of outputs that forward gave.
+  void loss_of(Tape& tape, const Variable& outputs, const Targets& targets, const Tensor& sum) const {
+    parts_.head->loss_of(tape, outputs, targets, sum);
+  }
   /// The hidden state above the lowest `stages`, at least one: [tokens, width]; above all of them [n, width], of the
-  /// selected tokens alone.
+  /// tokens alone that the head reads.
   Variable hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         std::int64_t stages) const;
 
@@ -60,6 +68,8 @@ class Model final {
   /// From now on, training keeps activations at every `blocks`-th boundary only, and computes the others again in the
   /// backward pass (Tape::recompute); 0: all are kept. The results are the same.
   void checkpoint_activations(std::int64_t blocks) { blocks_between_checkpoints_ = blocks; }
+  /// Which tokens the head reads.
+  [[nodiscard]] const Readout& readout() const { return parts_.head->readout(); }
   /// The parameter of which forward reads only the rows that are ids of tokens, [vocabulary, width]; undefined where
   /// there is none, or where the head reads all of it.
   [[nodiscard]] Variable token_table() const;
@@ -72,12 +82,15 @@ class Model final {
   [[nodiscard]] const std::string& definition() const { return parts_.definition; }
 
  private:
-  /// Through blocks [first, last). The topmost gives the selected tokens alone.
+  /// Through blocks [first, last). The topmost gives the tokens alone that the head reads.
   [[nodiscard]] Variable through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                         std::int64_t first, std::int64_t last, Variable hidden) const;
-  /// From the hidden state above the lowest `stages` to the logits.
-  [[nodiscard]] Variable above(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                               std::int64_t stages, const Variable& hidden) const;
+  /// What the head reads.
+  [[nodiscard]] Variable last_hidden(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                                     const FrozenPart& frozen) const;
+  [[nodiscard]] TokenSelection selection_of_topmost_block(const TokenSelection& selection) const {
+    return readout().needs_every_token() ? TokenSelection() : selection;
+  }
 
   ModelParts parts_;
   HeadRequest request_;

@@ -9,26 +9,6 @@
 
 namespace temper {
 
-namespace {
-
-std::string problem_type(Task task, std::size_t labels) {
-  switch (task) {
-    case Task::sequence_classification:
-      // One class is none to choose from, and transformers refuses the folder.
-      return labels == 1 ? "" : "single_label_classification";
-    case Task::regression:
-      return "regression";
-    case Task::multi_label:
-      return "multi_label_classification";
-    case Task::token_classification:
-    case Task::masked_lm:
-      break;
-  }
-  return "";
-}
-
-}  // namespace
-
 Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
                    int ranks) {
   Lineage lineage;
@@ -42,19 +22,20 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
   return lineage;
 }
 
-void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
+void export_trained_model(const Model& model, Device& device, const TaskSpec& task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder) {
   lineage.title = target_folder.filename().string();
   lineage.architecture = model.class_name();
+  lineage.hub_pipeline = task.hub_pipeline;
   ExportRequest request;
   request.source_folder = source.folder;
   request.tokenizer_files = source.tokenizer_files;
   request.target_folder = target_folder;
   request.architecture = lineage.architecture;
-  if (task != Task::masked_lm) request.outputs = static_cast<std::size_t>(model.head_request().labels);
+  if (!is_over_vocabulary(task.head)) request.outputs = static_cast<std::size_t>(model.head_request().labels);
   request.labels = labels;
-  request.problem_type = problem_type(task, labels.size());
+  request.problem_type = problem_type_of(task, labels.size());
   request.trained_use = to_json(use);
   const StoredWeights weights(model, device);
   request.tensors = weights.tensors();

@@ -19,9 +19,10 @@ struct RunData;
 Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
                    int ranks);
 
-/// One process writes; the model's values must be complete in it. `lineage.title` and `.architecture` are filled in.
+/// One process writes; the model's values must be complete in it. `lineage.title`, `.architecture` and
+/// `.hub_pipeline` are filled in.
 /// `use` goes beside the model as temper.json.
-void export_trained_model(const Model& model, Device& device, Task task, const ExportSource& source,
+void export_trained_model(const Model& model, Device& device, const TaskSpec& task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder);
 

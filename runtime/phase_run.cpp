@@ -32,7 +32,6 @@ PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCh
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
   settings.grains = state_.grains;
-  settings.loss = run_.loss();
   settings.activations = run_.activations();
   settings.timeline = timeline_;
   settings.buckets.timeline = timeline_;
@@ -45,7 +44,6 @@ void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
 
 void PhaseRun::make_caches() {
   CacheSettings settings = cache_settings(run_.configuration());
-  settings.task = run_.task();
   settings.activations = run_.activations();
   settings.say = run_.say();
   settings.stop_requested = wants_to_stop_;
@@ -71,14 +69,8 @@ bool PhaseRun::begin_steps() {
 }
 
 Step PhaseRun::next_batch() {
-  Step batch = [&] {
-    const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
-    return *loader_->next();
-  }();
-  if (const MaskingPlan* masking = run_.masking())
-    for (auto& grain : batch.grains)
-      for (Batch& micro : grain) masking->apply(micro, batch.position.epoch);
-  return batch;
+  const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
+  return *loader_->next();
 }
 
 double PhaseRun::learning_rate() const {
@@ -103,7 +95,7 @@ bool PhaseRun::evaluation_is_due() const {
 std::optional<Metrics> PhaseRun::evaluate() {
   step_->settle();
   const TimelineScope scope(timeline_, Timeline::Track::sections, "evaluation");
-  const Dataset& rows = run_.data().validation;
+  const TokenStore& rows = run_.data().validation;
   if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
   return measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
 }

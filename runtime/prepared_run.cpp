@@ -16,6 +16,7 @@
 #include "runtime/inputs/index_check.h"
 #include "runtime/model_export.h"
 #include "runtime/steps/step_settings.h"
+#include "runtime/tasks/scores.h"
 
 namespace temper {
 
@@ -27,7 +28,7 @@ PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Com
       job_(job),
       reporter_(reporter),
       say_([&reporter](const std::string& text) { reporter.say(text); }),
-      task_(parse_task(configuration.model.task)) {
+      task_(task_named(configuration.model.task)) {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
   HostAgreement hosts(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
   take_folder(hosts);
@@ -61,8 +62,9 @@ void PreparedRun::prepare_data(TrainingState& state) {
   warn_of_shape(state, resumed_.has_value(), device_, communicator_, say_);
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
-  for (const std::string& note : folder_notes(*model_folder_, task_, configuration_.data.max_length)) say_(note);
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
+  for (const std::string& note : folder_notes(*model_folder_, configuration_.data.max_length)) say_(note);
+  require_head(model_folder_->config, task_.head);
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
@@ -72,25 +74,24 @@ void PreparedRun::prepare_data(TrainingState& state) {
 }
 
 void PreparedRun::prepare_model(const TrainingState& state) {
+  head_ = head_request(task_, data_->labels);
+  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_);
+  head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   load_base_model();
+  if (const std::string note = first_token_note(*model_folder_, model().readout()); !note.empty()) say_(note);
   // Of a run that goes on, its checkpoint holds them all.
   if (!resumed_) reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
-  if (task_ == Task::masked_lm)
-    masking_.emplace(*model_folder_->tokenizer, model_folder_->config.vocabulary_size, seed());
-  loss_ = {task_, class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_),
-           static_cast<float>(configuration_.train.label_smoothing)};
-  entities_ = entity_labels(task_, data_->labels.names());
-  metric_ = choose_metric(configuration_.train.metric, configuration_.model.task, entities_.has_value());
+  entities_ = entity_labels(task_.labels, data_->labels.names());
+  metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
   base_model_digest_.emplace(model_folder_->path, communicator_);
 }
 
 void PreparedRun::load_base_model() {
-  const HeadRequest request{task_, head_outputs(task_, data_->labels)};
-  model_.emplace(*model_folder_, request, configuration_.model.dropout,
+  model_.emplace(*model_folder_, head_, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed(),
                              labels_that_keep_head(data_->labels, model_folder_->config.labels)},
                  device_);

@@ -23,15 +23,13 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/job.h"
 #include "runtime/environment/run_folder.h"
-#include "runtime/evaluation/entities.h"
 #include "runtime/inputs/device_setup.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/reporting/run_reporter.h"
 #include "runtime/steps/phases.h"
-#include "runtime/steps/task_loss.h"
 #include "runtime/steps/training_state.h"
+#include "runtime/tasks/entities.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -60,13 +58,10 @@ class PreparedRun {
   /// Files that the model was loaded from; its frozen weights may still lie there.
   [[nodiscard]] WeightFiles& weight_files() { return model_->files; }
 
-  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] DType activations() const { return activations_; }
-  [[nodiscard]] const LossSettings& loss() const { return loss_; }
   /// What models are compared by.
   [[nodiscard]] const std::string& metric() const { return metric_; }
-  /// Of masked language modelling; else null.
-  [[nodiscard]] const MaskingPlan* masking() const { return masking_ ? &*masking_ : nullptr; }
   /// Of labels of words whose names have prefixes; else null.
   [[nodiscard]] const EntityLabels* entities() const { return entities_ ? &*entities_ : nullptr; }
   /// Between the ranks' GPUs; null where MPI is used.
@@ -112,7 +107,7 @@ class PreparedRun {
   const Job& job_;
   RunReporter& reporter_;
   Say say_;
-  Task task_;
+  const TaskSpec& task_;
 
   std::optional<RunFolder> folder_;
   std::optional<FoundCheckpoint> resumed_;
@@ -122,8 +117,7 @@ class PreparedRun {
   std::optional<ModelFolder> model_folder_;
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
-  std::optional<MaskingPlan> masking_;
-  LossSettings loss_;
+  HeadRequest head_;
   std::optional<EntityLabels> entities_;
   std::string metric_;
   Lineage lineage_;

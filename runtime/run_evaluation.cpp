@@ -4,15 +4,12 @@
 
 namespace temper {
 
-std::optional<Metrics> measure_model(PreparedRun& run, const Dataset& rows, const FrozenCache* cache,
+std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop) {
   EvaluationSettings settings;
-  settings.loss = run.loss();
-  settings.loss.label_smoothing = 0.0F;
-  settings.outputs = head_outputs(run.task(), run.data().labels);
+  settings.task = &run.task();
   settings.batch_size = run.configuration().evaluate.batch_size;
   settings.activations = run.activations();
-  settings.masking = run.masking();
   settings.entities = run.entities();
   settings.threshold = run.configuration().evaluate.threshold;
   settings.cache = cache;

@@ -88,6 +88,7 @@ class Tape {
     return Tensor::empty(device_.memory(), shape, type);
   }
   [[nodiscard]] DType activations() const { return activations_; }
+  [[nodiscard]] bool is_training() const { return mode_ == Mode::training; }
   /// Dropout reads its key from there, in memory of the device, and not the one that the tape was made with.
   void set_device_key(const PhiloxKey* key) { device_key_ = key; }
   /// The dropout of a place in the model; inactive in evaluation.

@@ -19,14 +19,15 @@ nlohmann::json read_json(const std::filesystem::path& path) {
 }
 
 /// The older fixtures of the shared folder do not say their task, but their names do.
-Task task_of(const nlohmann::json& facts, const std::string& name) {
-  if (facts.contains("task")) return parse_task(facts.at("task").get<std::string>());
-  return name.find("regression") != std::string::npos   ? Task::regression
-         : name.find("multilabel") != std::string::npos ? Task::multi_label
-         : name.find("tokens") != std::string::npos     ? Task::token_classification
-         : name.find("masked-lm") != std::string::npos  ? Task::masked_lm
-                                                        : Task::sequence_classification;
+const TaskSpec& task_of(const nlohmann::json& facts, const std::string& name) {
+  if (facts.contains("task")) return task_named(facts.at("task").get<std::string>());
+  for (const auto& [part, task] : {std::pair{"regression", "regression"}, std::pair{"multilabel", "multi-label"},
+                                   std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"}})
+    if (name.find(part) != std::string::npos) return task_named(task);
+  return task_named("sequence-classification");
 }
+
+bool reads_tokens(const HeadRequest& request) { return request.kind != HeadKind::sequence; }
 
 std::vector<std::string> frozen_of(const nlohmann::json& facts, const std::string& name) {
   if (facts.contains("frozen")) return facts.at("frozen").get<std::vector<std::string>>();
@@ -77,15 +78,15 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture) {
   return name;
 }
 
-Dataset rows_of(const Batch& batch, int times) {
-  Dataset rows;
-  rows.ids = batch.ids;
-  rows.types = batch.types;
+TokenStore rows_of(const Batch& batch, int times) {
+  TokenRows rows;
+  rows.ids = batch.text().ids;
+  rows.types = batch.text().types;
   rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
   rows.classes = batch.classes;
   rows.targets = batch.targets;
   rows.target_width = batch.target_width;
-  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+  return TokenStore(concatenate(std::vector<TokenRows>(static_cast<std::size_t>(times), rows)));
 }
 
 ModelFixture::ModelFixture(const std::string& name)
@@ -94,8 +95,8 @@ ModelFixture::ModelFixture(const std::string& name)
       weights(WeightFiles::open(folder)),
       expected(folder / "expected.safetensors") {
   const nlohmann::json facts = read_json(folder / "fixture.json");
-  request.task = task_of(facts, name);
-  request.labels = expected.tensors().at("logits").shape.back();
+  task = &task_of(facts, name);
+  request = {task->head, expected.tensors().at("logits").shape.back(), {task->loss}};
   frozen = frozen_of(facts, name);
   pack_inputs(SafetensorsFile(folder / "inputs.safetensors"));
 }
@@ -128,21 +129,21 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto position = static_cast<std::int64_t>(i) % length;
     if (mask[i] != 0) {
-      batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
-      batch.types.push_back(static_cast<std::int32_t>(types[i]));
+      batch.text().ids.push_back(static_cast<std::int32_t>(ids[i]));
+      batch.text().types.push_back(static_cast<std::int32_t>(types[i]));
       batch.positions.push_back(static_cast<std::int32_t>(position));
       kept_rows.push_back(static_cast<std::int64_t>(i));
-      if (is_token_task(request.task)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
+      if (reads_tokens(request)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
     }
     if (position + 1 == length) {
       batch.examples.push_back(static_cast<std::uint32_t>(batch.examples.size()));
-      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     }
   }
   if (in_numbers) {
     batch.targets = values_of<float>(label_view);
     batch.target_width = static_cast<std::int32_t>(request.labels);
-  } else if (!is_token_task(request.task)) {
+  } else if (!reads_tokens(request)) {
     batch.classes.assign(labels.begin(), labels.end());
   }
 }
@@ -161,7 +162,7 @@ std::vector<float> ModelFixture::packed_rows(const std::string& tensor, bool lab
 }
 
 std::vector<float> ModelFixture::logits(bool labelled, const std::string& tensor) const {
-  if (is_token_task(request.task)) return packed_rows(tensor, labelled);
+  if (reads_tokens(request)) return packed_rows(tensor, labelled);
   return values_of<float>(expected.tensors().at(tensor));
 }
 
@@ -179,7 +180,7 @@ BFloat16Reference ModelFixture::bfloat16() const {
   facts.at("movement_distances").get_to(reference.movement_distances);
   if (expected.tensors().contains("bf16.logits"))
     reference.logits = logits(/*labelled=*/true, "bf16.logits");
-  else if (!is_token_task(request.task))
+  else if (!reads_tokens(request))
     facts.at("logits").get_to(reference.logits);
   return reference;
 }

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "data/token_store.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
 #include "model/huggingface/weight_files.h"
+#include "runtime/tasks/task.h"
 #include "tensor/device.h"
 
 namespace temper::testing_support {
@@ -43,7 +45,8 @@ struct ModelFixture {
   ModelConfig config;
   WeightFiles weights;
   SafetensorsFile expected;
-  HeadRequest request;
+  const TaskSpec* task = nullptr;
+  HeadRequest request;                  ///< of the task
   double dropout = -1.0;                ///< as make_model() takes it
   std::vector<std::string> frozen;      ///< what was not trained, as tuning.freeze names it
   Batch batch;                          ///< the inputs, packed
@@ -91,7 +94,7 @@ inline bool is_key_bias(const std::string& name) {
 }
 
 /// The rows of a batch as a data set, `times` over.
-Dataset rows_of(const Batch& batch, int times = 1);
+TokenStore rows_of(const Batch& batch, int times = 1);
 
 }  // namespace temper::testing_support
 

@@ -8,8 +8,17 @@
 
 namespace temper {
 
-/// What a row's label is: one of several classes, any number of labels, numbers, a class for each word, or nothing.
-enum class LabelKind { single_class, multi_label, regression, token_class, none };
+/// What a row's label is: one of several classes, any number of labels, numbers, a class for each word, nothing, or, of
+/// each token, the one that follows.
+enum class LabelKind { single_class, multi_label, regression, token_class, none, next_token };
+
+/// Whether labels have names, each of which is a class.
+constexpr bool has_names(LabelKind kind) {
+  return kind == LabelKind::single_class || kind == LabelKind::multi_label || kind == LabelKind::token_class;
+}
+
+/// Whether labels are read from a column of their own.
+constexpr bool has_label_column(LabelKind kind) { return has_names(kind) || kind == LabelKind::regression; }
 
 /// Whether there is nothing, or white space alone (as Unicode has it).
 bool is_blank(std::string_view text);

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/example_source.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace temper {
 
@@ -22,5 +23,12 @@ struct MaskingVocabulary {
 /// token that was there where one was chosen, kUnlabelled elsewhere. What is drawn for a token depends on (seed, epoch,
 /// example, position) alone. Throws Error if the vocabulary has no mask, and for an id that is outside it.
 void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_t seed, std::int64_t epoch);
+
+/// What masking needs to know of a tokenizer. Tokens for which the model has none of its `embeddings` are not drawn.
+/// Throws Error if the tokenizer has no mask token that has an embedding.
+MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t embeddings);
+
+/// mask_tokens with that vocabulary, for a source. In an evaluation the epoch is always the same, and so are the masks.
+BatchTransform masking(const Tokenizer& tokenizer, std::int64_t embeddings);
 
 }  // namespace temper

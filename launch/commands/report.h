@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

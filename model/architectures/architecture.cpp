@@ -11,21 +11,12 @@
 
 namespace temper {
 
-std::string class_name(const Architecture& architecture, Task task) {
-  for (const TaskClass& own : architecture.own_classes)
-    if (own.task == task) return std::string(own.name);
-  const std::string prefix(architecture.class_prefix);
-  switch (task) {
-    case Task::token_classification:
-      return prefix + "ForTokenClassification";
-    case Task::masked_lm:
-      return prefix + "ForMaskedLM";
-    case Task::sequence_classification:
-    case Task::regression:
-    case Task::multi_label:
-      break;
-  }
-  return prefix + "ForSequenceClassification";
+bool Architecture::offers(HeadKind kind) const { return std::find(heads.begin(), heads.end(), kind) != heads.end(); }
+
+std::string class_name(const Architecture& architecture, HeadKind kind) {
+  for (const HeadClass& own : architecture.own_classes)
+    if (own.kind == kind) return std::string(own.name);
+  return fmt::format("{}{}", architecture.class_prefix, class_suffix(kind));
 }
 
 std::string read_activation(const ConfigKeys& keys, const ConfigKey& key, std::string_view otherwise) {

@@ -2,6 +2,7 @@
 // folder knows one by name.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -23,11 +24,14 @@ struct ModelSizes {
   std::int64_t intermediate_width = 0;
 };
 
-/// What transformers calls the class for a task, where its name is not made as others are.
-struct TaskClass {
-  Task task;
+/// What transformers calls the class with a head, where its name is not made as others are.
+struct HeadClass {
+  HeadKind kind;
   std::string_view name;
 };
+
+/// What encoders put on top.
+inline constexpr std::array kEncoderHeads{HeadKind::sequence, HeadKind::token, HeadKind::masked_language_model};
 
 struct Architecture {
   std::string_view model_type;    ///< of config.json: "bert"
@@ -36,14 +40,17 @@ struct Architecture {
   /// Reads and checks the keys of config.json. Throws Error for what is out of range, and for variants that cannot be
   /// computed.
   ModelSizes (*sizes)(const ConfigKeys& keys);
-  /// Parameters have no values yet (model/weights.h gives them). Throws Error as above, and for tasks that it has no
-  /// head for.
+  /// Parameters have no values yet (model/weights.h gives them). The kind of the request is one of `heads`. Throws
+  /// Error as above.
   ModelParts (*make)(const ConfigKeys& keys, const HeadRequest& request);
-  std::span<const TaskClass> own_classes = {};
+  std::span<const HeadClass> own_classes = {};
+  std::span<const HeadKind> heads = kEncoderHeads;  ///< that make() knows
+
+  [[nodiscard]] bool offers(HeadKind kind) const;
 };
 
-/// "BertForSequenceClassification", what transformers calls the architecture with the head of this task.
-std::string class_name(const Architecture& architecture, Task task);
+/// "BertForSequenceClassification", what transformers calls the architecture with this head.
+std::string class_name(const Architecture& architecture, HeadKind kind);
 
 // ---- for the files of architectures
 // ------------------------------------------------------------------------------------

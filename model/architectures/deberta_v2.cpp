@@ -219,7 +219,8 @@ ModelParts make_deberta(const ConfigKeys& keys, const HeadRequest& request) {
     parts.definition += fmt::format(", convolution of {}, {}", deberta.convolution, deberta.convolution_activation);
   add_deberta_embeddings(deberta, parts);
   add_deberta_blocks(deberta, parts);
-  if (request.task == Task::masked_lm && !deberta.legacy && deberta.encoder.embedding_width != deberta.encoder.width)
+  if (request.kind == HeadKind::masked_language_model && !deberta.legacy &&
+      deberta.encoder.embedding_width != deberta.encoder.width)
     keys.refuse("embedding_size", "the hidden size, for a language-model head that is not \"legacy\"");
   add_head(deberta.encoder, parts, request);
   return parts;

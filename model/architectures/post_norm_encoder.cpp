@@ -159,27 +159,22 @@ void add_block(const PostNormEncoder& encoder, ModelParts& parts, const Paramete
 void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request) {
   const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
   const ParameterPlace place{parts.parameters, stage, ParameterRole::head, weights_of(encoder)};
-  switch (request.task) {
-    case Task::token_classification:
-      parts.head = std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request.labels,
-                                               encoder.token_head_dropout);
-      return;
-    case Task::masked_lm:
-      if (!encoder.tied_embeddings)
-        throw Error(
-            "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-            "supported",
-            encoder.config_path);
-      parts.head = std::make_unique<MaskedLmHead>(
-          place, encoder.masked_lm_head, parts.input->token_table(),
-          MaskedLmHeadShape{encoder.vocabulary, encoder.width, embedding_width_of(encoder),
-                            encoder.masked_lm_activation, encoder.epsilon});
-      return;
-    case Task::sequence_classification:
-    case Task::regression:
-    case Task::multi_label:
-      parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request.labels,
-                                                  encoder.sequence_head_dropout);
+  if (request.kind == HeadKind::token) {
+    parts.head =
+        std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request, encoder.token_head_dropout);
+  } else if (request.kind == HeadKind::masked_language_model) {
+    if (!encoder.tied_embeddings)
+      throw Error(
+          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
+          "supported",
+          encoder.config_path);
+    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, embedding_width_of(encoder),
+                                  encoder.masked_lm_activation, encoder.epsilon};
+    parts.head =
+        std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
+  } else {
+    parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request,
+                                                encoder.sequence_head_dropout);
   }
 }
 

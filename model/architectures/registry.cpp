@@ -2,7 +2,10 @@
 
 #include <vector>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
+#include "model/huggingface/json_object.h"
 
 namespace temper {
 
@@ -57,10 +60,30 @@ std::vector<std::string> supported_model_types() {
   return names;
 }
 
+std::optional<HeadKind> head_of(const ModelConfig& config) {
+  const std::string name = config.architectures.empty() ? std::string() : config.architectures.front();
+  for (const HeadClass& own : architecture_of(config).own_classes)
+    if (own.name == name) return own.kind;
+  for (const HeadKind kind : kHeadKinds)
+    if (name.ends_with(class_suffix(kind))) return kind;
+  return std::nullopt;
+}
+
+void require_head(const ModelConfig& config, HeadKind kind) {
+  const Architecture& architecture = architecture_of(config);
+  if (architecture.offers(kind)) return;
+  std::vector<std::string> known;
+  for (const HeadKind other : architecture.heads) known.push_back(class_name(architecture, other));
+  throw Error("{}: a model of type {} has no {}, expected one of {}; choose another task, or another model",
+              (config.folder / "config.json").string(), in_quotes(config.model_type), class_name(architecture, kind),
+              fmt::join(known, ", "));
+}
+
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
+  require_head(config, request.kind);
   const Architecture& architecture = architecture_of(config);
   const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
-  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.task));
+  return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.kind));
 }
 
 }  // namespace temper

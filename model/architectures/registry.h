@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,14 @@ const Architecture* find_architecture(std::string_view model_type);
 /// That of a configuration that has been read.
 const Architecture& architecture_of(const ModelConfig& config);
 
+/// The head that the first of a configuration's "architectures" has; nothing where that names none with a head.
+std::optional<HeadKind> head_of(const ModelConfig& config);
+
+/// Throws Error, with the heads that there are, where the architecture does not offer this one.
+void require_head(const ModelConfig& config, HeadKind kind);
+
 /// A model whose parameters have no values yet (model/weights.h gives them). `dropout` < 0: the rates of config.json;
-/// else it replaces them all. Throws Error for a task that the architecture has no head for.
+/// else it replaces them all. Throws Error as require_head does.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout = -1.0);
 
 }  // namespace temper

@@ -28,9 +28,9 @@ class MaskedLmHead final : public Head {
  public:
   /// words [vocabulary, word_width], of the input layer.
   MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
-               const MaskedLmHeadShape& shape);
+               const MaskedLmHeadShape& shape, const LossSettings& loss);
 
-  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
+  Variable outputs(Tape& tape, const HeadInput& input) const override;
   [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == decoder_.weight(); }
   [[nodiscard]] bool is_large() const override { return true; }
 

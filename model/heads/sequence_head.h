@@ -1,4 +1,5 @@
-// A head over whole sequences: the first token through a dense layer, dropout and a classifier.
+// A head over whole sequences: the token that is read of each (or the mean of all) through a dense layer, dropout and
+// a classifier.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,10 @@ struct SequenceHeadNames {
 
 class SequenceHead final : public Head {
  public:
-  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width, std::int64_t labels,
-               double dropout);
+  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
+               const HeadRequest& request, double dropout, Readout readout = {});
 
-  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
+  Variable outputs(Tape& tape, const HeadInput& input) const override;
 
  private:
   Activation activation_;

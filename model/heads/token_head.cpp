@@ -3,11 +3,13 @@
 namespace temper {
 
 TokenHead::TokenHead(const ParameterPlace& place, const std::string& classifier, std::int64_t width,
-                     std::int64_t labels, double dropout)
-    : dropout_(dropout), classifier_(place, classifier, labels, width) {}
+                     const HeadRequest& request, double dropout)
+    : Head({ReadTokens::labelled}, request.loss),
+      dropout_(dropout),
+      classifier_(place, classifier, request.labels, width) {}
 
-Variable TokenHead::forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const {
-  return classifier_(tape, dropout(tape, rows, names, tape.dropout(dropout_, dropout_place)));
+Variable TokenHead::outputs(Tape& tape, const HeadInput& input) const {
+  return classifier_(tape, dropout(tape, input.hidden, input.names(), tape.dropout(dropout_, input.dropout_place)));
 }
 
 }  // namespace temper

@@ -11,10 +11,10 @@ namespace temper {
 
 class TokenHead final : public Head {
  public:
-  TokenHead(const ParameterPlace& place, const std::string& classifier, std::int64_t width, std::int64_t labels,
+  TokenHead(const ParameterPlace& place, const std::string& classifier, std::int64_t width, const HeadRequest& request,
             double dropout);
 
-  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override;
+  Variable outputs(Tape& tape, const HeadInput& input) const override;
 
  private:
   double dropout_;

@@ -21,6 +21,7 @@ struct Lineage {
   std::string title;              ///< name of the exported folder
   std::string architecture;       ///< e.g. "BertForSequenceClassification"
   std::string task;               ///< as in the configuration: "sequence-classification", ...
+  std::string hub_pipeline;       ///< what model hubs call it; not kept in JSON, for the task knows it
   std::string base_model;         ///< name of the base model's folder
   std::string base_model_sha256;  ///< WeightFiles::digest()
   std::vector<std::string> labels;

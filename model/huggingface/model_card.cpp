@@ -1,7 +1,6 @@
 #include "model/huggingface/model_card.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -10,18 +9,6 @@
 
 namespace temper {
 namespace {
-
-struct PipelineEntry {
-  std::string_view task;
-  std::string_view pipeline_tag;
-};
-
-/// What model hubs call our tasks.
-constexpr std::array<PipelineEntry, 5> kPipelines = {{{"sequence-classification", "text-classification"},
-                                                      {"regression", "text-classification"},
-                                                      {"multi-label", "text-classification"},
-                                                      {"token-classification", "token-classification"},
-                                                      {"masked-lm", "fill-mask"}}};
 
 /// JSON's text is YAML's double-quoted scalar.
 std::string yaml(std::string_view text) {
@@ -56,8 +43,7 @@ std::string fenced(std::string_view text, std::string_view language) {
 
 std::string front_matter(const Lineage& lineage) {
   std::string text = "---\nlibrary_name: transformers\n";
-  for (const PipelineEntry& entry : kPipelines)
-    if (entry.task == lineage.task) text += fmt::format("pipeline_tag: {}\n", entry.pipeline_tag);
+  if (!lineage.hub_pipeline.empty()) text += fmt::format("pipeline_tag: {}\n", lineage.hub_pipeline);
   if (!lineage.base_model.empty()) text += fmt::format("base_model: {}\n", yaml(lineage.base_model));
   text += "tags:\n- temper\n- fine-tuned\n";
   return text + "---\n";

@@ -14,6 +14,7 @@
 #include "runtime/config/config_keys.h"
 #include "runtime/config/toml_mistake.h"
 #include "runtime/config/usual_names.h"
+#include "runtime/tasks/task.h"
 #include "runtime/updates/update_rule.h"
 
 namespace temper {
@@ -339,8 +340,8 @@ void check_columns(const Configuration& configuration, const std::string& name) 
     throw usage_error("{}: {} and {} both name the column '{}'; each needs its own", name, one, other, column);
   };
   if (data.text == data.text_pair) refuse("data.text", "data.text_pair", data.text);
-  // The words themselves are what this task predicts.
-  if (configuration.model.task == "masked-lm") return;
+  // Tasks without labels of their own predict the words themselves.
+  if (!has_label_column(task_named(configuration.model.task).labels)) return;
   for (const std::string& label : data.label.values) {
     if (label == data.text) refuse("data.text", "data.label", label);
     if (label == data.text_pair) refuse("data.text_pair", "data.label", label);

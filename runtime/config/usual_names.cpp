@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "runtime/tasks/task.h"
+
 namespace temper {
 namespace {
 
@@ -41,14 +43,9 @@ constexpr std::array kNames{
     Pair{"wd", "weight_decay"},
     // values
     Pair{"bfloat16", "bf16"},
-    Pair{"classification", "sequence-classification"},
-    Pair{"fill-mask", "masked-lm"},
     Pair{"float32", "f32"},
     Pair{"fp32", "f32"},
     Pair{"gpu", "cuda"},
-    Pair{"mlm", "masked-lm"},
-    Pair{"ner", "token-classification"},
-    Pair{"text-classification", "sequence-classification"},
 };
 
 }  // namespace
@@ -56,7 +53,11 @@ constexpr std::array kNames{
 std::string usual_name(std::string_view name) {
   const auto* const found =
       std::find_if(kNames.begin(), kNames.end(), [&](const Pair& pair) { return pair.first == name; });
-  return found == kNames.end() ? "" : std::string(found->second);
+  if (found != kNames.end()) return std::string(found->second);
+  for (const TaskSpec& task : tasks())
+    if (std::find(task.other_names.begin(), task.other_names.end(), name) != task.other_names.end())
+      return std::string(task.name);
+  return "";
 }
 
 }  // namespace temper

@@ -7,7 +7,6 @@
 #include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/finite_weights.h"
 
 namespace temper {
@@ -15,8 +14,8 @@ namespace {
 
 /// config.json leaves out what transformers takes as a default: LABEL_0 and LABEL_1. One number has no name, several
 /// numbers per row have.
-std::vector<std::string> label_names(const ModelConfig& config, Task task) {
-  if (task == Task::masked_lm || (task == Task::regression && config.labels.size() < 2)) return {};
+std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& task) {
+  if (!has_label_column(task.labels) || (task.labels == LabelKind::regression && config.labels.size() < 2)) return {};
   if (!config.labels.empty()) return config.labels;
   return {"LABEL_0", "LABEL_1"};
 }
@@ -28,16 +27,15 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
       folder_(folder),
       trained_(read_trained_use(folder)),
       task_(task_of(folder_.config)),
-      labels_(LabelSet::from_names(label_names(folder_.config, task_))),
-      outputs_(std::max(head_outputs(task_, labels_), static_cast<std::int64_t>(labels_.size()))) {
-  model_.emplace(folder_, HeadRequest{task_, outputs_}, -1.0, LoadOptions{}, device);
+      labels_(LabelSet::from_names(label_names(folder_.config, task_))) {
+  model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{}, device);
   if (!model_->report.initialized.empty())
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", folder.string(),
                 model_->report.initialized.front());
 }
 
-std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
-                                                   int threads, Communicator& communicator,
+std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
+                                                   std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
                                                    const std::function<void(const std::string&)>& say) {
   Configuration configuration;
@@ -48,34 +46,32 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
     configuration.data.label.listed = use.label_listed;
   }
   configuration.data.cache = false;
-  const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
-                                      threads, communicator, [](const std::string&) {});
-  require_indices(rows, index_limits(folder_.config, task_, outputs_), table.path.string());
+  configuration.train.seed = use.masking_seed;
+  const TokenStore rows =
+      tokenize_table(table, notes_of(table, columns_of(configuration.data, task_), task_.labels),
+                     {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
+                     communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
   say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
-  std::optional<MaskingPlan> masking;
-  if (task_ == Task::masked_lm)
-    masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
-  const std::optional<EntityLabels> entities = entity_labels(task_, labels_.names());
+  const std::optional<EntityLabels> entities = entity_labels(task_.labels, labels_.names());
   EvaluationSettings settings;
-  settings.loss.task = task_;
-  settings.outputs = outputs_;
+  settings.task = &task_;
   settings.batch_size = batch_size;
-  settings.masking = masking ? &*masking : nullptr;
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
-    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;
 }
 
-void FittedModel::say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+void FittedModel::say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                const TableUse& use, int threads, Communicator& communicator,
                                const std::function<void(const std::string&)>& say) const {
   const std::int64_t length = max_length(use.max_length);
   const std::int64_t cut = count_cut_rows_of_all(
-      rows, table, columns, tokenizer(), {static_cast<std::size_t>(length), threads, label_kind(task_)}, communicator);
+      rows, table, columns, tokenizer(), {static_cast<std::size_t>(length), threads, task_.labels}, communicator);
   if (cut == 0) return;
   say(cut_rows_note(cut, rows.rows(), length, tokenizer().cuts_left()) +
       (max_length(length + 1) > length ? "; --max-length raises the limit" : ""));

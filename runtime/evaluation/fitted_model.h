@@ -6,11 +6,11 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "data/tables/table.h"
-#include "runtime/evaluation/metrics.h"
+#include "data/tables/table_source.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/table_use.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 
@@ -20,11 +20,12 @@ class FittedModel {
   /// is damaged.
   FittedModel(const std::filesystem::path& folder, Device& device);
 
-  [[nodiscard]] Task task() const { return task_; }
+  [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
   [[nodiscard]] Model& model() { return *model_->model; }
-  [[nodiscard]] std::int64_t outputs() const { return outputs_; }
+  /// What the model's head was made for.
+  [[nodiscard]] const HeadRequest& head() const { return model_->model->head_request(); }
   [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
   /// What a user should know of the folder, a sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
@@ -36,20 +37,20 @@ class FittedModel {
 
   /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
   /// Error where the loss is not finite.
-  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
-                                        Communicator& communicator, const std::function<bool()>& stop_requested,
+  std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,
+                                        int threads, Communicator& communicator,
+                                        const std::function<bool()>& stop_requested,
                                         const std::function<void(const std::string&)>& say);
 
  private:
-  void say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns, const TableUse& use,
+  void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
 
   Device& device_;
   ModelFolder folder_;
   std::optional<TrainedUse> trained_;
-  Task task_;
+  const TaskSpec& task_;
   LabelSet labels_;
-  std::int64_t outputs_;
   std::optional<RunModel> model_;
 };
 

@@ -9,6 +9,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/human_numbers.h"
+#include "runtime/tasks/task.h"
 
 namespace temper {
 namespace {
@@ -26,7 +27,8 @@ std::filesystem::path folder_of(const CacheSettings& settings) {
 
 CacheSettings cache_settings(const Configuration& configuration) {
   CacheSettings settings;
-  settings.wanted = configuration.tuning.frozen_cache && !configuration.tuning.frozen_dropout;
+  settings.wanted = configuration.tuning.frozen_cache && !configuration.tuning.frozen_dropout &&
+                    !task_named(configuration.model.task).masks_tokens;
   settings.memory_mib = configuration.run.cache_memory_mib;
   settings.folder = configuration.run.cache_dir;
   settings.keep = configuration.run.keep_cache;
@@ -53,12 +55,12 @@ PhaseCaches::PhaseCaches(Model& model, Device& device, Communicator& communicato
       memory_left_(settings_.memory_mib << 20) {}
 
 bool PhaseCaches::worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length, Rows rows) {
-  // Above the embeddings alone a copy costs as much as they do. Masked words are drawn anew in each epoch.
-  if (!settings.wanted || model.frozen_stages() < 2 || settings.task == Task::masked_lm) return false;
+  // Above the embeddings alone a copy costs as much as they do.
+  if (!settings.wanted || model.frozen_stages() < 2) return false;
   return rows == Rows::training ? length.steps >= length.steps_per_epoch : length.evaluations >= 2;
 }
 
-bool PhaseCaches::find_room(FrozenCache& cache, const Dataset& data) {
+bool PhaseCaches::find_room(FrozenCache& cache, const TokenStore& data) {
   if (!settings_.keep && cache.layout().bytes() <= memory_left_) {
     try {
       cache.keep_in(make_memory_store(cache.layout(), communicator_));
@@ -79,14 +81,14 @@ bool PhaseCaches::find_room(FrozenCache& cache, const Dataset& data) {
   }
 }
 
-bool PhaseCaches::prepare(Rows rows, const Dataset& data) {
+bool PhaseCaches::prepare(Rows rows, const TokenStore& data) {
   const auto index = static_cast<std::size_t>(rows);
   if (tried_[index]) return true;
   tried_[index] = true;
   if (!worthwhile(rows)) return true;
   const Clock::time_point began = Clock::now();
-  auto cache = std::make_unique<FrozenCache>(
-      lay_out_frozen(data, settings_.task, model_, model_.frozen_stages(), settings_.activations));
+  auto cache =
+      std::make_unique<FrozenCache>(lay_out_frozen(data, model_, model_.frozen_stages(), settings_.activations));
   if (!find_room(*cache, data)) return true;
   const char* which = rows == Rows::training ? "training" : "validation";
   const bool known = cache->store().complete();
@@ -94,7 +96,6 @@ bool PhaseCaches::prepare(Rows rows, const Dataset& data) {
                             grouped(data.rows()), which, plural(data.rows(), "row"), mebibytes(cache->layout().bytes()),
                             cache->store().place()));
   FillSettings filling;
-  filling.task = settings_.task;
   filling.stop_requested = settings_.stop_requested;
   Clock::time_point last_line = began;
   filling.progress = [&](std::int64_t done) {

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "data/dataset.h"
+#include "data/token_store.h"
 #include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/frozen/frozen_cache.h"
@@ -23,9 +23,9 @@
 namespace temper {
 
 struct CacheSettings {
-  Task task = Task::sequence_classification;
   DType activations = DType::f32;
-  bool wanted = true;           ///< tuning.frozen_cache, and dropout is off in the frozen part
+  /// tuning.frozen_cache, where the frozen part gives the same in each epoch: no dropout there, and no masks
+  bool wanted = true;
   std::int64_t memory_mib = 0;  ///< of a node, for all caches of the phase
   std::string folder;           ///< of what does not fit there; empty: that of temporary files
   bool keep = false;            ///< in a file, for later runs
@@ -59,7 +59,7 @@ class PhaseCaches {
   [[nodiscard]] bool worthwhile(Rows rows) const { return worthwhile(settings_, model_, length_, rows); }
   /// Collective. The first call for these rows fills their cache, if the phase is long enough, and if there is room.
   /// False if a signal asked any rank to stop.
-  bool prepare(Rows rows, const Dataset& data);
+  bool prepare(Rows rows, const TokenStore& data);
   /// Null where there is none: the frozen part is computed with each batch.
   [[nodiscard]] const FrozenCache* of(Rows rows) const { return caches_[static_cast<std::size_t>(rows)].get(); }
   /// That went into filling the cache of the training rows.
@@ -67,7 +67,7 @@ class PhaseCaches {
 
  private:
   /// A place for the cache's rows; false where there is none.
-  bool find_room(FrozenCache& cache, const Dataset& data);
+  bool find_room(FrozenCache& cache, const TokenStore& data);
 
   Model& model_;
   Device& device_;

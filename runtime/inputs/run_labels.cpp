@@ -52,9 +52,7 @@ std::optional<std::vector<std::string>> in_order_of(const std::vector<std::strin
   return sorted(ordered) == sorted(names) ? std::optional(ordered) : std::nullopt;
 }
 
-LabelSet labels_of_data(const DataSection& data, Task task, const Table& train,
-                        const std::vector<std::string>& model_labels) {
-  LabelSet collected = collect_labels(train, columns_of(data, task), label_kind(task));
+LabelSet labels_of_data(LabelSet collected, const std::vector<std::string>& model_labels) {
   if (model_labels.empty() || are_placeholders(model_labels)) return collected;
   const std::vector<std::string>& names = collected.names();
   const bool model_has_numbers = std::any_of(model_labels.begin(), model_labels.end(),
@@ -84,25 +82,9 @@ std::string setting_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
-LabelKind label_kind(Task task) {
-  switch (task) {
-    case Task::sequence_classification:
-      return LabelKind::single_class;
-    case Task::regression:
-      return LabelKind::regression;
-    case Task::multi_label:
-      return LabelKind::multi_label;
-    case Task::token_classification:
-      return LabelKind::token_class;
-    case Task::masked_lm:
-      break;
-  }
-  return LabelKind::none;
-}
-
-ColumnChoice columns_of(const DataSection& data, Task task) {
+ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
   ColumnChoice columns{data.text, data.text_pair};
-  if (task == Task::masked_lm) return columns;
+  if (!has_label_column(task.labels)) return columns;
   if (data.label.listed) {
     columns.indicators = data.label.values;
   } else {
@@ -111,12 +93,17 @@ ColumnChoice columns_of(const DataSection& data, Task task) {
   return columns;
 }
 
-LabelSet choose_labels(const DataSection& data, Task task, const Table& train,
-                       const std::vector<std::string>& model_labels) {
-  if (task == Task::masked_lm || task == Task::regression) return LabelSet::from_names({});
-  LabelSet labels =
-      data.labels.empty() ? labels_of_data(data, task, train, model_labels) : LabelSet::from_names(data.labels);
-  if (task == Task::sequence_classification && labels.size() < 2) {
+bool needs_collected_labels(const DataSection& data, const TaskSpec& task) {
+  return data.labels.empty() && has_names(task.labels);
+}
+
+LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const std::filesystem::path& train,
+                       const LabelCollector* collected, const std::vector<std::string>& model_labels) {
+  if (!has_names(task.labels)) return LabelSet::from_names({});
+  LabelSet labels = data.labels.empty()
+                        ? labels_of_data(collected != nullptr ? collected->labels() : LabelSet(), model_labels)
+                        : LabelSet::from_names(data.labels);
+  if (task.labels == LabelKind::single_class && labels.size() < 2) {
     const std::string& only = labels.names().front();
     if (!data.labels.empty())
       throw usage_error("data.labels has {} alone, but a classification needs two or more classes", quoted_name(only));
@@ -130,7 +117,7 @@ LabelSet choose_labels(const DataSection& data, Task task, const Table& train,
     throw Error(
         "{}: all rows have the label {} in column {}, but a classification needs two or more classes; if others "
         "are to come, name them all: {}",
-        train.path.string(), quoted_name(only), quoted_name(data.label.text()), remedy);
+        train.string(), quoted_name(only), quoted_name(data.label.text()), remedy);
   }
   return labels;
 }

@@ -87,17 +87,20 @@ TruncationSide truncation_side(const std::string& truncate) {
   return truncate == "right" ? TruncationSide::right : TruncationSide::as_tokenizer;
 }
 
-std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std::int64_t max_length) {
+std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length) {
   std::vector<std::string> notes = folder.notes;
   if (folder.max_length(max_length) < max_length)
     notes.push_back(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
                                 max_length, folder.max_length(max_length)));
-  if (!is_token_task(task) && !folder.tokenizer->begins_with_special_token())
-    notes.push_back(fmt::format(
-        "{}: the tokenizer puts no special token before a text, so the head reads the first token of the "
-        "text itself; a tokenizer_class in tokenizer_config.json, such as BertTokenizer, would put one there",
-        folder.path.string()));
   return notes;
+}
+
+std::string first_token_note(const ModelFolder& folder, const Readout& readout) {
+  if (readout.tokens != ReadTokens::first || folder.tokenizer->begins_with_special_token()) return "";
+  return fmt::format(
+      "{}: the tokenizer puts no special token before a text, so the head reads the first token of the "
+      "text itself; a tokenizer_class in tokenizer_config.json, such as BertTokenizer, would put one there",
+      folder.path.string());
 }
 
 std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence); }
@@ -108,21 +111,15 @@ RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double
       model(make_model(folder.config, request, dropout)),
       report(load_weights(*model, files, device, options)) {}
 
-Task task_of(const ModelConfig& config) {
-  const std::string name = config.architectures.empty() ? std::string() : config.architectures.front();
-  if (name.ends_with("ForMaskedLM")) return Task::masked_lm;
-  if (name.ends_with("ForTokenClassification")) return Task::token_classification;
-  if (name.ends_with("ForSequenceClassification")) {
-    if (config.problem_type == "regression") return Task::regression;
-    if (config.problem_type == "multi_label_classification") return Task::multi_label;
-    // One class has nothing to choose from, whatever problem_type says: the output is a number.
-    if (config.labels.size() == 1) return Task::regression;
-    return Task::sequence_classification;
-  }
+const TaskSpec& task_of(const ModelConfig& config) {
+  const std::optional<HeadKind> head = head_of(config);
+  const TaskSpec* task = head ? task_of_head(*head, config.problem_type, config.labels.size()) : nullptr;
+  if (task != nullptr) return *task;
   throw Error(
       "{}: the architecture is '{}', which has no head for a task; fine-tune the model first, or name the folder "
       "of a fine-tuned one",
-      (config.folder / "config.json").string(), name.empty() ? "not named" : name);
+      (config.folder / "config.json").string(),
+      config.architectures.empty() ? "not named" : config.architectures.front());
 }
 
 std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,

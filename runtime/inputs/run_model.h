@@ -13,6 +13,7 @@
 #include "model/architectures/registry.h"
 #include "model/huggingface/weight_files.h"
 #include "model/weights.h"
+#include "runtime/tasks/task.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -53,9 +54,10 @@ struct ModelFolder {
 /// data.truncate of a configuration.
 TruncationSide truncation_side(const std::string& truncate);
 
-/// What there is to say about a folder before a run: the notes, texts that are cut below data.max_length, a head that
-/// reads the first token of a text because no special token stands before it.
-std::vector<std::string> folder_notes(const ModelFolder& folder, Task task, std::int64_t max_length);
+/// What there is to say about a folder before a run: the notes, and texts that are cut below data.max_length.
+std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length);
+/// One sentence where a head that is to read what stands before a text reads the text's first token; else empty.
+std::string first_token_note(const ModelFolder& folder, const Readout& readout);
 
 /// A model with its weights. The weights' files stay mapped as long as it lives.
 struct RunModel {
@@ -70,7 +72,7 @@ struct RunModel {
 
 /// The task that a fine-tuned model's config.json tells of: as in transformers, a head over sequences with one output
 /// gives a number unless problem_type says something else. Throws Error if it names no architecture with a head.
-Task task_of(const ModelConfig& config);
+const TaskSpec& task_of(const ModelConfig& config);
 
 /// One sentence where a stored head is trained further under other names than it has in `stored` (config.json's
 /// id2label), else an empty text. `names`: of the run.

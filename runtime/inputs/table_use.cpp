@@ -45,8 +45,8 @@ std::string text_column(const TableWishes& wishes, const std::optional<TrainedUs
   return trained && trained->text ? *trained->text : kDefaultText;
 }
 
-TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, Task task, const Table& table,
-                 bool labelled, const std::function<void(const std::string&)>& say) {
+TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, const TaskSpec& task,
+                 const Table& table, bool labelled, const std::function<void(const std::string&)>& say) {
   const TrainedUse known = trained.value_or(TrainedUse{});
   TableUse use;
   use.text = text_column(wishes, trained);
@@ -60,7 +60,7 @@ TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& tra
         table.path.string(), quoted_name(use.text_pair),
         table.columns.size() > 1 ? "name its column with --text-pair, " : "name a file with both columns, ");
 
-  if (labelled && task != Task::masked_lm) {
+  if (labelled && has_label_column(task.labels)) {
     use.label = wishes.label.empty() ? known.label : wishes.label;
     use.label_listed = wishes.label.empty() ? known.label_listed : wishes.label.size() > 1;
     const bool lacks = use.label.size() == 1 && !use.label_listed && !has_column(table, use.label.front());
@@ -74,10 +74,11 @@ TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& tra
   Differences differences;
   differences.note("text column", use.text, known.text, "--text");
   differences.note("second text", use.text_pair, known.text_pair, "--text-pair");
-  if (labelled && task != Task::masked_lm && !known.label.empty())
+  if (labelled && has_label_column(task.labels) && !known.label.empty())
     differences.note("label column", use.label, std::optional(known.label), "--label");
   differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
-  if (task == Task::multi_label) differences.note("threshold", use.threshold, known.threshold, "--threshold");
+  if (task.labels == LabelKind::multi_label)
+    differences.note("threshold", use.threshold, known.threshold, "--threshold");
   if (const std::string line = differences.line(); !line.empty()) say(line);
   return use;
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "data/tables/table.h"
-#include "model/model.h"
 #include "runtime/inputs/trained_use.h"
 
 namespace temper {
@@ -39,7 +38,7 @@ std::string text_column(const TableWishes& wishes, const std::optional<TrainedUs
 /// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
 /// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws
 /// Error where a second text is missing that the model was trained with.
-TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, Task task, const Table& table,
-                 bool labelled, const std::function<void(const std::string&)>& say);
+TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, const TaskSpec& task,
+                 const Table& table, bool labelled, const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

@@ -95,19 +95,19 @@ void put(Json& object, const char* key, const std::optional<T>& value) {
 
 }  // namespace
 
-TrainedUse trained_use(const Configuration& configuration, Task task, std::int64_t max_length) {
+TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task, std::int64_t max_length) {
   TrainedUse use;
   use.program_version = kVersion;
-  use.task = name_of(task);
+  use.task = task.name;
   use.text = configuration.data.text;
   use.text_pair = configuration.data.text_pair;
-  if (task != Task::masked_lm) {
+  if (has_label_column(task.labels)) {
     use.label = configuration.data.label.values;
     use.label_listed = configuration.data.label.listed;
   }
   use.max_length = max_length;
-  if (task == Task::multi_label) use.threshold = configuration.evaluate.threshold;
-  if (task == Task::masked_lm) use.masking_seed = configuration.train.seed;
+  if (task.labels == LabelKind::multi_label) use.threshold = configuration.evaluate.threshold;
+  if (task.masks_tokens) use.masking_seed = configuration.train.seed;
   return use;
 }
 

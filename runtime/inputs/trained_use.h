@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "model/model.h"
+#include "runtime/tasks/task.h"
 
 namespace temper {
 
@@ -24,14 +24,14 @@ struct TrainedUse {
   std::vector<std::string> label;            ///< column of the label, or one column per label; empty: not said, or none
   bool label_listed = false;                 ///< one column per label, even if it is one only
   std::optional<std::int64_t> max_length;    ///< tokens per row, special ones included
-  std::optional<double> threshold;           ///< multi-label: a label whose probability is above it is predicted
-  std::optional<std::int64_t> masking_seed;  ///< masked-lm: which tokens an evaluation masks
+  std::optional<double> threshold;           ///< of several labels: one whose probability is above it is predicted
+  std::optional<std::int64_t> masking_seed;  ///< which tokens an evaluation masks
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
 };
 
 /// Of a run with this configuration; `max_length`: as the model's positions allow.
-TrainedUse trained_use(const Configuration& configuration, Task task, std::int64_t max_length);
+TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task, std::int64_t max_length);
 
 /// The text of temper.json.
 std::string to_json(const TrainedUse& use);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "model/freezing.h"
-#include "runtime/steps/task_loss.h"
+#include "runtime/steps/device_batch.h"
 #include "runtime/steps/working_copies.h"
 #include "tensor/arena.h"
 
@@ -37,8 +37,7 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
 }
 
 DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations)
-    : task_(request.task),
-      activations_(activations),
+    : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)) {
   for (const Parameter& parameter : model_->parameters().all())
@@ -67,16 +66,16 @@ PassDemand DryRun::run(const Batch& batch, bool cached) {
   pass_ = {};
   {
     const BatchUse use{.labelled = true, .trains_embeddings = trains_embeddings};
-    const DeviceBatch on_device = to_device(batch, task_, use, device_);
+    const DeviceBatch on_device = to_device(batch, model_->readout(), use, device_);
     Tape tape(device_, Tape::Mode::training, {}, activations_);
     const std::int64_t below = frozen_dropout_ ? 0 : model_->frozen_stages();
     Variable hidden;
     if (cached) {
-      const std::int64_t rows = below < model_->stages() ? batch.tokens() : on_device.rows;
+      const bool whole = below < model_->stages() || model_->readout().needs_every_token();
+      const std::int64_t rows = whole ? batch.tokens() : on_device.rows;
       hidden = Variable(Tensor::empty(device_.memory(), {rows, model_->width()}, activations_));
     }
-    const Variable logits = model_->forward(tape, on_device.input, on_device.selection, {below, hidden});
-    task_loss(tape, logits, on_device, {task_, Tensor(), 0.0F}, sum);
+    model_->loss(tape, on_device.input, on_device.selection, on_device.targets, sum, {below, hidden});
     // Until now all has been counted as backward.
     std::swap(pass_.forward_operations, pass_.backward_operations);
     tape.backward();
@@ -91,7 +90,7 @@ PassDemand DryRun::run_frozen(const Batch& batch) {
   const std::int64_t before = device_.memory_in_use_bytes();
   pass_ = {};
   {
-    const DeviceBatch on_device = to_device(batch, task_, BatchUse{}, device_);
+    const DeviceBatch on_device = to_device(batch, model_->readout(), BatchUse{}, device_);
     Tape tape(device_, Tape::Mode::evaluation, {}, activations_);
     const Variable hidden = model_->hidden_state(tape, on_device.input, on_device.selection, model_->frozen_stages());
   }

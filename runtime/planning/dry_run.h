@@ -59,7 +59,6 @@ class DryRun {
  private:
   void see(const KernelId& kernel, const KernelWork& work);
 
-  Task task_;
   DType activations_;
   IdleDevice device_;
   std::unique_ptr<Model> model_;

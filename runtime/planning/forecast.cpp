@@ -18,7 +18,6 @@
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/index_check.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/steps/phases.h"
@@ -38,19 +37,16 @@ struct SampledSteps {
   Batch largest;            ///< the micro-batch with most tokens
 };
 
-SampledSteps sample_steps(const Dataset& rows, const LoaderOptions& options, const MaskingPlan* masking) {
+SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& options) {
   SampledSteps sampled;
   const std::int64_t steps = steps_per_epoch(rows.rows(), options.batch_size);
   const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
-  const std::vector<std::int64_t> lengths = rows.lengths();
-  const std::vector<std::int64_t> order = epoch_order(rows.rows(), options.seed, 0, options.shuffle);
+  const std::vector<std::uint32_t> order = rows.order_of(options.seed, 0, options.shuffle);
   for (std::int64_t i = 0; i < steps; ++i) {
-    Step step = make_step(rows, options, {0, i}, order, lengths);
+    Step step = make_step(rows, options, {0, i}, order);
     for (auto& grain : step.grains)
-      for (Batch& micro : grain) {
-        if (masking != nullptr) masking->apply(micro, 0);
+      for (Batch& micro : grain)
         if (micro.tokens() > sampled.largest.tokens()) sampled.largest = micro;
-      }
     // The last step of an epoch is smaller than the others.
     const bool whole = step.global_rows == options.batch_size || steps == 1;
     if (whole && i * kept / steps == static_cast<std::int64_t>(sampled.steps.size()))
@@ -76,18 +72,19 @@ std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
 class Forecaster {
  public:
   Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
-      : configuration_(configuration), machine_(machine), task_(parse_task(configuration.model.task)) {
+      : configuration_(configuration), machine_(machine), task_(task_named(configuration.model.task)) {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
     const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
     config_ = folder.config;
+    require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
-    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
+    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_, max_length, default_cpu_threads(1),
                             kMostRows);
     require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
-    require_indices(data_.train, index_limits(config_, task_, head_outputs(task_, data_.labels)),
+    require_indices(data_.train, index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
     forecast_.rows_looked_at = data_.train.rows();
@@ -102,9 +99,7 @@ class Forecaster {
     loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
-    std::optional<MaskingPlan> masking;
-    if (task_ == Task::masked_lm) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
-    sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
+    sampled_ = sample_steps(data_.train, loading);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
     // What a rank holds beside tensors: a started program, and what has been read here.
@@ -126,7 +121,7 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    DryRun patterns(config_, {task_, head_outputs(task_, data_.labels)}, DType::f32);
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
@@ -174,7 +169,7 @@ class Forecaster {
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, {task_, head_outputs(task_, data_.labels)}, bf16 ? DType::bf16 : DType::f32);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -212,14 +207,13 @@ class Forecaster {
   /// stand for all.
   [[nodiscard]] FrozenFacts frozen_of(DryRun& dry, DType type, const PhaseLength& length) const {
     CacheSettings caching = cache_settings(configuration_);
-    caching.task = task_;
     FrozenFacts facts;
     facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
     facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
-    const Dataset& rows = data_.train;
-    const FrozenLayout layout = lay_out_frozen(rows, task_, dry.model(), dry.model().frozen_stages(), type);
+    const TokenStore& rows = data_.train;
+    const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
     const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
     facts.in_memory = !caching.keep && facts.bytes <= caching.memory_mib << 20;
@@ -229,7 +223,7 @@ class Forecaster {
       std::vector<std::int64_t> examples(
           static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
       std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
-      facts.sample += dry.run_frozen(pack(rows, examples));
+      facts.sample += dry.run_frozen(rows.read(examples, 0));
       facts.sample_rows += static_cast<std::int64_t>(examples.size());
     }
     // A node computes as many blocks at once as it has ranks; the one with fewest needs longest.
@@ -251,14 +245,14 @@ class Forecaster {
     const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
     const bool known = data_.train.rows() == data_.train_rows && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
-    if (known) read.insert_all_of(data_.train.ids);
+    if (known) read.insert_all_of(data_.train.ids());
     facts.elements = rows * width;
     facts.read = read.count() * width;
     facts.touched = in_pages(read, width);
     for (const Step& step : sampled_.steps) {
       RowSet of_step(rows);
       for (const auto& grain : step.grains)
-        for (const Batch& micro : grain) of_step.insert_all_of(micro.ids);
+        for (const Batch& micro : grain) of_step.insert_all_of(micro.text().ids);
       facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
     }
     return facts;
@@ -296,7 +290,7 @@ class Forecaster {
 
   const Configuration& configuration_;
   const MachineProfile* machine_;
-  Task task_;
+  const TaskSpec& task_;
   ModelConfig config_;
   DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
   SampledSteps sampled_;

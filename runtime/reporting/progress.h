@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/evaluation/metrics.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -3,6 +3,8 @@
 #include <span>
 #include <vector>
 
+#include "data/token_rows.h"
+#include "runtime/steps/read_tokens.h"
 #include "tensor/array_bundle.h"
 
 namespace temper {
@@ -38,39 +40,44 @@ void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, cons
 
 }  // namespace
 
-DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device, Tensor block) {
+DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device, Tensor block) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
-  const bool on_tokens = is_token_task(task);
+  const Tokens& text = batch.text();
+  const Readout read = use.labelled ? readout : readout.without_labels();
+  const bool every_token = read.tokens == ReadTokens::every;
   std::vector<std::uint32_t> token_examples;
-  token_examples.reserve(batch.ids.size());
+  token_examples.reserve(batch.positions.size());
   Selection selection;
   DeviceBatch out;
   for (std::size_t s = 0; s < sequences; ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
-    if (!on_tokens) selection.add(batch.sequence_starts[s], batch.examples[s], 0);
-    for (std::size_t t = begin; on_tokens && use.labelled && t < end; ++t) {
-      if (batch.classes[t] == kUnlabelled) continue;
-      selection.add(static_cast<std::int32_t>(t), batch.examples[s], static_cast<std::uint32_t>(t - begin));
-      out.host_classes.push_back(batch.classes[t]);
-    }
+    if (every_token) continue;
+    const std::span<const std::int32_t> ids = std::span(text.ids).subspan(begin, end - begin);
+    const std::span<const std::int32_t> classes =
+        classes_for(read, batch.classes, batch.sequence_starts[s], static_cast<std::int64_t>(ids.size()));
+    for_each_read_token(read, ids, classes, [&](std::size_t position) {
+      selection.add(static_cast<std::int32_t>(begin + position), batch.examples[s],
+                    static_cast<std::uint32_t>(position));
+      if (!classes.empty()) out.host_classes.push_back(classes[position]);
+    });
     selection.end_sequence();
   }
-  if (use.labelled && !on_tokens) out.host_classes = batch.classes;
+  if (use.labelled && read.tokens != ReadTokens::labelled) out.host_classes = batch.classes;
   const std::vector<std::uint32_t> token_positions(batch.positions.begin(), batch.positions.end());
 
   ArrayBundle bundle;
   PackedInput& input = out.input;
   if (use.cache == nullptr) {
-    bundle.add(batch.ids, input.indices.ids);
+    bundle.add(text.ids, input.indices.ids);
     bundle.add(batch.positions, input.indices.positions);
-    bundle.add(batch.types, input.indices.types);
+    bundle.add(text.types, input.indices.types);
   }
   if (use.trains_embeddings) {
-    add_groups(bundle, batch.ids, use, input.indices.by_id);
+    add_groups(bundle, text.ids, use, input.indices.by_id);
     add_groups(bundle, batch.positions, use, input.indices.by_position);
-    add_groups(bundle, batch.types, use, input.indices.by_type);
+    add_groups(bundle, text.types, use, input.indices.by_type);
   }
   bundle.add(batch.sequence_starts, input.starts);
   bundle.add(batch.examples, input.examples);
@@ -78,19 +85,18 @@ DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device
   bundle.add(token_positions, input.token_positions);
   input.longest = batch.max_length();
 
-  const bool every_token = on_tokens && !use.labelled;
   if (!every_token) {
     bundle.add(selection.rows, out.selection.rows);
     bundle.add(selection.starts, out.selection.starts);
     bundle.add(selection.examples, out.selection.examples);
     bundle.add(selection.positions, out.selection.positions);
-    out.selection.one_of_each = !on_tokens;
+    out.selection.one_of_each = read.is_per_sequence();
   }
   out.rows = every_token ? batch.tokens() : static_cast<std::int64_t>(selection.rows.size());
-  if (use.labelled && (task == Task::regression || task == Task::multi_label)) {
-    bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets);
+  if (use.labelled && batch.target_width > 0) {
+    bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets.values);
   } else if (use.labelled) {
-    bundle.add(out.host_classes, out.classes);
+    bundle.add(out.host_classes, out.targets.classes);
   }
   // Last, since it is by far the largest.
   Tensor hidden;

@@ -13,23 +13,25 @@ namespace temper {
 
 struct DeviceBatch {
   PackedInput input;
-  TokenSelection selection;  ///< the first token of each sequence, or for token tasks those that carry a label
-  Tensor classes;            ///< i32, one a row of logits; undefined for regression and multi-label
-  Tensor targets;            ///< f32 [sequences, labels], for regression and multi-label
-  std::int64_t rows = 0;     ///< of logits
+  TokenSelection selection;  ///< of the readout: where that is the mean of tokens, it names the sequences by their
+                             ///< first; undefined where every token is read
+  Targets targets;           ///< one for each row of outputs; undefined without labels
+  std::int64_t rows = 0;     ///< of outputs
   Variable hidden;           ///< what Model::hidden_state would give, where it is known
   Tensor block;              ///< the memory that all of these lie in
-  std::vector<std::int32_t> host_classes;  ///< what `classes` holds, on the host
+  std::vector<std::int32_t> host_classes;  ///< what `targets.classes` holds, on the host
 };
 
 struct BatchUse {
-  bool labelled = true;               ///< token tasks without labels read every token
+  bool labelled = true;               ///< else targets are not brought, and a readout of labels reads every token
   bool trains_embeddings = false;     ///< backward goes into the embedding tables
   bool padded_groups = false;         ///< what is laid out depends on the shape of the batch alone
   const HiddenRows* cache = nullptr;  ///< gives the hidden state; tokens are then not brought
 };
 
-/// Copies a batch to the device, in one copy: into `block`, if that is given and has the size.
-DeviceBatch to_device(const Batch& batch, Task task, const BatchUse& use, Device& device, Tensor block = {});
+/// Copies a batch to the device for a model with this readout, in one copy: into `block`, if that is given and has the
+/// size.
+DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device,
+                      Tensor block = {});
 
 }  // namespace temper

@@ -60,7 +60,7 @@ class StepGraphs {
   std::map<Shape, Entry> entries_;
 };
 
-/// Of a batch as to_device lays it out: the pointers and `written` are left to the caller.
-StepGraphs::Shape shape_of(const Batch& batch, Task task);
+/// Of a batch as to_device lays it out for this readout: the pointers and `written` are left to the caller.
+StepGraphs::Shape shape_of(const Batch& batch, const Readout& readout);
 
 }  // namespace temper

@@ -178,7 +178,7 @@ std::optional<SparseTable> TrainingStep::sparse_table() const {
 RowSet TrainingStep::rows_of(const Step& batch) const {
   RowSet rows(table_->rows());
   for (const std::vector<Batch>& grain : batch.grains)
-    for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.ids);
+    for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.text().ids);
   return rows;
 }
 
@@ -230,9 +230,9 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
                                    const std::function<void(std::int64_t slot)>& complete) {
   const BatchUse use{
       .labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr, .cache = cache_};
-  const Task task = settings_.loss.task;
+  const Readout& readout = model_.readout();
   const auto run_through_tape = [&] {
-    const DeviceBatch on_device = to_device(batch, task, use, device_);
+    const DeviceBatch on_device = to_device(batch, readout, use, device_);
     buckets_->exchange().wait_for_parameters();
     forward_and_backward(on_device, key, nullptr, sum, complete);
   };
@@ -242,14 +242,14 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   std::vector<bool> written;
   for (const std::size_t index : parameter_of_slot_) written.push_back(parameters[index].variable.gradient_written());
   const Variable& first = parameters[parameter_of_slot_.front()].variable;
-  StepGraphs::Shape shape = shape_of(batch, task);
+  StepGraphs::Shape shape = shape_of(batch, readout);
   shape.gradients = first.gradient().bytes();
   shape.sum = sum.bytes();
   shape.written = std::move(written);
 
   StepGraphs::Entry* entry = graphs_->find(shape);
   if (entry == nullptr) return run_through_tape();
-  entry->batch = to_device(batch, task, use, device_, entry->batch.block);
+  entry->batch = to_device(batch, readout, use, device_, entry->batch.block);
   const PhiloxKey* device_key = graphs_->set_key(key);
   buckets_->exchange().wait_for_parameters();
   if (entry->work == nullptr) {
@@ -274,8 +274,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
   tape.set_device_key(device_key);
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
-    const Variable logits = model_.forward(tape, batch.input, batch.selection, {stages_below_, batch.hidden});
-    task_loss(tape, logits, batch, settings_.loss, sum);
+    model_.loss(tape, batch.input, batch.selection, batch.targets, sum, {stages_below_, batch.hidden});
   }
   const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "backward");
   tape.backward(complete);

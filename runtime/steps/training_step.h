@@ -19,7 +19,6 @@
 #include "model/model.h"
 #include "runtime/steps/optimizer.h"
 #include "runtime/steps/step_graphs.h"
-#include "runtime/steps/task_loss.h"
 
 namespace temper {
 
@@ -28,7 +27,6 @@ struct TrainingStepSettings {
   double clip_norm = 0.0;  ///< 0: no clipping
   std::uint64_t seed = 0;  ///< of dropout
   UpdateSettings optimizer;
-  LossSettings loss;
   std::vector<double> rate_factors;   ///< of each parameter of the model, in order
   std::vector<std::int64_t> updates;  ///< that each parameter's moments have seen; empty: none
   DType activations = DType::f32;

@@ -29,7 +29,7 @@ class Freezing : public testing::Test {
     return names.contains("bert.encoder.layer." + std::to_string(layer) + ".output.dense.weight");
   }
 
-  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {Task::sequence_classification, 3});
+  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {HeadKind::sequence, 3});
 };
 
 TEST_F(Freezing, WithoutPatternsEverythingIsTrained) {
@@ -60,7 +60,7 @@ TEST_F(Freezing, AGlobCoversPartsOfNames) {
 TEST(LowerHalf, IsTheInputLayerAndWhatHasWeightsOfItsOwn) {
   const auto patterns = [](const std::string& keys) {
     const ModelConfig config = parse_model_config("{" + keys + R"(,"hidden_size":8,"num_attention_heads":2})", "");
-    const auto model = make_model(config, {Task::sequence_classification, 3});
+    const auto model = make_model(config, {HeadKind::sequence, 3});
     std::vector<std::string> found = lower_half_patterns(*model, architecture_of(config).layers);
     if (!found.empty()) {
       apply_freezing(*model, found);

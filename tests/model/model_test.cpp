@@ -48,10 +48,10 @@ class Dense final : public Block {
 class Classifier final : public Head {
  public:
   Classifier(const ParameterPlace& place, Variable tied, bool large)
-      : linear_(place, "classifier", 3, kWidth), tied_(std::move(tied)), large_(large) {}
+      : Head({}, {}), linear_(place, "classifier", 3, kWidth), tied_(std::move(tied)), large_(large) {}
 
-  Variable forward(Tape& tape, const Variable& rows, RowNames names, std::uint32_t dropout_place) const override {
-    return linear_(tape, dropout(tape, rows, names, tape.dropout(0.5, dropout_place)));
+  Variable outputs(Tape& tape, const HeadInput& input) const override {
+    return linear_(tape, dropout(tape, input.hidden, input.names(), tape.dropout(0.5, input.dropout_place)));
   }
   [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == tied_; }
   [[nodiscard]] bool is_large() const override { return large_; }
@@ -91,7 +91,7 @@ class ModelTest : public testing::Test {
     const ParameterPlace head{parts.parameters, wish.blocks + 1, ParameterRole::head, weights};
     parts.head =
         std::make_unique<Classifier>(head, wish.tied ? parts.input->token_table() : Variable(), wish.large_head);
-    auto model = std::make_unique<Model>(std::move(parts), HeadRequest{Task::sequence_classification, 3}, "Net");
+    auto model = std::make_unique<Model>(std::move(parts), HeadRequest{HeadKind::sequence, 3}, "Net");
     draw_all(*model, *device_);
     return model;
   }

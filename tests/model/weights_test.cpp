@@ -40,10 +40,9 @@ class Attending final : public Block {
 
 class Score final : public Head {
  public:
-  explicit Score(const ParameterPlace& place) : linear_(place, "score", 2, kWidth, Linear::Bias::none) {}
-  Variable forward(Tape& tape, const Variable& rows, RowNames /*names*/, std::uint32_t /*place*/) const override {
-    return linear_(tape, rows);
-  }
+  explicit Score(const ParameterPlace& place)
+      : Head({ReadTokens::last}, {}), linear_(place, "score", 2, kWidth, Linear::Bias::none) {}
+  Variable outputs(Tape& tape, const HeadInput& input) const override { return linear_(tape, input.hidden); }
 
  private:
   Linear linear_;
@@ -71,7 +70,7 @@ std::unique_ptr<Model> make_fused() {
   block.stage = 1;
   parts.blocks.push_back(std::make_shared<Attending>(block));
   parts.head = std::make_unique<Score>(ParameterPlace{parts.parameters, 2, ParameterRole::head, weights});
-  return std::make_unique<Model>(std::move(parts), HeadRequest{Task::sequence_classification, 2}, "FusedModel");
+  return std::make_unique<Model>(std::move(parts), HeadRequest{HeadKind::sequence, 2}, "FusedModel");
 }
 
 struct Stored {

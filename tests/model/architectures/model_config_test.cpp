@@ -30,11 +30,11 @@ void expect_refused(const std::string& model_type, const std::string& key,
 
 /// What a configuration says of the network's computation.
 std::string definition(const std::string& json) {
-  return make_model(parse_model_config(json, ""), {Task::sequence_classification, 3})->definition();
+  return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->definition();
 }
 
-Shape shape_of(const std::string& json, const std::string& parameter, Task task = Task::sequence_classification) {
-  return make_model(parse_model_config(json, ""), {task, 3})->parameters().find(parameter)->shape;
+Shape shape_of(const std::string& json, const std::string& parameter, HeadKind kind = HeadKind::sequence) {
+  return make_model(parse_model_config(json, ""), {kind, 3})->parameters().find(parameter)->shape;
 }
 
 TEST(ModelConfig, BertDefaults) {
@@ -81,7 +81,7 @@ TEST(ModelConfig, XlmRobertaAndCamembertAreRobertaWithDefaultsOfTheirOwn) {
     EXPECT_EQ(config.longest_sequence, 510);
     EXPECT_EQ(definition(json), type + " of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 2");
     EXPECT_EQ(shape_of(json, "classifier.out_proj.weight"), Shape({3, 768}));
-    EXPECT_EQ(shape_of(json, "lm_head.bias", Task::masked_lm), Shape({30522}));
+    EXPECT_EQ(shape_of(json, "lm_head.bias", HeadKind::masked_language_model), Shape({30522}));
     EXPECT_EQ(shape_of(json, "roberta.embeddings.token_type_embeddings.weight"), Shape({2, 768}));
     expect_refused(type, R"("pad_token_id":null)", {"\"pad_token_id\"", "null"});
   }
@@ -96,8 +96,8 @@ TEST(ModelConfig, MpnetHasABiasByDistanceAndRobertasPositions) {
   EXPECT_EQ(read(R"({"model_type":"mpnet","pad_token_id":7})").longest_sequence, 510)
       << "it counts from 2 all the same";
   EXPECT_EQ(shape_of(json, "mpnet.encoder.relative_attention_bias.weight"), Shape({32, 12}));
-  EXPECT_EQ(shape_of(json, "lm_head.bias", Task::masked_lm), Shape({30527}));
-  const std::unique_ptr<Model> model = make_model(parse_model_config(json, ""), {Task::sequence_classification, 3});
+  EXPECT_EQ(shape_of(json, "lm_head.bias", HeadKind::masked_language_model), Shape({30527}));
+  const std::unique_ptr<Model> model = make_model(parse_model_config(json, ""), {HeadKind::sequence, 3});
   EXPECT_EQ(model->parameters().find("mpnet.encoder.relative_attention_bias.weight")->stage, 1);
   expect_refused("mpnet", R"("relative_attention_num_buckets":16)", {"relative_attention_num_buckets", "32 or more"});
   expect_refused("mpnet", R"("max_position_embeddings":2)", {"max_position_embeddings"});
@@ -111,8 +111,7 @@ TEST(ModelConfig, DebertaHasNoRelativePositionsUnlessTheFileSaysSo) {
   EXPECT_EQ(config.longest_sequence, 512);
   EXPECT_EQ(config.type_vocabulary_size, 0);
   const auto has = [](const std::string& json, const std::string& name) {
-    return make_model(parse_model_config(json, ""), {Task::sequence_classification, 3})->parameters().find(name) !=
-           nullptr;
+    return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->parameters().find(name) != nullptr;
   };
   EXPECT_FALSE(has(plain, "deberta.encoder.rel_embeddings.weight"));
   EXPECT_TRUE(has(plain, "deberta.embeddings.position_embeddings.weight"));
@@ -142,7 +141,8 @@ TEST(ModelConfig, DebertaHasNoRelativePositionsUnlessTheFileSaysSo) {
   EXPECT_EQ(shape_of(second, "deberta.embeddings.word_embeddings.weight"), Shape({30, 7}));
   EXPECT_TRUE(has(second, "deberta.encoder.layer.0.attention.self.pos_key_proj.weight"));
   EXPECT_FALSE(has(second, "deberta.encoder.layer.0.attention.self.pos_query_proj.weight"));
-  EXPECT_EQ(shape_of(second, "cls.predictions.transform.dense.weight", Task::masked_lm), Shape({7, 12}));
+  EXPECT_EQ(shape_of(second, "cls.predictions.transform.dense.weight", HeadKind::masked_language_model),
+            Shape({7, 12}));
 }
 
 TEST(ModelConfig, DebertaRefusesWhatItCannotCompute) {
@@ -159,7 +159,7 @@ TEST(ModelConfig, DebertaRefusesWhatItCannotCompute) {
   (void)read(other);
   expect_refusal(
       [&] {
-        make_model(parse_model_config(other, ""), {Task::masked_lm, 0});
+        make_model(parse_model_config(other, ""), {HeadKind::masked_language_model, 0});
       },
       {"embedding_size", "the hidden size", "legacy"});
 }
@@ -183,7 +183,7 @@ TEST(ModelConfig, DistilbertHasItsOwnNames) {
   EXPECT_EQ(config.vocabulary_size, 9);
   EXPECT_EQ(definition(json), "distilbert of 2 layers, 3 heads, relu, epsilon 1e-12, positions from 0");
   EXPECT_EQ(shape_of(json, "distilbert.transformer.layer.1.ffn.lin1.weight"), Shape({5, 24}));
-  EXPECT_EQ(shape_of(json, "vocab_projector.bias", Task::masked_lm), Shape({9}));
+  EXPECT_EQ(shape_of(json, "vocab_projector.bias", HeadKind::masked_language_model), Shape({9}));
 }
 
 TEST(ModelConfig, ElectraHasEmbeddingsOfTheirOwnWidth) {
@@ -197,9 +197,9 @@ TEST(ModelConfig, ElectraHasEmbeddingsOfTheirOwnWidth) {
   EXPECT_EQ(config.type_vocabulary_size, 2);
   EXPECT_EQ(shape_of(plain, "electra.embeddings.position_embeddings.weight"), Shape({512, 128}));
   EXPECT_EQ(shape_of(plain, "electra.embeddings_project.weight"), Shape({256, 128}));
-  EXPECT_EQ(shape_of(plain, "generator_predictions.dense.weight", Task::masked_lm), Shape({128, 256}));
+  EXPECT_EQ(shape_of(plain, "generator_predictions.dense.weight", HeadKind::masked_language_model), Shape({128, 256}));
   const std::string same = R"({"model_type":"electra","embedding_size":256})";
-  const auto model = make_model(parse_model_config(same, ""), {Task::sequence_classification, 3});
+  const auto model = make_model(parse_model_config(same, ""), {HeadKind::sequence, 3});
   EXPECT_EQ(model->parameters().find("electra.embeddings_project.weight"), nullptr);
   expect_refused("electra", R"("embedding_size":0)", {"\"embedding_size\" is 0"});
 }
@@ -219,7 +219,7 @@ TEST(ModelConfig, AlbertSharesLayersInGroups) {
   // Five layers in two groups of two inner layers: 0 0 0 1 1, of which each group begins with its lowest stage.
   const std::string grouped = R"({"model_type":"albert","num_hidden_layers":5,"num_hidden_groups":2,)"
                               R"("inner_group_num":2,"embedding_size":4096})";
-  const auto model = make_model(parse_model_config(grouped, ""), {Task::sequence_classification, 3});
+  const auto model = make_model(parse_model_config(grouped, ""), {HeadKind::sequence, 3});
   EXPECT_EQ(model->stages(), 11);
   const auto stage_of = [&](const std::string& block) {
     return model->parameters().find("albert.encoder.albert_layer_groups." + block + ".ffn.bias")->stage;

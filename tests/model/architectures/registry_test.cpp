@@ -25,7 +25,7 @@ TEST(Registry, HasARowForEachTypeThatCanBeRead) {
     EXPECT_EQ(architecture->model_type, type);
     EXPECT_TRUE(prefixes.emplace(architecture->class_prefix).second) << type;
     const ModelConfig config = parse_model_config("{\"model_type\":\"" + type + "\"}", "");
-    const std::unique_ptr<Model> model = make_model(config, {Task::sequence_classification, 2});
+    const std::unique_ptr<Model> model = make_model(config, {HeadKind::sequence, 2});
     // The name by which a freeze pattern finds the blocks.
     const std::string blocks = model->names().prefix + std::string(architecture->layers) + "0.";
     EXPECT_TRUE(std::any_of(model->parameters().all().begin(), model->parameters().all().end(),
@@ -41,30 +41,51 @@ TEST(Registry, HasARowForEachTypeThatCanBeRead) {
 }
 
 TEST(Registry, NamesTheClassesOfTransformers) {
-  const auto class_of = [](const std::string& type, Task task) {
-    return make_model(parse_model_config("{\"model_type\":\"" + type + "\"}", ""), {task, 2})->class_name();
+  const auto class_of = [](const std::string& type, HeadKind kind) {
+    return make_model(parse_model_config("{\"model_type\":\"" + type + "\"}", ""), {kind, 2})->class_name();
   };
-  EXPECT_EQ(class_of("bert", Task::regression), "BertForSequenceClassification");
-  EXPECT_EQ(class_of("roberta", Task::token_classification), "RobertaForTokenClassification");
-  EXPECT_EQ(class_of("distilbert", Task::masked_lm), "DistilBertForMaskedLM");
-  EXPECT_EQ(class_of("xlm-roberta", Task::multi_label), "XLMRobertaForSequenceClassification");
-  EXPECT_EQ(class_of("camembert", Task::masked_lm), "CamembertForMaskedLM");
-  EXPECT_EQ(class_of("electra", Task::sequence_classification), "ElectraForSequenceClassification");
-  EXPECT_EQ(class_of("albert", Task::token_classification), "AlbertForTokenClassification");
-  EXPECT_EQ(class_of("mpnet", Task::masked_lm), "MPNetForMaskedLM");
-  EXPECT_EQ(class_of("deberta-v2", Task::sequence_classification), "DebertaV2ForSequenceClassification");
-  constexpr std::array kOwn{TaskClass{Task::masked_lm, "NetLMHeadModel"}};
+  EXPECT_EQ(class_of("bert", HeadKind::sequence), "BertForSequenceClassification");
+  EXPECT_EQ(class_of("roberta", HeadKind::token), "RobertaForTokenClassification");
+  EXPECT_EQ(class_of("distilbert", HeadKind::masked_language_model), "DistilBertForMaskedLM");
+  EXPECT_EQ(class_of("xlm-roberta", HeadKind::sequence), "XLMRobertaForSequenceClassification");
+  EXPECT_EQ(class_of("camembert", HeadKind::masked_language_model), "CamembertForMaskedLM");
+  EXPECT_EQ(class_of("electra", HeadKind::sequence), "ElectraForSequenceClassification");
+  EXPECT_EQ(class_of("albert", HeadKind::token), "AlbertForTokenClassification");
+  EXPECT_EQ(class_of("mpnet", HeadKind::masked_language_model), "MPNetForMaskedLM");
+  EXPECT_EQ(class_of("deberta-v2", HeadKind::sequence), "DebertaV2ForSequenceClassification");
+  constexpr std::array kOwn{HeadClass{HeadKind::masked_language_model, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
-  EXPECT_EQ(class_name(made_up, Task::masked_lm), "NetLMHeadModel");
-  EXPECT_EQ(class_name(made_up, Task::multi_label), "NetForSequenceClassification");
+  EXPECT_EQ(class_name(made_up, HeadKind::masked_language_model), "NetLMHeadModel");
+  EXPECT_EQ(class_name(made_up, HeadKind::sequence), "NetForSequenceClassification");
+}
+
+TEST(Registry, ReadsTheHeadFromTheClass) {
+  ModelConfig config = parse_model_config(R"({"model_type":"bert"})", "");
+  EXPECT_EQ(head_of(config), std::nullopt);
+  for (const HeadKind kind : kHeadKinds) {
+    config.architectures = {class_name(architecture_of(config), kind)};
+    EXPECT_EQ(head_of(config), kind) << config.architectures.front();
+  }
+  config.architectures = {"BertModel"};
+  EXPECT_EQ(head_of(config), std::nullopt);
+}
+
+TEST(Registry, AHeadThatAnArchitectureLacksIsRefusedWithThoseThatItHas) {
+  const ModelConfig config = parse_model_config(R"({"model_type":"bert"})", "some/folder");
+  testing_support::expect_refusal(
+      [&] {
+        make_model(config, {HeadKind::causal_language_model, 0});
+      },
+      {"some/folder/config.json", "\"bert\" has no BertForCausalLM",
+       "BertForSequenceClassification, BertForTokenClassification, BertForMaskedLM"});
 }
 
 TEST(Registry, UntiedLanguageModelsAreRefused) {
   const ModelConfig config = parse_model_config(R"({"model_type":"bert","tie_word_embeddings":false})", "some/folder");
-  EXPECT_NO_THROW(make_model(config, {Task::token_classification, 2}));
+  EXPECT_NO_THROW(make_model(config, {HeadKind::token, 2}));
   testing_support::expect_refusal(
       [&] {
-        make_model(config, {Task::masked_lm, 0});
+        make_model(config, {HeadKind::masked_language_model, 0});
       },
       {"some/folder/config.json", "\"tie_word_embeddings\" is false"});
 }
@@ -82,8 +103,8 @@ class DropoutRates : public testing::Test {
            keys + "}";
   }
   /// Of the head's last dropout: it reads ones, and its matrices are the identity.
-  double head_rate(const std::string& json, Task task, double dropout = -1.0) {
-    const auto model = make_model(parse_model_config(json, ""), {task, kWidth}, dropout);
+  double head_rate(const std::string& json, HeadKind kind, double dropout = -1.0) {
+    const auto model = make_model(parse_model_config(json, ""), {kind, kWidth}, dropout);
     draw_all(*model, *device_);
     for (const Parameter& parameter : model->parameters().all()) {
       if (parameter.role != ParameterRole::head) continue;
@@ -107,26 +128,26 @@ class DropoutRates : public testing::Test {
 };
 
 TEST_F(DropoutRates, OfHeads) {
-  EXPECT_NEAR(head_rate(config("bert", R"("hidden_dropout_prob":0.25)"), Task::sequence_classification), 0.25, 1e-5);
-  EXPECT_NEAR(head_rate(config("bert", R"("classifier_dropout":0.5)"), Task::token_classification), 0.5, 1e-5);
-  EXPECT_NEAR(head_rate(config("roberta", R"("classifier_dropout":0.75)"), Task::token_classification), 0.75, 1e-5);
-  EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), Task::sequence_classification), 0.2, 1e-5);
-  EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":null,"dropout":0.5)"), Task::regression), 0.5,
+  EXPECT_NEAR(head_rate(config("bert", R"("hidden_dropout_prob":0.25)"), HeadKind::sequence), 0.25, 1e-5);
+  EXPECT_NEAR(head_rate(config("bert", R"("classifier_dropout":0.5)"), HeadKind::token), 0.5, 1e-5);
+  EXPECT_NEAR(head_rate(config("roberta", R"("classifier_dropout":0.75)"), HeadKind::token), 0.75, 1e-5);
+  EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), HeadKind::sequence), 0.2, 1e-5);
+  EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":null,"dropout":0.5)"), HeadKind::sequence), 0.5,
               1e-5);
-  EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":0.25)"), Task::multi_label), 0.25, 1e-5);
-  EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), Task::token_classification), 0.5, 1e-5)
+  EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":0.25)"), HeadKind::sequence), 0.25, 1e-5);
+  EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), HeadKind::token), 0.5, 1e-5)
       << "of transformers' head over tokens";
-  for (const Task task : {Task::sequence_classification, Task::token_classification}) {
-    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5)"), task), 0.1, 1e-5);
-    EXPECT_NEAR(head_rate(config("albert", R"("classifier_dropout_prob":0.25)"), task), 0.25, 1e-5);
-    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5,"classifier_dropout_prob":null)"), task), 0.5,
+  for (const HeadKind kind : {HeadKind::sequence, HeadKind::token}) {
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5)"), kind), 0.1, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("classifier_dropout_prob":0.25)"), kind), 0.25, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5,"classifier_dropout_prob":null)"), kind), 0.5,
                 1e-5);
   }
 }
 
 TEST_F(DropoutRates, OneRateMayReplaceThemAll) {
   for (const char* type : {"bert", "distilbert"})
-    EXPECT_NEAR(head_rate(config(type, R"("dropout":0.5)"), Task::sequence_classification, 0.625), 0.625, 1e-5) << type;
+    EXPECT_NEAR(head_rate(config(type, R"("dropout":0.5)"), HeadKind::sequence, 0.625), 0.625, 1e-5) << type;
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace temper::testing_support {
 
 /// Writes folder/base and folder/fitted, and gives the latter. `labels` are empty for tasks without them.
-std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, Task task,
+std::filesystem::path write_fitted_folder(const std::filesystem::path& folder, const TaskSpec& task,
                                           const std::vector<std::string>& labels, const TrainedUse& use = {});
 
 }  // namespace temper::testing_support

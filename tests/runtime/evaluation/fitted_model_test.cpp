@@ -18,14 +18,15 @@ using testing_support::write_fitted_folder;
 
 class FittedModelOf : public testing::Test {
  protected:
-  std::filesystem::path write(Task task, const std::vector<std::string>& labels, const TrainedUse& use = {}) {
+  std::filesystem::path write(const TaskSpec& task, const std::vector<std::string>& labels,
+                              const TrainedUse& use = {}) {
     return write_fitted_folder(folder_.path(), task, labels, use);
   }
 
   Metrics measure(const std::filesystem::path& model, const Table& table, const TableUse& use) {
     FittedModel fitted(model, *device_);
     const auto metrics = fitted.evaluate_table(
-        table, use, 2, 1, world_communicator(), [] { return false; }, [](const std::string&) {});
+        HeldTable(table), use, 2, 1, world_communicator(), [] { return false; }, [](const std::string&) {});
     EXPECT_TRUE(metrics.has_value());
     return metrics.value_or(Metrics{});
   }
@@ -36,10 +37,10 @@ class FittedModelOf : public testing::Test {
     write_file_atomically(model / "config.json", config.dump());
   }
 
-  Task task_with(const std::vector<std::string>& labels, const std::function<void(Json&)>& edit) {
-    const std::filesystem::path model = write(Task::sequence_classification, labels);
+  std::string task_with(const std::vector<std::string>& labels, const std::function<void(Json&)>& edit) {
+    const std::filesystem::path model = write(task_named("sequence-classification"), labels);
     edit_config(model, edit);
-    return FittedModel(model, *device_).task();
+    return std::string(FittedModel(model, *device_).task().name);
   }
 
   testing_support::TemporaryFolder folder_;
@@ -51,21 +52,21 @@ TEST_F(FittedModelOf, AnExportKnowsItsTaskItsLabelsAndItsTraining) {
   use.text = "review";
   use.max_length = 24;
   for (const auto& [task, labels] :
-       std::vector<std::pair<Task, std::vector<std::string>>>{{Task::sequence_classification, {"no", "yes"}},
-                                                              {Task::multi_label, {"a", "b", "c"}},
-                                                              {Task::token_classification, {"O", "B-X"}},
-                                                              {Task::regression, {}},
-                                                              {Task::masked_lm, {}}}) {
-    const FittedModel fitted(write(task, labels, use), *device_);
-    EXPECT_EQ(fitted.task(), task);
-    EXPECT_EQ(fitted.labels().names(), labels) << name_of(task);
+       std::vector<std::pair<std::string, std::vector<std::string>>>{{"sequence-classification", {"no", "yes"}},
+                                                                     {"multi-label", {"a", "b", "c"}},
+                                                                     {"token-classification", {"O", "B-X"}},
+                                                                     {"regression", {}},
+                                                                     {"masked-lm", {}}}) {
+    const FittedModel fitted(write(task_named(task), labels, use), *device_);
+    EXPECT_EQ(fitted.task().name, task);
+    EXPECT_EQ(fitted.labels().names(), labels) << task;
     ASSERT_TRUE(fitted.trained().has_value());
     EXPECT_EQ(*fitted.trained(), use);
   }
 }
 
 TEST_F(FittedModelOf, AFolderFromElsewhereHasNoTraining) {
-  const std::filesystem::path model = write(Task::sequence_classification, {"no", "yes"});
+  const std::filesystem::path model = write(task_named("sequence-classification"), {"no", "yes"});
   std::filesystem::remove(model / "temper.json");
   EXPECT_FALSE(FittedModel(model, *device_).trained().has_value());
 }
@@ -73,27 +74,25 @@ TEST_F(FittedModelOf, AFolderFromElsewhereHasNoTraining) {
 // transformers takes one label for a regression (BertForSequenceClassification.forward).
 TEST_F(FittedModelOf, AHeadOfOneOutputGivesANumber) {
   const std::vector<std::string> one{"LABEL_0"};
-  EXPECT_EQ(task_with(one, [](Json& config) { config.erase("problem_type"); }), Task::regression);
+  EXPECT_EQ(task_with(one, [](Json& config) { config.erase("problem_type"); }), "regression");
   EXPECT_EQ(task_with(one,
                       [](Json& config) {
                         config.erase("id2label");
                         config.erase("label2id");
                         config["num_labels"] = 1;
                       }),
-            Task::regression);
-  EXPECT_EQ(task_with(one, [](Json& config) { config["problem_type"] = "single_label_classification"; }),
-            Task::regression);
-  EXPECT_EQ(task_with(one, [](Json& config) { config["problem_type"] = "multi_label_classification"; }),
-            Task::multi_label);
+            "regression");
+  EXPECT_EQ(task_with(one, [](Json& config) { config["problem_type"] = "single_label_classification"; }), "regression");
+  EXPECT_EQ(task_with(one, [](Json& config) { config["problem_type"] = "multi_label_classification"; }), "multi-label");
   EXPECT_EQ(task_with({"LABEL_0", "LABEL_1"},
                       [](Json& config) {
                         for (const char* key : {"id2label", "label2id", "problem_type"}) config.erase(key);
                       }),
-            Task::sequence_classification);
+            "sequence-classification");
 }
 
 TEST_F(FittedModelOf, SeveralNumbersPerRowAreMeasuredTogether) {
-  const std::filesystem::path model = write(Task::regression, {"height", "width"});
+  const std::filesystem::path model = write(task_named("regression"), {"height", "width"});
   const Table table{"sizes.csv", {"text", "label"}, {{"good road", "[1.5, 2]"}, {"a bad table", "[0, 0.5]"}}, {2, 3}};
   TableUse use;
   use.label = {"label"};
@@ -103,13 +102,14 @@ TEST_F(FittedModelOf, SeveralNumbersPerRowAreMeasuredTogether) {
 }
 
 TEST_F(FittedModelOf, OneClassIsExportedAsTransformersTakesIt) {
-  const Json config = Json::parse(read_text_file(write(Task::sequence_classification, {"all"}) / "config.json"));
+  const Json config =
+      Json::parse(read_text_file(write(task_named("sequence-classification"), {"all"}) / "config.json"));
   EXPECT_FALSE(config.contains("problem_type")) << "single_label_classification is refused with one label";
   EXPECT_EQ(config["id2label"]["0"], "all");
 }
 
 TEST_F(FittedModelOf, EntitiesAreMeasuredOnWords) {
-  const std::filesystem::path model = write(Task::token_classification, {"O", "B-T", "I-T"});
+  const std::filesystem::path model = write(task_named("token-classification"), {"O", "B-T", "I-T"});
   const Table table{"words.csv",
                     {"text", "label"},
                     {{"good bad road", "O B-T I-T"}, {"table", "O"}, {"a good one", "B-T O O"}},
@@ -125,12 +125,12 @@ TEST_F(FittedModelOf, EntitiesAreMeasuredOnWords) {
   ASSERT_EQ(metrics.entities.size(), 1U);
   EXPECT_EQ(metrics.entities[0].support, 2);
   const Table none{"words.csv", {"text", "label"}, {{"good bad", "0 0"}}, {2}};
-  const std::filesystem::path plain = write(Task::token_classification, {"noun", "verb"});
+  const std::filesystem::path plain = write(task_named("token-classification"), {"noun", "verb"});
   EXPECT_TRUE(measure(plain, none, use).entities.empty());
 }
 
 TEST_F(FittedModelOf, TheSeedOfMaskingDecidesWhatAnEvaluationMasks) {
-  const std::filesystem::path model = write(Task::masked_lm, {});
+  const std::filesystem::path model = write(task_named("masked-lm"), {});
   Table table{"texts.csv", {"text"}, {}, {}};
   for (int row = 0; row < 8; ++row) {
     table.rows.push_back({"the good road was a very bad table today and then a nice window"});
@@ -145,7 +145,7 @@ TEST_F(FittedModelOf, TheSeedOfMaskingDecidesWhatAnEvaluationMasks) {
 }
 
 TEST_F(FittedModelOf, TheThresholdDecidesWhichLabelsArePredicted) {
-  const std::filesystem::path model = write(Task::multi_label, {"a", "b"});
+  const std::filesystem::path model = write(task_named("multi-label"), {"a", "b"});
   const Table table{"tags.csv", {"text", "label"}, {{"good", "a"}, {"bad", "a|b"}}, {2, 3}};
   TableUse use;
   use.label = {"label"};
@@ -160,7 +160,7 @@ TEST_F(FittedModelOf, WhatIsNoFittedModelIsRefusedWithTheWay) {
   const auto refusal = [&](const std::filesystem::path& path) {
     return error_of([&] { const FittedModel fitted(path, *device_); });
   };
-  write(Task::sequence_classification, {"no", "yes"});
+  write(task_named("sequence-classification"), {"no", "yes"});
   EXPECT_HAS(refusal(folder_.path() / "base"), "no head for a task");
 
   const std::filesystem::path run = folder_.path() / "run";

@@ -29,11 +29,11 @@ void freeze_lowest(const Model& model, std::int64_t stages) {
     parameter.variable.set_requires_gradient(parameter.stage >= stages);
 }
 
-std::unique_ptr<FrozenCache> filled_cache(const Dataset& data, Task task, Model& model, std::int64_t stages,
-                                          Device& device, Communicator& world, DType activations = DType::f32) {
-  auto cache = std::make_unique<FrozenCache>(lay_out_frozen(data, task, model, stages, activations));
+std::unique_ptr<FrozenCache> filled_cache(const TokenStore& data, Model& model, std::int64_t stages, Device& device,
+                                          Communicator& world, DType activations = DType::f32) {
+  auto cache = std::make_unique<FrozenCache>(lay_out_frozen(data, model, stages, activations));
   cache->keep_in(make_memory_store(cache->layout(), world));
-  EXPECT_TRUE(fill(*cache, model, device, world, data, {.task = task}));
+  EXPECT_TRUE(fill(*cache, model, device, world, data, {}));
   return cache;
 }
 
@@ -43,7 +43,7 @@ TEST_P(EveryFixture, MayBeCutAboveAnyStage) {
   const ModelFixture fixture(GetParam());
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {}, *device);
+  const DeviceBatch batch = to_device(fixture.batch, model->readout(), {}, *device);
   Tape tape(*device, Tape::Mode::evaluation);
   const auto expected = device->download<float>(model->forward(tape, batch.input, batch.selection).value());
   ASSERT_EQ(model->stages(), fixture.config.layers + 1);
@@ -68,11 +68,10 @@ class FrozenCacheTest : public testing::TestWithParam<std::string> {
 
 TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
   const ModelFixture fixture(GetParam());
-  const Task task = fixture.request.task;
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 200);
+  const TokenStore data = rows_of(fixture.batch, 200);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
-    const auto cache = filled_cache(data, task, *model, stages, *device_, world_);
+    const auto cache = filled_cache(data, *model, stages, *device_, world_);
     const FrozenLayout& layout = cache->layout();
     ASSERT_GE(layout.blocks(), 3);
     for (const std::int64_t block : {std::int64_t{0}, layout.blocks() / 2, layout.blocks() - 1}) {
@@ -80,12 +79,12 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
       std::vector<std::int64_t> rows(
           static_cast<std::size_t>(layout.block_starts[static_cast<std::size_t>(block) + 1] - first));
       std::iota(rows.begin(), rows.end(), first);
-      const Batch host = pack(data, rows);
-      const DeviceBatch batch = to_device(host, task, {}, *device_);
+      const Batch host = data.read(rows, 0);
+      const DeviceBatch batch = to_device(host, model->readout(), {}, *device_);
       Tape tape(*device_, Tape::Mode::evaluation);
       const auto expected =
           device_->download<float>(model->hidden_state(tape, batch.input, batch.selection, stages).value());
-      const DeviceBatch from_cache = to_device(host, task, {.cache = cache.get()}, *device_);
+      const DeviceBatch from_cache = to_device(host, model->readout(), {.cache = cache.get()}, *device_);
       EXPECT_EQ(device_->download<float>(from_cache.hidden.value()), expected);
       EXPECT_FALSE(from_cache.input.indices.ids.defined());
       EXPECT_EQ(from_cache.input.tokens(), batch.input.tokens());
@@ -96,8 +95,8 @@ TEST_P(FrozenCacheTest, HoldsWhatEachBlockGives) {
 TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
   const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 3);
-  const auto cache = filled_cache(data, fixture.request.task, *model, 2, *device_, world_);
+  const TokenStore data = rows_of(fixture.batch, 3);
+  const auto cache = filled_cache(data, *model, 2, *device_, world_);
   std::vector<std::byte> one_by_one;
   const std::vector<std::uint32_t> examples{4, 0, 2, 2};
   for (const std::uint32_t& example : examples) {
@@ -120,7 +119,6 @@ class Training {
     settings.clip_norm = 1.0;
     settings.seed = 3;
     settings.activations = activations;
-    settings.loss.task = fixture.request.task;
     settings.rate_factors.assign(model_->parameters().all().size(), 1.0);
     settings.buckets.elements = ArenaLayout::kChunk;
     step_ = std::make_unique<TrainingStep>(*model_, device, world, settings);
@@ -149,8 +147,7 @@ class Training {
 TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
   ModelFixture fixture(GetParam());
   fixture.dropout = 0.1;
-  const Task task = fixture.request.task;
-  const Dataset data = rows_of(fixture.batch);
+  const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
     Training computed(fixture, stages, *device_, world_);
     const auto expected = computed.after_three_steps();
@@ -158,14 +155,14 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
     // Where layers share their weights, more is frozen.
     const std::int64_t frozen = cached.model().frozen_stages();
     EXPECT_GE(frozen, stages);
-    const auto cache = filled_cache(data, task, cached.model(), frozen, *device_, world_);
+    const auto cache = filled_cache(data, cached.model(), frozen, *device_, world_);
     cached.step().read_hidden_from(cache.get());
     EXPECT_EQ(cached.after_three_steps(), expected) << stages;
 
     // On a device of its own memory, the rows are brought there.
     DistantDevice distant;
     Training far(fixture, stages, distant, world_);
-    const auto far_cache = filled_cache(data, task, far.model(), frozen, distant, world_);
+    const auto far_cache = filled_cache(data, far.model(), frozen, distant, world_);
     far.step().read_hidden_from(far_cache.get());
     const auto far_values = far.after_three_steps();
     if (device_->shares_host_memory()) {
@@ -177,13 +174,13 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
 TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
   if (!device_->has_bf16()) GTEST_SKIP() << "skipped: the device has no bf16";
   const ModelFixture fixture(GetParam());
-  const Dataset data = rows_of(fixture.batch);
+  const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
     Training computed(fixture, stages, *device_, world_, DType::bf16);
     const auto expected = computed.after_three_steps();
     Training cached(fixture, stages, *device_, world_, DType::bf16);
     const std::int64_t frozen = cached.model().frozen_stages();
-    const auto cache = filled_cache(data, fixture.request.task, cached.model(), frozen, *device_, world_, DType::bf16);
+    const auto cache = filled_cache(data, cached.model(), frozen, *device_, world_, DType::bf16);
     cached.step().read_hidden_from(cache.get());
     EXPECT_EQ(cached.after_three_steps(), expected) << stages;
   }
@@ -192,15 +189,14 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
 TEST_P(FrozenCacheTest, MeasuresTheSame) {
   const ModelFixture fixture(GetParam());
   const auto model = fixture.load(*device_);
-  const Dataset data = rows_of(fixture.batch, 100);
+  const TokenStore data = rows_of(fixture.batch, 100);
   EvaluationSettings settings;
-  settings.loss.task = fixture.request.task;
-  settings.outputs = fixture.request.labels;
+  settings.task = fixture.task;
   settings.batch_size = 7;
   const auto expected = evaluate(*model, *device_, world_, data, settings);
   ASSERT_TRUE(expected.has_value());
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
-    const auto cache = filled_cache(data, fixture.request.task, *model, stages, *device_, world_);
+    const auto cache = filled_cache(data, *model, stages, *device_, world_);
     settings.cache = cache.get();
     const auto measured = evaluate(*model, *device_, world_, data, settings);
     ASSERT_TRUE(measured.has_value());
@@ -247,8 +243,8 @@ TEST(FillingACache, EndsWhereAnyRankIsAskedToStop) {
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch, 200);
-  FrozenCache cache(lay_out_frozen(data, fixture.request.task, *model, 2, DType::f32));
+  const TokenStore data = rows_of(fixture.batch, 200);
+  FrozenCache cache(lay_out_frozen(data, *model, 2, DType::f32));
   cache.keep_in(make_memory_store(cache.layout(), world));
   FillSettings settings;
   settings.stop_requested = [&] { return world.rank() == world.size() - 1; };
@@ -260,8 +256,8 @@ TEST(FillingACache, TellsHowFarItIs) {
   const auto device = make_test_device();
   Communicator& world = world_communicator();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch, 200 * world.size());
-  FrozenCache cache(lay_out_frozen(data, fixture.request.task, *model, 2, DType::f32));
+  const TokenStore data = rows_of(fixture.batch, 200 * world.size());
+  FrozenCache cache(lay_out_frozen(data, *model, 2, DType::f32));
   cache.keep_in(make_memory_store(cache.layout(), world));
   std::vector<std::int64_t> told;
   FillSettings settings;

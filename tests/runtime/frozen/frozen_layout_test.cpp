@@ -18,8 +18,8 @@ using testing_support::rows_of;
 using Starts = std::vector<std::int64_t>;
 
 /// Rows of these lengths, all of the same token; the first token of each carries a label.
-Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
-  Dataset data;
+TokenRows rows_of_lengths(const std::vector<std::int64_t>& lengths) {
+  TokenRows data;
   for (const std::int64_t length : lengths) {
     data.ids.insert(data.ids.end(), static_cast<std::size_t>(length), 5);
     data.starts.push_back(data.starts.back() + length);
@@ -32,19 +32,19 @@ Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
 
 class FrozenLayoutTest : public testing::Test {
  protected:
-  std::unique_ptr<Model> model(Task task) const {
+  std::unique_ptr<Model> model(HeadKind kind) const {
     const std::string json =
         R"({"model_type":"bert","vocab_size":10,"hidden_size":16,"num_hidden_layers":2,"num_attention_heads":2,)"
         R"("intermediate_size":32,"max_position_embeddings":4096})";
-    return make_model(parse_model_config(json, ""), {task, 3});
+    return make_model(parse_model_config(json, ""), {kind, 3});
   }
-  FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, Task task, std::int64_t stages) const {
-    return lay_out_frozen(rows_of_lengths(lengths), task, *model(task), stages, DType::f32);
+  FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, HeadKind kind, std::int64_t stages) const {
+    return lay_out_frozen(TokenStore(rows_of_lengths(lengths)), *model(kind), stages, DType::f32);
   }
 };
 
 TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
-  const FrozenLayout layout = lay_out({3, 5, 2}, Task::sequence_classification, 2);
+  const FrozenLayout layout = lay_out({3, 5, 2}, HeadKind::sequence, 2);
   EXPECT_EQ(layout.row_starts, (Starts{0, 3, 8, 10}));
   EXPECT_EQ(layout.block_starts, (Starts{0, 3}));
   EXPECT_EQ(layout.row_bytes(), 64);
@@ -52,38 +52,36 @@ TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
 }
 
 TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
-  EXPECT_EQ(lay_out({3, 5, 2}, Task::sequence_classification, 3).row_starts, (Starts{0, 1, 2, 3}));
-  Dataset data = rows_of_lengths({3, 5, 2});
+  EXPECT_EQ(lay_out({3, 5, 2}, HeadKind::sequence, 3).row_starts, (Starts{0, 1, 2, 3}));
+  TokenRows data = rows_of_lengths({3, 5, 2});
   data.classes[4] = 2;
   data.classes[8] = kUnlabelled;
-  const Task task = Task::token_classification;
-  EXPECT_EQ(lay_out_frozen(data, task, *model(task), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
+  EXPECT_EQ(lay_out_frozen(TokenStore(data), *model(HeadKind::token), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
 }
 
 TEST_F(FrozenLayoutTest, BlocksAreOfAboutTheSameSizeAndEvenlyShared) {
   // 35,200 tokens: 18 blocks of 2,048 would do; they become 24.
-  const FrozenLayout layout = lay_out(std::vector<std::int64_t>(3200, 11), Task::sequence_classification, 1);
+  const FrozenLayout layout = lay_out(std::vector<std::int64_t>(3200, 11), HeadKind::sequence, 1);
   EXPECT_EQ(layout.blocks(), 24);
   for (std::int64_t block = 0; block < layout.blocks(); ++block) {
     const auto at = static_cast<std::size_t>(block);
     EXPECT_NEAR(static_cast<double>(layout.block_starts[at + 1] - layout.block_starts[at]), 3200.0 / 24.0, 1.0);
   }
-  EXPECT_EQ(lay_out(std::vector<std::int64_t>(40, 100), Task::sequence_classification, 1).blocks(), 7)
-      << "of 512 tokens at least";
-  EXPECT_EQ(lay_out(std::vector<std::int64_t>(10, 100), Task::sequence_classification, 1).blocks(), 1);
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(40, 100), HeadKind::sequence, 1).blocks(), 7) << "of 512 tokens at least";
+  EXPECT_EQ(lay_out(std::vector<std::int64_t>(10, 100), HeadKind::sequence, 1).blocks(), 1);
 }
 
 TEST_F(FrozenLayoutTest, ALongExampleMayBeABlockOfItsOwn) {
-  const FrozenLayout layout = lay_out({1000, 1000, 48, 1, 3000, 7}, Task::sequence_classification, 1);
+  const FrozenLayout layout = lay_out({1000, 1000, 48, 1, 3000, 7}, HeadKind::sequence, 1);
   EXPECT_EQ(layout.block_starts, (Starts{0, 1, 2, 4, 5, 6}));
   EXPECT_EQ(layout.examples(), 6);
 }
 
-TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, Task::regression, 1).blocks(), 0); }
+TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, HeadKind::sequence, 1).blocks(), 0); }
 
 TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
-  const auto frozen = [&](const std::vector<std::string>& patterns, Task task = Task::sequence_classification) {
-    const auto built = model(task);
+  const auto frozen = [&](const std::vector<std::string>& patterns, HeadKind kind = HeadKind::sequence) {
+    const auto built = model(kind);
     apply_freezing(*built, patterns);
     return built->frozen_stages();
   };
@@ -96,25 +94,25 @@ TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
   EXPECT_EQ(frozen({"*"}), 3);
   EXPECT_EQ(frozen({"*", "bert.pooler"}), 3);
   // The head's words are the embeddings'.
-  EXPECT_EQ(frozen({"*"}, Task::masked_lm), 3);
-  EXPECT_EQ(frozen({"embeddings.position_embeddings", "encoder"}, Task::masked_lm), 0);
+  EXPECT_EQ(frozen({"*"}, HeadKind::masked_language_model), 3);
+  EXPECT_EQ(frozen({"embeddings.position_embeddings", "encoder"}, HeadKind::masked_language_model), 0);
 }
 
 TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch);
-  const auto key_of = [&](const Dataset& rows, std::int64_t stages, const Model& of, Device& on) {
-    return frozen_content_key(lay_out_frozen(rows, fixture.request.task, of, stages, DType::f32), rows, of, on);
+  const TokenStore data = rows_of(fixture.batch);
+  const auto key_of = [&](const TokenStore& rows, std::int64_t stages, const Model& of, Device& on) {
+    return frozen_content_key(lay_out_frozen(rows, of, stages, DType::f32), rows, of, on);
   };
-  const auto key = [&](const Dataset& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
+  const auto key = [&](const TokenStore& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
   const std::string expected = key(data, 2);
   EXPECT_EQ(key(data, 2), expected);
   EXPECT_NE(key(data, 3), expected);
-  Dataset other = data;
-  other.ids.back() ^= 1;
-  EXPECT_NE(key(other, 2), expected);
+  Batch other = fixture.batch;
+  other.text().ids.back() ^= 1;
+  EXPECT_NE(key(rows_of(other), 2), expected);
 
   ModelFixture defined("bert-frozen");
   defined.set_key("hidden_act", "\"relu\"");

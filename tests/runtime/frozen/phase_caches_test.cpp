@@ -34,7 +34,6 @@ class PhaseCachesTest : public testing_support::SharedFolderTest {
     fixture_.emplace(name);
     model_ = fixture_->load(*device_);
     apply_freezing(*model_, patterns);
-    settings_.task = fixture_->request.task;
     data_ = rows_of(fixture_->batch, 200);
   }
   PhaseCaches caches(PhaseLength length = {10, 10, 2}) { return {*model_, *device_, world_, settings_, length}; }
@@ -53,7 +52,7 @@ class PhaseCachesTest : public testing_support::SharedFolderTest {
   std::unique_ptr<Device> device_ = make_test_device();
   std::optional<ModelFixture> fixture_;
   std::unique_ptr<Model> model_;
-  Dataset data_;
+  TokenStore data_;
   CacheSettings settings_;
   std::string said_;
 };
@@ -79,9 +78,11 @@ TEST_F(PhaseCachesTest, KeepNothingWhereThereIsNothingToGain) {
   EXPECT_FALSE(keeps());
 }
 
-TEST_F(PhaseCachesTest, KeepNothingThatIsMaskedAnew) {
-  use("bert-masked-lm", {"embeddings", "encoder.layer.0"});
-  EXPECT_FALSE(keeps());
+TEST(CacheSettingsOfARun, KeepNothingThatIsMaskedAnew) {
+  Configuration configuration;
+  EXPECT_TRUE(cache_settings(configuration).wanted);
+  configuration.model.task = "masked-lm";
+  EXPECT_FALSE(cache_settings(configuration).wanted);
 }
 
 TEST_F(PhaseCachesTest, FillOnceAndTellHowLongItTook) {
@@ -114,7 +115,7 @@ TEST_F(PhaseCachesTest, WhatMemoryDoesNotHoldGoesIntoAFileOfTheSameBits) {
 
 TEST_F(PhaseCachesTest, MemoryIsForAllRowsOfAPhaseTogether) {
   data_ = rows_of(fixture_->batch, 800);
-  const std::int64_t bytes = lay_out_frozen(data_, settings_.task, *model_, 2, DType::f32).bytes();
+  const std::int64_t bytes = lay_out_frozen(data_, *model_, 2, DType::f32).bytes();
   settings_.memory_mib = (bytes >> 20) + 1;
   ASSERT_GT(2 * bytes, settings_.memory_mib << 20);
   PhaseCaches phase = caches();

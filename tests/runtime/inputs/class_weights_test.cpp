@@ -10,28 +10,28 @@ namespace {
 class ClassWeights : public testing::Test {
  protected:
   /// One row of one token for each class given.
-  static Dataset rows_of(const std::vector<std::int32_t>& classes) {
-    Dataset rows;
+  static TokenStore rows_of(const std::vector<std::int32_t>& classes) {
+    TokenRows rows;
     for (const std::int32_t label : classes) {
       rows.ids.push_back(1);
       rows.types.push_back(0);
       rows.starts.push_back(static_cast<std::int64_t>(rows.ids.size()));
       rows.classes.push_back(label);
     }
-    return rows;
+    return TokenStore(std::move(rows));
   }
   std::unique_ptr<Device> device_ = make_cpu_device();
   TrainSection train_;
 };
 
 TEST_F(ClassWeights, AreUndefinedUnlessAskedFor) {
-  EXPECT_FALSE(class_weights(train_, Task::sequence_classification, rows_of({0, 1}), 2, *device_).defined());
+  EXPECT_FALSE(class_weights(train_, task_named("sequence-classification"), rows_of({0, 1}), 2, *device_).defined());
 }
 
 TEST_F(ClassWeights, BalancedHaveAMeanOfOneOverTheRows) {
   train_.class_weights = "balanced";
-  const Dataset rows = rows_of({0, 0, 0, 1, kUnlabelled});
-  const Tensor weights = class_weights(train_, Task::token_classification, rows, 3, *device_);
+  const TokenStore rows = rows_of({0, 0, 0, 1, kUnlabelled});
+  const Tensor weights = class_weights(train_, task_named("token-classification"), rows, 3, *device_);
   EXPECT_FLOAT_EQ(weights.data<float>()[0], 4.0F / 9.0F);
   EXPECT_FLOAT_EQ(weights.data<float>()[1], 4.0F / 3.0F);
   EXPECT_FLOAT_EQ(weights.data<float>()[2], 1.0F) << "a class without rows";
@@ -39,10 +39,10 @@ TEST_F(ClassWeights, BalancedHaveAMeanOfOneOverTheRows) {
 
 TEST_F(ClassWeights, GivenOnesMustBeOneAClass) {
   train_.class_weight_values = {1.0, 2.0};
-  const Tensor weights = class_weights(train_, Task::sequence_classification, rows_of({0, 1}), 2, *device_);
+  const Tensor weights = class_weights(train_, task_named("sequence-classification"), rows_of({0, 1}), 2, *device_);
   EXPECT_EQ(weights.data<float>()[1], 2.0F);
-  EXPECT_THROW(class_weights(train_, Task::sequence_classification, rows_of({0, 1}), 3, *device_), Error);
-  EXPECT_THROW(class_weights(train_, Task::regression, rows_of({0, 1}), 2, *device_), Error);
+  EXPECT_THROW(class_weights(train_, task_named("sequence-classification"), rows_of({0, 1}), 3, *device_), Error);
+  EXPECT_THROW(class_weights(train_, task_named("regression"), rows_of({0, 1}), 2, *device_), Error);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 class TableUseOf : public testing::Test {
  protected:
   TableUse use(const TableWishes& wishes, const std::optional<TrainedUse>& trained, bool labelled = true,
-               Task task = Task::sequence_classification) {
+               const TaskSpec& task = task_named("sequence-classification")) {
     said_.clear();
     return resolve(wishes, trained, task, table_, labelled, [&](const std::string& line) { said_.push_back(line); });
   }
@@ -67,7 +67,7 @@ TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
   EXPECT_EQ(said_[0].find("threshold"), std::string::npos) << "of no use to one class per row";
   wishes = {};
   wishes.threshold = 0.7;
-  use(wishes, trained(), true, Task::multi_label);
+  use(wishes, trained(), true, task_named("multi-label"));
   ASSERT_EQ(said_.size(), 1U);
   EXPECT_HAS(said_[0], "threshold 0.7 instead of 0.2");
 }

@@ -36,7 +36,7 @@ TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
   configuration.data.label = std::string("stars");
   configuration.evaluate.threshold = 0.3;
   configuration.train.seed = 9;
-  const TrainedUse classes = trained_use(configuration, Task::sequence_classification, 40);
+  const TrainedUse classes = trained_use(configuration, task_named("sequence-classification"), 40);
   EXPECT_EQ(classes.task, "sequence-classification");
   EXPECT_EQ(classes.text, "review");
   EXPECT_EQ(classes.text_pair, "reply");
@@ -44,8 +44,8 @@ TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
   EXPECT_EQ(classes.max_length, 40);
   EXPECT_FALSE(classes.threshold.has_value());
   EXPECT_FALSE(classes.masking_seed.has_value());
-  EXPECT_EQ(trained_use(configuration, Task::multi_label, 40).threshold, 0.3);
-  const TrainedUse masks = trained_use(configuration, Task::masked_lm, 40);
+  EXPECT_EQ(trained_use(configuration, task_named("multi-label"), 40).threshold, 0.3);
+  const TrainedUse masks = trained_use(configuration, task_named("masked-lm"), 40);
   EXPECT_EQ(masks.masking_seed, 9);
   EXPECT_TRUE(masks.label.empty());
 }

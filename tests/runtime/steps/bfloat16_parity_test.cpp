@@ -9,7 +9,6 @@
 #include <map>
 
 #include "model/freezing.h"
-#include "runtime/steps/task_loss.h"
 #include "runtime/steps/training_step.h"
 #include "runtime/steps/working_copies.h"
 #include "tensor/host_copy.h"
@@ -66,12 +65,12 @@ TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
   const BFloat16Reference reference = fixture.bfloat16();
   const auto model = fixture.load(*device_);
   ensure_working_copies(*model, *device_, DType::bf16);
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = true}, *device_);
+  const DeviceBatch batch = to_device(fixture.batch, model->readout(), {.labelled = true}, *device_);
   Tape tape(*device_, Tape::Mode::evaluation, {}, DType::bf16);
   const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
   device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   const Variable logits = model->forward(tape, batch.input, batch.selection);
-  task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
+  model->loss_of(tape, logits, batch.targets, sum);
   const std::vector<double> loss = device_->download<double>(sum);
   const double expected = reference.loss;
   EXPECT_NEAR(loss[0] / loss[1], expected, 0.01 * (1.0 + std::abs(expected)));
@@ -87,7 +86,7 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
   apply_freezing(*model, fixture.frozen);
   ensure_working_copies(*model, *device_, DType::bf16);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device_);
+  const DeviceBatch batch = to_device(fixture.batch, model->readout(), use, *device_);
   std::int64_t leaf = 0;
   for (const Parameter& parameter : model->parameters().all())
     if (parameter.trainable())
@@ -95,8 +94,7 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
   Tape tape(*device_, Tape::Mode::training, {}, DType::bf16);
   const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
   device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
-  task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {fixture.request.task, Tensor(), 0.0F},
-            sum);
+  model->loss(tape, batch.input, batch.selection, batch.targets, sum);
   const auto weight = static_cast<float>(device_->download<double>(sum)[1]);
   tape.backward();
   std::size_t compared = 0;
@@ -131,7 +129,6 @@ TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
 
   TrainingStepSettings settings;
   settings.clip_norm = 1.0;
-  settings.loss.task = fixture.request.task;
   settings.optimizer.weight_decay = 0.01;
   settings.rate_factors.assign(model->parameters().all().size(), 1.0);
   settings.activations = DType::bf16;

@@ -6,9 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "data/token_rows.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
-#include "runtime/steps/task_loss.h"
+#include "runtime/steps/device_batch.h"
 #include "runtime/steps/working_copies.h"
 #include "tests/test_device.h"
 
@@ -28,18 +29,18 @@ ModelConfig small_bert() {
 }
 
 /// Sequences of 40, 9, 23 and 1 tokens; every third token carries a label where tokens do.
-Batch batch_for(Task task) {
+Batch batch_for(HeadKind kind) {
   Batch batch;
   for (const int length : {40, 9, 23, 1}) {
     for (int i = 0; i < length; ++i) {
-      batch.ids.push_back((7 * i + length) % kVocabulary);
-      batch.types.push_back(i % 2);
+      batch.text().ids.push_back((7 * i + length) % kVocabulary);
+      batch.text().types.push_back(i % 2);
       batch.positions.push_back(i);
-      if (is_token_task(task)) batch.classes.push_back(i % 3 == 0 ? i % 5 : kUnlabelled);
+      if (kind != HeadKind::sequence) batch.classes.push_back(i % 3 == 0 ? i % 5 : kUnlabelled);
     }
     batch.examples.push_back(static_cast<std::uint32_t>(length));
-    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
-    if (!is_token_task(task)) batch.classes.push_back(length % 5);
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
+    if (kind == HeadKind::sequence) batch.classes.push_back(length % 5);
   }
   return batch;
 }
@@ -54,10 +55,10 @@ struct Pass {
 class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
  protected:
   /// Forward and backward of two micro-batches.
-  static Pass run(Task task, std::int64_t interval, const std::vector<std::string>& freeze = {},
+  static Pass run(HeadKind kind, std::int64_t interval, const std::vector<std::string>& freeze = {},
                   DType type = DType::f32) {
     const auto device = make_test_device();
-    const auto model = make_model(small_bert(), {task, 5});
+    const auto model = make_model(small_bert(), {kind, 5, {.label_smoothing = 0.1F}});
     model->checkpoint_activations(interval);
     for (const Parameter& parameter : model->parameters().all()) {
       std::vector<float> values(static_cast<std::size_t>(parameter.size()));
@@ -71,14 +72,14 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
       if (parameter.trainable())
         parameter.variable.bind_gradient(Tensor::empty(device->memory(), parameter.shape), leaf++);
     const BatchUse use{.labelled = true, .trains_embeddings = true};
-    const DeviceBatch batch = to_device(batch_for(task), task, use, *device);
+    const DeviceBatch batch = to_device(batch_for(kind), model->readout(), use, *device);
     const Tensor sum = Tensor::empty(device->memory(), {2}, DType::f64);
     device->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
     Pass pass;
     const std::int64_t before = device->peak_memory_bytes();
     for (const std::uint32_t step : {0U, 1U}) {
       Tape tape(*device, Tape::Mode::training, {step, 2}, type);
-      task_loss(tape, model->forward(tape, batch.input, batch.selection), batch, {task, Tensor(), 0.1F}, sum);
+      model->loss(tape, batch.input, batch.selection, batch.targets, sum);
       tape.backward([&](std::int64_t slot) { pass.completed.push_back(slot); });
     }
     EXPECT_EQ(pass.completed.size(), static_cast<std::size_t>(2 * leaf));
@@ -94,12 +95,12 @@ TEST_P(CheckpointActivations, ChangesNoBit) {
   std::vector<DType> types{DType::f32};
   if (make_test_device()->has_bf16()) types.push_back(DType::bf16);
   for (const DType type : types)
-    for (const Task task : {Task::sequence_classification, Task::token_classification, Task::masked_lm})
+    for (const HeadKind kind : {HeadKind::sequence, HeadKind::token, HeadKind::masked_language_model})
       for (const std::vector<std::string>& freeze : std::vector<std::vector<std::string>>{
                {}, {"embeddings", "encoder.layer.0-1"}, {"embeddings", "encoder.layer.1"}, {"*"}}) {
-        const Pass expected = run(task, 0, freeze, type);
-        const Pass found = run(task, GetParam(), freeze, type);
-        const std::string what = name_of(task) + " in " + std::string(name_of(type)) + " without " +
+        const Pass expected = run(kind, 0, freeze, type);
+        const Pass found = run(kind, GetParam(), freeze, type);
+        const std::string what = std::string(class_suffix(kind)) + " in " + std::string(name_of(type)) + " without " +
                                  (freeze.empty() ? "nothing" : freeze.back());
         EXPECT_EQ(found.loss, expected.loss) << what;
         EXPECT_EQ(found.completed, expected.completed) << what;
@@ -110,19 +111,19 @@ TEST_P(CheckpointActivations, ChangesNoBit) {
 INSTANTIATE_TEST_SUITE_P(Intervals, CheckpointActivations, testing::Values(1, 2, 3, kLayers, kLayers + 3));
 
 TEST_F(CheckpointActivations, HoldsFewerActivationsAtOnce) {
-  for (const Task task : {Task::sequence_classification, Task::masked_lm}) {
-    const std::int64_t all = run(task, 0).peak;
-    const std::int64_t every = run(task, 1).peak;
-    const std::int64_t second = run(task, 2).peak;
-    EXPECT_LT(every, all / 2) << name_of(task);
-    EXPECT_LT(every, second) << name_of(task);
-    EXPECT_LT(second, all) << name_of(task);
+  for (const HeadKind kind : {HeadKind::sequence, HeadKind::masked_language_model}) {
+    const std::int64_t all = run(kind, 0).peak;
+    const std::int64_t every = run(kind, 1).peak;
+    const std::int64_t second = run(kind, 2).peak;
+    EXPECT_LT(every, all / 2) << std::string(class_suffix(kind));
+    EXPECT_LT(every, second) << std::string(class_suffix(kind));
+    EXPECT_LT(second, all) << std::string(class_suffix(kind));
   }
 }
 
 /// A model that trains all of its parameters, each of them 0.01.
-std::unique_ptr<Model> plain_model(Task task, Device& device) {
-  std::unique_ptr<Model> model = make_model(small_bert(), {task, 5});
+std::unique_ptr<Model> plain_model(HeadKind kind, Device& device) {
+  std::unique_ptr<Model> model = make_model(small_bert(), HeadRequest{kind, 5});
   for (const Parameter& parameter : model->parameters().all()) {
     const std::vector<float> values(static_cast<std::size_t>(parameter.size()), 0.01F);
     parameter.variable.set_value(device.upload(std::span<const float>(values), parameter.shape));
@@ -133,9 +134,9 @@ std::unique_ptr<Model> plain_model(Task task, Device& device) {
 
 TEST_F(CheckpointActivations, UnderALargeHeadTheLastBlockIsComputedAgainToo) {
   const auto device = make_test_device();
-  const auto model = plain_model(Task::masked_lm, *device);
+  const auto model = plain_model(HeadKind::masked_language_model, *device);
   model->checkpoint_activations(1);
-  const DeviceBatch batch = to_device(batch_for(Task::masked_lm), Task::masked_lm, {}, *device);
+  const DeviceBatch batch = to_device(batch_for(HeadKind::masked_language_model), model->readout(), {}, *device);
   Tape tape(*device, Tape::Mode::training, {1, 2});
   model->forward(tape, batch.input, batch.selection);
   constexpr std::size_t kHead = 3;

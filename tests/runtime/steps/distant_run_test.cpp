@@ -40,7 +40,6 @@ class Training {
     settings.grains = 2 * world_communicator().size();
     settings.clip_norm = 1.0;
     settings.seed = 3;
-    settings.loss.task = fixture_.request.task;
     settings.rate_factors.assign(model_->parameters().all().size(), 1.0);
     settings.updates.assign(settings.rate_factors.size(), updates_);
     settings.buckets.elements = ArenaLayout::kChunk;
@@ -149,7 +148,7 @@ TEST_F(DistantRun, ExportsTheSameFile) {
   for (std::size_t i = 0; i < labels; ++i) names.push_back("label " + std::to_string(i));
   for (Device* device : {static_cast<Device*>(&distant_), cpu_.get()}) {
     const auto model = fixture.load(*device);
-    export_trained_model(*model, *device, fixture.request.task, {fixture.folder, {}}, names, {}, {},
+    export_trained_model(*model, *device, *fixture.task, {fixture.folder, {}}, names, {}, {},
                          folder_ / std::to_string(static_cast<int>(device->kind())));
   }
   const auto weights_on = [&](DeviceKind kind) {
@@ -162,10 +161,9 @@ class DistantEvaluation : public DistantRun, public testing::WithParamInterface<
 
 TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
   const ModelFixture fixture(GetParam());
-  const Dataset rows = rows_of(fixture.batch);
+  const TokenStore rows = rows_of(fixture.batch);
   EvaluationSettings settings;
-  settings.loss.task = fixture.request.task;
-  settings.outputs = fixture.request.labels;
+  settings.task = fixture.task;
   settings.batch_size = 2;
   std::vector<Metrics> measured;
   std::vector<std::vector<std::vector<float>>> predicted;
@@ -175,11 +173,10 @@ TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
     ASSERT_TRUE(metrics.has_value());
     measured.push_back(*metrics);
     auto& logits = predicted.emplace_back();
-    predict(*model, *device, rows, fixture.request.task, DType::f32, 1, rows.rows(), 2,
-            [&](std::int64_t row, std::span<const float> of_row) {
-              EXPECT_EQ(row, 1 + static_cast<std::int64_t>(logits.size()));
-              logits.emplace_back(of_row.begin(), of_row.end());
-            });
+    predict(*model, *device, rows, DType::f32, 1, rows.rows(), 2, [&](std::int64_t row, std::span<const float> of_row) {
+      EXPECT_EQ(row, 1 + static_cast<std::int64_t>(logits.size()));
+      logits.emplace_back(of_row.begin(), of_row.end());
+    });
   }
   EXPECT_EQ(measured[0].values, measured[1].values);
   EXPECT_EQ(measured[0].confusion, measured[1].confusion);

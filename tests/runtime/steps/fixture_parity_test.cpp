@@ -6,7 +6,6 @@
 #include <map>
 
 #include "model/freezing.h"
-#include "runtime/steps/task_loss.h"
 #include "runtime/steps/training_step.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
@@ -48,14 +47,14 @@ TEST_P(FixtureParity, ForwardMatchesPyTorch) {
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
   Tape tape(*device, Tape::Mode::evaluation);
-  const DeviceBatch all = to_device(fixture.batch, fixture.request.task, {.labelled = false}, *device);
+  const DeviceBatch all = to_device(fixture.batch, model->readout(), {.labelled = false}, *device);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
     const std::string name = "hidden_states." + std::to_string(stages - 1);
     const Variable hidden = model->hidden_state(tape, all.input, TokenSelection(), stages);
     expect_close(HostCopy(*device, hidden.value()).values(), fixture.packed_rows(name), 1e-5, name);
   }
   for (const bool labelled : {false, true}) {
-    const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, {.labelled = labelled}, *device);
+    const DeviceBatch batch = to_device(fixture.batch, model->readout(), {.labelled = labelled}, *device);
     const Variable alone = model->forward(tape, batch.input, batch.selection);
     expect_close(HostCopy(*device, alone.value()).values(), fixture.logits(labelled), 1e-5,
                  labelled ? "logits of labelled rows" : "logits");
@@ -71,7 +70,7 @@ TEST_P(FixtureParity, ATextHasTheBitsThatItHasAmongOthers) {
   const auto model = fixture.load(*device);
   Tape tape(*device, Tape::Mode::evaluation);
   const auto logits_of = [&](const Batch& batch) {
-    const DeviceBatch all = to_device(batch, fixture.request.task, {.labelled = false}, *device);
+    const DeviceBatch all = to_device(batch, model->readout(), {.labelled = false}, *device);
     const HostCopy logits(*device, model->forward(tape, all.input, all.selection).value());
     return std::vector<float>(logits.values().begin(), logits.values().end());
   };
@@ -83,11 +82,10 @@ TEST_P(FixtureParity, ATextHasTheBitsThatItHasAmongOthers) {
       return std::vector<std::int32_t>(of_tokens.begin() + begin, of_tokens.begin() + end);
     };
     Batch alone;
-    alone.ids = part(fixture.batch.ids);
-    alone.types = part(fixture.batch.types);
+    alone.content = Tokens{part(fixture.batch.text().ids), part(fixture.batch.text().types)};
     alone.positions = part(fixture.batch.positions);
     alone.examples = {fixture.batch.examples[s]};
-    alone.sequence_starts = {0, static_cast<std::int32_t>(alone.ids.size())};
+    alone.sequence_starts = {0, static_cast<std::int32_t>(alone.positions.size())};
     const std::vector<float> logits = logits_of(alone);
     one_by_one.insert(one_by_one.end(), logits.begin(), logits.end());
   }
@@ -101,7 +99,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   const auto model = fixture.load(*device);
   apply_freezing(*model, fixture.frozen);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
-  const DeviceBatch batch = to_device(fixture.batch, fixture.request.task, use, *device);
+  const DeviceBatch batch = to_device(fixture.batch, model->readout(), use, *device);
   std::int64_t leaf = 0;
   for (const Parameter& parameter : model->parameters().all())
     if (parameter.trainable())
@@ -112,7 +110,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   const Tensor sum = no_loss(*device);
   const Variable logits = model->forward(tape, batch.input, batch.selection, {.stages = model->frozen_stages()});
   expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits of the training step");
-  task_loss(tape, logits, batch, {fixture.request.task, Tensor(), 0.0F}, sum);
+  model->loss_of(tape, logits, batch.targets, sum);
   const std::vector<double> loss = device->download<double>(sum);
   const double weight = loss[1];
   const double expected_loss = values_of<float>(fixture.expected.tensors().at("loss")).front();
@@ -148,7 +146,6 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
 
   TrainingStepSettings settings;
   settings.clip_norm = 1.0;
-  settings.loss.task = fixture.request.task;
   settings.optimizer.weight_decay = 0.01;
   settings.rate_factors.assign(model->parameters().all().size(), 1.0);
   TrainingStep step(*model, *device, *solo, settings);

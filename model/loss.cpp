@@ -1,0 +1,19 @@
+#include "model/loss.h"
+
+namespace temper {
+
+void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const LossSettings& settings,
+              const Tensor& sum) {
+  switch (settings.kind) {
+    case LossKind::mean_squared_error:
+      return mean_squared_error(tape, outputs, targets.values, sum);
+    case LossKind::binary_cross_entropy:
+      return binary_cross_entropy(tape, outputs, targets.values, sum);
+    case LossKind::cross_entropy:
+      break;
+  }
+  const float smoothing = tape.is_training() ? settings.label_smoothing : 0.0F;
+  cross_entropy(tape, outputs, targets.classes, settings.class_weights, smoothing, sum);
+}
+
+}  // namespace temper

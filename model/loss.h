@@ -1,0 +1,30 @@
+// Losses: what a head adds up over the rows that it reads. Each is that of transformers' models for the same purpose.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/ops.h"
+
+namespace temper {
+
+enum class LossKind : std::uint8_t { cross_entropy, binary_cross_entropy, mean_squared_error };
+
+/// Given to a head when it is made.
+struct LossSettings {
+  LossKind kind = LossKind::cross_entropy;
+  Tensor class_weights = {};     ///< of cross_entropy: f32 [classes]; undefined: all 1
+  float label_smoothing = 0.0F;  ///< of cross_entropy, in training alone: an evaluation measures the labels
+};
+
+/// What the outputs of a batch are compared with; the loss reads the member that it needs.
+struct Targets {
+  Tensor classes = {};  ///< i32 [rows of outputs], of cross_entropy
+  Tensor values = {};   ///< f32 [rows of outputs, columns of outputs], of the others
+};
+
+/// Adds the loss to `sum` f64 [2], as a sum and what to divide it by, and leaves the gradient of the sum for
+/// Tape::backward. In training the outputs may make way for their gradient.
+void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const LossSettings& settings,
+              const Tensor& sum);
+
+}  // namespace temper

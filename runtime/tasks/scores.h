@@ -1,0 +1,74 @@
+// From the outputs of a model to the metrics of a task. Each rank adds the batches that it computed; sums and counts
+// are then reduced over the ranks, and divided once ("sums and counts" in docs/design.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "data/batch.h"
+#include "runtime/tasks/entities.h"
+#include "runtime/tasks/metrics.h"
+#include "runtime/tasks/task.h"
+
+namespace temper {
+
+struct ScoreSettings {
+  std::int64_t outputs = 1;                ///< of the head
+  std::int64_t rows = 0;                   ///< of the data
+  const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
+  double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+};
+
+/// Outputs on the host beside what they should be.
+struct EvaluatedBatch {
+  const Batch& rows;
+  std::int64_t first_row = 0;             ///< of the data, which the batch begins with
+  std::span<const std::int32_t> classes;  ///< one for each row of outputs; empty where targets are numbers
+  std::span<const float> outputs;         ///< [n, columns], of the tokens or sequences that the head reads
+  std::size_t columns = 0;
+
+  [[nodiscard]] std::span<const float> outputs_of(std::size_t i) const { return outputs.subspan(i * columns, columns); }
+  [[nodiscard]] std::int32_t predicted_class(std::size_t i) const;
+};
+
+/// What the metrics of a task are computed from.
+class Scores {
+ public:
+  Scores() = default;
+  Scores(const Scores&) = delete;
+  Scores& operator=(const Scores&) = delete;
+  virtual ~Scores() = default;
+
+  virtual void add(const EvaluatedBatch& batch) = 0;
+  /// Collective: from then on of all ranks.
+  virtual void reduce(Communicator& communicator) = 0;
+  /// The loss is `loss_sum` / `loss_weight`.
+  [[nodiscard]] virtual Metrics metrics(double loss_sum, double loss_weight) const = 0;
+};
+
+/// Of one class per row or token, and of the entities where the labels name some.
+std::unique_ptr<Scores> make_class_scores(const ScoreSettings& settings);
+/// Of tokens that a language model predicts.
+std::unique_ptr<Scores> make_language_model_scores(const ScoreSettings& settings);
+
+/// Adds counts, which have flat() and set_flat(), over the ranks.
+template <typename Counts>
+void reduce_counts(Counts& counts, Communicator& communicator) {
+  std::vector<std::int64_t> flat = counts.flat();
+  communicator.all_reduce(std::span(flat), Reduction::sum);
+  counts.set_flat(flat);
+}
+
+/// The metrics of a task, in their order; loss first. `entities`: as ScoreSettings has them.
+std::vector<std::string> metric_names(const TaskSpec& task, const EntityLabels* entities = nullptr);
+
+/// The metric `wanted`, or the task's own choice where that is empty. Throws a usage Error where it is none of the
+/// task's, so that a mistyped name is refused before the first evaluation.
+std::string choose_metric(const std::string& wanted, const TaskSpec& task, const EntityLabels* entities = nullptr);
+
+}  // namespace temper

@@ -1,0 +1,32 @@
+// One of several classes per row.
+#include "runtime/tasks/prediction_json.h"
+#include "runtime/tasks/scores.h"
+
+namespace temper {
+namespace {
+
+class ClassWriter final : public PredictionWriter {
+ public:
+  using PredictionWriter::PredictionWriter;
+  void write(PredictionJson& json, const PredictedRow& row) override {
+    write_class(json, context().labels, row.tokens.outputs, context().top);
+  }
+};
+
+}  // namespace
+
+TaskSpec sequence_classification() {
+  return {.name = "sequence-classification",
+          .other_names = {"classification", "text-classification"},
+          .head = HeadKind::sequence,
+          .loss = LossKind::cross_entropy,
+          .labels = LabelKind::single_class,
+          .hub_pipeline = "text-classification",
+          .problem_type = "single_label_classification",
+          .best_metric = "accuracy",
+          .make_scores = make_class_scores,
+          .predicted_members = {"label", "probability", "probabilities"},
+          .make_prediction_writer = writer_of<ClassWriter>};
+}
+
+}  // namespace temper
