@@ -18,6 +18,7 @@ struct Mpnet {
 };
 
 Mpnet read_mpnet(const ConfigKeys& keys) {
+  refuse_bert_variants(keys);
   Mpnet mpnet;
   PostNormEncoder& encoder = mpnet.encoder;
   read_common_keys(keys, {.vocabulary = 30527, .pad_token_id = 1}, encoder);
