@@ -11,35 +11,39 @@
 #include "base/error.h"
 
 namespace temper {
-
 namespace {
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) { check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr)); }
-  void add(std::span<const std::byte> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int length = 0;
-    check(EVP_DigestFinal_ex(context_.get(), digest.data(), &length));
-    std::string digits;
-    digits.reserve(2 * static_cast<std::size_t>(length));
-    for (unsigned int i = 0; i < length; ++i) digits += fmt::format("{:02x}", digest[i]);
-    return digits;
-  }
+void require_openssl(int status) {
+  if (status != 1) throw Error("SHA-256 could not be computed: OpenSSL refused");
+}
 
- private:
+}  // namespace
+
+struct Sha256::State {
   struct Free {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
-  static void check(int status) {
-    if (status != 1) throw Error("SHA-256 could not be computed: OpenSSL refused");
-  }
-
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
 };
 
-}  // namespace
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  require_openssl(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr));
+}
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::span<const std::byte> bytes) {
+  require_openssl(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()));
+}
+
+std::string Sha256::hex() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  require_openssl(EVP_DigestFinal_ex(state_->context.get(), digest.data(), &length));
+  std::string digits;
+  digits.reserve(2 * static_cast<std::size_t>(length));
+  for (unsigned int i = 0; i < length; ++i) digits += fmt::format("{:02x}", digest[i]);
+  return digits;
+}
 
 std::string sha256_hex(std::span<const std::byte> bytes) {
   Sha256 digest;

@@ -22,6 +22,22 @@ std::string sha256_file(const std::filesystem::path& path);
 /// asked to stop before the end.
 std::string sha256_file(const MappedFile& file, const std::stop_token& stop);
 
+/// SHA-256 of bytes that come one piece after the other.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void add(std::span<const std::byte> bytes);
+  /// Of all bytes; ends the computation.
+  [[nodiscard]] std::string hex();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// XXH3, 64 bits.
 std::uint64_t xxh3(std::span<const std::byte> bytes);
 

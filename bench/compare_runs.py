@@ -63,11 +63,11 @@ def parse_options(arguments=None):
     add("--mode", "full", "what is trained: all, the upper half, the last layer, the head", choices=MODES)
     add("--precision", "f32", "of products and activations", choices=("f32", "bf16"))
     add("--ranks", 2, "processes", type=int, metavar="N")
-    add("--threads", 1, "threads a rank", type=int, metavar="N")
+    add("--threads", 1, "threads per rank", type=int, metavar="N")
     add("--epochs", 1, "passes over the training rows", type=int, metavar="N")
-    add("--batch", 32, "rows a step, over all ranks", type=int, metavar="N")
+    add("--batch", 32, "rows per step, over all ranks", type=int, metavar="N")
     add("--lr", 2e-4, "highest learning rate", type=float, metavar="RATE")
-    add("--max-length", 64, "tokens a row", type=int, metavar="N")
+    add("--max-length", 64, "tokens per row", type=int, metavar="N")
     add("--limit", 0, "train on so many rows, drawn at random; 0: on all", type=int, metavar="N")
     add("--repeats", 1, "runs of each, one after the other in turns", type=int, metavar="N")
     add("--seed", 0, "of the first run of each; every repeat takes the next", type=int, metavar="N")
@@ -155,7 +155,7 @@ def read_rows(path):
     with open(path, encoding="utf8", newline="") as file:
         rows = list(csv.reader(file))
     if len(rows) < 2 or len(rows[0]) < 2:
-        raise Refusal(f"{path}: found no rows of two columns; expected a header, then a text and a label a row")
+        raise Refusal(f"{path}: found no rows of two columns; expected a header, then a text and a label per row")
     return rows[0], rows[1:]
 
 
@@ -306,7 +306,7 @@ FIGURES = (
     ("start_seconds", "start to first step, s", ",.2f"),
     ("train_seconds", "seconds of training", ",.1f"),
     ("wall_seconds", "seconds in all", ",.1f"),
-    ("peak_memory_mib", "peak resident MiB a rank", ",.0f"),
+    ("peak_memory_mib", "peak resident MiB per rank", ",.0f"),
     ("test_accuracy", "test accuracy", ".4f"),
 )
 

@@ -191,7 +191,7 @@ def against_peer(goals, table, python, case):
         memory = statistics.median(run["peak_memory_mib"] for run in ours)
         peer_memory = statistics.median(run["peak_memory_mib"] for run in theirs)
         table.add(f"memory: {case.name}", f"< {MOST_MEMORY:.0%}", f"{memory / peer_memory:.0%}",
-                  memory / peer_memory < MOST_MEMORY, f"{memory:,.0f} against {peer_memory:,.0f} MiB a rank")
+                  memory / peer_memory < MOST_MEMORY, f"{memory:,.0f} against {peer_memory:,.0f} MiB per rank")
     if first:
         start = statistics.median(run["start_seconds"] for run in ours)
         peer_start = statistics.median(run["start_seconds"] for run in theirs)

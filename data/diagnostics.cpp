@@ -28,44 +28,6 @@ constexpr double kManyUnknown = 0.01;   // share of tokens
 
 std::uint64_t digest(std::string_view text) { return xxh3(std::as_bytes(std::span(text))); }
 
-/// What identifies the text of a row, or the pair of its texts: 64 bits are enough to count by.
-class RowText {
- public:
-  RowText(const Table& table, const ColumnChoice& columns) : table_(table), text_(column_index(table, columns.text)) {
-    if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-  }
-  [[nodiscard]] std::uint64_t identity(std::size_t row) const {
-    const std::string& text = table_.rows[row][text_];
-    if (!pair_) return digest(text);
-    return digest(std::to_string(text.size()) + ":" + text + table_.rows[row][*pair_]);
-  }
-  [[nodiscard]] bool is_blank(std::size_t row) const { return temper::is_blank(table_.rows[row][text_]); }
-
- private:
-  const Table& table_;
-  std::size_t text_;
-  std::optional<std::size_t> pair_;
-};
-
-/// What identifies the label of a row, as it is written; of rows without labels, all the same.
-class RowLabel {
- public:
-  RowLabel(const Table& table, const ColumnChoice& columns) : table_(table) {
-    if (!columns.label.empty()) columns_.push_back(column_index(table, columns.label));
-    for (const std::string& indicator : columns.indicators) columns_.push_back(column_index(table, indicator));
-  }
-  [[nodiscard]] std::uint64_t identity(std::size_t row) const {
-    std::string label;
-    for (const std::size_t column : columns_)
-      label += std::to_string(table_.rows[row][column].size()) + ":" + table_.rows[row][column];
-    return digest(label);
-  }
-
- private:
-  const Table& table_;
-  std::vector<std::size_t> columns_;
-};
-
 /// The names, and where a reader could not see how they differ, the code points that do.
 std::string listed_alike(const std::vector<std::string>& names) {
   const auto is_ascii = [](const std::string& name) {
@@ -130,68 +92,117 @@ std::vector<std::string> names_of_several(const std::vector<std::string>& names)
 std::string percent(double share) { return fmt::format("{:.3g} %", 100.0 * share); }
 
 /// How often each label occurs.
-std::vector<std::int64_t> label_counts(const Dataset& dataset, std::size_t labels) {
+std::vector<std::int64_t> label_counts(const TokenStore& rows, std::size_t labels) {
   std::vector<std::int64_t> counts(labels);
-  for (const std::int32_t label : dataset.classes)
-    if (label >= 0 && std::cmp_less(label, labels)) ++counts[static_cast<std::size_t>(label)];
-  if (std::cmp_equal(dataset.target_width, labels))
-    for (std::size_t i = 0; i < dataset.targets.size(); ++i) counts[i % labels] += dataset.targets[i] > 0.5F ? 1 : 0;
+  rows.scan(rows.classes(), [&](std::span<const std::int32_t> piece, std::size_t) {
+    for (const std::int32_t label : piece)
+      if (label >= 0 && std::cmp_less(label, labels)) ++counts[static_cast<std::size_t>(label)];
+    return true;
+  });
+  if (!std::cmp_equal(rows.target_width(), labels)) return counts;
+  rows.scan(rows.targets(), [&](std::span<const float> piece, std::size_t first) {
+    for (std::size_t i = 0; i < piece.size(); ++i) counts[(first + i) % labels] += piece[i] > 0.5F ? 1 : 0;
+    return true;
+  });
   return counts;
 }
 
 }  // namespace
 
-std::vector<Finding> diagnose_texts(const Table& train, const ColumnChoice& columns) {
-  const RowText texts(train, columns);
-  const RowLabel labels(train, columns);
-  std::unordered_map<std::uint64_t, std::uint64_t> label_of;
-  std::unordered_set<std::uint64_t> conflicting;
-  std::int64_t duplicates = 0;
-  std::int64_t blank = 0;
-  for (std::size_t row = 0; row < train.rows.size(); ++row) {
-    if (texts.is_blank(row)) ++blank;
-    const std::uint64_t text = texts.identity(row);
-    const std::uint64_t label = labels.identity(row);
-    const auto [known, is_new] = label_of.emplace(text, label);
-    if (is_new) continue;
-    ++duplicates;
-    if (known->second != label) conflicting.insert(text);
+TextNotes::TextNotes(const Table& head, const ColumnChoice& columns)
+    : file_(head.path.string()), text_column_(columns.text), text_(column_index(head, columns.text)) {
+  if (!columns.text_pair.empty()) pair_ = column_index(head, columns.text_pair);
+  if (!columns.label.empty()) labels_.push_back(column_index(head, columns.label));
+  for (const std::string& indicator : columns.indicators) labels_.push_back(column_index(head, indicator));
+}
+
+void TextNotes::look_at(const Table& chunk) {
+  std::vector<Note> notes;
+  for (const std::vector<std::string>& row : chunk.rows) {
+    const std::string& text = row[text_];
+    std::string label;
+    for (const std::size_t column : labels_) label += std::to_string(row[column].size()) + ":" + row[column];
+    notes.push_back(
+        {pair_ ? digest(std::to_string(text.size()) + ":" + text + row[*pair_]) : digest(text), digest(label)});
+    if (is_blank(text)) ++blank_;
   }
-  const std::string file = train.path.string();
-  const auto rows = static_cast<double>(train.rows.size());
+  rows_ += static_cast<std::int64_t>(notes.size());
+  notes_.append(std::as_bytes(std::span(notes)));
+}
+
+std::vector<TextNotes::Note> TextNotes::part_of(std::uint64_t part, std::uint64_t parts) const {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  std::vector<Note> all;
+  std::vector<Note> some;
+  for (std::uint64_t first = 0; first < notes_.size(); first += kPiece) {
+    some.resize(static_cast<std::size_t>(std::min(kPiece, notes_.size() - first) / sizeof(Note)));
+    notes_.read(first, std::as_writable_bytes(std::span(some)));
+    for (const Note& note : some)
+      if ((note.text >> 32U) * parts >> 32U == part) all.push_back(note);
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+void TextNotes::for_each_part(
+    const TextNotes* more,
+    const std::function<void(std::span<const Note> notes, std::span<const Note> others)>& use) const {
+  constexpr std::int64_t kNotesInPart = std::int64_t{1} << 20;
+  const std::int64_t notes = rows_ + (more != nullptr ? more->rows_ : 0);
+  const auto parts = static_cast<std::uint64_t>(notes / kNotesInPart + 1);
+  for (std::uint64_t part = 0; part < parts; ++part)
+    use(part_of(part, parts), more != nullptr ? more->part_of(part, parts) : std::vector<Note>());
+}
+
+std::vector<Finding> diagnose_texts(const TextNotes& train) {
+  std::int64_t distinct = 0;
+  std::int64_t conflicting = 0;
+  train.for_each_part(nullptr, [&](std::span<const TextNotes::Note> notes, std::span<const TextNotes::Note>) {
+    for (std::size_t first = 0; first < notes.size();) {
+      std::size_t last = first;
+      while (last + 1 < notes.size() && notes[last + 1].text == notes[first].text) ++last;
+      ++distinct;
+      conflicting += notes[first].label != notes[last].label ? 1 : 0;
+      first = last + 1;
+    }
+  });
+  const std::int64_t duplicates = train.rows() - distinct;
+  const auto rows = static_cast<double>(train.rows());
   std::vector<Finding> findings;
   if (duplicates > 0)
     findings.push_back({Severity::note, "duplicates",
-                        fmt::format("{}: {} of {} {} the text of an earlier row", file, duplicates,
-                                    counted(train.rows.size(), "row"), plural(duplicates, "repeats", "repeat")),
+                        fmt::format("{}: {} of {} {} the text of an earlier row", train.file(), duplicates,
+                                    counted(train.rows(), "row"), plural(duplicates, "repeats", "repeat")),
                         static_cast<double>(duplicates) / rows});
-  if (!conflicting.empty())
+  if (conflicting > 0)
     findings.push_back({Severity::warning, "conflicting_labels",
-                        fmt::format("{}: {} {} with different labels; at most one can be learnt", file,
-                                    counted(conflicting.size(), "text"), plural(conflicting.size(), "occurs", "occur")),
-                        static_cast<double>(conflicting.size())});
-  if (blank > 0)
-    findings.push_back({Severity::warning, "empty_text",
-                        fmt::format("{}: {} of {} {} an empty text in column \"{}\"", file, blank,
-                                    counted(train.rows.size(), "row"), plural(blank, "has", "have"), columns.text),
-                        static_cast<double>(blank) / rows});
+                        fmt::format("{}: {} {} with different labels; at most one can be learnt", train.file(),
+                                    counted(conflicting, "text"), plural(conflicting, "occurs", "occur")),
+                        static_cast<double>(conflicting)});
+  if (train.blank() > 0)
+    findings.push_back(
+        {Severity::warning, "empty_text",
+         fmt::format("{}: {} of {} {} an empty text in column \"{}\"", train.file(), train.blank(),
+                     counted(train.rows(), "row"), plural(train.blank(), "has", "have"), train.text_column()),
+         static_cast<double>(train.blank()) / rows});
   return findings;
 }
 
-std::vector<Finding> diagnose_overlap(const Table& train, const Table& held_out, std::string_view role,
-                                      const ColumnChoice& columns) {
-  std::unordered_set<std::uint64_t> known;
-  const RowText train_texts(train, columns);
-  for (std::size_t row = 0; row < train.rows.size(); ++row) known.insert(train_texts.identity(row));
-  const RowText texts(held_out, columns);
+std::vector<Finding> diagnose_overlap(const TextNotes& train, const TextNotes& held_out, std::string_view role) {
   std::int64_t shared = 0;
-  for (std::size_t row = 0; row < held_out.rows.size(); ++row) shared += known.contains(texts.identity(row)) ? 1 : 0;
+  held_out.for_each_part(&train, [&](std::span<const TextNotes::Note> notes, std::span<const TextNotes::Note> known) {
+    std::size_t next = 0;
+    for (const TextNotes::Note& note : notes) {
+      while (next < known.size() && known[next].text < note.text) ++next;
+      shared += next < known.size() && known[next].text == note.text ? 1 : 0;
+    }
+  });
   if (shared == 0) return {};
   return {{Severity::warning, "leakage",
            fmt::format("{}: {} of {} {} {} {} a text that is in the training data too; {} metrics will be too good",
-                       held_out.path.string(), shared, held_out.rows.size(), role, plural(held_out.rows.size(), "row"),
+                       held_out.file(), shared, held_out.rows(), role, plural(held_out.rows(), "row"),
                        plural(shared, "has", "have"), role),
-           static_cast<double>(shared) / static_cast<double>(held_out.rows.size())}};
+           static_cast<double>(shared) / static_cast<double>(held_out.rows())}};
 }
 
 std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind) {
@@ -227,7 +238,7 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
   return findings;
 }
 
-std::vector<Finding> diagnose_labels(const Dataset& train, const LabelSet& labels) {
+std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels) {
   return diagnose_label_counts(label_counts(train, labels.size()), labels);
 }
 
@@ -263,10 +274,15 @@ std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts,
   return findings;
 }
 
-std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& tokenizer, std::size_t max_length) {
+std::vector<Finding> diagnose_tokens(const TokenStore& train, const Tokenizer& tokenizer, std::size_t max_length) {
   std::vector<Finding> findings;
   std::int64_t full = 0;
-  for (std::int64_t row = 0; row < train.rows(); ++row) full += std::cmp_equal(train.length(row), max_length) ? 1 : 0;
+  std::int64_t before = 0;
+  train.scan(train.starts(), [&](std::span<const std::int64_t> starts, std::size_t) {
+    for (const std::int64_t start : starts)
+      full += std::cmp_equal(start - std::exchange(before, start), max_length) ? 1 : 0;
+    return true;
+  });
   if (full > 0) {
     const double share = static_cast<double>(full) / static_cast<double>(train.rows());
     findings.push_back(
@@ -280,7 +296,11 @@ std::vector<Finding> diagnose_tokens(const Dataset& train, const Tokenizer& toke
   for (const std::string_view name : {"[UNK]", "<unk>"})
     if (!unknown) unknown = tokenizer.id_of(name);
   if (!unknown) return findings;
-  const std::int64_t count = std::count(train.ids.begin(), train.ids.end(), *unknown);
+  std::int64_t count = 0;
+  train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
+    count += std::count(ids.begin(), ids.end(), *unknown);
+    return true;
+  });
   if (count > 0) {
     const double share = static_cast<double>(count) / static_cast<double>(train.tokens());
     findings.push_back(

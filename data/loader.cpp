@@ -19,7 +19,7 @@ void require_at_least(const char* name, std::int64_t value, std::int64_t least) 
   if (value < least) throw Error("the loader's {} is {}, expected at least {}", name, value, least);
 }
 
-void check(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start) {
+void check(const ExampleSource& source, const LoaderOptions& options, LoaderPosition start) {
   require_at_least("batch size", options.batch_size, 1);
   require_at_least("number of grains", options.grains, 1);
   require_at_least("first grain", options.first_grain, 0);
@@ -29,8 +29,8 @@ void check(const Dataset& dataset, const LoaderOptions& options, LoaderPosition 
   require_at_least("number of steps packed ahead", options.prefetch, 1);
   require_at_least("epoch", start.epoch, 0);
   require_at_least("step", start.step, 0);
-  if (dataset.rows() == 0) throw Error("there are no rows to load");
-  const std::int64_t steps = steps_per_epoch(dataset.rows(), options.batch_size);
+  if (source.epoch_rows() == 0) throw Error("there are no rows to load");
+  const std::int64_t steps = steps_per_epoch(source.epoch_rows(), options.batch_size);
   if (start.step > steps)
     throw Error("the data position is step {} of an epoch of {} steps; data file or batch size differ from the run's",
                 start.step, steps);
@@ -38,11 +38,14 @@ void check(const Dataset& dataset, const LoaderOptions& options, LoaderPosition 
 
 }  // namespace
 
-Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosition position,
-               std::span<const std::int64_t> order, std::span<const std::int64_t> lengths) {
+Step make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
+               std::span<const std::uint32_t> order) {
   const std::int64_t first = position.step * options.batch_size;
-  const std::int64_t count = std::min(options.batch_size, dataset.rows() - first);
-  const auto batch_rows = order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+  const std::int64_t count = std::min(options.batch_size, source.epoch_rows() - first);
+  const auto taken = order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+  const std::vector<std::int64_t> batch_rows(taken.begin(), taken.end());
+  std::vector<std::int64_t> lengths;
+  for (const std::int64_t row : batch_rows) lengths.push_back(source.cost(row));
   const GrainAssignment assignment = assign_grains(batch_rows, lengths, options.grains);
   Step step{position, count, {}};
   for (int g = options.first_grain; g < options.last_grain; ++g) {
@@ -52,7 +55,7 @@ Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosit
     for (std::size_t part = 0; part < parts; ++part) {
       const std::size_t begin = rows.size() * part / parts;
       const std::size_t end = rows.size() * (part + 1) / parts;
-      micro_batches.push_back(pack(dataset, rows.subspan(begin, end - begin)));
+      micro_batches.push_back(source.read(rows.subspan(begin, end - begin), position.epoch));
     }
   }
   return step;
@@ -60,10 +63,8 @@ Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosit
 
 class Loader::Prefetcher {
  public:
-  Prefetcher(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start)
-      : dataset_(dataset),
-        options_(options),
-        thread_([this, start](const std::stop_token& stop) { run(start, stop); }) {}
+  Prefetcher(const ExampleSource& source, const LoaderOptions& options, LoaderPosition start)
+      : source_(source), options_(options), thread_([this, start](const std::stop_token& stop) { run(start, stop); }) {}
 
   std::optional<Step> next() {
     std::unique_lock lock(mutex_);
@@ -94,16 +95,14 @@ class Loader::Prefetcher {
   }
 
   void produce(LoaderPosition position, const std::stop_token& stop) {
-    const std::vector<std::int64_t> lengths = dataset_.lengths();
-    const std::int64_t steps = steps_per_epoch(dataset_.rows(), options_.batch_size);
+    const std::int64_t steps = steps_per_epoch(source_.epoch_rows(), options_.batch_size);
     for (; options_.epochs < 0 || position.epoch < options_.epochs; position = {position.epoch + 1, 0}) {
-      const std::vector<std::int64_t> order =
-          epoch_order(dataset_.rows(), options_.seed, position.epoch, options_.shuffle);
+      const std::vector<std::uint32_t> order = source_.order_of(options_.seed, position.epoch, options_.shuffle);
       for (; position.step < steps; ++position.step) {
         if (stop.stop_requested()) return;
         const auto pack_step = [&] {
           const TimelineScope scope(options_.timeline, Timeline::Track::loader, "pack", position.step);
-          return make_step(dataset_, options_, position, order, lengths);
+          return make_step(source_, options_, position, order);
         };
         if (!put(pack_step(), stop)) return;
       }
@@ -120,7 +119,7 @@ class Loader::Prefetcher {
     return true;
   }
 
-  const Dataset& dataset_;
+  const ExampleSource& source_;
   const LoaderOptions options_;
   std::mutex mutex_;
   std::condition_variable filled_;
@@ -131,9 +130,9 @@ class Loader::Prefetcher {
   std::jthread thread_;  // last, so that it ends before what it uses
 };
 
-Loader::Loader(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start) {
-  check(dataset, options, start);
-  prefetcher_ = std::make_unique<Prefetcher>(dataset, options, start);
+Loader::Loader(const ExampleSource& source, const LoaderOptions& options, LoaderPosition start) {
+  check(source, options, start);
+  prefetcher_ = std::make_unique<Prefetcher>(source, options, start);
 }
 
 Loader::~Loader() = default;

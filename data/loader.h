@@ -1,4 +1,4 @@
-// Batches ahead of their use: a thread packs the next steps while the current one is computed.
+// Batches ahead of their use: a thread reads and transforms the next steps while the current one is computed.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "base/timeline.h"
 #include "data/batch.h"
-#include "data/dataset.h"
+#include "data/example_source.h"
 
 namespace temper {
 
@@ -40,20 +40,20 @@ struct Step {
   std::vector<std::vector<Batch>> grains;  ///< [this rank's grains][micro_batches], empty batches where rows are few
 };
 
-/// What a step holds: a pure function of its arguments, and what the loader makes ahead. `order`: epoch_order of the
-/// step's epoch; `lengths`: of the dataset.
-Step make_step(const Dataset& dataset, const LoaderOptions& options, LoaderPosition position,
-               std::span<const std::int64_t> order, std::span<const std::int64_t> lengths);
+/// What a step holds: a pure function of its arguments, and what the loader makes ahead. `order`: order_of() of the
+/// step's epoch.
+Step make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
+               std::span<const std::uint32_t> order);
 
 /// For one consuming thread.
 ///
-///     Loader loader(dataset, options, {.epoch = 0, .step = 0});
+///     Loader loader(source, options, {.epoch = 0, .step = 0});
 ///     while (std::optional<Step> step = loader.next()) train(*step);
 class Loader {
  public:
-  /// Begins at `start`. The dataset must outlive the loader and not change. Throws Error for options out of range, a
-  /// start beyond its epoch, and a dataset without rows.
-  Loader(const Dataset& dataset, const LoaderOptions& options, LoaderPosition start);
+  /// Begins at `start`. The source must outlive the loader and not change. Throws Error for options out of range, a
+  /// start beyond its epoch, and a source without rows.
+  Loader(const ExampleSource& source, const LoaderOptions& options, LoaderPosition start);
   /// Ends the thread, wherever it is.
   ~Loader();
   Loader(const Loader&) = delete;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <queue>
 #include <utility>
@@ -25,9 +26,15 @@ std::int64_t steps_per_epoch(std::int64_t rows, std::int64_t batch_size) {
   return rows / batch_size + (rows % batch_size != 0 ? 1 : 0);
 }
 
-std::vector<std::int64_t> epoch_order(std::int64_t rows, std::uint64_t seed, std::int64_t epoch, bool shuffle) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(rows));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
+void require_nameable(std::int64_t rows) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (rows > kMost) throw Error("the data set has {} rows, at most {} can be named in a batch", rows, kMost);
+}
+
+std::vector<std::uint32_t> epoch_order(std::int64_t rows, std::uint64_t seed, std::int64_t epoch, bool shuffle) {
+  require_nameable(rows);
+  std::vector<std::uint32_t> order(static_cast<std::size_t>(rows));
+  std::iota(order.begin(), order.end(), std::uint32_t{0});
   if (!shuffle) return order;
   CounterRandom random({seed, kShufflePurpose, static_cast<std::uint64_t>(epoch)});
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
@@ -37,12 +44,11 @@ std::vector<std::int64_t> epoch_order(std::int64_t rows, std::uint64_t seed, std
 GrainAssignment assign_grains(std::span<const std::int64_t> batch_rows, std::span<const std::int64_t> lengths,
                               int grains) {
   if (grains < 1) throw Error("the number of grains is {}, expected at least 1", grains);
-  const auto length = [&](std::size_t place) { return lengths[static_cast<std::size_t>(batch_rows[place])]; };
   std::vector<std::size_t> longest_first(batch_rows.size());
   std::iota(longest_first.begin(), longest_first.end(), std::size_t{0});
   // Stable, so that of equally long rows the earlier is placed first on every machine.
   std::stable_sort(longest_first.begin(), longest_first.end(),
-                   [&](std::size_t a, std::size_t b) { return length(a) > length(b); });
+                   [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
 
   using Load = std::pair<std::int64_t, std::size_t>;  // and the grain, the lower of equally loaded ones first
   std::priority_queue<Load, std::vector<Load>, std::greater<>> least;
@@ -52,7 +58,7 @@ GrainAssignment assign_grains(std::span<const std::int64_t> batch_rows, std::spa
     const auto [load, grain] = least.top();
     least.pop();
     grain_of[place] = grain;
-    least.emplace(load + length(place) + kTokensPerRow, grain);
+    least.emplace(load + lengths[place] + kTokensPerRow, grain);
   }
 
   GrainAssignment assignment;

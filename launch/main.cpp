@@ -49,10 +49,10 @@ int run_on_ranks(const Command& command, int argc, char** argv, const LauncherEn
 
 int run(int argc, char** argv) {
   const LauncherEnvironment environment = read_launcher_environment();
-  const ProgramLine program("Fine-tunes pre-trained networks on one machine or on hundreds.", "temper");
+  const ProgramLine program("Fine-tunes pre-trained networks on one machine or hundreds.", "temper");
   program.requires_command();
   program.footer(
-      "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command explains itself: temper train "
+      "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command has its own help: temper train "
       "--help");
   const std::vector<Command> commands{add_train_command(program),   add_eval_command(program),
                                       add_predict_command(program), add_export_command(program),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -147,6 +149,20 @@ std::string nearest_pattern(const std::string& pattern, const Model& model) {
   return text;
 }
 
+/// The shortest beginning of a name, in whole parts, that no parameter of another stage has.
+std::string module_of_stage(std::string_view name, std::int64_t stage, const Model& model) {
+  std::string module;
+  for (const std::string_view part : split_at_dots(name)) {
+    module += (module.empty() ? "" : ".") + std::string(part);
+    const auto& all = model.parameters().all();
+    if (std::none_of(all.begin(), all.end(), [&](const Parameter& other) {
+          return other.stage != stage && covers_name(module, without_prefix(other.name, model.names().prefix));
+        }))
+      break;
+  }
+  return module;
+}
+
 [[noreturn]] void refuse_pattern(const std::string& key, const std::string& pattern, const Model& model) {
   if (const std::string nearest = nearest_pattern(pattern, model); !nearest.empty())
     throw usage_error("{}: the pattern '{}' covers no parameter of this model; did you mean '{}'?", key, pattern,
@@ -189,6 +205,30 @@ void apply_freezing(Model& model, std::span<const std::string> patterns, const s
   }
   if (std::none_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.trainable(); }))
     throw usage_error("{} covers every parameter: nothing is left to train", key);
+}
+
+std::vector<std::string> lower_half_patterns(const Model& model, std::string_view blocks) {
+  const auto& parameters = model.parameters().all();
+  const std::int64_t half = (model.stages() - 1) / 2;
+  std::vector<std::string> patterns;
+  std::map<long, std::int64_t> lowest_stages;  // of each number
+  for (const Parameter& parameter : parameters) {
+    const std::string_view name = without_prefix(parameter.name, model.names().prefix);
+    if (parameter.stage == 0) {
+      std::string module = module_of_stage(name, 0, model);
+      if (patterns.empty() || patterns.back() != module) patterns.push_back(std::move(module));
+    } else if (name.starts_with(blocks)) {
+      const auto number = whole_number(split_at_dots(name.substr(blocks.size())).front());
+      if (number) lowest_stages.emplace(*number, parameter.stage);
+    }
+  }
+  // What is frozen ends below the lowest stage of the next number.
+  std::optional<long> last;
+  for (auto next = lowest_stages.begin(); next != lowest_stages.end(); ++next)
+    if (next != lowest_stages.begin() && next->second <= half + 1) last = std::prev(next)->first;
+  if (!last) return {};
+  patterns.push_back(fmt::format("{}0-{}", blocks, *last));
+  return patterns;
 }
 
 std::vector<double> learning_rate_factors(const Model& model, double layer_decay,

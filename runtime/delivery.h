@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "base/timeline.h"
-#include "runtime/tasks/metrics.h"
 #include "runtime/prepared_run.h"
 #include "runtime/steps/training_state.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -69,14 +69,8 @@ bool PhaseRun::begin_steps() {
 }
 
 Step PhaseRun::next_batch() {
-  Step batch = [&] {
-    const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
-    return *loader_->next();
-  }();
-  if (const MaskingPlan* masking = run_.masking())
-    for (auto& grain : batch.grains)
-      for (Batch& micro : grain) masking->apply(micro, batch.position.epoch);
-  return batch;
+  const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
+  return *loader_->next();
 }
 
 double PhaseRun::learning_rate() const {
@@ -101,7 +95,7 @@ bool PhaseRun::evaluation_is_due() const {
 std::optional<Metrics> PhaseRun::evaluate() {
   step_->settle();
   const TimelineScope scope(timeline_, Timeline::Track::sections, "evaluation");
-  const Dataset& rows = run_.data().validation;
+  const TokenStore& rows = run_.data().validation;
   if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
   return measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
 }

@@ -14,12 +14,12 @@
 
 #include "base/timeline.h"
 #include "data/loader.h"
-#include "runtime/tasks/metrics.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/prepared_run.h"
 #include "runtime/steps/phases.h"
 #include "runtime/steps/training_state.h"
 #include "runtime/steps/training_step.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -64,7 +64,7 @@ void PreparedRun::prepare_data(TrainingState& state) {
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, configuration_.data.max_length)) say_(note);
   require_head(model_folder_->config, task_.head);
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config.labels, max_length(),
+  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
@@ -83,7 +83,6 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   if (!resumed_) reporter_.weights(model_->report);
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
-  if (task_.masks_tokens) masking_.emplace(*model_folder_->tokenizer, model_folder_->config.vocabulary_size, seed());
   entities_ = entity_labels(task_.labels, data_->labels.names());
   metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());

@@ -24,7 +24,6 @@
 #include "runtime/environment/job.h"
 #include "runtime/environment/run_folder.h"
 #include "runtime/inputs/device_setup.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/reporting/run_reporter.h"
@@ -63,8 +62,6 @@ class PreparedRun {
   [[nodiscard]] DType activations() const { return activations_; }
   /// What models are compared by.
   [[nodiscard]] const std::string& metric() const { return metric_; }
-  /// Of a task that masks tokens; else null.
-  [[nodiscard]] const MaskingPlan* masking() const { return masking_ ? &*masking_ : nullptr; }
   /// Of labels of words whose names have prefixes; else null.
   [[nodiscard]] const EntityLabels* entities() const { return entities_ ? &*entities_ : nullptr; }
   /// Between the ranks' GPUs; null where MPI is used.
@@ -120,7 +117,6 @@ class PreparedRun {
   std::optional<ModelFolder> model_folder_;
   std::optional<RunData> data_;
   std::optional<RunModel> model_;
-  std::optional<MaskingPlan> masking_;
   HeadRequest head_;
   std::optional<EntityLabels> entities_;
   std::string metric_;

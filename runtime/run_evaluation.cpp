@@ -4,13 +4,12 @@
 
 namespace temper {
 
-std::optional<Metrics> measure_model(PreparedRun& run, const Dataset& rows, const FrozenCache* cache,
+std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop) {
   EvaluationSettings settings;
   settings.task = &run.task();
   settings.batch_size = run.configuration().evaluate.batch_size;
   settings.activations = run.activations();
-  settings.masking = run.masking();
   settings.entities = run.entities();
   settings.threshold = run.configuration().evaluate.threshold;
   settings.cache = cache;

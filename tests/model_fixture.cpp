@@ -47,6 +47,8 @@ std::vector<std::string> own_fixtures() {
           "roberta-multilabel",         "roberta-tokens",        "roberta-masked-lm",
           "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
           "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
+          "electra-multilabel",         "electra-tokens",        "electra-masked-lm",
+          "albert-classification",      "albert-tokens",         "albert-masked-lm",
           "mpnet-classification",       "mpnet-tokens",          "mpnet-masked-lm",
           "deberta-v2-tokens",          "deberta-v2-multilabel", "deberta-v2-masked-lm",
           "deberta-v2-new-masked-lm",   "modernbert-multilabel", "modernbert-regression",
@@ -55,7 +57,8 @@ std::vector<std::string> own_fixtures() {
 
 std::vector<std::string> encoder_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
-  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "mpnet-classification",
+  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification",
+                           "albert-classification", "albert-groups-classification", "mpnet-classification",
                            "deberta-v2-classification", "deberta-v2-unshared-classification",
                            "modernbert-cls-classification", "modernbert-mean-classification", "modernbert-masked-lm"})
     names.push_back(std::string(kShared) + name);
@@ -77,15 +80,15 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture) {
   return name;
 }
 
-Dataset rows_of(const Batch& batch, int times) {
-  Dataset rows;
-  rows.ids = batch.ids;
-  rows.types = batch.types;
+TokenStore rows_of(const Batch& batch, int times) {
+  TokenRows rows;
+  rows.ids = batch.text().ids;
+  rows.types = batch.text().types;
   rows.starts.assign(batch.sequence_starts.begin(), batch.sequence_starts.end());
   rows.classes = batch.classes;
   rows.targets = batch.targets;
   rows.target_width = batch.target_width;
-  return concatenate(std::vector<Dataset>(static_cast<std::size_t>(times), rows));
+  return TokenStore(concatenate(std::vector<TokenRows>(static_cast<std::size_t>(times), rows)));
 }
 
 ModelFixture::ModelFixture(const std::string& name)
@@ -128,15 +131,15 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto position = static_cast<std::int64_t>(i) % length;
     if (mask[i] != 0) {
-      batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
-      batch.types.push_back(static_cast<std::int32_t>(types[i]));
+      batch.text().ids.push_back(static_cast<std::int32_t>(ids[i]));
+      batch.text().types.push_back(static_cast<std::int32_t>(types[i]));
       batch.positions.push_back(static_cast<std::int32_t>(position));
       kept_rows.push_back(static_cast<std::int64_t>(i));
       if (reads_tokens(request)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
     }
     if (position + 1 == length) {
       batch.examples.push_back(static_cast<std::uint32_t>(batch.examples.size()));
-      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+      batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     }
   }
   if (in_numbers) {

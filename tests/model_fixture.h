@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "data/token_store.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/huggingface/safetensors.h"
@@ -90,7 +91,7 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture);
 inline bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
 
 /// The rows of a batch as a data set, `times` over.
-Dataset rows_of(const Batch& batch, int times = 1);
+TokenStore rows_of(const Batch& batch, int times = 1);
 
 }  // namespace temper::testing_support
 

@@ -127,7 +127,7 @@ void write_tiny_model(const std::filesystem::path& folder) {
                                     {"pad_token_id", 0}};
   write_file_atomically(folder / "config.json", json.dump(1));
   write_tokenizer(folder / "tokenizer.json");
-  const auto model = make_model(read_model_config(folder), {task_named("sequence-classification"), 2});
+  const auto model = make_model(read_model_config(folder), {HeadKind::sequence, 2});
   std::vector<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
   for (const Parameter& parameter : model->parameters().all()) {

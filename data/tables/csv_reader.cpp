@@ -35,6 +35,7 @@ class RecordReader {
 
   /// Line where the last record began.
   [[nodiscard]] std::size_t first_line() const { return first_line_; }
+  [[nodiscard]] std::size_t position() const { return position_; }
 
  private:
   [[nodiscard]] bool at(char c) const { return position_ < text_.size() && text_[position_] == c; }
@@ -87,7 +88,7 @@ class RecordReader {
   }
 
   std::string_view text_;
-  const std::filesystem::path& name_;
+  std::filesystem::path name_;
   char separator_;
   std::size_t position_ = 0;
   std::size_t line_ = 1;
@@ -131,33 +132,44 @@ void require_separator(const std::vector<std::string>& columns, const std::files
   }
 }
 
-Table parse(std::string_view text, const std::filesystem::path& name, char separator) {
-  require_utf8_file(text, name);
-  require_line_feeds(text, name);
-  RecordReader reader(without_byte_order_mark(text), name, separator);
-  Table table;
-  table.path = name;
-  if (!reader.next(table.columns))
-    throw Error("{}: the file is empty, expected a first row that names the columns", name.string());
-  require_separator(table.columns, name, separator);
-  mark_columns_of_one_name(table);
-  std::vector<std::string> fields;
-  while (reader.next(fields)) {
-    if (fields.size() != table.columns.size())
-      throw Error("{}, line {}: the row has {} field{}, expected {} as in the first row{}", name.string(),
-                  reader.first_line(), fields.size(), fields.size() == 1 ? "" : "s", table.columns.size(),
-                  fields.size() > table.columns.size() ? "; put a field that holds the separator into quotes" : "");
-    table.rows.push_back(std::move(fields));
-    table.lines.push_back(reader.first_line());
+class CsvReader final : public RowReader {
+ public:
+  CsvReader(std::string_view text, const std::filesystem::path& name, char separator)
+      : RowReader(name), records_(without_byte_order_mark(text), name, separator) {
+    require_line_feeds(text, name);
+    if (!records_.next(head_.columns))
+      throw Error("{}: the file is empty, expected a first row that names the columns", name.string());
+    require_separator(head_.columns, name, separator);
+    mark_columns_of_one_name(head_);
   }
-  if (table.rows.empty())
-    throw Error("{}: has a first row that names the columns but no row of data below it", name.string());
-  return table;
-}
+
+  bool next(std::vector<std::string>& fields) override {
+    if (!records_.next(fields)) {
+      if (line_ == 0)
+        throw Error("{}: has a first row that names the columns but no row of data below it", head_.path.string());
+      return false;
+    }
+    line_ = records_.first_line();
+    if (fields.size() != head_.columns.size())
+      throw Error("{}, line {}: the row has {} field{}, expected {} as in the first row{}", head_.path.string(), line_,
+                  fields.size(), fields.size() == 1 ? "" : "s", head_.columns.size(),
+                  fields.size() > head_.columns.size() ? "; put a field that holds the separator into quotes" : "");
+    return true;
+  }
+
+  [[nodiscard]] std::size_t taken() const override { return records_.position(); }
+
+ private:
+  RecordReader records_;
+};
 
 }  // namespace
 
-Table parse_csv(std::string_view text, const std::filesystem::path& name) { return parse(text, name, ','); }
-Table parse_tsv(std::string_view text, const std::filesystem::path& name) { return parse(text, name, '\t'); }
+std::unique_ptr<RowReader> csv_rows(std::string_view text, const std::filesystem::path& name) {
+  return std::make_unique<CsvReader>(text, name, ',');
+}
+std::unique_ptr<RowReader> tsv_rows(std::string_view text, const std::filesystem::path& name) {
+  return std::make_unique<CsvReader>(text, name, '\t');
+}
 
 }  // namespace temper

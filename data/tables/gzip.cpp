@@ -32,12 +32,13 @@ class Inflater {
 
 }  // namespace
 
-std::string unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name) {
+void unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name,
+                 const std::function<void(std::span<const std::byte>)>& take) {
   const std::size_t most = std::max(kAlwaysAllowed, kLargestRatio * bytes.size());
   Inflater inflater;
   z_stream& stream = inflater.stream();
   std::vector<char> piece(std::size_t{1} << 18);
-  std::string text;
+  std::size_t unpacked = 0;
   bool in_member = true;
   while (in_member || stream.avail_in > 0 || !bytes.empty()) {
     if (stream.avail_in == 0) {
@@ -60,8 +61,10 @@ std::string unpack_gzip(std::span<const std::byte> bytes, const std::filesystem:
     stream.next_out = reinterpret_cast<Bytef*>(piece.data());
     stream.avail_out = static_cast<uInt>(piece.size());
     const int status = inflate(&stream, Z_NO_FLUSH);
-    text.append(piece.data(), piece.size() - stream.avail_out);
-    if (text.size() > most)
+    const std::size_t count = piece.size() - stream.avail_out;
+    take(std::as_bytes(std::span(piece)).first(count));
+    unpacked += count;
+    if (unpacked > most)
       throw Error(
           "{}: unpacks to more than {} MiB, over {} times its own size, which is no text; unpack it by hand if "
           "it is (gunzip)",
@@ -75,7 +78,6 @@ std::string unpack_gzip(std::span<const std::byte> bytes, const std::filesystem:
                   stream.msg != nullptr ? stream.msg : "damaged data");
     }
   }
-  return text;
 }
 
 }  // namespace temper

@@ -3,14 +3,15 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
-#include <string>
 
 namespace temper {
 
-/// What a gzip file (RFC 1952) holds; of several members, one behind the other, all. `name` stands for the file in
-/// messages. Throws Error for what is no gzip file, is cut, or fails its checksum, and for what unpacks to more than
-/// 256 MiB and 200 times its own size, as no text does.
-std::string unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name);
+/// Hands what a gzip file (RFC 1952) holds to `take`, a piece at a time; of several members, one behind the other, all.
+/// `name` stands for the file in messages. Throws Error for what is no gzip file, is cut, or fails its checksum, and
+/// for what unpacks to more than 256 MiB and 200 times its own size, as no text does.
+void unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name,
+                 const std::function<void(std::span<const std::byte>)>& take);
 
 }  // namespace temper

@@ -149,18 +149,19 @@ std::vector<std::pair<std::string, std::string>> members_of(const Piece& piece, 
               texts.error_offset >= piece.text.size() ? hint : "");
 }
 
-/// Makes a table of objects that come one after the other.
-class ObjectTable {
- public:
-  explicit ObjectTable(const std::filesystem::path& name) { table_.path = name; }
+/// Makes rows of objects that come one after the other.
+class ObjectReader : public RowReader {
+ protected:
+  ObjectReader(const std::filesystem::path& name, const char* expected) : RowReader(name), expected_(expected) {}
 
-  void add(const Piece& piece, const char* hint) {
-    std::vector<std::pair<std::string, std::string>> members = members_of(piece, table_.path, hint);
-    if (table_.rows.empty()) {
+  void read_object(const Piece& piece, const char* hint, std::vector<std::string>& row) {
+    std::vector<std::pair<std::string, std::string>> members = members_of(piece, head_.path, hint);
+    if (first_line_ == 0) {
+      first_line_ = piece.line;
       for (const auto& [member, value] : members)
-        if (columns_.emplace(member, table_.columns.size()).second) table_.columns.push_back(member);
+        if (columns_.emplace(member, head_.columns.size()).second) head_.columns.push_back(member);
     }
-    std::vector<std::string> row(table_.columns.size());
+    row.assign(head_.columns.size(), std::string());
     std::vector<bool> found(row.size());
     for (auto& [member, value] : members) {
       const auto column = columns_.find(member);
@@ -172,29 +173,30 @@ class ObjectTable {
       found[column->second] = true;
     }
     for (std::size_t column = 0; column < found.size(); ++column)
-      if (!found[column] && !table_.unusable.contains(table_.columns[column]))
-        table_.unusable.emplace(table_.columns[column],
-                                fmt::format("{}, line {}: the object has no member {}, which the first object has",
-                                            table_.path.string(), piece.line, quoted_name(table_.columns[column])));
-    table_.rows.push_back(std::move(row));
-    table_.lines.push_back(piece.line);
+      if (!found[column] && !head_.unusable.contains(head_.columns[column]))
+        head_.unusable.emplace(head_.columns[column],
+                               fmt::format("{}, line {}: the object has no member {}, which the first object has",
+                                           head_.path.string(), piece.line, quoted_name(head_.columns[column])));
+    line_ = piece.line;
   }
 
-  /// A member that the first object lacks is no column; who asks for it is told of that object.
-  void note_late_member(const std::string& member, std::size_t line) {
-    constexpr std::size_t kMostNames = 1000;
-    if (table_.unusable.size() >= kMostNames || table_.unusable.contains(member)) return;
-    table_.unusable.emplace(member, fmt::format("{}, line {}: the object has no member {}, which that in line {} has",
-                                                table_.path.string(), table_.lines.front(), quoted_name(member), line));
-  }
-
-  Table finished(const char* expected) && {
-    if (table_.rows.empty()) throw Error("{}: the file is empty, expected {}", table_.path.string(), expected);
-    return std::move(table_);
+  /// False, at the end of the text.
+  [[nodiscard]] bool ended() const {
+    if (first_line_ == 0) throw Error("{}: the file is empty, expected {}", head_.path.string(), expected_);
+    return false;
   }
 
  private:
-  Table table_;
+  /// A member that the first object lacks is no column; who asks for it is told of that object.
+  void note_late_member(const std::string& member, std::size_t line) {
+    constexpr std::size_t kMostNames = 1000;
+    if (head_.unusable.size() >= kMostNames || head_.unusable.contains(member)) return;
+    head_.unusable.emplace(member, fmt::format("{}, line {}: the object has no member {}, which that in line {} has",
+                                               head_.path.string(), first_line_, quoted_name(member), line));
+  }
+
+  const char* expected_;
+  std::size_t first_line_ = 0;
   std::unordered_map<std::string, std::size_t> columns_;
 };
 
@@ -236,56 +238,91 @@ class Cursor {
   Piece rest_;
 };
 
+class LineReader final : public ObjectReader {
+ public:
+  LineReader(std::string_view text, const std::filesystem::path& name)
+      : ObjectReader(name, "one JSON object a line"), bytes_(text.size()), rest_(without_byte_order_mark(text)) {
+    require_line_feeds(text, name);
+  }
+
+  bool next(std::vector<std::string>& fields) override {
+    while (!rest_.empty()) {
+      ++number_;
+      const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+      const std::string_view line = rest_.substr(0, end);
+      rest_.remove_prefix(std::min(end + 1, rest_.size()));
+      const std::size_t begin = line.find_first_not_of(kJsonBlanks);
+      if (begin == std::string_view::npos) continue;
+      read_object({line, number_, 1},
+                  line[begin] == '[' ? "; write one object a line, or give a file that is one JSON array "
+                                       "the extension .json"
+                                     : "; a file of JSON lines holds one object a line, whole",
+                  fields);
+      return true;
+    }
+    return ended();
+  }
+
+  [[nodiscard]] std::size_t taken() const override { return bytes_ - rest_.size(); }
+
+ private:
+  std::size_t bytes_;
+  std::string_view rest_;
+  std::size_t number_ = 0;
+};
+
+class ArrayReader final : public ObjectReader {
+ public:
+  ArrayReader(std::string_view text, const std::filesystem::path& name)
+      : ObjectReader(name, "an array of objects"), bytes_(text.size()), cursor_(without_byte_order_mark(text)) {
+    cursor_.skip_blanks();
+    if (!cursor_.at('[')) fail("[");
+    cursor_.advance(1);
+  }
+
+  bool next(std::vector<std::string>& fields) override {
+    cursor_.skip_blanks();
+    if (cursor_.at(']')) {
+      cursor_.advance(1);
+      cursor_.skip_blanks();
+      if (!cursor_.at_end()) fail("the end of the file behind the array");
+      return ended();
+    }
+    if (line_ != 0) {
+      if (!cursor_.at(',')) fail("a comma or ] behind an object");
+      cursor_.advance(1);
+      cursor_.skip_blanks();
+    }
+    if (!cursor_.at('{')) fail("an object ({)");
+    const std::size_t length = value_length(cursor_.text());
+    read_object(cursor_.piece(length), "", fields);
+    cursor_.advance(length);
+    return true;
+  }
+
+  [[nodiscard]] std::size_t taken() const override { return bytes_ - cursor_.text().size(); }
+
+ private:
+  [[noreturn]] void fail(const char* expected) const {
+    throw Error("{}, line {}, column {}: expected {}; a .json file holds one array of objects", head_.path.string(),
+                cursor_.piece(0).line, cursor_.piece(0).column, expected);
+  }
+
+  std::size_t bytes_;
+  Cursor cursor_;
+};
+
 }  // namespace
 
-Table parse_jsonl(std::string_view text, const std::filesystem::path& name) {
-  require_utf8_file(text, name);
-  require_line_feeds(text, name);
-  text = without_byte_order_mark(text);
-  ObjectTable table(name);
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t begin = line.find_first_not_of(kJsonBlanks);
-    if (begin == std::string_view::npos) continue;
-    table.add({line, number, 1}, line[begin] == '['
-                                     ? "; write one object a line, or give a file that is one JSON array "
-                                       "the extension .json"
-                                     : "; a file of JSON lines holds one object a line, whole");
-  }
-  return std::move(table).finished("one JSON object a line");
+std::unique_ptr<RowReader> jsonl_rows(std::string_view text, const std::filesystem::path& name) {
+  return std::make_unique<LineReader>(text, name);
 }
 
-Table parse_json(std::string_view text, const std::filesystem::path& name) {
-  require_utf8_file(text, name);
-  Cursor cursor(without_byte_order_mark(text));
-  cursor.skip_blanks();
-  if (cursor.at('{')) return parse_jsonl(text, name);
-  const auto fail = [&](const char* expected) {
-    throw Error("{}, line {}, column {}: expected {}; a .json file holds one array of objects", name.string(),
-                cursor.piece(0).line, cursor.piece(0).column, expected);
-  };
-  if (!cursor.at('[')) fail("[");
-  cursor.advance(1);
-  ObjectTable table(name);
-  for (bool first = true;; first = false) {
-    cursor.skip_blanks();
-    if (cursor.at(']')) break;
-    if (!first) {
-      if (!cursor.at(',')) fail("a comma or ] behind an object");
-      cursor.advance(1);
-      cursor.skip_blanks();
-    }
-    if (!cursor.at('{')) fail("an object ({)");
-    const std::size_t length = value_length(cursor.text());
-    table.add(cursor.piece(length), "");
-    cursor.advance(length);
-  }
-  cursor.advance(1);
-  cursor.skip_blanks();
-  if (!cursor.at_end()) fail("the end of the file behind the array");
-  return std::move(table).finished("an array of objects");
+std::unique_ptr<RowReader> json_rows(std::string_view text, const std::filesystem::path& name) {
+  const std::string_view content = without_byte_order_mark(text);
+  const std::size_t begin = content.find_first_not_of(kJsonBlanks);
+  if (begin != std::string_view::npos && content[begin] == '{') return jsonl_rows(text, name);
+  return std::make_unique<ArrayReader>(text, name);
 }
 
 }  // namespace temper

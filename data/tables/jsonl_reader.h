@@ -2,20 +2,21 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string_view>
 
-#include "data/tables/table.h"
+#include "data/tables/row_reader.h"
 
 namespace temper {
 
 /// One JSON object a line (jsonlines.org). The members of the first are the columns; what later objects have beyond
 /// them is left out, and a column that one of them lacks must not be used. Strings become their text, numbers their
 /// digits as they stand, true and false their names, null an empty text; arrays and objects are kept as JSON text. Of
-/// members of one name the last counts. Empty lines are skipped. `name` stands for the file in messages. Throws Error:
-/// a text that is empty or not UTF-8 (with the byte offset); with the line, what is no JSON object (with the column).
-Table parse_jsonl(std::string_view text, const std::filesystem::path& name);
+/// members of one name the last counts. Empty lines are skipped. Throws Error, or the reader does: a text that is
+/// empty; with the line, what is no JSON object (with the column).
+std::unique_ptr<RowReader> jsonl_rows(std::string_view text, const std::filesystem::path& name);
 
 /// One array of such objects, laid out in any way; what begins with an object is read as one object a line.
-Table parse_json(std::string_view text, const std::filesystem::path& name);
+std::unique_ptr<RowReader> json_rows(std::string_view text, const std::filesystem::path& name);
 
 }  // namespace temper

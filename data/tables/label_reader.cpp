@@ -35,52 +35,51 @@ ArrayForm form_of(const std::string& text) {
 
 }  // namespace
 
-LabelReader::LabelReader(const Table& table, const ColumnChoice& columns, LabelKind kind)
+LabelReader::LabelReader(const Table& head, const ColumnChoice& columns, LabelKind kind)
     : kind_(kind),
       column_names_(columns.indicators.empty() ? std::vector<std::string>{columns.label} : columns.indicators),
       column_per_label_(!columns.indicators.empty()) {
   const bool of_classes = kind == LabelKind::single_class || kind == LabelKind::multi_label;
   if (column_per_label_ && !of_classes)
     throw Error("{}: data.label lists columns ({}), one per label; this task takes one column with the label",
-                table.path.string(), name_list(column_names_));
-  for (const std::string& name : column_names_) columns_.push_back(column_index(table, name));
+                head.path.string(), name_list(column_names_));
+  for (const std::string& name : column_names_) columns_.push_back(column_index(head, name));
   described_ = plural(columns_.size(), "column") + " " + name_list(column_names_);
-  if (column_per_label_) {
-    indicators_ = columns_.size();
-  } else if (of_classes) {
-    find_form(table);
+  may_have_arrays_ = of_classes && !column_per_label_;
+}
+
+void LabelReader::look_at(const Table& chunk) {
+  if (!may_have_arrays_) return;
+  for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
+    if (other_ && certain_) return;
+    const std::string& text = chunk.rows[row][columns_.front()];
+    const ArrayForm form = form_of(text);
+    if (array_length_ == 0) array_length_ = form.length;
+    const auto note = [&](std::optional<Witness>& witness) {
+      if (!witness) witness = {place_of(chunk, row), text};
+    };
+    if (form.length == 0 || form.length != array_length_)
+      note(other_);
+    else if (form.fractions)
+      note(fractions_);
+    else if (form.repeats)
+      note(certain_);
   }
 }
 
-void LabelReader::find_form(const Table& table) {
-  std::size_t length = 0;
-  std::size_t certain = table.rows.size();  // a row that can be nothing but indicators
-  std::optional<std::size_t> other;         // a row that has none
-  std::optional<std::size_t> fractions;
-  for (std::size_t row = 0; row < table.rows.size(); ++row) {
-    const ArrayForm form = form_of(table.rows[row][columns_.front()]);
-    if (length == 0) length = form.length;
-    if (form.length == 0 || form.length != length) {
-      if (!other) other = row;
-    } else if (form.fractions) {
-      if (!fractions) fractions = row;
-    } else if (form.repeats && certain == table.rows.size()) {
-      certain = row;
-    }
-    if (other && certain < table.rows.size()) break;
+std::size_t LabelReader::indicators() const {
+  if (column_per_label_) return columns_.size();
+  if (other_) {
+    if (!certain_) return 0;
+    throw Error("{}: found {} in {}, expected {} numbers 0 or 1, one per label, as in {}", other_->place,
+                quoted_name(other_->text), described_, array_length_, certain_->place);
   }
-  if (other) {
-    if (certain == table.rows.size()) return;
-    throw Error("{}: found {} in {}, expected {} numbers 0 or 1, one per label, as in {}", place_of(table, *other),
-                quoted_name(table.rows[*other][columns_.front()]), described_, length, place_of(table, certain));
-  }
-  if (length == 0) return;
-  if (fractions)
+  if (array_length_ != 0 && fractions_)
     throw Error(
         "{}: found {} in {}, expected names of labels, or 0 and 1 for each of them; shares of labels cannot be "
         "trained on",
-        place_of(table, *fractions), quoted_name(table.rows[*fractions][columns_.front()]), described_);
-  indicators_ = length;
+        fractions_->place, quoted_name(fractions_->text), described_);
+  return array_length_;
 }
 
 void LabelReader::require_label(const std::string& label) const {
@@ -137,8 +136,9 @@ std::vector<bool> LabelReader::marks(const std::vector<std::string>& row) const 
     if (list)
       for (const std::optional<std::string>& element : list->elements) add(element.value_or(""), described_);
   }
-  if (marks.size() != indicators_)
-    throw Error("{} holds {}, expected {}, one per label", described_, counted(marks.size(), "number"), indicators_);
+  const std::size_t expected = column_per_label_ ? columns_.size() : array_length_;
+  if (marks.size() != expected)
+    throw Error("{} holds {}, expected {}, one per label", described_, counted(marks.size(), "number"), expected);
   const auto ones = std::count(marks.begin(), marks.end(), true);
   if (kind_ == LabelKind::single_class && ones != 1)
     throw Error("{} of the labels in {} {} 1, expected exactly one; model.task = \"multi-label\" takes any number",
@@ -150,6 +150,38 @@ std::vector<std::string> LabelReader::numbers(const std::vector<std::string>& ro
   const std::string& text = row[columns_.front()];
   const std::optional<PrintedList> list = parse_printed_list(text);
   return list || text.find('|') != std::string::npos ? split_labels(text) : std::vector<std::string>{text};
+}
+
+LabelCollector::LabelCollector(const Table& head, const ColumnChoice& columns, LabelKind kind)
+    : path_(head.path), columns_(columns), reader_(head, columns, kind) {}
+
+void LabelCollector::look_at(const Table& chunk) {
+  if (!columns_.indicators.empty()) return;
+  reader_.look_at(chunk);
+  for (std::size_t row = 0; row < chunk.rows.size() && first_error_.empty(); ++row) {
+    try {
+      for (std::string& name : reader_.names(chunk.rows[row])) found_.insert(std::move(name));
+    } catch (const Error& error) {
+      first_error_ = fmt::format("{}: {}", place_of(chunk, row), error.what());
+    }
+  }
+}
+
+LabelSet LabelCollector::labels() const {
+  if (!columns_.indicators.empty()) return LabelSet::from_names(columns_.indicators);
+  if (const std::size_t indicators = reader_.indicators(); indicators > 0)
+    throw Error(
+        "{}: {} holds arrays of 0 and 1, one place for each of {} labels, and nothing says which; name them in order "
+        "with data.labels = [\"...\", ...], or write the names of each row's labels (a|b, or [\"a\", \"b\"])",
+        path_.string(), reader_.described(), indicators);
+  if (!first_error_.empty()) throw Error("{}", first_error_);
+  if (found_.empty())
+    throw Error("{}: no row has a label in {}; check data.label", path_.string(), reader_.described());
+  std::vector<std::string> names(found_.begin(), found_.end());
+  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return parse_number(name).has_value(); }))
+    std::stable_sort(names.begin(), names.end(),
+                     [](const std::string& a, const std::string& b) { return *parse_number(a) < *parse_number(b); });
+  return LabelSet::from_names(std::move(names));
 }
 
 }  // namespace temper

@@ -3,26 +3,31 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "data/tables/label_values.h"
+#include "data/tables/labels.h"
 #include "data/tables/table.h"
 
 namespace temper {
 
-/// What its functions throw says what is wrong with a row but not where it stands. The table must outlive it.
+/// What the functions that take a row throw says what is wrong with it but not where it stands.
 ///
-/// Arrays are taken for indicators of labels if every row has one of the same length, at least 2, of 0 and 1 alone.
+/// Arrays are taken for indicators of labels if every row has one of the same length, at least 2, of 0 and 1 alone. So
+/// all rows are looked at before marks() reads the first; the other functions need none of it.
 class LabelReader {
  public:
-  /// Throws Error for a missing column; for rows of which some have indicators and others not, or of another length,
-  /// with the line; for arrays of fractions; and for one column per label where the kind is neither one nor several
-  /// classes.
-  LabelReader(const Table& table, const ColumnChoice& columns, LabelKind kind);
+  /// `head`: of the table, whose rows do not count. Throws Error for a missing column, and for one column per label
+  /// where the kind is neither one nor several classes.
+  LabelReader(const Table& head, const ColumnChoice& columns, LabelKind kind);
 
-  /// Labels that a row has an indicator for; 0 where rows name their labels.
-  [[nodiscard]] std::size_t indicators() const { return indicators_; }
+  /// Looks at rows of the table, a chunk behind the other.
+  void look_at(const Table& chunk);
+  /// Labels that a row has an indicator for; 0 where rows name their labels. Throws Error, with the line, for rows of
+  /// which some have indicators and others not, or of another length; and for arrays of fractions.
+  [[nodiscard]] std::size_t indicators() const;
   /// "column "label"", for messages.
   [[nodiscard]] const std::string& described() const { return described_; }
 
@@ -37,15 +42,44 @@ class LabelReader {
   [[nodiscard]] std::vector<std::string> numbers(const std::vector<std::string>& row) const;
 
  private:
-  void find_form(const Table& table);
+  /// A row that says what the arrays of all are.
+  struct Witness {
+    std::string place;
+    std::string text;
+  };
+
   void require_label(const std::string& label) const;
 
   LabelKind kind_;
   std::vector<std::size_t> columns_;
   std::vector<std::string> column_names_;
   bool column_per_label_;
-  std::size_t indicators_ = 0;
+  bool may_have_arrays_;
+  std::size_t array_length_ = 0;      ///< of the first row that has an array; 0: none has
+  std::optional<Witness> certain_;    ///< a row that can be nothing but indicators
+  std::optional<Witness> other_;      ///< a row that has none
+  std::optional<Witness> fractions_;  ///< a row that has shares of labels
   std::string described_;
+};
+
+/// Collects the labels that occur in the rows of a table.
+class LabelCollector {
+ public:
+  /// Throws Error as the constructor of LabelReader.
+  LabelCollector(const Table& head, const ColumnChoice& columns, LabelKind kind);
+  void look_at(const Table& chunk);
+  /// The labels of the rows that were looked at, sorted bytewise, or by value if all of them are numbers; of one column
+  /// per label, these columns in their order. Throws Error as LabelReader::indicators; for arrays of 0 and 1, which
+  /// name nothing; with its line, for a row of a single class without a label, and as LabelReader::names; and where no
+  /// row has a label.
+  [[nodiscard]] LabelSet labels() const;
+
+ private:
+  std::filesystem::path path_;
+  ColumnChoice columns_;
+  LabelReader reader_;
+  std::set<std::string> found_;
+  std::string first_error_;
 };
 
 }  // namespace temper

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "data/tables/label_values.h"
-#include "data/tables/table.h"
 
 namespace temper {
 
@@ -34,11 +33,5 @@ class LabelSet {
   std::unordered_map<std::string, std::int32_t> ids_;
   bool has_numeric_name_ = false;
 };
-
-/// The labels that occur in a table, sorted bytewise, or by value if all of them are numbers; of one column per label,
-/// these columns in their order; empty for kinds without names. Throws Error, with its line, for a row of a single
-/// class without a label, and as LabelReader does; for arrays of 0 and 1, which name nothing; and where no row has a
-/// label.
-LabelSet collect_labels(const Table& train, const ColumnChoice& columns, LabelKind kind);
 
 }  // namespace temper

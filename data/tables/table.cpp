@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <utility>
 
 #include "base/counted.h"
@@ -29,20 +28,6 @@ constexpr std::array<Signature, 6> kSignatures = {{
     {"\xFD\x37zXZ", "compressed with xz", "unpack it (unxz)"},
     {"PK\x03\x04", "a zip archive, as spreadsheets are", "unpack it, or save it as CSV"},
 }};
-
-constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
-
-/// For each column of `columns`, where `part` has it.
-std::vector<std::size_t> places_of(const std::vector<std::string>& columns, const Table& part) {
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const auto same = i < part.columns.size() && part.columns[i] == columns[i]
-                          ? part.columns.begin() + static_cast<std::ptrdiff_t>(i)
-                          : std::find(part.columns.begin(), part.columns.end(), columns[i]);
-    places.push_back(same == part.columns.end() ? kNowhere : static_cast<std::size_t>(same - part.columns.begin()));
-  }
-  return places;
-}
 
 Error no_column(const Table& table, std::string_view name) {
   const std::string nearest = nearest_name(name, table.columns);
@@ -76,34 +61,30 @@ void move_row(Table& from, std::size_t row, Table& to) {
   if (!from.file_of.empty()) to.file_of.push_back(from.file_of[row]);
 }
 
-Table concatenate_tables(std::vector<Table> parts) {
-  if (parts.empty()) throw Error("there is no table to read");
-  if (parts.size() == 1) return std::move(parts.front());
-  Table whole = without_rows(parts.front());
-  whole.path = fmt::format("{} and {}", parts.front().path.string(), counted(parts.size() - 1, "more file"));
-  for (Table& part : parts) {
-    const std::vector<std::size_t> places = places_of(whole.columns, part);
-    // What the part itself says of a column that it lacks comes first.
-    whole.unusable.insert(part.unusable.begin(), part.unusable.end());
-    for (std::size_t i = 0; i < places.size(); ++i)
-      if (places[i] == kNowhere) whole.unusable.emplace(whole.columns[i], no_column(part, whole.columns[i]).what());
-    std::vector<std::size_t> as_they_lie(part.columns.size());
-    std::iota(as_they_lie.begin(), as_they_lie.end(), std::size_t{0});
-    for (std::vector<std::string>& row : part.rows) {
-      if (places == as_they_lie) {
-        whole.rows.push_back(std::move(row));
-        continue;
-      }
-      std::vector<std::string>& fields = whole.rows.emplace_back();
-      for (const std::size_t place : places)
-        fields.push_back(place == kNowhere ? std::string() : std::move(row[place]));
-    }
-    whole.lines.insert(whole.lines.end(), part.lines.begin(), part.lines.end());
-    whole.file_of.resize(whole.rows.size(), static_cast<std::uint32_t>(whole.files.size()));
-    whole.files.push_back(std::move(part.path));
-    part = {};
+Table head_of_all(std::vector<Table> heads) {
+  if (heads.size() == 1) return std::move(heads.front());
+  Table whole = heads.front();
+  whole.path = fmt::format("{} and {}", heads.front().path.string(), counted(heads.size() - 1, "more file"));
+  for (const Table& head : heads) {
+    // What the file itself says of a column that it lacks comes first.
+    whole.unusable.insert(head.unusable.begin(), head.unusable.end());
+    for (const std::string& column : whole.columns)
+      if (!has_column(head, column)) whole.unusable.emplace(column, no_column(head, column).what());
+    whole.files.push_back(head.path);
   }
   return whole;
+}
+
+std::vector<std::size_t> places_of_columns(const Table& table, const Table& file) {
+  if (table.columns == file.columns) return {};
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const auto same = i < file.columns.size() && file.columns[i] == table.columns[i]
+                          ? file.columns.begin() + static_cast<std::ptrdiff_t>(i)
+                          : std::find(file.columns.begin(), file.columns.end(), table.columns[i]);
+    places.push_back(same == file.columns.end() ? kNowhere : static_cast<std::size_t>(same - file.columns.begin()));
+  }
+  return places;
 }
 
 void require_utf8_file(std::string_view text, const std::filesystem::path& path) {

@@ -1,5 +1,5 @@
-// What a reader yields: named columns of text, and where each row stood in its file, so that a later complaint about a
-// row can name the place. Several files of one role become one table.
+// Rows of text under named columns, and where each stood in its file, so that a later complaint about a row can name
+// the place. Several files of one role become one table. Large tables come a chunk at a time (table_source.h).
 #pragma once
 
 #include <cstddef>
@@ -51,9 +51,14 @@ Table without_rows(const Table& table);
 /// Moves a row of `from` to the end of `to`, which without_rows() made of it. What is left at its place has no fields.
 void move_row(Table& from, std::size_t row, Table& to);
 
-/// The rows of several files, in order, under the columns of the first. Columns of another that the first lacks are
-/// left out; one that another lacks must not be used. Throws Error where there is no part.
-Table concatenate_tables(std::vector<Table> parts);
+/// The head of the table that several files make: the columns of the first. Columns of another that the first lacks are
+/// left out; one that another lacks must not be used. `heads`: tables without rows, at least one.
+Table head_of_all(std::vector<Table> heads);
+
+/// For each column of a table where a file has it; nothing where it lies at the same place as in the table, for all.
+/// `kNowhere`: the file lacks it.
+inline constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+std::vector<std::size_t> places_of_columns(const Table& table, const Table& file);
 
 /// Throws Error, with the byte offset from the begin of the file, unless `text`, all of a file, is valid UTF-8. Files
 /// of other kinds under the name of a text file are called by their kind.

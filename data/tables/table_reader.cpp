@@ -11,21 +11,23 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/spool.h"
 #include "data/tables/csv_reader.h"
 #include "data/tables/gzip.h"
 #include "data/tables/jsonl_reader.h"
 #include "data/tables/text_reader.h"
+#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
 
 struct Format {
   const char* extension;
-  Table (*parse)(std::string_view text, const std::filesystem::path& name);
+  MakeRowReader make;
 };
 
 constexpr std::array<Format, 5> kFormats = {
-    {{".csv", parse_csv}, {".tsv", parse_tsv}, {".jsonl", parse_jsonl}, {".json", parse_json}, {".txt", parse_text}}};
+    {{".csv", csv_rows}, {".tsv", tsv_rows}, {".jsonl", jsonl_rows}, {".json", json_rows}, {".txt", text_rows}}};
 
 struct ForeignFormat {
   const char* extension;
@@ -64,26 +66,148 @@ std::string known_extensions() {
               known_extensions());
 }
 
-}  // namespace
+/// The text of a file, all of it in one piece of address space, of which little need be in memory.
+class FileText {
+ public:
+  FileText(const std::filesystem::path& path, bool compressed) : file_(path) {
+    if (!compressed) return;
+    unpack_gzip(file_.bytes(), path, [&](std::span<const std::byte> piece) { unpacked_.append(piece); });
+    file_.forget_pages();
+    is_unpacked_ = true;
+    unpacked_view_ = unpacked_.view();
+  }
 
-Table read_table(const std::filesystem::path& path) {
+  [[nodiscard]] std::string_view text() const {
+    if (!is_unpacked_) return file_.text();
+    return {reinterpret_cast<const char*>(unpacked_view_.data()), unpacked_view_.size()};
+  }
+
+  /// Takes bytes [begin, end) out of memory; what is read again comes back from the file.
+  void forget(std::size_t begin, std::size_t end) const {
+    constexpr std::size_t kPage = 65536;  // a multiple of every page size there is
+    begin = begin / kPage * kPage;
+    end = end / kPage * kPage;
+    if (begin >= end) return;
+    if (is_unpacked_)
+      unpacked_.forget(begin, end);
+    else
+      file_.forget_pages(file_.bytes().subspan(begin, end - begin));
+  }
+
+ private:
+  MappedFile file_;
+  Spool unpacked_{std::size_t{16} << 20};
+  bool is_unpacked_ = false;
+  std::span<const std::byte> unpacked_view_;
+};
+
+struct OpenFile {
+  std::filesystem::path path;
+  MakeRowReader make;
+  std::unique_ptr<FileText> text;
+  std::vector<std::size_t> places;  ///< of the table's columns (places_of_columns)
+};
+
+OpenFile open_file(const std::filesystem::path& path) {
   std::string extension = lower_case(path.extension().string());
   const bool compressed = extension == ".gz";
   if (compressed) extension = lower_case(path.stem().extension().string());
-  for (const Format& format : kFormats) {
-    if (extension != format.extension) continue;
-    const MappedFile file(path);
-    return compressed ? format.parse(unpack_gzip(file.bytes(), path), path) : format.parse(file.text(), path);
-  }
+  for (const Format& format : kFormats)
+    if (extension == format.extension) return {path, format.make, std::make_unique<FileText>(path, compressed), {}};
   refuse(path, compressed ? extension + ".gz" : extension);
 }
 
-Table read_tables(std::span<const std::filesystem::path> paths) {
-  std::vector<Table> parts;
-  parts.reserve(paths.size());
-  for (const std::filesystem::path& path : paths) parts.push_back(read_table(path));
-  return concatenate_tables(std::move(parts));
+/// require_utf8_file a piece at a time.
+void require_utf8(const FileText& file, const std::filesystem::path& path) {
+  constexpr std::size_t kPiece = std::size_t{4} << 20;
+  const std::string_view text = file.text();
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = std::min(text.size(), begin + kPiece);
+    // A character has at most three bytes that continue it.
+    for (int i = 0; i < 3 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; ++i) --end;
+    if (first_invalid_utf8(text.substr(begin, end - begin)) != std::string_view::npos) require_utf8_file(text, path);
+    file.forget(begin, end);
+    begin = end;
+  }
 }
+
+class FileTable final : public TableSource {
+ public:
+  explicit FileTable(std::span<const std::filesystem::path> paths) {
+    std::vector<Table> heads;
+    for (const std::filesystem::path& path : paths) {
+      OpenFile& file = files_.emplace_back(open_file(path));
+      require_utf8(*file.text, path);
+      std::int64_t rows = 0;
+      heads.push_back(for_each_row(file, [&](std::vector<std::string>&, std::size_t) { return ++rows > 0; }));
+      rows_of_files_.push_back(rows);
+      rows_ += rows;
+    }
+    const std::vector<Table> own = heads;
+    head_ = head_of_all(std::move(heads));
+    for (std::size_t i = 0; i < files_.size(); ++i) files_[i].places = places_of_columns(head_, own[i]);
+  }
+
+  void read(std::int64_t most, const Use& use) const override {
+    Table chunk = head_;
+    std::int64_t first = 0;
+    bool goes_on = true;
+    const auto hand_over = [&] {
+      const auto count = static_cast<std::int64_t>(chunk.rows.size());
+      goes_on = use(chunk, first);
+      first += count;
+      chunk.rows.clear();
+      chunk.lines.clear();
+      chunk.file_of.clear();
+    };
+    for (std::size_t i = 0; i < files_.size() && goes_on; ++i)
+      for_each_row(files_[i], [&](std::vector<std::string>& fields, std::size_t line) {
+        chunk.rows.push_back(in_order(fields, files_[i].places));
+        chunk.lines.push_back(line);
+        if (!head_.files.empty()) chunk.file_of.push_back(static_cast<std::uint32_t>(i));
+        if (std::cmp_equal(chunk.rows.size(), most)) hand_over();
+        return goes_on;
+      });
+    if (goes_on && !chunk.rows.empty()) hand_over();
+  }
+
+ private:
+  static std::vector<std::string> in_order(std::vector<std::string>& fields, const std::vector<std::size_t>& places) {
+    if (places.empty()) return std::move(fields);
+    std::vector<std::string> ordered;
+    for (const std::size_t place : places)
+      ordered.push_back(place == kNowhere ? std::string() : std::move(fields[place]));
+    return ordered;
+  }
+
+  /// `use(fields, line)` gives back whether to go on. The head as far as the file has been read.
+  template <typename UseRow>
+  static Table for_each_row(const OpenFile& file, UseRow use) {
+    constexpr std::size_t kBehind = std::size_t{4} << 20;
+    const std::unique_ptr<RowReader> reader = file.make(file.text->text(), file.path);
+    std::vector<std::string> fields;
+    std::size_t forgotten = 0;
+    while (reader->next(fields)) {
+      if (reader->taken() >= forgotten + kBehind) {
+        file.text->forget(forgotten, reader->taken());
+        forgotten = reader->taken();
+      }
+      if (!use(fields, reader->line())) break;
+    }
+    file.text->forget(forgotten, file.text->text().size());
+    return reader->head();
+  }
+
+  std::vector<OpenFile> files_;
+};
+
+}  // namespace
+
+std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths) {
+  return std::make_unique<FileTable>(paths);
+}
+
+std::unique_ptr<TableSource> open_table(const std::filesystem::path& path) { return open_tables(std::span(&path, 1)); }
 
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names) {
   std::vector<std::filesystem::path> files;

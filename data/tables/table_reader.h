@@ -2,20 +2,21 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "data/tables/table.h"
+#include "data/tables/table_source.h"
 
 namespace temper {
 
-/// Reads a table by the extension of its file name: .csv, .tsv, .jsonl, .json or .txt, each also with .gz behind it.
-/// Throws Error as the readers do, and for another extension, naming those that are known or how to convert the file.
-Table read_table(const std::filesystem::path& path);
-
-/// Several files as one table (concatenate_tables).
-Table read_tables(std::span<const std::filesystem::path> paths);
+/// Files as one table, at least one, each by the extension of its name: .csv, .tsv, .jsonl, .json or .txt, also with
+/// .gz behind it. Reads them once, to find what is wrong with any row and how many there are; later readings hold no
+/// more than a chunk of rows in memory. Throws Error as the readers do, for text that is not UTF-8 (with the byte
+/// offset), and for another extension, naming those that are known or how to convert the file.
+std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths);
+std::unique_ptr<TableSource> open_table(const std::filesystem::path& path);
 
 /// The files that names stand for, in their order: a name with *, ? or [ that is no file itself is a pattern, and
 /// stands for what fits it, sorted bytewise. Throws Error for a pattern that nothing fits.

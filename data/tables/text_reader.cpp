@@ -7,23 +7,44 @@
 #include "data/tables/label_values.h"
 
 namespace temper {
+namespace {
 
-Table parse_text(std::string_view text, const std::filesystem::path& name) {
-  require_utf8_file(text, name);
-  require_line_feeds(text, name);
-  text = without_byte_order_mark(text);
-  Table table{name, {"text"}, {}, {}};
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (is_blank(line)) continue;
-    table.rows.push_back({std::string(line)});
-    table.lines.push_back(number);
+class TextReader final : public RowReader {
+ public:
+  TextReader(std::string_view text, const std::filesystem::path& name)
+      : RowReader(name), bytes_(text.size()), rest_(without_byte_order_mark(text)) {
+    require_line_feeds(text, name);
+    head_.columns = {"text"};
   }
-  if (table.rows.empty()) throw Error("{}: the file has only blank lines, expected one text a line", name.string());
-  return table;
+
+  bool next(std::vector<std::string>& fields) override {
+    while (!rest_.empty()) {
+      ++number_;
+      const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+      std::string_view line = rest_.substr(0, end);
+      rest_.remove_prefix(std::min(end + 1, rest_.size()));
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (is_blank(line)) continue;
+      fields.assign(1, std::string(line));
+      line_ = number_;
+      return true;
+    }
+    if (line_ == 0) throw Error("{}: the file has only blank lines, expected one text a line", head_.path.string());
+    return false;
+  }
+
+  [[nodiscard]] std::size_t taken() const override { return bytes_ - rest_.size(); }
+
+ private:
+  std::size_t bytes_;
+  std::string_view rest_;
+  std::size_t number_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<RowReader> text_rows(std::string_view text, const std::filesystem::path& name) {
+  return std::make_unique<TextReader>(text, name);
 }
 
 }  // namespace temper

@@ -2,15 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string_view>
 
-#include "data/tables/table.h"
+#include "data/tables/row_reader.h"
 
 namespace temper {
 
 /// A table of one column, "text", with a row for every line that is not blank. A byte-order mark and CR before LF are
-/// no part of the text. `name` stands for the file in messages. Throws Error: a text that is not UTF-8 (with the byte
-/// offset), without a line that is not blank, or whose lines end with CR alone.
-Table parse_text(std::string_view text, const std::filesystem::path& name);
+/// no part of the text. Throws Error, or the reader does: a text without a line that is not blank, or whose lines end
+/// with CR alone.
+std::unique_ptr<RowReader> text_rows(std::string_view text, const std::filesystem::path& name);
 
 }  // namespace temper

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -26,11 +25,12 @@ std::int64_t count_cut_rows(std::span<const std::int64_t> lengths, const Table& 
   longer.number_words = options.kind == LabelKind::token_class;
   if (!longer.number_words) longer.kind = LabelKind::none;
   const ColumnChoice text_alone{columns.text, columns.text_pair};
-  const Dataset again = tokenize_rows(full, text_alone, tokenizer, LabelSet::from_names({}), longer, 0,
-                                      static_cast<std::int64_t>(full.rows.size()));
-  const std::vector<std::int64_t> longer_lengths = again.lengths();
-  return std::count_if(longer_lengths.begin(), longer_lengths.end(),
-                       [&](std::int64_t length) { return std::cmp_greater(length, options.max_length); });
+  const TokenRows again = tokenize_rows(full, text_alone, tokenizer, LabelSet::from_names({}), longer, 0,
+                                        static_cast<std::int64_t>(full.rows.size()));
+  std::int64_t cut = 0;
+  for (std::int64_t row = 0; row < again.rows(); ++row)
+    cut += std::cmp_greater(again.length(row), options.max_length) ? 1 : 0;
+  return cut;
 }
 
 std::string cut_rows_note(std::int64_t cut, std::int64_t rows, std::int64_t max_length, bool cuts_left) {

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "data/dataset.h"
+#include "data/text/row_tokenization.h"
 
 namespace temper {
 

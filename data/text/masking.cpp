@@ -6,6 +6,7 @@
 
 #include "base/counter_random.h"
 #include "base/error.h"
+#include "data/token_rows.h"
 
 namespace temper {
 namespace {
@@ -28,13 +29,14 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
   const bool all_special =
       std::find(vocabulary.special.begin(), vocabulary.special.end(), false) == vocabulary.special.end();
   const auto size = static_cast<std::uint64_t>(vocabulary.vocabulary_size);
-  batch.classes.assign(batch.ids.size(), kUnlabelled);
+  std::vector<std::int32_t>& ids = batch.text().ids;
+  batch.classes.assign(ids.size(), kUnlabelled);
   if (all_special) return;
   for (std::size_t s = 0; s < batch.examples.size(); ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     for (std::size_t t = begin; t < end; ++t) {
-      std::int32_t& id = batch.ids[t];
+      std::int32_t& id = ids[t];
       if (id < 0 || id >= vocabulary.vocabulary_size)
         throw Error("a token has the id {}, expected one of 0 to {}", id, vocabulary.vocabulary_size - 1);
       if (vocabulary.special[static_cast<std::size_t>(id)]) continue;
@@ -68,6 +70,11 @@ MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t em
   for (std::int32_t id = 0; id < vocabulary.vocabulary_size; ++id)
     vocabulary.special.push_back(tokenizer.is_special(id) || id >= embeddings);
   return vocabulary;
+}
+
+BatchTransform masking(const Tokenizer& tokenizer, std::int64_t embeddings) {
+  return [vocabulary = masking_vocabulary(tokenizer, embeddings)](
+             Batch& batch, std::uint64_t seed, std::int64_t epoch) { mask_tokens(batch, vocabulary, seed, epoch); };
 }
 
 }  // namespace temper

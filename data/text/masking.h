@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/example_source.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {
@@ -27,5 +27,8 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
 /// What masking needs to know of a tokenizer. Tokens for which the model has none of its `embeddings` are not drawn.
 /// Throws Error if the tokenizer has no mask token that has an embedding.
 MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t embeddings);
+
+/// mask_tokens with that vocabulary, for a source. In an evaluation the epoch is always the same, and so are the masks.
+BatchTransform masking(const Tokenizer& tokenizer, std::int64_t embeddings);
 
 }  // namespace temper

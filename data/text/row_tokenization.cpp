@@ -1,4 +1,6 @@
 // Rows are tokenised in blocks that the threads take one after the other; the blocks are put together in their order.
+#include "data/text/row_tokenization.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -15,7 +17,7 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "base/nearest_name.h"
-#include "data/dataset.h"
+
 #include "data/tables/label_reader.h"
 
 namespace temper {
@@ -26,22 +28,25 @@ constexpr std::int64_t kRowsInBlock = 128;
 class RowTokenizer {
  public:
   RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
-               const TokenizeOptions& options)
+               const TokenizeOptions& options, const LabelReader* labels_of_rows)
       : table_(table),
         tokenizer_(tokenizer),
         labels_(labels),
         options_(options),
         text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
-    if (columns.labelled() && has_label_column(options.kind)) label_.emplace(table, columns, options.kind);
-    if (label_ && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
+    if (columns.labelled() && has_label_column(options.kind)) {
+      if (labels_of_rows == nullptr) own_.emplace(table, columns, options.kind).look_at(table);
+      label_ = labels_of_rows == nullptr ? &*own_ : labels_of_rows;
+    }
+    if (label_ != nullptr && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
     if (pair_ && options.kind == LabelKind::token_class)
       throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
                   columns.text_pair);
   }
 
-  Dataset tokenize(std::int64_t begin, std::int64_t end) const {
-    Dataset block = empty();
+  TokenRows tokenize(std::int64_t begin, std::int64_t end) const {
+    TokenRows block = empty();
     for (std::int64_t row = begin; row < end; ++row) {
       const auto i = static_cast<std::size_t>(row);
       try {
@@ -54,19 +59,19 @@ class RowTokenizer {
   }
 
   /// No rows, but the width that rows will have.
-  Dataset empty() const {
-    Dataset dataset;
-    if (!label_) return dataset;
+  TokenRows empty() const {
+    TokenRows none;
+    if (label_ == nullptr) return none;
     const auto names = static_cast<std::int32_t>(labels_.size());
-    if (options_.kind == LabelKind::multi_label) dataset.target_width = names;
-    if (options_.kind == LabelKind::regression) dataset.target_width = std::max(1, names);
-    return dataset;
+    if (options_.kind == LabelKind::multi_label) none.target_width = names;
+    if (options_.kind == LabelKind::regression) none.target_width = std::max(1, names);
+    return none;
   }
 
  private:
   // What these throw is given the row's place by tokenize().
 
-  void append(Dataset& block, const std::vector<std::string>& fields) const {
+  void append(TokenRows& block, const std::vector<std::string>& fields) const {
     std::vector<std::int32_t> token_classes;
     Encoding encoding;
     if (options_.kind == LabelKind::token_class) {
@@ -85,7 +90,7 @@ class RowTokenizer {
       block.classes.insert(block.classes.end(), encoding.ids.begin() + 1, encoding.ids.end());
       block.classes.push_back(kUnlabelled);
     }
-    if (!label_) return;
+    if (label_ == nullptr) return;
     switch (options_.kind) {
       case LabelKind::single_class:
         block.classes.push_back(row_class(fields));
@@ -137,7 +142,7 @@ class RowTokenizer {
     return static_cast<std::int32_t>(ids_of_indicators_[static_cast<std::size_t>(one)]);
   }
 
-  void append_label_set(Dataset& block, const std::vector<std::string>& fields) const {
+  void append_label_set(TokenRows& block, const std::vector<std::string>& fields) const {
     const std::size_t first = block.targets.size();
     block.targets.resize(first + labels_.size());
     if (ids_of_indicators_.empty()) {
@@ -150,7 +155,7 @@ class RowTokenizer {
       block.targets[first + ids_of_indicators_[i]] = marks[i] ? 1.0F : 0.0F;
   }
 
-  void append_numbers(Dataset& block, const std::vector<std::string>& fields) const {
+  void append_numbers(TokenRows& block, const std::vector<std::string>& fields) const {
     const std::vector<std::string> parts = label_->numbers(fields);
     if (std::cmp_not_equal(parts.size(), block.target_width))
       throw Error("{} holds {}, expected {}", label_->described(), counted(parts.size(), "number"), block.target_width);
@@ -167,7 +172,7 @@ class RowTokenizer {
   Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
     const std::vector<std::string> words = split_words(fields[text_]);
     std::vector<std::optional<std::string>> word_labels(words.size());
-    if (label_) {
+    if (label_ != nullptr) {
       word_labels = label_->word_labels(fields);
       if (word_labels.size() != words.size())
         throw Error("{} in column \"{}\" but {} in {}, expected one label a word", counted(words.size(), "word"),
@@ -202,21 +207,23 @@ class RowTokenizer {
   const TokenizeOptions& options_;
   std::size_t text_;
   std::optional<std::size_t> pair_;
-  std::optional<LabelReader> label_;
+  std::optional<LabelReader> own_;
+  const LabelReader* label_ = nullptr;
   std::vector<std::size_t> ids_of_indicators_;  // empty: rows name their labels
 };
 
 }  // namespace
 
-Dataset tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
-                      const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end) {
+TokenRows tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
+                        const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end,
+                        const LabelReader* labels_of_rows) {
   if (begin < 0 || begin > end || std::cmp_greater(end, table.rows.size()))
     throw Error("{}: rows {} to {} were asked for, the table has {}", table.path.string(), begin, end,
                 table.rows.size());
-  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options);
+  const RowTokenizer row_tokenizer(table, columns, tokenizer, labels, options, labels_of_rows);
   const auto blocks = static_cast<std::size_t>((end - begin + kRowsInBlock - 1) / kRowsInBlock);
   if (blocks == 0) return row_tokenizer.empty();
-  std::vector<Dataset> parts(blocks);
+  std::vector<TokenRows> parts(blocks);
   std::vector<std::exception_ptr> errors(blocks);
   std::atomic<std::size_t> next_block = 0;
   std::atomic<bool> failed = false;

@@ -69,16 +69,16 @@ int run(const BenchArguments& arguments, CommandContext& context) {
 
 Command add_bench_command(const CommandLine& program) {
   auto arguments = std::make_shared<BenchArguments>();
-  const CommandLine command = program.command("bench", "Measure what a machine can do");
+  const CommandLine command = program.command("bench", "Measure a machine");
   command.requires_command();
   const CommandLine machine = command.command(
       "machine",
-      "Rates of kernels, memory, the exchange between ranks and the disk, in 10 to 20 s; for temper plan and "
-      "temper train --profile. Start it as the run will be started, with as many ranks a node");
+      "Measure kernels, memory, the exchange between ranks and the disk, in 10 to 20 s; for temper plan and "
+      "temper train --profile. Start it the way the run will be started, with as many ranks per node");
   machine.option("--output", arguments->output,
-                 "File to write; else $TEMPER_MACHINE_PROFILE, else temper/machine.json in $XDG_CONFIG_HOME or "
+                 "File to write; default: $TEMPER_MACHINE_PROFILE, else temper/machine.json in $XDG_CONFIG_HOME or "
                  "~/.config");
-  machine.option("--folder", arguments->folder, "Where writing to disk is measured").shows_default();
+  machine.option("--folder", arguments->folder, "Folder in which disk writes are measured").shows_default();
   machine.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   machine.flag("--quick", arguments->quick, "Fewer shapes, measured once: about 2 s");
   for (const CommandLine& one : {command, machine})

@@ -33,20 +33,21 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const Table table = read_table(arguments.data);
+  const std::unique_ptr<TableSource> table = open_table(arguments.data);
   hosts.finish();
   const auto say = [&](const std::string& line) { print_note(context, line); };
-  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/true, say);
+  const TableUse use =
+      resolve(arguments.wishes, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
   const std::optional<Metrics> metrics =
-      fitted.evaluate_table(table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
+      fitted.evaluate_table(*table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
   if (!metrics) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (arguments.json) {
     nlohmann::json json = metrics_json(*metrics);
-    json["rows"] = table.rows.size();
+    json["rows"] = table->rows();
     print_json(json);
   } else {
-    print_metrics(counted(table.rows.size(), "row"), *metrics);
+    print_metrics(counted(table->rows(), "row"), *metrics);
   }
   return kExitDone;
 }
@@ -55,18 +56,19 @@ int run(const EvalArguments& arguments, CommandContext& context) {
 
 Command add_eval_command(const CommandLine& program) {
   auto arguments = std::make_shared<EvalArguments>();
-  const CommandLine command = program.command("eval", "Measure a fine-tuned model on labelled rows");
+  const CommandLine command = program.command("eval", "Evaluate a fine-tuned model on labelled rows");
   command.option("model", arguments->model, "Folder of a fine-tuned model").required();
   command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
   add_table_options(command, arguments->wishes);
-  command.repeated("--label", arguments->wishes.label, "Column of the label; once per column where each label has one");
+  command.repeated("--label", arguments->wishes.label,
+                   "Column of the label; repeat it if each label has its own column");
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
-  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
-      "Columns and lengths are those of the training, which the model folder keeps (temper.json), unless options say "
-      "otherwise.\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json");
+      "Columns and lengths default to those used in training, which the model folder records "
+      "(temper.json).\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 

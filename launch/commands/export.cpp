@@ -78,10 +78,10 @@ int run(const ExportArguments& arguments, CommandContext& context) {
 
 Command add_export_command(const CommandLine& program) {
   auto arguments = std::make_shared<ExportArguments>();
-  const CommandLine command = program.command("export", "Turn a checkpoint into a Hugging Face folder");
+  const CommandLine command = program.command("export", "Turn a checkpoint into a Hugging Face model folder");
   command.option("checkpoint", arguments->checkpoint, "Checkpoint file (.h5)").required();
   command.option("-o,--output", arguments->output, "Folder to write").required();
-  command.option("--base", arguments->base, "Folder of the base model, where it is not at model.path any more");
+  command.option("--base", arguments->base, "Folder of the base model, if it is no longer at model.path");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer("Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};

@@ -167,12 +167,12 @@ void print_text(const Json& json) {
 Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
   const CommandLine command =
-      program.command("inspect", "Show what a model folder, checkpoint, weights or data file holds");
+      program.command("inspect", "Show the contents of a model folder, checkpoint, weights or data file");
   command.option("path", arguments->path, "Model folder, .h5, .safetensors, .bin, or a data file").required();
   command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
   command
       .repeated("--label", arguments->label,
-                "Column of the labels that are counted; given several times: one column per label, of 0 and 1")
+                "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");

@@ -56,20 +56,22 @@ SlurmJob slurm_job(const PlanArguments& arguments, const Configuration& configur
   if (configuration.run.max_minutes > 0.0) {
     // The run ends by itself; Slurm's limit stands behind it.
     job.minutes = static_cast<std::int64_t>(std::ceil(configuration.run.max_minutes)) + 5;
-    job.remarks.push_back(fmt::format("The time is run.max_minutes = {} and 5 more.", configuration.run.max_minutes));
+    job.remarks.push_back(
+        fmt::format("The time limit is run.max_minutes = {} plus 5 minutes.", configuration.run.max_minutes));
   } else if (forecast.seconds > 0.0) {
     job.minutes = slurm_minutes(forecast.seconds);
     job.remarks.push_back(
-        fmt::format("The run is to take {}; the time has a margin, and what lies beyond goes on in "
-                    "the next start.",
+        fmt::format("The plan is {}; the time limit has a margin, and whatever is left "
+                    "continues in the next start.",
                     human_duration(forecast.seconds)));
   } else {
     job.minutes = kMinutesWherePlanHasNone;
     job.remarks.emplace_back(
-        "How long the run takes is not known, since the machine was not measured (temper bench machine); what lies "
-        "beyond the time goes on in the next start.");
+        "The run time is unknown, since the machine was not measured (temper bench machine); whatever does not fit "
+        "into the time limit continues in the next start.");
   }
-  job.remarks.push_back(fmt::format("Memory: {} MiB a node are planned; it has a margin, too.", grouped(memory)));
+  job.remarks.push_back(
+      fmt::format("Memory: the plan needs {} MiB per node; the limit has a margin, too.", grouped(memory)));
   job.command = {"temper", "train", arguments.file};
   for (const std::string& text : arguments.overrides) job.command.insert(job.command.end(), {"--set", text});
   return job;
@@ -137,26 +139,27 @@ void print(const PhaseForecast& phase) {
   fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
              grouped(phase.facts.trainable), grouped(phase.facts.parameters));
   const FrozenFacts& frozen = phase.facts.frozen;
-  fmt::print("{:<14} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}{}\n", "memory a rank",
-             mebibytes(plan.memory.total()), mebibytes(plan.memory.process), mebibytes(plan.memory.parameters),
-             mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments), mebibytes(plan.memory.activations),
+  fmt::print("{:<15} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}{}\n",
+             "memory per rank", mebibytes(plan.memory.total()), mebibytes(plan.memory.process),
+             mebibytes(plan.memory.parameters), mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments),
+             mebibytes(plan.memory.activations),
              frozen.in_memory ? fmt::format(", frozen layers' output {}", mebibytes(plan.memory.frozen)) : "");
   if (frozen.rows > 0)
-    fmt::print("{:<14} computed once for {}, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows, "row"),
+    fmt::print("{:<15} computed once for {}, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows, "row"),
                mebibytes(frozen.bytes), frozen.in_memory ? "in memory" : "in a file",
                plan.seconds ? ": " + human_duration(plan.frozen_seconds) : "");
-  fmt::print("{:<14} {} GFLOP forward, {} backward; {:.0f} tokens\n", "a step",
+  fmt::print("{:<15} {} GFLOP forward, {} backward; {:.0f} tokens\n", "per step",
              significant(1e-9 * plan.forward_operations, 3), significant(1e-9 * plan.backward_operations, 3),
              plan.tokens);
   if (phase.facts.ranks > 1)
-    fmt::print("{:<14} {} MiB a rank and step\n", "communication", mebibytes(plan.communication_bytes));
+    fmt::print("{:<15} {} MiB per rank and step\n", "communication", mebibytes(plan.communication_bytes));
   if (plan.seconds) {
     const auto ms = [](double seconds) { return significant(1e3 * seconds, 3); };
-    fmt::print("{:<14} {} ms: products and attention {}, other kernels {}, exchange {}, update {}\n", "time a step",
+    fmt::print("{:<15} {} ms: products and attention {}, other kernels {}, exchange {}, update {}\n", "time per step",
                ms(plan.seconds->total()), ms(plan.seconds->products), ms(plan.seconds->passes),
                ms(plan.seconds->exchange), ms(plan.seconds->update));
   }
-  for (const std::string& sentence : phase.advice) fmt::print("{:<14} {}\n", "what helps", sentence);
+  for (const std::string& sentence : phase.advice) fmt::print("{:<15} {}\n", "what helps", sentence);
 }
 
 void print(const RunForecast& forecast) {
@@ -165,7 +168,7 @@ void print(const RunForecast& forecast) {
              forecast.tokens_a_row, grouped(forecast.total_steps, "step"));
   for (const PhaseForecast& phase : forecast.phases) print(phase);
   if (forecast.seconds > 0.0)
-    fmt::print("\n{:<14} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
+    fmt::print("\n{:<15} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
                human_duration(forecast.evaluation_seconds));
   for (const std::string& note : forecast.notes) fmt::print("note: {}\n", note);
 }
@@ -188,7 +191,8 @@ int run(const PlanArguments& arguments, CommandContext& context) {
   }
   if (!context.speaks()) return kExitDone;
   RunForecast forecast = forecast_run(configuration, ranks, arguments.nodes, machine ? &*machine : nullptr);
-  if (measures) forecast.notes.emplace_back("the machine was measured for 2 s only; temper bench machine is truer");
+  if (measures)
+    forecast.notes.emplace_back("the machine was measured for only 2 s; temper bench machine is more precise");
   if (arguments.sbatch) {
     std::fputs(slurm_script(slurm_job(arguments, configuration, forecast, machine ? &*machine : nullptr)).c_str(),
                stdout);
@@ -204,14 +208,18 @@ int run(const PlanArguments& arguments, CommandContext& context) {
 
 Command add_plan_command(const CommandLine& program) {
   auto arguments = std::make_shared<PlanArguments>();
-  const CommandLine command = program.command("plan", "Foretell memory, time and communication of a run");
+  const CommandLine command = program.command("plan", "Estimate memory, time and communication of a run");
   command.option("configuration", arguments->file, "TOML file, as for temper train").required();
   command.repeated("--set", arguments->overrides, "Override a key: --set train.batch_size=64").value_name("KEY=VALUE");
-  command.option("--ranks", arguments->ranks, "Ranks of the run; else as many as plan").within(1, 1 << 16);
-  command.option("--nodes", arguments->nodes, "Nodes that they are spread over").within(1, 1 << 16).shows_default();
-  command.option("--machine", arguments->machine, "What temper bench machine wrote; else its standard place");
-  command.flag("--quick", arguments->quick, "Where the machine was never measured: measure it for 2 s");
-  command.flag("--sbatch", arguments->sbatch, "Print the script that runs it under Slurm, and nothing else");
+  command.option("--ranks", arguments->ranks, "Ranks of the run; default: the ranks of this command")
+      .within(1, 1 << 16);
+  command.option("--nodes", arguments->nodes, "Nodes that the ranks are spread over")
+      .within(1, 1 << 16)
+      .shows_default();
+  command.option("--machine", arguments->machine,
+                 "Profile written by temper bench machine; default: its standard location");
+  command.flag("--quick", arguments->quick, "If the machine was never measured, measure it for 2 s");
+  command.flag("--sbatch", arguments->sbatch, "Print the job script for Slurm instead of the plan");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Example:\n  temper plan run.toml --ranks 8 --set train.batch_size=64\n  temper plan run.toml --ranks 16 "

@@ -11,6 +11,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/spool.h"
 #include "data/tables/table_reader.h"
 #include "data/text/cut_rows.h"
 #include "launch/commands/command.h"
@@ -55,7 +56,7 @@ std::string read_standard_input() {
 }
 
 /// Standard input, one text a line. Rank 0 has it; the others receive it.
-Table read_lines(const std::string& column, Communicator& world) {
+std::unique_ptr<TableSource> read_lines(const std::string& column, Communicator& world) {
   std::vector<std::byte> bytes;
   if (world.rank() == 0) {
     const std::string text = read_standard_input();
@@ -73,7 +74,7 @@ Table read_lines(const std::string& column, Communicator& world) {
     table.rows.push_back({std::string(row)});
     table.lines.push_back(line);
   }
-  return table;
+  return std::make_unique<HeldTable>(std::move(table));
 }
 
 /// Adds up what the ranks counted and tells it.
@@ -110,16 +111,16 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const Table table = arguments.input == "-" ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
-                                             : read_table(arguments.input);
-  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table, /*labelled=*/false,
+  const std::unique_ptr<TableSource> table = arguments.input == "-"
+                                                 ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
+                                                 : open_table(arguments.input);
+  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
 
   hosts.finish();
-  // A few thousand rows at a time, so that a large file neither waits for its last row nor is held twice.
+  // A few thousand rows at a time, so that a large file neither waits for its last row nor is held in memory.
   constexpr std::int64_t kRowsAtATime = 8192;
-  const auto rows = static_cast<std::int64_t>(table.rows.size());
-  std::string written;
+  Spool written;
   PredictedLines all;
   const auto must_stop = [&] {
     std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
@@ -128,12 +129,12 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   };
   bool stopped = must_stop();
   std::int64_t predicted = 0;
-  for (std::int64_t first = 0; first < rows && !stopped; first += kRowsAtATime) {
-    const std::int64_t count = std::min(kRowsAtATime, rows - first);
+  const auto predict_rows = [&](const Table& chunk) {
+    const auto count = static_cast<std::int64_t>(chunk.rows.size());
     predicted += count;
-    const std::int64_t begin = first + count * world.rank() / world.size();
-    const std::int64_t end = first + count * (world.rank() + 1) / world.size();
-    const PredictedLines mine = predict_lines(fitted, table, use, options, *device, begin, end);
+    const std::int64_t begin = count * world.rank() / world.size();
+    const std::int64_t end = count * (world.rank() + 1) / world.size();
+    const PredictedLines mine = predict_lines(fitted, chunk, use, options, *device, begin, end);
     all.cut_rows += mine.cut_rows;
     all.cut_words += mine.cut_words;
     for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine.lines)))) {
@@ -142,17 +143,25 @@ int run(const PredictArguments& arguments, CommandContext& context) {
       if (arguments.output.empty()) {
         std::fwrite(text.data(), 1, text.size(), stdout);
       } else {
-        written += text;
+        written.append(part);
       }
     }
-    stopped = must_stop();
-  }
+  };
+  if (!stopped)
+    table->read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
+      predict_rows(chunk);
+      stopped = must_stop();
+      return !stopped;
+    });
   report_cut_rows(all, use, fitted, predicted, context);
   if (stopped) return kExitStopped;
   if (!context.speaks()) return kExitDone;
-  if (!arguments.output.empty()) write_file_atomically(arguments.output, written);
+  if (!arguments.output.empty()) {
+    const std::span<const std::byte> lines = written.view();
+    write_file_atomically(arguments.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  }
   if (std::fflush(stdout) != 0) throw Error("the predictions could not be written to standard output");
-  if (arguments.json) print_json({{"rows", rows}, {"output", arguments.output}});
+  if (arguments.json) print_json({{"rows", table->rows()}, {"output", arguments.output}});
   return kExitDone;
 }
 
@@ -162,24 +171,23 @@ Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
   command.option("model", arguments->model, "Folder of a fine-tuned model").required();
-  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text a line").required();
-  command.option("-o,--output", arguments->output, "File for the predictions; standard output without it");
+  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text per line")
+      .required();
+  command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");
   add_table_options(command, arguments->wishes);
-  command
-      .repeated("--keep", arguments->options.kept_columns,
-                "Columns of the input that go along with each prediction: id,source")
+  command.repeated("--keep", arguments->options.kept_columns, "Input columns to copy to each prediction: id,source")
       .separated_by(',');
-  command.flag("--keep-all", arguments->options.all_columns, "All columns of the input go along");
-  command.option("--top", arguments->options.top, "Only so many classes, or candidates for a mask, the best first")
+  command.flag("--keep-all", arguments->options.all_columns, "Copy all input columns to each prediction");
+  command.option("--top", arguments->options.top, "Only this many classes, or candidates for a mask, best first")
       .within(1, 1 << 20);
   command.flag("--no-tokens", arguments->without_tokens, "Words without the list of their tokens");
   command.option("--batch-size", arguments->options.batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
-  command.option("--threads", arguments->threads, "Threads a rank; 0: the cores it may use");
+  command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
   command.footer(
-      "Columns, lengths and the threshold are those of the training, which the model folder keeps (temper.json), "
-      "unless options say otherwise.\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
+      "Columns, lengths and the threshold default to those used in training, which the model folder records "
+      "(temper.json).\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
       "temper "
       "predict runs/sentiment/model "
       "data/new.csv -o labels.jsonl");

@@ -166,8 +166,10 @@ int run(const TrainArguments& arguments, CommandContext& context) {
         print_profile(report.kernel_times, rates);
         if (other_threads)
           fmt::print(
-              "The machine was measured with {}, this run has {}: the roof over operations is taken in proportion, "
-              "that over memory as it was. temper bench machine, started as the run is, gives the true one.\n",
+              "The machine was measured with {}, but this run has {}: the roof for operations is scaled in proportion, "
+              "the "
+              "one for memory is used as measured. Start temper bench machine the way the run is started to be "
+              "exact.\n",
               counted(machine->threads, "thread"), counted(cpu_threads(), "thread"));
       }
     }
@@ -179,18 +181,18 @@ int run(const TrainArguments& arguments, CommandContext& context) {
 
 Command add_train_command(const CommandLine& program) {
   auto arguments = std::make_shared<TrainArguments>();
-  const CommandLine command = program.command("train", "Fine-tune a model as a configuration file says");
+  const CommandLine command = program.command("train", "Fine-tune a model according to a configuration file");
   command.option("configuration", arguments->file, "TOML file; see docs/configuration.md or --help-config");
   command.repeated("--set", arguments->overrides, "Override a key: --set train.epochs=1").value_name("KEY=VALUE");
-  command.flag("--resume", arguments->resume, "Go on from the newest good checkpoint (the default)");
-  command.flag("--fresh", arguments->fresh, "Start anew even if output.dir holds checkpoints of this run");
+  command.flag("--resume", arguments->resume, "Resume from the newest good checkpoint (the default)");
+  command.flag("--fresh", arguments->fresh, "Start from scratch even if output.dir has checkpoints of this run");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.flag_with_text(
       "--profile", kDefaultFile, arguments->profile,
-      "Print where the time of rank 0 goes, kernel by kernel, from the second step on, and write a trace of all ranks: "
-      "to FILE with --profile=FILE, else to <output.dir>/profile.json. Timing waits after every kernel, so the run is "
+      "Print the time that rank 0 spends in each kernel, from the second step on, and write a trace of all ranks: to "
+      "FILE with --profile=FILE, else to <output.dir>/profile.json. Profiling waits for every kernel, so the run is "
       "slower than usual");
-  command.option("--profile-steps", arguments->profile_steps, "Steps that the trace holds, from the second one on")
+  command.option("--profile-steps", arguments->profile_steps, "Number of steps in the trace, from the second one on")
       .within(1, std::numeric_limits<std::int64_t>::max())
       .shows_default();
   command.flag("--help-config", arguments->help_config, "List every key of the configuration file");

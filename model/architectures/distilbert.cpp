@@ -20,12 +20,14 @@ PostNormEncoder read_distilbert(const ConfigKeys& keys) {
   distilbert.intermediate_width = keys.size("hidden_dim", 3072);
   require_heads_divide(keys, kWidth, distilbert.width, kHeads, distilbert.heads);
   distilbert.activation = read_activation(keys, "activation", "gelu");
-  distilbert.dropout = keys.dropout("dropout", 0.1F);
+  const float dropout = keys.dropout("dropout", 0.1F);
+  distilbert.embedding_dropout = dropout;
+  distilbert.feed_forward_dropout = dropout;
   distilbert.attention_probability_dropout = keys.dropout("attention_dropout", 0.1F);
   distilbert.sequence_head_dropout =
-      keys.is_null("seq_classif_dropout") ? distilbert.dropout : keys.dropout("seq_classif_dropout", 0.2F);
+      keys.is_null("seq_classif_dropout") ? dropout : keys.dropout("seq_classif_dropout", 0.2F);
   // Of this head transformers takes the rate from `dropout`, not from `seq_classif_dropout`.
-  distilbert.token_head_dropout = distilbert.dropout;
+  distilbert.token_head_dropout = dropout;
 
   distilbert.prefix = "distilbert.";
   distilbert.blocks = "transformer.layer";

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/activation_names.h"
 #include "model/heads/token_head.h"
+#include "model/layers/projected_embeddings.h"
 
 namespace temper {
 namespace {
@@ -23,6 +24,10 @@ WeightNames names_of(const PostNormEncoder& encoder) {
 }
 
 Initialization weights_of(const PostNormEncoder& encoder) { return Initialization::normal(encoder.initializer_range); }
+
+std::int64_t embedding_width_of(const PostNormEncoder& encoder) {
+  return encoder.embedding_width > 0 ? encoder.embedding_width : encoder.width;
+}
 
 }  // namespace
 
@@ -58,19 +63,21 @@ PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defau
   refuse_bert_variants(keys);
   PostNormEncoder encoder;
   read_common_keys(keys, defaults, encoder);
-  encoder.width = keys.size("hidden_size", 768);
+  encoder.width = keys.size("hidden_size", defaults.width);
   encoder.layers = keys.size("num_hidden_layers", 12);
-  encoder.heads = keys.size("num_attention_heads", 12);
-  encoder.intermediate_width = keys.size("intermediate_size", 3072);
+  encoder.heads = keys.size("num_attention_heads", defaults.heads);
+  encoder.intermediate_width = keys.size("intermediate_size", defaults.intermediate_width);
   encoder.types = keys.size("type_vocab_size", 2);
   require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
   encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
-  encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  encoder.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.attention_output_dropout = encoder.dropout;
-  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
+  encoder.activation = read_activation(keys, "hidden_act", defaults.activation);
+  const float dropout = keys.dropout("hidden_dropout_prob", defaults.dropout);
+  encoder.embedding_dropout = dropout;
+  encoder.attention_output_dropout = dropout;
+  encoder.feed_forward_dropout = dropout;
+  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", defaults.dropout);
   encoder.sequence_head_dropout =
-      keys.is_null("classifier_dropout") ? encoder.dropout : keys.dropout("classifier_dropout", encoder.dropout);
+      keys.is_null("classifier_dropout") ? dropout : keys.dropout("classifier_dropout", dropout);
   encoder.token_head_dropout = encoder.sequence_head_dropout;
   return encoder;
 }
@@ -121,21 +128,31 @@ ModelParts begin_parts(const PostNormEncoder& encoder) {
 
 void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts) {
   const ParameterPlace place{parts.parameters, 0, ParameterRole::weight, weights_of(encoder), encoder.prefix};
-  const TextEmbeddingShape shape{encoder.vocabulary, encoder.positions, encoder.types,  encoder.position_offset,
-                                 encoder.width,      encoder.epsilon,   encoder.dropout};
+  const std::int64_t width = embedding_width_of(encoder);
+  const TextEmbeddingShape shape{
+      encoder.vocabulary, encoder.positions,        encoder.types, encoder.position_offset, width,
+      encoder.epsilon,    encoder.embedding_dropout};
   parts.input = std::make_unique<TextEmbeddings>(place.within(encoder.embeddings), encoder.embedding, shape);
+  if (encoder.projection.empty()) return;
+  Linear projection(place, encoder.projection, encoder.width, width);
+  parts.input = std::make_unique<ProjectedEmbeddings>(std::move(parts.input), std::move(projection));
 }
 
 ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts) {
-  const auto block = static_cast<std::int64_t>(parts.blocks.size());
-  const ParameterPlace place{parts.parameters, block + 1, ParameterRole::weight, weights_of(encoder), encoder.prefix};
-  return place.within(encoder.blocks + "." + std::to_string(block));
+  return place_of_next_block(encoder, parts, encoder.blocks + "." + std::to_string(parts.blocks.size()));
+}
+
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts, const std::string& name) {
+  const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
+  const ParameterPlace place{parts.parameters, stage, ParameterRole::weight, weights_of(encoder), encoder.prefix};
+  return place.within(name);
 }
 
 void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
                std::unique_ptr<AttentionLayer> attention) {
   const FeedForwardShape feed_forward{encoder.width, encoder.intermediate_width, parse_activation(encoder.activation)};
-  const PostNormShape shape{feed_forward, encoder.epsilon, encoder.attention_output_dropout, encoder.dropout};
+  const PostNormShape shape{feed_forward, encoder.epsilon, encoder.attention_output_dropout,
+                            encoder.feed_forward_dropout};
   parts.blocks.push_back(std::make_shared<PostNormBlock>(place, std::move(attention), encoder.block, shape));
 }
 
@@ -151,8 +168,8 @@ void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadReque
           "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
           "supported",
           encoder.config_path);
-    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, encoder.width, encoder.masked_lm_activation,
-                                  encoder.epsilon};
+    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, embedding_width_of(encoder),
+                                  encoder.masked_lm_activation, encoder.epsilon};
     parts.head =
         std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
   } else {

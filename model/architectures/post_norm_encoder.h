@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/architectures/architecture.h"
@@ -21,7 +22,8 @@ struct PostNormEncoder {
   // ------------------------------------------------------------------------------------------------
   std::string model_type;
   std::int64_t vocabulary = 0;
-  std::int64_t width = 0;  ///< a multiple of heads
+  std::int64_t width = 0;            ///< a multiple of heads
+  std::int64_t embedding_width = 0;  ///< of the embeddings; 0: the same
   std::int64_t layers = 0;
   std::int64_t heads = 0;
   std::int64_t intermediate_width = 0;
@@ -31,9 +33,10 @@ struct PostNormEncoder {
   float epsilon = 1e-12F;
   std::string activation;           ///< one of supported_activations()
   float initializer_range = 0.02F;  ///< standard deviation of new weights
-  float dropout = 0.0F;             ///< of the hidden state: embeddings, and what blocks add
+  float embedding_dropout = 0.0F;
   float attention_probability_dropout = 0.0F;
   float attention_output_dropout = 0.0F;
+  float feed_forward_dropout = 0.0F;
   float sequence_head_dropout = 0.0F;
   float token_head_dropout = 0.0F;
   bool tied_embeddings = true;  ///< a language-model head shares the word embeddings
@@ -44,6 +47,7 @@ struct PostNormEncoder {
   std::string prefix;
   std::string embeddings = "embeddings";
   TextEmbeddingNames embedding;
+  std::string projection;  ///< of embeddings to the blocks' width; empty: there is none
   std::string blocks = "encoder.layer";
   SelfAttentionNames attention = {"attention.self.query", "attention.self.key", "attention.self.value",
                                   "attention.output.dense"};
@@ -61,6 +65,11 @@ struct BertDefaults {
   std::int64_t vocabulary;
   std::int32_t pad_token_id;
   bool positions_follow_padding = false;  ///< the first position is pad_token_id + 1
+  std::int64_t width = 768;
+  std::int64_t heads = 12;
+  std::int64_t intermediate_width = 3072;
+  std::string_view activation = "gelu";
+  float dropout = 0.1F;  ///< of the hidden state and of the attention's probabilities
 };
 
 /// From BERT's keys, with BERT's names for everything below the prefix. Throws Error for values out of range, decoders
@@ -85,6 +94,8 @@ ModelParts begin_parts(const PostNormEncoder& encoder);
 void add_embeddings(const PostNormEncoder& encoder, ModelParts& parts);
 /// Where the parameters of the next block go.
 ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts);
+/// The same under a name of its own, behind the prefix of all.
+ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& parts, const std::string& name);
 /// `attention` has been made in this place.
 void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
                std::unique_ptr<AttentionLayer> attention);

@@ -10,10 +10,12 @@
 namespace temper {
 
 // Each in its own file.
+Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
+Architecture electra_architecture();
 Architecture modernbert_architecture();
 Architecture mpnet_architecture();
 Architecture roberta_architecture();
@@ -25,10 +27,12 @@ namespace {
 const std::vector<Architecture>& architectures() {
   // clang-format off
   static const std::vector<Architecture> kArchitectures{
+      albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
+      electra_architecture(),
       modernbert_architecture(),
       mpnet_architecture(),
       roberta_architecture(),

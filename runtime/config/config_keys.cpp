@@ -28,7 +28,7 @@ std::function<KeyTarget(Configuration&)> at(Member UpdateSettings::*member) {
 
 /// The update rules, and what each of them reads.
 std::string describe_update_rules() {
-  std::string text = "How gradients change the parameters:";
+  std::string text = "Update rule:";
   for (const UpdateRule& rule : update_rules())
     text += fmt::format("{} {} ({})", &rule == &update_rules().front() ? "" : ",", rule.summary,
                         fmt::join(rule.hyper_parameters, ", "));
@@ -56,163 +56,176 @@ std::vector<ConfigurationKey> make_keys() {
   add("model", "path", at(&C::model, &M::path), "Folder of the pre-trained model in Hugging Face layout.")->required =
       true;
   no_weights();  // the model is known by its digest, not by where it lies
-  add("model", "task", at(&C::model, &M::task), "What the head is for.")->choices = task_names();
+  add("model", "task", at(&C::model, &M::task),
+      "Task that the model is fine-tuned for; it decides the head, the loss and the metrics.")
+      ->choices = task_names();
   add("model", "replace_head", at(&C::model, &M::replace_head),
-      "Drop a stored head of another size and train a new one instead of refusing it.");
+      "Replace a stored head of a different size with a new one, instead of refusing the model.");
   add("model", "dropout", at(&C::model, &M::dropout),
-      "Replaces every dropout rate of the model; below 0: as config.json says.")
+      "Replaces every dropout rate of the model; below 0: the rates in config.json.")
       ->range = from_below(-1, 1);
 
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
-      "Rows to train on: .csv, .tsv, .jsonl, .json or, for language models, .txt, each also with .gz; several files as an "
-      "array, "
-      "or as a pattern such as \"data/*.csv\".")
+      "Rows to train on: .csv, .tsv, .jsonl, .json or, for language models, .txt, each optionally with .gz; several "
+      "files as an array, or as a pattern such as \"data/*.csv\".")
       ->required = true;
   no_weights();  // the rows are known by the file's digest
-  add("data", "validation", at(&C::data, &D::validation), "Rows to choose the best model by; files as for train.");
-  add("data", "test", at(&C::data, &D::test), "Rows for the last measurement; files as for train.");
+  add("data", "validation", at(&C::data, &D::validation),
+      "Rows by which the best model is chosen; files as for train.");
+  add("data", "test", at(&C::data, &D::test), "Rows for the final evaluation; files as for train.");
   no_weights();
   add("data", "text", at(&C::data, &D::text), "Column of the text.");
-  add("data", "text_pair", at(&C::data, &D::text_pair), "Column of a second text; empty: one text a row.");
+  add("data", "text_pair", at(&C::data, &D::text_pair), "Column of a second text; empty: one text per row.");
   add("data", "label", at(&C::data, &D::label),
       "Column of the label; for multi-label also an array: one column per label, of 0 and 1.");
   add("data", "labels", at(&C::data, &D::labels), "Label names in the order of their ids; empty: those of the data.");
-  add("data", "max_length", at(&C::data, &D::max_length), "Tokens a row, special ones included; longer rows are cut.")
+  add("data", "max_length", at(&C::data, &D::max_length),
+      "Maximum tokens per row, special tokens included; longer rows are truncated.")
       ->range = at_least(2);
   add("data", "truncate", at(&C::data, &D::truncate),
-      "Which end of a text that is too long is cut off; tokenizer: as the files of the tokenizer say (right, for "
-      "most).")
+      "Which end of a text that is too long is cut off; tokenizer: as the tokenizer's files say (right, for most).")
       ->choices = {"tokenizer", "left", "right"};
-  add("data", "cache_dir", at(&C::data, &D::cache_dir), "Folder of tokenised rows; empty: <output.dir>/cache.");
+  add("data", "cache_dir", at(&C::data, &D::cache_dir), "Folder for cached tokenised rows; empty: <output.dir>/cache.");
   no_weights();
-  add("data", "cache", at(&C::data, &D::cache), "Keep tokenised rows for the next start.");
+  add("data", "cache", at(&C::data, &D::cache), "Cache tokenised rows for the next start.");
   no_weights();
-  add("data", "shuffle", at(&C::data, &D::shuffle), "Take the rows in another order each epoch.");
+  add("data", "shuffle", at(&C::data, &D::shuffle), "Shuffle the rows anew in each epoch.");
   add("data", "validation_fraction", at(&C::data, &D::validation_fraction),
-      "Without data.validation: the share of the training rows that is kept back for it.")
+      "Without data.validation: the fraction of the training rows that is held out for validation.")
       ->range = from_below(0, 1);
 
   using T = TuningSection;
   add("tuning", "freeze", at(&C::tuning, &T::freeze),
-      "Patterns of parameters that are not trained: names, ranges (encoder.layer.0-3), globs; \"*\" is all but the "
-      "head.");
+      "Patterns of parameters that are not trained: names, ranges (encoder.layer.0-3), globs; \"*\" is everything "
+      "except the head.");
   add("tuning", "layer_decay", at(&C::tuning, &T::layer_decay),
-      "Each layer down learns at this factor of the rate of the one above.")
+      "Layer-wise learning-rate decay: each layer's rate is this factor times the rate of the layer above.")
       ->range = {0, 1, false, true};
   add("tuning", "rates", at(&C::tuning, &T::rates),
-      "Table of pattern = factor on the learning rate, e.g. { classifier = 10.0 }; of several that fit, the longest.");
+      "Factors on the learning rate by pattern, e.g. { classifier = 10.0 }; if several patterns match, the longest "
+      "applies.");
   add("tuning", "phases", at(&C::tuning, &T::phases),
       "Array of phases, each { freeze = [...], epochs | steps | fraction = ..., plateau_patience, learning_rate, "
-      "layer_decay, warmup_steps }; the last may be open-ended.");
+      "layer_decay, warmup_steps }; the last one may be open-ended.");
   add("tuning", "frozen_dropout", at(&C::tuning, &T::frozen_dropout),
-      "Dropout also in the frozen layers at the bottom, as transformers has it; they are then computed anew in each "
-      "step.");
+      "Keep dropout in the frozen layers at the bottom, as transformers does; they are then computed in every step.");
   add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),
-      "Compute the frozen layers at the bottom once for each row, where a phase lasts an epoch or more.");
+      "Compute the output of the frozen layers at the bottom once per row, if a phase lasts an epoch or more.");
 
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);
   add("train", "max_steps", at(&C::train, &R::max_steps),
-      "Steps of the run, be they fewer or more than train.epochs makes; 0: as many as those.")
+      "Number of optimizer steps, overriding train.epochs; 0: as many as train.epochs needs.")
       ->range = at_least(0);
-  add("train", "batch_size", at(&C::train, &R::batch_size), "Rows an optimizer step, over all ranks.")->range =
+  add("train", "batch_size", at(&C::train, &R::batch_size), "Rows per optimizer step, over all ranks.")->range =
       at_least(1);
   add("train", "gradient_accumulation", at(&C::train, &R::gradient_accumulation),
-      "Cuts each batch into so many parts, one after the other, to save memory.")
+      "Gradient accumulation: computes each batch in this many parts, one after the other, to save memory.")
       ->range = at_least(1);
-  add("train", "learning_rate", at(&C::train, &R::learning_rate), "The highest learning rate of the schedule.")->range =
+  add("train", "learning_rate", at(&C::train, &R::learning_rate), "Peak of the learning-rate schedule.")->range =
       above(0);
   using U = UpdateSettings;
   add("train", "optimizer", at(&U::rule), describe_update_rules())->choices = update_rule_names();
-  add("train", "weight_decay", at(&U::weight_decay), "Of weights; biases and norms are spared.")->range = at_least(0);
-  add("train", "beta1", at(&U::beta1), "AdamW: decay of the first moment. Lion: the momentum's share of the direction.")
+  add("train", "weight_decay", at(&U::weight_decay), "Weight decay of matrices; biases and norms are excluded.")
+      ->range = at_least(0);
+  add("train", "beta1", at(&U::beta1),
+      "AdamW: decay of the first moment. Lion: weight of the momentum in the update direction.")
       ->range = from_below(0, 1);
   add("train", "beta2", at(&U::beta2),
       with_defaults("AdamW: decay of the second moment. Lion: decay of the momentum.", "beta2"))
       ->range = from_below(0, 1);
   add("train", "epsilon", at(&U::epsilon),
-      with_defaults("AdamW: added to the root of the second moment. Adafactor: added to squared gradients.", "epsilon"))
+      with_defaults("AdamW: added to the square root of the second moment. Adafactor: added to squared gradients.",
+                    "epsilon"))
       ->range = above(0);
-  add("train", "momentum", at(&U::momentum), "SGD: share of the last step.")->range = from_below(0, 1);
+  add("train", "momentum", at(&U::momentum), "SGD: momentum factor.")->range = from_below(0, 1);
   add("train", "decay_rate", at(&U::decay_rate), "Adafactor: in step t, squared gradients decay by 1 - t^-decay_rate.")
       ->range = inside(0, 1);
   add("train", "clip_threshold", at(&U::clip_threshold),
       "Adafactor: the largest root mean square of a parameter's update, before the learning rate.")
       ->range = above(0);
   add("train", "scale_parameter", at(&U::scale_parameter),
-      "Adafactor: the learning rate is a share of each parameter's root mean square, as in its paper.");
+      "Adafactor: scale the learning rate by each parameter's root mean square, as in the paper.");
   add("train", "precision", at(&C::train, &R::precision),
-      "Of weights and activations in matrix products; bf16 keeps f32 for sums, norms, losses and the optimizer. A "
-      "device without it (a processor without AVX-512 BF16) says so and computes in f32.")
+      "Type of weights and activations in matrix products and attention; with bf16, sums, norms, losses and the "
+      "optimizer stay f32. If the device does not support bf16 (a processor without AVX-512 BF16), the run says so and "
+      "computes in f32.")
       ->choices = {"f32", "bf16"};
   add("train", "checkpoint_activations", at(&C::train, &R::checkpoint_activations),
-      "Saves memory for time: keep activations at every layer boundary (blocks) or every n-th only, and compute the "
-      "others again in the backward pass. The result is the same, bit for bit.");
+      "Activation checkpointing, which trades time for memory: keep activations only at every layer boundary (blocks) "
+      "or every n-th, and recompute the others in the backward pass. The result is the same, bit for bit.");
   keys.back().choices = {"none", "blocks"};
   keys.back().range = at_least(1);
   no_weights();
-  add("train", "schedule", at(&C::train, &R::schedule), "Course of the learning rate after the warm-up.")->choices = {
+  add("train", "schedule", at(&C::train, &R::schedule), "Learning-rate schedule after the warmup.")->choices = {
       "constant", "linear", "cosine"};
-  add("train", "warmup_ratio", at(&C::train, &R::warmup_ratio), "Share of the steps in which the rate rises from 0.")
+  add("train", "warmup_ratio", at(&C::train, &R::warmup_ratio),
+      "Warmup: fraction of the steps over which the learning rate rises from 0.")
       ->range = between(0, 1);
-  add("train", "warmup_steps", at(&C::train, &R::warmup_steps), "The same in steps; above 0 it wins over the ratio.")
+  add("train", "warmup_steps", at(&C::train, &R::warmup_steps), "Warmup in steps; above 0 it overrides warmup_ratio.")
       ->range = at_least(0);
-  add("train", "clip_norm", at(&C::train, &R::clip_norm), "Largest norm of the gradient; 0: no clipping.")->range =
-      at_least(0);
+  add("train", "clip_norm", at(&C::train, &R::clip_norm), "Maximum norm of the gradient (clipping); 0: no clipping.")
+      ->range = at_least(0);
   add("train", "label_smoothing", at(&C::train, &R::label_smoothing),
-      "Share of the target that is spread over all classes.")
+      "Fraction of the target that is spread over all classes.")
       ->range = from_below(0, 1);
   add("train", "class_weights", at(&C::train, &R::class_weights),
-      "Weigh classes in the loss: not at all, or by inverse frequency.")
+      "Class weights in the loss: none, or balanced by inverse frequency.")
       ->choices = {"none", "balanced"};
   add("train", "class_weight_values", at(&C::train, &R::class_weight_values),
-      "A weight for each class, in the order of the labels.")
+      "One weight per class, in the order of the labels.")
       ->range = at_least(0);
-  add("train", "seed", at(&C::train, &R::seed), "Of shuffling, dropout and new weights.")->range = at_least(0);
+  add("train", "seed", at(&C::train, &R::seed), "Seed of shuffling, dropout and newly initialised weights.")->range =
+      at_least(0);
   add("train", "grains", at(&C::train, &R::grains),
-      "Parts of a batch that are summed in one fixed order: up to so many ranks give the same bits. 0: the number of "
-      "ranks at the first start.")
+      "Number of parts of a batch whose gradients are summed in one fixed order: any number of ranks up to it gives "
+      "the same bits. 0: the number of ranks at the first start.")
       ->range = between(0, 4096);
   add("train", "sum_order", at(&C::train, &R::sum_order),
-      "Of gradients over GPUs: fixed gives the same bits on any number of ranks, library lets NCCL choose.")
+      "Order in which gradients are summed over GPUs: fixed gives the same bits on any number of ranks, library lets "
+      "NCCL choose.")
       ->choices = {"fixed", "library"};
   add("train", "compress_gradients", at(&C::train, &R::compress_gradients),
-      "What one node's CPU ranks send to another's: whole, or rounded to bf16, the error being added to what they send "
-      "in the next step. With bf16 the bits depend on the number of nodes, and a run that a signal stops goes on with "
-      "other bits than one that was not stopped.")
+      "Compression of the gradients that CPU ranks send between nodes: none, or rounding to bf16 with error feedback "
+      "(the residual is added to what is sent in the next step). With bf16 the bits depend on the number of nodes, and "
+      "a run that was stopped by a signal resumes with different bits than one that was not stopped.")
       ->choices = {"none", "bf16"};
   add("train", "early_stopping", at(&C::train, &R::early_stopping),
-      "Ends the run after so many evaluations without gain; 0: never.")
+      "Ends the run after this many evaluations without improvement; 0: never.")
       ->range = at_least(0);
-  add("train", "metric", at(&C::train, &R::metric), "By which the best model is chosen; empty: by the task.");
+  add("train", "metric", at(&C::train, &R::metric),
+      "Metric by which the best model is chosen; empty: the default of the task.");
 
   using E = EvaluateSection;
-  add("evaluate", "every_steps", at(&C::evaluate, &E::every_steps), "0: at the end of each epoch.")->range =
-      at_least(0);
-  add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows a batch of an evaluation.")->range =
-      at_least(1);
+  add("evaluate", "every_steps", at(&C::evaluate, &E::every_steps),
+      "Steps between evaluations; 0: at the end of each epoch.")
+      ->range = at_least(0);
+  add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows per evaluation batch.")->range = at_least(1);
   no_weights();
   add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
-      "Multi-label: labels whose probability is above it are predicted.")
+      "Multi-label: labels with a probability above this are predicted.")
       ->range = inside(0, 1);
 
   using K = CheckpointSection;
-  add("checkpoint", "every_steps", at(&C::checkpoint, &K::every_steps), "0: at the end of each epoch.")->range =
-      at_least(0);
-  no_weights();
-  add("checkpoint", "every_minutes", at(&C::checkpoint, &K::every_minutes), "And after so many minutes; 0: not.")
+  add("checkpoint", "every_steps", at(&C::checkpoint, &K::every_steps),
+      "Steps between checkpoints; 0: at the end of each epoch.")
       ->range = at_least(0);
   no_weights();
-  add("checkpoint", "keep", at(&C::checkpoint, &K::keep), "How many are kept, besides the best.")->range = at_least(1);
+  add("checkpoint", "every_minutes", at(&C::checkpoint, &K::every_minutes),
+      "Also save every so many minutes; 0: do not.")
+      ->range = at_least(0);
   no_weights();
-  add("checkpoint", "resume", at(&C::checkpoint, &K::resume), "Go on from the newest good checkpoint in output.dir.");
+  add("checkpoint", "keep", at(&C::checkpoint, &K::keep), "Number of checkpoints that are kept, besides the best one.")
+      ->range = at_least(1);
+  no_weights();
+  add("checkpoint", "resume", at(&C::checkpoint, &K::resume), "Resume from the newest good checkpoint in output.dir.");
   no_weights();
 
   using O = OutputSection;
-  add("output", "dir", at(&C::output, &O::dir), "Folder of checkpoints, logs and the exported model.");
+  add("output", "dir", at(&C::output, &O::dir), "Folder for checkpoints, logs and the exported model.");
   no_weights();
-  add("output", "log_every", at(&C::output, &O::log_every), "Steps between lines of the log.")->range = at_least(1);
+  add("output", "log_every", at(&C::output, &O::log_every), "Steps between two log lines.")->range = at_least(1);
   no_weights();
   add("output", "tensorboard", at(&C::output, &O::tensorboard), "Write TensorBoard event files.");
   no_weights();
@@ -221,38 +234,39 @@ std::vector<ConfigurationKey> make_keys() {
 
   using N = RunSection;
   add("run", "device", at(&C::run, &N::device),
-      "Where to compute; auto: on GPUs where the program is built for them and every rank finds one.")
+      "Where to compute; auto: on GPUs if the program is built for them and every rank finds one.")
       ->choices = {"auto", "cpu", "cuda"};
   no_weights();
   add("run", "gpu_communication", at(&C::run, &N::gpu_communication),
-      "Between GPUs: NCCL, or MPI through the hosts' memory; auto: NCCL where it can be started.")
+      "Communication between GPUs: NCCL, or MPI through host memory; auto: NCCL if it can be started.")
       ->choices = {"auto", "nccl", "mpi"};
   no_weights();
   add("run", "cuda_graphs", at(&C::run, &N::cuda_graphs),
-      "Replay what a GPU did for an earlier batch of the same shape; of use where rows have one length.");
+      "Capture the GPU work of a micro-batch as a CUDA graph and replay it for others of the same shape; useful if all "
+      "rows have the same length.");
   no_weights();
-  add("run", "threads", at(&C::run, &N::threads), "Threads a rank; 0: the cores that it may use.")->range =
+  add("run", "threads", at(&C::run, &N::threads), "Threads per rank; 0: the cores that it may use.")->range =
       between(0, 1024);
   no_weights();
   add("run", "timeout_seconds", at(&C::run, &N::timeout_seconds),
-      "A rank that waits longer for the others reports it and ends the run; while the ranks first find each other, 60 "
-      "s at most.")
+      "Time limit of a wait for other ranks: a rank that waits longer reports it and ends the run. At most 60 s apply "
+      "while the ranks first connect.")
       ->range = above(0);
   no_weights();
   add("run", "max_minutes", at(&C::run, &N::max_minutes),
-      "Saves and ends with status 75 before a start has lasted so many minutes; 0: no limit. The end of a Slurm job, "
-      "where it is known (SLURM_JOB_END_TIME), counts by itself.")
+      "Saves and exits with status 75 before the run has lasted this many minutes since this start; 0: no limit. The "
+      "end of a Slurm job, if known (SLURM_JOB_END_TIME), is respected without it.")
       ->range = at_least(0);
   no_weights();
   add("run", "cache_memory_mib", at(&C::run, &N::cache_memory_mib),
-      "Memory of a node, in MiB, for the output of frozen layers; what does not fit goes into a file.")
+      "Memory per node, in MiB, for the cached output of frozen layers; if it does not fit, it goes into a file.")
       ->range = between(0, 1 << 30);
   no_weights();
   add("run", "cache_dir", at(&C::run, &N::cache_dir),
-      "Folder of that file, on storage of the node; empty: $TMPDIR, or /tmp.");
+      "Folder for that file, on the node's own storage; empty: $TMPDIR, or /tmp.");
   no_weights();
   add("run", "keep_cache", at(&C::run, &N::keep_cache),
-      "Keep the output of frozen layers in run.cache_dir, for later runs with the same rows and frozen weights.");
+      "Keep the output of frozen layers in run.cache_dir for later runs with the same rows and frozen weights.");
   no_weights();
   return keys;
 }

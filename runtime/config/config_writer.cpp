@@ -131,17 +131,16 @@ std::string describe_configuration() {
   Configuration defaults;
   std::string out =
       "# Configuration\n\n"
-      "A run is described by a TOML file: `temper train run.toml`. Any key can be given on the command line as well:\n"
-      "`--set train.epochs=1`. An unknown key, a value of another type or out of range is refused with what is "
-      "allowed.\n"
-      "Paths are relative to the folder in which the program is started.\n"
-      "This page is what `temper train --help-config` prints.\n";
+      "A run is described by a TOML file: `temper train run.toml`. Any key can also be set on the command line:\n"
+      "`--set train.epochs=1`. An unknown key, or a value of the wrong type or out of range, is refused, and the "
+      "message "
+      "says\nwhat is allowed. Paths are relative to the folder in which the program is started.\n"
+      "This page is the output of `temper train --help-config`.\n";
   std::string section;
   for (const ConfigurationKey& key : configuration_keys()) {
     if (key.section != section) {
       section = key.section;
-      out += fmt::format("\n## [{}]\n\n| key | type | default | allowed | what it means |\n|---|---|---|---|---|\n",
-                         section);
+      out += fmt::format("\n## [{}]\n\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n", section);
     }
     const std::string standard = key.required ? "required" : "`" + std::visit(Print{}, key.target(defaults)) + "`";
     std::string help = key.help;

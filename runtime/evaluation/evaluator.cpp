@@ -13,13 +13,11 @@
 namespace temper {
 namespace {
 
-/// Epoch number under which evaluation masks tokens: none that training reaches.
-constexpr std::int64_t kEvaluationEpoch = -1;
 constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
 
 }  // namespace
 
-std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const Dataset& data,
+std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
                                 const EvaluationSettings& settings) {
   const std::int64_t batches = steps_per_epoch(data.rows(), settings.batch_size);
   ensure_working_copies(model, device, settings.activations);
@@ -40,8 +38,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const std::int64_t first = b * settings.batch_size;
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(settings.batch_size, data.rows() - first)));
     std::iota(rows.begin(), rows.end(), first);
-    Batch host = pack(data, rows);
-    if (settings.masking != nullptr) settings.masking->apply(host, kEvaluationEpoch);
+    const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
@@ -66,21 +63,22 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   return scores->metrics(loss, weight);
 }
 
-void predict(Model& model, Device& device, const Dataset& data, DType activations, std::int64_t begin, std::int64_t end,
-             std::int64_t batch_size,
+void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+             std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume) {
   ensure_working_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
     std::iota(rows.begin(), rows.end(), first);
-    const Batch host = pack(data, rows);
+    const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
     const Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
     const HostCopy on_host(device, outputs);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::int64_t output_rows = model.readout().is_per_sequence() ? 1 : data.length(rows[i]);
+      const std::int64_t output_rows =
+          model.readout().is_per_sequence() ? 1 : host.sequence_starts[i + 1] - host.sequence_starts[i];
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
       consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "data/dataset.h"
+#include "data/example_source.h"
 #include "model/model.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/hidden_rows.h"
 #include "runtime/tasks/scores.h"
 
@@ -21,7 +20,6 @@ struct EvaluationSettings {
   const TaskSpec* task = nullptr;  ///< whose metrics are wanted
   std::int64_t batch_size = 64;
   DType activations = DType::f32;
-  const MaskingPlan* masking = nullptr;    ///< for masked language modelling
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
   const HiddenRows* cache = nullptr;       ///< of these rows: the frozen part is not computed again
@@ -30,13 +28,13 @@ struct EvaluationSettings {
 };
 
 /// Collective. Loss and metrics of the task over all rows; nothing if a signal asked any rank to stop.
-std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const Dataset& data,
+std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
                                 const EvaluationSettings& settings);
 
 /// Outputs of rows [begin, end) without labels: `consume(row, outputs)` is called for each row in order. A model that
 /// reads tokens one by one gives one row of outputs a token, one after the other.
-void predict(Model& model, Device& device, const Dataset& data, DType activations, std::int64_t begin, std::int64_t end,
-             std::int64_t batch_size,
+void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+             std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume);
 
 }  // namespace temper

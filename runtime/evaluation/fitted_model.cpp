@@ -7,7 +7,6 @@
 #include "data/text/cut_rows.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/steps/finite_weights.h"
 
 namespace temper {
@@ -35,8 +34,8 @@ FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
                 model_->report.initialized.front());
 }
 
-std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size,
-                                                   int threads, Communicator& communicator,
+std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
+                                                   std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
                                                    const std::function<void(const std::string&)>& say) {
   Configuration configuration;
@@ -47,28 +46,27 @@ std::optional<Metrics> FittedModel::evaluate_table(const Table& table, const Tab
     configuration.data.label.listed = use.label_listed;
   }
   configuration.data.cache = false;
-  const Dataset rows = tokenize_table(table, configuration, task_, tokenizer(), labels_, max_length(use.max_length),
-                                      threads, communicator, [](const std::string&) {});
-  require_indices(rows, index_limits(folder_.config, head()), table.path.string());
+  configuration.train.seed = use.masking_seed;
+  const TokenStore rows =
+      tokenize_table(table, notes_of(table, columns_of(configuration.data, task_), task_.labels),
+                     {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
+                     communicator, [](const std::string&) {});
+  require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
   say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
-  std::optional<MaskingPlan> masking;
-  if (task_.masks_tokens)
-    masking.emplace(tokenizer(), folder_.config.vocabulary_size, static_cast<std::uint64_t>(use.masking_seed));
   const std::optional<EntityLabels> entities = entity_labels(task_.labels, labels_.names());
   EvaluationSettings settings;
   settings.task = &task_;
   settings.batch_size = batch_size;
-  settings.masking = masking ? &*masking : nullptr;
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
-    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.path.string()));
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;
 }
 
-void FittedModel::say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+void FittedModel::say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                const TableUse& use, int threads, Communicator& communicator,
                                const std::function<void(const std::string&)>& say) const {
   const std::int64_t length = max_length(use.max_length);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "data/tables/table.h"
+#include "data/tables/table_source.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/table_use.h"
@@ -37,12 +37,13 @@ class FittedModel {
 
   /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
   /// Error where the loss is not finite.
-  std::optional<Metrics> evaluate_table(const Table& table, const TableUse& use, std::int64_t batch_size, int threads,
-                                        Communicator& communicator, const std::function<bool()>& stop_requested,
+  std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,
+                                        int threads, Communicator& communicator,
+                                        const std::function<bool()>& stop_requested,
                                         const std::function<void(const std::string&)>& say);
 
  private:
-  void say_cut_rows(const Dataset& rows, const Table& table, const ColumnChoice& columns, const TableUse& use,
+  void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
 
   Device& device_;

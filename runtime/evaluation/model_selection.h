@@ -5,8 +5,8 @@
 #include <string>
 
 #include "runtime/config/config.h"
-#include "runtime/tasks/metrics.h"
 #include "runtime/steps/training_state.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

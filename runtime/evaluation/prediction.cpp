@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/text/cut_rows.h"
+#include "data/text/masking.h"
+#include "data/text/row_tokenization.h"
+#include "data/token_store.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/steps/finite_weights.h"
@@ -58,11 +61,13 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   tokenizing.threads = options.threads;
   tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
   tokenizing.number_words = of_words;
-  const Dataset rows = tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end);
+  const TokenStore rows(tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end));
   require_token_indices(rows, index_limits(fitted.config(), fitted.head()), table.path.string());
   const std::size_t text_column = column_index(table, use.text);
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < rows.rows(); ++row) lengths.push_back(rows.length(row));
   const std::int64_t cut =
-      of_words ? 0 : count_cut_rows(rows.lengths(), table, begin, columns, fitted.tokenizer(), tokenizing);
+      of_words ? 0 : count_cut_rows(lengths, table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
 
   PredictedLines result;
@@ -79,10 +84,10 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
       refuse_not_finite(fitted.model(), device,
                         fmt::format("{}, line {}: what the model says is", table.path.string(),
                                     table.lines[static_cast<std::size_t>(begin + row)]));
-    const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
+    const auto first = static_cast<std::size_t>(rows.starts()[static_cast<std::size_t>(row)]);
     const auto length = static_cast<std::size_t>(rows.length(row));
-    RowTokens tokens{std::span(rows.ids).subspan(first, length), {}, outputs};
-    if (of_words) tokens.words = std::span(rows.classes).subspan(first, length);
+    RowTokens tokens{rows.ids().subspan(first, length), {}, outputs};
+    if (of_words) tokens.words = rows.classes().subspan(first, length);
     const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];

@@ -13,7 +13,7 @@ constexpr std::int64_t kRoundsBetweenCachePolls = 4;
 
 /// The hidden rows of one block, on the host.
 std::vector<std::byte> compute_block(const FrozenLayout& layout, std::int64_t block, Model& model, Device& device,
-                                     const Dataset& data) {
+                                     const TokenStore& data) {
   const std::int64_t first = layout.block_starts[static_cast<std::size_t>(block)];
   const std::int64_t last = layout.block_starts[static_cast<std::size_t>(block) + 1];
   const std::int64_t rows =
@@ -22,7 +22,7 @@ std::vector<std::byte> compute_block(const FrozenLayout& layout, std::int64_t bl
   if (bytes.empty()) return bytes;
   std::vector<std::int64_t> examples(static_cast<std::size_t>(last - first));
   std::iota(examples.begin(), examples.end(), first);
-  const DeviceBatch batch = to_device(pack(data, examples), model.readout(), BatchUse{}, device);
+  const DeviceBatch batch = to_device(data.read(examples, 0), model.readout(), BatchUse{}, device);
   Tape tape(device, Tape::Mode::evaluation, {}, layout.type);
   const Variable hidden = model.hidden_state(tape, batch.input, batch.selection, layout.stages);
   device.download(hidden.value().bytes(), bytes.data(), bytes.size());
@@ -46,7 +46,7 @@ void FrozenCache::read(std::span<const std::uint32_t> examples, std::span<std::b
   }
 }
 
-bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const Dataset& data,
+bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const TokenStore& data,
           const FillSettings& settings) {
   const FrozenLayout& layout = cache.layout();
   HiddenStore& store = cache.store();

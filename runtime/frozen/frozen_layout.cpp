@@ -23,9 +23,30 @@ std::int64_t blocks_for(std::int64_t tokens) {
   return std::max<std::int64_t>(1, std::min(tokens / kLeastTokens, wanted));
 }
 
+/// SHA-256 of an array of a data set, whose pages leave this process as they are read.
+template <typename T>
+std::string digest_of(const TokenStore& data, std::span<const T> array) {
+  Sha256 digest;
+  data.scan(array, [&](std::span<const T> piece, std::size_t) {
+    digest.add(std::as_bytes(piece));
+    return true;
+  });
+  return digest.hex();
+}
+
+/// Of the segments, of which there is no array where all are 0.
+std::string digest_of_types(const TokenStore& data) {
+  if (!data.types().empty()) return digest_of(data, data.types());
+  const std::vector<std::int32_t> zeros(std::size_t{1} << 14);
+  Sha256 digest;
+  for (auto left = static_cast<std::size_t>(data.tokens()); left > 0; left -= std::min(left, zeros.size()))
+    digest.add(std::as_bytes(std::span(zeros).first(std::min(left, zeros.size()))));
+  return digest.hex();
+}
+
 }  // namespace
 
-FrozenLayout lay_out_frozen(const Dataset& data, const Model& model, std::int64_t stages, DType activations) {
+FrozenLayout lay_out_frozen(const TokenStore& data, const Model& model, std::int64_t stages, DType activations) {
   FrozenLayout layout;
   layout.stages = stages;
   layout.width = model.width();
@@ -34,17 +55,17 @@ FrozenLayout lay_out_frozen(const Dataset& data, const Model& model, std::int64_
   const auto hidden_rows = [&](std::int64_t example) -> std::int64_t {
     const std::int64_t length = data.length(example);
     if (whole) return length;
-    const std::int64_t begin = data.starts[static_cast<std::size_t>(example)];
-    return count_read_tokens(model.readout(), length, classes_for(model.readout(), data.classes, begin, length));
+    const std::int64_t begin = data.starts()[static_cast<std::size_t>(example)];
+    return count_read_tokens(model.readout(), length, classes_for(model.readout(), data.classes(), begin, length));
   };
   layout.row_starts.reserve(static_cast<std::size_t>(data.rows()) + 1);
   // An example falls into the block in which its middle lies.
-  const std::int64_t tokens = data.starts.back();
+  const std::int64_t tokens = data.starts().back();
   const std::int64_t blocks = blocks_for(tokens);
   std::int64_t block = 0;
   for (std::int64_t example = 0; example < data.rows(); ++example) {
     layout.row_starts.push_back(layout.rows() + hidden_rows(example));
-    const std::int64_t twice_middle = 2 * data.starts[static_cast<std::size_t>(example)] + data.length(example);
+    const std::int64_t twice_middle = 2 * data.starts()[static_cast<std::size_t>(example)] + data.length(example);
     const std::int64_t next = tokens > 0 ? std::min(twice_middle * blocks / (2 * tokens), blocks - 1) : 0;
     if (next > block && example > 0) layout.block_starts.push_back(example);
     block = next;
@@ -53,7 +74,7 @@ FrozenLayout lay_out_frozen(const Dataset& data, const Model& model, std::int64_
   return layout;
 }
 
-std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, const Model& model, Device& device) {
+std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& data, const Model& model, Device& device) {
   const auto digest = [](const auto& values) { return sha256_hex(std::as_bytes(std::span(values))); };
   std::string text = fmt::format("hidden rows of temper {}\n{}\n{} stages of {}, width {}, {}, blocks {}\n{}\n",
                                  kVersion, model.definition(), layout.stages, model.stages(), layout.width,
@@ -61,13 +82,13 @@ std::string frozen_content_key(const FrozenLayout& layout, const Dataset& data, 
   for (const Parameter& parameter : model.parameters().all())
     if (parameter.stage < layout.stages)
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
-  text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest(data.ids),
-                      digest(data.types), digest(data.starts));
+  text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest_of(data, data.ids()),
+                      digest_of_types(data), digest_of(data, data.starts()));
   // Which tokens a row stands for.
   if (layout.stages == model.stages()) {
     const Readout& readout = model.readout();
     text += fmt::format("readout {} {}\n", static_cast<int>(readout.tokens), readout.padding_id);
-    if (readout.tokens == ReadTokens::labelled) text += fmt::format("labels {}\n", digest(data.classes));
+    if (readout.tokens == ReadTokens::labelled) text += fmt::format("labels {}\n", digest_of(data, data.classes()));
   }
   return sha256_hex(text);
 }

@@ -10,14 +10,17 @@ namespace temper {
 namespace {
 
 /// rows / (classes * rows of the class); 1 for a class without rows.
-std::vector<double> balanced(const Dataset& rows, std::size_t classes) {
+std::vector<double> balanced(const TokenStore& rows, std::size_t classes) {
   std::vector<double> frequency(classes);
   double counted = 0.0;
-  for (const std::int32_t label : rows.classes) {
-    if (label < 0) continue;
-    frequency[static_cast<std::size_t>(label)] += 1.0;
-    counted += 1.0;
-  }
+  rows.scan(rows.classes(), [&](std::span<const std::int32_t> piece, std::size_t) {
+    for (const std::int32_t label : piece) {
+      if (label < 0) continue;
+      frequency[static_cast<std::size_t>(label)] += 1.0;
+      counted += 1.0;
+    }
+    return true;
+  });
   std::vector<double> weights;
   for (const double n : frequency) weights.push_back(n > 0.0 ? counted / (static_cast<double>(classes) * n) : 1.0);
   return weights;
@@ -25,7 +28,7 @@ std::vector<double> balanced(const Dataset& rows, std::size_t classes) {
 
 }  // namespace
 
-Tensor class_weights(const TrainSection& train, const TaskSpec& task, const Dataset& rows, std::size_t classes,
+Tensor class_weights(const TrainSection& train, const TaskSpec& task, const TokenStore& rows, std::size_t classes,
                      Device& device) {
   const bool by_frequency = train.class_weights == "balanced";
   if (!by_frequency && train.class_weight_values.empty()) return {};

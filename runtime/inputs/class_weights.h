@@ -1,7 +1,7 @@
 // What each class counts in the loss.
 #pragma once
 
-#include "data/dataset.h"
+#include "data/token_store.h"
 #include "runtime/config/config.h"
 #include "runtime/tasks/task.h"
 #include "tensor/device.h"
@@ -11,7 +11,7 @@ namespace temper {
 /// f32 [classes] as [train] class_weights and class_weight_values ask for; undefined where all classes count 1.
 /// "balanced" weighs by inverse frequency so that the mean over the training rows is 1. Throws a usage Error for tasks
 /// without classes and for another number of weights than classes.
-Tensor class_weights(const TrainSection& train, const TaskSpec& task, const Dataset& rows, std::size_t classes,
+Tensor class_weights(const TrainSection& train, const TaskSpec& task, const TokenStore& rows, std::size_t classes,
                      Device& device);
 
 }  // namespace temper

@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/text/cut_rows.h"
+#include "data/text/masking.h"
 #include "data/text/token_cache.h"
-#include "runtime/inputs/run_tables.h"
+#include "data/text/token_spool.h"
+#include "runtime/inputs/shared_rows.h"
 
 namespace temper {
 namespace {
+
+constexpr std::int64_t kRowsAtATime = 16384;
 
 std::filesystem::path cache_folder(const Configuration& configuration) {
   if (!configuration.data.cache_dir.empty()) return configuration.data.cache_dir;
@@ -19,13 +24,18 @@ std::filesystem::path cache_folder(const Configuration& configuration) {
 }
 
 /// Throws Error where rows may have no label and none has one: there is nothing to learn.
-void require_some_label(const Dataset& train, const RunTables& tables, const ColumnChoice& columns, LabelKind kind) {
-  const bool none = (kind == LabelKind::multi_label && std::count(train.targets.begin(), train.targets.end(), 0.0F) ==
-                                                           static_cast<std::ptrdiff_t>(train.targets.size())) ||
-                    (kind == LabelKind::token_class &&
-                     std::all_of(train.classes.begin(), train.classes.end(), [](auto c) { return c == kUnlabelled; }));
+void require_some_label(const TokenStore& train, const std::filesystem::path& file, const ColumnChoice& columns,
+                        LabelKind kind) {
+  bool none = kind == LabelKind::multi_label || kind == LabelKind::token_class;
+  const auto look_for_one = [&](const auto& array, auto nothing) {
+    train.scan(array, [&](auto piece, std::size_t) {
+      return none = std::all_of(piece.begin(), piece.end(), [&](auto value) { return value == nothing; });
+    });
+  };
+  if (kind == LabelKind::multi_label) look_for_one(train.targets(), 0.0F);
+  if (kind == LabelKind::token_class) look_for_one(train.classes(), kUnlabelled);
   if (none && train.rows() > 0)
-    throw Error("{}: no training row has a label in column{} {}; check data.label", tables.train.path.string(),
+    throw Error("{}: no training row has a label in column{} {}; check data.label", file.string(),
                 columns.indicators.size() > 1 ? "s" : "",
                 columns.indicators.empty() ? quoted_name(columns.label) : name_list(columns.indicators));
 }
@@ -37,6 +47,28 @@ void refuse_needless_names(const DataSection& data, const TaskSpec& task) {
                       task.name);
 }
 
+/// Reads a table as far as this rank's share of its rows goes: `use(chunk, first, begin, end)` of each chunk on the
+/// way, whose rows [begin, end), perhaps none, are of the share. `first`: the number that its first row has in the
+/// table.
+template <typename Use>
+void read_share(const TableSource& table, const Communicator& communicator, Use use) {
+  const std::int64_t share_begin = table.rows() * communicator.rank() / communicator.size();
+  const std::int64_t share_end = table.rows() * (communicator.rank() + 1) / communicator.size();
+  table.read(kRowsAtATime, [&](const Table& chunk, std::int64_t first) {
+    const auto count = static_cast<std::int64_t>(chunk.rows.size());
+    use(chunk, first, std::clamp<std::int64_t>(share_begin - first, 0, count),
+        std::clamp<std::int64_t>(share_end - first, 0, count));
+    return first + count < share_end;
+  });
+}
+
+/// Lets rows be read as the task wants them.
+void transform(TokenStore& rows, const RowReading& reading) {
+  if (!reading.task.masks_tokens) return;
+  rows.transform_with(masking(reading.tokenizer, reading.model.vocabulary_size),
+                      static_cast<std::uint64_t>(reading.configuration.train.seed));
+}
+
 }  // namespace
 
 HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
@@ -44,104 +76,98 @@ HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
   return {task.head, task.labels == LabelKind::regression ? std::max<std::int64_t>(1, names) : names, {task.loss}};
 }
 
-std::int64_t count_cut_rows_of_all(const Dataset& rows, const Table& table, const ColumnChoice& columns,
+std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                    const Tokenizer& tokenizer, const TokenizeOptions& options,
                                    Communicator& communicator) {
-  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
-  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
-  const std::vector<std::int64_t> lengths = rows.lengths();
-  const auto mine = std::span(lengths).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-  std::vector<std::int64_t> cut{count_cut_rows(mine, table, begin, columns, tokenizer, options)};
+  std::int64_t mine = 0;
+  read_share(table, communicator, [&](const Table& chunk, std::int64_t first, std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t row = begin; row < end; ++row) lengths.push_back(rows.length(first + row));
+    if (!lengths.empty()) mine += count_cut_rows(lengths, chunk, begin, columns, tokenizer, options);
+  });
+  std::vector<std::int64_t> cut{mine};
   communicator.all_reduce(std::span(cut), Reduction::sum);
   return cut.front();
 }
 
-Dataset tokenize_table(const Table& table, const Configuration& configuration, const TaskSpec& task,
-                       const Tokenizer& tokenizer, const LabelSet& labels, std::int64_t max_length, int threads,
-                       Communicator& communicator, const std::function<void(const std::string&)>& say) {
+TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
+                          Communicator& communicator, const std::function<void(const std::string&)>& say) {
+  const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
   const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, task.labels};
-  const auto rows = static_cast<std::int64_t>(table.rows.size());
-  const std::filesystem::path folder = cache_folder(configuration);
-  const std::string key = token_cache_key(table, columns, tokenizer, labels, options);
-
+  std::optional<CachedRows> cached;
+  std::optional<TokenStore> store;
   if (configuration.data.cache) {
-    std::optional<Dataset> cached = load_cached(folder, key);
-    std::vector<std::int64_t> found{cached.has_value() ? 1 : 0};
-    communicator.all_reduce(std::span(found), Reduction::min);
-    if (found.front() == 1) return std::move(*cached);
+    // Without notes the key tells which column is missing.
+    const TokenCacheKey& key = notes.key ? *notes.key : TokenCacheKey(table.head(), columns);
+    cached = {cache_folder(configuration), key.key(tokenizer, labels, options)};
+    store = find_shared_rows(*cached, communicator);
   }
-  const std::int64_t ranks = communicator.size();
-  const std::int64_t begin = rows * communicator.rank() / ranks;
-  const std::int64_t end = rows * (communicator.rank() + 1) / ranks;
-  Dataset mine = tokenize_rows(table, columns, tokenizer, labels, options, begin, end);
-  Dataset whole;
-  if (ranks == 1) {
-    whole = std::move(mine);
-  } else {
-    std::vector<Dataset> parts;
-    for (const std::vector<std::byte>& bytes : communicator.all_gather_variable(serialize(mine)))
-      parts.push_back(deserialize_dataset(bytes));
-    whole = concatenate(parts);
+  if (!store) {
+    TokenSpool mine;
+    read_share(table, communicator, [&](const Table& chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
+      // Also of no rows: what is wrong with the table as a whole is every rank's to see.
+      mine.append(tokenize_rows(chunk, columns, tokenizer, labels, options, begin, end,
+                                notes.labels ? &*notes.labels : nullptr));
+    });
+    store = share_rows(mine, cached, communicator, say);
   }
-  if (configuration.data.cache) {
-    const auto store = [&] {
-      try {
-        store_cached(folder, key, whole);
-      } catch (const Error& error) {
-        // The cache saves time; a run does without it.
-        say(fmt::format("the tokenised rows are not cached: {}", error.what()));
-      }
-    };
-    if (communicator.rank() == 0) store();
-    communicator.barrier();
-    // A folder of its own on each node gets an entry of its own.
-    const NodeTopology& topology = communicator.topology();
-    if (topology.node > 0 && topology.local_rank == 0 && !load_cached(folder, key)) store();
-  }
-  return whole;
+  transform(*store, reading);
+  return *std::move(store);
 }
 
 DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
-                           const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
-                           std::int64_t most_rows) {
+                           const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
-  RunTables tables = read_run_tables(configuration.data, task, model_labels);
-  const auto rows_of = [](const Table& table) { return static_cast<std::int64_t>(table.rows.size()); };
-  DataSample sample{tables.labels, {}, rows_of(tables.train), rows_of(tables.validation), rows_of(tables.test)};
-  Table looked_at = without_rows(tables.train);
+  const RunTables tables = read_run_tables(configuration.data, task, model.labels, /*with_texts=*/false);
+  DataSample sample{tables.labels, {}, tables.train.rows(), tables.validation.rows(), tables.test.rows()};
+  Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
-  for (std::int64_t i = 0; i < kept; ++i)
-    move_row(tables.train, static_cast<std::size_t>(i * sample.train_rows / kept), looked_at);
-  sample.train = tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                               {static_cast<std::size_t>(max_length), threads, task.labels}, 0, kept);
+  std::int64_t next = 0;
+  tables.train.source->read(kRowsAtATime, [&](Table& chunk, std::int64_t first) {
+    const auto count = static_cast<std::int64_t>(chunk.rows.size());
+    const auto place = [&] { return next * sample.train_rows / kept; };
+    for (; next < kept && place() < first + count; ++next)
+      move_row(chunk, static_cast<std::size_t>(place() - first), looked_at);
+    return next < kept;
+  });
+  sample.train = TokenStore(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
+                                          {static_cast<std::size_t>(max_length), threads, task.labels}, 0, kept,
+                                          tables.train.notes.labels ? &*tables.train.notes.labels : nullptr));
+  transform(sample.train, {configuration, task, tokenizer, model, sample.labels, max_length, threads});
   return sample;
 }
 
 RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
-                         const std::vector<std::string>& model_labels, std::int64_t max_length, int threads,
-                         Communicator& communicator, const std::function<void(const std::string&)>& say) {
+                         const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
+                         const std::function<void(const std::string&)>& say) {
   refuse_needless_names(configuration.data, task);
-  const RunTables tables = read_run_tables(configuration.data, task, model_labels);
+  // The findings are for a person; one rank looks.
+  const bool diagnoses = communicator.rank() == 0;
+  const RunTables tables = read_run_tables(configuration.data, task, model.labels, diagnoses);
   RunData data{tables.labels, {}, {}, {}, {}, {}};
-  const auto tokenize = [&](const Table& table) {
-    if (table.rows.empty()) return Dataset();
-    return tokenize_table(table, configuration, task, tokenizer, data.labels, max_length, threads, communicator, say);
+  const auto tokenize = [&](const RunTable& table) {
+    if (table.rows() == 0) return TokenStore();
+    return tokenize_table(*table.source, table.notes,
+                          {configuration, task, tokenizer, model, data.labels, max_length, threads}, communicator, say);
   };
-  const ColumnChoice columns = columns_of(configuration.data, task);
   data.train = tokenize(tables.train);
-  require_some_label(data.train, tables, columns, task.labels);
+  require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
   data.validation = tokenize(tables.validation);
   data.test = tokenize(tables.test);
   data.files = lineage_of_files(configuration.data, tables);
-  if (communicator.rank() == 0) {
-    // The findings are for a person; one rank looks.
+  if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
       data.findings.insert(data.findings.end(), findings.begin(), findings.end());
     };
-    add(diagnose_texts(tables.train, columns));
-    if (!tables.validation.rows.empty()) add(diagnose_overlap(tables.train, tables.validation, "validation", columns));
-    if (!tables.test.rows.empty()) add(diagnose_overlap(tables.train, tables.test, "test", columns));
+    // Where rows were tokenised, their column of texts is there, and so are the notes of it.
+    const std::optional<TextNotes>& train = tables.train.notes.texts;
+    if (train) add(diagnose_texts(*train));
+    const auto add_overlap = [&](const RunTable& held_out, std::string_view role) {
+      if (train && held_out.rows() > 0) add(diagnose_overlap(*train, *held_out.notes.texts, role));
+    };
+    add_overlap(tables.validation, "validation");
+    add_overlap(tables.test, "test");
     add(diagnose_label_names(data.labels, task.labels));
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
     add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));

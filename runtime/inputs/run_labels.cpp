@@ -52,9 +52,7 @@ std::optional<std::vector<std::string>> in_order_of(const std::vector<std::strin
   return sorted(ordered) == sorted(names) ? std::optional(ordered) : std::nullopt;
 }
 
-LabelSet labels_of_data(const DataSection& data, const TaskSpec& task, const Table& train,
-                        const std::vector<std::string>& model_labels) {
-  LabelSet collected = collect_labels(train, columns_of(data, task), task.labels);
+LabelSet labels_of_data(LabelSet collected, const std::vector<std::string>& model_labels) {
   if (model_labels.empty() || are_placeholders(model_labels)) return collected;
   const std::vector<std::string>& names = collected.names();
   const bool model_has_numbers = std::any_of(model_labels.begin(), model_labels.end(),
@@ -95,11 +93,16 @@ ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
   return columns;
 }
 
-LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const Table& train,
-                       const std::vector<std::string>& model_labels) {
+bool needs_collected_labels(const DataSection& data, const TaskSpec& task) {
+  return data.labels.empty() && has_names(task.labels);
+}
+
+LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const std::filesystem::path& train,
+                       const LabelCollector* collected, const std::vector<std::string>& model_labels) {
   if (!has_names(task.labels)) return LabelSet::from_names({});
-  LabelSet labels =
-      data.labels.empty() ? labels_of_data(data, task, train, model_labels) : LabelSet::from_names(data.labels);
+  LabelSet labels = data.labels.empty()
+                        ? labels_of_data(collected != nullptr ? collected->labels() : LabelSet(), model_labels)
+                        : LabelSet::from_names(data.labels);
   if (task.labels == LabelKind::single_class && labels.size() < 2) {
     const std::string& only = labels.names().front();
     if (!data.labels.empty())
@@ -114,7 +117,7 @@ LabelSet choose_labels(const DataSection& data, const TaskSpec& task, const Tabl
     throw Error(
         "{}: all rows have the label {} in column {}, but a classification needs two or more classes; if others "
         "are to come, name them all: {}",
-        train.path.string(), quoted_name(only), quoted_name(data.label.text()), remedy);
+        train.string(), quoted_name(only), quoted_name(data.label.text()), remedy);
   }
   return labels;
 }

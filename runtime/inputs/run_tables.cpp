@@ -6,52 +6,140 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/error.h"
 #include "data/tables/table_reader.h"
 
 namespace temper {
 namespace {
 
-Table read_files(const OneOrMore& names) {
-  if (names.empty()) return {};
-  return read_tables(files_named(names.values));
+std::shared_ptr<const TableSource> open_files(const OneOrMore& names) {
+  if (names.empty()) return nullptr;
+  return open_tables(files_named(names.values));
 }
 
-/// Takes the rows whose text's digest falls into the fraction out of `train` and gives them back as a table.
-Table split_by_digest(Table& train, const std::string& text_column, double fraction) {
-  const std::size_t column = column_index(train, text_column);
-  Table kept = without_rows(train);
-  Table split = kept;
-  for (std::size_t i = 0; i < train.rows.size(); ++i) {
-    const std::string_view text = train.rows[i][column];
-    const double place = static_cast<double>(xxh3(std::as_bytes(std::span(text))) >> 11) * 0x1p-53;
-    move_row(train, i, place < fraction ? split : kept);
+/// Nothing where a column is missing.
+template <typename T, typename... Arguments>
+std::optional<T> if_possible(const Arguments&... arguments) {
+  try {
+    return std::optional<T>(std::in_place, arguments...);
+  } catch (const Error&) {
+    return std::nullopt;
   }
-  train = std::move(kept);
-  return split;
 }
 
-void add_files(std::vector<DataFileLineage>& files, const char* role, const OneOrMore& names, const Table& table) {
+/// What is to be noted of a table, before its rows have been looked at.
+TableNotes begin_notes(const Table& head, const ColumnChoice& columns, LabelKind kind, bool with_texts) {
+  TableNotes notes;
+  if (columns.labelled() && kind != LabelKind::none) notes.labels = if_possible<LabelReader>(head, columns, kind);
+  notes.key = if_possible<TokenCacheKey>(head, columns);
+  if (with_texts) notes.texts = if_possible<TextNotes>(head, columns);
+  return notes;
+}
+
+void look_at(TableNotes& notes, const Table& chunk) {
+  if (notes.labels) notes.labels->look_at(chunk);
+  if (notes.key) notes.key->look_at(chunk);
+  if (notes.texts) notes.texts->look_at(chunk);
+}
+
+/// Whether a row is kept back for validation: its text's digest falls into the fraction.
+bool is_kept_back(const std::vector<std::string>& row, std::size_t text, double fraction) {
+  return static_cast<double>(xxh3(std::as_bytes(std::span(row[text]))) >> 11) * 0x1p-53 < fraction;
+}
+
+/// Looks through the training files once: for the labels of all rows, and for what is to be known of those that train
+/// and of those that are kept back.
+void look_at_training_rows(RunTables& tables, const DataSection& data, const TaskSpec& task,
+                           const std::vector<std::string>& model_labels, bool with_texts) {
+  const TableSource& all = *tables.all_training_rows;
+  const ColumnChoice columns = columns_of(data, task);
+  const LabelKind kind = task.labels;
+  std::optional<LabelCollector> collector;
+  if (needs_collected_labels(data, task)) collector.emplace(all.head(), columns, kind);
+  const bool splits = data.validation.empty() && data.validation_fraction > 0.0;
+  std::optional<std::size_t> text;
+  if (splits) {
+    const std::vector<std::string>& names = all.head().columns;
+    const auto found = std::find(names.begin(), names.end(), data.text);
+    if (found != names.end() && !all.head().unusable.contains(data.text))
+      text = static_cast<std::size_t>(found - names.begin());
+  }
+  TableNotes trains = begin_notes(all.head(), columns, kind, with_texts);
+  TableNotes kept_back = begin_notes(all.head(), columns, kind, with_texts);
+  std::vector<std::int64_t> train_rows(all.rows_of_files().size());
+  std::vector<std::int64_t> kept_rows(train_rows.size());
+  all.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
+    if (collector) collector->look_at(chunk);
+    if (!text) {
+      look_at(trains, chunk);
+      return true;
+    }
+    Table train = all.head();
+    Table kept = all.head();
+    for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
+      const std::size_t file = chunk.file_of.empty() ? 0 : chunk.file_of[row];
+      const bool keeps = is_kept_back(chunk.rows[row], *text, data.validation_fraction);
+      ++(keeps ? kept_rows : train_rows)[file];
+      move_row(chunk, row, keeps ? kept : train);
+    }
+    look_at(trains, train);
+    look_at(kept_back, kept);
+    return true;
+  });
+  tables.labels = choose_labels(data, task, all.head().path, collector ? &*collector : nullptr, model_labels);
+  if (!splits) {
+    tables.train = {tables.all_training_rows, std::move(trains)};
+    return;
+  }
+  const std::size_t column = column_index(all.head(), data.text);
+  const auto part = [&](bool kept, std::vector<std::int64_t> rows) {
+    const double fraction = data.validation_fraction;
+    return std::make_shared<PartOfTable>(
+        all, [=](const std::vector<std::string>& row) { return is_kept_back(row, column, fraction) == kept; },
+        std::move(rows));
+  };
+  tables.train = {part(false, std::move(train_rows)), std::move(trains)};
+  tables.validation = {part(true, std::move(kept_rows)), std::move(kept_back)};
+}
+
+void add_files(std::vector<DataFileLineage>& files, const char* role, const OneOrMore& names, const RunTable& table) {
   if (names.empty()) return;
-  const std::vector<std::filesystem::path> paths = table.files.empty() ? std::vector{table.path} : table.files;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    auto rows = static_cast<std::int64_t>(table.rows.size());
-    if (!table.files.empty()) rows = std::count(table.file_of.begin(), table.file_of.end(), i);
-    files.push_back({role, paths[i].filename().string(), sha256_file(paths[i]), rows});
-  }
+  const Table& head = table.source->head();
+  const std::vector<std::filesystem::path> paths = head.files.empty() ? std::vector{head.path} : head.files;
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    files.push_back({role, paths[i].filename().string(), sha256_file(paths[i]), table.source->rows_of_files()[i]});
+}
+
+TableNotes noted(const TableSource& source, const ColumnChoice& columns, LabelKind kind, bool with_texts) {
+  TableNotes notes = begin_notes(source.head(), columns, kind, with_texts);
+  source.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
+    look_at(notes, chunk);
+    return true;
+  });
+  return notes;
 }
 
 }  // namespace
 
-RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels) {
+TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind) {
+  return noted(source, columns, kind, /*with_texts=*/false);
+}
+
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels,
+                          bool with_texts) {
   RunTables tables;
-  tables.train = read_files(data.train);
-  tables.labels = choose_labels(data, task, tables.train, model_labels);
-  if (!data.validation.empty()) {
-    tables.validation = read_files(data.validation);
-  } else if (data.validation_fraction > 0.0) {
-    tables.validation = split_by_digest(tables.train, data.text, data.validation_fraction);
+  tables.all_training_rows = open_files(data.train);
+  if (tables.all_training_rows == nullptr) {
+    tables.all_training_rows = std::make_shared<HeldTable>(Table());
   }
-  tables.test = read_files(data.test);
+  look_at_training_rows(tables, data, task, model_labels, with_texts);
+  const auto also = [&](RunTable& table, const OneOrMore& names) {
+    if (names.empty()) return;
+    table.source = open_files(names);
+    table.notes = noted(*table.source, columns_of(data, task), task.labels, with_texts);
+  };
+  also(tables.validation, data.validation);
+  also(tables.test, data.test);
   return tables;
 }
 

@@ -1,22 +1,51 @@
-// The rows of a run before they are tokenised: files found, read and put together, validation rows kept back.
+// The rows of a run before they are tokenised: files found and looked through, validation rows kept back, labels
+// chosen.
 #pragma once
 
-#include "data/tables/table.h"
+#include <memory>
+#include <optional>
+
+#include "data/diagnostics.h"
+#include "data/tables/label_reader.h"
+#include "data/tables/table_source.h"
+#include "data/text/token_cache.h"
 #include "model/huggingface/lineage.h"
 #include "runtime/inputs/run_labels.h"
 
 namespace temper {
 
-struct RunTables {
-  Table train;
-  Table validation;  ///< no rows where neither files nor a fraction are configured
-  Table test;        ///< no rows where no file is configured
-  LabelSet labels;   ///< of all training rows, also those that are kept back
+/// What is known of a table once all its rows have been looked at. A part is absent where a column that it needs is:
+/// who asks for the column tells of that.
+struct TableNotes {
+  std::optional<LabelReader> labels;  ///< also where the rows have none that are read
+  std::optional<TokenCacheKey> key;
+  std::optional<TextNotes> texts;  ///< only where they were asked for
 };
 
-/// Reads the files of a run, on this rank alone. `model_labels`: as choose_labels takes them. Throws Error as the
-/// readers and choose_labels do.
-RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels);
+/// A table of a run.
+struct RunTable {
+  std::shared_ptr<const TableSource> source;  ///< null where nothing is configured
+  TableNotes notes;
+
+  [[nodiscard]] std::int64_t rows() const { return source == nullptr ? 0 : source->rows(); }
+};
+
+struct RunTables {
+  RunTable train;
+  RunTable validation;  ///< no rows where neither files nor a fraction are configured
+  RunTable test;        ///< no rows where no file is configured
+  LabelSet labels;      ///< of all training rows, also those that are kept back
+
+  std::shared_ptr<const TableSource> all_training_rows;  ///< which `train` and `validation` may be parts of
+};
+
+/// What is known of a table that is read for these columns.
+TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind);
+
+/// Reads the files of a run, on this rank alone. `model_labels`: as choose_labels takes them. `with_texts`: texts are
+/// noted too, for diagnoses. Throws Error as the readers and choose_labels do.
+RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels,
+                          bool with_texts);
 
 /// Every file that was read, once for each role in which it was, with its digest and the rows that came of it. (Of a
 /// training file, without those that are kept back.) Reads the files once more.

@@ -70,7 +70,7 @@ double update_seconds(const StepFacts& facts, const RankRates& rates) {
 std::string what_is_missing(const StepFacts& facts, const MachineProfile& machine) {
   if (facts.ranks == 1) return "";
   if (facts.nodes > 1 && machine.nodes == 1)
-    return "the machine was measured on one node, so what passes between nodes is not known: run temper bench machine "
+    return "the machine was measured on one node, so the exchange between nodes is not known: run temper bench machine "
            "under mpirun on several";
   const TransferRate& rate = facts.nodes > 1 ? machine.message_exchange : machine.exchange;
   if (!rate.measured())
@@ -148,7 +148,7 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
   const std::int64_t needed = plan.memory.of_node(ranks_of_node);
   const bool fits = memory_of_node == 0 || needed < memory_of_node / 10 * 9;
   if (!fits)
-    sentences.push_back(fmt::format("{} a node {} {} of {} MiB: it does not fit", counted(ranks_of_node, "rank"),
+    sentences.push_back(fmt::format("{} per node {} {} of {} MiB: it does not fit", counted(ranks_of_node, "rank"),
                                     plural(ranks_of_node, "needs", "need"), mebibytes(needed),
                                     mebibytes(memory_of_node)));
   constexpr double kWorthwhile = 5.0;
@@ -160,7 +160,7 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
       faster.push_back(&other);
     } else if (saved > 0 && (!fits || saved > plan.memory.total() / 5)) {
       const double cost = -gain_by(other);
-      sentences.push_back(fmt::format("{}: {} MiB instead of {} MiB a rank{}", other.change,
+      sentences.push_back(fmt::format("{}: {} MiB instead of {} MiB per rank{}", other.change,
                                       mebibytes(other.plan.memory.total()), mebibytes(plan.memory.total()),
                                       cost > 0.5 ? fmt::format(", for {:.0f} % more time", cost) : ""));
     }
@@ -175,8 +175,8 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
         steps * (plan.seconds->exchange + plan.seconds->update) / plan.seconds_of(facts.phase_steps);
     if (overhead > 0.3)
       sentences.push_back(
-          fmt::format("{:.0f} % of the time are exchange and update, which a larger train.batch_size "
-                      "spreads over more rows; fewer ranks would be used better",
+          fmt::format("{:.0f} % of the time is exchange and update: a larger train.batch_size spreads it over "
+                      "more rows, and fewer ranks would be better used",
                       100.0 * overhead));
   }
   // Ranks without work are no matter of how many rows there are.
@@ -184,12 +184,13 @@ std::vector<std::string> advice(const StepFacts& facts, const StepPlan& plan,
   if (!idle.empty()) sentences.push_back(idle);
   if (idle.empty() && plan.imbalance > 1.15)
     sentences.push_back(
-        fmt::format("the rank with most tokens has {:.0f} % more than the mean: more rows a rank "
+        fmt::format("the rank with the most tokens has {:.0f} % more than the mean: more rows per rank "
                     "(train.batch_size, or fewer ranks) even it out",
                     100.0 * (plan.imbalance - 1.0)));
   if (machine != nullptr && facts.ranks > machine->ranks)
-    sentences.push_back(fmt::format("the machine was measured with {}, not {}: measure it again for a truer plan",
-                                    counted(machine->ranks, "rank"), facts.ranks));
+    sentences.push_back(
+        fmt::format("the machine was measured with {}, not {}: measure it again for a more precise plan",
+                    counted(machine->ranks, "rank"), facts.ranks));
   return sentences;
 }
 

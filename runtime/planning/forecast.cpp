@@ -1,6 +1,6 @@
 #include "runtime/planning/forecast.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,11 +13,11 @@
 #include "comm/exchange/gradient_buckets.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "model/freezing.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/index_check.h"
-#include "runtime/inputs/masking_plan.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/steps/phases.h"
@@ -37,19 +37,16 @@ struct SampledSteps {
   Batch largest;            ///< the micro-batch with most tokens
 };
 
-SampledSteps sample_steps(const Dataset& rows, const LoaderOptions& options, const MaskingPlan* masking) {
+SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& options) {
   SampledSteps sampled;
   const std::int64_t steps = steps_per_epoch(rows.rows(), options.batch_size);
   const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
-  const std::vector<std::int64_t> lengths = rows.lengths();
-  const std::vector<std::int64_t> order = epoch_order(rows.rows(), options.seed, 0, options.shuffle);
+  const std::vector<std::uint32_t> order = rows.order_of(options.seed, 0, options.shuffle);
   for (std::int64_t i = 0; i < steps; ++i) {
-    Step step = make_step(rows, options, {0, i}, order, lengths);
+    Step step = make_step(rows, options, {0, i}, order);
     for (auto& grain : step.grains)
-      for (Batch& micro : grain) {
-        if (masking != nullptr) masking->apply(micro, 0);
+      for (Batch& micro : grain)
         if (micro.tokens() > sampled.largest.tokens()) sampled.largest = micro;
-      }
     // The last step of an epoch is smaller than the others.
     const bool whole = step.global_rows == options.batch_size || steps == 1;
     if (whole && i * kept / steps == static_cast<std::int64_t>(sampled.steps.size()))
@@ -83,7 +80,7 @@ class Forecaster {
     config_ = folder.config;
     require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
-    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_.labels, max_length, default_cpu_threads(1),
+    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_, max_length, default_cpu_threads(1),
                             kMostRows);
     require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
@@ -102,9 +99,7 @@ class Forecaster {
     loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
-    std::optional<MaskingPlan> masking;
-    if (task_.masks_tokens) masking.emplace(*folder.tokenizer, config_.vocabulary_size, loading.seed);
-    sampled_ = sample_steps(data_.train, loading, masking ? &*masking : nullptr);
+    sampled_ = sample_steps(data_.train, loading);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
     // What a rank holds beside tensors: a started program, and what has been read here.
@@ -144,11 +139,9 @@ class Forecaster {
       if (interval == 0) also("train.checkpoint_activations=blocks", phase.freeze, 1, bf16_);
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
-      if (phase.freeze.empty() && config_.layers >= 2) {
-        const std::vector<std::string> lower{
-            "embeddings", fmt::format("{}0-{}", architecture_of(config_).layers, config_.layers / 2 - 1)};
-        also(fmt::format("tuning.freeze=[\"{}\", \"{}\"]", lower[0], lower[1]), lower, interval, bf16_);
-      }
+      const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
+      if (phase.freeze.empty() && !lower.empty())
+        also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }
@@ -219,7 +212,7 @@ class Forecaster {
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
     facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
-    const Dataset& rows = data_.train;
+    const TokenStore& rows = data_.train;
     const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
     const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
@@ -230,7 +223,7 @@ class Forecaster {
       std::vector<std::int64_t> examples(
           static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
       std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
-      facts.sample += dry.run_frozen(pack(rows, examples));
+      facts.sample += dry.run_frozen(rows.read(examples, 0));
       facts.sample_rows += static_cast<std::int64_t>(examples.size());
     }
     // A node computes as many blocks at once as it has ranks; the one with fewest needs longest.
@@ -252,14 +245,14 @@ class Forecaster {
     const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
     const bool known = data_.train.rows() == data_.train_rows && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
-    if (known) read.insert_all_of(data_.train.ids);
+    if (known) read.insert_all_of(data_.train.ids());
     facts.elements = rows * width;
     facts.read = read.count() * width;
     facts.touched = in_pages(read, width);
     for (const Step& step : sampled_.steps) {
       RowSet of_step(rows);
       for (const auto& grain : step.grains)
-        for (const Batch& micro : grain) of_step.insert_all_of(micro.ids);
+        for (const Batch& micro : grain) of_step.insert_all_of(micro.text().ids);
       facts.read_a_step += static_cast<double>(of_step.count() * width) / static_cast<double>(sampled_.steps.size());
     }
     return facts;

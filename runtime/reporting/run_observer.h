@@ -8,8 +8,8 @@
 #include <string>
 
 #include "runtime/environment/job.h"
-#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/progress.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -13,9 +13,9 @@
 #include "model/model.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
-#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/progress.h"
 #include "runtime/reporting/run_observer.h"
+#include "runtime/tasks/metrics.h"
 
 namespace temper {
 

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "runtime/tasks/metrics.h"
 #include "runtime/reporting/run_trace.h"
+#include "runtime/tasks/metrics.h"
 #include "tensor/device.h"
 
 namespace temper {

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "runtime/steps/read_tokens.h"
 #include "tensor/array_bundle.h"
 
@@ -41,10 +42,11 @@ void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, cons
 
 DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device, Tensor block) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
+  const Tokens& text = batch.text();
   const Readout read = use.labelled ? readout : readout.without_labels();
   const bool every_token = read.tokens == ReadTokens::every;
   std::vector<std::uint32_t> token_examples;
-  token_examples.reserve(batch.ids.size());
+  token_examples.reserve(batch.positions.size());
   Selection selection;
   DeviceBatch out;
   for (std::size_t s = 0; s < sequences; ++s) {
@@ -52,7 +54,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
     if (every_token) continue;
-    const std::span<const std::int32_t> ids = std::span(batch.ids).subspan(begin, end - begin);
+    const std::span<const std::int32_t> ids = std::span(text.ids).subspan(begin, end - begin);
     const std::span<const std::int32_t> classes =
         classes_for(read, batch.classes, batch.sequence_starts[s], static_cast<std::int64_t>(ids.size()));
     for_each_read_token(read, ids, classes, [&](std::size_t position) {
@@ -68,14 +70,14 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
   ArrayBundle bundle;
   PackedInput& input = out.input;
   if (use.cache == nullptr) {
-    bundle.add(batch.ids, input.indices.ids);
+    bundle.add(text.ids, input.indices.ids);
     bundle.add(batch.positions, input.indices.positions);
-    bundle.add(batch.types, input.indices.types);
+    bundle.add(text.types, input.indices.types);
   }
   if (use.trains_embeddings) {
-    add_groups(bundle, batch.ids, use, input.indices.by_id);
+    add_groups(bundle, text.ids, use, input.indices.by_id);
     add_groups(bundle, batch.positions, use, input.indices.by_position);
-    add_groups(bundle, batch.types, use, input.indices.by_type);
+    add_groups(bundle, text.types, use, input.indices.by_type);
   }
   bundle.add(batch.sequence_starts, input.starts);
   bundle.add(batch.examples, input.examples);

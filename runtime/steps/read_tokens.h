@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "data/dataset.h"
+#include "data/token_rows.h"
 #include "model/readout.h"
 
 namespace temper {

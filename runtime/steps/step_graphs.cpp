@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "data/token_rows.h"
 #include "runtime/steps/read_tokens.h"
 
 namespace temper {

@@ -30,7 +30,7 @@ std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> 
 }
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
-                                   const Dataset& train) {
+                                   const TokenStore& train) {
   TrainingStepSettings settings;
   settings.clip_norm = configuration.train.clip_norm;
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
@@ -43,7 +43,10 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
       configuration.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
   if (const Variable table = model.token_table(); table.defined() && table.requires_gradient()) {
     settings.token_rows = RowSet(table.value().rows());
-    settings.token_rows->insert_all_of(train.ids);
+    train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
+      settings.token_rows->insert_all_of(ids);
+      return true;
+    });
   }
   return settings;
 }

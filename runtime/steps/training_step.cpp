@@ -178,7 +178,7 @@ std::optional<SparseTable> TrainingStep::sparse_table() const {
 RowSet TrainingStep::rows_of(const Step& batch) const {
   RowSet rows(table_->rows());
   for (const std::vector<Batch>& grain : batch.grains)
-    for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.ids);
+    for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.text().ids);
   return rows;
 }
 

@@ -21,14 +21,15 @@ double ratio(std::int64_t numerator, std::int64_t denominator) {
 }
 
 /// Precision, recall and F1 of one class, and the number of rows that truly belong to it.
-struct ClassScores {
+struct PrecisionAndRecall {
   double precision = 0.0;
   double recall = 0.0;
   double f1 = 0.0;
   std::int64_t support = 0;
 };
 
-ClassScores class_scores(std::int64_t true_positives, std::int64_t false_positives, std::int64_t false_negatives) {
+PrecisionAndRecall class_scores(std::int64_t true_positives, std::int64_t false_positives,
+                                std::int64_t false_negatives) {
   return {ratio(true_positives, true_positives + false_positives),
           ratio(true_positives, true_positives + false_negatives),
           ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
@@ -36,17 +37,17 @@ ClassScores class_scores(std::int64_t true_positives, std::int64_t false_positiv
 }
 
 /// Mean of one score over classes, each of the same weight.
-double macro(const std::vector<ClassScores>& scores, double ClassScores::*score) {
+double macro(const std::vector<PrecisionAndRecall>& scores, double PrecisionAndRecall::*score) {
   double sum = 0.0;
-  for (const ClassScores& s : scores) sum += s.*score;
+  for (const PrecisionAndRecall& s : scores) sum += s.*score;
   return ratio(sum, static_cast<double>(scores.size()));
 }
 
 /// Mean of one score over classes, weighted by support.
-double weighted(const std::vector<ClassScores>& scores, double ClassScores::*score) {
+double weighted(const std::vector<PrecisionAndRecall>& scores, double PrecisionAndRecall::*score) {
   double sum = 0.0;
   double support = 0.0;
-  for (const ClassScores& s : scores) {
+  for (const PrecisionAndRecall& s : scores) {
     sum += s.*score * static_cast<double>(s.support);
     support += static_cast<double>(s.support);
   }
@@ -271,7 +272,7 @@ Metrics classification_metrics(const ClassificationCounts& counts) {
   }
   const std::int64_t rows = sum_of(truths);
 
-  std::vector<ClassScores> scores;
+  std::vector<PrecisionAndRecall> scores;
   for (std::size_t k = 0; k < classes; ++k) {
     if (truths[k] == 0 && predictions[k] == 0) continue;
     const std::int64_t hits = counts.confusion[k * classes + k];
@@ -279,13 +280,13 @@ Metrics classification_metrics(const ClassificationCounts& counts) {
   }
   metrics.values = {{"loss", ratio(counts.loss_sum, counts.loss_weight)},
                     {"accuracy", ratio(correct, rows)},
-                    {"macro_f1", macro(scores, &ClassScores::f1)},
-                    {"weighted_f1", weighted(scores, &ClassScores::f1)},
+                    {"macro_f1", macro(scores, &PrecisionAndRecall::f1)},
+                    {"weighted_f1", weighted(scores, &PrecisionAndRecall::f1)},
                     {"matthews", matthews(rows, correct, truths, predictions)},
-                    {"macro_precision", macro(scores, &ClassScores::precision)},
-                    {"macro_recall", macro(scores, &ClassScores::recall)},
-                    {"weighted_precision", weighted(scores, &ClassScores::precision)},
-                    {"weighted_recall", weighted(scores, &ClassScores::recall)}};
+                    {"macro_precision", macro(scores, &PrecisionAndRecall::precision)},
+                    {"macro_recall", macro(scores, &PrecisionAndRecall::recall)},
+                    {"weighted_precision", weighted(scores, &PrecisionAndRecall::precision)},
+                    {"weighted_recall", weighted(scores, &PrecisionAndRecall::recall)}};
   return metrics;
 }
 
@@ -313,23 +314,23 @@ Metrics regression_metrics(const RegressionPairs& pairs) {
 }
 
 Metrics multi_label_metrics(const MultiLabelCounts& counts) {
-  std::vector<ClassScores> scores;
+  std::vector<PrecisionAndRecall> scores;
   for (std::size_t label = 0; label < counts.true_positives.size(); ++label)
     scores.push_back(
         class_scores(counts.true_positives[label], counts.false_positives[label], counts.false_negatives[label]));
   const std::int64_t false_positives = sum_of(counts.false_positives);
   const std::int64_t false_negatives = sum_of(counts.false_negatives);
-  const ClassScores micro = class_scores(sum_of(counts.true_positives), false_positives, false_negatives);
+  const PrecisionAndRecall micro = class_scores(sum_of(counts.true_positives), false_positives, false_negatives);
   const auto labels = static_cast<std::int64_t>(scores.size());
   return {{{"loss", ratio(counts.loss_sum, counts.loss_weight)},
            {"micro_f1", micro.f1},
-           {"macro_f1", macro(scores, &ClassScores::f1)},
+           {"macro_f1", macro(scores, &PrecisionAndRecall::f1)},
            {"subset_accuracy", ratio(counts.exact_rows, counts.rows)},
-           {"weighted_f1", weighted(scores, &ClassScores::f1)},
+           {"weighted_f1", weighted(scores, &PrecisionAndRecall::f1)},
            {"micro_precision", micro.precision},
            {"micro_recall", micro.recall},
-           {"macro_precision", macro(scores, &ClassScores::precision)},
-           {"macro_recall", macro(scores, &ClassScores::recall)},
+           {"macro_precision", macro(scores, &PrecisionAndRecall::precision)},
+           {"macro_recall", macro(scores, &PrecisionAndRecall::recall)},
            {"hamming_loss", ratio(false_positives + false_negatives, labels * counts.rows)}},
           {}};
 }

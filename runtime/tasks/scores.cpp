@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "data/token_rows.h"
 
 namespace temper {
 namespace {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/tables/csv_reader.h"
+#include "data/text/row_tokenization.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 
@@ -17,13 +18,19 @@ std::vector<std::string> names(const std::vector<Finding>& findings) {
   return names;
 }
 
+TextNotes notes_of(const Table& table, const ColumnChoice& columns = kColumns) {
+  TextNotes notes(table, columns);
+  notes.look_at(table);
+  return notes;
+}
+
 TEST(Diagnostics, GoodTextsGiveNoFindings) {
-  EXPECT_TRUE(diagnose_texts(parse_csv("text,label\na,x\nb,y\n", "a.csv"), kColumns).empty());
+  EXPECT_TRUE(diagnose_texts(notes_of(parse_table(csv_rows, "text,label\na,x\nb,y\n", "a.csv"))).empty());
 }
 
 TEST(Diagnostics, CountDuplicatesConflictsAndBlanks) {
   const std::vector<Finding> findings =
-      diagnose_texts(parse_csv("text,label\na,x\na,x\na,y\n\" \",x\nb,x\n", "a.csv"), kColumns);
+      diagnose_texts(notes_of(parse_table(csv_rows, "text,label\na,x\na,x\na,y\n\" \",x\nb,x\n", "a.csv")));
   ASSERT_EQ(names(findings), (std::vector<std::string>{"duplicates", "conflicting_labels", "empty_text"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 0.4);
   EXPECT_EQ(findings[0].sentence, "a.csv: 2 of 5 rows repeat the text of an earlier row");
@@ -33,30 +40,52 @@ TEST(Diagnostics, CountDuplicatesConflictsAndBlanks) {
 }
 
 TEST(Diagnostics, ComparePairsOfTexts) {
-  const Table table = parse_csv("text,other,label\na,b,x\na,c,x\nab,,x\n,ab,x\n", "a.csv");
-  EXPECT_EQ(names(diagnose_texts(table, {"text", "other", "label"})), (std::vector<std::string>{"empty_text"}));
+  const Table table = parse_table(csv_rows, "text,other,label\na,b,x\na,c,x\nab,,x\n,ab,x\n", "a.csv");
+  EXPECT_EQ(names(diagnose_texts(notes_of(table, {"text", "other", "label"}))),
+            (std::vector<std::string>{"empty_text"}));
 }
 
 TEST(Diagnostics, FindHeldOutTextsInTheTrainingData) {
-  const Table train = parse_csv("text,label\na,x\nb,y\n", "train.csv");
+  const TextNotes train = notes_of(parse_table(csv_rows, "text,label\na,x\nb,y\n", "train.csv"));
   const std::vector<Finding> findings =
-      diagnose_overlap(train, parse_csv("text,label\nb,y\nc,x\nd,x\ne,x\n", "test.csv"), "test", kColumns);
+      diagnose_overlap(train, notes_of(parse_table(csv_rows, "text,label\nb,y\nc,x\nd,x\ne,x\n", "test.csv")), "test");
   ASSERT_EQ(names(findings), (std::vector<std::string>{"leakage"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 0.25);
   EXPECT_HAS(findings[0].sentence, "test.csv: 1 of 4 test rows");
-  EXPECT_TRUE(diagnose_overlap(train, parse_csv("text,label\nc,x\n", "test.csv"), "test", kColumns).empty());
+  EXPECT_TRUE(
+      diagnose_overlap(train, notes_of(parse_table(csv_rows, "text,label\nc,x\n", "test.csv")), "test").empty());
+}
+
+TEST(Diagnostics, CountTextsOfMoreRowsThanOneLooksAtAtOnce) {
+  constexpr int kRows = 1'200'000;
+  Table chunk{"a.csv", {"text", "label"}, {}, {}};
+  TextNotes train(chunk, kColumns);
+  for (int row = 0; row < kRows; ++row) {
+    chunk.rows.push_back({std::to_string(row % 1'000'000), row < 1'000'100 ? "x" : "y"});
+    if (chunk.rows.size() < 10'000 && row + 1 < kRows) continue;
+    train.look_at(chunk);
+    chunk.rows.clear();
+  }
+  const std::vector<Finding> findings = diagnose_texts(train);
+  ASSERT_EQ(names(findings), (std::vector<std::string>{"duplicates", "conflicting_labels"}));
+  EXPECT_HAS(findings[0].sentence, "200000 of 1200000 rows repeat");
+  EXPECT_DOUBLE_EQ(findings[1].value, 199'900.0);
+  const std::vector<Finding> overlap =
+      diagnose_overlap(train, notes_of(parse_table(csv_rows, "text,label\n7,x\n1000000,x\n", "b.csv")), "test");
+  ASSERT_EQ(overlap.size(), 1U);
+  EXPECT_HAS(overlap[0].sentence, "b.csv: 1 of 2 test rows");
 }
 
 TEST(Diagnostics, FindRareAndUnusedLabels) {
-  Dataset dataset;
-  dataset.classes.assign(20, 0);
-  dataset.classes.insert(dataset.classes.end(), {1, 1, kUnlabelled});
-  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"}));
+  TokenRows rows;
+  rows.classes.assign(20, 0);
+  rows.classes.insert(rows.classes.end(), {1, 1, kUnlabelled});
+  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}));
   ASSERT_EQ(names(findings), (std::vector<std::string>{"unused_label", "class_imbalance"}));
   EXPECT_HAS(findings[0].sentence, "no training row has the label \"z\"");
   EXPECT_DOUBLE_EQ(findings[1].value, 10.0);
-  dataset.classes.insert(dataset.classes.end(), {1, 2, 2, 2});
-  EXPECT_TRUE(diagnose_labels(dataset, LabelSet::from_names({"x", "y", "z"})).empty());
+  rows.classes.insert(rows.classes.end(), {1, 2, 2, 2});
+  EXPECT_TRUE(diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"})).empty());
 }
 
 TEST(Diagnostics, NameLabelsThatLookAlike) {
@@ -98,27 +127,27 @@ TEST(Diagnostics, NameLabelsThatAreSeveral) {
 }
 
 TEST(Diagnostics, CompareLabelsOfSeveralColumns) {
-  const Table table = parse_csv("text,x,y\na,0,1\na,0,1\nb,0,1\nb,1,1\n", "a.csv");
-  EXPECT_EQ(names(diagnose_texts(table, {"text", "", "", {"x", "y"}})),
+  const Table table = parse_table(csv_rows, "text,x,y\na,0,1\na,0,1\nb,0,1\nb,1,1\n", "a.csv");
+  EXPECT_EQ(names(diagnose_texts(notes_of(table, {"text", "", "", {"x", "y"}}))),
             (std::vector<std::string>{"duplicates", "conflicting_labels"}));
-  EXPECT_EQ(names(diagnose_texts(table, {"text"})), (std::vector<std::string>{"duplicates"}));
+  EXPECT_EQ(names(diagnose_texts(notes_of(table, {"text"}))), (std::vector<std::string>{"duplicates"}));
 }
 
 TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
-  Dataset dataset;
-  dataset.target_width = 2;
-  for (int row = 0; row < 30; ++row) dataset.targets.insert(dataset.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
-  const std::vector<Finding> findings = diagnose_labels(dataset, LabelSet::from_names({"x", "y"}));
+  TokenRows rows;
+  rows.target_width = 2;
+  for (int row = 0; row < 30; ++row) rows.targets.insert(rows.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
+  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y"}));
   ASSERT_EQ(names(findings), (std::vector<std::string>{"class_imbalance"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 30.0);
 }
 
 TEST(Diagnostics, CountRowsAtTheLimitAndUnknownTokens) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
-  const Table table = parse_csv("text,label\nthe cat sat,x\ncat,x\nqqq,x\n", "a.csv");
-  const Dataset dataset =
+  const Table table = parse_table(csv_rows, "text,label\nthe cat sat,x\ncat,x\nqqq,x\n", "a.csv");
+  const TokenRows rows =
       tokenize_rows(table, kColumns, *tokenizer, LabelSet::from_names({"x"}), {4, 1, LabelKind::single_class}, 0, 3);
-  const std::vector<Finding> findings = diagnose_tokens(dataset, *tokenizer, 4);
+  const std::vector<Finding> findings = diagnose_tokens(TokenStore(rows), *tokenizer, 4);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"truncated", "unknown_tokens"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 1.0 / 3.0);
   EXPECT_DOUBLE_EQ(findings[1].value, 0.1);

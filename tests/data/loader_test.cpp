@@ -5,18 +5,19 @@
 #include <algorithm>
 
 #include "data/sampler.h"
-#include "tests/data/example_dataset.h"
+#include "data/token_store.h"
+#include "tests/data/example_rows.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
 namespace {
 
-using testing_support::dataset_of;
 using testing_support::error_of;
+using testing_support::rows_of_lengths;
 
-const Dataset& example() {
-  static const Dataset dataset = dataset_of({3, 9, 2, 7, 5, 4, 8, 6, 1, 2, 3});
-  return dataset;
+const TokenStore& example() {
+  static const TokenStore store(rows_of_lengths({3, 9, 2, 7, 5, 4, 8, 6, 1, 2, 3}));
+  return store;
 }
 
 LoaderOptions options() {
@@ -143,11 +144,39 @@ TEST(Loader, EndsWithStepsUnusedAndAfterItsEnd) {
 }
 
 TEST(Loader, PassesOnTheErrorOfItsThread) {
-  Dataset damaged = dataset_of({3, 4});
+  TokenRows damaged = rows_of_lengths({3, 4});
   damaged.starts = {0, std::int64_t{1} << 40, std::int64_t{1} << 41};
-  Loader loader(damaged, options(), {});
+  const TokenStore store(std::move(damaged));
+  Loader loader(store, options(), {});
   EXPECT_HAS(error_of([&] { loader.next(); }), "is too large");
   EXPECT_HAS(error_of([&] { loader.next(); }), "is too large");
+}
+
+TEST(Loader, TransformsWhatItReadsByTheEpochOfTheStep) {
+  TokenStore store = example();
+  store.transform_with(
+      [](Batch& batch, std::uint64_t seed, std::int64_t epoch) {
+        for (std::int32_t& id : batch.text().ids)
+          id += static_cast<std::int32_t>(1000 * seed) + static_cast<std::int32_t>(epoch);
+      },
+      7);
+  store.transform_with(
+      [](Batch& batch, std::uint64_t, std::int64_t) {
+        for (std::int32_t& id : batch.text().ids) id *= 2;
+      },
+      0);
+  const std::vector<Step> plain = all_steps(options(), {});
+  Loader loader(store, options(), {});
+  for (const Step& expected : plain) {
+    const std::optional<Step> step = loader.next();
+    ASSERT_TRUE(step.has_value());
+    for (std::size_t grain = 0; grain < expected.grains.size(); ++grain)
+      for (std::size_t part = 0; part < expected.grains[grain].size(); ++part) {
+        std::vector<std::int32_t> ids = expected.grains[grain][part].text().ids;
+        for (std::int32_t& id : ids) id = 2 * (id + 7000 + static_cast<std::int32_t>(expected.position.epoch));
+        EXPECT_EQ(step->grains[grain][part].text().ids, ids);
+      }
+  }
 }
 
 TEST(Loader, RefusesOptionsOutOfRange) {
@@ -161,7 +190,7 @@ TEST(Loader, RefusesOptionsOutOfRange) {
   EXPECT_HAS(refused([](LoaderOptions& o) { o.micro_batches = 0; }), "micro-batches is 0");
   EXPECT_HAS(refused([](LoaderOptions& o) { o.prefetch = 0; }), "ahead is 0");
   EXPECT_HAS(error_of([] { Loader(example(), options(), {0, 4}); }), "step 4 of an epoch of 3 steps");
-  EXPECT_HAS(error_of([] { Loader(Dataset(), options(), {}); }), "no rows");
+  EXPECT_HAS(error_of([] { Loader(TokenStore(), options(), {}); }), "no rows");
 }
 
 }  // namespace

@@ -33,18 +33,18 @@ Batch sequences_of(const Batch& whole, std::size_t begin, std::size_t end) {
       to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(at),
                 from.begin() + static_cast<std::ptrdiff_t>(behind));
     };
-    append(part.ids, whole.ids, first, last);
-    append(part.types, whole.types, first, last);
+    append(part.text().ids, whole.text().ids, first, last);
+    append(part.text().types, whole.text().types, first, last);
     if (part.target_width > 0) {
       const auto width = static_cast<std::size_t>(part.target_width);
       append(part.targets, whole.targets, s * width, (s + 1) * width);
-    } else if (whole.classes.size() == whole.ids.size()) {
+    } else if (whole.classes.size() == whole.text().ids.size()) {
       append(part.classes, whole.classes, first, last);
     } else {
       part.classes.push_back(whole.classes[s]);
     }
     for (std::size_t t = first; t < last; ++t) part.positions.push_back(static_cast<std::int32_t>(t - first));
-    part.sequence_starts.push_back(static_cast<std::int32_t>(part.ids.size()));
+    part.sequence_starts.push_back(static_cast<std::int32_t>(part.text().ids.size()));
     part.examples.push_back(whole.examples[s]);
   }
   return part;

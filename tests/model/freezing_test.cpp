@@ -57,6 +57,29 @@ TEST_F(Freezing, AGlobCoversPartsOfNames) {
   EXPECT_TRUE(has_layer(names, 2));
 }
 
+TEST(LowerHalf, IsTheInputLayerAndWhatHasWeightsOfItsOwn) {
+  const auto patterns = [](const std::string& keys) {
+    const ModelConfig config = parse_model_config("{" + keys + R"(,"hidden_size":8,"num_attention_heads":2})", "");
+    const auto model = make_model(config, {HeadKind::sequence, 3});
+    std::vector<std::string> found = lower_half_patterns(*model, architecture_of(config).layers);
+    if (!found.empty()) {
+      apply_freezing(*model, found);
+      EXPECT_GT(model->frozen_stages(), 1) << keys;
+      EXPECT_LE(model->frozen_stages(), (model->stages() - 1) / 2 + 1) << keys;
+    }
+    return found;
+  };
+  using Patterns = std::vector<std::string>;
+  EXPECT_EQ(patterns(R"("model_type":"bert")"), (Patterns{"embeddings", "encoder.layer.0-5"}));
+  EXPECT_EQ(patterns(R"("model_type":"bert","num_hidden_layers":3)"), (Patterns{"embeddings", "encoder.layer.0-0"}));
+  EXPECT_EQ(patterns(R"("model_type":"bert","num_hidden_layers":1)"), Patterns());
+  EXPECT_EQ(patterns(R"("model_type":"electra","num_hidden_layers":4)"),
+            (Patterns{"embeddings", "embeddings_project", "encoder.layer.0-1"}));
+  EXPECT_EQ(patterns(R"("model_type":"albert")"), Patterns()) << "all layers are one";
+  EXPECT_EQ(patterns(R"("model_type":"albert","num_hidden_groups":3)"),
+            (Patterns{"embeddings", "encoder.embedding_hidden_mapping_in", "encoder.albert_layer_groups.0-0"}));
+}
+
 TEST_F(Freezing, AStarAloneLeavesTheHead) {
   EXPECT_EQ(trainable({"*"}), (std::set<std::string>{"bert.pooler.dense.weight", "bert.pooler.dense.bias",
                                                      "classifier.weight", "classifier.bias"}));

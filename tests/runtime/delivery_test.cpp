@@ -94,7 +94,6 @@ TEST_F(PreparedRunTest, BeginsAtStepZeroWithTheNewWeightsNoted) {
   EXPECT_EQ(run->steps_per_epoch(), 7);
   EXPECT_EQ(run->summary(state_).total_steps, 7);
   EXPECT_EQ(run->summary(state_).test_rows, testing_support::kHeldOutRows);
-  EXPECT_EQ(run->masking(), nullptr);
   world_.barrier();  // rank 0 writes
   EXPECT_TRUE(fs::exists(folder_ / "out/configuration.toml"));
 }

@@ -32,7 +32,7 @@ class Plan : public TinyRun {
   }
 };
 
-TEST_F(Plan, ForetellsARunOnAMeasuredMachine) {
+TEST_F(Plan, EstimatesARunOnAMeasuredMachine) {
   const Outcome bench = start({"bench", "machine", "--quick", "--output", "kept/machine.json"}, 2);
   ASSERT_EQ(bench.status, 0) << bench.err;
   EXPECT_NE(bench.out.find("kept/machine.json"), std::string::npos) << bench.out;
@@ -57,7 +57,7 @@ TEST_F(Plan, ForetellsARunOnAMeasuredMachine) {
   // For people.
   const Outcome text = start({"plan", "run.toml", "--machine", "kept/machine.json"});
   ASSERT_EQ(text.status, 0) << text.err;
-  for (const char* part : {"memory a rank", "a step", "time a step", "in all"})
+  for (const char* part : {"memory per rank", "per step", "time per step", "in all"})
     EXPECT_NE(text.out.find(part), std::string::npos) << text.out;
 }
 

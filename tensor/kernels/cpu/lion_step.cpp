@@ -56,8 +56,8 @@ void CpuKernels::run(const calls::Lion& call) {
       call.n, 3,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(lion)
-        (call.parameters + begin, call.gradients + begin, call.momenta + begin, part_of(call.working, begin), end - begin,
-         call.step);
+        (call.parameters + begin, call.gradients + begin, call.momenta + begin, part_of(call.working, begin),
+         end - begin, call.step);
       },
       kSliceGranule);
 }

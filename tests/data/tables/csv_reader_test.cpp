@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/tables/table_reader.h"
+#include "tests/data/read_table.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/shared_data.h"
 
@@ -10,11 +10,12 @@ namespace temper {
 namespace {
 
 using testing_support::error_of;
+using testing_support::read_table;
 using testing_support::TemporaryFolder;
 using Row = std::vector<std::string>;
 using Lines = std::vector<std::size_t>;
 
-Table parse(std::string_view text) { return parse_csv(text, "a.csv"); }
+Table parse(std::string_view text) { return parse_table(csv_rows, text, "a.csv"); }
 std::string parse_error(std::string_view text) {
   return error_of([&] { parse(text); });
 }
@@ -59,7 +60,7 @@ TEST(CsvReader, KeepsEmptyFieldsAndQuotesInsidePlainFields) {
 }
 
 TEST(CsvReader, ReadsTabs) {
-  const Table table = parse_tsv("text\tlabel\na, b\t1\n", "a.tsv");
+  const Table table = parse_table(tsv_rows, "text\tlabel\na, b\t1\n", "a.tsv");
   ASSERT_EQ(table.rows.size(), 1U);
   EXPECT_EQ(table.rows[0], (Row{"a, b", "1"}));
 }
@@ -109,7 +110,7 @@ TEST(CsvReader, SaysWhichSeparatorIsThereInstead) {
              "a.csv: the separator in its first row is the semicolon, expected the comma");
   EXPECT_HAS(parse_error("text\tlabel\na\t1\n"), "is the tab, expected the comma (its only column would be");
   EXPECT_HAS(parse_error("text\tlabel\na\t1\n"), "rename it to .tsv");
-  EXPECT_HAS(error_of([] { parse_tsv("text,label\na,1\n", "a.tsv"); }), "rename it to .csv");
+  EXPECT_HAS(error_of([] { parse_table(tsv_rows, "text,label\na,1\n", "a.tsv"); }), "rename it to .csv");
   EXPECT_EQ(parse("text\na; b\n").rows[0], (Row{"a; b"})) << "one column is no fault";
 }
 

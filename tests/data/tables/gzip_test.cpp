@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include "data/tables/table_reader.h"
+#include <algorithm>
+
+#include "tests/data/read_table.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
 namespace {
 
 using testing_support::error_of;
+using testing_support::read_table;
 using testing_support::TemporaryFolder;
 
 std::string packed(std::string_view text) {
@@ -26,7 +29,13 @@ std::string packed(std::string_view text) {
   return out;
 }
 
-std::string unpacked(const std::string& bytes) { return unpack_gzip(std::as_bytes(std::span(bytes)), "a.csv.gz"); }
+std::string unpacked(const std::string& bytes) {
+  std::string text;
+  unpack_gzip(std::as_bytes(std::span(bytes)), "a.csv.gz", [&](std::span<const std::byte> piece) {
+    text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  });
+  return text;
+}
 
 TEST(Gzip, UnpacksOneMemberAndSeveral) {
   std::string long_text;
@@ -59,6 +68,10 @@ TEST(TableReader, UnpacksFilesOfAnyKnownKind) {
   EXPECT_EQ(read_table(folder.file("a.csv.gz", packed("t,l\nx,y\n"))).rows.front().back(), "y");
   EXPECT_EQ(read_table(folder.file("a.JSONL.GZ", packed("{\"t\": \"x\"}\n"))).rows.front().front(), "x");
   EXPECT_EQ(read_table(folder.file("a.txt.gz", packed("x\n\ny\n"))).rows.size(), 2U);
+  std::string large;
+  while (large.size() < (std::size_t{20} << 20)) large += std::to_string(large.size()) + "\n";
+  EXPECT_EQ(open_table(folder.file("large.txt.gz", packed(large)))->rows(),
+            std::count(large.begin(), large.end(), '\n'));
   EXPECT_HAS(error_of([&] { read_table(folder.file("a.gz", packed("x"))); }), "the extension \".gz\"");
   EXPECT_HAS(error_of([&] { read_table(folder.file("b.csv.gz", packed("t,l\nx\n"))); }),
              "b.csv.gz, line 2: the row has");

@@ -2,17 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include "data/tables/table_reader.h"
+#include "tests/data/read_table.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
 namespace {
 
 using testing_support::error_of;
+using testing_support::read_table;
 using testing_support::TemporaryFolder;
 using Row = std::vector<std::string>;
 
-Table parse(std::string_view text) { return parse_jsonl(text, "a.jsonl"); }
+Table parse(std::string_view text) { return parse_table(jsonl_rows, text, "a.jsonl"); }
 std::string parse_error(std::string_view text) {
   return error_of([&] { parse(text); });
 }
@@ -87,18 +88,20 @@ TEST(JsonlReader, SaysOneObjectALineWhereAFileHoldsAnArray) {
 }
 
 TEST(JsonReader, ReadsAnArrayOfObjectsLaidOutInAnyWay) {
-  const Table table = parse_json(
-      "\xEF\xBB\xBF \n[ {\"text\": \"a ]}\", \"label\": [\"x\"]},\n\n{\n \"label\": \"y\",\n \"text\": "
-      "\"b\\\"}\"\n}\n, {\"text\": "
-      "\"c\", \"label\": 1}]\n",
-      "a.json");
+  const Table table =
+      parse_table(json_rows,
+                  "\xEF\xBB\xBF \n[ {\"text\": \"a ]}\", \"label\": [\"x\"]},\n\n{\n \"label\": \"y\",\n \"text\": "
+                  "\"b\\\"}\"\n}\n, {\"text\": "
+                  "\"c\", \"label\": 1}]\n",
+                  "a.json");
   EXPECT_EQ(table.rows, (std::vector<Row>{{"a ]}", "[\"x\"]"}, {"b\"}", "y"}, {"c", "1"}}));
   EXPECT_EQ(table.lines, (std::vector<std::size_t>{2, 4, 8}));
-  EXPECT_EQ(parse_json("{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "a.json").rows.size(), 2U) << "or one object a line";
+  EXPECT_EQ(parse_table(json_rows, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "a.json").rows.size(), 2U)
+      << "or one object a line";
 }
 
 TEST(JsonReader, RefusesWhatIsNoArrayOfObjectsWithLineAndColumn) {
-  const auto refused = [](std::string_view text) { return error_of([&] { parse_json(text, "a.json"); }); };
+  const auto refused = [](std::string_view text) { return error_of([&] { parse_table(json_rows, text, "a.json"); }); };
   EXPECT_HAS(refused("3"), "a.json, line 1, column 1: expected [");
   EXPECT_HAS(refused("[\n\n {\"a\": 1}\n {\"a\": 2}]"), "a.json, line 4, column 2: expected a comma or ]");
   EXPECT_HAS(refused("[{\"a\": 1}, 2]"), "a.json, line 1, column 12: expected an object");

@@ -3,16 +3,18 @@
 #include <gtest/gtest.h>
 
 #include "data/tables/csv_reader.h"
+#include "tests/data/read_table.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
 namespace {
 
+using testing_support::collect_labels;
 using testing_support::error_of;
 using Names = std::vector<std::string>;
 
 Names collected(std::string_view csv, LabelKind kind) {
-  return collect_labels(parse_csv(csv, "a.csv"), {"text", "", "label"}, kind).names();
+  return collect_labels(parse_table(csv_rows, csv, "a.csv"), {"text", "", "label"}, kind).names();
 }
 
 TEST(Labels, AreSortedBytewise) {
@@ -120,7 +122,7 @@ TEST(Labels, ArraysOfZerosAndOnesAreSoInEveryRow) {
 }
 
 TEST(Labels, OfOneColumnPerLabelAreTheColumns) {
-  const Table table = parse_csv("text,toxic,rude\na,0,1\n", "a.csv");
+  const Table table = parse_table(csv_rows, "text,toxic,rude\na,0,1\n", "a.csv");
   const ColumnChoice columns{"text", "", "", {"toxic", "rude"}};
   EXPECT_EQ(collect_labels(table, columns, LabelKind::multi_label).names(), (Names{"toxic", "rude"}));
   EXPECT_EQ(collect_labels(table, columns, LabelKind::single_class).names(), (Names{"toxic", "rude"}));
@@ -130,8 +132,6 @@ TEST(Labels, OfOneColumnPerLabelAreTheColumns) {
              }),
              "has no column \"rud\", did you mean \"rude\"?");
 }
-
-TEST(Labels, RegressionHasNone) { EXPECT_TRUE(collected("text,label\na,1\n", LabelKind::regression).empty()); }
 
 TEST(Labels, NamesHaveIds) {
   const LabelSet set = LabelSet::from_names({"no", "yes"});

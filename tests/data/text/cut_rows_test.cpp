@@ -13,12 +13,14 @@ constexpr const char* kRows = "text,label\ncat,O\nthe cat,O O\nthe cat sat,O O O
 
 std::int64_t cut_at(std::size_t max_length, LabelKind kind, std::int64_t begin = 0) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
-  const Table table = parse_csv(kRows, "a.csv");
+  const Table table = parse_table(csv_rows, kRows, "a.csv");
   const ColumnChoice columns{"text", "", "label"};
   const TokenizeOptions options{max_length, 1, kind};
-  const Dataset rows = tokenize_rows(table, columns, *tokenizer, LabelSet::from_names({"O", "O O", "O O O"}), options,
-                                     begin, static_cast<std::int64_t>(table.rows.size()));
-  return count_cut_rows(rows.lengths(), table, begin, columns, *tokenizer, options);
+  const TokenRows rows = tokenize_rows(table, columns, *tokenizer, LabelSet::from_names({"O", "O O", "O O O"}), options,
+                                       begin, static_cast<std::int64_t>(table.rows.size()));
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < rows.rows(); ++row) lengths.push_back(rows.length(row));
+  return count_cut_rows(lengths, table, begin, columns, *tokenizer, options);
 }
 
 TEST(CutRows, ThoseThatJustFitAreNotCut) {

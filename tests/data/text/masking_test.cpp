@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/counter_random.h"
+#include "data/token_store.h"
 #include "tests/data/temporary_folder.h"
 
 namespace temper {
@@ -25,23 +26,23 @@ MaskingVocabulary vocabulary() {
 }
 
 /// Rows of 100 tokens, the first and the last of them special.
-Dataset rows(std::int64_t count) {
+TokenStore rows(std::int64_t count) {
   CounterRandom random({3});
-  Dataset dataset;
+  TokenRows made;
   for (std::int64_t row = 0; row < count; ++row) {
     for (int i = 0; i < 100; ++i)
-      dataset.ids.push_back(
+      made.ids.push_back(
           i % 99 == 0 ? 2 : kFirstPlain + static_cast<std::int32_t>(random.below(kVocabulary - kFirstPlain)));
-    dataset.types.resize(dataset.ids.size());
-    dataset.starts.push_back(dataset.tokens());
+    made.types.resize(made.ids.size());
+    made.starts.push_back(made.tokens());
   }
-  return dataset;
+  return TokenStore(std::move(made));
 }
 
-Batch all_of(const Dataset& dataset) {
-  std::vector<std::int64_t> numbers(static_cast<std::size_t>(dataset.rows()));
+Batch all_of(const TokenStore& store) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(store.rows()));
   std::iota(numbers.begin(), numbers.end(), 0);
-  return pack(dataset, numbers);
+  return store.read(numbers, 0);
 }
 
 TEST(Masking, HasTheSharesOfTheBertPaper) {
@@ -52,20 +53,20 @@ TEST(Masking, HasTheSharesOfTheBertPaper) {
   double masked = 0;
   double kept = 0;
   double replaced = 0;
-  for (std::size_t t = 0; t < batch.ids.size(); ++t) {
+  for (std::size_t t = 0; t < batch.text().ids.size(); ++t) {
     if (batch.classes[t] == kUnlabelled) {
-      ASSERT_EQ(batch.ids[t], before.ids[t]);
+      ASSERT_EQ(batch.text().ids[t], before.text().ids[t]);
       continue;
     }
-    ASSERT_EQ(batch.classes[t], before.ids[t]);
-    ASSERT_GE(before.ids[t], kFirstPlain) << "special tokens are never chosen";
+    ASSERT_EQ(batch.classes[t], before.text().ids[t]);
+    ASSERT_GE(before.text().ids[t], kFirstPlain) << "special tokens are never chosen";
     ++chosen;
-    if (batch.ids[t] == kMask) {
+    if (batch.text().ids[t] == kMask) {
       ++masked;
-    } else if (batch.ids[t] == before.ids[t]) {
+    } else if (batch.text().ids[t] == before.text().ids[t]) {
       ++kept;
     } else {
-      ASSERT_GE(batch.ids[t], kFirstPlain) << "special tokens are never drawn";
+      ASSERT_GE(batch.text().ids[t], kFirstPlain) << "special tokens are never drawn";
       ++replaced;
     }
   }
@@ -76,13 +77,13 @@ TEST(Masking, HasTheSharesOfTheBertPaper) {
 }
 
 TEST(Masking, DependsOnTheExampleAndNotOnItsBatch) {
-  const Dataset dataset = rows(6);
-  Batch all = all_of(dataset);
+  const TokenStore store = rows(6);
+  Batch all = all_of(store);
   mask_tokens(all, vocabulary(), 1, 2);
   const std::array<std::int64_t, 1> third = {3};
-  Batch alone = pack(dataset, third);
+  Batch alone = store.read(third, 0);
   mask_tokens(alone, vocabulary(), 1, 2);
-  EXPECT_TRUE(std::equal(alone.ids.begin(), alone.ids.end(), all.ids.begin() + 300));
+  EXPECT_TRUE(std::equal(alone.text().ids.begin(), alone.text().ids.end(), all.text().ids.begin() + 300));
   EXPECT_TRUE(std::equal(alone.classes.begin(), alone.classes.end(), all.classes.begin() + 300));
 }
 
@@ -94,8 +95,8 @@ TEST(Masking, DiffersByEpochAndSeed) {
   mask_tokens(first, vocabulary(), 1, 0);
   mask_tokens(other_epoch, vocabulary(), 1, 1);
   mask_tokens(other_seed, vocabulary(), 2, 0);
-  EXPECT_NE(first.ids, other_epoch.ids);
-  EXPECT_NE(first.ids, other_seed.ids);
+  EXPECT_NE(first.text().ids, other_epoch.text().ids);
+  EXPECT_NE(first.text().ids, other_seed.text().ids);
 }
 
 TEST(Masking, RefusesAVocabularyWithoutMaskAndIdsOutsideIt) {
@@ -103,7 +104,7 @@ TEST(Masking, RefusesAVocabularyWithoutMaskAndIdsOutsideIt) {
   MaskingVocabulary without = vocabulary();
   without.mask_id = -1;
   EXPECT_HAS(error_of([&] { mask_tokens(batch, without, 1, 0); }), "the mask token has the id -1");
-  batch.ids[5] = kVocabulary;
+  batch.text().ids[5] = kVocabulary;
   EXPECT_HAS(error_of([&] { mask_tokens(batch, vocabulary(), 1, 0); }), "a token has the id 1000");
 }
 

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "data/dataset.h"
 #include "data/tables/csv_reader.h"
 #include "data/tables/jsonl_reader.h"
-#include "data/tables/table_reader.h"
+#include "data/text/row_tokenization.h"
+#include "tests/data/read_table.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/data/tokenizer/tokenizer_json.h"
 #include "tests/shared_data.h"
@@ -11,7 +11,9 @@
 namespace temper {
 namespace {
 
+using testing_support::collect_labels;
 using testing_support::error_of;
+using testing_support::read_table;
 using Ints = std::vector<std::int32_t>;
 
 constexpr std::int32_t kNo = kUnlabelled;
@@ -21,14 +23,14 @@ const Tokenizer& bert() {
   return *tokenizer;
 }
 
-Dataset tokenize(const Table& table, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16,
-                 const ColumnChoice& columns = {"text", "", "label"}, const Tokenizer& tokenizer = bert()) {
+TokenRows tokenize(const Table& table, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16,
+                   const ColumnChoice& columns = {"text", "", "label"}, const Tokenizer& tokenizer = bert()) {
   return tokenize_rows(table, columns, tokenizer, labels, {max_length, 1, kind}, 0,
                        static_cast<std::int64_t>(table.rows.size()));
 }
 
-Dataset tokenize(std::string_view csv, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16) {
-  return tokenize(parse_csv(csv, "a.csv"), labels, kind, max_length);
+TokenRows tokenize(std::string_view csv, const LabelSet& labels, LabelKind kind, std::size_t max_length = 16) {
+  return tokenize(parse_table(csv_rows, csv, "a.csv"), labels, kind, max_length);
 }
 
 std::string tokenize_error(std::string_view csv, const std::vector<std::string>& labels, LabelKind kind) {
@@ -36,86 +38,87 @@ std::string tokenize_error(std::string_view csv, const std::vector<std::string>&
 }
 
 TEST(TokenizeRows, GivesIdsAndClasses) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cat sat,y\ncafe,x\n", LabelSet::from_names({"x", "y"}), LabelKind::single_class);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
-  EXPECT_EQ(dataset.types, Ints(8, 0));
-  EXPECT_EQ(dataset.starts, (std::vector<std::int64_t>{0, 5, 8}));
-  EXPECT_EQ(dataset.classes, (Ints{1, 0}));
-  EXPECT_TRUE(dataset.targets.empty());
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
+  EXPECT_EQ(rows.types, Ints(8, 0));
+  EXPECT_EQ(rows.starts, (std::vector<std::int64_t>{0, 5, 8}));
+  EXPECT_EQ(rows.classes, (Ints{1, 0}));
+  EXPECT_TRUE(rows.targets.empty());
 }
 
 TEST(TokenizeRows, TheNextTokenOfTheRowIsATokensClass) {
-  const Dataset dataset = tokenize("text\nthe cat sat\ncafe\n", {}, LabelKind::next_token);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
-  EXPECT_EQ(dataset.classes, (Ints{5, 6, 7, 3, kNo, 22, 3, kNo}));
+  const TokenRows rows = tokenize("text\nthe cat sat\ncafe\n", {}, LabelKind::next_token);
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 7, 3, 2, 22, 3}));
+  EXPECT_EQ(rows.classes, (Ints{5, 6, 7, 3, kNo, 22, 3, kNo}));
   EXPECT_EQ(tokenize("text\nthe cat sat\n", {}, LabelKind::next_token, 4).classes, (Ints{5, 6, 3, kNo}))
       << "of what is left of a row that was cut";
 }
 
 TEST(TokenizeRows, CutsLongRows) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cat sat,x\n", LabelSet::from_names({"x"}), LabelKind::single_class, 4);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3}));
 }
 
 TEST(TokenizeRows, TakesPairsOfTexts) {
-  const Table table = parse_csv("text,other,label\nthe cat,cat,x\n", "a.csv");
-  const Dataset dataset =
+  const Table table = parse_table(csv_rows, "text,other,label\nthe cat,cat,x\n", "a.csv");
+  const TokenRows rows =
       tokenize(table, LabelSet::from_names({"x"}), LabelKind::single_class, 16, {"text", "other", "label"});
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3, 6, 3}));
-  EXPECT_EQ(dataset.types, (Ints{0, 0, 0, 0, 1, 1}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3, 6, 3}));
+  EXPECT_EQ(rows.types, (Ints{0, 0, 0, 0, 1, 1}));
 }
 
 TEST(TokenizeRows, WithoutALabelColumnRowsHaveNoLabels) {
-  const Table table = parse_csv("text\nthe cat\n", "a.csv");
+  const Table table = parse_table(csv_rows, "text\nthe cat\n", "a.csv");
   for (const LabelKind kind : {LabelKind::single_class, LabelKind::multi_label, LabelKind::regression,
                                LabelKind::token_class, LabelKind::none}) {
-    const Dataset dataset = tokenize(table, LabelSet::from_names({"x", "y"}), kind, 16, {"text", "", ""});
-    EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 3}));
-    EXPECT_TRUE(dataset.classes.empty());
-    EXPECT_TRUE(dataset.targets.empty());
-    EXPECT_EQ(dataset.target_width, 0);
+    const TokenRows rows = tokenize(table, LabelSet::from_names({"x", "y"}), kind, 16, {"text", "", ""});
+    EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 3}));
+    EXPECT_TRUE(rows.classes.empty());
+    EXPECT_TRUE(rows.targets.empty());
+    EXPECT_EQ(rows.target_width, 0);
   }
 }
 
 TEST(TokenizeRows, SeveralLabelsBecomeZerosAndOnes) {
-  const Dataset dataset = tokenize("text,label\na,z|x\na,\na,\"[\"\"y\"\"]\"\n", LabelSet::from_names({"x", "y", "z"}),
-                                   LabelKind::multi_label);
-  EXPECT_EQ(dataset.target_width, 3);
-  EXPECT_EQ(dataset.targets, (std::vector<float>{1, 0, 1, 0, 0, 0, 0, 1, 0}));
+  const TokenRows rows = tokenize("text,label\na,z|x\na,\na,\"[\"\"y\"\"]\"\n", LabelSet::from_names({"x", "y", "z"}),
+                                  LabelKind::multi_label);
+  EXPECT_EQ(rows.target_width, 3);
+  EXPECT_EQ(rows.targets, (std::vector<float>{1, 0, 1, 0, 0, 0, 0, 1, 0}));
 }
 
 TEST(TokenizeRows, RegressionHasOneNumberOrOneANamedTarget) {
   EXPECT_EQ(tokenize("text,label\na,0.5\na,-2\n", {}, LabelKind::regression).targets, (std::vector<float>{0.5F, -2}));
-  const Table table = parse_jsonl("{\"text\": \"a\", \"label\": [0.5, 3]}\n", "a.jsonl");
-  const Dataset dataset = tokenize(table, LabelSet::from_names({"width", "height"}), LabelKind::regression);
-  EXPECT_EQ(dataset.target_width, 2);
-  EXPECT_EQ(dataset.targets, (std::vector<float>{0.5F, 3}));
+  const Table table = parse_table(jsonl_rows, "{\"text\": \"a\", \"label\": [0.5, 3]}\n", "a.jsonl");
+  const TokenRows rows = tokenize(table, LabelSet::from_names({"width", "height"}), LabelKind::regression);
+  EXPECT_EQ(rows.target_width, 2);
+  EXPECT_EQ(rows.targets, (std::vector<float>{0.5F, 3}));
 }
 
 TEST(TokenizeRows, FirstTokenOfAWordHasItsClass) {
   // "cats" and "unable" have two tokens.
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cats unable,O A B\n", LabelSet::from_names({"A", "B", "O"}), LabelKind::token_class);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 8, 10, 12, 3}));
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 2, 0, kNo, 1, kNo, kNo}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 8, 10, 12, 3}));
+  EXPECT_EQ(rows.classes, (Ints{kNo, 2, 0, kNo, 1, kNo, kNo}));
 }
 
 TEST(TokenizeRows, WordsAreCutWithTheirClasses) {
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize("text,label\nthe cats unable,O A B\n", LabelSet::from_names({"A", "B", "O"}), LabelKind::token_class, 6);
-  EXPECT_EQ(dataset.ids, (Ints{2, 5, 6, 8, 10, 3}));
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 2, 0, kNo, 1, kNo}));
+  EXPECT_EQ(rows.ids, (Ints{2, 5, 6, 8, 10, 3}));
+  EXPECT_EQ(rows.classes, (Ints{kNo, 2, 0, kNo, 1, kNo}));
 }
 
 TEST(TokenizeRows, WordsOfAByteLevelTokenizerAreThoseOfTheText) {
   const std::unique_ptr<Tokenizer> roberta = testing_support::tokenizer_of(testing_support::small_roberta());
-  const Table table = parse_jsonl("{\"text\": [\"abab\", \"the\", \"the\"], \"label\": [0, 1, 0]}\n", "a.jsonl");
-  const Dataset dataset =
+  const Table table =
+      parse_table(jsonl_rows, "{\"text\": [\"abab\", \"the\", \"the\"], \"label\": [0, 1, 0]}\n", "a.jsonl");
+  const TokenRows rows =
       tokenize(table, LabelSet::from_names({"0", "1"}), LabelKind::token_class, 16, {"text", "", "label"}, *roberta);
-  EXPECT_EQ(dataset.ids, roberta->encode("abab the the", 16).ids);
-  EXPECT_EQ(dataset.classes, (Ints{kNo, 0, 1, 0, kNo}));
+  EXPECT_EQ(rows.ids, roberta->encode("abab the the", 16).ids);
+  EXPECT_EQ(rows.classes, (Ints{kNo, 0, 1, 0, kNo}));
 }
 
 TEST(TokenizeRows, WordsWithoutALabelAreNotCounted) {
@@ -149,7 +152,7 @@ TEST(TokenizeRows, ArraysOfZerosAndOnesAreIndicatorsOfLabels) {
 
 TEST(TokenizeRows, OneColumnPerLabelGivesZerosAndOnes) {
   const ColumnChoice columns{"text", "", "", {"toxic", "rude"}};
-  const Table table = parse_csv("rude,text,toxic\n1,a,0\n0,b,1.0\nTrue,c,true\n", "a.csv");
+  const Table table = parse_table(csv_rows, "rude,text,toxic\n1,a,0\n0,b,1.0\nTrue,c,true\n", "a.csv");
   EXPECT_EQ(tokenize(table, LabelSet::from_names({"toxic", "rude"}), LabelKind::multi_label, 16, columns).targets,
             (std::vector<float>{0, 1, 1, 0, 1, 1}));
   EXPECT_EQ(tokenize(table, LabelSet::from_names({"rude", "toxic"}), LabelKind::multi_label, 16, columns).targets,
@@ -160,7 +163,7 @@ TEST(TokenizeRows, OneColumnPerLabelGivesZerosAndOnes) {
       << "by place, where the names are others";
   const auto refused = [&](const char* csv, LabelKind kind) {
     return error_of([&] {
-      tokenize(parse_csv(csv, "a.csv"), LabelSet::from_names({"toxic", "rude"}), kind, 16, columns);
+      tokenize(parse_table(csv_rows, csv, "a.csv"), LabelSet::from_names({"toxic", "rude"}), kind, 16, columns);
     });
   };
   EXPECT_EQ(refused("rude,text,toxic\n1,a,0\n,a,1\n", LabelKind::multi_label),
@@ -171,14 +174,28 @@ TEST(TokenizeRows, OneColumnPerLabelGivesZerosAndOnes) {
 }
 
 TEST(TokenizeRows, PlacesNameTheFileOfSeveral) {
-  std::vector<Table> parts;
-  parts.push_back(parse_csv("text,label\na,x\n", "one.csv"));
-  parts.push_back(parse_csv("text,label\na,x\n\na,q\n", "two.csv"));
-  const Table table = concatenate_tables(std::move(parts));
+  const testing_support::TemporaryFolder folder;
+  const std::vector<std::filesystem::path> paths = {folder.file("one.csv", "text,label\na,x\n"),
+                                                    folder.file("two.csv", "text,label\na,x\n\na,q\n")};
+  const Table table = testing_support::read_tables(paths);
   EXPECT_HAS(error_of([&] {
                tokenize(table, LabelSet::from_names({"x", "y"}), LabelKind::single_class);
              }),
              "two.csv, line 4: unknown label \"q\"");
+}
+
+TEST(TokenizeRows, AChunkIsReadAsAllRowsAre) {
+  // By the first row alone these would be names; by both they are indicators.
+  const Table table = parse_table(csv_rows, "text,label\na,\"[0, 1]\"\nb,\"[1, 1]\"\n", "a.csv");
+  LabelReader reader(table, {"text", "", "label"}, LabelKind::multi_label);
+  reader.look_at(table);
+  const LabelSet labels = LabelSet::from_names({"x", "y"});
+  const TokenizeOptions options{16, 1, LabelKind::multi_label};
+  Table chunk = without_rows(table);
+  chunk.rows = {table.rows[0]};
+  chunk.lines = {2};
+  const TokenRows rows = tokenize_rows(chunk, {"text", "", "label"}, bert(), labels, options, 0, 1, &reader);
+  EXPECT_EQ(rows.targets, (std::vector<float>{0, 1}));
 }
 
 TEST(TokenizeRows, PartsOfAnyCutAndAnyThreadsAreTheSame) {
@@ -188,23 +205,23 @@ TEST(TokenizeRows, PartsOfAnyCutAndAnyThreadsAreTheSame) {
     for (std::size_t i = 0; i <= row % 7; ++i) csv += words[(row * 31 + i * i) % words.size()] + " ";
     csv += row % 3 == 0 ? ",x\n" : ",y\n";
   }
-  const Table table = parse_csv(csv, "a.csv");
+  const Table table = parse_table(csv_rows, csv, "a.csv");
   const LabelSet labels = LabelSet::from_names({"x", "y"});
   const auto part = [&](int threads, std::int64_t begin, std::int64_t end) {
     return tokenize_rows(table, {"text", "", "label"}, bert(), labels, {16, threads, LabelKind::single_class}, begin,
                          end);
   };
-  const Dataset whole = part(1, 0, 1000);
+  const TokenRows whole = part(1, 0, 1000);
   EXPECT_EQ(whole.rows(), 1000);
   EXPECT_EQ(part(4, 0, 1000), whole);
-  const std::vector<Dataset> parts = {part(2, 0, 3), part(3, 3, 3), part(1, 3, 700), part(5, 700, 1000)};
+  const std::vector<TokenRows> parts = {part(2, 0, 3), part(3, 3, 3), part(1, 3, 700), part(5, 700, 1000)};
   EXPECT_EQ(concatenate(parts), whole);
 }
 
 TEST(TokenizeRows, TheFirstWrongRowIsNamedWhateverTheThreads) {
   std::string csv = "text,label\n";
   for (int row = 0; row < 2000; ++row) csv += row == 700 || row > 900 ? "a,wrong\n" : "a,x\n";
-  const Table table = parse_csv(csv, "a.csv");
+  const Table table = parse_table(csv_rows, csv, "a.csv");
   for (const int threads : {1, 4})
     EXPECT_HAS(error_of([&] {
                  tokenize_rows(table, {"text", "", "label"}, bert(), LabelSet::from_names({"x"}),
@@ -244,7 +261,7 @@ TEST(TokenizeRows, RefusesMoreOrFewerLabelsThanWords) {
 TEST(TokenizeRows, RefusesMissingColumnsAndRows) {
   EXPECT_HAS(tokenize_error("txt,label\na,x\n", {"x"}, LabelKind::single_class),
              "a.csv: has no column \"text\", did you mean \"txt\"?");
-  const Table table = parse_csv("text\na\n", "a.csv");
+  const Table table = parse_table(csv_rows, "text\na\n", "a.csv");
   EXPECT_HAS(error_of([&] {
                tokenize_rows(table, {"text", "", ""}, bert(), {}, {16, 1, LabelKind::none}, 0, 2);
              }),
@@ -260,7 +277,7 @@ TEST(TokenizeRows, RefusesARowWithoutTokens) {
   nlohmann::json bare = testing_support::small_bert();
   bare["post_processor"] = nullptr;
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(bare);
-  const Table table = parse_csv("text,label\n\"\",x\n", "a.csv");
+  const Table table = parse_table(csv_rows, "text,label\n\"\",x\n", "a.csv");
   EXPECT_EQ(
       error_of([&] {
         tokenize(table, LabelSet::from_names({"x"}), LabelKind::single_class, 16, {"text", "", "label"}, *tokenizer);
@@ -273,10 +290,10 @@ TEST(TokenizeRows, TokenizesRealDataWithItsLabels) {
   const Table table = read_table(path);
   const LabelSet labels = collect_labels(table, {"text", "", "label"}, LabelKind::single_class);
   EXPECT_EQ(labels.size(), 150U);
-  const Dataset dataset =
+  const TokenRows rows =
       tokenize_rows(table, {"text", "", "label"}, bert(), labels, {64, 2, LabelKind::single_class}, 0, 15000);
-  EXPECT_EQ(dataset.rows(), 15000);
-  EXPECT_EQ(labels.name(dataset.classes.front()), "translate");
+  EXPECT_EQ(rows.rows(), 15000);
+  EXPECT_EQ(labels.name(rows.classes.front()), "translate");
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ TEST(ModelConfig, BertDefaults) {
   EXPECT_EQ(config.json, R"({"model_type":"bert"})");
   EXPECT_EQ(definition(config.json), "bert of 12 layers, 12 heads, gelu, epsilon 1e-12, positions from 0");
   const PostNormEncoder bert = read_bert_keys(ConfigKeys(config.json, "config.json"), {30522, 0});
-  EXPECT_EQ(bert.dropout, 0.1F);
+  EXPECT_EQ(bert.embedding_dropout, 0.1F);
+  EXPECT_EQ(bert.feed_forward_dropout, 0.1F);
   EXPECT_EQ(bert.attention_output_dropout, 0.1F);
   EXPECT_EQ(bert.attention_probability_dropout, 0.1F);
   EXPECT_EQ(bert.sequence_head_dropout, 0.1F);
@@ -108,6 +109,51 @@ TEST(ModelConfig, DistilbertHasItsOwnNames) {
   EXPECT_EQ(shape_of(json, "vocab_projector.bias", HeadKind::masked_language_model), Shape({9}));
 }
 
+TEST(ModelConfig, ElectraHasEmbeddingsOfTheirOwnWidth) {
+  const std::string plain = R"({"model_type":"electra"})";
+  const ModelConfig config = read(plain);
+  EXPECT_EQ(config.vocabulary_size, 30522);
+  EXPECT_EQ(config.width, 256);
+  EXPECT_EQ(config.layers, 12);
+  EXPECT_EQ(config.heads, 4);
+  EXPECT_EQ(config.intermediate_width, 1024);
+  EXPECT_EQ(config.type_vocabulary_size, 2);
+  EXPECT_EQ(shape_of(plain, "electra.embeddings.position_embeddings.weight"), Shape({512, 128}));
+  EXPECT_EQ(shape_of(plain, "electra.embeddings_project.weight"), Shape({256, 128}));
+  EXPECT_EQ(shape_of(plain, "generator_predictions.dense.weight", HeadKind::masked_language_model), Shape({128, 256}));
+  const std::string same = R"({"model_type":"electra","embedding_size":256})";
+  const auto model = make_model(parse_model_config(same, ""), {HeadKind::sequence, 3});
+  EXPECT_EQ(model->parameters().find("electra.embeddings_project.weight"), nullptr);
+  expect_refused("electra", R"("embedding_size":0)", {"\"embedding_size\" is 0"});
+}
+
+TEST(ModelConfig, AlbertSharesLayersInGroups) {
+  const std::string plain = R"({"model_type":"albert"})";
+  const ModelConfig config = read(plain);
+  EXPECT_EQ(config.vocabulary_size, 30000);
+  EXPECT_EQ(config.width, 4096);
+  EXPECT_EQ(config.layers, 12);
+  EXPECT_EQ(config.heads, 64);
+  EXPECT_EQ(config.intermediate_width, 16384);
+  EXPECT_EQ(definition(plain), "albert of 12 layers, 64 heads, gelu_new, epsilon 1e-12, positions from 0");
+  EXPECT_EQ(shape_of(plain, "albert.encoder.embedding_hidden_mapping_in.weight"), Shape({4096, 128}));
+  expect_refused("albert", R"("num_hidden_layers":2,"num_hidden_groups":3)",
+                 {"\"num_hidden_groups\" is 3", "\"num_hidden_layers\" is 2", "a layer for each group"});
+  // Five layers in two groups of two inner layers: 0 0 0 1 1, of which each group begins with its lowest stage.
+  const std::string grouped = R"({"model_type":"albert","num_hidden_layers":5,"num_hidden_groups":2,)"
+                              R"("inner_group_num":2,"embedding_size":4096})";
+  const auto model = make_model(parse_model_config(grouped, ""), {HeadKind::sequence, 3});
+  EXPECT_EQ(model->stages(), 11);
+  const auto stage_of = [&](const std::string& block) {
+    return model->parameters().find("albert.encoder.albert_layer_groups." + block + ".ffn.bias")->stage;
+  };
+  EXPECT_EQ(stage_of("0.albert_layers.0"), 1);
+  EXPECT_EQ(stage_of("0.albert_layers.1"), 2);
+  EXPECT_EQ(stage_of("1.albert_layers.0"), 7);
+  EXPECT_EQ(stage_of("1.albert_layers.1"), 8);
+  EXPECT_NE(model->parameters().find("albert.encoder.embedding_hidden_mapping_in.weight"), nullptr) << "of any width";
+}
+
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {
   const ModelConfig config =
       read(R"({"model_type":"distilbert","hidden_size":20,"num_hidden_layers":1,"num_attention_heads":4})");
@@ -145,7 +191,7 @@ TEST(ModelConfig, LabelsAreInTheOrderOfTheirIds) {
 }
 
 TEST(ModelConfig, RefusesUnsupportedArchitectures) {
-  expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, ", "distilbert, roberta"});
+  expect_refusal([] { read(R"({"model_type":"t5"})"); }, {"\"t5\"", "not supported", "bert, ", "distilbert, "});
   expect_refusal([] { read(R"({"model_type":"berta"})"); }, {"did you mean bert?"});
   for (const char* family : {"deberta", "mobilebert", "layoutlm", "something-else"}) {
     try {
@@ -155,7 +201,7 @@ TEST(ModelConfig, RefusesUnsupportedArchitectures) {
       EXPECT_EQ(std::string_view(error.what()).find("did you mean"), std::string_view::npos) << error.what();
     }
   }
-  expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, ", "distilbert, roberta"});
+  expect_refusal([] { read("{}"); }, {"\"model_type\" is missing", "bert, ", "distilbert, "});
   expect_refusal([] { read(R"({"model_type":["bert"]})"); }, {"\"model_type\"", "expected a text"});
 }
 

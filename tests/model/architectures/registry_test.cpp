@@ -49,6 +49,8 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_of("distilbert", HeadKind::masked_language_model), "DistilBertForMaskedLM");
   EXPECT_EQ(class_of("xlm-roberta", HeadKind::sequence), "XLMRobertaForSequenceClassification");
   EXPECT_EQ(class_of("camembert", HeadKind::masked_language_model), "CamembertForMaskedLM");
+  EXPECT_EQ(class_of("electra", HeadKind::sequence), "ElectraForSequenceClassification");
+  EXPECT_EQ(class_of("albert", HeadKind::token), "AlbertForTokenClassification");
   constexpr std::array kOwn{HeadClass{HeadKind::masked_language_model, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
   EXPECT_EQ(class_name(made_up, HeadKind::masked_language_model), "NetLMHeadModel");
@@ -133,6 +135,12 @@ TEST_F(DropoutRates, OfHeads) {
   EXPECT_NEAR(head_rate(config("distilbert", R"("seq_classif_dropout":0.25)"), HeadKind::sequence), 0.25, 1e-5);
   EXPECT_NEAR(head_rate(config("distilbert", R"("dropout":0.5)"), HeadKind::token), 0.5, 1e-5)
       << "of transformers' head over tokens";
+  for (const HeadKind kind : {HeadKind::sequence, HeadKind::token}) {
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5)"), kind), 0.1, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("classifier_dropout_prob":0.25)"), kind), 0.25, 1e-5);
+    EXPECT_NEAR(head_rate(config("albert", R"("hidden_dropout_prob":0.5,"classifier_dropout_prob":null)"), kind), 0.5,
+                1e-5);
+  }
 }
 
 TEST_F(DropoutRates, OneRateMayReplaceThemAll) {

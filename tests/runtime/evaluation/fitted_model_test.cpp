@@ -26,7 +26,7 @@ class FittedModelOf : public testing::Test {
   Metrics measure(const std::filesystem::path& model, const Table& table, const TableUse& use) {
     FittedModel fitted(model, *device_);
     const auto metrics = fitted.evaluate_table(
-        table, use, 2, 1, world_communicator(), [] { return false; }, [](const std::string&) {});
+        HeldTable(table), use, 2, 1, world_communicator(), [] { return false; }, [](const std::string&) {});
     EXPECT_TRUE(metrics.has_value());
     return metrics.value_or(Metrics{});
   }

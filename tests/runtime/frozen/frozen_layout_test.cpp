@@ -18,8 +18,8 @@ using testing_support::rows_of;
 using Starts = std::vector<std::int64_t>;
 
 /// Rows of these lengths, all of the same token; the first token of each carries a label.
-Dataset rows_of_lengths(const std::vector<std::int64_t>& lengths) {
-  Dataset data;
+TokenRows rows_of_lengths(const std::vector<std::int64_t>& lengths) {
+  TokenRows data;
   for (const std::int64_t length : lengths) {
     data.ids.insert(data.ids.end(), static_cast<std::size_t>(length), 5);
     data.starts.push_back(data.starts.back() + length);
@@ -39,7 +39,7 @@ class FrozenLayoutTest : public testing::Test {
     return make_model(parse_model_config(json, ""), {kind, 3});
   }
   FrozenLayout lay_out(const std::vector<std::int64_t>& lengths, HeadKind kind, std::int64_t stages) const {
-    return lay_out_frozen(rows_of_lengths(lengths), *model(kind), stages, DType::f32);
+    return lay_out_frozen(TokenStore(rows_of_lengths(lengths)), *model(kind), stages, DType::f32);
   }
 };
 
@@ -53,10 +53,10 @@ TEST_F(FrozenLayoutTest, BelowTheTopEveryTokenHasARow) {
 
 TEST_F(FrozenLayoutTest, AboveAllLayersOnlyWhatTheHeadReadsHasARow) {
   EXPECT_EQ(lay_out({3, 5, 2}, HeadKind::sequence, 3).row_starts, (Starts{0, 1, 2, 3}));
-  Dataset data = rows_of_lengths({3, 5, 2});
+  TokenRows data = rows_of_lengths({3, 5, 2});
   data.classes[4] = 2;
   data.classes[8] = kUnlabelled;
-  EXPECT_EQ(lay_out_frozen(data, *model(HeadKind::token), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
+  EXPECT_EQ(lay_out_frozen(TokenStore(data), *model(HeadKind::token), 3, DType::f32).row_starts, (Starts{0, 1, 3, 3}));
 }
 
 TEST_F(FrozenLayoutTest, BlocksAreOfAboutTheSameSizeAndEvenlyShared) {
@@ -81,7 +81,7 @@ TEST_F(FrozenLayoutTest, OfNoRowsHasNoBlock) { EXPECT_EQ(lay_out({}, HeadKind::s
 
 TEST_F(FrozenLayoutTest, CountsFrozenStagesFromBelowWithoutAGap) {
   const auto frozen = [&](const std::vector<std::string>& patterns, HeadKind kind = HeadKind::sequence) {
-    const auto built = model(task);
+    const auto built = model(kind);
     apply_freezing(*built, patterns);
     return built->frozen_stages();
   };
@@ -102,17 +102,17 @@ TEST_F(FrozenLayoutTest, TheKeyNamesModelWeightsRowsAndProcessor) {
   const ModelFixture fixture("bert-frozen");
   const auto device = make_test_device();
   const auto model = fixture.load(*device);
-  const Dataset data = rows_of(fixture.batch);
-  const auto key_of = [&](const Dataset& rows, std::int64_t stages, const Model& of, Device& on) {
+  const TokenStore data = rows_of(fixture.batch);
+  const auto key_of = [&](const TokenStore& rows, std::int64_t stages, const Model& of, Device& on) {
     return frozen_content_key(lay_out_frozen(rows, of, stages, DType::f32), rows, of, on);
   };
-  const auto key = [&](const Dataset& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
+  const auto key = [&](const TokenStore& rows, std::int64_t stages) { return key_of(rows, stages, *model, *device); };
   const std::string expected = key(data, 2);
   EXPECT_EQ(key(data, 2), expected);
   EXPECT_NE(key(data, 3), expected);
-  Dataset other = data;
-  other.ids.back() ^= 1;
-  EXPECT_NE(key(other, 2), expected);
+  Batch other = fixture.batch;
+  other.text().ids.back() ^= 1;
+  EXPECT_NE(key(rows_of(other), 2), expected);
 
   ModelFixture defined("bert-frozen");
   defined.set_key("hidden_act", "\"relu\"");

@@ -52,7 +52,7 @@ class PhaseCachesTest : public testing_support::SharedFolderTest {
   std::unique_ptr<Device> device_ = make_test_device();
   std::optional<ModelFixture> fixture_;
   std::unique_ptr<Model> model_;
-  Dataset data_;
+  TokenStore data_;
   CacheSettings settings_;
   std::string said_;
 };

@@ -10,15 +10,15 @@ namespace {
 class ClassWeights : public testing::Test {
  protected:
   /// One row of one token for each class given.
-  static Dataset rows_of(const std::vector<std::int32_t>& classes) {
-    Dataset rows;
+  static TokenStore rows_of(const std::vector<std::int32_t>& classes) {
+    TokenRows rows;
     for (const std::int32_t label : classes) {
       rows.ids.push_back(1);
       rows.types.push_back(0);
       rows.starts.push_back(static_cast<std::int64_t>(rows.ids.size()));
       rows.classes.push_back(label);
     }
-    return rows;
+    return TokenStore(std::move(rows));
   }
   std::unique_ptr<Device> device_ = make_cpu_device();
   TrainSection train_;
@@ -30,7 +30,7 @@ TEST_F(ClassWeights, AreUndefinedUnlessAskedFor) {
 
 TEST_F(ClassWeights, BalancedHaveAMeanOfOneOverTheRows) {
   train_.class_weights = "balanced";
-  const Dataset rows = rows_of({0, 0, 0, 1, kUnlabelled});
+  const TokenStore rows = rows_of({0, 0, 0, 1, kUnlabelled});
   const Tensor weights = class_weights(train_, task_named("token-classification"), rows, 3, *device_);
   EXPECT_FLOAT_EQ(weights.data<float>()[0], 4.0F / 9.0F);
   EXPECT_FLOAT_EQ(weights.data<float>()[1], 4.0F / 3.0F);

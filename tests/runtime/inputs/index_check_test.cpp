@@ -8,8 +8,8 @@ namespace temper {
 namespace {
 
 /// Two rows of three and two tokens.
-Dataset rows() {
-  Dataset rows;
+TokenRows rows() {
+  TokenRows rows;
   rows.ids = {2, 5, 3, 2, 3};
   rows.types = {0, 0, 1, 0, 0};
   rows.starts = {0, 3, 5};
@@ -19,16 +19,16 @@ Dataset rows() {
 
 constexpr IndexLimits kLimits{6, 2, 3, 3};
 
-std::string refusal(const Dataset& rows, const IndexLimits& limits) {
+std::string refusal(const TokenRows& rows, const IndexLimits& limits) {
   try {
-    require_indices(rows, limits, "train.csv");
+    require_indices(TokenStore(rows), limits, "train.csv");
   } catch (const Error& error) {
     return error.what();
   }
   return "";
 }
 
-void expect_refused(const Dataset& rows, const IndexLimits& limits, std::initializer_list<std::string_view> parts) {
+void expect_refused(const TokenRows& rows, const IndexLimits& limits, std::initializer_list<std::string_view> parts) {
   const std::string sentence = refusal(rows, limits);
   for (const std::string_view part : parts)
     EXPECT_NE(sentence.find(part), std::string::npos) << "\"" << part << "\" is not in: " << sentence;
@@ -36,14 +36,14 @@ void expect_refused(const Dataset& rows, const IndexLimits& limits, std::initial
 
 TEST(IndexCheck, LetsThroughWhatFits) {
   EXPECT_EQ(refusal(rows(), kLimits), "");
-  EXPECT_EQ(refusal(Dataset(), kLimits), "");
+  EXPECT_EQ(refusal(TokenRows(), kLimits), "");
   // A model without types reads none.
   EXPECT_EQ(refusal(rows(), {6, 0, 3, 3}), "");
 }
 
 TEST(IndexCheck, RefusesTokensWithoutEmbedding) {
   expect_refused(rows(), {5, 2, 3, 3}, {"train.csv", "row 1", "id 5", "5 tokens"});
-  Dataset negative = rows();
+  TokenRows negative = rows();
   negative.ids[3] = -1;
   expect_refused(negative, kLimits, {"row 2", "id -1"});
 }
@@ -58,13 +58,13 @@ TEST(IndexCheck, RefusesRowsBeyondThePositions) {
 
 TEST(IndexCheck, RefusesClassesBeyondTheHead) {
   expect_refused(rows(), {6, 2, 3, 2}, {"row 2", "class 2", "2 outputs"});
-  Dataset unlabelled = rows();
+  TokenRows unlabelled = rows();
   unlabelled.classes[0] = kUnlabelled;
   expect_refused(unlabelled, kLimits, {"row 1", "class -100"});
 }
 
 TEST(IndexCheck, LetsTokensHaveNoClass) {
-  Dataset tokens = rows();
+  TokenRows tokens = rows();
   tokens.classes = {kUnlabelled, 0, kUnlabelled, 2, kUnlabelled};
   EXPECT_EQ(refusal(tokens, kLimits), "");
   tokens.classes[3] = 3;
@@ -72,7 +72,7 @@ TEST(IndexCheck, LetsTokensHaveNoClass) {
 }
 
 TEST(IndexCheck, RefusesTargetsOfAnotherNumber) {
-  Dataset targets = rows();
+  TokenRows targets = rows();
   targets.classes.clear();
   targets.targets = {0, 1, 1, 0};
   targets.target_width = 2;

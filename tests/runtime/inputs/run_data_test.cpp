@@ -2,6 +2,7 @@
 #include "runtime/inputs/run_data.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,8 +38,20 @@ class RunDataTest : public testing::Test {
     write_file_atomically(folder_ / name, content);
     return (folder_ / name).string();
   }
+  ModelConfig model_of(const Names& labels) const {
+    ModelConfig model;
+    model.labels = labels;
+    model.vocabulary_size = tokenizer_->vocabulary_size();
+    return model;
+  }
+  static std::vector<std::int32_t> classes_of(const TokenStore& rows) {
+    return {rows.classes().begin(), rows.classes().end()};
+  }
+  static std::vector<float> targets_of(const TokenStore& rows) {
+    return {rows.targets().begin(), rows.targets().end()};
+  }
   RunData prepare(const TaskSpec& task, const Names& model_labels = {}) {
-    return prepare_run_data(configuration_, task, *tokenizer_, model_labels, 16, 1, world_communicator(),
+    return prepare_run_data(configuration_, task, *tokenizer_, model_of(model_labels), 16, 1, world_communicator(),
                             [](const std::string&) {});
   }
   RunData prepare(std::string_view train, const TaskSpec& task, const Names& model_labels = {}) {
@@ -68,7 +81,7 @@ class RunDataTest : public testing::Test {
 
 const TaskSpec& kClassification = task_named("sequence-classification");
 
-TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
+TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
   configuration_.data.train.values = {file("b.csv", "text,label\ngood day,x\nbad day,y\n"),
                                       (folder_ / "part*").string()};
   file("part2.csv", "label,text,more\ny,the road,1\n");
@@ -77,7 +90,7 @@ TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
   configuration_.data.test = file("test.csv", "text,label\nit,y\n");
   const RunData data = prepare(kClassification);
   EXPECT_EQ(data.train.rows(), 5);
-  EXPECT_EQ(data.train.classes, (std::vector<std::int32_t>{0, 1, 0, 1, 1}));
+  EXPECT_EQ(classes_of(data.train), (std::vector<std::int32_t>{0, 1, 0, 1, 1}));
   ASSERT_EQ(data.files.size(), 4U);
   EXPECT_EQ(data.files[0].file, "b.csv");
   EXPECT_EQ(data.files[1].file, "part1.jsonl") << "what fits a pattern is sorted";
@@ -87,6 +100,31 @@ TEST_F(RunDataTest, SeveralFilesAreOneDatasetWithALineageForEach) {
   EXPECT_EQ(data.files[2].rows, 1);
   EXPECT_EQ(data.files[2].role, "train");
   EXPECT_EQ(data.files[3].role, "test");
+}
+
+TEST_F(RunDataTest, TokenisedRowsAreNotOnTheHeap) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "skipped: a sanitizer keeps books of its own";
+#endif
+  constexpr std::int64_t kRows = 100000;
+  constexpr std::int64_t kFew = std::int64_t{1} << 20;  // the starts of the rows alone are 800,000 bytes
+  std::string text = "text,label\n";
+  for (std::int64_t row = 0; row < kRows; ++row) text += row % 3 == 0 ? "the good stone,x\n" : "a bad day,y\n";
+  const auto heap = [] {
+    const auto info = mallinfo2();
+    return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+  };
+  configuration_.data.train = file("train.csv", text);
+  // Ranks have folders of their own here, where no file can be everybody's; their rows lie in memory that they share.
+  configuration_.data.cache = world_communicator().size() == 1;
+  prepare(kClassification);
+  for (const bool anew : {false, true}) {
+    if (anew) configuration_.data.text_pair = "label";
+    const std::int64_t before = heap();
+    const RunData data = prepare(kClassification);
+    EXPECT_EQ(data.train.rows(), kRows);
+    EXPECT_LT(heap() - before, kFew) << (anew ? "tokenised" : "from the cache");
+  }
 }
 
 TEST_F(RunDataTest, LinesOfTextTrainAMaskedLanguageModel) {
@@ -111,7 +149,8 @@ TEST_F(RunDataTest, ClassesThatAreKeptBackForValidationAreKnown) {
     EXPECT_EQ(data.labels.names(), (Names{"rare", "x", "y"}));
     EXPECT_EQ(data.train.rows() + data.validation.rows(), 41);
     EXPECT_EQ(data.files.front().rows, data.train.rows());
-    if (std::find(data.train.classes.begin(), data.train.classes.end(), 0) != data.train.classes.end()) continue;
+    const std::vector<std::int32_t> classes = classes_of(data.train);
+    if (std::find(classes.begin(), classes.end(), 0) != classes.end()) continue;
     ++hidden;
     if (world_communicator().rank() == 0) {
       const Names found = names_of(data.findings);
@@ -155,7 +194,7 @@ TEST_F(RunDataTest, ArraysAreIndicatorsWithDataLabels) {
   const char* csv = "text,label\na,\"[0, 1, 0]\"\nb,\"[1, 1, 0]\"\n";
   EXPECT_HAS(refusal(csv, task_named("multi-label")), "data.labels = [\"...\", ...], or write the names");
   configuration_.data.labels = {"x", "y", "z"};
-  EXPECT_EQ(prepare(csv, task_named("multi-label")).train.targets, (std::vector<float>{0, 1, 0, 1, 1, 0}));
+  EXPECT_EQ(targets_of(prepare(csv, task_named("multi-label")).train), (std::vector<float>{0, 1, 0, 1, 1, 0}));
   configuration_.data.labels = {"x", "y"};
   EXPECT_HAS(refusal(csv, task_named("multi-label")), "for each of 3 labels, but 2 labels are known");
 }
@@ -165,13 +204,19 @@ TEST_F(RunDataTest, ColumnsMayBeLabels) {
   configuration_.data.label.listed = true;
   const RunData data = prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", task_named("multi-label"));
   EXPECT_EQ(data.labels.names(), (Names{"toxic", "rude"}));
-  EXPECT_EQ(data.train.targets, (std::vector<float>{0, 1, 1, 0}));
-  EXPECT_EQ(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train.classes,
+  EXPECT_EQ(targets_of(data.train), (std::vector<float>{0, 1, 1, 0}));
+  EXPECT_EQ(classes_of(prepare("id,text,toxic,rude\n1,a,0,1\n2,b,1,0\n", kClassification).train),
             (std::vector<std::int32_t>{1, 0}));
   EXPECT_HAS(refusal("text,toxic,rude\na,0,1\n", task_named("regression")), "this task takes one column");
   configuration_.data.label.values = {"toxic"};
-  EXPECT_EQ(prepare("text,toxic\na,0\nb,1\n", task_named("multi-label")).train.targets, (std::vector<float>{0, 1}));
+  EXPECT_EQ(targets_of(prepare("text,toxic\na,0\nb,1\n", task_named("multi-label")).train), (std::vector<float>{0, 1}));
   EXPECT_HAS(refusal("text,toxic\na,0\nb,1\n", kClassification), "lists the column \"toxic\" alone");
+}
+
+TEST_F(RunDataTest, NumbersOfARegressionAreNoLabels) {
+  const RunData data = prepare("text,label\na,1\nthe,2.5\n", task_named("regression"));
+  EXPECT_TRUE(data.labels.names().empty());
+  EXPECT_EQ(targets_of(data.train), (std::vector<float>{1.0F, 2.5F}));
 }
 
 TEST_F(RunDataTest, LabelsThatLookAlikeAreAFinding) {
@@ -194,7 +239,7 @@ TEST_F(RunDataTest, NamesOfTheModelAreKeptWhereTheDataFitThem) {
   EXPECT_EQ(names("a,1\nb,0\n", {"1", "0"}), (Names{"1", "0"}));
   EXPECT_EQ(names("a,NEG\nb,Pos\n", {"pos", "neg"}), (Names{"Pos", "NEG"})) << "the model's order, the data's spelling";
   EXPECT_EQ(names("a,bad\nb,good\n", {"pos", "neg"}), (Names{"bad", "good"}));
-  EXPECT_EQ(prepare("text,label\na,1\nb,0\n", kClassification, {"pos", "neg"}).train.classes,
+  EXPECT_EQ(classes_of(prepare("text,label\na,1\nb,0\n", kClassification, {"pos", "neg"}).train),
             (std::vector<std::int32_t>{1, 0}));
 }
 
@@ -214,9 +259,9 @@ TEST_F(RunDataTest, ASampleIsSpreadOverTheRows) {
   std::string csv = "text,label\n";
   for (int i = 0; i < 100; ++i) csv += i < 50 ? "good,x\n" : "the good road,y\n";
   configuration_.data.train = file("train.csv", csv);
-  const DataSample sample = sample_run_data(configuration_, kClassification, *tokenizer_, {}, 16, 1, 10);
+  const DataSample sample = sample_run_data(configuration_, kClassification, *tokenizer_, model_of({}), 16, 1, 10);
   EXPECT_EQ(sample.train_rows, 100);
-  EXPECT_EQ(sample.train.classes, (std::vector<std::int32_t>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(classes_of(sample.train), (std::vector<std::int32_t>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1}));
 }
 
 }  // namespace

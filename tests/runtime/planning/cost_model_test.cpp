@@ -34,11 +34,11 @@ Batch two_sequences() {
   Batch batch;
   for (const int length : {3, 5}) {
     for (int i = 0; i < length; ++i) {
-      batch.ids.push_back(i);
-      batch.types.push_back(0);
+      batch.text().ids.push_back(i);
+      batch.text().types.push_back(0);
       batch.positions.push_back(i);
     }
-    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     batch.examples.push_back(static_cast<std::uint32_t>(length));
     batch.classes.push_back(0);
   }
@@ -231,10 +231,10 @@ TEST(Plan, RanksWithoutAGrainAreNotToldToTakeMoreRows) {
                        [&](const std::string& sentence) { return sentence.find(part) != std::string::npos; });
   };
   EXPECT_TRUE(has("4 ranks share 2 grains: 2 of them have nothing to compute"));
-  EXPECT_FALSE(has("more rows a rank"));
+  EXPECT_FALSE(has("more rows per rank"));
   uneven.grains = 4;
   EXPECT_FALSE(has("nothing to compute"));
-  EXPECT_TRUE(has("more rows a rank"));
+  EXPECT_TRUE(has("more rows per rank"));
 }
 
 TEST(Plan, OnlyWhatTrainingTextsReadOfATableIsKeptAndSummed) {
@@ -303,11 +303,11 @@ TEST(Plan, SaysWhatHelps) {
   };
   EXPECT_TRUE(says(std::int64_t{300} << 20, "does not fit"));
   EXPECT_FALSE(says(std::int64_t{1} << 40, "does not fit"));
-  EXPECT_TRUE(says(0, "less: 130 MiB instead of 210 MiB a rank"));
+  EXPECT_TRUE(says(0, "less: 130 MiB instead of 210 MiB per rank"));
   const double less_time = 1.0 - others[1].plan.seconds->total() / plan.seconds->total();
   EXPECT_GT(less_time, 0.5);
   EXPECT_TRUE(says(0, "faster: " + std::to_string(std::lround(100.0 * less_time)) + " % less time"));
-  EXPECT_TRUE(says(0, "the rank with most tokens has 25 % more"));
+  EXPECT_TRUE(says(0, "the rank with the most tokens has 25 % more"));
 }
 
 }  // namespace

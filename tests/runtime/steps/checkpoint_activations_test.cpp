@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/token_rows.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
 #include "runtime/steps/device_batch.h"
@@ -32,14 +33,14 @@ Batch batch_for(HeadKind kind) {
   Batch batch;
   for (const int length : {40, 9, 23, 1}) {
     for (int i = 0; i < length; ++i) {
-      batch.ids.push_back((7 * i + length) % kVocabulary);
-      batch.types.push_back(i % 2);
+      batch.text().ids.push_back((7 * i + length) % kVocabulary);
+      batch.text().types.push_back(i % 2);
       batch.positions.push_back(i);
       if (kind != HeadKind::sequence) batch.classes.push_back(i % 3 == 0 ? i % 5 : kUnlabelled);
     }
     batch.examples.push_back(static_cast<std::uint32_t>(length));
-    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.ids.size()));
-    if (!kind != HeadKind::sequence) batch.classes.push_back(length % 5);
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
+    if (kind == HeadKind::sequence) batch.classes.push_back(length % 5);
   }
   return batch;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/token_rows.h"
 #include "tests/distant_device.h"
 
 namespace temper {
@@ -15,8 +16,8 @@ constexpr Readout kLabelled{ReadTokens::labelled};
 /// Two sequences of three and two tokens, of which the second and the last carry a label.
 Batch token_batch() {
   Batch batch;
-  batch.ids = {7, 3, 7, 9, 3};
-  batch.types = {0, 0, 1, 0, 0};
+  batch.text().ids = {7, 3, 7, 9, 3};
+  batch.text().types = {0, 0, 1, 0, 0};
   batch.positions = {0, 1, 2, 0, 1};
   batch.sequence_starts = {0, 3, 5};
   batch.examples = {40, 41};
@@ -84,7 +85,7 @@ TEST_F(DeviceBatchTest, OrTheLastThatIsNoPadding) {
   EXPECT_EQ(rows_of({ReadTokens::last}), std::pair(Numbers({2, 4}), Names({2, 1})));
   EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({2, 3}), Names({2, 0})))
       << "the 3 at the end of the second is padding, the one inside the first is passed over by nobody";
-  host.ids = {3, 3, 3, 9, 3};
+  host.text().ids = {3, 3, 3, 9, 3};
   EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({0, 3}), Names({0, 0}))) << "all of it is padding";
 }
 

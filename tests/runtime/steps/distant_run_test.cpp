@@ -161,7 +161,7 @@ class DistantEvaluation : public DistantRun, public testing::WithParamInterface<
 
 TEST_P(DistantEvaluation, MeasuresAndPredictsTheSame) {
   const ModelFixture fixture(GetParam());
-  const Dataset rows = rows_of(fixture.batch);
+  const TokenStore rows = rows_of(fixture.batch);
   EvaluationSettings settings;
   settings.task = fixture.task;
   settings.batch_size = 2;

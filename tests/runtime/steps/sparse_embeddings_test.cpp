@@ -147,8 +147,8 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
   static constexpr int kGrains = 8;
 
   /// Rows of 5 to 8 tokens, of every third id only.
-  static Dataset make_data(std::int64_t vocabulary) {
-    Dataset data;
+  static TokenStore make_data(std::int64_t vocabulary) {
+    TokenRows data;
     for (std::int64_t row = 0; row < 64; ++row) {
       for (std::int64_t i = 0; i < 5 + row % 4; ++i)
         data.ids.push_back(static_cast<std::int32_t>((row * 37 + i * 101) % (vocabulary / 3) * 3));
@@ -156,7 +156,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
       data.classes.push_back(static_cast<std::int32_t>(row % 2));
     }
     data.types.assign(data.ids.size(), 0);
-    return data;
+    return TokenStore(std::move(data));
   }
 
   struct Run {
@@ -169,7 +169,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     const std::unique_ptr<Model> model = fixture.load(*device_);
     for (const Parameter& parameter : model->parameters().all()) parameter.variable.set_requires_gradient(true);
     const std::int64_t vocabulary = model->token_table().value().rows();
-    const Dataset data = make_data(vocabulary);
+    const TokenStore data = make_data(vocabulary);
     TrainingStepSettings settings;
     settings.grains = kGrains;
     settings.clip_norm = 0.5;
@@ -181,7 +181,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
     settings.buckets.share_memory = GetParam().share_memory;
     if (sparse) {
       settings.token_rows = RowSet(vocabulary);
-      settings.token_rows->insert_all_of(data.ids);
+      settings.token_rows->insert_all_of(data.ids());
       EXPECT_LT(settings.token_rows->count(), vocabulary);
     }
     const std::unique_ptr<Communicator> nodes =
@@ -201,7 +201,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
         const std::int64_t first = (number * 3 + grain * 5) % 60;
         const std::vector<std::int64_t> rows{first, first + 1};
         const std::vector<std::int64_t> more{first + 2};
-        batch.grains.push_back({pack(data, rows), pack(data, more)});
+        batch.grains.push_back({data.read(rows, 0), data.read(more, 0)});
       }
       run.norms.push_back(step.run(batch, number, 1e-2, {}).gradient_norm);
       if (number != 2) continue;

@@ -33,10 +33,10 @@ SystemMemory look(const Device& device) {
 Batch repeated(const Batch& batch, int times) {
   Batch result;
   for (int i = 0; i < times; ++i) {
-    const auto tokens = static_cast<std::int32_t>(result.ids.size());
+    const auto tokens = static_cast<std::int32_t>(result.text().ids.size());
     const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
-    append(result.ids, batch.ids);
-    append(result.types, batch.types);
+    append(result.text().ids, batch.text().ids);
+    append(result.text().types, batch.text().types);
     append(result.positions, batch.positions);
     append(result.examples, batch.examples);
     append(result.classes, batch.classes);

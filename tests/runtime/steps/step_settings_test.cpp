@@ -113,7 +113,7 @@ TEST_F(StepSettingsOfAModel, CollectTheRowsThatTrainingReads) {
   EXPECT_EQ(all.token_rows->rows(), fixture_.config.vocabulary_size);
   std::int64_t read = 0;
   for (std::int32_t id = 0; id < fixture_.config.vocabulary_size; ++id) {
-    const bool occurs = std::ranges::count(fixture_.batch.ids, id) > 0;
+    const bool occurs = std::ranges::count(fixture_.batch.text().ids, id) > 0;
     EXPECT_EQ(all.token_rows->contains(id), occurs) << id;
     read += occurs ? 1 : 0;
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/token_store.h"
 #include "model/heads/causal_lm_head.h"
 #include "model/layers/text_embeddings.h"
 #include "runtime/evaluation/evaluator.h"
@@ -22,8 +23,8 @@ constexpr std::int64_t kWidth = 6;
 constexpr std::int64_t kWords = 7;
 
 /// Rows of these tokens, each of which predicts the next.
-Dataset rows_of(const std::vector<std::vector<std::int32_t>>& texts) {
-  Dataset rows;
+TokenStore rows_of(const std::vector<std::vector<std::int32_t>>& texts) {
+  TokenRows rows;
   for (const std::vector<std::int32_t>& text : texts) {
     rows.ids.insert(rows.ids.end(), text.begin(), text.end());
     rows.classes.insert(rows.classes.end(), text.begin() + 1, text.end());
@@ -31,7 +32,7 @@ Dataset rows_of(const std::vector<std::vector<std::int32_t>>& texts) {
     rows.starts.push_back(rows.tokens());
   }
   rows.types.assign(rows.ids.size(), 0);
-  return rows;
+  return TokenStore(std::move(rows));
 }
 
 class CausalLm : public testing::Test {
@@ -47,7 +48,7 @@ class CausalLm : public testing::Test {
     for (const Parameter& parameter : model_->parameters().all()) parameter.variable.set_requires_gradient(true);
   }
 
-  Metrics measure(const Dataset& rows, std::int64_t batch_size) {
+  Metrics measure(const TokenStore& rows, std::int64_t batch_size) {
     EvaluationSettings settings;
     settings.task = &task_;
     settings.batch_size = batch_size;
@@ -60,7 +61,7 @@ class CausalLm : public testing::Test {
 };
 
 TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
-  const Dataset rows = rows_of({{1, 2, 3, 4, 5, 6}, {3}, {2, 2}, {6, 0, 1}});
+  const TokenStore rows = rows_of({{1, 2, 3, 4, 5, 6}, {3}, {2, 2}, {6, 0, 1}});
   const Metrics metrics = measure(rows, 2);
   EXPECT_NEAR(metrics.value("perplexity"), std::exp(metrics.value("loss")), 1e-9);
   EXPECT_NEAR(measure(rows, 4).value("loss"), metrics.value("loss"), 1e-6) << "however rows lie in batches";
@@ -76,7 +77,7 @@ TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
 }
 
 TEST_F(CausalLm, PredictsTheLossOfEachText) {
-  const Dataset rows = rows_of({{1, 2, 3, 4}, {5}, {6, 6, 0}});
+  const TokenStore rows = rows_of({{1, 2, 3, 4}, {5}, {6, 6, 0}});
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
   const LabelSet labels;
   const PredictionContext context{.labels = labels, .tokenizer = *tokenizer};
@@ -84,10 +85,10 @@ TEST_F(CausalLm, PredictsTheLossOfEachText) {
   std::vector<PredictionJson> written;
   predict(*model_, *device_, rows, DType::f32, 0, rows.rows(), 2,
           [&](std::int64_t row, std::span<const float> outputs) {
-            const auto first = static_cast<std::size_t>(rows.starts[static_cast<std::size_t>(row)]);
+            const auto first = static_cast<std::size_t>(rows.starts()[static_cast<std::size_t>(row)]);
             const auto length = static_cast<std::size_t>(rows.length(row));
             ASSERT_EQ(outputs.size(), length * kWords);
-            writer->write(written.emplace_back(), {"", {std::span(rows.ids).subspan(first, length), {}, outputs}});
+            writer->write(written.emplace_back(), {"", {rows.ids().subspan(first, length), {}, outputs}});
           });
   ASSERT_EQ(written.size(), 3U);
   EXPECT_EQ(written[0]["predicted_tokens"], 3);
@@ -99,7 +100,7 @@ TEST_F(CausalLm, PredictsTheLossOfEachText) {
 }
 
 TEST_F(CausalLm, LearnsWhichTokenFollows) {
-  const Dataset rows = rows_of({{1, 2, 3, 4, 5, 6, 0, 1}});
+  const TokenStore rows = rows_of({{1, 2, 3, 4, 5, 6, 0, 1}});
   const double before = measure(rows, 1).value("loss");
   const auto solo = make_solo_communicator();
   TrainingStepSettings settings;
@@ -109,10 +110,12 @@ TEST_F(CausalLm, LearnsWhichTokenFollows) {
   StepOutcome outcome;
   for (std::int64_t number = 0; number < 200; ++number) {
     Step batch;
-    batch.grains = {{pack(rows, all)}};
+    batch.grains.push_back({rows.read(all, 0)});
     outcome = step.run(batch, number, 0.05, {});
     EXPECT_EQ(outcome.weight, 7.0);
-    if (number == 0) EXPECT_NEAR(outcome.loss, before, 1e-6) << "the loss of training is that of the evaluation";
+    if (number == 0) {
+      EXPECT_NEAR(outcome.loss, before, 1e-6) << "the loss of training is that of the evaluation";
+    }
   }
   step.settle();
   const Metrics after = measure(rows, 1);

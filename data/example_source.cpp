@@ -1,0 +1,36 @@
+#include "data/example_source.h"
+
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "data/sampler.h"
+
+namespace temper {
+
+std::vector<std::uint32_t> ExampleSource::order_of(std::uint64_t seed, std::int64_t epoch, bool shuffle) const {
+  return epoch_order(rows(), seed, epoch, shuffle);
+}
+
+Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epoch) const {
+  std::int64_t tokens = 0;
+  for (const std::int64_t row : wanted) {
+    if (row < 0 || row >= rows() || std::cmp_greater(row, std::numeric_limits<std::uint32_t>::max()))
+      throw Error("row {} was asked for, the data set has {} (and a batch can name 4294967295)", row, rows());
+    tokens += cost(row);
+  }
+  if (tokens > std::numeric_limits<std::int32_t>::max())
+    throw Error("a batch of {} tokens is too large, at most {} fit; lower the batch size or raise the number of grains",
+                tokens, std::numeric_limits<std::int32_t>::max());
+  Batch batch;
+  batch.target_width = target_width();
+  batch.positions.reserve(static_cast<std::size_t>(tokens));
+  batch.sequence_starts.reserve(wanted.size() + 1);
+  batch.examples.reserve(wanted.size());
+  for (const std::int64_t row : wanted) append(row, static_cast<std::uint32_t>(row), batch);
+  for (const auto& [transform, seed] : transforms_) transform(batch, seed, epoch);
+  return batch;
+}
+
+}  // namespace temper

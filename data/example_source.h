@@ -1,0 +1,56 @@
+// Where batches come from: a source has numbered rows, knows what each costs, and reads them into a batch. A data
+// format is a class that implements this and the place that makes it; loader, evaluation and caches know nothing more
+// of data.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "data/batch.h"
+
+namespace temper {
+
+/// Changes a batch that has been read: masks tokens, or distorts images. Runs in the thread that reads. What it draws
+/// must be a pure function of (seed, epoch, example), so that it does not depend on how rows are batched.
+using BatchTransform = std::function<void(Batch& batch, std::uint64_t seed, std::int64_t epoch)>;
+
+/// Number of the epoch in which evaluations read: none that training reaches.
+inline constexpr std::int64_t kEvaluationEpoch = -1;
+
+class ExampleSource {
+ public:
+  virtual ~ExampleSource() = default;
+
+  /// Rows that can be read.
+  [[nodiscard]] virtual std::int64_t rows() const = 0;
+  /// What a row of 0 to rows() - 1 costs to compute, in tokens.
+  [[nodiscard]] virtual std::int64_t cost(std::int64_t row) const = 0;
+  /// Numbers that a row has as targets; 0 where rows have classes or nothing.
+  [[nodiscard]] virtual std::int32_t target_width() const { return 0; }
+  /// Puts a row of 0 to rows() - 1 behind those that a batch has, under the name `example`. Called from several threads
+  /// at a time. Throws Error where the row cannot be read.
+  virtual void append(std::int64_t row, std::uint32_t example, Batch& batch) const = 0;
+
+  /// Rows that one epoch takes.
+  [[nodiscard]] virtual std::int64_t epoch_rows() const { return rows(); }
+  /// [epoch_rows()] which rows an epoch takes, in which order: a pure function of its arguments. Here each row once.
+  /// Throws Error where there are more rows than 32 bits can name.
+  [[nodiscard]] virtual std::vector<std::uint32_t> order_of(std::uint64_t seed, std::int64_t epoch, bool shuffle) const;
+
+  /// The rows in the order given, transformed; none give an empty batch. Throws Error for a row that is not there, for
+  /// more tokens than 32 bits can number, and as append does.
+  [[nodiscard]] Batch read(std::span<const std::int64_t> rows, std::int64_t epoch) const;
+
+  /// Lets `transform` have every batch that is read from here on, behind those that were given before it.
+  void transform_with(BatchTransform transform, std::uint64_t seed) {
+    transforms_.emplace_back(std::move(transform), seed);
+  }
+
+ private:
+  std::vector<std::pair<BatchTransform, std::uint64_t>> transforms_;
+};
+
+}  // namespace temper
