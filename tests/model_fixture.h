@@ -88,7 +88,10 @@ std::string test_name(const testing::TestParamInfo<std::string>& fixture);
 
 /// A bias of keys adds the same to all scores of a query, which softmax ignores: its gradient is rounding and nothing
 /// else, and AdamW, which divides a gradient by its own size, follows the sign of it.
-inline bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
+inline bool is_key_bias(const std::string& name) {
+  return name.ends_with("key.bias") || name.ends_with("k_lin.bias") || name.ends_with("attn.k.bias") ||
+         name.ends_with("key_proj.bias");
+}
 
 /// The rows of a batch as a data set, `times` over.
 TokenStore rows_of(const Batch& batch, int times = 1);

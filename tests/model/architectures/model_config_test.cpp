@@ -87,6 +87,83 @@ TEST(ModelConfig, XlmRobertaAndCamembertAreRobertaWithDefaultsOfTheirOwn) {
   }
 }
 
+TEST(ModelConfig, MpnetHasABiasByDistanceAndRobertasPositions) {
+  const std::string json = R"({"model_type":"mpnet"})";
+  const ModelConfig config = read(json);
+  EXPECT_EQ(config.vocabulary_size, 30527);
+  EXPECT_EQ(config.type_vocabulary_size, 0);
+  EXPECT_EQ(config.longest_sequence, 510);
+  EXPECT_EQ(read(R"({"model_type":"mpnet","pad_token_id":7})").longest_sequence, 510)
+      << "it counts from 2 all the same";
+  EXPECT_EQ(shape_of(json, "mpnet.encoder.relative_attention_bias.weight"), Shape({32, 12}));
+  EXPECT_EQ(shape_of(json, "lm_head.bias", HeadKind::masked_language_model), Shape({30527}));
+  const std::unique_ptr<Model> model = make_model(parse_model_config(json, ""), {HeadKind::sequence, 3});
+  EXPECT_EQ(model->parameters().find("mpnet.encoder.relative_attention_bias.weight")->stage, 1);
+  expect_refused("mpnet", R"("relative_attention_num_buckets":16)", {"relative_attention_num_buckets", "32 or more"});
+  expect_refused("mpnet", R"("max_position_embeddings":2)", {"max_position_embeddings"});
+}
+
+TEST(ModelConfig, DebertaHasNoRelativePositionsUnlessTheFileSaysSo) {
+  const std::string plain = R"({"model_type":"deberta-v2"})";
+  const ModelConfig config = read(plain);
+  EXPECT_EQ(config.width, 1536);
+  EXPECT_EQ(config.layers, 24);
+  EXPECT_EQ(config.longest_sequence, 512);
+  EXPECT_EQ(config.type_vocabulary_size, 0);
+  const auto has = [](const std::string& json, const std::string& name) {
+    return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->parameters().find(name) != nullptr;
+  };
+  EXPECT_FALSE(has(plain, "deberta.encoder.rel_embeddings.weight"));
+  EXPECT_TRUE(has(plain, "deberta.embeddings.position_embeddings.weight"));
+  EXPECT_FALSE(has(plain, "deberta.embeddings.token_type_embeddings.weight"));
+
+  // As the third version's files are.
+  const std::string third =
+      R"({"model_type":"deberta-v2","hidden_size":12,"num_hidden_layers":2,"num_attention_heads":3,"relative_attention":true,)"
+      R"("pos_att_type":"p2c | c2p","position_buckets":256,"norm_rel_ebd":"layer_norm","share_att_key":true,)"
+      R"("position_biased_input":false,"max_relative_positions":-1,"vocab_size":30})";
+  EXPECT_EQ(read(third).longest_sequence, 512) << "though no embedding bounds it";
+  EXPECT_EQ(shape_of(third, "deberta.encoder.rel_embeddings.weight"), Shape({512, 12}));
+  EXPECT_TRUE(has(third, "deberta.encoder.LayerNorm.weight"));
+  EXPECT_FALSE(has(third, "deberta.embeddings.position_embeddings.weight"));
+  EXPECT_FALSE(has(third, "deberta.encoder.layer.0.attention.self.pos_key_proj.weight"));
+  EXPECT_NE(definition(third).find("relative positions c2p p2c of 256 buckets up to 512, shared, normed"),
+            std::string::npos)
+      << definition(third);
+
+  // As the second's are, but for its matrices of relative positions.
+  const std::string second =
+      R"({"model_type":"deberta-v2","hidden_size":12,"num_hidden_layers":2,"num_attention_heads":3,"relative_attention":true,)"
+      R"("pos_att_type":["c2p"],"max_relative_positions":20,"conv_kernel_size":3,"embedding_size":7,"vocab_size":30})";
+  EXPECT_EQ(shape_of(second, "deberta.encoder.rel_embeddings.weight"), Shape({40, 12}));
+  EXPECT_EQ(shape_of(second, "deberta.encoder.conv.conv.weight"), Shape({12, 12, 3}));
+  EXPECT_EQ(shape_of(second, "deberta.embeddings.embed_proj.weight"), Shape({12, 7}));
+  EXPECT_EQ(shape_of(second, "deberta.embeddings.word_embeddings.weight"), Shape({30, 7}));
+  EXPECT_TRUE(has(second, "deberta.encoder.layer.0.attention.self.pos_key_proj.weight"));
+  EXPECT_FALSE(has(second, "deberta.encoder.layer.0.attention.self.pos_query_proj.weight"));
+  EXPECT_EQ(shape_of(second, "cls.predictions.transform.dense.weight", HeadKind::masked_language_model),
+            Shape({7, 12}));
+}
+
+TEST(ModelConfig, DebertaRefusesWhatItCannotCompute) {
+  expect_refused("deberta-v2", R"("conv_kernel_size":4)", {"conv_kernel_size", "an odd number"});
+  expect_refused("deberta-v2", R"("conv_kernel_size":3,"conv_groups":2)", {"conv_groups", "groups are not supported"});
+  expect_refused("deberta-v2", R"("conv_kernel_size":3,"conv_act":"softplus2")", {"softplus2"});
+  expect_refused("deberta-v2", R"("pooler_hidden_size":32)", {"pooler_hidden_size", "the hidden size"});
+  expect_refused("deberta-v2", R"("attention_head_size":32)", {"attention_head_size"});
+  expect_refused("deberta-v2", R"("relative_attention":true,"position_buckets":1)",
+                 {"position_buckets", "two or more"});
+  expect_refused("deberta-v2", R"("relative_attention":true,"position_buckets":256,"max_relative_positions":129)",
+                 {"position_buckets", "128"});
+  const std::string other = R"({"model_type":"deberta-v2","legacy":false,"embedding_size":32,"hidden_size":48})";
+  (void)read(other);
+  expect_refusal(
+      [&] {
+        make_model(parse_model_config(other, ""), {HeadKind::masked_language_model, 0});
+      },
+      {"embedding_size", "the hidden size", "legacy"});
+}
+
 TEST(ModelConfig, DistilbertHasItsOwnNames) {
   const std::string plain = R"({"model_type":"distilbert"})";
   const ModelConfig defaults = read(plain);

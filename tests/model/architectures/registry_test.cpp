@@ -51,6 +51,8 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_of("camembert", HeadKind::masked_language_model), "CamembertForMaskedLM");
   EXPECT_EQ(class_of("electra", HeadKind::sequence), "ElectraForSequenceClassification");
   EXPECT_EQ(class_of("albert", HeadKind::token), "AlbertForTokenClassification");
+  EXPECT_EQ(class_of("mpnet", HeadKind::masked_language_model), "MPNetForMaskedLM");
+  EXPECT_EQ(class_of("deberta-v2", HeadKind::sequence), "DebertaV2ForSequenceClassification");
   constexpr std::array kOwn{HeadClass{HeadKind::masked_language_model, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
   EXPECT_EQ(class_name(made_up, HeadKind::masked_language_model), "NetLMHeadModel");

@@ -61,6 +61,37 @@ TEST_P(FixtureParity, ForwardMatchesPyTorch) {
   }
 }
 
+/// What a model makes of a text does not depend on which others come with it: not on how many tokens there are, and not
+/// on how long the longest is.
+TEST_P(FixtureParity, ATextHasTheBitsThatItHasAmongOthers) {
+  TEMPER_REQUIRE_FIXTURE(GetParam());
+  const ModelFixture fixture(GetParam());
+  const auto device = make_test_device();
+  const auto model = fixture.load(*device);
+  Tape tape(*device, Tape::Mode::evaluation);
+  const auto logits_of = [&](const Batch& batch) {
+    const DeviceBatch all = to_device(batch, model->readout(), {.labelled = false}, *device);
+    const HostCopy logits(*device, model->forward(tape, all.input, all.selection).value());
+    return std::vector<float>(logits.values().begin(), logits.values().end());
+  };
+  const std::vector<float> together = logits_of(fixture.batch);
+  std::vector<float> one_by_one;
+  for (std::size_t s = 0; s < fixture.batch.examples.size(); ++s) {
+    const auto part = [&, begin = fixture.batch.sequence_starts[s],
+                       end = fixture.batch.sequence_starts[s + 1]](const std::vector<std::int32_t>& of_tokens) {
+      return std::vector<std::int32_t>(of_tokens.begin() + begin, of_tokens.begin() + end);
+    };
+    Batch alone;
+    alone.content = Tokens{part(fixture.batch.text().ids), part(fixture.batch.text().types)};
+    alone.positions = part(fixture.batch.positions);
+    alone.examples = {fixture.batch.examples[s]};
+    alone.sequence_starts = {0, static_cast<std::int32_t>(alone.positions.size())};
+    const std::vector<float> logits = logits_of(alone);
+    one_by_one.insert(one_by_one.end(), logits.begin(), logits.end());
+  }
+  EXPECT_EQ(one_by_one, together);
+}
+
 TEST_P(FixtureParity, GradientsMatchPyTorch) {
   TEMPER_REQUIRE_FIXTURE(GetParam());
   const ModelFixture fixture(GetParam());
