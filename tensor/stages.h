@@ -28,7 +28,7 @@ class StageObserver {
   virtual ~StageObserver() = default;
 
   virtual void before(std::int64_t stage, StagePass pass) = 0;
-  /// `output` is the stage's, of a forward pass; undefined in the backward pass.
+  /// `output` is the stage's, of a forward pass; undefined in the backward pass, and where the stage ends in a loss.
   virtual void after(std::int64_t stage, StagePass pass, const Variable& output) = 0;
 };
 

@@ -34,8 +34,8 @@ struct LayerType {
   const char* theta_key;  ///< of configurations before release 5
   double theta;
 };
-constexpr LayerType kGlobal{"full_attention", "global_rope_theta", 160'000.0};
-constexpr LayerType kLocal{"sliding_attention", "local_rope_theta", 10'000.0};
+constexpr LayerType kGlobalLayer{"full_attention", "global_rope_theta", 160'000.0};
+constexpr LayerType kLocalLayer{"sliding_attention", "local_rope_theta", 10'000.0};
 
 struct ModernBert {
   std::int64_t vocabulary;
@@ -74,11 +74,11 @@ std::vector<bool> read_layer_types(const ConfigKeys& keys, std::int64_t layers) 
     for (std::int64_t layer = 0; layer < layers; ++layer) is_local.push_back(layer % interval != 0);
     return is_local;
   }
-  const auto is_known = [](const std::string& type) { return type == kGlobal.name || type == kLocal.name; };
+  const auto is_known = [](const std::string& type) { return type == kGlobalLayer.name || type == kLocalLayer.name; };
   if (static_cast<std::int64_t>(types.size()) != layers || !std::all_of(types.begin(), types.end(), is_known))
     keys.refuse("layer_types",
-                fmt::format("\"{}\" or \"{}\" for each of {} layers", kGlobal.name, kLocal.name, layers));
-  for (const std::string& type : types) is_local.push_back(type == kLocal.name);
+                fmt::format("\"{}\" or \"{}\" for each of {} layers", kGlobalLayer.name, kLocalLayer.name, layers));
+  for (const std::string& type : types) is_local.push_back(type == kLocalLayer.name);
   return is_local;
 }
 
@@ -130,8 +130,8 @@ ModernBert read_modernbert(const ConfigKeys& keys) {
   model.positions = keys.size("max_position_embeddings", 8192);
   model.is_local = read_layer_types(keys, keys.size("num_hidden_layers", 22));
   model.window = keys.integer("local_attention", 128, 0, 1 << 30) / 2;
-  model.global_theta = read_theta(keys, kGlobal);
-  model.local_theta = read_theta(keys, kLocal);
+  model.global_theta = read_theta(keys, kGlobalLayer);
+  model.local_theta = read_theta(keys, kLocalLayer);
   model.activation = read_activation(keys, "hidden_activation", "gelu");
   model.classifier_activation = read_activation(keys, "classifier_activation", "gelu");
   model.epsilon = keys.real("norm_eps", 1e-5F, 0.0F, 1.0F);
