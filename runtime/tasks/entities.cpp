@@ -33,13 +33,13 @@ std::string type_of(std::string_view name) {
   return std::string(rest.empty() ? kBareType : rest);
 }
 
-struct Scores {
+struct PrecisionRecallF1 {
   double precision;
   double recall;
   double f1;
 };
 
-Scores scores(std::int64_t right, std::int64_t predicted, std::int64_t true_ones) {
+PrecisionRecallF1 scores(std::int64_t right, std::int64_t predicted, std::int64_t true_ones) {
   const auto ratio = [](std::int64_t numerator, std::int64_t denominator) {
     return denominator == 0 ? 0.0 : static_cast<double>(numerator) / static_cast<double>(denominator);
   };
@@ -144,7 +144,7 @@ void EntityCounts::set_flat(std::span<const std::int64_t> counts) {
 std::vector<std::string> entity_metric_names() { return {"entity_f1", "entity_precision", "entity_recall"}; }
 
 Metrics with_entities(Metrics metrics, const EntityLabels& labels, const EntityCounts& counts) {
-  const Scores all = scores(sum_of(counts.right), sum_of(counts.predicted), sum_of(counts.true_ones));
+  const PrecisionRecallF1 all = scores(sum_of(counts.right), sum_of(counts.predicted), sum_of(counts.true_ones));
   const std::vector<std::string> names = entity_metric_names();
   const std::vector<std::pair<std::string, double>> values{
       {names[0], all.f1}, {names[1], all.precision}, {names[2], all.recall}};
@@ -152,7 +152,7 @@ Metrics with_entities(Metrics metrics, const EntityLabels& labels, const EntityC
   for (std::size_t type = 0; type < labels.types().size(); ++type) {
     const std::int64_t support = counts.true_ones[type];
     if (support == 0 && counts.predicted[type] == 0) continue;
-    const Scores own = scores(counts.right[type], counts.predicted[type], support);
+    const PrecisionRecallF1 own = scores(counts.right[type], counts.predicted[type], support);
     metrics.entities.push_back({labels.types()[type], own.precision, own.recall, own.f1, support});
   }
   return metrics;
