@@ -1,5 +1,6 @@
 #include "runtime/phase_run.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/freezing.h"
@@ -56,6 +57,15 @@ std::int64_t PhaseRun::steps_between_evaluations() const {
   return evaluation_steps(run_.configuration().evaluate, run_.steps_per_epoch());
 }
 
+bool PhaseRun::is_due(std::int64_t steps_between) const {
+  return steps_between > 0 && (state_.step == total_steps() || state_.step % steps_between == 0);
+}
+
+bool PhaseRun::is_due(const EvaluationSet& set) const {
+  return is_due(set.every_steps > 0 ? set.every_steps
+                                    : evaluation_steps(run_.configuration().evaluate, run_.steps_per_epoch()));
+}
+
 bool PhaseRun::begin_steps() {
   // To fill a cache takes longer; should a signal end it, the checkpoint need not wait for the digest.
   if (caches_->worthwhile(PhaseCaches::Rows::training)) run_.begin_base_model_digest();
@@ -88,16 +98,27 @@ StepOutcome PhaseRun::take_step(const Step& batch, double learning_rate, const S
 }
 
 bool PhaseRun::evaluation_is_due() const {
-  const std::int64_t between = steps_between_evaluations();
-  return between > 0 && (state_.step == total_steps() || state_.step % between == 0);
+  const std::vector<EvaluationSet>& sets = run_.data().sets;
+  return is_due(steps_between_evaluations()) ||
+         std::any_of(sets.begin(), sets.end(), [this](const EvaluationSet& set) { return is_due(set); });
 }
 
-std::optional<Metrics> PhaseRun::evaluate() {
+std::optional<PhaseRun::Evaluated> PhaseRun::evaluate() {
   step_->settle();
   const TimelineScope scope(timeline_, Timeline::Track::sections, "evaluation");
+  Evaluated found;
+  for (const EvaluationSet& set : run_.data().sets) {
+    if (!is_due(set)) continue;
+    std::optional<Metrics> metrics = measure_model(run_, set.rows, nullptr, wants_to_stop_);
+    if (!metrics) return std::nullopt;
+    found.sets.emplace_back(set.name, *std::move(metrics));
+  }
+  if (!is_due(steps_between_evaluations())) return found;
   const TokenStore& rows = run_.data().validation;
   if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
-  return measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
+  found.validation = measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
+  if (!found.validation) return std::nullopt;
+  return found;
 }
 
 bool PhaseRun::is_over() const {

@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/timeline.h"
@@ -52,10 +54,14 @@ class PhaseRun {
                         const std::filesystem::path& last_checkpoint);
 
   // ---- behind a step
-  /// Whether the validation rows are due to be measured where the run stands.
+  /// Whether any rows are due to be measured where the run stands.
   [[nodiscard]] bool evaluation_is_due() const;
-  /// Collective. Metrics of the validation rows; nothing if a signal came.
-  std::optional<Metrics> evaluate();
+  struct Evaluated {
+    std::optional<Metrics> validation;                  ///< nothing where these rows are not due
+    std::vector<std::pair<std::string, Metrics>> sets;  ///< those of evaluate.sets that are due, by name
+  };
+  /// Collective. Metrics of the rows that are due; nothing if a signal came.
+  std::optional<Evaluated> evaluate();
   /// Whether another phase begins behind the step that the run stands at.
   [[nodiscard]] bool is_over() const;
   /// Notes in the state that it is over; what is saved from then on goes on with the next phase.
@@ -69,8 +75,10 @@ class PhaseRun {
   [[nodiscard]] const PhasePlan& phase() const { return phases_[index_]; }
   void make_step(std::optional<FoundCheckpoint> checkpoint);
   void make_caches();
-  /// Between two evaluations; 0 where there are none.
+  /// Between two evaluations of the validation rows; 0 where there are none.
   [[nodiscard]] std::int64_t steps_between_evaluations() const;
+  [[nodiscard]] bool is_due(std::int64_t steps_between) const;
+  [[nodiscard]] bool is_due(const EvaluationSet& set) const;
 
   PreparedRun& run_;
   TrainingState& state_;

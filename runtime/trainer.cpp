@@ -1,14 +1,13 @@
 // The loop of a run: phases, and in each its steps with what is due behind them. What goes before it is prepared_run's,
 // a phase is phase_run's, when to save save_policy's, and what a finished run hands over delivery's.
 //
-// What a reader would otherwise get wrong: every decision that ends or bends the loop (stop, save, evaluate, end of a
-// phase, early stopping) is a pure function of the step, or of numbers that all ranks have just reduced together. No
-// rank ever acts on its own clock or signal alone, so no rank is ever left waiting.
+// What a reader would otherwise get wrong: every decision that ends or bends the loop is a pure function of the step,
+// or of numbers that all ranks have just reduced together. No rank ever acts on its own clock or signal alone, and none
+// waits.
 #include "runtime/trainer.h"
 
 #include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -30,8 +29,7 @@ namespace {
 class Trainer {
  public:
   Trainer(const Configuration& configuration, Device& device, Communicator& communicator, const TrainOptions& options)
-      : options_(options),
-        meter_(options.process_seconds),
+      : meter_(options.process_seconds),
         save_policy_(configuration.checkpoint,
                      TimeLimit(configuration.run.max_minutes, options.process_seconds, options.job.end),
                      options.stop_requested),
@@ -59,7 +57,6 @@ class Trainer {
   bool has_ended() const { return ended_early_ || state_.step >= total_steps_; }
   double epochs() const { return static_cast<double>(state_.step) / static_cast<double>(run_.steps_per_epoch()); }
 
-  const TrainOptions& options_;
   RunMeter meter_;
   SavePolicy save_policy_;
   std::function<bool()> wants_to_stop_ = [this] { return save_policy_.wants_to_stop(); };  ///< this rank
@@ -144,11 +141,14 @@ bool Trainer::phase_is_over() {
 }
 
 void Trainer::evaluate() {
-  const std::optional<Metrics> metrics = phase_->evaluate();
-  stop_ = !metrics;
+  const std::optional<PhaseRun::Evaluated> found = phase_->evaluate();
+  stop_ = !found;
   if (stop_) return;
   meter_.add_evaluation();
-  const bool better = selection_.judge(*metrics, state_);
+  for (const auto& [name, metrics] : found->sets) reporter_.evaluation(state_.step, epochs(), metrics, false, name);
+  state_.last_evaluated_step = state_.step;
+  if (!found->validation) return;
+  const bool better = selection_.judge(*found->validation, state_);
   reporter_.evaluation(state_.step, epochs(), selection_.last(), better);
   if (selection_.patience_is_exhausted(state_)) {
     reporter_.say(fmt::format("{} has not improved for {}: training ends", selection_.metric(),
@@ -181,9 +181,7 @@ TrainReport Trainer::report() {
   report_.last = selection_.last();
   report_.checkpoint = checkpoints_.last();
   meter_.tell(report_, run_.device(), run_.communicator());
-  std::array<std::int64_t, 1> signalled{options_.stop_requested() ? 1 : 0};
-  run_.communicator().all_reduce(std::span(signalled), Reduction::max);
-  report_.stopped_in_time = stop_ && signalled.front() == 0;
+  report_.stopped_in_time = stop_ && !save_policy_.is_signalled(run_.communicator());
   if (report_.stopped_in_time && !meter_.has_progressed())
     throw no_progress(state_.step, report_.seconds, report_.cache_seconds);
   report_.trace = trace_.write(run_.folder().path(), meter_.steps());

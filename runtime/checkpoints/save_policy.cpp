@@ -1,5 +1,8 @@
 #include "runtime/checkpoints/save_policy.h"
 
+#include <array>
+#include <span>
+
 #include <utility>
 
 namespace temper {
@@ -14,6 +17,12 @@ SavePolicy::SavePolicy(const CheckpointSection& checkpoint, TimeLimit limit, std
 
 bool SavePolicy::minutes_are_up() const {
   return every_minutes_ > 0.0 && std::chrono::duration<double>(now_() - last_).count() > 60.0 * every_minutes_;
+}
+
+bool SavePolicy::is_signalled(Communicator& communicator) const {
+  std::array<std::int64_t, 1> signalled{signalled_() ? 1 : 0};
+  communicator.all_reduce(std::span(signalled), Reduction::max);
+  return signalled.front() != 0;
 }
 
 bool SavePolicy::is_due(const StepOutcome& outcome, const TrainingState& state) const {

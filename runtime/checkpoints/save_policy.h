@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "base/clock.h"
+#include "comm/communicator.h"
 #include "runtime/config/config.h"
 #include "runtime/environment/time_limit.h"
 #include "runtime/steps/training_state.h"
@@ -27,6 +28,8 @@ class SavePolicy {
 
   /// This rank's own wish, by a signal or because its time is up; for what can be given up and done again.
   [[nodiscard]] bool wants_to_stop() const { return signalled_() || limit_.is_due(); }
+  /// Collective. Whether any rank has been asked to stop by a signal.
+  [[nodiscard]] bool is_signalled(Communicator& communicator) const;
   /// This rank's own wishes, for the next step's message.
   [[nodiscard]] StepWishes wishes() const { return {wants_to_stop(), minutes_are_up()}; }
   /// Whether the ranks save behind the step that was just taken: `state` is where it led, and the same on all ranks.

@@ -102,8 +102,16 @@ struct TrainSection {
   std::string metric;
 };
 
+/// Rows that a run is measured on beside its validation rows, under a name.
+struct EvaluationSetConfig {
+  std::string name;
+  OneOrMore data;                ///< files, or patterns of files, with the columns of the training files
+  std::int64_t every_steps = 0;  ///< 0: whenever the validation rows are evaluated
+};
+
 struct EvaluateSection {
   std::int64_t every_steps = 0;
+  std::vector<EvaluationSetConfig> sets;
   std::int64_t batch_size = 64;
   double threshold = 0.5;
 };

@@ -201,6 +201,11 @@ std::vector<ConfigurationKey> make_keys() {
   add("evaluate", "every_steps", at(&C::evaluate, &E::every_steps),
       "Steps between evaluations; 0: at the end of each epoch.")
       ->range = at_least(0);
+  add("evaluate", "sets", at(&C::evaluate, &E::sets),
+      "Named rows to evaluate on besides the validation rows, each with name, data (files as for data.train) and, "
+      "optionally, every_steps: [{ name = \"old-intents\", data = \"old.csv\", every_steps = 100 }]. The best model is "
+      "chosen by the validation rows alone.");
+  no_weights();
   add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows per evaluation batch.")->range = at_least(1);
   no_weights();
   add("evaluate", "threshold", at(&C::evaluate, &E::threshold),

@@ -15,7 +15,8 @@ using Rates = std::vector<std::pair<std::string, double>>;
 
 /// Where the value of a key lies; its alternative is the key's type.
 using KeyTarget = std::variant<std::string*, OneOrMore*, bool*, std::int64_t*, double*, std::vector<std::string>*,
-                               std::vector<double>*, Rates*, std::vector<PhaseConfig>*, LayerInterval*>;
+                               std::vector<double>*, Rates*, std::vector<PhaseConfig>*,
+                               std::vector<EvaluationSetConfig>*, LayerInterval*>;
 
 struct KeyRange {
   double least = -std::numeric_limits<double>::infinity();

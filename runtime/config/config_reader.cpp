@@ -139,6 +139,54 @@ PhaseConfig read_phase(const toml::node& node, const Place& place) {
   return phase;
 }
 
+OneOrMore read_one_or_more(const toml::node& node, const Place& place) {
+  OneOrMore read;
+  if (node.as_array() == nullptr) {
+    if (node.as_string() == nullptr) refuse_type(node, place, "a string or an array of strings");
+    return read_string(node, place);
+  }
+  read.values = read_strings(node, place);
+  read.listed = true;
+  if (std::find(read.values.begin(), read.values.end(), "") != read.values.end())
+    throw usage_error("{}: {} has an empty string among its values", place.source, place.key);
+  return read;
+}
+
+/// A name is part of those of curves and records.
+void check_set_name(const std::string& name, const Place& place) {
+  const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+  if (!plain)
+    throw usage_error("{}: {} is \"{}\", expected letters, digits, '-', '_' and '.'", place.source, place.key, name);
+}
+
+EvaluationSetConfig read_evaluation_set(const toml::node& node, const Place& place) {
+  const auto* table = node.as_table();
+  if (table == nullptr) refuse_type(node, place, "a table such as { name = \"old\", data = \"old.csv\" }");
+  static const std::vector<std::string> known{"name", "data", "every_steps"};
+  EvaluationSetConfig set;
+  for (const auto& [key, value] : *table) {
+    const std::string name(key.str());
+    const Place inner = place.of(value, place.key + "." + name);
+    if (name == "name") {
+      set.name = read_string(value, inner);
+      check_set_name(set.name, inner);
+    } else if (name == "data") {
+      set.data = read_one_or_more(value, inner);
+    } else if (name == "every_steps") {
+      set.every_steps = read_whole_number(value, inner);
+      check_range(static_cast<double>(set.every_steps), {0, 1e15}, inner);
+    } else {
+      refuse_name(inner.source, "key of an evaluation set", name, known);
+    }
+  }
+  if (set.name.empty() || set.data.empty())
+    throw usage_error("{}: a set of {} has no {}, expected {{ name = \"old\", data = \"old.csv\" }}", place.source,
+                      place.key, set.name.empty() ? "name" : "data");
+  return set;
+}
+
 /// Reads a node into the place of its key.
 struct Assign {
   const ConfigurationKey& key;
@@ -150,17 +198,7 @@ struct Assign {
     if (key.choices.empty() || std::find(key.choices.begin(), key.choices.end(), *target) != key.choices.end()) return;
     refuse_name(place.source, ("value of " + key.full_name()).c_str(), *target, key.choices);
   }
-  void operator()(OneOrMore* target) const {
-    if (node.as_array() == nullptr) {
-      if (node.as_string() == nullptr) refuse_type(node, place, "a string or an array of strings");
-      *target = read_string(node, place);
-      return;
-    }
-    target->values = read_strings(node, place);
-    target->listed = true;
-    if (std::find(target->values.begin(), target->values.end(), "") != target->values.end())
-      throw usage_error("{}: {} has an empty string among its values", place.source, place.key);
-  }
+  void operator()(OneOrMore* target) const { *target = read_one_or_more(node, place); }
   void operator()(bool* target) const {
     const auto* value = node.as_boolean();
     if (value == nullptr) refuse_type(node, place, "true or false");
@@ -209,6 +247,16 @@ struct Assign {
     target->clear();
     for (const toml::node& item : read_array(node, place, "an array of tables")) {
       target->push_back(read_phase(item, place.of(item, place.key)));
+    }
+  }
+  void operator()(std::vector<EvaluationSetConfig>* target) const {
+    target->clear();
+    for (const toml::node& item : read_array(node, place, "an array of tables")) {
+      EvaluationSetConfig set = read_evaluation_set(item, place.of(item, place.key));
+      const auto same = [&](const EvaluationSetConfig& other) { return other.name == set.name; };
+      if (std::any_of(target->begin(), target->end(), same))
+        throw usage_error("{}: two sets of {} are called \"{}\"; rename one", place.source, place.key, set.name);
+      target->push_back(std::move(set));
     }
   }
 };

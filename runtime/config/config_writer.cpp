@@ -49,12 +49,20 @@ std::string phase_text(const PhaseConfig& phase) {
   return out + " }";
 }
 
+std::string one_or_more(const OneOrMore& value) {
+  if (value.listed || value.values.size() > 1) return array(value.values, quoted);
+  return quoted(value.text());
+}
+
+std::string evaluation_set_text(const EvaluationSetConfig& set) {
+  std::string out = "{ name = " + quoted(set.name) + ", data = " + one_or_more(set.data);
+  if (set.every_steps > 0) out += fmt::format(", every_steps = {}", set.every_steps);
+  return out + " }";
+}
+
 struct Print {
   std::string operator()(const std::string* value) const { return quoted(*value); }
-  std::string operator()(const OneOrMore* value) const {
-    if (value->listed || value->values.size() > 1) return array(value->values, quoted);
-    return quoted(value->text());
-  }
+  std::string operator()(const OneOrMore* value) const { return one_or_more(*value); }
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
   std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
   std::string operator()(const double* value) const { return number(*value); }
@@ -68,6 +76,9 @@ struct Print {
     return out + " }";
   }
   std::string operator()(const std::vector<PhaseConfig>* value) const { return array(*value, phase_text); }
+  std::string operator()(const std::vector<EvaluationSetConfig>* value) const {
+    return array(*value, evaluation_set_text);
+  }
   std::string operator()(const LayerInterval* value) const {
     if (value->layers > 1) return fmt::format("{}", value->layers);
     return quoted(value->layers == 0 ? "none" : "blocks");
@@ -84,6 +95,7 @@ struct TypeName {
   std::string operator()(const std::vector<double>*) const { return "array of numbers"; }
   std::string operator()(const Rates*) const { return "table of numbers"; }
   std::string operator()(const std::vector<PhaseConfig>*) const { return "array of tables"; }
+  std::string operator()(const std::vector<EvaluationSetConfig>*) const { return "array of tables"; }
   std::string operator()(const LayerInterval*) const { return "string or whole number"; }
 };
 

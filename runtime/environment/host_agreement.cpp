@@ -173,7 +173,7 @@ std::vector<InputFile> input_files(const std::filesystem::path& model_folder,
 
 std::vector<InputFile> input_files(const Configuration& configuration) {
   std::vector<std::filesystem::path> data;
-  for (const DataInput& input : data_inputs(configuration.data)) data.push_back(input.path);
+  for (const DataInput& input : data_inputs(configuration)) data.push_back(input.path);
   return input_files(configuration.model.path, data);
 }
 

@@ -50,13 +50,13 @@ std::vector<Input> inputs_of(const Configuration& configuration) {
   for (fs::directory_iterator file(configuration.model.path, absent); !absent && file != fs::directory_iterator();
        file.increment(absent))
     if (file->is_symlink(absent)) add("model.path", file->path());
-  for (const DataInput& input : data_inputs(configuration.data)) add(input.key, input.path);
+  for (const DataInput& input : data_inputs(configuration)) add(input.key, input.path);
   return inputs;
 }
 
 }  // namespace
 
-std::vector<DataInput> data_inputs(const DataSection& data) {
+std::vector<DataInput> data_inputs(const Configuration& configuration) {
   std::vector<DataInput> inputs;
   const auto add = [&](const char* key, const OneOrMore& names) {
     for (const std::string& name : names.values) {
@@ -68,9 +68,10 @@ std::vector<DataInput> data_inputs(const DataSection& data) {
       }
     }
   };
-  add("data.train", data.train);
-  add("data.validation", data.validation);
-  add("data.test", data.test);
+  add("data.train", configuration.data.train);
+  add("data.validation", configuration.data.validation);
+  add("data.test", configuration.data.test);
+  for (const EvaluationSetConfig& set : configuration.evaluate.sets) add("evaluate.sets", set.data);
   return inputs;
 }
 

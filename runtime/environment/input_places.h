@@ -16,7 +16,7 @@ struct DataInput {
 };
 
 /// Those that are set, in the order train, validation, test.
-std::vector<DataInput> data_inputs(const DataSection& data);
+std::vector<DataInput> data_inputs(const Configuration& configuration);
 
 /// One process, before anything is made or moved. Throws a usage Error if output.dir is the base model's folder or lies
 /// in it, or if the base model, one of its files or a data file lies in what a run replaces or sets aside in output.dir

@@ -30,7 +30,6 @@ ModelSelection::ModelSelection(std::string metric, std::int64_t patience, const 
 
 bool ModelSelection::judge(const Metrics& metrics, TrainingState& state) {
   last_ = metrics;
-  state.last_evaluated_step = state.step;
   state.last_metrics = last_.finite_values();
   const double value = last_.value(metric_);
   const bool first = state.best_step < 0;

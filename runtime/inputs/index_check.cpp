@@ -98,6 +98,8 @@ void require_indices(const RunData& data, const Configuration& configuration, co
   require_indices(data.train, limits, section.train.text());
   require_indices(data.validation, limits, (section.validation.empty() ? section.train : section.validation).text());
   require_indices(data.test, limits, section.test.text());
+  for (std::size_t i = 0; i < data.sets.size(); ++i)
+    require_indices(data.sets[i].rows, limits, configuration.evaluate.sets[i].data.text());
 }
 
 }  // namespace temper

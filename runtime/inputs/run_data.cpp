@@ -119,7 +119,7 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
 DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
-  const RunTables tables = read_run_tables(configuration.data, task, model.labels, /*with_texts=*/false);
+  const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
   DataSample sample{tables.labels, {}, tables.train.rows(), tables.validation.rows(), tables.test.rows()};
   Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
@@ -144,8 +144,8 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   refuse_needless_names(configuration.data, task);
   // The findings are for a person; one rank looks.
   const bool diagnoses = communicator.rank() == 0;
-  const RunTables tables = read_run_tables(configuration.data, task, model.labels, diagnoses);
-  RunData data{tables.labels, {}, {}, {}, {}, {}};
+  const RunTables tables = read_run_tables(configuration, task, model.labels, diagnoses);
+  RunData data{tables.labels, {}, {}, {}, {}, {}, {}};
   const auto tokenize = [&](const RunTable& table) {
     if (table.rows() == 0) return TokenStore();
     return tokenize_table(*table.source, table.notes,
@@ -155,6 +155,10 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
   data.validation = tokenize(tables.validation);
   data.test = tokenize(tables.test);
+  for (std::size_t i = 0; i < tables.sets.size(); ++i) {
+    const EvaluationSetConfig& set = configuration.evaluate.sets[i];
+    data.sets.push_back({set.name, tokenize(tables.sets[i]), set.every_steps});
+  }
   data.files = lineage_of_files(configuration.data, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
@@ -168,6 +172,8 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     };
     add_overlap(tables.validation, "validation");
     add_overlap(tables.test, "test");
+    for (std::size_t i = 0; i < tables.sets.size(); ++i)
+      add_overlap(tables.sets[i], configuration.evaluate.sets[i].name);
     add(diagnose_label_names(data.labels, task.labels));
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
     add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));

@@ -20,12 +20,20 @@
 
 namespace temper {
 
+/// Of evaluate.sets.
+struct EvaluationSet {
+  std::string name;
+  TokenStore rows;
+  std::int64_t every_steps = 0;  ///< as in the configuration
+};
+
 struct RunData {
   LabelSet labels;
   TokenStore train;
-  TokenStore validation;               ///< no rows where neither a file nor a fraction is configured
-  TokenStore test;                     ///< no rows where no file is configured
-  std::vector<DataFileLineage> files;  ///< every file that was read (lineage_of_files)
+  TokenStore validation;  ///< no rows where neither a file nor a fraction is configured
+  TokenStore test;        ///< no rows where no file is configured
+  std::vector<EvaluationSet> sets;
+  std::vector<DataFileLineage> files;  ///< every file that decides the run (lineage_of_files)
   std::vector<Finding> findings;
 };
 

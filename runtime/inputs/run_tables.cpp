@@ -125,8 +125,9 @@ TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, Labe
   return noted(source, columns, kind, /*with_texts=*/false);
 }
 
-RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const std::vector<std::string>& model_labels,
-                          bool with_texts) {
+RunTables read_run_tables(const Configuration& configuration, const TaskSpec& task,
+                          const std::vector<std::string>& model_labels, bool with_texts) {
+  const DataSection& data = configuration.data;
   RunTables tables;
   tables.all_training_rows = open_files(data.train);
   if (tables.all_training_rows == nullptr) {
@@ -140,6 +141,7 @@ RunTables read_run_tables(const DataSection& data, const TaskSpec& task, const s
   };
   also(tables.validation, data.validation);
   also(tables.test, data.test);
+  for (const EvaluationSetConfig& set : configuration.evaluate.sets) also(tables.sets.emplace_back(), set.data);
   return tables;
 }
 

@@ -89,11 +89,12 @@ void Progress::update(const ProgressLine& line) {
   draw();
 }
 
-void Progress::evaluation(double epoch, const Metrics& metrics, bool best) {
+void Progress::evaluation(double epoch, const Metrics& metrics, bool best, std::string_view set) {
   const Field at = epoch_field(epoch);
   const std::string_view mark = best ? "  best" : "";
-  std::string text = styled(kBold, "evaluation") + "  " + styled(kDim, at.before) + at.value;
-  std::size_t used = std::string_view("evaluation  ").size() + at.size() + mark.size();
+  const std::string what = set.empty() ? "evaluation" : fmt::format("evaluation of {}", set);
+  std::string text = styled(kBold, what) + "  " + styled(kDim, at.before) + at.value;
+  std::size_t used = what.size() + 2 + at.size() + mark.size();
   for (const auto& [name, value] : metrics.values) {
     const std::string number = fmt::format("{:.4f}", value);
     used += kGap + name.size() + 1 + number.size();

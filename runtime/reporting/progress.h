@@ -40,8 +40,9 @@ class Progress {
 
   /// Terminal: draws the bar, at most ten times a second. Else: prints a line; the caller decides how often.
   void update(const ProgressLine& line);
-  /// Prints the metrics of an evaluation above the bar; `best` if it is the best so far.
-  void evaluation(double epoch, const Metrics& metrics, bool best);
+  /// Prints the metrics of an evaluation above the bar; `best` if it is the best so far. `set`: of which rows, if they
+  /// are not the validation rows.
+  void evaluation(double epoch, const Metrics& metrics, bool best, std::string_view set = {});
   /// Prints a text above the bar.
   void message(std::string_view text);
   /// Draws the bar for the last time. What is printed afterwards stands below it.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "runtime/environment/job.h"
 #include "runtime/reporting/progress.h"
@@ -41,7 +42,8 @@ struct EvaluationSummary {
   std::int64_t step = 0;
   double epoch = 0.0;  ///< epochs done, with their fraction
   const Metrics& metrics;
-  bool best = false;  ///< so far
+  bool best = false;          ///< so far
+  std::string_view set = {};  ///< of evaluate.sets; empty: the validation rows
 };
 
 class RunObserver {

@@ -44,7 +44,7 @@ void ProgressObserver::step(const ProgressLine& line, bool logged) {
 }
 
 void ProgressObserver::evaluation(const EvaluationSummary& evaluation) {
-  progress_.evaluation(evaluation.epoch, evaluation.metrics, evaluation.best);
+  progress_.evaluation(evaluation.epoch, evaluation.metrics, evaluation.best, evaluation.set);
 }
 
 void ProgressObserver::saved(std::int64_t /*step*/, const std::filesystem::path& checkpoint) {
@@ -71,10 +71,10 @@ void RecordingObserver::step(const ProgressLine& line, bool logged) {
 }
 
 void RecordingObserver::evaluation(const EvaluationSummary& evaluation) {
-  std::vector<std::pair<std::string, double>> values{{"epoch", evaluation.epoch},
-                                                     {"best", evaluation.best ? 1.0 : 0.0}};
+  std::vector<std::pair<std::string, double>> values{{"epoch", evaluation.epoch}};
+  if (evaluation.set.empty()) values.emplace_back("best", evaluation.best ? 1.0 : 0.0);
   values.insert(values.end(), evaluation.metrics.values.begin(), evaluation.metrics.values.end());
-  record(evaluation.step, "evaluation", values);
+  record(evaluation.step, evaluation.set.empty() ? "evaluation" : fmt::format("evaluation/{}", evaluation.set), values);
 }
 
 void RecordingObserver::test(std::int64_t step, const Metrics& metrics) { record(step, "test", metrics.values); }

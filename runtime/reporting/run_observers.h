@@ -35,8 +35,8 @@ class ProgressObserver final : public RunObserver {
   bool terminal_;
 };
 
-/// What happens as records of named numbers, for programs: a step, a kind (train, evaluation, test, phase, checkpoint)
-/// and the numbers.
+/// What happens as records of named numbers, for programs: a step, a kind (train, evaluation, evaluation/NAME of a set,
+/// test, phase, checkpoint) and the numbers.
 class RecordingObserver : public RunObserver {
  public:
   void phase(const PhaseSummary& phase) final;

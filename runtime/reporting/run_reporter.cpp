@@ -70,8 +70,8 @@ void RunReporter::step(const ProgressLine& line) {
   for (const auto& observer : observers_) observer->step(line, logged);
 }
 
-void RunReporter::evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best) {
-  for (const auto& observer : observers_) observer->evaluation({step, epoch, metrics, best});
+void RunReporter::evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set) {
+  for (const auto& observer : observers_) observer->evaluation({step, epoch, metrics, best, set});
 }
 
 void RunReporter::test(std::int64_t step, const Metrics& metrics) {

@@ -37,7 +37,8 @@ class RunReporter {
   /// So many stages from the bottom up are frozen and run without dropout; nothing is said of none.
   void without_dropout(std::int64_t frozen_stages);
   void step(const ProgressLine& line);
-  void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best);
+  /// `set`: as EvaluationSummary has it.
+  void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set = {});
   void test(std::int64_t step, const Metrics& metrics);
   void saved(std::int64_t step, const std::filesystem::path& checkpoint);
   void finish();

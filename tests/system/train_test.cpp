@@ -318,5 +318,40 @@ TEST_F(Train, WrongUseEndsWithStatusTwo) {
   }
 }
 
+TEST_F(Train, IsMeasuredOnNamedSetsAsOftenAsEachSays) {
+  ASSERT_EQ(train("plain", {"train.epochs=2"}, 2).status, 0);
+  const std::string held_out = path("data/validation.csv").string();
+  const std::string sets = "evaluate.sets=[{name=\"often\",data=\"" + held_out +
+                           "\",every_steps=2},{name=\"with\",data=\"" + path("data/train.csv").string() + "\"}]";
+  const Outcome measured = train("out", {"train.epochs=2", sets}, 2);
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  EXPECT_NE(measured.err.find("evaluation of often"), std::string::npos) << measured.err;
+  EXPECT_TRUE(weights("out") == weights("plain")) << "they decide nothing";
+
+  std::map<std::string, std::map<std::int64_t, double>> losses;
+  std::istringstream log(read(path("out/metrics.jsonl")));
+  std::int64_t last = 0;
+  for (std::string line; std::getline(log, line);) {
+    const auto record = nlohmann::json::parse(line);
+    const std::int64_t step = record.at("step");
+    last = std::max(last, step);
+    if (record.contains("loss")) losses[record.at("kind")][step] = record.at("loss");
+  }
+  for (std::int64_t step = 1; step <= last; ++step)
+    EXPECT_EQ(losses["evaluation/often"].contains(step), step % 2 == 0 || step == last) << step;
+  ASSERT_FALSE(losses["evaluation"].empty());
+  for (const auto& [step, loss] : losses["evaluation"]) {
+    EXPECT_TRUE(losses["evaluation/with"].contains(step)) << step;
+    if (losses["evaluation/often"].contains(step)) {
+      EXPECT_EQ(losses["evaluation/often"][step], loss) << "of the same rows";
+    }
+  }
+  EXPECT_EQ(losses["evaluation/with"].size(), losses["evaluation"].size());
+
+  const Outcome absent = train("none", {"evaluate.sets=[{name=\"a\",data=\"absent.csv\"}]"});
+  EXPECT_EQ(absent.status, 1);
+  EXPECT_NE(absent.err.find("absent.csv"), std::string::npos) << absent.err;
+}
+
 }  // namespace
 }  // namespace temper::system_tests

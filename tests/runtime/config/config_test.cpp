@@ -231,6 +231,31 @@ TEST(Configuration, APhasesPlaceIsNamedOnce) {
   EXPECT_NE(in_file.find("run.toml line 8: tuning.phases.epochs"), std::string::npos) << in_file;
 }
 
+TEST(Configuration, NamesEvaluationSets) {
+  const std::string sets =
+      "evaluate.sets=[{name=\"old\",data=\"old.csv\",every_steps=5},{name=\"both.2\",data=[\"a.csv\",\"b.csv\"]}]";
+  const Configuration read = parse(kSmallest, {sets});
+  ASSERT_EQ(read.evaluate.sets.size(), 2U);
+  EXPECT_EQ(read.evaluate.sets[0].name, "old");
+  EXPECT_EQ(read.evaluate.sets[0].data.values, std::vector<std::string>{"old.csv"});
+  EXPECT_EQ(read.evaluate.sets[0].every_steps, 5);
+  EXPECT_EQ(read.evaluate.sets[1].data.values, (std::vector<std::string>{"a.csv", "b.csv"}));
+  EXPECT_EQ(read.evaluate.sets[1].every_steps, 0);
+  const Configuration again = parse(to_toml(read));
+  ASSERT_EQ(again.evaluate.sets.size(), 2U);
+  EXPECT_EQ(to_toml(again), to_toml(read));
+
+  const auto refused = [](const std::string& value) { return refusal(kSmallest, {"evaluate.sets=" + value}); };
+  EXPECT_NE(refused("[{data=\"a.csv\"}]").find("has no name"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a\"}]").find("has no data"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a\",data=\"\"}]").find("has no data"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a/b\",data=\"a.csv\"}]").find("letters, digits"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a\",data=\"a.csv\"},{name=\"a\",data=\"b.csv\"}]").find("two sets"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a\",dat=\"a.csv\"}]").find("did you mean 'data'"), std::string::npos);
+  EXPECT_NE(refused("[{name=\"a\",data=\"a.csv\",every_steps=-1}]").find("every_steps"), std::string::npos);
+  EXPECT_NE(refused("[\"a.csv\"]").find("a table such as"), std::string::npos);
+}
+
 TEST(Configuration, WantsAFolderForTheRun) {
   EXPECT_EQ(refusal(kSmallest, {"output.dir="}), "run.toml: output.dir is empty; name a folder for the run");
   EXPECT_NE(refusal("[model]\npath = \"m\"\n").find("data.train is missing: rows to train on"), std::string::npos);
