@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tensor/stages.h"
+
 namespace temper {
 
 Model::Model(ModelParts parts, const HeadRequest& request, std::string class_name)
@@ -30,34 +32,25 @@ Variable Model::token_table() const {
 
 Variable Model::through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                std::int64_t first, std::int64_t last, Variable hidden) const {
-  const auto run_block = [this, input, of_topmost = selection_of_topmost_block(selection)](Tape& on, std::int64_t i,
+  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
+  // the head needs the memory meanwhile.
+  const std::int64_t interval = blocks_between_checkpoints_;
+  const CheckpointPolicy policy{interval, parts_.head->is_large() ? 0 : interval};
+  const auto run_block = [this, input, of_topmost = selection_of_topmost_block(selection)](Tape& on, std::int64_t stage,
                                                                                            const Variable& in) {
-    const auto at = static_cast<std::size_t>(i);
+    const auto at = static_cast<std::size_t>(stage - 1);
     const bool topmost = at + 1 == parts_.blocks.size();
     return parts_.blocks[at]->forward(on, input, in, topmost ? of_topmost : TokenSelection(), dropout_places_[at]);
   };
-  std::int64_t i = first;
-  const std::int64_t interval = blocks_between_checkpoints_;
-  // Backward begins with the last block: what is thrown away of it would be computed again at once, and is kept unless
-  // the head needs the memory meanwhile.
-  const std::int64_t kept = parts_.head->is_large() ? 0 : interval;
-  while (interval > 0 && i + kept < last) {
-    const std::int64_t end = std::min(i + interval, last);
-    hidden = tape.recompute([run_block, i, end, hidden](Tape& on) {
-      Variable out = hidden;
-      for (std::int64_t block = i; block < end; ++block) out = run_block(on, block, out);
-      return out;
-    });
-    i = end;
-  }
-  for (; i < last; ++i) hidden = run_block(tape, i, hidden);
-  return hidden;
+  return run_stages(tape, first + 1, last + 1, policy, std::move(hidden), run_block);
 }
 
 Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                              std::int64_t stages) const {
-  const auto embed = [this, input](Tape& on) { return parts_.input->forward(on, input); };
-  const Variable embedded = blocks_between_checkpoints_ > 0 ? tape.recompute(embed) : embed(tape);
+  const auto embed = [this, input](Tape& on, std::int64_t /*stage*/, const Variable& /*in*/) {
+    return parts_.input->forward(on, input);
+  };
+  const Variable embedded = run_stages(tape, 0, 1, {blocks_between_checkpoints_}, Variable(), embed);
   const TokenSelection read = selection_of_topmost_block(selection);
   if (parts_.blocks.empty() && read.defined()) return gather_rows(tape, embedded, read.rows);
   return through_blocks(tape, input, selection, 0, stages - 1, embedded);
@@ -70,20 +63,25 @@ Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSel
   };
   if (frozen.stages == 0) return above(1, hidden_state(tape, input, selection, 1));
   if (frozen.output.defined()) return above(frozen.stages, frozen.output);
-  Tape below(tape.device(), Tape::Mode::evaluation, {}, tape.activations());
+  Tape below = tape.in_evaluation();
   return above(frozen.stages, hidden_state(below, input, selection, frozen.stages));
 }
 
 Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         const FrozenPart& frozen) const {
   const Variable hidden = last_hidden(tape, input, selection, frozen);
-  return parts_.head->outputs(tape, {hidden, input, selection, dropout_places_.back()});
+  return tape.stage(stages(), [&](Tape& on) {
+    return parts_.head->outputs(on, {hidden, input, selection, dropout_places_.back()});
+  });
 }
 
 void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
                  const Tensor& sum, const FrozenPart& frozen) const {
   const Variable hidden = last_hidden(tape, input, selection, frozen);
-  parts_.head->loss(tape, {hidden, input, selection, dropout_places_.back()}, targets, sum);
+  (void)tape.stage(stages(), [&](Tape& on) {
+    parts_.head->loss(on, {hidden, input, selection, dropout_places_.back()}, targets, sum);
+    return Variable();
+  });
 }
 
 }  // namespace temper

@@ -23,6 +23,12 @@ ParameterPlace ParameterPlace::within(const std::string& module) const {
   return inner;
 }
 
+ParameterPlace ParameterPlace::drawing(Initialization weights_otherwise) const {
+  ParameterPlace other = *this;
+  other.weights = weights_otherwise;
+  return other;
+}
+
 Variable ParameterPlace::add(const std::string& name, const Shape& shape, Initialization initialization,
                              std::optional<bool> decays) const {
   return list.add({prefix + name, shape, stage, role, initialization, decays.value_or(shape.dimensions() > 1)})

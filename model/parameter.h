@@ -60,6 +60,8 @@ struct ParameterPlace {
 
   /// The place of a module's part: its names begin with `module` and a dot.
   [[nodiscard]] ParameterPlace within(const std::string& module) const;
+  /// The same, where matrices are drawn otherwise.
+  [[nodiscard]] ParameterPlace drawing(Initialization weights_otherwise) const;
   /// Weight decay spares what has one dimension, biases and norms, unless told otherwise.
   Variable add(const std::string& name, const Shape& shape, Initialization initialization,
                std::optional<bool> decays = std::nullopt) const;

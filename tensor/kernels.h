@@ -18,12 +18,16 @@
 #include "tensor/calls/activation.h"
 #include "tensor/calls/adafactor_step.h"
 #include "tensor/calls/attention.h"
+#include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
+#include "tensor/calls/gated.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/matmul.h"
+#include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
 #include "tensor/calls/reduction.h"
+#include "tensor/calls/rotary.h"
 #include "tensor/calls/softmax_cross_entropy.h"
 #include "tensor/kernel_table.h"
 
@@ -33,10 +37,13 @@ using AllCalls = CallList<                                                    //
     calls::Matmul, calls::LinearForward, calls::LinearWeightGradient,         //
     calls::BiasActivationForward, calls::BiasActivationBackward,              //
     calls::ApplyDropout, calls::Copy, calls::Clear,                           //
+    calls::AddRows, calls::MultiplyRows, calls::ScaleRows,                    //
+    calls::GatedForward, calls::GatedBackward, calls::Rotate,                 //
     calls::LayerNormForward, calls::LayerNormBackward,                        //
     calls::AttentionForward, calls::AttentionBackward,                        //
     calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //
     calls::GatherRows, calls::ScatterAddRows,                                 //
+    calls::GatherNeighbours, calls::AddNeighbours,                            //
     calls::CrossEntropy, calls::BinaryCrossEntropy, calls::MeanSquaredError,  //
     calls::AdamW, calls::Sgd, calls::Lion,                                    //
     calls::FactoredSquareSums, calls::AdafactorSquareSums, calls::Adafactor,  //
@@ -45,9 +52,6 @@ using AllCalls = CallList<                                                    //
 class Kernels : public KernelTable<AllCalls> {
  public:
   Kernels() { take_parts_from(*this); }
-
-  /// Whether attention takes keys and values that all heads share.
-  [[nodiscard]] virtual bool heads_share_keys() const { return false; }
 };
 
 }  // namespace temper

@@ -1,8 +1,7 @@
 #include "tensor/ops.h"
 
-#include <cmath>
-
 #include "base/error.h"
+#include "tensor/ops/gradients.h"
 
 namespace temper {
 namespace {
@@ -14,23 +13,6 @@ Matrix parameter_matrix(const Tensor& tensor) { return tensor.as_rows().as<float
 
 const float* data_or_null(const Variable& variable) {
   return variable.defined() ? variable.value().data<float>() : nullptr;
-}
-
-ConstRows rows_or_none(const Variable& variable) {
-  return variable.defined() ? ConstRows(variable.value().as_rows()) : ConstRows();
-}
-
-/// Lets a kernel that can only overwrite write a gradient that may have been written before.
-template <typename Write>
-void write_gradient(Tape& tape, const Variable& variable, const Write& write) {
-  const GradientTarget target = tape.gradient_of(variable);
-  if (!target.accumulate) {
-    write(target.tensor.as_rows());
-    return;
-  }
-  const Tensor fresh = tape.empty(variable.shape(), target.tensor.type());
-  write(fresh.as_rows());
-  tape.kernels().run(calls::Copy{.x = fresh.as_rows(), .y = target.tensor.as_rows(), .accumulate = true});
 }
 
 void require_columns(const char* op, const Variable& x, std::int64_t columns) {
@@ -98,13 +80,14 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t width = words.value().columns();
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
-  tape.kernels().run(calls::EmbeddingSumForward{.words = words.value().data<float>(),
-                                                .ids = indices.ids.data<std::int32_t>(),
-                                                .positions = positions.value().data<float>() + skipped,
-                                                .position_ids = indices.positions.data<std::int32_t>(),
-                                                .types = data_or_null(types),
-                                                .type_ids = indices.types.data<std::int32_t>(),
-                                                .y = y.as_rows()});
+  tape.kernels().run(
+      calls::EmbeddingSumForward{.words = words.value().data<float>(),
+                                 .ids = indices.ids.data<std::int32_t>(),
+                                 .positions = positions.defined() ? positions.value().data<float>() + skipped : nullptr,
+                                 .position_ids = indices.positions.data<std::int32_t>(),
+                                 .types = data_or_null(types),
+                                 .type_ids = indices.types.data<std::int32_t>(),
+                                 .y = y.as_rows()});
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
@@ -116,136 +99,100 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
                                                   .d_table = tape.cleared_gradient_of(table).data<float>() + offset});
     };
     scatter(words, indices.by_id, 0);
-    scatter(positions, indices.by_position, skipped);
+    if (positions.defined()) scatter(positions, indices.by_position, skipped);
     if (types.defined()) scatter(types, indices.by_type, 0);
   });
   return out;
 }
 
-Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names, const Dropout& dropout) {
-  require_columns("layer_norm", x, weight.value().size());
-  const std::int64_t rows = x.value().rows();
-  const bool records = tape.records({&x, &residual, &weight, &bias});
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  Tensor sum;
-  Tensor mean;
-  Tensor rstd;
-  if (records) {
-    sum = tape.empty(x.shape(), x.value().type());
-    mean = tape.empty({rows});
-    rstd = tape.empty({rows});
-  }
-  const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
-  tape.kernels().run(calls::LayerNormForward{.x = x.value().as_rows(),
-                                             .residual = rows_or_none(residual),
-                                             .names = names,
-                                             .dropout = dropout,
-                                             .weight = weight.value().data<float>(),
-                                             .bias = bias.value().data<float>(),
-                                             .epsilon = epsilon,
-                                             .y = y.as_rows(),
-                                             .sum = sum.as_rows(),
-                                             .mean = pointer(mean),
-                                             .rstd = pointer(rstd)});
-  Variable out(y, records);
-  if (!records) return out;
-  tape.record({&x, &residual, &weight, &bias},
-              [&tape, x, residual, weight, bias, names, dropout, sum, mean, rstd, out] {
-                const GradientTarget d_weight = wanted_gradient(tape, weight);
-                const GradientTarget d_bias = wanted_gradient(tape, bias);
-                const GradientTarget d_residual = wanted_gradient(tape, residual);
-                const auto backward = [&](Rows dx) {
-                  tape.kernels().run(calls::LayerNormBackward{.dy = out.gradient().as_rows(),
-                                                              .sum = sum.as_rows(),
-                                                              .mean = mean.data<float>(),
-                                                              .rstd = rstd.data<float>(),
-                                                              .weight = weight.value().data<float>(),
-                                                              .names = names,
-                                                              .dropout = dropout,
-                                                              .dx = dx,
-                                                              .d_residual = d_residual.tensor.as_rows(),
-                                                              .accumulate_residual = d_residual.accumulate,
-                                                              .d_weight = d_weight.parameter(),
-                                                              .accumulate_weight = d_weight.accumulate,
-                                                              .d_bias = d_bias.parameter(),
-                                                              .accumulate_bias = d_bias.accumulate});
-                };
-                if (x.requires_gradient()) {
-                  write_gradient(tape, x, backward);
-                } else {
-                  backward({});
-                }
-              });
-  return out;
+namespace {
+
+/// Rows of a variable as terms: each its own, or those of the table [buckets, heads] that all share.
+TermsOf<void> as_terms(const Tensor& terms, bool shared, std::int64_t heads) {
+  if (!terms.defined()) return {};
+  const Rows rows = terms.as_rows();
+  if (shared) return {rows.data, 0, 1, rows.stride, rows.type};
+  return {rows.data, rows.stride, rows.columns / heads, 1, rows.type};
 }
 
+TermsOf<const void> read_only(const TermsOf<void>& terms) {
+  return {terms.data, terms.row_stride, terms.head_stride, terms.bucket_stride, terms.type};
+}
+
+RelativeTerms relative_terms(const DistanceTerms& terms, std::int64_t heads) {
+  RelativeTerms relative;
+  if (terms.query.defined()) relative.query = read_only(as_terms(terms.query.value(), terms.one_row_for_all, heads));
+  if (terms.key.defined()) relative.key = read_only(as_terms(terms.key.value(), false, heads));
+  if (!relative.any()) return relative;
+  relative.buckets = terms.buckets.data<std::int32_t>();
+  relative.reach = (terms.buckets.size() + 1) / 2;
+  relative.first_bucket = terms.first_bucket;
+  relative.count = terms.count;
+  relative.scale = terms.scale;
+  return relative;
+}
+
+/// Throws Error unless terms are what the call takes them for.
+void require_terms(const char* what, const Variable& terms, std::int64_t rows, std::int64_t columns) {
+  if (!terms.defined()) return;
+  const Tensor& value = terms.value();
+  if (value.rows() != rows || value.columns() != columns)
+    throw Error("attention: the terms of the {} have shape {}, expected [{}, {}]", what, value.shape().text(), rows,
+                columns);
+}
+
+}  // namespace
+
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
-                   const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout) {
-  const std::int64_t width = q.value().columns();
-  require_columns("attention", k, width);
-  require_columns("attention", v, width);
-  if (width % heads != 0) throw Error("attention: a width of {} cannot be cut into {} heads", width, heads);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(width / heads));
-  const bool records = tape.records({&q, &k, &v});
-  const Tensor y = tape.empty(q.shape(), q.value().type());
-  const Tensor log_sum_exp = records ? tape.empty({heads, q.value().rows()}) : Tensor();
+                   const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout,
+                   const DistanceTerms& terms) {
+  const std::int64_t queries = q.value().rows();
+  const std::int64_t heads = shape.query_heads;
+  require_terms("queries", terms.query, terms.one_row_for_all ? terms.count : queries,
+                terms.one_row_for_all ? heads : heads * terms.count);
+  require_terms("keys", terms.key, k.value().rows(), heads * terms.count);
+  const bool records = tape.records({&q, &k, &v, &terms.query, &terms.key});
+  const Tensor y = tape.empty({queries, heads * shape.value_width}, q.value().type());
+  const Tensor log_sum_exp = records ? tape.empty({heads, queries}) : Tensor();
   tape.kernels().run(calls::AttentionForward{.q = q.value().as_rows(),
                                              .k = k.value().as_rows(),
                                              .v = v.value().as_rows(),
                                              .sequences = sequences,
-                                             .heads = heads,
-                                             .scale = scale,
+                                             .shape = shape,
+                                             .relative = relative_terms(terms, heads),
                                              .dropout = dropout,
                                              .out = y.as_rows(),
                                              .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&q, &k, &v}, [&tape, q, k, v, sequences, heads, scale, dropout, log_sum_exp, out] {
+  tape.record({&q, &k, &v, &terms.query, &terms.key}, [=, &tape] {
     // The kernel computes the three gradients together; one that nobody needs goes into a buffer that is dropped.
-    const auto buffer_of = [&](const Variable& x) {
-      return x.requires_gradient() && !x.gradient_written() ? tape.gradient_of(x).tensor
-                                                            : tape.empty(x.shape(), x.value().type());
-    };
-    const Tensor dq = buffer_of(q);
-    const Tensor dk = buffer_of(k);
-    const Tensor dv = buffer_of(v);
-    tape.kernels().run(calls::AttentionBackward{.q = q.value().as_rows(),
-                                                .k = k.value().as_rows(),
-                                                .v = v.value().as_rows(),
-                                                .out = out.value().as_rows(),
-                                                .d_out = out.gradient().as_rows(),
-                                                .log_sum_exp = log_sum_exp.data<float>(),
-                                                .sequences = sequences,
-                                                .heads = heads,
-                                                .scale = scale,
-                                                .dropout = dropout,
-                                                .dq = dq.as_rows(),
-                                                .dk = dk.as_rows(),
-                                                .dv = dv.as_rows()});
-    const auto add_if_separate = [&](const Variable& x, const Tensor& dx) {
-      if (!x.requires_gradient() || x.gradient().bytes() == dx.bytes()) return;
-      tape.kernels().run(calls::Copy{.x = dx.as_rows(), .y = tape.gradient_of(x).tensor.as_rows(), .accumulate = true});
-    };
-    add_if_separate(q, dq);
-    add_if_separate(k, dk);
-    add_if_separate(v, dv);
-  });
-  return out;
-}
-
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout) {
-  if (!dropout.active()) return x;
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().run(
-      calls::ApplyDropout{.x = x.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
-  Variable out(y, tape.records({&x}));
-  if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, names, dropout, out] {
-    write_gradient(tape, x, [&](Rows dx) {
-      tape.kernels().run(
-          calls::ApplyDropout{.x = out.gradient().as_rows(), .names = names, .dropout = dropout, .y = dx});
-    });
+    const OverwrittenGradient dq(tape, q);
+    const OverwrittenGradient dk(tape, k);
+    const OverwrittenGradient dv(tape, v);
+    const GradientTarget d_query_terms = wanted_gradient(tape, terms.query);
+    const GradientTarget d_key_terms = wanted_gradient(tape, terms.key);
+    tape.kernels().run(
+        calls::AttentionBackward{.q = q.value().as_rows(),
+                                 .k = k.value().as_rows(),
+                                 .v = v.value().as_rows(),
+                                 .out = out.value().as_rows(),
+                                 .d_out = out.gradient().as_rows(),
+                                 .log_sum_exp = log_sum_exp.data<float>(),
+                                 .sequences = sequences,
+                                 .shape = shape,
+                                 .relative = relative_terms(terms, heads),
+                                 .dropout = dropout,
+                                 .dq = dq.rows(),
+                                 .dk = dk.rows(),
+                                 .dv = dv.rows(),
+                                 .d_relative = {.query = as_terms(d_query_terms.tensor, terms.one_row_for_all, heads),
+                                                .key = as_terms(d_key_terms.tensor, false, heads),
+                                                .accumulate_query = d_query_terms.accumulate,
+                                                .accumulate_key = d_key_terms.accumulate}});
+    dq.finish();
+    dk.finish();
+    dv.finish();
   });
   return out;
 }

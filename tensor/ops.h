@@ -7,6 +7,10 @@
 #include <cstdint>
 
 #include "tensor/kernels.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/ops/gated.h"
+#include "tensor/ops/norm.h"
+#include "tensor/ops/rotary.h"
 #include "tensor/row_groups.h"
 #include "tensor/tape.h"
 
@@ -27,23 +31,27 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
                 Activation activation = Activation::none);
 
 /// words[ids] + positions[position + position_offset] + types[types]: tables [entries, width] -> [tokens, width].
-/// `types` may be undefined. Indices must lie inside the tables: the caller checks them.
+/// `positions` and `types` may be undefined. Indices must lie inside the tables: the caller checks them.
 Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variable& words, const Variable& positions,
                        std::int64_t position_offset, const Variable& types);
 
-/// layer_norm(dropout(x) + residual) (Ba, Kiros, Hinton: "Layer normalization", 2016); residual may be undefined.
-/// weight, bias [columns]. names [rows] tells dropout which token a row is.
-Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
+/// What the distance of a query and a key adds to their score (RelativeTerms in tensor/calls/attention.h).
+struct DistanceTerms {
+  Variable query = {};           ///< [queries, heads * count], or [count, heads]; may be undefined
+  Variable key = {};             ///< [tokens, heads * count]; may be undefined
+  bool one_row_for_all = false;  ///< `query` is a table [count, heads] whatever the query
+  Tensor buckets = {};           ///< i32 [2 reach - 1]: of distance -(reach - 1), ..., reach - 1
+  std::int64_t first_bucket = 0;
+  std::int64_t count = 0;
+  float scale = 1.0F;
+};
 
-/// Multi-head self-attention inside each packed sequence: k, v [tokens, width], q [queries, width], by default one a
-/// token, -> [queries, width], scores scaled by 1 / sqrt(width / heads) (Vaswani et al.: "Attention is all you need",
-/// 2017). The arrays behind `sequences` must live until backward.
+/// Multi-head self-attention inside each packed sequence: k [tokens, key_heads * head_width], v [tokens, key_heads *
+/// value_width], q [queries, query_heads * head_width], by default one a token, -> [queries, query_heads *
+/// value_width]. The arrays behind `sequences` must live until backward.
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
-                   const PackedSequences& sequences, std::int64_t heads, const Dropout& dropout = {});
-
-/// Zeroes elements at random and scales the others (Srivastava et al., 2014). Returns x itself where inactive.
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout);
+                   const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout = {},
+                   const DistanceTerms& terms = {});
 
 /// x[rows]: rows i32 [n], inside x -> [n, columns]. A row may occur more than once.
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);

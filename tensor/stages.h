@@ -1,11 +1,12 @@
-// Stages: the parts of a model that run one after the other, each on the output of the one below. Who observes them is
-// told where each begins and ends.
+// Stages: the parts of a model that run one after the other, each on the output of the one below. What is done at their
+// borders, whatever the model, is done here: activation checkpointing, and observers.
 //
 // What a reader would otherwise get wrong: an observer sees the same stage several times in a step. Where activations
 // are not kept, its forward pass runs once more inside the backward pass, before its own.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "tensor/tape.h"
 
@@ -30,5 +31,18 @@ class StageObserver {
   /// `output` is the stage's, of a forward pass; undefined in the backward pass.
   virtual void after(std::int64_t stage, StagePass pass, const Variable& output) = 0;
 };
+
+/// Which activations training keeps (Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost", 2016).
+struct CheckpointPolicy {
+  /// Only every so manieth border's; the others are computed again in the backward pass (Tape::recompute). 0: all.
+  std::int64_t stages_between = 0;
+  /// All of the topmost so many stages: backward begins there and would compute them again at once.
+  std::int64_t kept_on_top = 0;
+};
+
+/// Runs stages [first, last), each on the output of the one before, the first on `in`: run(tape, stage, input). It must
+/// use the tape that it is given, which may not be this one. The results do not depend on the policy.
+Variable run_stages(Tape& tape, std::int64_t first, std::int64_t last, const CheckpointPolicy& policy, Variable in,
+                    const std::function<Variable(Tape&, std::int64_t, const Variable&)>& run);
 
 }  // namespace temper

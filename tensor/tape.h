@@ -16,6 +16,17 @@
 
 namespace temper {
 
+class StageObserver;
+enum class StagePass : std::uint8_t;
+
+/// A rectangle of a matrix.
+struct Region {
+  std::int64_t first_row = 0;
+  std::int64_t rows = 0;
+  std::int64_t first_column = 0;
+  std::int64_t columns = 0;
+};
+
 /// A value on the tape and its gradient. Copies share both.
 class Variable {
  public:
@@ -51,6 +62,11 @@ class Variable {
 
  private:
   friend class Tape;
+  /// What a view shows of another value.
+  struct Part {
+    Region region;
+    bool written = false;  ///< that of the gradient
+  };
   struct State {
     Tensor value;
     Tensor working;
@@ -59,6 +75,12 @@ class Variable {
     bool written = false;
     std::int64_t leaf = -1;
     std::int64_t pending_uses = 0;
+    // ---- of a view: what it shows a part of, which is no view itself
+    std::shared_ptr<State> whole;
+    std::shared_ptr<Part> part;
+    // ---- of what views show parts of
+    std::vector<std::weak_ptr<Part>> parts;    ///< of views whose backward is still to come
+    std::vector<std::shared_ptr<Part>> tiles;  ///< while the gradient is written part by part: those that cover it
   };
   std::shared_ptr<State> state_;
 };
@@ -79,8 +101,7 @@ class Tape {
 
   /// Records only in training mode. Dropout is a pure function of `key` (tensor/random.h). Activations are of type
   /// `activations`: f32, or bf16 where the device has it.
-  Tape(Device& device, Mode mode, PhiloxKey key = {}, DType activations = DType::f32)
-      : device_(device), mode_(mode), key_(key), activations_(activations) {}
+  Tape(Device& device, Mode mode, PhiloxKey key = {}, DType activations = DType::f32);
 
   [[nodiscard]] Device& device() const { return device_; }
   [[nodiscard]] Kernels& kernels() const { return device_.kernels(); }
@@ -103,6 +124,15 @@ class Tape {
   GradientTarget gradient_of(const Variable& variable);
   /// The same, cleared before the first write: for ops that touch some rows only.
   Tensor cleared_gradient_of(const Variable& variable);
+  /// The same, where the gradient is one that another variable had and nobody reads any more: it becomes this one's, or
+  /// is added to it.
+  void give_gradient(const Variable& variable, const Tensor& gradient);
+
+  /// A part of x, [region.rows, region.columns], without a copy: a view whose gradient is that part of x's. What
+  /// several views show of x may overlap or leave gaps. Where they tile x, their gradients are written straight into
+  /// x's.
+  Variable view(const Variable& x, const Region& region);
+
   /// The output of `block`, of which nothing stays in memory but what the function itself holds: backward runs it
   /// again, on a tape of its own (Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost", 2016).
   /// `block` must use the tape that it is given, and give the same each time; what it refers to must live until
@@ -110,7 +140,17 @@ class Tape {
   /// bit.
   Variable recompute(const std::function<Variable(Tape&)>& block);
 
-  /// Lets a loss hand over the gradient that it computed with its value.
+  /// body(*this), the observers being told where it begins and ends, and in the backward pass where its own begins and
+  /// ends (tensor/stages.h).
+  Variable stage(std::int64_t index, const std::function<Variable(Tape&)>& body);
+  /// The observer must live as long as the tape.
+  void observe_stages(StageObserver& observer) { observers_.push_back(&observer); }
+
+  /// An empty tape that computes as this one does, but in evaluation: without dropout and without a record.
+  [[nodiscard]] Tape in_evaluation() const;
+
+  /// Lets a loss hand over the gradient that it computed with its value. Throws Error for a view, whose gradient has
+  /// its place.
   static void set_gradient(const Variable& variable, Tensor gradient);
 
   /// Runs what was recorded in reverse order and forgets it. `on_complete(leaf)` is called for a leaf with a bound
@@ -127,19 +167,23 @@ class Tape {
 
   /// An empty tape that computes as this one does.
   [[nodiscard]] Tape like_this() const;
+  void clear(const Tensor& tensor) const;
+
+  GradientTarget gradient_of_view(Variable::State& view);
+  /// Parts of `whole` that views show, if they cover it and nothing twice; else none.
+  [[nodiscard]] static std::vector<std::shared_ptr<Variable::Part>> tiles_of(Variable::State& whole);
+  /// Of a gradient that is written part by part, clears what is not written, so that all of it may be added to.
+  void complete(Variable::State& whole) const;
 
   Device& device_;
   Mode mode_;
   PhiloxKey key_;
   DType activations_;
   const PhiloxKey* device_key_ = nullptr;
+  StagePass forward_pass_;
+  std::vector<StageObserver*> observers_;
   std::vector<Record> records_;
   const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way
 };
-
-/// For closures: where the gradient of a parameter goes, or nowhere if nobody wants it.
-inline GradientTarget wanted_gradient(Tape& tape, const Variable& variable) {
-  return variable.requires_gradient() ? tape.gradient_of(variable) : GradientTarget{};
-}
 
 }  // namespace temper

@@ -1,6 +1,7 @@
 #include "tensor/tensor.h"
 
 #include <cstddef>
+#include <vector>
 
 #include "base/error.h"
 
@@ -46,13 +47,39 @@ Tensor Tensor::view(void* data, const Shape& shape, DType type) {
 }
 
 Tensor Tensor::part(std::int64_t begin, const Shape& shape, DType type) const {
-  Tensor tensor = view(static_cast<std::byte*>(data_) + begin, shape, type);
+  Tensor tensor = view(static_cast<std::byte*>(bytes()) + begin, shape, type);
   tensor.owner_ = owner_;
+  return tensor;
+}
+
+Tensor Tensor::column_range(std::int64_t first, std::int64_t count) const {
+  if (first < 0 || count < 1 || first + count > columns())
+    throw Error("columns {} to {} were asked for of a tensor of shape {}", first, first + count, shape_.text());
+  return view_from(0, first, {rows(), count}, row_stride());
+}
+
+Tensor Tensor::row_range(std::int64_t first, std::int64_t count) const {
+  if (first < 0 || count < 1 || first + count > rows())
+    throw Error("rows {} to {} were asked for of a tensor of shape {}", first, first + count, shape_.text());
+  std::vector<std::int64_t> extents(shape_.extents().begin(), shape_.extents().end());
+  extents.front() = count;
+  return view_from(first, 0, Shape(extents), row_stride());
+}
+
+Tensor Tensor::view_from(std::int64_t row, std::int64_t column, const Shape& shape, std::int64_t row_stride) const {
+  Tensor tensor = view(as_rows().at(row, column), shape, type_);
+  tensor.owner_ = owner_;
+  if (row_stride != tensor.columns() && tensor.rows() > 1) tensor.row_stride_ = row_stride;
   return tensor;
 }
 
 void Tensor::require_type(DType wanted) const {
   if (wanted != type_) throw Error("a tensor of type {} was read as {}", name_of(type_), name_of(wanted));
+}
+
+void Tensor::refuse_gaps() const {
+  throw Error("a tensor of shape {} whose rows lie {} elements apart was read as one block of memory", shape_.text(),
+              row_stride_);
 }
 
 std::int64_t Tensor::size_of_row() const {

@@ -1,4 +1,6 @@
-// A tensor: a typed, shaped, contiguous (row-major) view of memory that it shares with its copies.
+// A tensor: a typed, shaped, row-major view of memory that it shares with its copies. Its rows lie side by side, unless
+// it is a view of some columns of another: then they lie a stride apart, and whoever needs one block of memory (data(),
+// span(), bytes(), as_row()) is refused.
 #pragma once
 
 #include <array>
@@ -58,21 +60,37 @@ class Tensor {
 
   /// False for a view of what somebody else keeps alive.
   [[nodiscard]] bool owns_memory() const { return owner_ != nullptr; }
-  /// The memory, whatever the type.
-  [[nodiscard]] void* bytes() const { return data_; }
-  [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }
-  /// The tensor as kernels see it: [rows(), columns()] without gaps. An undefined one has no data.
-  [[nodiscard]] Rows as_rows() const { return defined() ? Rows(data_, rows(), columns(), columns(), type_) : Rows(); }
-  /// All elements as one row.
-  [[nodiscard]] Rows as_row() const { return {data_, 1, size(), size(), type_}; }
-  /// Part of the memory, from byte `begin` on, as a tensor of its own that keeps the whole alive.
-  [[nodiscard]] Tensor part(std::int64_t begin, const Shape& shape, DType type) const;
+  /// Elements from the beginning of a row to that of the next.
+  [[nodiscard]] std::int64_t row_stride() const { return row_stride_ == 0 ? columns() : row_stride_; }
+  /// The elements are one block of memory.
+  [[nodiscard]] bool is_contiguous() const { return row_stride_ == 0; }
 
-  /// The elements; throws Error if T is not the tensor's type.
+  /// The memory, whatever the type. Throws Error unless it is contiguous.
+  [[nodiscard]] void* bytes() const {
+    require_contiguous();
+    return data_;
+  }
+  [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }
+  /// The tensor as kernels see it: [rows(), columns()]. An undefined one has no data.
+  [[nodiscard]] Rows as_rows() const {
+    return defined() ? Rows(data_, rows(), columns(), row_stride(), type_) : Rows();
+  }
+  /// All elements as one row. Throws Error unless they are contiguous.
+  [[nodiscard]] Rows as_row() const { return {bytes(), 1, size(), size(), type_}; }
+  /// Part of the memory, from byte `begin` on, as a tensor of its own that keeps the whole alive. Throws Error unless
+  /// it is contiguous.
+  [[nodiscard]] Tensor part(std::int64_t begin, const Shape& shape, DType type) const;
+  /// Of all rows, columns [first, first + count): [rows(), count], a view that keeps the whole alive. Throws Error
+  /// beyond the end.
+  [[nodiscard]] Tensor column_range(std::int64_t first, std::int64_t count) const;
+  /// Rows [first, first + count), likewise, with the other extents of this one.
+  [[nodiscard]] Tensor row_range(std::int64_t first, std::int64_t count) const;
+
+  /// The elements; throws Error if T is not the tensor's type, or they are not contiguous.
   template <typename T>
   [[nodiscard]] T* data() const {
     require_type(dtype_of<T>());
-    return static_cast<T*>(data_);
+    return static_cast<T*>(bytes());
   }
   template <typename T>
   [[nodiscard]] std::span<T> span() const {
@@ -81,11 +99,18 @@ class Tensor {
 
  private:
   void require_type(DType wanted) const;
+  void require_contiguous() const {
+    if (!is_contiguous()) refuse_gaps();
+  }
+  [[noreturn]] void refuse_gaps() const;
+  [[nodiscard]] Tensor view_from(std::int64_t row, std::int64_t column, const Shape& shape,
+                                 std::int64_t row_stride) const;
   [[nodiscard]] std::int64_t size_of_row() const;
 
   std::shared_ptr<void> owner_;
   void* data_ = nullptr;
   Shape shape_;
+  std::int64_t row_stride_ = 0;  ///< 0: rows lie side by side
   DType type_ = DType::f32;
 };
 

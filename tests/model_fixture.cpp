@@ -48,13 +48,18 @@ std::vector<std::string> own_fixtures() {
           "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
           "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
           "electra-multilabel",         "electra-tokens",        "electra-masked-lm",
-          "albert-classification",      "albert-tokens",         "albert-masked-lm"};
+          "albert-classification",      "albert-tokens",         "albert-masked-lm",
+
+          "mpnet-classification",       "mpnet-tokens",          "mpnet-masked-lm",
+          "deberta-v2-tokens",          "deberta-v2-multilabel", "deberta-v2-masked-lm",
+          "deberta-v2-new-masked-lm"};
 }
 
 std::vector<std::string> encoder_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
   for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification",
-                           "albert-classification", "albert-groups-classification"})
+                           "albert-classification", "albert-groups-classification", "mpnet-classification",
+                           "deberta-v2-classification", "deberta-v2-unshared-classification"})
     names.push_back(std::string(kShared) + name);
   return names;
 }

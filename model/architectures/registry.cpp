@@ -13,8 +13,11 @@ namespace temper {
 Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
+Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
+Architecture modernbert_architecture();
+Architecture mpnet_architecture();
 Architecture roberta_architecture();
 Architecture xlm_roberta_architecture();
 
@@ -27,8 +30,11 @@ const std::vector<Architecture>& architectures() {
       albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
+      deberta_v2_architecture(),
       distilbert_architecture(),
       electra_architecture(),
+      modernbert_architecture(),
+      mpnet_architecture(),
       roberta_architecture(),
       xlm_roberta_architecture(),
   };

@@ -20,10 +20,10 @@ Variable PostNormBlock::forward(Tape& tape, const PackedInput& input, const Vari
   const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
   const RowNames names = input.names_of(selection);
   const Variable attended = attention_->forward(tape, input, hidden, asking, selection, dropout_place);
-  const Variable middle =
-      attention_norm_(tape, attended, asking, names, tape.dropout(attention_dropout_, dropout_place + 1));
-  const Variable changed = feed_forward_(tape, middle);
-  return output_norm_(tape, changed, middle, names, tape.dropout(output_dropout_, dropout_place + 2));
+  const std::uint32_t next_place = dropout_place + attention_->dropout_places();
+  const Variable middle = attention_norm_(tape, attended, asking, names, tape.dropout(attention_dropout_, next_place));
+  const Variable changed = feed_forward_.forward(tape, middle, names, next_place + 1);
+  return output_norm_(tape, changed, middle, names, tape.dropout(output_dropout_, next_place + 1));
 }
 
 }  // namespace temper

@@ -33,7 +33,7 @@ class PostNormBlock final : public Block {
 
   Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const TokenSelection& selection,
                    std::uint32_t dropout_place) const override;
-  [[nodiscard]] std::uint32_t dropout_places() const override { return 3; }
+  [[nodiscard]] std::uint32_t dropout_places() const override { return attention_->dropout_places() + 2; }
 
  private:
   double attention_dropout_;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "model/head.h"
-#include "model/layers/layer_norm.h"
+#include "model/heads/head_transform.h"
 #include "model/layers/linear.h"
 
 namespace temper {
@@ -29,15 +29,16 @@ class MaskedLmHead final : public Head {
   /// words [vocabulary, word_width], of the input layer.
   MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
                const MaskedLmHeadShape& shape, const LossSettings& loss);
+  /// With a transform of another make, whose parameters have been added before, and a bias only if it has a name.
+  MaskedLmHead(const ParameterPlace& place, HeadTransform transform, const std::string& bias, const Variable& words,
+               std::int64_t vocabulary, const LossSettings& loss);
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
   [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == decoder_.weight(); }
   [[nodiscard]] bool is_large() const override { return true; }
 
  private:
-  Activation activation_;
-  Linear dense_;
-  LayerNorm norm_;
+  HeadTransform transform_;
   Linear decoder_;
 };
 

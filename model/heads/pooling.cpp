@@ -21,8 +21,10 @@ Variable mean_of_sequences(Tape& tape, const Variable& hidden, const PackedInput
   // A query of zeros gives all keys the same score: attention is then the mean of the values, in a fixed order.
   const Tensor zeros = tape.empty({batch.sequences(), hidden.value().columns()}, hidden.value().type());
   tape.kernels().run(calls::Clear{.data = zeros.bytes(), .bytes = zeros.size_bytes()});
+  const std::int64_t width = hidden.value().columns();
+  const std::int64_t heads = heads_for(width);
   return attention(tape, Variable(zeros), hidden, hidden, batch.packed(one_of_each),
-                   heads_for(hidden.value().columns()));
+                   AttentionShape::plain(heads, width / heads));
 }
 
 Variable row_of_each_sequence(Tape& tape, const HeadInput& input, const Readout& readout) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "model/head.h"
+#include "model/heads/head_transform.h"
 #include "model/layers/linear.h"
 
 namespace temper {
@@ -21,14 +22,19 @@ class SequenceHead final : public Head {
  public:
   SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
                const HeadRequest& request, double dropout, Readout readout = {});
+  /// With a rate of its own before the dense layer.
+  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
+               const HeadRequest& request, double dropout_before_dense, double dropout, Readout readout);
+  /// With a transform of another make, whose parameters have been added before.
+  SequenceHead(const ParameterPlace& place, HeadTransform transform, const std::string& classifier, std::int64_t width,
+               const HeadRequest& request, double dropout_before_dense, double dropout, Readout readout);
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
 
  private:
-  Activation activation_;
-  bool dropout_before_dense_;
+  double dropout_before_dense_;
   double dropout_;
-  Linear dense_;
+  HeadTransform transform_;
   Linear classifier_;
 };
 

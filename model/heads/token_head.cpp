@@ -1,15 +1,23 @@
 #include "model/heads/token_head.h"
 
+#include <utility>
+
 namespace temper {
 
 TokenHead::TokenHead(const ParameterPlace& place, const std::string& classifier, std::int64_t width,
                      const HeadRequest& request, double dropout)
+    : TokenHead(place, std::nullopt, classifier, width, request, dropout) {}
+
+TokenHead::TokenHead(const ParameterPlace& place, std::optional<HeadTransform> transform, const std::string& classifier,
+                     std::int64_t width, const HeadRequest& request, double dropout)
     : Head({ReadTokens::labelled}, request.loss),
       dropout_(dropout),
+      transform_(std::move(transform)),
       classifier_(place, classifier, request.labels, width) {}
 
 Variable TokenHead::outputs(Tape& tape, const HeadInput& input) const {
-  return classifier_(tape, dropout(tape, input.hidden, input.names(), tape.dropout(dropout_, input.dropout_place)));
+  const Variable rows = transform_.has_value() ? (*transform_)(tape, input.hidden) : input.hidden;
+  return classifier_(tape, dropout(tape, rows, input.names(), tape.dropout(dropout_, input.dropout_place)));
 }
 
 }  // namespace temper

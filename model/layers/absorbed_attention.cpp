@@ -1,10 +1,10 @@
 #include "model/layers/absorbed_attention.h"
 
-#include <cmath>
 #include <span>
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/ops/gradients.h"
 
 namespace temper {
 namespace {
@@ -39,7 +39,7 @@ void require_square(const char* op, const char* what, const Projection& projecti
 }  // namespace
 
 bool absorbs_projections(const Tape& tape) {
-  return tape.kernels().heads_share_keys() && tape.activations() == DType::f32;
+  return tape.device().kind() == DeviceKind::cpu && tape.activations() == DType::f32;
 }
 
 // For each head h with its rows K, V of the weights, x' being x beside a column of ones, and u, z [queries, columns]:
@@ -60,7 +60,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   const std::int64_t head_width = width / heads;
   const std::int64_t columns = (width + kWholeVectors) / kWholeVectors * kWholeVectors;
   const std::int64_t queries = q.value().rows();
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
+  const AttentionShape shape{heads, 1, columns, columns, AttentionShape::plain(heads, head_width).scale};
   const bool records = tape.records({&q, &x, &key.weight, &key.bias, &value.weight, &value.bias});
   const Shape wide{queries, heads * columns};
 
@@ -96,8 +96,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                                       .k = keys.as_rows(),
                                       .v = keys.as_rows(),
                                       .sequences = sequences,
-                                      .heads = heads,
-                                      .scale = scale,
+                                      .shape = shape,
                                       .dropout = dropout,
                                       .out = z.as_rows(),
                                       .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
@@ -140,8 +139,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
                                            .d_out = dz.as_rows(),
                                            .log_sum_exp = log_sum_exp.data<float>(),
                                            .sequences = sequences,
-                                           .heads = heads,
-                                           .scale = scale,
+                                           .shape = shape,
                                            .dropout = dropout,
                                            .dq = du.as_rows(),
                                            .dk = d_keys.as_rows(),

@@ -16,9 +16,10 @@ class AttentionLayer {
   virtual ~AttentionLayer() = default;
 
   /// hidden [tokens, width]; `asking` [n, width], the rows of it that are selected (all of them where none are) ->
-  /// [n, width]. Dropout on the probabilities uses the place `dropout_place`.
+  /// [n, width]. Dropout uses the places from `dropout_place` on, the first of them on the probabilities.
   virtual Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
                            const TokenSelection& selection, std::uint32_t dropout_place) const = 0;
+  [[nodiscard]] virtual std::uint32_t dropout_places() const { return 1; }
 };
 
 }  // namespace temper

@@ -7,6 +7,9 @@ FeedForward::FeedForward(const ParameterPlace& place, const FeedForwardNames& na
       up_(place, names.up, shape.intermediate_width, shape.width),
       down_(place, names.down, shape.width, shape.intermediate_width) {}
 
-Variable FeedForward::operator()(Tape& tape, const Variable& x) const { return down_(tape, up_(tape, x, activation_)); }
+Variable FeedForward::forward(Tape& tape, const Variable& x, RowNames /*names*/,
+                              std::uint32_t /*dropout_place*/) const {
+  return down_(tape, up_(tape, x, activation_));
+}
 
 }  // namespace temper

@@ -1,9 +1,10 @@
-// Two linear layers with an activation between them, token by token.
+// Two linear layers with an activation between them.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "model/layers/feed_forward_layer.h"
 #include "model/layers/linear.h"
 
 namespace temper {
@@ -19,12 +20,11 @@ struct FeedForwardShape {
   Activation activation;
 };
 
-class FeedForward {
+class FeedForward final : public FeedForwardLayer {
  public:
   FeedForward(const ParameterPlace& place, const FeedForwardNames& names, const FeedForwardShape& shape);
 
-  /// x [rows, width] -> [rows, width].
-  Variable operator()(Tape& tape, const Variable& x) const;
+  Variable forward(Tape& tape, const Variable& x, RowNames names, std::uint32_t dropout_place) const override;
 
  private:
   Activation activation_;

@@ -1,4 +1,4 @@
-// Layer normalization (Ba, Kiros, Hinton 2016) with its two parameters.
+// Layer normalization (Ba, Kiros, Hinton 2016) with its parameters.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,20 @@ namespace temper {
 
 class LayerNorm {
  public:
-  /// Adds `name`.weight and `name`.bias [width].
-  LayerNorm(const ParameterPlace& place, const std::string& name, std::int64_t width, float epsilon);
+  enum class Bias : std::uint8_t { none, zeros };
+
+  /// Adds `name`.weight and, if there is one, `name`.bias [width].
+  LayerNorm(const ParameterPlace& place, const std::string& name, std::int64_t width, float epsilon,
+            Bias bias = Bias::zeros);
 
   /// x [rows, width] -> [rows, width].
   Variable operator()(Tape& tape, const Variable& x) const;
   /// Of dropout(x) + residual; names [rows] tells dropout which token a row is.
   Variable operator()(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
                       const Dropout& dropout) const;
+  /// The same beside the sum itself, for blocks whose norms stand before their layers.
+  [[nodiscard]] NormedSum add(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+                              const Dropout& dropout) const;
 
  private:
   Variable weight_;

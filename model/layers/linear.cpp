@@ -12,6 +12,12 @@ Variable Linear::operator()(Tape& tape, const Variable& x, Activation activation
   return is_plain() ? without_adapter(tape, x, activation) : adapter_->forward(tape, *this, x, activation);
 }
 
+Variable Linear::outputs(Tape& tape, const Variable& x, std::int64_t first, std::int64_t count) const {
+  if (!is_plain()) return columns(tape, (*this)(tape, x), first, count);
+  return linear(tape, x, rows(tape, weight_, first, count),
+                bias_.defined() ? rows(tape, bias_, first, count) : Variable());
+}
+
 Variable Linear::without_adapter(Tape& tape, const Variable& x, Activation activation) const {
   return linear(tape, x, weight_, bias_, activation);
 }

@@ -37,6 +37,8 @@ class Linear {
 
   /// activation(x weight^T + bias): x [rows, in] -> [rows, out].
   Variable operator()(Tape& tape, const Variable& x, Activation activation = Activation::none) const;
+  /// Outputs [first, first + count) of x alone, for layers that give several things at once.
+  [[nodiscard]] Variable outputs(Tape& tape, const Variable& x, std::int64_t first, std::int64_t count) const;
   [[nodiscard]] Variable without_adapter(Tape& tape, const Variable& x, Activation activation = Activation::none) const;
 
   void attach(std::shared_ptr<const Adapter> adapter) { adapter_ = std::move(adapter); }

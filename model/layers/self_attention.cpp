@@ -1,12 +1,26 @@
 #include "model/layers/self_attention.h"
 
+#include <utility>
+
 #include "model/layers/absorbed_attention.h"
 
 namespace temper {
+namespace {
+
+AttentionShape shape_of(const SelfAttentionShape& layer) {
+  AttentionShape shape = AttentionShape::plain(layer.heads, layer.width / layer.heads);
+  shape.causal = layer.causal;
+  shape.window = layer.window;
+  return shape;
+}
+
+}  // namespace
 
 SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNames& names,
-                             const SelfAttentionShape& shape)
-    : shape_(shape),
+                             const SelfAttentionShape& shape, std::shared_ptr<const DistanceBias> bias)
+    : dropout_(shape.dropout),
+      shape_(shape_of(shape)),
+      bias_(std::move(bias)),
       query_(place, names.query, shape.width, shape.width),
       key_(place, names.key, shape.width, shape.width),
       value_(place, names.value, shape.width, shape.width),
@@ -16,15 +30,18 @@ Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Vari
                                 const TokenSelection& selection, std::uint32_t dropout_place) const {
   const Variable q = query_(tape, asking);
   const PackedSequences sequences = input.packed(selection);
-  const Dropout dropout = tape.dropout(shape_.dropout, dropout_place);
+  const Dropout dropout = tape.dropout(dropout_, dropout_place);
   // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
-  const bool absorbs = selection.one_of_each && absorbs_projections(tape) && key_.is_plain() && value_.is_plain();
+  const bool absorbs = selection.one_of_each && absorbs_projections(tape) && key_.is_plain() && value_.is_plain() &&
+                       shape_.sees_all() && bias_ == nullptr;
   if (absorbs)
-    return output_(tape, attention_over_inputs(tape, q, hidden, {key_.weight(), key_.bias()},
-                                               {value_.weight(), value_.bias()}, sequences, shape_.heads, dropout));
+    return output_(
+        tape, attention_over_inputs(tape, q, hidden, {key_.weight(), key_.bias()}, {value_.weight(), value_.bias()},
+                                    sequences, shape_.query_heads, dropout));
   const Variable k = key_(tape, hidden);
   const Variable v = value_(tape, hidden);
-  return output_(tape, attention(tape, q, k, v, sequences, shape_.heads, dropout));
+  const DistanceTerms terms = bias_ == nullptr ? DistanceTerms() : bias_->terms(tape.device(), input.longest);
+  return output_(tape, attention(tape, q, k, v, sequences, shape_, dropout, terms));
 }
 
 }  // namespace temper

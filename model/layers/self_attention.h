@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "model/layers/attention_layer.h"
+#include "model/layers/distance_bias.h"
 #include "model/layers/linear.h"
 
 namespace temper {
@@ -20,19 +22,25 @@ struct SelfAttentionShape {
   std::int64_t width;
   std::int64_t heads;
   double dropout;  ///< on the attention probabilities
+  bool causal = false;
+  AttentionWindow window = {};
 };
 
 class SelfAttention final : public AttentionLayer {
  public:
-  SelfAttention(const ParameterPlace& place, const SelfAttentionNames& names, const SelfAttentionShape& shape);
+  /// `bias`: what distances add to the scores; others may share it. Null: nothing.
+  SelfAttention(const ParameterPlace& place, const SelfAttentionNames& names, const SelfAttentionShape& shape,
+                std::shared_ptr<const DistanceBias> bias = nullptr);
 
   /// Of tokens that do not ask, only keys and values are computed, and not even these where each sequence asks with one
-  /// token (attention_over_inputs()).
+  /// token, which sees all others by what they are alone (attention_over_inputs()).
   Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
                    const TokenSelection& selection, std::uint32_t dropout_place) const override;
 
  private:
-  SelfAttentionShape shape_;
+  double dropout_;
+  AttentionShape shape_;
+  std::shared_ptr<const DistanceBias> bias_;
   Linear query_;
   Linear key_;
   Linear value_;

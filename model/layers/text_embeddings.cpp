@@ -11,14 +11,21 @@ Variable add_embedding(const ParameterPlace& place, const std::string& name, std
 TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names,
                                const TextEmbeddingShape& shape)
     : words_(add_embedding(place, names.words, shape.vocabulary, shape.width)),
-      positions_(add_embedding(place, names.positions, shape.positions, shape.width)),
+      positions_(shape.positions > 0 ? add_embedding(place, names.positions, shape.positions, shape.width)
+                                     : Variable()),
       types_(shape.types > 0 ? add_embedding(place, names.types, shape.types, shape.width) : Variable()),
-      norm_(place, names.norm, shape.width, shape.epsilon),
+      projection_(shape.projected_width > 0
+                      ? std::optional<Linear>(
+                            Linear(place, names.projection, shape.projected_width, shape.width, Linear::Bias::none))
+                      : std::nullopt),
+      norm_(place, names.norm, shape.projected_width > 0 ? shape.projected_width : shape.width, shape.epsilon,
+            shape.norm_bias),
       position_offset_(shape.position_offset),
       dropout_(shape.dropout) {}
 
 Variable TextEmbeddings::forward(Tape& tape, const PackedInput& input) const {
-  const Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
+  Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
+  if (projection_) embedded = (*projection_)(tape, embedded);
   return dropout(tape, norm_(tape, embedded), input.token_names(), tape.dropout(dropout_, 0));
 }
 

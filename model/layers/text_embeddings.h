@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/input_layer.h"
 #include "model/layers/layer_norm.h"
+#include "model/layers/linear.h"
 #include "model/parameter.h"
 
 namespace temper {
@@ -19,16 +21,19 @@ struct TextEmbeddingNames {
   std::string positions = "position_embeddings";
   std::string types = "token_type_embeddings";
   std::string norm = "LayerNorm";
+  std::string projection = "embed_proj";
 };
 
 struct TextEmbeddingShape {
   std::int64_t vocabulary;
-  std::int64_t positions;
+  std::int64_t positions;        ///< 0: the model has none that are added
   std::int64_t types;            ///< 0: the model has no token types
   std::int64_t position_offset;  ///< row of a sequence's first token
   std::int64_t width;
   float epsilon;
   double dropout;
+  std::int64_t projected_width = 0;  ///< of what is normed, where a linear layer comes before; 0: there is none
+  LayerNorm::Bias norm_bias = LayerNorm::Bias::zeros;
 };
 
 class TextEmbeddings final : public InputLayer {
@@ -43,6 +48,7 @@ class TextEmbeddings final : public InputLayer {
   Variable words_;
   Variable positions_;
   Variable types_;
+  std::optional<Linear> projection_;
   LayerNorm norm_;
   std::int64_t position_offset_;
   double dropout_;

@@ -147,6 +147,7 @@ class KernelCases {
     kept_.push_back(counting(sequences, 1, 1 << 30));
     PackedSequences packed{tokens, sequences, starts.data<std::int32_t>(),
                            static_cast<const std::uint32_t*>(kept_.back().bytes()), length};
+    const AttentionShape shape = AttentionShape::plain(kHeads, kWidth / kHeads);
     const Dropout dropout{0.1F, 0, {1, 2}};
     cases_.push_back([=, &kernels = device_.kernels()] {
       (void)starts;
@@ -154,8 +155,7 @@ class KernelCases {
                                           .k = m[1].as_rows(),
                                           .v = m[2].as_rows(),
                                           .sequences = packed,
-                                          .heads = kHeads,
-                                          .scale = 0.17F,
+                                          .shape = shape,
                                           .dropout = dropout,
                                           .out = m[3].as_rows(),
                                           .log_sum_exp = log_sum_exp.data<float>()});
@@ -166,8 +166,7 @@ class KernelCases {
                                            .d_out = m[4].as_rows(),
                                            .log_sum_exp = log_sum_exp.data<float>(),
                                            .sequences = packed,
-                                           .heads = kHeads,
-                                           .scale = 0.17F,
+                                           .shape = shape,
                                            .dropout = dropout,
                                            .dq = m[5].as_rows(),
                                            .dk = m[6].as_rows(),

@@ -199,6 +199,7 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
+  tape.observe_stages(store_->stages());
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
     model_.loss(tape, batch.input, batch.selection, batch.targets, sum, {stages_below_, batch.hidden});

@@ -35,7 +35,7 @@ KernelWork ApplyDropout::work() const { return elementwise_work({x, y}, 2.0); }
 
 KernelWork Copy::work() const { return elementwise_work({x, y, accumulate ? y : Rows()}, accumulate ? 1.0 : 0.0); }
 
-KernelWork Clear::work() const { return array_work(bytes, 1.0, 0.0); }
+KernelWork Clear::work() const { return array_work(rows * bytes, 1.0, 0.0); }
 
 }  // namespace calls
 }  // namespace temper

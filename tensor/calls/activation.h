@@ -59,11 +59,13 @@ struct Copy {
   [[nodiscard]] KernelWork work() const;
 };
 
-/// Zero bytes.
+/// Zero bytes: `rows` times `bytes` of them, `stride` bytes apart.
 struct Clear {
   static constexpr KernelId kKernel{"clear", KernelClass::pass};
   void* data;
   std::int64_t bytes;
+  std::int64_t rows = 1;
+  std::int64_t stride = 0;
   [[nodiscard]] KernelWork work() const;
 };
 

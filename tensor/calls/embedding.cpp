@@ -3,7 +3,8 @@
 namespace temper::calls {
 
 KernelWork EmbeddingSumForward::work() const {
-  return elementwise_work({y, y, y, types != nullptr ? y : Rows()}, types != nullptr ? 2.0 : 1.0);
+  const double sums = (positions != nullptr ? 1.0 : 0.0) + (types != nullptr ? 1.0 : 0.0);
+  return elementwise_work({y, y, positions != nullptr ? y : Rows(), types != nullptr ? y : Rows()}, sums);
 }
 
 KernelWork EmbeddingBackward::work() const { return elementwise_work({dy, dy}, 1.0); }

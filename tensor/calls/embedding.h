@@ -26,14 +26,14 @@ struct RowGroups {
 
 namespace calls {
 
-/// y[t] = words[ids[t]] + positions[position_ids[t]] + types[type_ids[t]]; types may be null. ids are checked by the
-/// caller. Tables are [entries, width], f32.
+/// y[t] = words[ids[t]] + positions[position_ids[t]] + types[type_ids[t]]; positions and types may be null. ids are
+/// checked by the caller. Tables are [entries, width], f32.
 struct EmbeddingSumForward {
   static constexpr KernelId kKernel{"embedding_sum_forward", KernelClass::pass};
   const float* words;
   const std::int32_t* ids;
-  const float* positions;
-  const std::int32_t* position_ids;
+  const float* positions = nullptr;
+  const std::int32_t* position_ids = nullptr;
   const float* types = nullptr;
   const std::int32_t* type_ids = nullptr;
   Rows y;

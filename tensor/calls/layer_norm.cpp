@@ -7,7 +7,7 @@ KernelWork LayerNormForward::work() const {
 }
 
 KernelWork LayerNormBackward::work() const {
-  return elementwise_work({dy, sum, dx, d_residual, accumulate_residual ? d_residual : Rows()},
+  return elementwise_work({dy, sum, d_sum, dx, d_residual, accumulate_residual ? d_residual : Rows()},
                           dropout.active() ? 14.0 : 12.0);
 }
 

@@ -7,9 +7,10 @@
 
 namespace temper::calls {
 
-/// sum = dropout(x) + residual (residual.data may be null, dropout inactive); y = (sum - mean) * rstd * weight + bias.
-/// `sum` may be null where no backward follows and may be x.data where residual is null and dropout inactive; mean,
-/// rstd [rows] may be null together with it. Variance is the biased one, as in torch.nn.LayerNorm.
+/// sum = dropout(x) + residual (residual.data may be null, dropout inactive); y = (sum - mean) * rstd * weight + bias
+/// (bias may be null). `sum` may be null where nobody reads it, and may be x.data where residual is null and dropout
+/// inactive; mean, rstd [rows] may be null where no backward follows. Variance is the biased one, as in
+/// torch.nn.LayerNorm.
 struct LayerNormForward {
   static constexpr KernelId kKernel{"layer_norm_forward", KernelClass::pass};
   ConstRows x;
@@ -17,7 +18,7 @@ struct LayerNormForward {
   RowNames names = {};
   Dropout dropout = {};
   const float* weight;
-  const float* bias;
+  const float* bias = nullptr;
   float epsilon;
   Rows y;
   Rows sum = {};
@@ -26,8 +27,9 @@ struct LayerNormForward {
   [[nodiscard]] KernelWork work() const;
 };
 
-/// d_sum = gradient of the sum; d_residual (data may be null) (+)= d_sum; dx (data may be null) = dropout mask * d_sum
-/// (overwritten); d_weight, d_bias (each may be null) (+)=. sum, mean, rstd as forward left them.
+/// d = gradient of the sum: that of the norm, and d_sum (data may be null), what it has from elsewhere; d_residual
+/// (data may be null) (+)= d; dx (data may be null) = dropout mask * d (overwritten); d_weight, d_bias (each may be
+/// null) (+)=. sum, mean, rstd as forward left them.
 struct LayerNormBackward {
   static constexpr KernelId kKernel{"layer_norm_backward", KernelClass::pass};
   ConstRows dy;
@@ -35,6 +37,7 @@ struct LayerNormBackward {
   const float* mean;
   const float* rstd;
   const float* weight;
+  ConstRows d_sum = {};
   RowNames names = {};
   Dropout dropout = {};
   Rows dx = {};

@@ -12,7 +12,6 @@ class IdleKernels final : public UniformKernels<IdleKernels, Kernels, AllCalls> 
   void take(const Call& call) {
     if constexpr (MadeOfParts<Call>) call.run_parts(this->whole());
   }
-  [[nodiscard]] bool heads_share_keys() const override { return true; }
 };
 
 }  // namespace

@@ -31,7 +31,6 @@ class TimedKernels::Wrapper final : public UniformKernels<Wrapper, Kernels, AllC
   void take(const Call& call) {
     time(Call::kKernel, work_of(call), [&] { kernels_.run(call); });
   }
-  [[nodiscard]] bool heads_share_keys() const override { return kernels_.heads_share_keys(); }
 
   void set_timeline(Timeline* timeline) { timeline_ = timeline; }
   void observe(std::function<void(const KernelId&, const KernelWork&)> see) { see_ = std::move(see); }

@@ -427,3 +427,16 @@ cudaError_t cudaMemsetAsync(void* block, int value, std::size_t bytes, cudaStrea
 cudaError_t cudaMemset(void* block, int value, std::size_t bytes) {
   return cudaMemsetAsync(block, value, bytes, nullptr);
 }
+
+cudaError_t cudaMemset2DAsync(void* block, std::size_t pitch, int value, std::size_t width, std::size_t height,
+                              cudaStream_t stream) {
+  if (const cudaError_t error = simt::device_error(); error != cudaSuccess) return noted(error);
+  const Lock lock(simt::runtime_mutex());
+  if (width == 0 || height == 0) return cudaSuccess;
+  if (width > pitch) return noted(cudaErrorInvalidValue);
+  if (place_of(block, (height - 1) * pitch + width) == Place::pageable) return noted(cudaErrorInvalidValue);
+  return simt::enqueue_once(stream, [block, pitch, value, width, height] {
+    for (std::size_t row = 0; row < height; ++row)
+      std::memset(static_cast<std::byte*>(block) + row * pitch, value, width);
+  });
+}

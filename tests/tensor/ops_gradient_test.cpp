@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/ops/neighbours.h"
 
 namespace temper {
 namespace {
@@ -36,25 +37,6 @@ TEST_F(OpsGradient, EmbeddingSumMatchesCentralDifferences) {
   check([&](Tape& t) { return embedding_sum(t, where, words, positions, 2, types); }, {words, positions, types});
 }
 
-TEST_F(OpsGradient, LayerNormWithResidualAndDropoutMatchesCentralDifferences) {
-  const Variable x = leaf(random({4, 24}));
-  const Variable residual = leaf(random({4, 24}));
-  const Variable weight = leaf(random({24}, 0.3F, 1.0F));
-  const Variable bias = leaf(random({24}));
-  const Tensor examples = indices<std::uint32_t>({3, 3, 9, 9});
-  const Tensor positions = indices<std::uint32_t>({0, 1, 0, 1});
-  const RowNames names{examples.data<std::uint32_t>(), positions.data<std::uint32_t>()};
-  check([&](Tape& t) { return layer_norm(t, x, residual, weight, bias, 1e-5F, names, t.dropout(0.3, 4)); },
-        {x, residual, weight, bias}, 1e-2);
-}
-
-TEST_F(OpsGradient, LayerNormAloneMatchesCentralDifferences) {
-  const Variable x = leaf(random({3, 17}));
-  const Variable weight = leaf(random({17}, 0.3F, 1.0F));
-  const Variable bias = leaf(random({17}));
-  check([&](Tape& t) { return layer_norm(t, x, Variable(), weight, bias, 1e-5F); }, {x, weight, bias}, 1e-2);
-}
-
 TEST_F(OpsGradient, AttentionWithDropoutMatchesCentralDifferences) {
   const Variable q = leaf(random({12, 8}));
   const Variable k = leaf(random({12, 8}));
@@ -62,9 +44,59 @@ TEST_F(OpsGradient, AttentionWithDropoutMatchesCentralDifferences) {
   const Tensor starts = indices<std::int32_t>({0, 5, 6, 12});
   const Tensor examples = indices<std::uint32_t>({4, 2, 11});
   const PackedSequences sequences{12, 3, starts.data<std::int32_t>(), examples.data<std::uint32_t>(), 6};
-  check([&](Tape& t) { return attention(t, q, k, v, sequences, 2); }, {q, k, v}, 5e-3);
+  check([&](Tape& t) { return attention(t, q, k, v, sequences, AttentionShape::plain(2, 4)); }, {q, k, v}, 5e-3);
   for (const Variable& x : {q, k, v}) x.bind_gradient(Tensor(), -1);
-  check([&](Tape& t) { return attention(t, q, k, v, sequences, 2, t.dropout(0.25, 1)); }, {q, k, v}, 5e-3);
+  check([&](Tape& t) { return attention(t, q, k, v, sequences, AttentionShape::plain(2, 4), t.dropout(0.25, 1)); },
+        {q, k, v}, 5e-3);
+}
+
+TEST_F(OpsGradient, AttentionWithTermsOfDistancesMatchesCentralDifferences) {
+  const Variable q = leaf(random({12, 8}));
+  const Variable k = leaf(random({12, 8}));
+  const Variable v = leaf(random({12, 4}));
+  const Tensor starts = indices<std::int32_t>({0, 5, 6, 12});
+  const Tensor examples = indices<std::uint32_t>({4, 2, 11});
+  const PackedSequences sequences{12, 3, starts.data<std::int32_t>(), examples.data<std::uint32_t>(), 6};
+  AttentionShape shape{2, 2, 4, 2, 0.5F};
+  DistanceTerms terms;
+  terms.query = leaf(random({12, 6}));
+  terms.key = leaf(random({12, 6}));
+  terms.buckets = indices<std::int32_t>({3, 3, 3, 3, 3, 2, 2, 2, 2, 1, 1});
+  terms.first_bucket = 1;
+  terms.count = 3;
+  terms.scale = 0.7F;
+  check([&](Tape& t) { return attention(t, q, k, v, sequences, shape, {}, terms); }, {q, k, v, terms.query, terms.key},
+        5e-3);
+  // One table that two calls read, so that its gradient is added to.
+  const Variable x = leaf(random({12, 8}));
+  terms.query = leaf(random({3, 2}));
+  terms.key = {};
+  terms.one_row_for_all = true;
+  shape = {2, 2, 4, 4, 0.5F, true, {3, 3}, 4.0F};
+  check(
+      [&](Tape& t) {
+        const Variable y = attention(t, x, x, x, sequences, shape, {}, terms);
+        return attention(t, y, x, x, sequences, shape, t.dropout(0.25, 1), terms);
+      },
+      {x, terms.query}, 5e-3);
+  EXPECT_THROW(attention(*std::make_unique<Tape>(tape()), q, k, x, sequences, {2, 2, 4, 4, 0.5F}, {},
+                         {.query = v, .buckets = terms.buckets, .count = 3}),
+               Error)
+      << "terms of another shape";
+}
+
+TEST_F(OpsGradient, NeighboursMatchCentralDifferences) {
+  const Variable x = leaf(random({7, 3}));
+  const Tensor starts = indices<std::int32_t>({0, 4, 5, 7});
+  const PackedSequences sequences{7, 3, starts.data<std::int32_t>(), nullptr, 4};
+  check([&](Tape& t) { return neighbours(t, x, sequences, 3); }, {x});
+  x.bind_gradient(Tensor(), -1);
+  check(
+      [&](Tape& t) {
+        const Variable around = neighbours(t, x, sequences, 3);
+        return linear(t, around, neighbours(t, x, sequences, 3), Variable());
+      },
+      {x}, 5e-3);
 }
 
 TEST_F(OpsGradient, SelfAttentionOfOneInputAddsItsThreeGradients) {
@@ -72,15 +104,7 @@ TEST_F(OpsGradient, SelfAttentionOfOneInputAddsItsThreeGradients) {
   const Tensor starts = indices<std::int32_t>({0, 6});
   const Tensor examples = indices<std::uint32_t>({0});
   const PackedSequences sequences{6, 1, starts.data<std::int32_t>(), examples.data<std::uint32_t>(), 6};
-  check([&](Tape& t) { return attention(t, x, x, x, sequences, 2); }, {x}, 5e-3);
-}
-
-TEST_F(OpsGradient, DropoutMatchesCentralDifferences) {
-  const Variable x = leaf(random({3, 19}));
-  const Tensor examples = indices<std::uint32_t>({1, 1, 2});
-  const Tensor positions = indices<std::uint32_t>({0, 1, 0});
-  const RowNames names{examples.data<std::uint32_t>(), positions.data<std::uint32_t>()};
-  check([&](Tape& t) { return dropout(t, x, names, t.dropout(0.4, 2)); }, {x});
+  check([&](Tape& t) { return attention(t, x, x, x, sequences, AttentionShape::plain(2, 4)); }, {x}, 5e-3);
 }
 
 TEST_F(OpsGradient, GatherRowsMatchesCentralDifferences) {

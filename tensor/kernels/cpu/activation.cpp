@@ -240,6 +240,14 @@ void CpuKernels::run(const calls::Copy& call) {
 
 void CpuKernels::run(const calls::Clear& call) {
   auto* first = static_cast<std::byte*>(call.data);
+  if (call.rows != 1) {
+    parallel_ranges(call.rows, call.bytes / 4, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        std::memset(first + row * call.stride, 0, static_cast<std::size_t>(call.bytes));
+      }
+    });
+    return;
+  }
   parallel_ranges(call.bytes / 4, 1, [&](std::int64_t begin, std::int64_t end) {
     std::memset(first + 4 * begin, 0, static_cast<std::size_t>(4 * (end - begin)));
   });

@@ -22,12 +22,15 @@ namespace temper::HWY_NAMESPACE {
 
 namespace {
 
-/// y = a + b + c of n elements; c may be null.
+/// y = a + b + c of n elements; b and c may be null.
 template <typename T>
 void add_embeddings_typed(const float* a, const float* b, const float* c, T* y, std::int64_t n) {
   const Floats d;
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    auto v = hn::Add(access.load(d, a + i), access.load(d, b + i));
+    auto v = access.load(d, a + i);
+    if (b != nullptr) {
+      v = hn::Add(v, access.load(d, b + i));
+    }
     if (c != nullptr) {
       v = hn::Add(v, access.load(d, c + i));
     }
@@ -133,7 +136,8 @@ void CpuKernels::run(const calls::EmbeddingSumForward& call) {
   parallel_ranges(call.y.rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       HWY_DYNAMIC_DISPATCH(add_embeddings)
-      (call.words + call.ids[t] * width, call.positions + call.position_ids[t] * width,
+      (call.words + call.ids[t] * width,
+       call.positions == nullptr ? nullptr : call.positions + call.position_ids[t] * width,
        call.types == nullptr ? nullptr : call.types + call.type_ids[t] * width, call.y, t);
     }
   });

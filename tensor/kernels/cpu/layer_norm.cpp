@@ -84,7 +84,9 @@ void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, RowNames nam
     const auto factor = hn::Set(d, row_rstd);
     const auto normalize = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
-      access.store(hn::MulAdd(normal, access.load(d, weight + i), access.load(d, bias + i)), d, y_row + i);
+      const auto scaled = access.load(d, weight + i);
+      access.store(bias == nullptr ? hn::Mul(normal, scaled) : hn::MulAdd(normal, scaled, access.load(d, bias + i)), d,
+                   y_row + i);
     };
     for_each_vector(d, columns, normalize);
     if (mean != nullptr) {
@@ -96,12 +98,12 @@ void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, RowNames nam
   }
 }
 
-/// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
+/// d = d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
 template <typename T>
 void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* mean, const float* rstd,
-                    const float* weight, RowNames names, const Dropout& dropout, MatrixOf<T> dx, MatrixOf<T> d_residual,
-                    bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
-                    std::int64_t end) {
+                    const float* weight, MatrixOf<const T> d_sum, RowNames names, const Dropout& dropout,
+                    MatrixOf<T> dx, MatrixOf<T> d_residual, bool accumulate_residual, float* weight_sums,
+                    float* bias_sums, std::int64_t begin, std::int64_t end) {
   const Floats d;
   const std::int64_t columns = dy.columns;
   const float inverse_columns = 1.0F / static_cast<float>(columns);
@@ -137,17 +139,21 @@ void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* me
     const auto mean_normal_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, normal_total)) * inverse_columns);
     T* dx_row = dx.data == nullptr ? nullptr : dx.row(row);
     T* residual_row = d_residual.data == nullptr ? nullptr : d_residual.row(row);
+    const T* d_sum_row = d_sum.data == nullptr ? nullptr : d_sum.row(row);
     mask.draw(row);
     const auto propagate = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
       const auto g = hn::Mul(access.load(d, dy_row + i), access.load(d, weight + i));
-      const auto d_sum = hn::Mul(factor, hn::NegMulAdd(normal, mean_normal_g, hn::Sub(g, mean_g)));
+      auto change = hn::Mul(factor, hn::NegMulAdd(normal, mean_normal_g, hn::Sub(g, mean_g)));
+      if (d_sum_row != nullptr) {
+        change = hn::Add(change, access.load(d, d_sum_row + i));
+      }
       if (residual_row != nullptr) {
-        access.store(accumulate_residual ? hn::Add(access.load(d, residual_row + i), d_sum) : d_sum, d,
+        access.store(accumulate_residual ? hn::Add(access.load(d, residual_row + i), change) : change, d,
                      residual_row + i);
       }
       if (dx_row != nullptr) {
-        access.store(drops ? mask.apply(d, d_sum, i) : d_sum, d, dx_row + i);
+        access.store(drops ? mask.apply(d, change, i) : change, d, dx_row + i);
       }
     };
     for_each_vector(d, columns, propagate);
@@ -169,15 +175,16 @@ void layer_norm_forward_rows(ConstRows x, ConstRows residual, RowNames names, co
 }
 
 void layer_norm_backward_rows(ConstRows dy, ConstRows sum, const float* mean, const float* rstd, const float* weight,
-                              RowNames names, const Dropout& dropout, Rows dx, Rows d_residual,
+                              ConstRows d_sum, RowNames names, const Dropout& dropout, Rows dx, Rows d_residual,
                               bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
                               std::int64_t end) {
   if (dy.type == DType::bf16) {
-    backward_typed(dy.as<BFloat16>(), sum.as<BFloat16>(), mean, rstd, weight, names, dropout, dx.as<BFloat16>(),
-                   d_residual.as<BFloat16>(), accumulate_residual, weight_sums, bias_sums, begin, end);
+    backward_typed(dy.as<BFloat16>(), sum.as<BFloat16>(), mean, rstd, weight, d_sum.as<BFloat16>(), names, dropout,
+                   dx.as<BFloat16>(), d_residual.as<BFloat16>(), accumulate_residual, weight_sums, bias_sums, begin,
+                   end);
   } else {
-    backward_typed(dy.as<float>(), sum.as<float>(), mean, rstd, weight, names, dropout, dx.as<float>(),
-                   d_residual.as<float>(), accumulate_residual, weight_sums, bias_sums, begin, end);
+    backward_typed(dy.as<float>(), sum.as<float>(), mean, rstd, weight, d_sum.as<float>(), names, dropout,
+                   dx.as<float>(), d_residual.as<float>(), accumulate_residual, weight_sums, bias_sums, begin, end);
   }
 }
 
@@ -200,7 +207,7 @@ void CpuKernels::run(const calls::LayerNormForward& call) {
 }
 
 void CpuKernels::run(const calls::LayerNormBackward& call) {
-  (void)common_type(call.kKernel.name, call.dy, call.sum, call.dx, call.d_residual);
+  (void)common_type(call.kKernel.name, call.dy, call.sum, call.d_sum, call.dx, call.d_residual);
   ColumnSums weight_sums(call.dy.rows, call.dy.columns, call.d_weight != nullptr);
   ColumnSums bias_sums(call.dy.rows, call.dy.columns, call.d_bias != nullptr);
   const std::int64_t block_rows = ColumnSums::block_rows(call.dy.rows);
@@ -208,9 +215,9 @@ void CpuKernels::run(const calls::LayerNormBackward& call) {
                   [&](std::int64_t first, std::int64_t last) {
                     for (std::int64_t block = first; block < last; ++block) {
                       HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
-                      (call.dy, call.sum, call.mean, call.rstd, call.weight, call.names, call.dropout, call.dx,
-                       call.d_residual, call.accumulate_residual, weight_sums.block(block), bias_sums.block(block),
-                       block * block_rows, std::min(call.dy.rows, (block + 1) * block_rows));
+                      (call.dy, call.sum, call.mean, call.rstd, call.weight, call.d_sum, call.names, call.dropout,
+                       call.dx, call.d_residual, call.accumulate_residual, weight_sums.block(block),
+                       bias_sums.block(block), block * block_rows, std::min(call.dy.rows, (block + 1) * block_rows));
                     }
                   });
   weight_sums.write(call.d_weight, call.accumulate_weight);

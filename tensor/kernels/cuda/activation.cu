@@ -143,8 +143,15 @@ void CudaKernels::run(const calls::Copy& call) {
 }
 
 void CudaKernels::run(const calls::Clear& call) {
-  if (call.bytes > 0)
-    check_cuda(cudaMemsetAsync(call.data, 0, static_cast<std::size_t>(call.bytes), stream_), "cudaMemsetAsync");
+  if (call.bytes <= 0 || call.rows <= 0) return;
+  const auto bytes = static_cast<std::size_t>(call.bytes);
+  if (call.rows == 1) {
+    check_cuda(cudaMemsetAsync(call.data, 0, bytes, stream_), "cudaMemsetAsync");
+  } else {
+    check_cuda(cudaMemset2DAsync(call.data, static_cast<std::size_t>(call.stride), 0, bytes,
+                                 static_cast<std::size_t>(call.rows), stream_),
+               "cudaMemset2DAsync");
+  }
 }
 
 }  // namespace temper

@@ -3,10 +3,12 @@
 // In all three kernels a warp owns some rows, of queries or of keys, and goes through the others in tiles of 32: each
 // lane has one row of the tile where scores are computed, and some columns of all of its rows where rows are summed.
 // In between, what the lanes have of the scores passes through shared memory of the warp's own. All arithmetic is f32.
+#include <algorithm>
 #include <initializer_list>
 
 #include "tensor/kernels/cuda/attention_sequences.cuh"
 #include "tensor/kernels/cuda/attention_tensor_core.h"
+#include "tensor/kernels/cuda/attention_terms.cuh"
 #include "tensor/kernels/cuda/cuda_kernels.h"
 #include "tensor/kernels/cuda/cuda_status.h"
 #include "tensor/kernels/cuda/dynamic_shared.cuh"
@@ -173,74 +175,132 @@ __device__ void write_rows(const float (&sums)[Cut<kWidth>::kRows][Cut<kWidth>::
   }
 }
 
+/// What a call adds to the products of a query at `position` and a key: terms of their distance, and a cap. `query` and
+/// `key` are rows of the batch.
+__device__ inline float finished_score(const AttentionGrid& grid, const BlockPart& part, float product,
+                                       std::int64_t query, int position, int key) {
+  float score = product * grid.scale;
+  const RelativeTerms& relative = grid.relative;
+  if (relative.buckets != nullptr) {
+    const std::int64_t bucket = relative.buckets[position - key + relative.reach - 1] - relative.first_bucket;
+    float terms = 0.0F;
+    if (relative.query.data != nullptr) terms += read_term(relative.query, query, part.head, bucket);
+    if (relative.key.data != nullptr) terms += read_term(relative.key, part.token_start + key, part.head, bucket);
+    score = fmaf(terms, relative.scale, score);
+  }
+  return grid.soft_cap == 0.0F ? score : grid.soft_cap * tanhf(score / grid.soft_cap);
+}
+
+/// By what the gradient of a score before its cap is less than that behind it.
+__device__ inline float cap_slope(const AttentionGrid& grid, float score) {
+  if (grid.soft_cap == 0.0F) return 1.0F;
+  const float part_of_cap = score / grid.soft_cap;
+  return fmaf(-part_of_cap, part_of_cap, 1.0F);
+}
+
+/// Keys that any of the queries [first, end) of a sequence sees: [begin, end) of them.
+struct SeenKeys {
+  int begin;
+  int end;
+};
+__device__ inline SeenKeys keys_seen(const AttentionGrid& grid, const BlockPart& part, int first, int end) {
+  if (grid.sees_all) return {0, part.tokens};
+  SeenKeys seen{part.tokens, 0};
+  for (int query = first; query < min(end, part.queries); ++query) {
+    const int position = static_cast<int>(part.position(query));
+    seen.begin = min(seen.begin, max(position - grid.left, 0));
+    seen.end = max(seen.end, min(position + grid.right + 1, part.tokens));
+  }
+  return seen;
+}
+__device__ inline bool sees(const AttentionGrid& grid, int position, int key) {
+  return grid.sees_all || (key >= position - grid.left && key <= position + grid.right);
+}
+
 /// A block owns a tile of queries and goes through the keys, with a running maximum and sum.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kBlockThreads, 2) attention_forward_kernel(const AttentionForward<T> call) {
   using Size = Cut<kWidth>;
   constexpr int kRows = Size::kRows;
-  const BlockPart part = part_of_block(call.shape, Size::kOwnRows);
+  const AttentionGrid& grid = call.grid;
+  const BlockPart part = part_of_block(grid, Size::kOwnRows);
   if (part.first >= part.queries) return;
-  const int width = call.shape.width;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int own_row = static_cast<int>(threadIdx.x) / kLanes * kRows;
   auto* queries = reinterpret_cast<float*>(dynamic_shared());
   float* keys = queries + Size::kOwnFloats;
   float* values = keys + Size::kTileFloats;
   float* room = values + Size::kTileFloats + own_row * kLanes;
-  load_rows<kWidth, Size::kOwnRows, kWidth>(queries, call.q, part.query_start + part.first, part.column,
-                                            part.queries - part.first, width);
+  load_rows<kWidth, Size::kOwnRows, kWidth>(queries, call.q, part.query_start + part.first, part.q_column(grid),
+                                            part.queries - part.first, grid.width);
+  const int own_queries = part.queries - part.first - own_row;
+  const std::int64_t first_query = part.query_start + part.first + own_row;
+  const bool more = grid.has_more_than_products();
+  const float factor = more ? 1.0F : grid.scale;
+  int positions[kRows] = {};
+  if (more || !grid.sees_all) {
+    for (int r = 0; r < kRows && r < own_queries; ++r)
+      positions[r] = static_cast<int>(part.position(part.first + own_row + r));
+  }
 
   float maximum[kRows];
   float sum[kRows] = {};
   float result[kRows][Size::kColumns] = {};
   for (float& m : maximum) m = -INFINITY;
-  for (int first_key = 0; first_key < part.tokens; first_key += kLanes) {
+  const SeenKeys seen = keys_seen(grid, part, part.first, part.first + Size::kOwnRows);
+  for (int first_key = seen.begin / kLanes * kLanes; first_key < seen.end; first_key += kLanes) {
     const int rows = part.tokens - first_key;
     __syncthreads();
-    load_rows<kWidth, kLanes, Size::kStride>(keys, call.k, part.token_start + first_key, part.column, rows, width);
-    load_rows<kWidth, kLanes, Size::kStride>(values, call.v, part.token_start + first_key, part.column, rows, width);
+    load_rows<kWidth, kLanes, Size::kStride>(keys, call.k, part.token_start + first_key, part.k_column(grid), rows,
+                                             grid.width);
+    load_rows<kWidth, kLanes, Size::kStride>(values, call.v, part.token_start + first_key, part.v_column(grid), rows,
+                                             grid.value_width);
     __syncthreads();
     float p[kRows];
     multiply_rows<kWidth>(queries + own_row * kWidth, keys, lane, p);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const float score = lane < rows ? p[r] * call.shape.scale : -INFINITY;
+      const int key = first_key + lane;
+      const bool visible = lane < rows && sees(grid, positions[r], key);
+      if (more && visible && r < own_queries)
+        p[r] = finished_score(grid, part, p[r], first_query + r, positions[r], key);
+      const float score = visible ? p[r] * factor : -INFINITY;
       const float largest = fmaxf(maximum[r], maximum_of_lanes(score));
-      const float rescale = expf(maximum[r] - largest);
+      // Of a query that has seen nothing yet, nothing is left.
+      const float reference = largest == -INFINITY ? 0.0F : largest;
+      const float rescale = expf(maximum[r] - reference);
       maximum[r] = largest;
-      p[r] = lane < rows ? expf(fmaf(p[r], call.shape.scale, -largest)) : 0.0F;
+      p[r] = visible ? expf(fmaf(p[r], factor, -reference)) : 0.0F;
       sum[r] = fmaf(sum[r], rescale, p[r]);
       for (float& x : result[r]) x *= rescale;
     }
-    if (call.shape.dropout.threshold != 0) {
+    if (grid.dropout.threshold != 0) {
       float factors[kRows];
-      draw_for_queries<kRows>(call.shape.dropout, part, part.first + own_row, first_key, lane, room, factors);
+      draw_for_queries<kRows>(grid.dropout, part, part.first + own_row, first_key, lane, room, factors);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) p[r] *= factors[r];
     }
     add_weighted_rows<kWidth>(p, values, lane, room, result);
   }
 
-  const int own_queries = part.queries - part.first - own_row;
-  const std::int64_t first_query = part.query_start + part.first + own_row;
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
     sum[r] = sum_of_lanes(sum[r]);
     for (float& x : result[r]) x /= sum[r];
     if (call.log_sum_exp != nullptr && lane == 0 && r < own_queries)
-      call.log_sum_exp[part.head * call.shape.queries + first_query + r] = maximum[r] + logf(sum[r]);
+      call.log_sum_exp[part.head * grid.queries + first_query + r] = maximum[r] + logf(sum[r]);
   }
-  write_rows<T, kWidth>(result, call.out, first_query, part.column, own_queries, width, lane);
+  write_rows<T, kWidth>(result, call.out, first_query, part.out_column(grid), own_queries, grid.value_width, lane);
 }
 
-/// A block owns a tile of keys and goes through the queries.
+/// A block owns a tile of keys and goes through the queries, of each head that shares the keys.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kBlockThreads, 2) attention_d_keys_kernel(const AttentionBackward<T> call) {
   using Size = Cut<kWidth>;
   constexpr int kRows = Size::kRows;
-  const BlockPart part = part_of_block(call.shape, Size::kOwnRows);
+  const AttentionGrid& grid = call.grid;
+  BlockPart part = part_of_key_block(grid, Size::kOwnRows);
   if (part.first >= part.tokens) return;
-  const int width = call.shape.width;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int own_row = static_cast<int>(threadIdx.x) / kLanes * kRows;
   auto* keys = reinterpret_cast<float*>(dynamic_shared());
@@ -250,40 +310,56 @@ __global__ void __launch_bounds__(kBlockThreads, 2) attention_d_keys_kernel(cons
   float* room = d_outs + Size::kTileFloats + own_row * kLanes;
   const std::int64_t first_token = part.token_start + part.first;
   const int tokens = part.tokens - part.first;
-  load_rows<kWidth, Size::kOwnRows, kWidth>(keys, call.k, first_token, part.column, tokens, width);
-  load_rows<kWidth, Size::kOwnRows, kWidth>(values, call.v, first_token, part.column, tokens, width);
+  load_rows<kWidth, Size::kOwnRows, kWidth>(keys, call.k, first_token, part.k_column(grid), tokens, grid.width);
+  load_rows<kWidth, Size::kOwnRows, kWidth>(values, call.v, first_token, part.v_column(grid), tokens, grid.value_width);
+  const bool more = grid.has_more_than_products();
+  const float factor = more ? 1.0F : grid.scale;
 
   float d_keys[kRows][Size::kColumns] = {};
   float d_values[kRows][Size::kColumns] = {};
-  for (int first_query = 0; first_query < part.queries; first_query += kLanes) {
-    const std::int64_t first_row = part.query_start + first_query;
-    const int rows = part.queries - first_query;
-    __syncthreads();
-    load_rows<kWidth, kLanes, Size::kStride>(queries, call.q, first_row, part.column, rows, width);
-    load_rows<kWidth, kLanes, Size::kStride>(d_outs, call.d_out, first_row, part.column, rows, width);
-    __syncthreads();
-    // A query beyond the last has a probability of zero.
-    RowTerms terms{INFINITY, 0.0F, 0};
-    if (lane < rows) terms = call.terms[part.head * call.shape.queries + first_row + lane];
-    float p[kRows];
-    float ds[kRows];
-    multiply_rows<kWidth>(keys + own_row * kWidth, queries, lane, p);
-    multiply_rows<kWidth>(values + own_row * kWidth, d_outs, lane, ds);
-    float factors[kRows];
-    for (float& factor : factors) factor = 1.0F;
-    if (call.shape.dropout.threshold != 0)
-      draw_for_keys<kRows>(call.shape.dropout, part, terms.position, part.first + own_row, factors);
+  for (int member = 0; member < grid.group; ++member, ++part.head) {
+    for (int first_query = 0; first_query < part.queries; first_query += kLanes) {
+      const SeenKeys seen = keys_seen(grid, part, first_query, first_query + kLanes);
+      if (seen.end <= part.first || seen.begin >= part.first + Size::kOwnRows) continue;
+      const std::int64_t first_row = part.query_start + first_query;
+      const int rows = part.queries - first_query;
+      __syncthreads();
+      load_rows<kWidth, kLanes, Size::kStride>(queries, call.q, first_row, part.q_column(grid), rows, grid.width);
+      load_rows<kWidth, kLanes, Size::kStride>(d_outs, call.d_out, first_row, part.out_column(grid), rows,
+                                               grid.value_width);
+      __syncthreads();
+      // A query beyond the last has a probability of zero.
+      RowTerms terms{INFINITY, 0.0F, 0};
+      if (lane < rows) terms = call.terms[part.head * grid.queries + first_row + lane];
+      float p[kRows];
+      float ds[kRows];
+      multiply_rows<kWidth>(keys + own_row * kWidth, queries, lane, p);
+      multiply_rows<kWidth>(values + own_row * kWidth, d_outs, lane, ds);
+      float factors[kRows];
+      for (float& each : factors) each = 1.0F;
+      if (grid.dropout.threshold != 0)
+        draw_for_keys<kRows>(grid.dropout, part, terms.position, part.first + own_row, factors);
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const float probability = expf(fmaf(p[r], call.shape.scale, -terms.log_sum_exp));
-      p[r] = probability * factors[r];
-      ds[r] = probability * call.shape.scale * fmaf(ds[r], factors[r], -terms.product);
+      for (int r = 0; r < kRows; ++r) {
+        const int key = part.first + own_row + r;
+        const int position = static_cast<int>(terms.position);
+        float slope = grid.scale;
+        if (more && lane < rows && key < part.tokens && sees(grid, position, key)) {
+          p[r] = finished_score(grid, part, p[r], first_row + lane, position, key);
+          slope *= cap_slope(grid, p[r]);
+        }
+        const float probability = sees(grid, position, key) ? expf(fmaf(p[r], factor, -terms.log_sum_exp)) : 0.0F;
+        p[r] = probability * factors[r];
+        ds[r] = probability * slope * fmaf(ds[r], factors[r], -terms.product);
+      }
+      add_weighted_rows<kWidth>(p, d_outs, lane, room, d_values);
+      add_weighted_rows<kWidth>(ds, queries, lane, room, d_keys);
     }
-    add_weighted_rows<kWidth>(p, d_outs, lane, room, d_values);
-    add_weighted_rows<kWidth>(ds, queries, lane, room, d_keys);
   }
-  write_rows<T, kWidth>(d_keys, call.dk, first_token + own_row, part.column, tokens - own_row, width, lane);
-  write_rows<T, kWidth>(d_values, call.dv, first_token + own_row, part.column, tokens - own_row, width, lane);
+  write_rows<T, kWidth>(d_keys, call.dk, first_token + own_row, part.k_column(grid), tokens - own_row, grid.width,
+                        lane);
+  write_rows<T, kWidth>(d_values, call.dv, first_token + own_row, part.v_column(grid), tokens - own_row,
+                        grid.value_width, lane);
 }
 
 /// A block owns a tile of queries and goes through the keys.
@@ -291,9 +367,9 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kBlockThreads, 2) attention_d_queries_kernel(const AttentionBackward<T> call) {
   using Size = Cut<kWidth>;
   constexpr int kRows = Size::kRows;
-  const BlockPart part = part_of_block(call.shape, Size::kOwnRows);
+  const AttentionGrid& grid = call.grid;
+  const BlockPart part = part_of_block(grid, Size::kOwnRows);
   if (part.first >= part.queries) return;
-  const int width = call.shape.width;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int own_row = static_cast<int>(threadIdx.x) / kLanes * kRows;
   auto* queries = reinterpret_cast<float*>(dynamic_shared());
@@ -303,36 +379,51 @@ __global__ void __launch_bounds__(kBlockThreads, 2) attention_d_queries_kernel(c
   float* room = values + Size::kTileFloats + own_row * kLanes;
   const std::int64_t first_query = part.query_start + part.first;
   const int own_queries = part.queries - part.first - own_row;
-  load_rows<kWidth, Size::kOwnRows, kWidth>(queries, call.q, first_query, part.column, part.queries - part.first,
-                                            width);
-  load_rows<kWidth, Size::kOwnRows, kWidth>(d_outs, call.d_out, first_query, part.column, part.queries - part.first,
-                                            width);
+  load_rows<kWidth, Size::kOwnRows, kWidth>(queries, call.q, first_query, part.q_column(grid),
+                                            part.queries - part.first, grid.width);
+  load_rows<kWidth, Size::kOwnRows, kWidth>(d_outs, call.d_out, first_query, part.out_column(grid),
+                                            part.queries - part.first, grid.value_width);
+  const bool more = grid.has_more_than_products();
+  const float factor = more ? 1.0F : grid.scale;
 
-  const RowTerms* terms = call.terms + part.head * call.shape.queries + first_query + own_row;
+  const std::int64_t own_terms = part.head * grid.queries + first_query + own_row;
+  const RowTerms* terms = call.terms + own_terms;
   float d_queries[kRows][Size::kColumns] = {};
-  for (int first_key = 0; first_key < part.tokens; first_key += kLanes) {
+  const SeenKeys seen = keys_seen(grid, part, part.first, part.first + Size::kOwnRows);
+  for (int first_key = seen.begin / kLanes * kLanes; first_key < seen.end; first_key += kLanes) {
     const int rows = part.tokens - first_key;
     __syncthreads();
-    load_rows<kWidth, kLanes, Size::kStride>(keys, call.k, part.token_start + first_key, part.column, rows, width);
-    load_rows<kWidth, kLanes, Size::kStride>(values, call.v, part.token_start + first_key, part.column, rows, width);
+    load_rows<kWidth, kLanes, Size::kStride>(keys, call.k, part.token_start + first_key, part.k_column(grid), rows,
+                                             grid.width);
+    load_rows<kWidth, kLanes, Size::kStride>(values, call.v, part.token_start + first_key, part.v_column(grid), rows,
+                                             grid.value_width);
     __syncthreads();
     float p[kRows];
     float ds[kRows];
     multiply_rows<kWidth>(queries + own_row * kWidth, keys, lane, p);
     multiply_rows<kWidth>(d_outs + own_row * kWidth, values, lane, ds);
     float factors[kRows];
-    for (float& factor : factors) factor = 1.0F;
-    if (call.shape.dropout.threshold != 0)
-      draw_for_queries<kRows>(call.shape.dropout, part, part.first + own_row, first_key, lane, room, factors);
+    for (float& each : factors) each = 1.0F;
+    if (grid.dropout.threshold != 0)
+      draw_for_queries<kRows>(grid.dropout, part, part.first + own_row, first_key, lane, room, factors);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const bool exists = lane < rows && r < own_queries;
-      const float probability = exists ? expf(fmaf(p[r], call.shape.scale, -terms[r].log_sum_exp)) : 0.0F;
-      ds[r] = exists ? probability * call.shape.scale * fmaf(ds[r], factors[r], -terms[r].product) : 0.0F;
+      const int key = first_key + lane;
+      const bool exists =
+          lane < rows && r < own_queries && (grid.sees_all || sees(grid, static_cast<int>(terms[r].position), key));
+      float slope = 1.0F;
+      if (more && exists) {
+        p[r] = finished_score(grid, part, p[r], first_query + own_row + r, static_cast<int>(terms[r].position), key);
+        slope = cap_slope(grid, p[r]);
+      }
+      const float probability = exists ? expf(fmaf(p[r], factor, -terms[r].log_sum_exp)) : 0.0F;
+      const float d_product = exists ? fmaf(ds[r], factors[r], -terms[r].product) : 0.0F;
+      if (call.ds != nullptr && exists) call.ds[(own_terms + r) * grid.longest + key] = probability * slope * d_product;
+      ds[r] = probability * (grid.scale * slope) * d_product;
     }
     add_weighted_rows<kWidth>(ds, keys, lane, room, d_queries);
   }
-  write_rows<T, kWidth>(d_queries, call.dq, first_query + own_row, part.column, own_queries, width, lane);
+  write_rows<T, kWidth>(d_queries, call.dq, first_query + own_row, part.q_column(grid), own_queries, grid.width, lane);
 }
 
 /// terms [heads, queries] of backward; log_sum_exp is multiplied by `log_factor`. A block has kRowsOfTermsBlock
@@ -341,18 +432,18 @@ constexpr int kRowsOfTermsBlock = 64;
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
     attention_row_terms_kernel(const DeviceRows<const T> out, const DeviceRows<const T> d_out, const float* log_sum_exp,
-                               float log_factor, const AttentionShape shape, RowTerms* terms) {
-  const BlockPart part = part_of_block(shape, kRowsOfTermsBlock);
+                               float log_factor, const AttentionGrid grid, RowTerms* terms) {
+  const BlockPart part = part_of_block(grid, kRowsOfTermsBlock);
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int end = min(part.first + kRowsOfTermsBlock, part.queries);
   for (int query = part.first + static_cast<int>(threadIdx.x) / kLanes; query < end; query += kBlockWarps) {
     const std::int64_t row = part.query_start + query;
-    const T* a = out.data + row * out.stride + part.column;
-    const T* b = d_out.data + row * d_out.stride + part.column;
+    const T* a = out.data + row * out.stride + part.out_column(grid);
+    const T* b = d_out.data + row * d_out.stride + part.out_column(grid);
     float product = 0.0F;
-    for (int c = lane; c < shape.width; c += kLanes) product = fmaf(read(a + c), read(b + c), product);
+    for (int c = lane; c < grid.value_width; c += kLanes) product = fmaf(read(a + c), read(b + c), product);
     product = sum_of_lanes(product);
-    const std::int64_t place = part.head * shape.queries + row;
+    const std::int64_t place = part.head * grid.queries + row;
     if (lane == 0) terms[place] = {log_sum_exp[place] * log_factor, product, part.position(query)};
   }
 }
@@ -362,8 +453,8 @@ void start_forward(const AttentionForward<T>& call, cudaStream_t stream) {
   using Size = Cut<kWidth>;
   constexpr std::size_t kFloats = Size::kOwnFloats + 2 * Size::kTileFloats + Size::kWeightFloats;
   AttentionForward<T> tiled = call;
-  tiled.shape = call.shape.in_tiles_of(Size::kOwnRows);
-  launch(attention_forward_kernel<T, kWidth>, tiled.shape.grid(), kBlockThreads, kFloats * sizeof(float), stream,
+  tiled.grid = call.grid.in_tiles_of(Size::kOwnRows);
+  launch(attention_forward_kernel<T, kWidth>, tiled.grid.blocks(), kBlockThreads, kFloats * sizeof(float), stream,
          tiled);
 }
 
@@ -372,19 +463,23 @@ void start_backward(const AttentionBackward<T>& call, cudaStream_t stream) {
   using Size = Cut<kWidth>;
   constexpr std::size_t kFloats = 2 * Size::kOwnFloats + 2 * Size::kTileFloats + Size::kWeightFloats;
   AttentionBackward<T> tiled = call;
-  tiled.shape = call.shape.in_tiles_of(Size::kOwnRows);
-  launch(attention_d_keys_kernel<T, kWidth>, tiled.shape.grid(), kBlockThreads, kFloats * sizeof(float), stream, tiled);
-  launch(attention_d_queries_kernel<T, kWidth>, tiled.shape.grid(), kBlockThreads, kFloats * sizeof(float), stream,
+  tiled.grid = call.grid.in_tiles_of(Size::kOwnRows);
+  launch(attention_d_keys_kernel<T, kWidth>, tiled.grid.blocks_of_keys(), kBlockThreads, kFloats * sizeof(float),
+         stream, tiled);
+  launch(attention_d_queries_kernel<T, kWidth>, tiled.grid.blocks(), kBlockThreads, kFloats * sizeof(float), stream,
          tiled);
 }
 
+/// Columns that the kernels need room for.
+int widest_of(const AttentionGrid& grid) { return std::max(grid.width, grid.value_width); }
+
 template <typename T>
 void start_forward(const AttentionForward<T>& call, cudaStream_t stream) {
-  if (call.shape.width <= 32)
+  if (widest_of(call.grid) <= 32)
     start_forward<T, 32>(call, stream);
-  else if (call.shape.width <= 64)
+  else if (widest_of(call.grid) <= 64)
     start_forward<T, 64>(call, stream);
-  else if (call.shape.width <= 128)
+  else if (widest_of(call.grid) <= 128)
     start_forward<T, 128>(call, stream);
   else
     start_forward<T, kMostWidth>(call, stream);
@@ -392,19 +487,20 @@ void start_forward(const AttentionForward<T>& call, cudaStream_t stream) {
 
 template <typename T>
 void start_backward(const AttentionBackward<T>& call, cudaStream_t stream) {
-  if (call.shape.width <= 32)
+  if (widest_of(call.grid) <= 32)
     start_backward<T, 32>(call, stream);
-  else if (call.shape.width <= 64)
+  else if (widest_of(call.grid) <= 64)
     start_backward<T, 64>(call, stream);
-  else if (call.shape.width <= 128)
+  else if (widest_of(call.grid) <= 128)
     start_backward<T, 128>(call, stream);
   else
     start_backward<T, kMostWidth>(call, stream);
 }
 
 /// Whether the kernels of attention_tensor_core.h take the call.
-bool runs_on_tensor_cores(DType type, const AttentionShape& shape) {
-  return type == DType::bf16 && shape.width % 16 == 0 && shape.width <= kMostTensorCoreWidth && shape.scale > 0.0F;
+bool runs_on_tensor_cores(DType type, const AttentionGrid& grid) {
+  return type == DType::bf16 && grid.is_plain() && grid.width % 16 == 0 && grid.width <= kMostTensorCoreWidth &&
+         grid.scale > 0.0F;
 }
 
 /// Throws unless the matrices of a call have one type, f32 or bf16.
@@ -414,60 +510,58 @@ void check_types(DType type, std::initializer_list<DType> others) {
   if (!same) refuse("attention on a GPU takes matrices of f32 or of bf16, all of one type");
 }
 
-AttentionShape checked_shape(const PackedSequences& sequences, const ConstRows& q, const ConstRows& k,
-                             const ConstRows& v, std::int64_t heads, float scale, const Dropout& dropout) {
-  if (k.columns != q.columns || v.columns != q.columns) refuse("attention on a GPU takes keys and values of each head");
-  if (q.columns / heads > kMostWidth) refuse("attention on a GPU takes heads of at most 256 columns");
-  return attention_shape(sequences, q.rows, q.columns, heads, scale, dropout);
+template <typename Call>
+AttentionGrid checked_grid(const Call& call) {
+  call.check();
+  if (std::max(call.shape.head_width, call.shape.value_width) > kMostWidth)
+    refuse("attention on a GPU takes heads of at most 256 columns");
+  return attention_grid(call);
 }
 
 template <typename T>
-AttentionForward<T> forward_call(const ConstRows& q, const ConstRows& k, const ConstRows& v,
-                                 const AttentionShape& shape, const Rows& out, float* log_sum_exp) {
-  return {device_rows<const T>(q),
-          device_rows<const T>(k),
-          device_rows<const T>(v),
-          device_rows<T>(out),
-          log_sum_exp,
-          shape};
+AttentionForward<T> forward_call(const calls::AttentionForward& call, const AttentionGrid& grid) {
+  return {device_rows<const T>(call.q),
+          device_rows<const T>(call.k),
+          device_rows<const T>(call.v),
+          device_rows<T>(call.out),
+          call.log_sum_exp,
+          grid};
 }
 
 template <typename T>
-AttentionBackward<T> backward_call(const ConstRows& q, const ConstRows& k, const ConstRows& v, const ConstRows& d_out,
-                                   const RowTerms* terms, const AttentionShape& shape, const Rows& dq, const Rows& dk,
-                                   const Rows& dv) {
-  return {device_rows<const T>(q),
-          device_rows<const T>(k),
-          device_rows<const T>(v),
-          device_rows<const T>(d_out),
+AttentionBackward<T> backward_call(const calls::AttentionBackward& call, const RowTerms* terms, float* ds,
+                                   const AttentionGrid& grid) {
+  return {device_rows<const T>(call.q),
+          device_rows<const T>(call.k),
+          device_rows<const T>(call.v),
+          device_rows<const T>(call.d_out),
           terms,
-          device_rows<T>(dq),
-          device_rows<T>(dk),
-          device_rows<T>(dv),
-          shape};
+          device_rows<T>(call.dq),
+          device_rows<T>(call.dk),
+          device_rows<T>(call.dv),
+          ds,
+          grid};
 }
 
 template <typename T>
-void start_row_terms(const ConstRows& out, const ConstRows& d_out, const float* log_sum_exp, float log_factor,
-                     const AttentionShape& shape, RowTerms* terms, cudaStream_t stream) {
-  const AttentionShape tiled = shape.in_tiles_of(kRowsOfTermsBlock);
-  launch(attention_row_terms_kernel<T>, tiled.grid(), kBlockThreads, 0, stream, device_rows<const T>(out),
-         device_rows<const T>(d_out), log_sum_exp, log_factor, tiled, terms);
+void start_row_terms(const calls::AttentionBackward& call, float log_factor, const AttentionGrid& grid, RowTerms* terms,
+                     cudaStream_t stream) {
+  const AttentionGrid tiled = grid.in_tiles_of(kRowsOfTermsBlock);
+  launch(attention_row_terms_kernel<T>, tiled.blocks(), kBlockThreads, 0, stream, device_rows<const T>(call.out),
+         device_rows<const T>(call.d_out), call.log_sum_exp, log_factor, tiled, terms);
 }
 
 }  // namespace
 
 void CudaKernels::run(const calls::AttentionForward& call) {
   check_types(call.q.type, {call.k.type, call.v.type, call.out.type});
-  const AttentionShape shape =
-      checked_shape(call.sequences, call.q, call.k, call.v, call.heads, call.scale, call.dropout);
+  const AttentionGrid grid = checked_grid(call);
   if (call.q.type == DType::f32)
-    start_forward(forward_call<float>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
-  else if (runs_on_tensor_cores(call.q.type, shape))
-    tensor_core_attention_forward(
-        forward_call<__nv_bfloat16>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
+    start_forward(forward_call<float>(call, grid), stream_);
+  else if (runs_on_tensor_cores(call.q.type, grid))
+    tensor_core_attention_forward(forward_call<__nv_bfloat16>(call, grid), stream_);
   else
-    start_forward(forward_call<BFloat16>(call.q, call.k, call.v, shape, call.out, call.log_sum_exp), stream_);
+    start_forward(forward_call<BFloat16>(call, grid), stream_);
 }
 
 void CudaKernels::run(const calls::AttentionBackward& call) {
@@ -475,27 +569,22 @@ void CudaKernels::run(const calls::AttentionBackward& call) {
               {call.k.type, call.v.type, call.out.type, call.d_out.type, call.dq.type, call.dk.type, call.dv.type});
   if (call.k.rows != 0 && (call.dk.data == nullptr || call.dv.data == nullptr))
     refuse("attention on a GPU takes room for the gradients of keys and values");
-  const AttentionShape shape =
-      checked_shape(call.sequences, call.q, call.k, call.v, call.heads, call.scale, call.dropout);
-  const DeviceScratch<RowTerms> terms(memory_, call.heads * call.q.rows);
+  const AttentionGrid grid = checked_grid(call);
+  const DeviceScratch<RowTerms> terms(memory_, grid.heads * call.q.rows);
+  const bool of_terms = call.d_relative.query.data != nullptr || call.d_relative.key.data != nullptr;
+  const DeviceScratch<float> ds_room(memory_, of_terms ? grid.heads * call.q.rows * grid.longest : 0);
+  float* ds = of_terms ? ds_room.data() : nullptr;
   if (call.q.type == DType::f32) {
-    start_row_terms<float>(call.out, call.d_out, call.log_sum_exp, 1.0F, shape, terms.data(), stream_);
-    start_backward(
-        backward_call<float>(call.q, call.k, call.v, call.d_out, terms.data(), shape, call.dq, call.dk, call.dv),
-        stream_);
-    return;
+    start_row_terms<float>(call, 1.0F, grid, terms.data(), stream_);
+    start_backward(backward_call<float>(call, terms.data(), ds, grid), stream_);
+  } else if (runs_on_tensor_cores(call.q.type, grid)) {
+    start_row_terms<BFloat16>(call, kLog2E, grid, terms.data(), stream_);
+    tensor_core_attention_backward(backward_call<__nv_bfloat16>(call, terms.data(), nullptr, grid), stream_);
+  } else {
+    start_row_terms<BFloat16>(call, 1.0F, grid, terms.data(), stream_);
+    start_backward(backward_call<BFloat16>(call, terms.data(), ds, grid), stream_);
   }
-  const bool on_tensor_cores = runs_on_tensor_cores(call.q.type, shape);
-  start_row_terms<BFloat16>(call.out, call.d_out, call.log_sum_exp, on_tensor_cores ? kLog2E : 1.0F, shape,
-                            terms.data(), stream_);
-  if (on_tensor_cores)
-    tensor_core_attention_backward(backward_call<__nv_bfloat16>(call.q, call.k, call.v, call.d_out, terms.data(), shape,
-                                                                call.dq, call.dk, call.dv),
-                                   stream_);
-  else
-    start_backward(
-        backward_call<BFloat16>(call.q, call.k, call.v, call.d_out, terms.data(), shape, call.dq, call.dk, call.dv),
-        stream_);
+  if (of_terms) start_term_gradients(grid, call.d_relative, ds, memory_, stream_);
 }
 
 }  // namespace temper

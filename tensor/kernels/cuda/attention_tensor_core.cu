@@ -82,22 +82,23 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
   constexpr int kQueries = kBlockWarps * kRowPieces * kPiece;
   constexpr int kTile = kTileElements<kWidth>;
   static_assert(kQueries <= 2 * kKeys, "the queries have to fit in a stage");
-  const BlockPart part = part_of_block(call.shape, kQueries);
+  const BlockPart part = part_of_block(call.grid, kQueries);
+  const std::int64_t column = part.q_column(call.grid);  // of all matrices alike
   if (part.first >= part.queries) return;
   const Lane lane = this_lane();
-  const int width = call.shape.width;
+  const int width = call.grid.width;
   auto* tiles = reinterpret_cast<__nv_bfloat16*>(dynamic_shared());
   const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kStageBytes<kWidth>, lane);
-  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
+  if constexpr (kDropped) dropout.prepare(call.grid.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_key) {
     __nv_bfloat16* keys = tiles + stage * 2 * kTile;
     const std::int64_t first_row = part.token_start + first_key;
     const int rows = part.tokens - first_key;
-    load_tile<kWidth, kKeys>(keys, call.k, first_row, part.column, rows, width);
-    load_tile<kWidth, kKeys>(keys + kTile, call.v, first_row, part.column, rows, width);
+    load_tile<kWidth, kKeys>(keys, call.k, first_row, column, rows, width);
+    load_tile<kWidth, kKeys>(keys + kTile, call.v, first_row, column, rows, width);
   };
-  load_tile<kWidth, kQueries>(tiles + 2 * kTile, call.q, part.query_start + part.first, part.column,
+  load_tile<kWidth, kQueries>(tiles + 2 * kTile, call.q, part.query_start + part.first, column,
                               part.queries - part.first, width);
   load_stage(0, 0);
   wait_for_copies();
@@ -120,7 +121,7 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
     }
   }
 
-  const float log2_scale = call.shape.scale * kLog2E;
+  const float log2_scale = call.grid.scale * kLog2E;
   RunningOutput<kWidth> result[kRowPieces];
   for (int first_key = 0; first_key < part.tokens; first_key += kKeys) {
     wait_for_copies();
@@ -167,8 +168,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
           dropout.draw(random, positions[m], first_key + j * kPiece, lane);
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
-            if (is_dropped(call.shape.dropout, random[i / 2], i)) left[i] = 0.0F;
-            if (is_dropped(call.shape.dropout, random[2 + i / 2], i)) right[i] = 0.0F;
+            if (is_dropped(call.grid.dropout, random[i / 2], i)) left[i] = 0.0F;
+            if (is_dropped(call.grid.dropout, random[2 + i / 2], i)) right[i] = 0.0F;
           }
         }
         as_left_operand(probabilities[m], left, right);
@@ -190,16 +191,16 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
     result[m].complete_sums();
     const int first = part.first + own_row + m * kPiece;
     // What is kept of the probabilities has not been scaled yet.
-    store_rows<kWidth>(result[m].out, call.shape.dropout.scale / result[m].sum[0],
-                       call.shape.dropout.scale / result[m].sum[1], tiles + own_row * kStride<kWidth>, call.out,
-                       part.query_start + first, part.column, part.queries - first, width, lane);
+    store_rows<kWidth>(result[m].out, call.grid.dropout.scale / result[m].sum[0],
+                       call.grid.dropout.scale / result[m].sum[1], tiles + own_row * kStride<kWidth>, call.out,
+                       part.query_start + first, column, part.queries - first, width, lane);
     if (call.log_sum_exp == nullptr || lane.pair != 0) continue;
-    float* to = call.log_sum_exp + part.head * call.shape.queries + part.query_start + first;
+    float* to = call.log_sum_exp + part.head * call.grid.queries + part.query_start + first;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = lane.group + 8 * half;
       if (first + row < part.queries)
-        to[row] = fmaf(result[m].maximum[half], call.shape.scale, logf(result[m].sum[half]));
+        to[row] = fmaf(result[m].maximum[half], call.grid.scale, logf(result[m].sum[half]));
     }
   }
 }
@@ -207,12 +208,12 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth, kRowPieces>)
 template <int kWidth, int kRowPieces>
 void start(const ForwardCall& call, cudaStream_t stream) {
   ForwardCall tiled = call;
-  tiled.shape = call.shape.in_tiles_of(kBlockWarps * kRowPieces * kPiece);
-  if (call.shape.dropout.threshold == 0)
-    launch(attention_forward_kernel<kWidth, kRowPieces, false>, tiled.shape.grid(), kBlockThreads, kStageBytes<kWidth>,
+  tiled.grid = call.grid.in_tiles_of(kBlockWarps * kRowPieces * kPiece);
+  if (call.grid.dropout.threshold == 0)
+    launch(attention_forward_kernel<kWidth, kRowPieces, false>, tiled.grid.blocks(), kBlockThreads, kStageBytes<kWidth>,
            stream, tiled);
   else
-    launch(attention_forward_kernel<kWidth, kRowPieces, true>, tiled.shape.grid(), kBlockThreads,
+    launch(attention_forward_kernel<kWidth, kRowPieces, true>, tiled.grid.blocks(), kBlockThreads,
            kStageBytes<kWidth> + PieceDropout::kBytes, stream, tiled);
 }
 
@@ -221,11 +222,11 @@ void start(const ForwardCall& call, cudaStream_t stream) {
 void tensor_core_attention_forward(const AttentionForward<__nv_bfloat16>& call, cudaStream_t stream) {
   // Two pieces a warp halve what is read of keys and values from shared memory and from the cache. Narrower heads wait
   // for exponentials rather than for memory, wider ones have no registers left, and short sequences no rows.
-  if (call.shape.width <= 32)
+  if (call.grid.width <= 32)
     start<32, 1>(call, stream);
-  else if (call.shape.width <= 64 && call.shape.longest <= kBlockWarps * kPiece)
+  else if (call.grid.width <= 64 && call.grid.longest <= kBlockWarps * kPiece)
     start<64, 1>(call, stream);
-  else if (call.shape.width <= 64)
+  else if (call.grid.width <= 64)
     start<64, 2>(call, stream);
   else
     start<128, 1>(call, stream);

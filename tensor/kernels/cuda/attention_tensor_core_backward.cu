@@ -105,10 +105,11 @@ template <int kWidth, bool kDropped>
 __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_keys_kernel(const BackwardCall call) {
   constexpr int kQueries = kOtherRows<kWidth>;
   constexpr int kTile = kOtherElements<kWidth>;
-  const BlockPart part = part_of_block(call.shape, kOwnRows);
+  const BlockPart part = part_of_block(call.grid, kOwnRows);
+  const std::int64_t column = part.q_column(call.grid);  // of all matrices alike
   if (part.first >= part.tokens) return;
   const Lane lane = this_lane();
-  const int width = call.shape.width;
+  const int width = call.grid.width;
   const int own_row = lane.warp * kPiece;  // in the tile
   const bool has_keys = part.first + own_row < part.tokens;
   const int along = offset_along<kWidth>(lane);
@@ -119,30 +120,30 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_ke
   __nv_bfloat16* own_values = own_keys + kOwnElements<kWidth>;
   auto* all_terms = reinterpret_cast<RowTerms*>(dynamic_shared() + kTileBytes<kWidth>);
   const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kTileBytes<kWidth> + kTermBytes<kWidth>, lane);
-  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
+  if constexpr (kDropped) dropout.prepare(call.grid.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_query) {
     __nv_bfloat16* to = tiles + stage * 2 * kTile;
     const std::int64_t first_row = part.query_start + first_query;
     const int rows = part.queries - first_query;
-    load_tile<kWidth, kQueries>(to, call.q, first_row, part.column, rows, width);
-    load_tile<kWidth, kQueries>(to + kTile, call.d_out, first_row, part.column, rows, width);
+    load_tile<kWidth, kQueries>(to, call.q, first_row, column, rows, width);
+    load_tile<kWidth, kQueries>(to + kTile, call.d_out, first_row, column, rows, width);
     // A query beyond the last has zeros everywhere: its probabilities are 1, and their products with zeros vanish.
     const int row = static_cast<int>(threadIdx.x);
     if (row < kQueries)
-      copy_16_bytes(all_terms + stage * kQueries + row, call.terms + part.head * call.shape.queries + first_row + row,
+      copy_16_bytes(all_terms + stage * kQueries + row, call.terms + part.head * call.grid.queries + first_row + row,
                     row < rows);
   };
   const std::int64_t first_token = part.token_start + part.first;
   const int tokens = part.tokens - part.first;
-  load_tile<kWidth, kOwnRows>(own_keys, call.k, first_token, part.column, tokens, width);
-  load_tile<kWidth, kOwnRows>(own_values, call.v, first_token, part.column, tokens, width);
+  load_tile<kWidth, kOwnRows>(own_keys, call.k, first_token, column, tokens, width);
+  load_tile<kWidth, kOwnRows>(own_values, call.v, first_token, column, tokens, width);
   load_stage(0, 0);
   wait_for_copies();
   __syncthreads();
   const OwnRows<kWidth> own(own_keys, own_values, own_row * kStride<kWidth> + down);
 
-  const float log2_scale = call.shape.scale * kLog2E;
+  const float log2_scale = call.grid.scale * kLog2E;
   float d_keys[kWidth / 8][4] = {};
   float d_values[kWidth / 8][4] = {};
   for (int first_query = 0; first_query < part.queries; first_query += kQueries) {
@@ -171,8 +172,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_ke
         for (int i = 0; i < 4; ++i) {
           const RowTerms& query = terms[piece + n * 8 + 2 * lane.pair + i % 2];
           const float probability = exp2f(fmaf(p[n][i], log2_scale, -query.log_sum_exp));
-          const bool dropped = kDropped && is_dropped(call.shape.dropout, random[2 * n + i / 2], i);
-          const float factor = dropped ? 0.0F : call.shape.dropout.scale;
+          const bool dropped = kDropped && is_dropped(call.grid.dropout, random[2 * n + i / 2], i);
+          const float factor = dropped ? 0.0F : call.grid.dropout.scale;
           p[n][i] = dropped ? 0.0F : probability;
           ds[n][i] = probability * fmaf(ds[n][i], factor, -query.product);
         }
@@ -188,10 +189,10 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_ke
   __syncthreads();  // the tiles have been read; now rows pass through them
   if (!has_keys) return;
   __nv_bfloat16* room = tiles + own_row * kStride<kWidth>;
-  store_rows<kWidth>(d_keys, call.shape.scale, call.shape.scale, room, call.dk, first_token + own_row, part.column,
+  store_rows<kWidth>(d_keys, call.grid.scale, call.grid.scale, room, call.dk, first_token + own_row, column,
                      tokens - own_row, width, lane);
-  store_rows<kWidth>(d_values, call.shape.dropout.scale, call.shape.dropout.scale, room, call.dv, first_token + own_row,
-                     part.column, tokens - own_row, width, lane);
+  store_rows<kWidth>(d_values, call.grid.dropout.scale, call.grid.dropout.scale, room, call.dv, first_token + own_row,
+                     column, tokens - own_row, width, lane);
 }
 
 /// A block owns a tile of queries.
@@ -199,10 +200,11 @@ template <int kWidth, bool kDropped>
 __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_queries_kernel(const BackwardCall call) {
   constexpr int kKeys = kOtherRows<kWidth>;
   constexpr int kTile = kOtherElements<kWidth>;
-  const BlockPart part = part_of_block(call.shape, kOwnRows);
+  const BlockPart part = part_of_block(call.grid, kOwnRows);
+  const std::int64_t column = part.q_column(call.grid);  // of all matrices alike
   if (part.first >= part.queries) return;
   const Lane lane = this_lane();
-  const int width = call.shape.width;
+  const int width = call.grid.width;
   const int own_row = lane.warp * kPiece;  // in the tile
   const bool has_queries = part.first + own_row < part.queries;
   const int along = offset_along<kWidth>(lane);
@@ -212,26 +214,26 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
   __nv_bfloat16* own_queries = tiles + (kOwnRowsInRegisters<kWidth> ? 2 : 4) * kTile;
   __nv_bfloat16* own_d_outs = own_queries + kOwnElements<kWidth>;
   const PieceDropout dropout = PieceDropout::in(dynamic_shared() + kTileBytes<kWidth>, lane);
-  if constexpr (kDropped) dropout.prepare(call.shape.dropout, part, lane);
+  if constexpr (kDropped) dropout.prepare(call.grid.dropout, part, lane);
 
   const auto load_stage = [&](int stage, int first_key) {
     __nv_bfloat16* to = tiles + stage * 2 * kTile;
     const std::int64_t first_row = part.token_start + first_key;
     const int rows = part.tokens - first_key;
-    load_tile<kWidth, kKeys>(to, call.k, first_row, part.column, rows, width);
-    load_tile<kWidth, kKeys>(to + kTile, call.v, first_row, part.column, rows, width);
+    load_tile<kWidth, kKeys>(to, call.k, first_row, column, rows, width);
+    load_tile<kWidth, kKeys>(to + kTile, call.v, first_row, column, rows, width);
   };
   const std::int64_t first_query = part.query_start + part.first;
   const int queries = part.queries - part.first;
-  load_tile<kWidth, kOwnRows>(own_queries, call.q, first_query, part.column, queries, width);
-  load_tile<kWidth, kOwnRows>(own_d_outs, call.d_out, first_query, part.column, queries, width);
+  load_tile<kWidth, kOwnRows>(own_queries, call.q, first_query, column, queries, width);
+  load_tile<kWidth, kOwnRows>(own_d_outs, call.d_out, first_query, column, queries, width);
   load_stage(0, 0);
   wait_for_copies();
   __syncthreads();
   const OwnRows<kWidth> own(own_queries, own_d_outs, own_row * kStride<kWidth> + down);
 
   // Rows beyond the last query have zeros as queries and as gradients, and are not written.
-  const RowTerms* terms = call.terms + part.head * call.shape.queries + first_query + own_row;
+  const RowTerms* terms = call.terms + part.head * call.grid.queries + first_query + own_row;
   const int last = queries - own_row - 1;
   float log_sum_exp[2] = {};
   float product[2] = {};
@@ -246,7 +248,7 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
     position = terms[min(PieceDropout::query_of(lane), last)].position;
   }
 
-  const float log2_scale = call.shape.scale * kLog2E;
+  const float log2_scale = call.grid.scale * kLog2E;
   float d_queries[kWidth / 8][4] = {};
   for (int first_key = 0; first_key < part.tokens; first_key += kKeys) {
     wait_for_copies();
@@ -279,8 +281,8 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const float probability = exp2f(fmaf(p[n][i], log2_scale, -log_sum_exp[i / 2]));
-          const bool dropped = kDropped && is_dropped(call.shape.dropout, random[2 * n + i / 2], i);
-          const float factor = dropped ? 0.0F : call.shape.dropout.scale;
+          const bool dropped = kDropped && is_dropped(call.grid.dropout, random[2 * n + i / 2], i);
+          const float factor = dropped ? 0.0F : call.grid.dropout.scale;
           ds[n][i] = probability * fmaf(ds[n][i], factor, -product[i / 2]);
         }
       }
@@ -292,22 +294,22 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks<kWidth>) attention_d_qu
 
   __syncthreads();  // the tiles have been read; now rows pass through them
   if (!has_queries) return;
-  store_rows<kWidth>(d_queries, call.shape.scale, call.shape.scale, tiles + own_row * kStride<kWidth>, call.dq,
-                     first_query + own_row, part.column, queries - own_row, width, lane);
+  store_rows<kWidth>(d_queries, call.grid.scale, call.grid.scale, tiles + own_row * kStride<kWidth>, call.dq,
+                     first_query + own_row, column, queries - own_row, width, lane);
 }
 
 template <int kWidth, bool kDropped>
 void start(const BackwardCall& call, cudaStream_t stream) {
   const std::size_t slots = kDropped ? PieceDropout::kBytes : 0;
-  launch(attention_d_keys_kernel<kWidth, kDropped>, call.shape.grid(), kBlockThreads,
+  launch(attention_d_keys_kernel<kWidth, kDropped>, call.grid.blocks(), kBlockThreads,
          kTileBytes<kWidth> + kTermBytes<kWidth> + slots, stream, call);
-  launch(attention_d_queries_kernel<kWidth, kDropped>, call.shape.grid(), kBlockThreads, kTileBytes<kWidth> + slots,
+  launch(attention_d_queries_kernel<kWidth, kDropped>, call.grid.blocks(), kBlockThreads, kTileBytes<kWidth> + slots,
          stream, call);
 }
 
 template <int kWidth>
 void start(const BackwardCall& call, cudaStream_t stream) {
-  if (call.shape.dropout.threshold == 0)
+  if (call.grid.dropout.threshold == 0)
     start<kWidth, false>(call, stream);
   else
     start<kWidth, true>(call, stream);
@@ -317,10 +319,10 @@ void start(const BackwardCall& call, cudaStream_t stream) {
 
 void tensor_core_attention_backward(const AttentionBackward<__nv_bfloat16>& call, cudaStream_t stream) {
   BackwardCall tiled = call;
-  tiled.shape = call.shape.in_tiles_of(kOwnRows);
-  if (call.shape.width <= 32)
+  tiled.grid = call.grid.in_tiles_of(kOwnRows);
+  if (call.grid.width <= 32)
     start<32>(tiled, stream);
-  else if (call.shape.width <= 64)
+  else if (call.grid.width <= 64)
     start<64>(tiled, stream);
   else
     start<128>(tiled, stream);

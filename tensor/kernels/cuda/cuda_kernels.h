@@ -31,6 +31,13 @@ class CudaKernels final : public Kernels {
   void run(const calls::Copy& call) override;
   void run(const calls::Clear& call) override;
 
+  void run(const calls::AddRows& call) override;
+  void run(const calls::MultiplyRows& call) override;
+  void run(const calls::ScaleRows& call) override;
+  void run(const calls::GatedForward& call) override;
+  void run(const calls::GatedBackward& call) override;
+  void run(const calls::Rotate& call) override;
+
   void run(const calls::LayerNormForward& call) override;
   void run(const calls::LayerNormBackward& call) override;
 
@@ -41,6 +48,8 @@ class CudaKernels final : public Kernels {
   void run(const calls::EmbeddingBackward& call) override;
   void run(const calls::GatherRows& call) override;
   void run(const calls::ScatterAddRows& call) override;
+  void run(const calls::GatherNeighbours& call) override;
+  void run(const calls::AddNeighbours& call) override;
 
   void run(const calls::CrossEntropy& call) override;
   void run(const calls::BinaryCrossEntropy& call) override;

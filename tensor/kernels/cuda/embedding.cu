@@ -15,7 +15,7 @@ namespace {
 struct Embeddings {
   const float* words;
   const std::int32_t* ids;
-  const float* positions;
+  const float* positions;  ///< may be null
   const std::int32_t* position_ids;
   const float* types;  ///< may be null
   const std::int32_t* type_ids;
@@ -28,9 +28,11 @@ __global__ void __launch_bounds__(kThreads) sum_embeddings(Embeddings from, Matr
   float values[kWidth];
   float others[kWidth];
   load(from.words + from.ids[place.row] * y.columns + place.column, place.count, values);
-  load(from.positions + from.position_ids[place.row] * y.columns + place.column, place.count, others);
+  if (from.positions != nullptr) {
+    load(from.positions + from.position_ids[place.row] * y.columns + place.column, place.count, others);
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i) values[i] += others[i];
+    for (int i = 0; i < kWidth; ++i) values[i] += others[i];
+  }
   if (from.types != nullptr) {
     load(from.types + from.type_ids[place.row] * y.columns + place.column, place.count, others);
 #pragma unroll

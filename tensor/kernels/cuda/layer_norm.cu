@@ -38,6 +38,7 @@ struct Backward {
   const float* mean;
   const float* rstd;
   const float* weight;
+  MatrixOf<const T> d_sum;
   RowNames names;
   DropoutMask mask;
   MatrixOf<T> dx;
@@ -75,22 +76,28 @@ __device__ void store_statistics(const Forward<T>& of, std::int64_t row, float m
   if (of.rstd != nullptr) of.rstd[row] = rstd;
 }
 
-/// Writes what comes of d_sum, the gradient of the sum, of kWidth columns.
+/// Writes what comes of `change`, the norm's part of the gradient of the sum, of kWidth columns.
 template <typename T, int kWidth>
-__device__ void store_gradients(const Backward<T>& of, std::int64_t row, std::int64_t column, float (&d_sum)[kWidth]) {
+__device__ void store_gradients(const Backward<T>& of, std::int64_t row, std::int64_t column, float (&change)[kWidth]) {
+  if (of.d_sum.data != nullptr) {
+    float others[kWidth];
+    load(row_of(of.d_sum, row) + column, kWidth, others);
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) change[i] += others[i];
+  }
   if (of.d_residual.data != nullptr) {
     T* to = row_of(of.d_residual, row) + column;
     float values[kWidth] = {};
     if (of.accumulate_residual) load(to, kWidth, values);
 #pragma unroll
-    for (int i = 0; i < kWidth; ++i) values[i] += d_sum[i];
+    for (int i = 0; i < kWidth; ++i) values[i] += change[i];
     store(values, kWidth, to);
   }
   if (of.dx.data != nullptr) {
     if (of.mask.threshold != 0) {
-      drop_columns(of.mask, of.names.example[row], of.names.position[row], column, d_sum);
+      drop_columns(of.mask, of.names.example[row], of.names.position[row], column, change);
     }
-    store(d_sum, kWidth, row_of(of.dx, row) + column);
+    store(change, kWidth, row_of(of.dx, row) + column);
   }
 }
 
@@ -139,10 +146,10 @@ __global__ void __launch_bounds__(kThreads) forward_in_registers(Forward<T> of) 
     if (column < columns) {
       float values[kPack];
       float weights[kPack];
-      float biases[kPack];
+      float biases[kPack] = {};
       unpack(kept[p], values);
       load(of.weight + column, kPack, weights);
-      load(of.bias + column, kPack, biases);
+      if (of.bias != nullptr) load(of.bias + column, kPack, biases);
 #pragma unroll
       for (int i = 0; i < kPack; ++i) values[i] = fmaf((values[i] - mean) * rstd, weights[i], biases[i]);
       store(values, kPack, row_of(of.y, row) + column);
@@ -182,8 +189,9 @@ __device__ void store_partial(const float (&sums)[kPacks][kPack], std::int64_t c
   }
 }
 
-/// d_sum = rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd. A block has
-/// rows_each rows; what it sums over them goes to d_weight and d_bias [blocks, columns], each of which may be null.
+/// The gradient of the sum is d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum
+/// - mean) rstd. A block has rows_each rows; what it sums over them goes to d_weight and d_bias [blocks, columns], each
+/// of which may be null.
 template <typename T, int kTeam, int kPacks>
 __global__ void __launch_bounds__(kThreads)
     backward_in_registers(Backward<T> of, std::int64_t rows_each, float* d_weight, float* d_bias) {
@@ -278,7 +286,8 @@ __global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
   }
   const float rstd = 1.0F / sqrtf(fmaf(over_block<kThreads>(Sum{}, squares), inverse_columns, of.epsilon));
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
-    write(fmaf((read(sum + column) - mean) * rstd, of.weight[column], of.bias[column]), y + column);
+    const float bias = of.bias != nullptr ? of.bias[column] : 0.0F;
+    write(fmaf((read(sum + column) - mean) * rstd, of.weight[column], bias), y + column);
   }
   if (threadIdx.x == 0) store_statistics(of, row, mean, rstd);
 }
@@ -304,8 +313,8 @@ __global__ void __launch_bounds__(kThreads) backward_any(Backward<T> of) {
   const float mean_normal_g = over_block<kThreads>(Sum{}, normal_total) * inverse_columns;
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
     const float normal = (read(sum + column) - mean) * rstd;
-    float d_sum[1] = {rstd * fmaf(-normal, mean_normal_g, fmaf(read(dy + column), of.weight[column], -mean_g))};
-    store_gradients(of, row, column, d_sum);
+    float change[1] = {rstd * fmaf(-normal, mean_normal_g, fmaf(read(dy + column), of.weight[column], -mean_g))};
+    store_gradients(of, row, column, change);
   }
 }
 
@@ -399,14 +408,15 @@ void CudaKernels::run(const calls::LayerNormBackward& call) {
   const ColumnSums weight_sums(stream_, memory_, call.dy.rows, call.dy.columns, call.d_weight, call.accumulate_weight);
   const ColumnSums bias_sums(stream_, memory_, call.dy.rows, call.dy.columns, call.d_bias, call.accumulate_bias);
   const bool sums_in_packs = rows_begin_packs(call.dy) && rows_begin_packs(call.sum);
-  const bool in_packs =
-      sums_in_packs && rows_begin_packs(call.dx) && rows_begin_packs(call.d_residual) && begins_pack(call.weight);
+  const bool in_packs = sums_in_packs && rows_begin_packs(call.d_sum) && rows_begin_packs(call.dx) &&
+                        rows_begin_packs(call.d_residual) && begins_pack(call.weight);
   with_type(call.dy.type, [&]<typename T>(std::type_identity<T>) {
     const Backward<T> of{call.dy.as<T>(),
                          call.sum.as<T>(),
                          call.mean,
                          call.rstd,
                          call.weight,
+                         call.d_sum.as<T>(),
                          call.names,
                          mask_of(call.dropout),
                          call.dx.as<T>(),

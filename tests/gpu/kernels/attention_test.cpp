@@ -60,8 +60,7 @@ class Problem {
                                         .k = k,
                                         .v = v,
                                         .sequences = sequences,
-                                        .heads = which_.heads,
-                                        .scale = scale(),
+                                        .shape = AttentionShape::plain(which_.heads, which_.width, scale()),
                                         .dropout = which_.dropout,
                                         .out = out_.cpu(),
                                         .log_sum_exp = log_sum_exp_.cpu().data});
@@ -73,8 +72,7 @@ class Problem {
                                          .d_out = d_out_.cpu(),
                                          .log_sum_exp = log_sum_exp_.cpu().data,
                                          .sequences = sequences,
-                                         .heads = which_.heads,
-                                         .scale = scale(),
+                                         .shape = AttentionShape::plain(which_.heads, which_.width, scale()),
                                          .dropout = which_.dropout,
                                          .dq = dq,
                                          .dk = columns_from(gradients_.cpu(), 0),
@@ -90,8 +88,7 @@ class Problem {
                                         .k = k,
                                         .v = v,
                                         .sequences = sequences,
-                                        .heads = which_.heads,
-                                        .scale = scale(),
+                                        .shape = AttentionShape::plain(which_.heads, which_.width, scale()),
                                         .dropout = which_.dropout,
                                         .out = out_.gpu(),
                                         .log_sum_exp = backward ? log_sum_exp_.gpu_floats() : nullptr});
@@ -103,8 +100,7 @@ class Problem {
                                          .d_out = d_out_.gpu(),
                                          .log_sum_exp = log_sum_exp_.gpu_floats(),
                                          .sequences = sequences,
-                                         .heads = which_.heads,
-                                         .scale = scale(),
+                                         .shape = AttentionShape::plain(which_.heads, which_.width, scale()),
                                          .dropout = which_.dropout,
                                          .dq = dq,
                                          .dk = columns_from(gradients_.gpu(), 0),
@@ -318,10 +314,13 @@ TEST_P(GpuAttentionTest, RefusesHeadsThatAreTooWide) {
 TEST_P(GpuAttentionTest, RefusesMatricesOfTwoTypes) {
   const TwinMatrix x = TwinMatrix::random(gpu(), DType::f32, 3, 32, 1);
   const TwinMatrix y = TwinMatrix::random(gpu(), DType::bf16, 3, 32, 1);
-  EXPECT_THROW(
-      on_gpu().run(calls::AttentionForward{
-          .q = x.gpu(), .k = x.gpu(), .v = y.gpu(), .sequences = {}, .heads = 1, .scale = 1.0F, .out = x.gpu()}),
-      Error);
+  EXPECT_THROW(on_gpu().run(calls::AttentionForward{.q = x.gpu(),
+                                                    .k = x.gpu(),
+                                                    .v = y.gpu(),
+                                                    .sequences = {},
+                                                    .shape = AttentionShape::plain(1, 32, 1.0F),
+                                                    .out = x.gpu()}),
+               Error);
 }
 
 }  // namespace

@@ -262,6 +262,52 @@ TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
   }
 }
 
+TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
+  for (const MatrixSize size : sizes()) {
+    Names names(gpu(), size.rows);
+    auto weight = parameters(size.columns, 3);
+    for (const Lie lie : kLies) {
+      auto x = random(size, 1, lie);
+      auto y = empty(size, lie);
+      auto dy = random(size, 2, lie);
+      auto d_sum = random(size, 4, lie);
+      auto mean = parameters(size.rows, 5);
+      auto rstd = parameters(size.rows, 6);
+      auto dx = empty(size, lie);
+      auto d_residual = random(size, 7, lie);
+      on_cpu().run(
+          calls::LayerNormForward{.x = x.cpu(), .weight = weight.cpu().data, .epsilon = kEpsilon, .y = y.cpu()});
+      on_gpu().run(
+          calls::LayerNormForward{.x = x.gpu(), .weight = weight.gpu_floats(), .epsilon = kEpsilon, .y = y.gpu()});
+      if (size.columns > 1) y.expect_agreement(gpu(), tolerance(5e-6));
+      on_cpu().run(calls::LayerNormBackward{.dy = dy.cpu(),
+                                            .sum = x.cpu(),
+                                            .mean = mean.cpu().data,
+                                            .rstd = rstd.cpu().data,
+                                            .weight = weight.cpu().data,
+                                            .d_sum = d_sum.cpu(),
+                                            .names = names.cpu(),
+                                            .dropout = kDropout,
+                                            .dx = dx.cpu(),
+                                            .d_residual = d_residual.cpu(),
+                                            .accumulate_residual = true});
+      on_gpu().run(calls::LayerNormBackward{.dy = dy.gpu(),
+                                            .sum = x.gpu(),
+                                            .mean = mean.gpu_floats(),
+                                            .rstd = rstd.gpu_floats(),
+                                            .weight = weight.gpu_floats(),
+                                            .d_sum = d_sum.gpu(),
+                                            .names = names.gpu(),
+                                            .dropout = kDropout,
+                                            .dx = dx.gpu(),
+                                            .d_residual = d_residual.gpu(),
+                                            .accumulate_residual = true});
+      dx.expect_agreement(gpu(), tolerance(5e-6));
+      d_residual.expect_agreement(gpu(), tolerance(5e-6));
+    }
+  }
+}
+
 TEST_P(GpuLayerNormTest, BackwardGivesOnlyWhatIsWanted) {
   for (const MatrixSize size : {MatrixSize{67, 48}, MatrixSize{5, 7}, MatrixSize{3, 2056}}) {
     auto weight = parameters(size.columns, 3);

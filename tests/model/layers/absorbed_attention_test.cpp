@@ -68,10 +68,11 @@ TEST_P(AttentionOverInputsOfHeads, IsAttentionToTheirProjections) {
       results.emplace_back();
       for (const std::uint32_t place : {7U, 9U}) {
         const Dropout dropout = t.dropout(0.3, place);
-        const Variable y = over_inputs ? attention_over_inputs(t, in[0], in[1], {in[2], in[3]}, {in[4], in[5]},
-                                                               sequences_, heads, dropout)
-                                       : attention(t, in[0], linear(t, in[1], in[2], in[3]),
-                                                   linear(t, in[1], in[4], in[5]), sequences_, heads, dropout);
+        const Variable y =
+            over_inputs
+                ? attention_over_inputs(t, in[0], in[1], {in[2], in[3]}, {in[4], in[5]}, sequences_, heads, dropout)
+                : attention(t, in[0], linear(t, in[1], in[2], in[3]), linear(t, in[1], in[4], in[5]), sequences_,
+                            AttentionShape::plain(heads, 32 / heads), dropout);
         results.back().push_back(y.value());
         Tape::set_gradient(y, random({4, 32}));
       }

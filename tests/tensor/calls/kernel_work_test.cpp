@@ -36,17 +36,17 @@ TEST(KernelWork, AProductIsTwoOperationsATerm) {
 TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
   const std::array<std::int32_t, 4> starts{0, 3, 3, 8};
   const std::array<std::int32_t, 4> asking{0, 1, 1, 2};
+  const AttentionShape shape = AttentionShape::plain(2, 8, 1.0F);
   PackedSequences sequences{8, 3, starts.data(), nullptr, 5};
-  EXPECT_EQ(score_count(sequences, 8, true), 3.0 * 3 + 5.0 * 5);
-  EXPECT_EQ(score_count(sequences, 8, false), 8.0 * 8 / 3) << "on a device whose memory cannot be read";
+  EXPECT_EQ(score_count(sequences, shape, 8, true), 3.0 * 3 + 5.0 * 5);
+  EXPECT_EQ(score_count(sequences, shape, 8, false), 8.0 * 8 / 3) << "on a device whose memory cannot be read";
   sequences.query_starts = asking.data();
-  EXPECT_EQ(score_count(sequences, 2, true), 3.0 + 5.0);
+  EXPECT_EQ(score_count(sequences, shape, 2, true), 3.0 + 5.0);
   const calls::AttentionForward forward{.q = rows(2, 16),
                                         .k = rows(8, 16),
                                         .v = rows(8, 16),
                                         .sequences = sequences,
-                                        .heads = 2,
-                                        .scale = 1.0F,
+                                        .shape = AttentionShape::plain(2, 8, 1.0F),
                                         .out = rows(2, 16)};
   EXPECT_EQ(forward.work(true).operations, 4.0 * 8 * 16);
   EXPECT_EQ(forward.work(false).operations, 4.0 * 2 * 8 / 3 * 16);
@@ -57,14 +57,37 @@ TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
                                     .d_out = rows(2, 16),
                                     .log_sum_exp = kAny,
                                     .sequences = sequences,
-                                    .heads = 2,
-                                    .scale = 1.0F,
+                                    .shape = AttentionShape::plain(2, 8, 1.0F),
                                     .dq = rows(2, 16),
                                     .dk = rows(8, 16),
                                     .dv = rows(8, 16)};
   EXPECT_EQ(backward.work(true).operations, 10.0 * 8 * 16);
   backward.dk = backward.dv = {};
   EXPECT_EQ(backward.work(true).operations, 6.0 * 8 * 16);
+}
+
+TEST(KernelWork, AttentionCountsOnlyTheScoresThatSomebodySees) {
+  const std::array<std::int32_t, 4> starts{0, 3, 3, 12};
+  const std::array<std::int32_t, 3> lengths{3, 0, 5};  // the last has room behind it
+  const std::array<std::int32_t, 4> asking{0, 1, 1, 3};
+  const std::array<std::uint32_t, 3> positions{2, 0, 3};
+  PackedSequences sequences{12, 3, starts.data(), nullptr, 5};
+  sequences.lengths = lengths.data();
+  AttentionShape shape = AttentionShape::plain(2, 8, 1.0F);
+  EXPECT_EQ(score_count(sequences, shape, 8, true), 9.0 + 25.0);
+  shape.causal = true;
+  EXPECT_EQ(score_count(sequences, shape, 8, true), 6.0 + 15.0);
+  shape.window.left = 1;
+  EXPECT_EQ(score_count(sequences, shape, 8, true), 1 + 2 + 2 + 1 + 2 + 2 + 2 + 2.0);
+  shape.causal = false;
+  shape.window.right = 2;
+  EXPECT_EQ(score_count(sequences, shape, 8, true), 3 + 3 + 2 + 3 + 4 + 4 + 3 + 2.0);
+  sequences.query_starts = asking.data();
+  sequences.query_positions = positions.data();
+  EXPECT_EQ(score_count(sequences, shape, 3, true), 2 + 3 + 3.0);
+  shape.window = {};
+  shape.causal = true;
+  EXPECT_EQ(score_count({6, 2, starts.data(), nullptr, 5}, shape, 6, false), 2 * 6.0) << "two of three tokens each";
 }
 
 TEST(KernelWork, ABiasAloneReadsTheGradientOnce) {

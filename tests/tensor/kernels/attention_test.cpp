@@ -41,6 +41,7 @@ struct Problem {
     scale = 1.0 / std::sqrt(static_cast<double>(the.head_width));
   }
   [[nodiscard]] std::int64_t columns() const { return the.heads * the.head_width; }
+  [[nodiscard]] AttentionShape shape() const { return AttentionShape::plain(the.heads, the.head_width); }
 
   struct Result {
     std::vector<double> out;
@@ -132,8 +133,7 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
                                          .k = k,
                                          .v = v,
                                          .sequences = problem.sequences,
-                                         .heads = which.heads,
-                                         .scale = static_cast<float>(problem.scale),
+                                         .shape = problem.shape(),
                                          .dropout = which.dropout,
                                          .out = out,
                                          .log_sum_exp = log_sum_exp.data()});
@@ -150,8 +150,7 @@ TEST_P(AttentionTest, ForwardAndBackwardMatchReference) {
                                           .d_out = d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = which.heads,
-                                          .scale = static_cast<float>(problem.scale),
+                                          .shape = problem.shape(),
                                           .dropout = which.dropout,
                                           .dq = dq,
                                           .dk = dk,
@@ -178,6 +177,8 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
     const std::int64_t tokens = problem.sequences.tokens;
     const std::int64_t width = which.head_width;
     const std::int64_t columns = problem.columns();
+    AttentionShape shape = problem.shape();
+    shape.key_heads = 1;
     const auto q = TestMatrix::random(tokens, columns, 1);
     const auto k = TestMatrix::random(tokens, width, 2, width + 6);
     const auto v = TestMatrix::random(tokens, width, 3, width + 7);
@@ -203,8 +204,7 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
                                          .k = k,
                                          .v = v,
                                          .sequences = problem.sequences,
-                                         .heads = which.heads,
-                                         .scale = static_cast<float>(problem.scale),
+                                         .shape = shape,
                                          .dropout = which.dropout,
                                          .out = out,
                                          .log_sum_exp = log_sum_exp.data()});
@@ -219,8 +219,7 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
                                           .d_out = d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = which.heads,
-                                          .scale = static_cast<float>(problem.scale),
+                                          .shape = shape,
                                           .dropout = which.dropout,
                                           .dq = dq,
                                           .dk = dk,
@@ -239,8 +238,7 @@ TEST_P(AttentionTest, OfHeadsThatShareKeysIsThatOfHeadsWithEqualKeys) {
                                           .d_out = d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = which.heads,
-                                          .scale = static_cast<float>(problem.scale),
+                                          .shape = shape,
                                           .dropout = which.dropout,
                                           .dq = dq_alone});
     EXPECT_EQ(dq_alone.values(), dq.values()) << "where nobody wants the gradients of keys and values";
@@ -260,8 +258,7 @@ TEST_P(AttentionTest, KeysThatAreTheValuesGetTheGradientsOfKeysThatEqualThem) {
                                        .k = k,
                                        .v = k,
                                        .sequences = problem.sequences,
-                                       .heads = 3,
-                                       .scale = 0.5F,
+                                       .shape = {3, 1, 16, 16, 0.5F},
                                        .dropout = which.dropout,
                                        .out = out,
                                        .log_sum_exp = log_sum_exp.data()});
@@ -277,8 +274,7 @@ TEST_P(AttentionTest, KeysThatAreTheValuesGetTheGradientsOfKeysThatEqualThem) {
                                           .d_out = d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = 3,
-                                          .scale = 0.5F,
+                                          .shape = {3, 1, 16, 16, 0.5F},
                                           .dropout = which.dropout,
                                           .dq = dq,
                                           .dk = dk,
@@ -301,8 +297,7 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
                                        .k = k,
                                        .v = v,
                                        .sequences = problem.sequences,
-                                       .heads = 3,
-                                       .scale = 0.5F,
+                                       .shape = AttentionShape::plain(3, 16, 0.5F),
                                        .dropout = which.dropout,
                                        .out = out,
                                        .log_sum_exp = log_sum_exp.data()});
@@ -316,8 +311,7 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
                                           .d_out = d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = 3,
-                                          .scale = 0.5F,
+                                          .shape = AttentionShape::plain(3, 16, 0.5F),
                                           .dropout = which.dropout,
                                           .dq = dq,
                                           .dk = d_keys,
@@ -340,21 +334,9 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
                                                      .d_out = bf16,
                                                      .log_sum_exp = log_sum_exp.data(),
                                                      .sequences = problem.sequences,
-                                                     .heads = 3,
-                                                     .scale = 0.5F,
+                                                     .shape = AttentionShape::plain(3, 16, 0.5F),
                                                      .dropout = which.dropout,
                                                      .dq = bf16}),
-               Error);
-}
-
-TEST_P(AttentionTest, OfKeysThatFitNeitherAllHeadsNorOneIsRefused) {
-  const Case which{{0, 4}, 4, 8, {}};
-  const Problem problem(which);
-  const TestMatrix q(4, 32);
-  const TestMatrix k(4, 16);
-  TestMatrix out(4, 32);
-  EXPECT_THROW(kernels_.run(calls::AttentionForward{
-                   .q = q, .k = k, .v = k, .sequences = problem.sequences, .heads = 4, .scale = 1.0F, .out = out}),
                Error);
 }
 
@@ -412,8 +394,7 @@ TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
                                          .k = k,
                                          .v = v,
                                          .sequences = sequences,
-                                         .heads = which.heads,
-                                         .scale = static_cast<float>(problem.scale),
+                                         .shape = problem.shape(),
                                          .dropout = which.dropout,
                                          .out = out,
                                          .log_sum_exp = log_sum_exp.data()});
@@ -428,8 +409,7 @@ TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
                                           .d_out = asked_d_out,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = sequences,
-                                          .heads = which.heads,
-                                          .scale = static_cast<float>(problem.scale),
+                                          .shape = problem.shape(),
                                           .dropout = which.dropout,
                                           .dq = dq,
                                           .dk = dk,
@@ -463,8 +443,8 @@ TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
   const auto q = TestMatrix::random(100, 8, 1, 0, 30.0F);
   const auto v = TestMatrix::random(100, 8, 2);
   TestMatrix out(100, 8);
-  kernels_.run(
-      calls::AttentionForward{.q = q, .k = q, .v = v, .sequences = sequences, .heads = 1, .scale = 1.0F, .out = out});
+  kernels_.run(calls::AttentionForward{
+      .q = q, .k = q, .v = v, .sequences = sequences, .shape = AttentionShape::plain(1, 8, 1.0F), .out = out});
   // A token's own key fits it best by far.
   expect_close(
       out.values(),
@@ -516,8 +496,7 @@ TEST_P(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
                                          .k = k,
                                          .v = v,
                                          .sequences = problem.sequences,
-                                         .heads = 4,
-                                         .scale = 0.2F,
+                                         .shape = AttentionShape::plain(4, 32, 0.2F),
                                          .dropout = kDropout,
                                          .out = out,
                                          .log_sum_exp = log_sum_exp.data()});
@@ -528,8 +507,7 @@ TEST_P(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
                                           .d_out = v,
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = problem.sequences,
-                                          .heads = 4,
-                                          .scale = 0.2F,
+                                          .shape = AttentionShape::plain(4, 32, 0.2F),
                                           .dropout = kDropout,
                                           .dq = dq,
                                           .dk = dk,
@@ -548,8 +526,7 @@ TEST_P(AttentionTest, TakesNoSequencesAtAll) {
                                        .k = none,
                                        .v = none,
                                        .sequences = {0, 0, &start, nullptr, 0},
-                                       .heads = 2,
-                                       .scale = 1.0F,
+                                       .shape = AttentionShape::plain(2, 4, 1.0F),
                                        .out = none});
   kernels_.run(calls::AttentionBackward{.q = none,
                                         .k = none,
@@ -558,8 +535,7 @@ TEST_P(AttentionTest, TakesNoSequencesAtAll) {
                                         .d_out = none,
                                         .log_sum_exp = nullptr,
                                         .sequences = {0, 0, &start, nullptr, 0},
-                                        .heads = 2,
-                                        .scale = 1.0F,
+                                        .shape = AttentionShape::plain(2, 4, 1.0F),
                                         .dq = none,
                                         .dk = none,
                                         .dv = none});

@@ -179,6 +179,75 @@ TEST_P(BFloat16Test, Dropout) {
   }
 }
 
+TEST_P(BFloat16Test, SumsProductsAndMultiples) {
+  for (const std::int64_t columns : kColumns) {
+    for (const bool flag : {false, true}) {
+      const Dropout dropout = flag ? kDropout : Dropout{};
+      Twin a(kRows, columns, 1);
+      Twin b(kRows, columns, 2);
+      Twin sum(kRows, columns, 3);
+      Twin product(kRows, columns, 4);
+      Twin multiple(kRows, columns, 5);
+      kernels_.run(calls::AddRows{.a = a.f32(), .b = b.f32(), .names = names(), .dropout = dropout, .y = sum.f32()});
+      kernels_.run(calls::AddRows{.a = a.bf16(), .b = b.bf16(), .names = names(), .dropout = dropout, .y = sum.bf16()});
+      kernels_.run(calls::MultiplyRows{.a = a.f32(), .b = b.f32(), .y = product.f32(), .accumulate = flag});
+      kernels_.run(calls::MultiplyRows{.a = a.bf16(), .b = b.bf16(), .y = product.bf16(), .accumulate = flag});
+      kernels_.run(calls::ScaleRows{.x = a.f32(), .factor = 0.3F, .y = multiple.f32(), .accumulate = flag});
+      kernels_.run(calls::ScaleRows{.x = a.bf16(), .factor = 0.3F, .y = multiple.bf16(), .accumulate = flag});
+      sum.expect_rounded("sum");
+      product.expect_rounded("product");
+      multiple.expect_rounded("multiple");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, GatedUnits) {
+  for (const std::int64_t columns : kColumns) {
+    for (const Activation activation : kEveryActivation) {
+      Twin gate(kRows, columns, 1);
+      Twin value(kRows, columns, 2);
+      Twin y(kRows, columns, 3);
+      Twin d_gate(kRows, columns, 4);
+      Twin d_value(kRows, columns, 5);
+      kernels_.run(
+          calls::GatedForward{.gate = gate.f32(), .value = value.f32(), .activation = activation, .y = y.f32()});
+      kernels_.run(
+          calls::GatedForward{.gate = gate.bf16(), .value = value.bf16(), .activation = activation, .y = y.bf16()});
+      y.expect_rounded("y");
+      y.round();
+      kernels_.run(calls::GatedBackward{.dy = y.f32(),
+                                        .gate = gate.f32(),
+                                        .value = value.f32(),
+                                        .activation = activation,
+                                        .d_gate = d_gate.f32(),
+                                        .d_value = d_value.f32()});
+      kernels_.run(calls::GatedBackward{.dy = y.bf16(),
+                                        .gate = gate.bf16(),
+                                        .value = value.bf16(),
+                                        .activation = activation,
+                                        .d_gate = d_gate.bf16(),
+                                        .d_value = d_value.bf16()});
+      d_gate.expect_rounded("d_gate");
+      d_value.expect_rounded("d_value");
+    }
+  }
+}
+
+TEST_P(BFloat16Test, RotaryEmbedding) {
+  for (const std::int64_t pairs : {1, 6, 24}) {
+    const std::vector<float> frequencies(static_cast<std::size_t>(pairs), 0.37F);
+    for (const RotaryPairs layout : {RotaryPairs::halves, RotaryPairs::neighbours}) {
+      Twin x(kRows, 4 * pairs + 2, 1);
+      calls::Rotate call{
+          .x = x.f32(), .positions = names_.data(), .heads = 2, .frequencies = frequencies, .layout = layout};
+      kernels_.run(call);
+      call.x = x.bf16();
+      kernels_.run(call);
+      x.expect_rounded("x");
+    }
+  }
+}
+
 TEST_P(BFloat16Test, LayerNorm) {
   for (const std::int64_t columns : kColumns) {
     const std::vector<float> weight(static_cast<std::size_t>(columns), 1.25F);
@@ -272,7 +341,7 @@ struct AttentionRun {
   static constexpr std::int64_t kHeads = 2;
   PackedSequences sequences;
   Dropout dropout;
-  float scale;
+  AttentionShape shape;
   Twin q, k, v, out, d_out, dq, dk, dv;
   std::vector<float> log_sum_exp;
   std::vector<float> log_sum_exp_of_bf16;
@@ -281,7 +350,7 @@ struct AttentionRun {
                const Dropout& dropping)
       : sequences(packed),
         dropout(dropping),
-        scale(1.0F / std::sqrt(static_cast<float>(width))),
+        shape(AttentionShape::plain(kHeads, width)),
         q(asking, kHeads * width, 1),
         k(packed.tokens, kHeads * width, 2),
         v(packed.tokens, kHeads * width, 3),
@@ -296,20 +365,35 @@ struct AttentionRun {
                                         .k = k.f32(),
                                         .v = v.f32(),
                                         .sequences = sequences,
-                                        .heads = kHeads,
-                                        .scale = scale,
+                                        .shape = shape,
                                         .dropout = dropout,
                                         .out = out.f32(),
                                         .log_sum_exp = log_sum_exp.data()});
-    kernels.run(calls::AttentionForward{.q = q.bf16(),
-                                        .k = k.bf16(),
-                                        .v = v.bf16(),
-                                        .sequences = sequences,
-                                        .heads = kHeads,
-                                        .scale = scale,
-                                        .dropout = dropout,
-                                        .out = out.bf16(),
-                                        .log_sum_exp = log_sum_exp_of_bf16.data()});
+    kernels.run(forward_of_bf16());
+  }
+  calls::AttentionForward forward_of_bf16() {
+    return calls::AttentionForward{.q = q.bf16(),
+                                   .k = k.bf16(),
+                                   .v = v.bf16(),
+                                   .sequences = sequences,
+                                   .shape = shape,
+                                   .dropout = dropout,
+                                   .out = out.bf16(),
+                                   .log_sum_exp = log_sum_exp_of_bf16.data()};
+  }
+  calls::AttentionBackward backward_of_bf16() {
+    return calls::AttentionBackward{.q = q.bf16(),
+                                    .k = k.bf16(),
+                                    .v = v.bf16(),
+                                    .out = out.bf16(),
+                                    .d_out = d_out.bf16(),
+                                    .log_sum_exp = log_sum_exp_of_bf16.data(),
+                                    .sequences = sequences,
+                                    .shape = shape,
+                                    .dropout = dropout,
+                                    .dq = dq.bf16(),
+                                    .dk = dk.bf16(),
+                                    .dv = dv.bf16()};
   }
   void backward(CpuKernels& kernels) {
     kernels.run(calls::AttentionBackward{.q = q.f32(),
@@ -319,25 +403,12 @@ struct AttentionRun {
                                          .d_out = d_out.f32(),
                                          .log_sum_exp = log_sum_exp.data(),
                                          .sequences = sequences,
-                                         .heads = kHeads,
-                                         .scale = scale,
+                                         .shape = shape,
                                          .dropout = dropout,
                                          .dq = dq.f32(),
                                          .dk = dk.f32(),
                                          .dv = dv.f32()});
-    kernels.run(calls::AttentionBackward{.q = q.bf16(),
-                                         .k = k.bf16(),
-                                         .v = v.bf16(),
-                                         .out = out.bf16(),
-                                         .d_out = d_out.bf16(),
-                                         .log_sum_exp = log_sum_exp_of_bf16.data(),
-                                         .sequences = sequences,
-                                         .heads = kHeads,
-                                         .scale = scale,
-                                         .dropout = dropout,
-                                         .dq = dq.bf16(),
-                                         .dk = dk.bf16(),
-                                         .dv = dv.bf16()});
+    kernels.run(backward_of_bf16());
   }
 };
 
@@ -386,12 +457,9 @@ TEST_P(BFloat16Test, AttentionInPairsAlsoWhereItDoesNotPay) {
   const PackedSequences sequences{398, 4, starts.data(), examples.data(), 173};
   for (const std::int64_t width : {7, 32, 64}) {
     AttentionRun run(kernels_, sequences, 398, width, kDropout);
-    attention_forward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), sequences, run.kHeads, run.scale, kDropout,
-                               run.out.bf16(), run.log_sum_exp_of_bf16.data(), 0, 1);
+    attention_forward_in_pairs(run.forward_of_bf16(), 0, 1);
     run.backward(kernels_);
-    attention_backward_in_pairs(run.q.bf16(), run.k.bf16(), run.v.bf16(), run.out.bf16(), run.d_out.bf16(),
-                                run.log_sum_exp_of_bf16.data(), sequences, run.kHeads, run.scale, kDropout,
-                                run.dq.bf16(), run.dk.bf16(), run.dv.bf16(), 0, 1);
+    attention_backward_in_pairs(run.backward_of_bf16(), {}, 0, 1);
     run.out.expect_near(0.01, "out");
     run.dq.expect_near(0.02, "dq");
     run.dk.expect_near(0.02, "dk");

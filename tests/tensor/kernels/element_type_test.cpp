@@ -94,6 +94,25 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
   });
   expect_refused<2>(
       "copy", [&](auto& at) { kernels_.run(calls::Copy{.x = at[0], .y = at[1]}); }, DType::f16);
+  expect_refused<3>("add_rows", [&](auto& at) { kernels_.run(calls::AddRows{.a = at[0], .b = at[1], .y = at[2]}); });
+  expect_refused<3>("multiply_rows",
+                    [&](auto& at) { kernels_.run(calls::MultiplyRows{.a = at[0], .b = at[1], .y = at[2]}); });
+  expect_refused<2>("scale_rows",
+                    [&](auto& at) { kernels_.run(calls::ScaleRows{.x = at[0], .factor = 2.0F, .y = at[1]}); });
+  expect_refused<3>("gated_forward", [&](auto& at) {
+    kernels_.run(calls::GatedForward{.gate = at[0], .value = at[1], .activation = Activation::gelu, .y = at[2]});
+  });
+  expect_refused<5>("gated_backward", [&](auto& at) {
+    kernels_.run(calls::GatedBackward{
+        .dy = at[0], .gate = at[1], .value = at[2], .activation = Activation::gelu, .d_gate = at[3], .d_value = at[4]});
+  });
+  expect_refused<1>(
+      "rotate",
+      [&](auto& at) {
+        kernels_.run(
+            calls::Rotate{.x = at[0], .positions = names.data(), .heads = 4, .frequencies = std::span(row).first(16)});
+      },
+      DType::f16);
   expect_refused<4>("layer_norm_forward", [&](auto& at) {
     kernels_.run(calls::LayerNormForward{.x = at[0],
                                          .residual = at[1],
@@ -105,12 +124,13 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
                                          .mean = of_rows.data(),
                                          .rstd = of_rows.data()});
   });
-  expect_refused<4>("layer_norm_backward", [&](auto& at) {
+  expect_refused<5>("layer_norm_backward", [&](auto& at) {
     kernels_.run(calls::LayerNormBackward{.dy = at[0],
                                           .sum = at[1],
                                           .mean = of_rows.data(),
                                           .rstd = of_rows.data(),
                                           .weight = row.data(),
+                                          .d_sum = at[4],
                                           .dx = at[2],
                                           .d_residual = at[3]});
   });
@@ -119,8 +139,7 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
                                          .k = at[1],
                                          .v = at[2],
                                          .sequences = sequences,
-                                         .heads = 4,
-                                         .scale = 0.2F,
+                                         .shape = AttentionShape::plain(4, kColumns / 4, 0.2F),
                                          .out = at[3],
                                          .log_sum_exp = log_sum_exp.data()});
   });
@@ -132,8 +151,7 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
                                           .d_out = at[4],
                                           .log_sum_exp = log_sum_exp.data(),
                                           .sequences = sequences,
-                                          .heads = 4,
-                                          .scale = 0.2F,
+                                          .shape = AttentionShape::plain(4, kColumns / 4, 0.2F),
                                           .dq = at[5],
                                           .dk = at[6],
                                           .dv = at[7]});

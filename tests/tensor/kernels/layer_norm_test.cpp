@@ -216,6 +216,56 @@ TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
   }
 }
 
+TEST_P(LayerNormTest, NoBiasIsABiasOfZeros) {
+  for (const std::int64_t width : {1, 7, 33, 384}) {
+    const auto x = TestMatrix::random(4, width, 1);
+    const auto weight = TestMatrix::random(1, width, 2);
+    const std::vector<float> zeros(static_cast<std::size_t>(width), 0.0F);
+    TestMatrix with(4, width);
+    TestMatrix without(4, width);
+    kernels_.run(calls::LayerNormForward{
+        .x = x, .weight = TestMatrix(weight).data(), .bias = zeros.data(), .epsilon = 1e-5F, .y = with});
+    kernels_.run(calls::LayerNormForward{.x = x, .weight = TestMatrix(weight).data(), .epsilon = 1e-5F, .y = without});
+    EXPECT_EQ(without.values(), with.values());
+  }
+}
+
+TEST_P(LayerNormTest, WhatTheSumHasFromElsewhereIsAddedToItsGradient) {
+  const Names names(4);
+  for (const std::int64_t width : {1, 7, 33, 384}) {
+    for (const bool accumulate : {false, true}) {
+      const auto dy = TestMatrix::random(4, width, 1);
+      const auto sum = TestMatrix::random(4, width, 2);
+      auto weight = TestMatrix::random(1, width, 3);
+      const auto d_sum = TestMatrix::random(4, width, 4, width + 3);
+      const std::vector<float> mean(4, 0.1F);
+      const std::vector<float> rstd(4, 1.2F);
+      // The norm's own part, without dropout.
+      TestMatrix own(4, width);
+      calls::LayerNormBackward call{
+          .dy = dy, .sum = sum, .mean = mean.data(), .rstd = rstd.data(), .weight = weight.data(), .dx = own};
+      kernels_.run(call);
+      TestMatrix dx(4, width);
+      const auto before = TestMatrix::random(4, width, 5);
+      TestMatrix d_residual = before;
+      call.d_sum = d_sum;
+      call.names = names.names();
+      call.dropout = kDropout;
+      call.dx = dx;
+      call.d_residual = d_residual;
+      call.accumulate_residual = accumulate;
+      kernels_.run(call);
+      for (std::int64_t i = 0; i < 4; ++i) {
+        for (std::int64_t j = 0; j < width; ++j) {
+          const float change = own(i, j) + d_sum(i, j);
+          ASSERT_EQ(d_residual(i, j), accumulate ? before(i, j) + change : change);
+          ASSERT_EQ(dx(i, j), change * static_cast<float>(names.factor(kDropout, i, j)));
+        }
+      }
+    }
+  }
+}
+
 TEST_P(LayerNormTest, NoRowsGiveNoGradient) {
   const std::vector<float> weight(5, 1.0F);
   std::vector<float> d_weight(5, 3.0F);

@@ -17,7 +17,7 @@
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
-#include "tensor/kernels/cpu/attention/attention_tiles-inl.h"
+#include "tensor/kernels/cpu/attention/attention_scores-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
@@ -38,11 +38,12 @@ class PaddedRows {
   PaddedRows(std::int64_t most_rows, std::int64_t width)
       : width_(width), pitch_(pitch_of(width)), room_((most_rows + 2) * pitch_ / 2) {}
 
-  void take(const BFloat16* x, std::int64_t stride, std::int64_t rows) {
+  /// Rows [first, first + rows).
+  void take(const GroupRows<const BFloat16>& x, std::int64_t first, std::int64_t rows) {
     // Of a known number, so that nothing is called for a row.
     constexpr std::int64_t kAtOnce = 16;
     for (std::int64_t i = 0; i < rows; ++i) {
-      const BFloat16* from = x + i * stride;
+      const BFloat16* from = x.row(first + i);
       std::int64_t j = 0;
       for (; j + kAtOnce <= width_; j += kAtOnce) {
         std::memcpy(row(i) + j, from + j, kAtOnce * sizeof(BFloat16));
@@ -128,102 +129,125 @@ HWY_INLINE void round_row_pairs(const float* x, std::int64_t stride, std::int64_
   }
 }
 
-}  // namespace
+/// Rows of f32 rounded to where they belong.
+HWY_INLINE void deliver_rows(const float* x, std::int64_t pitch, std::int64_t rows, std::int64_t width,
+                             const GroupRows<BFloat16>& to, std::int64_t first) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    convert_rows(x + i * pitch, 0, 1, width, to.row(first + i), 0);
+  }
+}
 
-void forward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, const PackedSequences& sequences,
-                      std::int64_t heads, float scale, const Dropout& dropout, Rows out_rows, float* log_sum_exp,
-                      std::int64_t member, std::int64_t members) {
-  const auto q = q_rows.as<BFloat16>();
-  const auto k = k_rows.as<BFloat16>();
-  const auto v = v_rows.as<BFloat16>();
-  const auto out = out_rows.as<BFloat16>();
-  const std::int64_t width = q.columns / heads;
+template <class Scores>
+void forward_of_kind(const calls::AttentionForward& call, std::int64_t member, std::int64_t members) {
+  const PackedSequences& sequences = call.sequences;
+  const AttentionShape& shape = call.shape;
+  const auto q = call.q.as<BFloat16>();
+  const auto k = call.k.as<BFloat16>();
+  const auto v = call.v.as<BFloat16>();
+  const auto out = call.out.as<BFloat16>();
+  const std::int64_t group = shape.group();
+  const std::int64_t width = shape.head_width;
+  const std::int64_t value_width = shape.value_width;
   const std::int64_t pitch = pitch_of(width);
+  const std::int64_t value_pitch = pitch_of(value_width);
   const std::int64_t longest = lanes_of(sequences.longest);
   PaddedRows queries_in(kTile, width);
   PaddedRows keys_in(longest, width);
-  PaddedRows values_in(longest, width);
+  PaddedRows values_in(longest, value_width);
   const Scratch keys_transposed(longest * pitch / 2);
-  const Scratch value_pairs(pairs_of(longest) * pitch);
-  const Scratch result_room(kTile * pitch);
+  const Scratch value_pairs(pairs_of(longest) * value_pitch);
+  const Scratch result_room(kTile * value_pitch);
   const Scratch scores_room(kTile * kTile);
   const Scratch rounded_room(kTile * (kTile + 2) / 2);
   float* scores = scores_room.data();
   float* result = result_room.data();
   auto* rounded = reinterpret_cast<BFloat16*>(rounded_room.data());
   RunningSoftmax running{};
-  TileDropout mask(dropout, kTile);
+  TileDropout mask(call.dropout, kTile);
+  Scores shaped(sequences, shape, call.relative, {}, {});
 
-  for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
+  for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
+    const HeadOfSequence part = head_of(sequences, shape, pair);
+    const Queries& asking = part.asking;
+    const std::int64_t length = part.length;
     if (asking.count == 0 || length < kLeastTokensInPairs) {
       continue;
     }
-    keys_in.take(k.row(start) + column, k.stride, length);
+    const GroupRows<const BFloat16> all_queries(q, asking.start, part.key_head, group, width);
+    const GroupRows<BFloat16> all_results(out, asking.start, part.key_head, group, value_width);
+    keys_in.take(GroupRows<const BFloat16>(k, part.start, part.key_head, 1, width), 0, length);
     keys_in.transpose_pairs(length, keys_transposed.data());
-    values_in.take(v.row(start) + column, v.stride, length);
+    values_in.take(GroupRows<const BFloat16>(v, part.start, part.key_head, 1, value_width), 0, length);
     values_in.pair_up(length, value_pairs.data());
+    shaped.begin(part);
 
     for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
       const std::int64_t queries = std::min(kTile, asking.count - first_query);
-      queries_in.take(q.row(asking.start + first_query) + column, q.stride, queries);
-      for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
+      queries_in.take(all_queries, first_query, queries);
+      const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+      for (std::int64_t first_key = seen.first_tile(); first_key < seen.end; first_key += kTile) {
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = lanes_of(keys);
-        const bool first = first_key == 0;
+        const bool first = first_key == seen.first_tile();
         multiply_pairs(queries_in.from_row(0), keys_transposed.data() + first_key * pitch / 2, stride, queries, stride,
                        pitch / 2, scores, stride, false);
-        softmax_tile(scores, stride, queries, keys, scale, first, running);
+        const float scale = shaped.finish(scores, stride, part, first_query, queries, first_key, keys);
+        softmax_tile(scores, stride, queries, keys, scale, first, shaped.seen(), running);
         if (mask.active()) {
-          mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
         }
         round_rows(scores, stride, queries, keys, mask, rounded, stride + 2);
         if (!first) {
-          multiply_rows(result, pitch, queries, pitch, running.rescale);
+          multiply_rows(result, value_pitch, queries, value_pitch, running.rescale);
         }
-        multiply_pairs({rounded, 2 * (stride + 2), kWord}, value_pairs.data() + first_key / 2 * pitch, pitch, queries,
-                       pitch, pairs_of(keys), result, pitch, !first);
+        multiply_pairs({rounded, 2 * (stride + 2), kWord}, value_pairs.data() + first_key / 2 * value_pitch,
+                       value_pitch, queries, value_pitch, pairs_of(keys), result, value_pitch, !first);
       }
       for (std::int64_t i = 0; i < queries; ++i) {
         running.rescale[i] = 1.0F / running.sums[i];
       }
-      multiply_rows(result, pitch, queries, pitch, running.rescale);
-      convert_rows(result, pitch, queries, width, out.row(asking.start + first_query) + column, out.stride);
-      if (log_sum_exp != nullptr) {
-        write_log_sum_exp(running, queries, log_sum_exp + head * q.rows + asking.start + first_query);
+      multiply_rows(result, value_pitch, queries, value_pitch, running.rescale);
+      deliver_rows(result, value_pitch, queries, value_width, all_results, first_query);
+      if (call.log_sum_exp != nullptr) {
+        write_log_sum_exp(running, queries, call.log_sum_exp + sums_of(part, q.rows) + first_query);
       }
     }
   }
 }
 
-void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, ConstRows out_rows, ConstRows d_out_rows,
-                       const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads, float scale,
-                       const Dropout& dropout, Rows dq_rows, Rows dk_rows, Rows dv_rows, std::int64_t member,
-                       std::int64_t members) {
-  const auto q = q_rows.as<BFloat16>();
-  const auto k = k_rows.as<BFloat16>();
-  const auto v = v_rows.as<BFloat16>();
-  const auto out = out_rows.as<BFloat16>();
-  const auto d_out = d_out_rows.as<BFloat16>();
-  const auto dq = dq_rows.as<BFloat16>();
-  const auto dk = dk_rows.as<BFloat16>();
-  const auto dv = dv_rows.as<BFloat16>();
-  const std::int64_t width = q.columns / heads;
+template <class Scores>
+void backward_of_kind(const calls::AttentionBackward& call, const SharedTermSums& sums, std::int64_t member,
+                      std::int64_t members) {
+  const PackedSequences& sequences = call.sequences;
+  const AttentionShape& shape = call.shape;
+  const auto q = call.q.as<BFloat16>();
+  const auto k = call.k.as<BFloat16>();
+  const auto v = call.v.as<BFloat16>();
+  const auto out = call.out.as<BFloat16>();
+  const auto d_out = call.d_out.as<BFloat16>();
+  const auto dq = call.dq.as<BFloat16>();
+  const auto dk = call.dk.as<BFloat16>();
+  const auto dv = call.dv.as<BFloat16>();
+  const std::int64_t group = shape.group();
+  const std::int64_t width = shape.head_width;
+  const std::int64_t value_width = shape.value_width;
   const std::int64_t pitch = pitch_of(width);
+  const std::int64_t value_pitch = pitch_of(value_width);
   const std::int64_t longest = lanes_of(sequences.longest);
-  PaddedRows queries_in(longest, width);
+  const std::int64_t most_queries = lanes_of(sequences.longest * group);
+  PaddedRows queries_in(most_queries, width);
   PaddedRows keys_in(longest, width);
-  PaddedRows values_in(longest, width);
-  PaddedRows d_out_in(longest, width);
+  PaddedRows values_in(longest, value_width);
+  PaddedRows d_out_in(most_queries, value_width);
   const Scratch keys_transposed(longest * pitch / 2);
-  const Scratch values_transposed(longest * pitch / 2);
-  const Scratch query_pairs(pairs_of(longest) * pitch);
+  const Scratch values_transposed(longest * value_pitch / 2);
+  const Scratch query_pairs(pairs_of(most_queries) * pitch);
   const Scratch key_pairs(pairs_of(longest) * pitch);
-  const Scratch d_out_pairs(pairs_of(longest) * pitch);
-  const Scratch d_queries(longest * pitch);
+  const Scratch d_out_pairs(pairs_of(most_queries) * value_pitch);
+  const Scratch d_queries(most_queries * pitch);
   const Scratch d_keys(longest * pitch);
-  const Scratch d_values(longest * pitch);
-  const Scratch products(longest);
+  const Scratch d_values(longest * value_pitch);
+  const Scratch products(most_queries);
   const Scratch p_room(kTile * kTile);
   const Scratch ds_room(kTile * kTile);
   const Scratch p_pairs(kTile / 2 * kTile);
@@ -232,61 +256,91 @@ void backward_in_pairs(ConstRows q_rows, ConstRows k_rows, ConstRows v_rows, Con
   float* p = p_room.data();
   float* ds = ds_room.data();
   auto* rounded = reinterpret_cast<BFloat16*>(rounded_room.data());
-  TileDropout mask(dropout, kTile);
+  TileDropout mask(call.dropout, kTile);
   const TileDropout nothing({}, kTile);
+  Scores shaped(sequences, shape, call.relative, call.d_relative, sums);
 
-  for (std::int64_t pair = member; pair < sequences.sequences * heads; pair += members) {
-    const auto [sequence, head, start, length, column, asking] = head_of(sequences, heads, width, pair);
+  for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
+    const HeadOfSequence part = head_of(sequences, shape, pair);
+    const Queries& asking = part.asking;
+    const std::int64_t length = part.length;
     if (length < kLeastTokensInPairs) {
       continue;
     }
-    const float* logarithms = log_sum_exp + head * q.rows + asking.start;
-    queries_in.take(q.row(asking.start) + column, q.stride, asking.count);
+    const float* logarithms = call.log_sum_exp + sums_of(part, q.rows);
+    const GroupRows<const BFloat16> all_d_outs(d_out, asking.start, part.key_head, group, value_width);
+    queries_in.take(GroupRows<const BFloat16>(q, asking.start, part.key_head, group, width), 0, asking.count);
     queries_in.pair_up(asking.count, query_pairs.data());
-    keys_in.take(k.row(start) + column, k.stride, length);
+    keys_in.take(GroupRows<const BFloat16>(k, part.start, part.key_head, 1, width), 0, length);
     keys_in.transpose_pairs(length, keys_transposed.data());
     keys_in.pair_up(length, key_pairs.data());
-    values_in.take(v.row(start) + column, v.stride, length);
+    values_in.take(GroupRows<const BFloat16>(v, part.start, part.key_head, 1, value_width), 0, length);
     values_in.transpose_pairs(length, values_transposed.data());
-    d_out_in.take(d_out.row(asking.start) + column, d_out.stride, asking.count);
+    d_out_in.take(all_d_outs, 0, asking.count);
     d_out_in.pair_up(asking.count, d_out_pairs.data());
-    multiply_outputs(out.row(asking.start) + column, out.stride, d_out.row(asking.start) + column, d_out.stride,
-                     asking.count, width, products.data());
-    if (asking.count == 0) {
-      std::fill_n(d_keys.data(), length * pitch, 0.0F);
-      std::fill_n(d_values.data(), length * pitch, 0.0F);
-    }
+    multiply_outputs(GroupRows<const BFloat16>(out, asking.start, part.key_head, group, value_width), all_d_outs,
+                     asking.count, value_width, products.data());
+    shaped.begin(part);
 
     for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
       const std::int64_t keys = std::min(kTile, length - first_key);
       const std::int64_t stride = lanes_of(keys);
+      bool was_seen = false;
       for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
         const std::int64_t queries = std::min(kTile, asking.count - first_query);
+        const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+        if (!seen.meets_tile(first_key)) {
+          continue;
+        }
         multiply_pairs(queries_in.from_row(first_query), keys_transposed.data() + first_key * pitch / 2, stride,
                        queries, stride, pitch / 2, p, stride, false);
-        multiply_pairs(d_out_in.from_row(first_query), values_transposed.data() + first_key * pitch / 2, stride,
-                       queries, stride, pitch / 2, ds, stride, false);
+        multiply_pairs(d_out_in.from_row(first_query), values_transposed.data() + first_key * value_pitch / 2, stride,
+                       queries, stride, value_pitch / 2, ds, stride, false);
+        const float scale = shaped.finish(p, stride, part, first_query, queries, first_key, keys);
         if (mask.active()) {
-          mask.draw(sequences.examples[sequence], head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
         }
         differentiate_tile({p, ds, stride, logarithms + first_query, products.data() + first_query}, queries, keys,
-                           scale, mask);
+                           scale, shaped.slope(), shaped.soft_cap(), shaped.seen(), mask);
+        shaped.add_gradients(ds, stride, part, first_query, queries, first_key);
         round_row_pairs(p, stride, queries, keys, p_pairs.data());
         round_row_pairs(ds, stride, queries, keys, ds_pairs.data());
         round_rows(ds, stride, queries, keys, nothing, rounded, stride + 2);
-        const bool first_queries = first_query == 0;
-        multiply_pairs({p_pairs.data(), kWord, stride * kWord}, d_out_pairs.data() + first_query / 2 * pitch, pitch,
-                       keys, pitch, pairs_of(queries), d_values.data() + first_key * pitch, pitch, !first_queries);
+        multiply_pairs({p_pairs.data(), kWord, stride * kWord}, d_out_pairs.data() + first_query / 2 * value_pitch,
+                       value_pitch, keys, value_pitch, pairs_of(queries), d_values.data() + first_key * value_pitch,
+                       value_pitch, was_seen);
         multiply_pairs({ds_pairs.data(), kWord, stride * kWord}, query_pairs.data() + first_query / 2 * pitch, pitch,
-                       keys, pitch, pairs_of(queries), d_keys.data() + first_key * pitch, pitch, !first_queries);
+                       keys, pitch, pairs_of(queries), d_keys.data() + first_key * pitch, pitch, was_seen);
         multiply_pairs({rounded, 2 * (stride + 2), kWord}, key_pairs.data() + first_key / 2 * pitch, pitch, queries,
-                       pitch, pairs_of(keys), d_queries.data() + first_query * pitch, pitch, first_key != 0);
+                       pitch, pairs_of(keys), d_queries.data() + first_query * pitch, pitch,
+                       first_key != seen.first_tile());
+        was_seen = true;
+      }
+      if (!was_seen) {
+        std::fill_n(d_keys.data() + first_key * pitch, keys * pitch, 0.0F);
+        std::fill_n(d_values.data() + first_key * value_pitch, keys * value_pitch, 0.0F);
       }
     }
-    convert_rows(d_queries.data(), pitch, asking.count, width, dq.row(asking.start) + column, dq.stride);
-    convert_rows(d_keys.data(), pitch, length, width, dk.row(start) + column, dk.stride);
-    convert_rows(d_values.data(), pitch, length, width, dv.row(start) + column, dv.stride);
+    deliver_rows(d_queries.data(), pitch, asking.count, width,
+                 GroupRows<BFloat16>(dq, asking.start, part.key_head, group, width), 0);
+    deliver_rows(d_keys.data(), pitch, length, width, GroupRows<BFloat16>(dk, part.start, part.key_head, 1, width), 0);
+    deliver_rows(d_values.data(), value_pitch, length, value_width,
+                 GroupRows<BFloat16>(dv, part.start, part.key_head, 1, value_width), 0);
+    shaped.end(part);
   }
+}
+
+}  // namespace
+
+void forward_in_pairs(const calls::AttentionForward& call, std::int64_t member, std::int64_t members) {
+  is_shaped(call.shape, call.relative) ? forward_of_kind<ShapedScores>(call, member, members)
+                                       : forward_of_kind<PlainScores>(call, member, members);
+}
+
+void backward_in_pairs(const calls::AttentionBackward& call, const SharedTermSums& sums, std::int64_t member,
+                       std::int64_t members) {
+  is_shaped(call.shape, call.relative) ? backward_of_kind<ShapedScores>(call, sums, member, members)
+                                       : backward_of_kind<PlainScores>(call, sums, member, members);
 }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -298,19 +352,13 @@ namespace temper {
 HWY_EXPORT(forward_in_pairs);
 HWY_EXPORT(backward_in_pairs);
 
-void attention_forward_in_pairs(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
-                                std::int64_t heads, float scale, const Dropout& dropout, Rows out, float* log_sum_exp,
-                                std::int64_t member, std::int64_t members) {
-  HWY_DYNAMIC_DISPATCH(forward_in_pairs)
-  (q, k, v, sequences, heads, scale, dropout, out, log_sum_exp, member, members);
+void attention_forward_in_pairs(const calls::AttentionForward& call, std::int64_t member, std::int64_t members) {
+  HWY_DYNAMIC_DISPATCH(forward_in_pairs)(call, member, members);
 }
 
-void attention_backward_in_pairs(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
-                                 const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                 float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv, std::int64_t member,
+void attention_backward_in_pairs(const calls::AttentionBackward& call, const SharedTermSums& sums, std::int64_t member,
                                  std::int64_t members) {
-  HWY_DYNAMIC_DISPATCH(backward_in_pairs)
-  (q, k, v, out, d_out, log_sum_exp, sequences, heads, scale, dropout, dq, dk, dv, member, members);
+  HWY_DYNAMIC_DISPATCH(backward_in_pairs)(call, sums, member, members);
 }
 
 }  // namespace temper

@@ -5,19 +5,16 @@
 #include <cstdint>
 
 #include "tensor/kernels.h"
+#include "tensor/kernels/cpu/attention/shared_terms.h"
 
 namespace temper {
 
 /// Sequences of at least so many tokens.
 inline constexpr std::int64_t kLeastTokensInPairs = 32;
 
-/// The matrices are bf16. Of the pairs of sequence and head, those that fall to `member` of `members`.
-void attention_forward_in_pairs(ConstRows q, ConstRows k, ConstRows v, const PackedSequences& sequences,
-                                std::int64_t heads, float scale, const Dropout& dropout, Rows out, float* log_sum_exp,
-                                std::int64_t member, std::int64_t members);
-void attention_backward_in_pairs(ConstRows q, ConstRows k, ConstRows v, ConstRows out, ConstRows d_out,
-                                 const float* log_sum_exp, const PackedSequences& sequences, std::int64_t heads,
-                                 float scale, const Dropout& dropout, Rows dq, Rows dk, Rows dv, std::int64_t member,
+/// The matrices are bf16. Of the pairs of sequence and head of keys, those that fall to `member` of `members`.
+void attention_forward_in_pairs(const calls::AttentionForward& call, std::int64_t member, std::int64_t members);
+void attention_backward_in_pairs(const calls::AttentionBackward& call, const SharedTermSums& sums, std::int64_t member,
                                  std::int64_t members);
 
 }  // namespace temper

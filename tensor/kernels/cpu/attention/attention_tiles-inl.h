@@ -1,4 +1,4 @@
-// What attention in tiles consists of beside its products: scratch, queries, the running softmax, dropout.
+// What attention in tiles consists of beside its products: the running softmax, its gradient, dropout.
 
 #if defined(TEMPER_ATTENTION_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_ATTENTION_TILES_INL_H_
@@ -10,176 +10,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <type_traits>
 #include <vector>
 
-#include "hwy/aligned_allocator.h"
 #include "hwy/contrib/math/math-inl.h"
-#include "tensor/kernels.h"
-#include "tensor/kernels/cpu/vector/transpose-inl.h"
-#include "tensor/kernels/cpu/vector/vector_math-inl.h"
+#include "tensor/kernels/cpu/attention/attention_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 namespace {
-
-constexpr std::int64_t kTile = 64;
-
-/// n rounded up to whole vectors.
-HWY_INLINE std::int64_t padded(std::int64_t n) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
-  return (n + lanes - 1) / lanes * lanes;
-}
-
-/// Zeroed scratch, taken once a thread and call and used for every pair of sequence and head.
-class Scratch {
- public:
-  explicit Scratch(std::int64_t floats)
-      : data_(hwy::AllocateAligned<float>(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)))) {
-    std::fill_n(data_.get(), floats, 0.0F);
-  }
-  [[nodiscard]] float* data() const { return data_.get(); }
-
- private:
-  hwy::AlignedFreeUniquePtr<float[]> data_;
-};
-
-/// Rows of one head of one sequence, whose padding may be read.
-struct HeadRows {
-  const float* data;
-  std::int64_t stride;
-
-  [[nodiscard]] const float* row(std::int64_t i) const { return data + i * stride; }
-};
-
-/// Copies rows of one type into rows of the other, or of the same.
-template <typename From, typename To>
-HWY_INLINE void convert_rows(const From* x, std::int64_t stride, std::int64_t rows, std::int64_t width, To* y,
-                             std::int64_t y_stride) {
-  const Floats d;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const auto step = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
-      access.store(access.load(d, x + i * stride + j), d, y + i * y_stride + j);
-    };
-    for_each_vector(d, width, step);
-  }
-}
-
-/// True where rows of T can be read and written as they lie: f32, and the head's width fills whole vectors.
-template <typename T>
-HWY_INLINE bool fits_in_place(std::int64_t width) {
-  return std::is_same_v<T, float> && padded(width) == width;
-}
-
-/// The rows themselves where they fit, else a copy in f32 in `room`, whose padding stays zero.
-template <typename T>
-HWY_INLINE HeadRows with_padding(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t width, float* room) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (padded(width) == width) {
-      return {x, stride};
-    }
-  }
-  convert_rows(x, stride, rows, width, room, padded(width));
-  return {room, padded(width)};
-}
-
-/// The rows themselves where they are f32, else a copy in `room`.
-template <typename T>
-HWY_INLINE HeadRows as_f32(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t width, float* room) {
-  if constexpr (std::is_same_v<T, float>) {
-    return {x, stride};
-  } else {
-    convert_rows(x, stride, rows, width, room, padded(width));
-    return {room, padded(width)};
-  }
-}
-
-/// Where a result of a head is built up: in place where it fits, else in `room`.
-template <typename T>
-struct Result {
-  float* data;
-  std::int64_t stride;
-  T* target;
-  std::int64_t target_stride;
-
-  Result(T* to, std::int64_t to_stride, std::int64_t width, float* room)
-      : data(room), stride(padded(width)), target(to), target_stride(to_stride) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (padded(width) == width) {
-        data = to;
-        stride = to_stride;
-      }
-    }
-  }
-
-  [[nodiscard]] float* row(std::int64_t i) const { return data + i * stride; }
-  void deliver(std::int64_t rows, std::int64_t width) const {
-    if (static_cast<const void*>(data) != target) {
-      convert_rows(data, stride, rows, width, target, target_stride);
-    }
-  }
-};
-
-template <typename T>
-void clear_rows(const Result<T>& result, std::int64_t first, std::int64_t rows, std::int64_t width) {
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::fill_n(result.row(first + i), width, 0.0F);
-  }
-}
-
-/// Transposes n rows tile by tile: the tile of rows from `first` on lies at y + first * width, [width, padded(rows)].
-HWY_INLINE void transpose_tiles(const float* x, std::int64_t stride, std::int64_t n, std::int64_t width, float* y) {
-  for (std::int64_t first = 0; first < n; first += kTile) {
-    const std::int64_t rows = std::min(kTile, n - first);
-    transpose(x + first * stride, stride, rows, width, y + first * width, padded(rows));
-  }
-}
-
-/// The tokens of one sequence that ask. Where all heads share the keys, a token's heads are so many queries, one behind
-/// the other.
-struct Queries {
-  std::int64_t start;  ///< their first row
-  std::int64_t count;
-  const std::uint32_t* positions;  ///< of tokens; null: 0, 1, 2, ...
-  std::int64_t heads_of_token;     ///< that share keys; 1 where each has its own
-
-  Queries(const PackedSequences& sequences, std::int64_t sequence, std::int64_t sharing)
-      : start(starts_of(sequences)[sequence] * sharing),
-        count(starts_of(sequences)[sequence + 1] * sharing - start),
-        positions(sequences.query_starts == nullptr ? nullptr : sequences.query_positions + start / sharing),
-        heads_of_token(sharing) {}
-
-  [[nodiscard]] std::uint32_t position(std::int64_t i) const {
-    const std::int64_t token = i / heads_of_token;
-    return positions == nullptr ? static_cast<std::uint32_t>(token) : positions[token];
-  }
-
- private:
-  static const std::int32_t* starts_of(const PackedSequences& sequences) {
-    return sequences.query_starts == nullptr ? sequences.starts : sequences.query_starts;
-  }
-};
-
-/// One head of one sequence.
-struct HeadOfSequence {
-  std::int64_t sequence;
-  std::int64_t head;
-  std::int64_t start;   ///< the sequence's first row
-  std::int64_t length;  ///< its tokens
-  std::int64_t column;  ///< the head's first
-  Queries asking;
-};
-
-/// The pairs of sequence and head are numbered sequence by sequence.
-HWY_INLINE HeadOfSequence head_of(const PackedSequences& sequences, std::int64_t heads, std::int64_t width,
-                                  std::int64_t pair, std::int64_t sharing = 1) {
-  const std::int64_t sequence = pair / heads;
-  const std::int64_t head = pair % heads;
-  const std::int64_t start = sequences.starts[sequence];
-  return {sequence,     head,
-          start,        sequences.starts[sequence + 1] - start,
-          head * width, Queries(sequences, sequence, sharing)};
-}
 
 /// The dropout mask of one tile of probabilities.
 class TileDropout {
@@ -196,7 +34,7 @@ class TileDropout {
 
   [[nodiscard]] bool active() const { return threshold_ != 0; }
 
-  /// first_key is a multiple of 8.
+  /// `head` is the first of those that share keys. first_key is a multiple of 8.
   void draw(std::uint32_t example, std::int64_t head, const Queries& asking, std::int64_t first_query,
             std::int64_t queries, std::int64_t first_key, std::int64_t keys) {
     row_blocks_ = (keys + 7) / 8;
@@ -208,10 +46,10 @@ class TileDropout {
       }
     }
     // A head is part of the counter.
-    const std::int64_t rows_at_once = asking.heads_of_token == 1 ? queries : 1;
+    const std::int64_t rows_at_once = asking.group == 1 ? queries : 1;
     for (std::int64_t i = 0; i < queries; i += rows_at_once) {
       const std::int64_t first = i * row_blocks_;
-      const auto head_of_row = static_cast<std::uint32_t>(head + (first_query + i) % asking.heads_of_token);
+      const auto head_of_row = static_cast<std::uint32_t>(head + (first_query + i) % asking.group);
       philox_half_words(blocks_.data() + first, positions_.data() + first, example,
                         (dropout_.place << 12) + head_of_row, dropout_.key, rows_at_once * row_blocks_,
                         half_words_.data() + 8 * first);
@@ -233,6 +71,55 @@ class TileDropout {
   std::vector<std::uint16_t> half_words_;
 };
 
+/// Which keys of a tile its queries see: all of them.
+struct EveryKey {
+  static constexpr bool kEvery = true;
+
+  HWY_INLINE FloatVector seen_or(Floats /*d*/, FloatVector v, FloatVector /*otherwise*/, std::int64_t /*query*/,
+                                 std::int64_t /*key*/) const {
+    return v;
+  }
+  HWY_INLINE FloatVector seen_or_zero(Floats /*d*/, FloatVector v, std::int64_t /*query*/, std::int64_t /*key*/) const {
+    return v;
+  }
+};
+
+/// Each query its own range of them.
+class SomeKeys {
+ public:
+  static constexpr bool kEvery = false;
+
+  void take(const AttentionShape& shape, const Queries& asking, std::int64_t first_query, std::int64_t queries,
+            std::int64_t first_key, std::int64_t keys, std::int64_t length) {
+    for (std::int64_t i = 0; i < queries; ++i) {
+      const std::int64_t position = asking.position(first_query + i);
+      begin_[i] = std::clamp<std::int64_t>(shape.first_key(position) - first_key, 0, keys);
+      end_[i] = std::clamp<std::int64_t>(shape.end_key(position, length) - first_key, begin_[i], keys);
+    }
+  }
+  [[nodiscard]] std::int64_t begin(std::int64_t query) const { return begin_[query]; }
+  [[nodiscard]] std::int64_t end(std::int64_t query) const { return end_[query]; }
+
+  /// Elements of the tile's row from `key` on, with `otherwise` for those that the query does not see.
+  HWY_INLINE FloatVector seen_or(Floats d, FloatVector v, FloatVector otherwise, std::int64_t query,
+                                 std::int64_t key) const {
+    return hn::IfThenElse(seen(d, query, key), v, otherwise);
+  }
+  HWY_INLINE FloatVector seen_or_zero(Floats d, FloatVector v, std::int64_t query, std::int64_t key) const {
+    return hn::IfThenElseZero(seen(d, query, key), v);
+  }
+
+ private:
+  HWY_INLINE hn::Mask<Floats> seen(Floats d, std::int64_t query, std::int64_t key) const {
+    const auto place = hn::Iota(d, static_cast<float>(key));
+    return hn::And(hn::Ge(place, hn::Set(d, static_cast<float>(begin_[query]))),
+                   hn::Lt(place, hn::Set(d, static_cast<float>(end_[query]))));
+  }
+
+  std::int64_t begin_[kTile];
+  std::int64_t end_[kTile];
+};
+
 /// What the softmax of a tile's queries has seen so far.
 struct RunningSoftmax {
   HWY_ALIGN float maxima[kTile];
@@ -240,9 +127,12 @@ struct RunningSoftmax {
   HWY_ALIGN float rescale[kTile];  ///< by what the last tile changed the scale of what came before it
 };
 
-/// scores [queries, keys] become e^(scale * score - maximum so far); scale > 0.
+/// scores [queries, keys] become e^(scale * score - maximum so far), and zero where the key is not seen; scale > 0.
+template <class Keys>
 HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t queries, std::int64_t keys, float scale,
-                             bool first, RunningSoftmax& running) {
+                             bool first, const Keys& seen, RunningSoftmax& running) {
+  // The maximum of a query that has seen nothing yet: it vanishes beside any other.
+  constexpr float kNothing = -1e30F;
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto scales = hn::Set(d, scale);
@@ -253,10 +143,14 @@ HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t qu
     const float* row = scores + i * stride;
     auto largest = lowest;
     const auto find_largest = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
-      largest = hn::Max(largest, access.valid_or(d, hn::LoadU(d, row + j), lowest));
+      const auto score = seen.seen_or(d, hn::LoadU(d, row + j), lowest, i, j);
+      largest = hn::Max(largest, access.valid_or(d, score, lowest));
     };
     for_each_vector(d, keys, find_largest);
-    const float scaled = hn::GetLane(hn::MaxOfLanes(d, largest)) * scale;
+    float scaled = hn::GetLane(hn::MaxOfLanes(d, largest)) * scale;
+    if constexpr (!Keys::kEvery) {
+      scaled = std::max(scaled, kNothing);
+    }
     maxima[i] = first ? scaled : std::max(running.maxima[i], scaled);
   }
   for (std::int64_t i = 0; i < queries; ++i) {
@@ -264,7 +158,7 @@ HWY_INLINE void softmax_tile(float* scores, std::int64_t stride, std::int64_t qu
     const auto largest = hn::Set(d, maxima[i]);
     auto sum = hn::Zero(d);
     const auto exponentiate = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
-      const auto e = exponential(d, hn::MulSub(hn::LoadU(d, row + j), scales, largest));
+      const auto e = seen.seen_or_zero(d, exponential(d, hn::MulSub(hn::LoadU(d, row + j), scales, largest)), i, j);
       sum = hn::Add(sum, access.valid_or_zero(d, e));
       hn::StoreU(e, d, row + j);
     };
@@ -320,24 +214,29 @@ HWY_INLINE void drop_tile(const TileDropout& mask, float* scores, std::int64_t s
 
 /// What the gradient of a tile's scores is made of, all f32.
 struct TileGradient {
-  float* p;                 ///< in: scores; out: the probabilities, dropped and scaled
+  float* p;                 ///< in: scores before `scale`; out: the probabilities, dropped and scaled
   float* ds;                ///< in: the gradient of the probabilities before dropout; out: of the scores
   std::int64_t stride;      ///< of both
   const float* logarithms;  ///< [queries], of the sums of exponentials
   const float* products;    ///< [queries], of a query's output with its gradient
 };
 
+/// What `scale` is to the scores, `slope` is to their gradients. With a cap c the scores are s = c tanh(...), and their
+/// gradients are multiplied by 1 - (s / c)^2; 0: no cap.
+template <class Keys>
 HWY_INLINE void differentiate_tile(const TileGradient& tile, std::int64_t queries, std::int64_t keys, float scale,
-                                   const TileDropout& mask) {
+                                   float slope, float soft_cap, const Keys& seen, const TileDropout& mask) {
   const Floats d;
   const auto scales = hn::Set(d, scale);
+  const auto slopes = hn::Set(d, slope);
   for (std::int64_t i = 0; i < queries; ++i) {
     const auto logarithm = hn::Set(d, tile.logarithms[i]);
     const auto product = hn::Set(d, tile.products[i]);
     for (std::int64_t j = 0; j < keys; j += static_cast<std::int64_t>(hn::Lanes(d))) {
       float* p_at = tile.p + i * tile.stride + j;
       float* ds_at = tile.ds + i * tile.stride + j;
-      const auto probability = exponential(d, hn::MulSub(hn::LoadU(d, p_at), scales, logarithm));
+      const auto score = hn::LoadU(d, p_at);
+      const auto probability = seen.seen_or_zero(d, exponential(d, hn::MulSub(score, scales, logarithm)), i, j);
       auto d_probability = hn::LoadU(d, ds_at);
       auto kept = probability;
       if (mask.active()) {
@@ -345,20 +244,29 @@ HWY_INLINE void differentiate_tile(const TileGradient& tile, std::int64_t querie
         kept = mask.apply(probability, i, j);
       }
       hn::StoreU(kept, d, p_at);
-      hn::StoreU(hn::Mul(hn::Mul(probability, scales), hn::Sub(d_probability, product)), d, ds_at);
+      auto d_score = hn::Mul(hn::Mul(probability, slopes), hn::Sub(d_probability, product));
+      if constexpr (!Keys::kEvery) {
+        if (soft_cap > 0.0F) {
+          const auto capped = hn::Mul(score, hn::Set(d, 1.0F / soft_cap));
+          d_score = hn::Mul(d_score, hn::NegMulAdd(capped, capped, hn::Set(d, 1.0F)));
+        }
+      }
+      hn::StoreU(d_score, d, ds_at);
     }
   }
 }
 
-/// products[i] = out[i] . d_out[i], of one head.
+/// products[i] = out[i] . d_out[i].
 template <typename T>
-HWY_INLINE void multiply_outputs(const T* out, std::int64_t out_stride, const T* d_out, std::int64_t d_out_stride,
-                                 std::int64_t rows, std::int64_t width, float* products) {
+HWY_INLINE void multiply_outputs(const GroupRows<const T>& out, const GroupRows<const T>& d_out, std::int64_t rows,
+                                 std::int64_t width, float* products) {
   const Floats d;
   for (std::int64_t i = 0; i < rows; ++i) {
+    const T* a = out.row(i);
+    const T* b = d_out.row(i);
     auto sum = hn::Zero(d);
     const auto multiply = [&](auto access, std::int64_t j) TEMPER_VECTOR_LAMBDA {
-      sum = hn::MulAdd(access.load(d, out + i * out_stride + j), access.load(d, d_out + i * d_out_stride + j), sum);
+      sum = hn::MulAdd(access.load(d, a + j), access.load(d, b + j), sum);
     };
     for_each_vector(d, width, multiply);
     products[i] = hn::GetLane(hn::SumOfLanes(d, sum));

@@ -1,0 +1,43 @@
+// The transformer block with its norms before its layers, beside which the residual stream goes on unnormed (Xiong et
+// al.: "On layer normalization in the transformer architecture", 2020).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "model/block.h"
+#include "model/layers/attention_layer.h"
+#include "model/layers/feed_forward_layer.h"
+#include "model/layers/layer_norm.h"
+
+namespace temper {
+
+/// Made from the top down, which is the order of their parameters.
+struct PreNormParts {
+  std::optional<LayerNorm> attention_norm = {};  ///< none: what comes in is normed already
+  std::unique_ptr<AttentionLayer> attention = nullptr;
+  std::optional<LayerNorm> feed_forward_norm = {};
+  std::unique_ptr<FeedForwardLayer> feed_forward = nullptr;
+  std::optional<LayerNorm> final_norm = {};  ///< of the stream itself, behind the topmost block
+};
+
+struct PreNormRates {
+  double attention_dropout = 0.0;     ///< on the attention's output, before the residual sum
+  double feed_forward_dropout = 0.0;  ///< on the feed-forward output, before the residual sum
+};
+
+class PreNormBlock final : public Block {
+ public:
+  PreNormBlock(PreNormParts parts, const PreNormRates& rates);
+
+  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const TokenSelection& selection,
+                   std::uint32_t dropout_place) const override;
+  [[nodiscard]] std::uint32_t dropout_places() const override { return parts_.attention->dropout_places() + 3; }
+
+ private:
+  PreNormParts parts_;
+  PreNormRates rates_;
+};
+
+}  // namespace temper

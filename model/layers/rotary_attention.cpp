@@ -1,0 +1,70 @@
+#include "model/layers/rotary_attention.h"
+
+#include "tensor/ops.h"
+
+namespace temper {
+namespace {
+
+std::vector<Linear> projection_layers(const ParameterPlace& place, const RotaryAttentionNames& names,
+                                      const RotaryAttentionShape& shape) {
+  const AttentionShape& attention = shape.attention;
+  const std::int64_t queries = attention.query_heads * attention.head_width;
+  const std::int64_t keys = attention.key_heads * attention.head_width;
+  const std::int64_t values = attention.key_heads * attention.value_width;
+  if (names.projections.size() == 1)
+    return {Linear(place, names.projections.front(), queries + keys + values, shape.width, shape.projection_bias)};
+  return {Linear(place, names.projections.at(0), queries, shape.width, shape.projection_bias),
+          Linear(place, names.projections.at(1), keys, shape.width, shape.projection_bias),
+          Linear(place, names.projections.at(2), values, shape.width, shape.projection_bias)};
+}
+
+}  // namespace
+
+RotaryAttention::RotaryAttention(const ParameterPlace& place, const RotaryAttentionNames& names,
+                                 const RotaryAttentionShape& shape)
+    : shape_(shape),
+      projections_(projection_layers(place, names, shape)),
+      output_(place.drawing(shape.output_weights), names.output, shape.width,
+              shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {}
+
+Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
+                                  const TokenSelection& selection, std::uint32_t dropout_place) const {
+  const Projected projected = project(tape, input, hidden, asking, selection);
+  return output_(tape, attention(tape, projected.query, projected.key, projected.value, input.packed(selection),
+                                 shape_.attention, tape.dropout(shape_.dropout, dropout_place)));
+}
+
+RotaryAttention::Projected RotaryAttention::project(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                                    const Variable& asking, const TokenSelection& selection) const {
+  const AttentionShape& attention = shape_.attention;
+  const std::int64_t queries = attention.query_heads * attention.head_width;
+  const std::int64_t keys = attention.key_heads * attention.head_width;
+  const std::int64_t values = attention.key_heads * attention.value_width;
+  const Tensor& asked_from = selection.defined() ? selection.positions : input.token_positions;
+  if (projections_.size() > 1) {
+    const Projected separate{projections_[0](tape, asking), projections_[1](tape, hidden),
+                             projections_[2](tape, hidden)};
+    turn(tape, separate.query, attention.query_heads, asked_from);
+    turn(tape, separate.key, attention.key_heads, input.token_positions);
+    return separate;
+  }
+  const Linear& fused = projections_.front();
+  if (!selection.defined()) {
+    const Variable all = fused(tape, hidden);
+    // Heads of queries and of keys lie side by side and are turned as one.
+    turn(tape, all, attention.query_heads + attention.key_heads, asked_from);
+    return {columns(tape, all, 0, queries), columns(tape, all, queries, keys),
+            columns(tape, all, queries + keys, values)};
+  }
+  const Variable query = fused.outputs(tape, asking, 0, queries);
+  const Variable rest = fused.outputs(tape, hidden, queries, keys + values);
+  turn(tape, query, attention.query_heads, asked_from);
+  turn(tape, rest, attention.key_heads, input.token_positions);
+  return {query, columns(tape, rest, 0, keys), columns(tape, rest, keys, values)};
+}
+
+void RotaryAttention::turn(Tape& tape, const Variable& x, std::int64_t heads, const Tensor& positions) const {
+  rotate(tape, x, {0, heads, shape_.attention.head_width}, positions.data<std::uint32_t>(), shape_.angles);
+}
+
+}  // namespace temper
