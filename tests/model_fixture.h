@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ struct ModelFixture {
   Batch batch;                          ///< the inputs, packed
   std::vector<std::int64_t> kept_rows;  ///< row of the padded inputs that each packed token came from
 
-  /// `name` as in encoder_fixtures(). Throws Error where there is no such folder.
+  /// `name` as in parity_fixtures(). Throws Error where there is no such folder.
   explicit ModelFixture(const std::string& name);
 
   std::unique_ptr<Model> load(Device& device) const;
@@ -73,9 +74,9 @@ struct ModelFixture {
 /// The folder of a fixture, which may not exist where it is a shared one.
 std::filesystem::path fixture_folder(const std::string& name);
 
-/// The fixtures of the encoders: those of the project ("bert-classification"), each architecture and each task among
-/// them, and those of the shared folder ("shared/bert-classification").
-std::vector<std::string> encoder_fixtures();
+/// The fixtures: those of the project ("bert-classification"), each architecture and each task among them, and those of
+/// the shared folder ("shared/bert-classification").
+std::vector<std::string> parity_fixtures();
 
 /// Those of them with what PyTorch's bf16 gives.
 std::vector<std::string> bfloat16_fixtures();
@@ -83,12 +84,20 @@ std::vector<std::string> bfloat16_fixtures();
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();
 
+/// What a fixture's file has of a parameter, under `prefix` and the name that model files call it by, as it lies in the
+/// parameter; nothing where the file lacks it.
+std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                   const WeightNames& names, const Parameter& parameter);
+
 /// How a fixture is called among the instances of a test.
 std::string test_name(const testing::TestParamInfo<std::string>& fixture);
 
 /// A bias of keys adds the same to all scores of a query, which softmax ignores: its gradient is rounding and nothing
 /// else, and AdamW, which divides a gradient by its own size, follows the sign of it.
-inline bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
+inline bool is_key_bias(const std::string& name) {
+  return name.ends_with("key.bias") || name.ends_with("k_lin.bias") || name.ends_with("attn.k.bias") ||
+         name.ends_with("key_proj.bias");
+}
 
 /// The rows of a batch as a data set, `times` over.
 TokenStore rows_of(const Batch& batch, int times = 1);

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "model/activation_names.h"
 #include "model/architectures/post_norm_encoder.h"
 #include "model/blocks/convolved_block.h"
@@ -19,8 +18,8 @@ namespace {
 
 struct Deberta {
   PostNormEncoder encoder;
-  std::int64_t longest = 0;          ///< tokens of a sequence
-  std::int64_t embedding_width = 0;  ///< of words, positions and types
+  std::int64_t longest = 0;  ///< tokens of a sequence
+  float dropout = 0.0F;      ///< of hidden states
   bool relative = false;
   bool content_to_position = false;
   bool position_to_content = false;
@@ -30,7 +29,6 @@ struct Deberta {
   std::int64_t most_relative = 0;  ///< distances either way that are told apart
   std::int64_t convolution = 0;    ///< tokens; 0: there is none
   std::string convolution_activation;
-  float pooler_dropout = 0.0F;
   bool legacy = true;  ///< the masked-LM head is BERT's
 
   /// Rows of relative embeddings either way.
@@ -94,6 +92,7 @@ void read_convolution(const ConfigKeys& keys, Deberta& deberta) {
 }
 
 Deberta read_deberta(const ConfigKeys& keys) {
+  refuse_bert_variants(keys);
   Deberta deberta;
   PostNormEncoder& encoder = deberta.encoder;
   read_common_keys(keys, {.vocabulary = 128100, .pad_token_id = 0}, encoder);
@@ -107,16 +106,16 @@ Deberta read_deberta(const ConfigKeys& keys) {
   require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
   if (keys.size("attention_head_size", encoder.width / encoder.heads) * encoder.heads != encoder.width)
     keys.refuse("attention_head_size", "the hidden size divided by the heads");
-  deberta.embedding_width = keys.size("embedding_size", encoder.width);
+  encoder.embedding_width = keys.size("embedding_size", encoder.width);
   encoder.epsilon = keys.real("layer_norm_eps", 1e-7F, 0.0F, 1.0F);
   encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  encoder.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.attention_output_dropout = encoder.dropout;
+  deberta.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
+  encoder.attention_output_dropout = deberta.dropout;
+  encoder.feed_forward_dropout = deberta.dropout;
   encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
   encoder.sequence_head_dropout =
-      keys.is_null("cls_dropout") ? encoder.dropout : keys.dropout("cls_dropout", encoder.dropout);
-  encoder.token_head_dropout = encoder.dropout;
-  deberta.pooler_dropout = keys.dropout("pooler_dropout", 0.0F);
+      keys.is_null("cls_dropout") ? deberta.dropout : keys.dropout("cls_dropout", deberta.dropout);
+  encoder.token_head_dropout = deberta.dropout;
   if (keys.size("pooler_hidden_size", encoder.width) != encoder.width)
     keys.refuse("pooler_hidden_size", "the hidden size");
   read_relative_positions(keys, deberta);
@@ -126,15 +125,17 @@ Deberta read_deberta(const ConfigKeys& keys) {
   encoder.prefix = "deberta.";
   encoder.sequence_head = {.dense = "pooler.dense",
                            .classifier = "classifier",
-                           .activation = parse_activation(read_activation(keys, "pooler_hidden_act", "gelu"))};
+                           .activation = parse_activation(read_activation(keys, "pooler_hidden_act", "gelu")),
+                           .rate_before_dense = keys.dropout("pooler_dropout", 0.0F)};
   encoder.masked_lm_activation = parse_activation(encoder.activation);
   if (deberta.legacy) {
     encoder.masked_lm_head = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-                              "cls.predictions.bias"};
+                              "cls.predictions.bias", "cls.predictions.decoder"};
     encoder.alternatives = {{"predictions.bias", "predictions.decoder.bias"}};
   } else {
     encoder.masked_lm_head = {"lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
                               "lm_predictions.lm_head.bias"};
+    encoder.tied_embeddings = true;  // whatever the configuration says, it reads the word embeddings
   }
   // Of pre-training: positions that the decoder alone read, and the discriminator.
   encoder.unread = {"position_embeddings.weight",      "mask_predictions.dense.weight",
@@ -165,14 +166,14 @@ void add_deberta_embeddings(const Deberta& deberta, ModelParts& parts) {
   const PostNormEncoder& encoder = deberta.encoder;
   const ParameterPlace place{parts.parameters, 0, ParameterRole::weight,
                              Initialization::normal(encoder.initializer_range), encoder.prefix};
-  const bool projects = deberta.embedding_width != encoder.width;
+  const bool projects = encoder.embedding_width != encoder.width;
   const TextEmbeddingShape shape{.vocabulary = encoder.vocabulary,
                                  .positions = encoder.positions,
                                  .types = encoder.types,
                                  .position_offset = 0,
-                                 .width = deberta.embedding_width,
+                                 .width = encoder.embedding_width,
                                  .epsilon = encoder.epsilon,
-                                 .dropout = encoder.dropout,
+                                 .dropout = deberta.dropout,
                                  .projected_width = projects ? encoder.width : 0};
   parts.input = std::make_unique<TextEmbeddings>(place.within(encoder.embeddings), encoder.embedding, shape);
 }
@@ -194,7 +195,7 @@ void add_deberta_blocks(const Deberta& deberta, ModelParts& parts) {
   const DisentangledShape shape{encoder.width,
                                 encoder.heads,
                                 encoder.attention_probability_dropout,
-                                encoder.dropout,
+                                deberta.dropout,
                                 deberta.content_to_position,
                                 deberta.position_to_content,
                                 deberta.shared_matrices};
@@ -204,38 +205,9 @@ void add_deberta_blocks(const Deberta& deberta, ModelParts& parts) {
     if (i != 0 || deberta.convolution == 0) continue;
     const ConvolutionShape convolution{encoder.width, deberta.convolution,
                                        parse_activation(deberta.convolution_activation), encoder.epsilon,
-                                       encoder.dropout};
+                                       deberta.dropout};
     parts.blocks.back() = std::make_shared<ConvolvedBlock>(
         lowest, parts.blocks.back(), ConvolutionNames{"conv.conv", "conv.LayerNorm"}, convolution);
-  }
-}
-
-void add_deberta_head(const Deberta& deberta, ModelParts& parts, const HeadRequest& request) {
-  const PostNormEncoder& encoder = deberta.encoder;
-  const auto stage = static_cast<std::int64_t>(parts.blocks.size()) + 1;
-  const ParameterPlace place{parts.parameters, stage, ParameterRole::head,
-                             Initialization::normal(encoder.initializer_range)};
-  if (request.kind == HeadKind::sequence) {
-    parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request,
-                                                deberta.pooler_dropout, encoder.sequence_head_dropout, Readout());
-  } else if (request.kind == HeadKind::masked_language_model) {
-    // The head that is not BERT's reads the word embeddings whatever the configuration says of ties.
-    if (deberta.legacy && !encoder.tied_embeddings)
-      throw Error(
-          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-          "supported",
-          encoder.config_path);
-    if (!deberta.legacy && deberta.embedding_width != encoder.width)
-      throw Error(
-          "{}: \"embedding_size\" is {} and \"hidden_size\" {}, expected the same for a language-model head that is "
-          "not \"legacy\"; correct the file, or download it again",
-          encoder.config_path, deberta.embedding_width, encoder.width);
-    const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, deberta.embedding_width,
-                                  encoder.masked_lm_activation, encoder.epsilon};
-    parts.head =
-        std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
-  } else {
-    add_head(encoder, parts, request);
   }
 }
 
@@ -247,7 +219,10 @@ ModelParts make_deberta(const ConfigKeys& keys, const HeadRequest& request) {
     parts.definition += fmt::format(", convolution of {}, {}", deberta.convolution, deberta.convolution_activation);
   add_deberta_embeddings(deberta, parts);
   add_deberta_blocks(deberta, parts);
-  add_deberta_head(deberta, parts, request);
+  if (request.kind == HeadKind::masked_language_model && !deberta.legacy &&
+      deberta.encoder.embedding_width != deberta.encoder.width)
+    keys.refuse("embedding_size", "the hidden size, for a language-model head that is not \"legacy\"");
+  add_head(deberta.encoder, parts, request);
   return parts;
 }
 

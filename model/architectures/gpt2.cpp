@@ -11,9 +11,9 @@
 #include "model/architectures/architecture.h"
 #include "model/blocks/pre_norm_block.h"
 #include "model/heads/causal_lm_head.h"
-#include "model/heads/normed_head.h"
 #include "model/heads/score_head.h"
 #include "model/heads/token_head.h"
+#include "model/layers/feed_forward.h"
 #include "model/layers/self_attention.h"
 #include "model/layers/text_embeddings.h"
 
@@ -130,25 +130,27 @@ ModelParts make_gpt2(const ConfigKeys& keys, const HeadRequest& request) {
   parts.input = std::make_unique<TextEmbeddings>(place_of(0), tables, embedding);
 
   const SelfAttentionNames attention{"attn.query", "attn.key", "attn.value", "attn.c_proj"};
-  const PreNormNames block{"ln_1", "ln_2", {"mlp.c_fc", "mlp.c_proj"}};
-  const PreNormShape shape{{sizes.width, sizes.intermediate_width, parse_activation(gpt2.activation)},
-                           gpt2.epsilon,
-                           gpt2.residual_dropout,
-                           gpt2.residual_dropout};
+  const FeedForwardShape feed_forward{sizes.width, sizes.intermediate_width, parse_activation(gpt2.activation)};
   for (std::int64_t layer = 0; layer < sizes.layers; ++layer) {
-    const ParameterPlace place = place_of(layer + 1).within(fmt::format("h.{}", layer));
+    const ParameterPlace network = place_of(layer + 1);
+    const ParameterPlace place = network.within(fmt::format("h.{}", layer));
     const SelfAttentionShape attends{.width = sizes.width,
                                      .heads = sizes.heads,
                                      .dropout = gpt2.attention_dropout,
                                      .causal = true,
                                      .scale = gpt2.scale_in(layer)};
-    parts.blocks.push_back(std::make_shared<PreNormBlock>(
-        place, std::make_unique<SelfAttention>(place, attention, attends), block, shape));
+    PreNormParts block;
+    block.attention_norm.emplace(place, "ln_1", sizes.width, gpt2.epsilon);
+    block.attention = std::make_unique<SelfAttention>(place, attention, attends);
+    block.feed_forward_norm.emplace(place, "ln_2", sizes.width, gpt2.epsilon);
+    block.feed_forward = std::make_unique<FeedForward>(place, FeedForwardNames{"mlp.c_fc", "mlp.c_proj"}, feed_forward);
+    if (layer + 1 == sizes.layers) block.final_norm.emplace(network, "ln_f", sizes.width, gpt2.epsilon);
+    parts.blocks.push_back(
+        std::make_shared<PreNormBlock>(std::move(block), PreNormRates{gpt2.residual_dropout, gpt2.residual_dropout}));
   }
 
-  LayerNorm norm(place_of(sizes.layers + 1), "ln_f", sizes.width, gpt2.epsilon);
   const ParameterPlace of_head{parts.parameters, sizes.layers + 1, ParameterRole::head, weights};
-  parts.head = std::make_unique<NormedHead>(std::move(norm), head_of_gpt2(gpt2, request, of_head, *parts.input));
+  parts.head = head_of_gpt2(gpt2, request, of_head, *parts.input);
   return parts;
 }
 

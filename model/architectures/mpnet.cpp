@@ -18,6 +18,7 @@ struct Mpnet {
 };
 
 Mpnet read_mpnet(const ConfigKeys& keys) {
+  refuse_bert_variants(keys);
   Mpnet mpnet;
   PostNormEncoder& encoder = mpnet.encoder;
   read_common_keys(keys, {.vocabulary = 30527, .pad_token_id = 1}, encoder);
@@ -30,11 +31,13 @@ Mpnet read_mpnet(const ConfigKeys& keys) {
   require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
   encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
   encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  encoder.dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.attention_output_dropout = encoder.dropout;
+  const float dropout = keys.dropout("hidden_dropout_prob", 0.1F);
+  encoder.embedding_dropout = dropout;
+  encoder.attention_output_dropout = dropout;
+  encoder.feed_forward_dropout = dropout;
   encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
-  encoder.sequence_head_dropout = encoder.dropout;
-  encoder.token_head_dropout = encoder.dropout;
+  encoder.sequence_head_dropout = dropout;
+  encoder.token_head_dropout = dropout;
   mpnet.bias_rows = keys.size("relative_attention_num_buckets", kBuckets);
   if (mpnet.bias_rows < kBuckets)
     keys.refuse("relative_attention_num_buckets",
@@ -45,7 +48,7 @@ Mpnet read_mpnet(const ConfigKeys& keys) {
   encoder.block.attention_norm = "attention.LayerNorm";
   encoder.sequence_head = {
       .dense = "classifier.dense", .classifier = "classifier.out_proj", .dropout_before_dense = true};
-  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"};
   // Tied to the bias of the decoder, some files have it under that name alone.
   encoder.alternatives = {{"lm_head.bias", "lm_head.decoder.bias"}};
   return mpnet;

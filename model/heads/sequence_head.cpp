@@ -8,12 +8,9 @@ namespace temper {
 
 SequenceHead::SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
                            const HeadRequest& request, double dropout, Readout readout)
-    : SequenceHead(place, names, width, request, names.dropout_before_dense ? dropout : 0.0, dropout, readout) {}
-
-SequenceHead::SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
-                           const HeadRequest& request, double dropout_before_dense, double dropout, Readout readout)
     : SequenceHead(place, HeadTransform(place, {names.dense}, {width, width, names.activation}), names.classifier,
-                   width, request, dropout_before_dense, dropout, readout) {}
+                   width, request, names.rate_before_dense.value_or(names.dropout_before_dense ? dropout : 0.0),
+                   dropout, readout) {}
 
 SequenceHead::SequenceHead(const ParameterPlace& place, HeadTransform transform, const std::string& classifier,
                            std::int64_t width, const HeadRequest& request, double dropout_before_dense, double dropout,

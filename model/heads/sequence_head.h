@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/head.h"
@@ -16,15 +17,13 @@ struct SequenceHeadNames {
   std::string classifier;
   Activation activation = Activation::tanh;
   bool dropout_before_dense = false;
+  std::optional<double> rate_before_dense = {};  ///< where it is one of its own
 };
 
 class SequenceHead final : public Head {
  public:
   SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
                const HeadRequest& request, double dropout, Readout readout = {});
-  /// With a rate of its own before the dense layer.
-  SequenceHead(const ParameterPlace& place, const SequenceHeadNames& names, std::int64_t width,
-               const HeadRequest& request, double dropout_before_dense, double dropout, Readout readout);
   /// With a transform of another make, whose parameters have been added before.
   SequenceHead(const ParameterPlace& place, HeadTransform transform, const std::string& classifier, std::int64_t width,
                const HeadRequest& request, double dropout_before_dense, double dropout, Readout readout);

@@ -7,10 +7,11 @@
 namespace temper {
 namespace {
 
-AttentionShape shape_of(const SelfAttentionShape& layer) {
+AttentionShape attention_shape_of(const SelfAttentionShape& layer) {
   AttentionShape shape = AttentionShape::plain(layer.heads, layer.width / layer.heads);
   shape.causal = layer.causal;
   shape.window = layer.window;
+  if (layer.scale > 0.0F) shape.scale = layer.scale;
   return shape;
 }
 
@@ -19,7 +20,7 @@ AttentionShape shape_of(const SelfAttentionShape& layer) {
 SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNames& names,
                              const SelfAttentionShape& shape, std::shared_ptr<const DistanceBias> bias)
     : dropout_(shape.dropout),
-      shape_(shape_of(shape)),
+      shape_(attention_shape_of(shape)),
       bias_(std::move(bias)),
       query_(place, names.query, shape.width, shape.width),
       key_(place, names.key, shape.width, shape.width),

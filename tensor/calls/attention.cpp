@@ -16,8 +16,8 @@ double scores_among(double n, const AttentionShape& shape) {
   return n * n - beyond(n, shape.left()) - beyond(n, shape.right());
 }
 
-void require_columns(std::string_view kernel, const char* what, const ConstRows& x, std::int64_t heads,
-                     std::int64_t width) {
+void require_heads_of(std::string_view kernel, const char* what, const ConstRows& x, std::int64_t heads,
+                      std::int64_t width) {
   if (x.columns != heads * width)
     throw Error("{}: the {} have {} columns, expected {} heads of {}", kernel, what, x.columns, heads, width);
 }
@@ -41,7 +41,7 @@ void check_shape(std::string_view kernel, const AttentionShape& shape, const Pac
 }
 
 /// Bytes of terms that are read for so many rows.
-double bytes_of(const TermsOf<const void>& terms, std::int64_t rows, std::int64_t heads, std::int64_t count) {
+double bytes_of_terms(const TermsOf<const void>& terms, std::int64_t rows, std::int64_t heads, std::int64_t count) {
   if (terms.data == nullptr) return 0.0;
   return static_cast<double>(terms.is_shared() ? 1 : rows) * static_cast<double>(heads * count) *
          static_cast<double>(size_of(terms.type));
@@ -80,9 +80,9 @@ namespace calls {
 KernelWork AttentionForward::work(bool host_memory) const {
   const double scores = score_count(sequences, shape, q.rows, host_memory);
   return {2.0 * scores * static_cast<double>(q.columns + out.columns),
-          temper::bytes_of(q) + temper::bytes_of(out) + temper::bytes_of(k) + temper::bytes_of(v) +
-              bytes_of(relative.query, q.rows, shape.query_heads, relative.count) +
-              bytes_of(relative.key, k.rows, shape.query_heads, relative.count),
+          bytes_of(q) + bytes_of(out) + bytes_of(k) + bytes_of(v) +
+              bytes_of_terms(relative.query, q.rows, shape.query_heads, relative.count) +
+              bytes_of_terms(relative.key, k.rows, shape.query_heads, relative.count),
           q.type == DType::bf16};
 }
 
@@ -91,29 +91,29 @@ KernelWork AttentionBackward::work(bool host_memory) const {
   const bool of_keys = dk.data != nullptr;
   const auto width = static_cast<double>(q.columns);
   const auto value_width = static_cast<double>(out.columns);
-  const double of_queries_bytes = 2.0 * (temper::bytes_of(q) + temper::bytes_of(out));
-  const double of_keys_bytes = temper::bytes_of(k) + temper::bytes_of(v);
+  const double of_queries_bytes = 2.0 * (bytes_of(q) + bytes_of(out));
+  const double of_keys_bytes = bytes_of(k) + bytes_of(v);
   return {scores * (of_keys ? 6.0 * width + 4.0 * value_width : 4.0 * width + 2.0 * value_width),
           of_queries_bytes + (of_keys ? 2.0 : 1.0) * of_keys_bytes +
-              2.0 * (bytes_of(relative.query, q.rows, shape.query_heads, relative.count) +
-                     bytes_of(relative.key, k.rows, shape.query_heads, relative.count)),
+              2.0 * (bytes_of_terms(relative.query, q.rows, shape.query_heads, relative.count) +
+                     bytes_of_terms(relative.key, k.rows, shape.query_heads, relative.count)),
           q.type == DType::bf16};
 }
 
 void AttentionForward::check() const {
   check_shape(kKernel.name, shape, sequences, relative);
-  require_columns(kKernel.name, "queries", q, shape.query_heads, shape.head_width);
-  require_columns(kKernel.name, "keys", k, shape.key_heads, shape.head_width);
-  require_columns(kKernel.name, "values", v, shape.key_heads, shape.value_width);
-  require_columns(kKernel.name, "outputs", out, shape.query_heads, shape.value_width);
+  require_heads_of(kKernel.name, "queries", q, shape.query_heads, shape.head_width);
+  require_heads_of(kKernel.name, "keys", k, shape.key_heads, shape.head_width);
+  require_heads_of(kKernel.name, "values", v, shape.key_heads, shape.value_width);
+  require_heads_of(kKernel.name, "outputs", out, shape.query_heads, shape.value_width);
 }
 
 void AttentionBackward::check() const {
   check_shape(kKernel.name, shape, sequences, relative);
-  require_columns(kKernel.name, "queries", q, shape.query_heads, shape.head_width);
-  require_columns(kKernel.name, "keys", k, shape.key_heads, shape.head_width);
-  require_columns(kKernel.name, "values", v, shape.key_heads, shape.value_width);
-  require_columns(kKernel.name, "outputs", out, shape.query_heads, shape.value_width);
+  require_heads_of(kKernel.name, "queries", q, shape.query_heads, shape.head_width);
+  require_heads_of(kKernel.name, "keys", k, shape.key_heads, shape.head_width);
+  require_heads_of(kKernel.name, "values", v, shape.key_heads, shape.value_width);
+  require_heads_of(kKernel.name, "outputs", out, shape.query_heads, shape.value_width);
 }
 
 }  // namespace calls

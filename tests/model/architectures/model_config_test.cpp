@@ -87,6 +87,83 @@ TEST(ModelConfig, XlmRobertaAndCamembertAreRobertaWithDefaultsOfTheirOwn) {
   }
 }
 
+TEST(ModelConfig, MpnetHasABiasByDistanceAndRobertasPositions) {
+  const std::string json = R"({"model_type":"mpnet"})";
+  const ModelConfig config = read(json);
+  EXPECT_EQ(config.vocabulary_size, 30527);
+  EXPECT_EQ(config.type_vocabulary_size, 0);
+  EXPECT_EQ(config.longest_sequence, 510);
+  EXPECT_EQ(read(R"({"model_type":"mpnet","pad_token_id":7})").longest_sequence, 510)
+      << "it counts from 2 all the same";
+  EXPECT_EQ(shape_of(json, "mpnet.encoder.relative_attention_bias.weight"), Shape({32, 12}));
+  EXPECT_EQ(shape_of(json, "lm_head.bias", HeadKind::masked_language_model), Shape({30527}));
+  const std::unique_ptr<Model> model = make_model(parse_model_config(json, ""), {HeadKind::sequence, 3});
+  EXPECT_EQ(model->parameters().find("mpnet.encoder.relative_attention_bias.weight")->stage, 1);
+  expect_refused("mpnet", R"("relative_attention_num_buckets":16)", {"relative_attention_num_buckets", "32 or more"});
+  expect_refused("mpnet", R"("max_position_embeddings":2)", {"max_position_embeddings"});
+}
+
+TEST(ModelConfig, DebertaHasNoRelativePositionsUnlessTheFileSaysSo) {
+  const std::string plain = R"({"model_type":"deberta-v2"})";
+  const ModelConfig config = read(plain);
+  EXPECT_EQ(config.width, 1536);
+  EXPECT_EQ(config.layers, 24);
+  EXPECT_EQ(config.longest_sequence, 512);
+  EXPECT_EQ(config.type_vocabulary_size, 0);
+  const auto has = [](const std::string& json, const std::string& name) {
+    return make_model(parse_model_config(json, ""), {HeadKind::sequence, 3})->parameters().find(name) != nullptr;
+  };
+  EXPECT_FALSE(has(plain, "deberta.encoder.rel_embeddings.weight"));
+  EXPECT_TRUE(has(plain, "deberta.embeddings.position_embeddings.weight"));
+  EXPECT_FALSE(has(plain, "deberta.embeddings.token_type_embeddings.weight"));
+
+  // As the third version's files are.
+  const std::string third =
+      R"({"model_type":"deberta-v2","hidden_size":12,"num_hidden_layers":2,"num_attention_heads":3,"relative_attention":true,)"
+      R"("pos_att_type":"p2c | c2p","position_buckets":256,"norm_rel_ebd":"layer_norm","share_att_key":true,)"
+      R"("position_biased_input":false,"max_relative_positions":-1,"vocab_size":30})";
+  EXPECT_EQ(read(third).longest_sequence, 512) << "though no embedding bounds it";
+  EXPECT_EQ(shape_of(third, "deberta.encoder.rel_embeddings.weight"), Shape({512, 12}));
+  EXPECT_TRUE(has(third, "deberta.encoder.LayerNorm.weight"));
+  EXPECT_FALSE(has(third, "deberta.embeddings.position_embeddings.weight"));
+  EXPECT_FALSE(has(third, "deberta.encoder.layer.0.attention.self.pos_key_proj.weight"));
+  EXPECT_NE(definition(third).find("relative positions c2p p2c of 256 buckets up to 512, shared, normed"),
+            std::string::npos)
+      << definition(third);
+
+  // As the second's are, but for its matrices of relative positions.
+  const std::string second =
+      R"({"model_type":"deberta-v2","hidden_size":12,"num_hidden_layers":2,"num_attention_heads":3,"relative_attention":true,)"
+      R"("pos_att_type":["c2p"],"max_relative_positions":20,"conv_kernel_size":3,"embedding_size":7,"vocab_size":30})";
+  EXPECT_EQ(shape_of(second, "deberta.encoder.rel_embeddings.weight"), Shape({40, 12}));
+  EXPECT_EQ(shape_of(second, "deberta.encoder.conv.conv.weight"), Shape({12, 12, 3}));
+  EXPECT_EQ(shape_of(second, "deberta.embeddings.embed_proj.weight"), Shape({12, 7}));
+  EXPECT_EQ(shape_of(second, "deberta.embeddings.word_embeddings.weight"), Shape({30, 7}));
+  EXPECT_TRUE(has(second, "deberta.encoder.layer.0.attention.self.pos_key_proj.weight"));
+  EXPECT_FALSE(has(second, "deberta.encoder.layer.0.attention.self.pos_query_proj.weight"));
+  EXPECT_EQ(shape_of(second, "cls.predictions.transform.dense.weight", HeadKind::masked_language_model),
+            Shape({7, 12}));
+}
+
+TEST(ModelConfig, DebertaRefusesWhatItCannotCompute) {
+  expect_refused("deberta-v2", R"("conv_kernel_size":4)", {"conv_kernel_size", "an odd number"});
+  expect_refused("deberta-v2", R"("conv_kernel_size":3,"conv_groups":2)", {"conv_groups", "groups are not supported"});
+  expect_refused("deberta-v2", R"("conv_kernel_size":3,"conv_act":"softplus2")", {"softplus2"});
+  expect_refused("deberta-v2", R"("pooler_hidden_size":32)", {"pooler_hidden_size", "the hidden size"});
+  expect_refused("deberta-v2", R"("attention_head_size":32)", {"attention_head_size"});
+  expect_refused("deberta-v2", R"("relative_attention":true,"position_buckets":1)",
+                 {"position_buckets", "two or more"});
+  expect_refused("deberta-v2", R"("relative_attention":true,"position_buckets":256,"max_relative_positions":129)",
+                 {"position_buckets", "128"});
+  const std::string other = R"({"model_type":"deberta-v2","legacy":false,"embedding_size":32,"hidden_size":48})";
+  (void)read(other);
+  expect_refusal(
+      [&] {
+        make_model(parse_model_config(other, ""), {HeadKind::masked_language_model, 0});
+      },
+      {"embedding_size", "the hidden size", "legacy"});
+}
+
 TEST(ModelConfig, DistilbertHasItsOwnNames) {
   const std::string plain = R"({"model_type":"distilbert"})";
   const ModelConfig defaults = read(plain);
@@ -154,6 +231,51 @@ TEST(ModelConfig, AlbertSharesLayersInGroups) {
   EXPECT_NE(model->parameters().find("albert.encoder.embedding_hidden_mapping_in.weight"), nullptr) << "of any width";
 }
 
+TEST(ModelConfig, Gpt2HasItsOwnNames) {
+  const std::string plain = R"({"model_type":"gpt2"})";
+  const ModelConfig defaults = read(plain);
+  EXPECT_EQ(defaults.vocabulary_size, 50257);
+  EXPECT_EQ(defaults.longest_sequence, 1024);
+  EXPECT_EQ(defaults.width, 768);
+  EXPECT_EQ(defaults.layers, 12);
+  EXPECT_EQ(defaults.heads, 12);
+  EXPECT_EQ(defaults.intermediate_width, 3072);
+  EXPECT_EQ(defaults.type_vocabulary_size, 0);
+  EXPECT_EQ(definition(plain), "gpt2 of 12 layers, 12 heads, gelu_new, epsilon 1e-05, scores scaled by width");
+  const std::string json = R"({"model_type":"gpt2","n_embd":24,"n_layer":2,"n_head":3,"n_inner":5,"n_positions":7,)"
+                           R"("activation_function":"relu","scale_attn_weights":false,)"
+                           R"("scale_attn_by_inverse_layer_idx":true,"tie_word_embeddings":false})";
+  EXPECT_EQ(definition(json), "gpt2 of 2 layers, 3 heads, relu, epsilon 1e-05, scores scaled by 1 and layer");
+  EXPECT_EQ(shape_of(json, "transformer.h.1.mlp.c_fc.weight"), Shape({5, 24}));
+  EXPECT_EQ(shape_of(json, "transformer.wpe.weight"), Shape({7, 24}));
+  EXPECT_EQ(shape_of(json, "score.weight"), Shape({3, 24}));
+  EXPECT_EQ(shape_of(json, "lm_head.weight", HeadKind::causal_language_model), Shape({50257, 24}));
+  EXPECT_EQ(read(R"({"model_type":"gpt2","n_inner":null,"hidden_size":36,"num_hidden_layers":1})").intermediate_width,
+            144);
+  expect_refused("gpt2", R"("n_embd":10,"n_head":4)", {"\"n_embd\" is 10", "\"n_head\" is 4"});
+}
+
+TEST(ModelConfig, Gpt2IsStoredFusedAndTransposed) {
+  const std::string json = R"({"model_type":"gpt2","n_embd":12,"n_layer":1,"n_head":3})";
+  const auto model = make_model(parse_model_config(json, ""), {HeadKind::causal_language_model, 0});
+  const auto form_of = [&](const std::string& name) {
+    return model->names().forms_of(*model->parameters().find(name)).front();
+  };
+  const StoredForm key = form_of("transformer.h.0.attn.key.weight");
+  EXPECT_EQ(key.name, "transformer.h.0.attn.c_attn.weight");
+  EXPECT_TRUE(key.transposed);
+  EXPECT_EQ(key.rows, 36);
+  EXPECT_EQ(key.first_row, 12);
+  EXPECT_EQ(key.shape_of_tensor(Shape({12, 12})), Shape({12, 36}));
+  EXPECT_EQ(form_of("transformer.h.0.attn.value.bias").first_row, 24);
+  EXPECT_TRUE(form_of("transformer.h.0.mlp.c_proj.weight").transposed);
+  EXPECT_TRUE(form_of("transformer.h.0.ln_1.weight").is_plain());
+  EXPECT_TRUE(model->names().is_unread("h.0.attn.bias")) << "the mask";
+  EXPECT_TRUE(model->names().is_unread("lm_head.weight"));
+  EXPECT_EQ(model->parameters().find("lm_head.weight"), nullptr);
+  EXPECT_EQ(model->parameters().find("transformer.ln_f.weight")->stage, 1) << "of the topmost block";
+}
+
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {
   const ModelConfig config =
       read(R"({"model_type":"distilbert","hidden_size":20,"num_hidden_layers":1,"num_attention_heads":4})");
@@ -207,8 +329,9 @@ TEST(ModelConfig, RefusesUnsupportedArchitectures) {
 
 TEST(ModelConfig, RefusesVariantsThatWouldBeComputedWrongly) {
   for (const std::string& type : supported_model_types()) {
-    expect_refused(type, R"("is_decoder":true)", {"\"is_decoder\" is true"});
     expect_refused(type, R"("add_cross_attention":true)", {"\"add_cross_attention\" is true"});
+    if (!find_architecture(type)->offers(HeadKind::masked_language_model)) continue;
+    expect_refused(type, R"("is_decoder":true)", {"\"is_decoder\" is true"});
     expect_refused(type, R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
   }
   EXPECT_NO_THROW(read(R"({"model_type":"bert","is_decoder":false,"position_embedding_type":"absolute"})"));
