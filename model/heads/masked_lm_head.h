@@ -14,8 +14,8 @@ namespace temper {
 struct MaskedLmHeadNames {
   std::string dense;
   std::string norm;
-  std::string bias;     ///< of tied words
-  std::string decoder;  ///< of words of the head's own
+  std::string bias;          ///< of tied words
+  std::string decoder = {};  ///< of words of the head's own
 };
 
 struct MaskedLmHeadShape {
