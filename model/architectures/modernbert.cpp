@@ -82,27 +82,33 @@ std::vector<bool> read_layer_types(const ConfigKeys& keys, std::int64_t layers) 
   return is_local;
 }
 
+/// Of a layer type's entry in rope_parameters or, before release 5, under a key of its own beside a rope_scaling of
+/// all.
 double read_theta(const ConfigKeys& keys, const LayerType& type) {
   constexpr float kLeast = 1.0F;
   constexpr float kMost = 1e12F;
-  const double older = keys.real(type.theta_key, static_cast<float>(type.theta), kLeast, kMost);
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    const Json* all = keys.find(key);
-    if (all == nullptr || all->is_null()) continue;
-    if (!all->is_object()) keys.refuse(key, "an object");
-    // rope_scaling is of all layers.
-    const auto own = all->find(type.name);
-    const Json& rope = own != all->end() && own->is_object() ? *own : *all;
+  double theta = keys.real(type.theta_key, static_cast<float>(type.theta), kLeast, kMost);
+  const auto read = [&](const char* key, const Json& rope) {
     const auto kind = rope.find(rope.contains("rope_type") ? "rope_type" : "type");
     if (kind != rope.end() && *kind != "default")
       keys.refuse(key, "\"rope_type\": \"default\": stretched contexts are not supported");
-    const auto theta = rope.find("rope_theta");
-    if (theta == rope.end()) continue;
-    if (!theta->is_number() || theta->get<double>() < kLeast || theta->get<double>() > kMost)
+    const auto own = rope.find("rope_theta");
+    if (own == rope.end()) return;
+    if (!own->is_number() || own->get<double>() < kLeast || own->get<double>() > kMost)
       keys.refuse(key, fmt::format("\"rope_theta\" from {} to {}", kLeast, kMost));
-    return theta->get<double>();
+    theta = own->get<double>();
+  };
+  const auto object = [&](const char* key) {
+    const Json* value = keys.find(key);
+    if (value != nullptr && !value->is_null() && !value->is_object()) keys.refuse(key, "an object");
+    return value == nullptr || value->is_null() ? nullptr : value;
+  };
+  if (const Json* of_types = object("rope_parameters"); of_types != nullptr) {
+    const auto own = of_types->find(type.name);
+    if (own != of_types->end() && own->is_object()) read("rope_parameters", *own);
   }
-  return older;
+  if (const Json* of_all = object("rope_scaling"); of_all != nullptr) read("rope_scaling", *of_all);
+  return theta;
 }
 
 ModernBert read_modernbert(const ConfigKeys& keys) {

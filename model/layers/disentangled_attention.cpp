@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tensor/ops.h"
+#include "tensor/ops/gradients.h"
 
 namespace temper {
 namespace {
