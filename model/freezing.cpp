@@ -214,12 +214,13 @@ std::vector<std::string> lower_half_patterns(const Model& model, std::string_vie
   std::map<long, std::int64_t> lowest_stages;  // of each number
   for (const Parameter& parameter : parameters) {
     const std::string_view name = without_prefix(parameter.name, model.names().prefix);
-    if (parameter.stage == 0) {
-      std::string module = module_of_stage(name, 0, model);
-      if (patterns.empty() || patterns.back() != module) patterns.push_back(std::move(module));
-    } else if (name.starts_with(blocks)) {
+    if (parameter.stage > 0 && name.starts_with(blocks)) {
       const auto number = whole_number(split_at_dots(name.substr(blocks.size())).front());
       if (number) lowest_stages.emplace(*number, parameter.stage);
+    } else if (parameter.stage <= half) {
+      // The input layer, or what stands beside numbered blocks: a table that all of them read.
+      std::string module = module_of_stage(name, parameter.stage, model);
+      if (patterns.empty() || patterns.back() != module) patterns.push_back(std::move(module));
     }
   }
   // What is frozen ends below the lowest stage of the next number.

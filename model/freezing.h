@@ -25,8 +25,9 @@ bool pattern_covers(const std::string& pattern, const Parameter& parameter, cons
 /// messages.
 void apply_freezing(Model& model, std::span<const std::string> patterns, const std::string& key = "tuning.freeze");
 
-/// The patterns that freeze the input layer and the lower half of the blocks, or as much of it as has weights of its
-/// own, where modules of this name ("encoder.layer.") are numbered from 0; none where nothing of it has.
+/// The patterns that freeze the input layer and the lower half of the blocks, with what they share with the upper half,
+/// or as much of it as has weights of its own, where modules of this name ("encoder.layer.") are numbered from 0; none
+/// where nothing of it has.
 std::vector<std::string> lower_half_patterns(const Model& model, std::string_view blocks);
 
 /// The factor on the learning rate of each parameter, in order: layer_decay^(stage of the head - its stage), times the

@@ -76,6 +76,11 @@ TEST(LowerHalf, IsTheInputLayerAndWhatHasWeightsOfItsOwn) {
   EXPECT_EQ(patterns(R"("model_type":"electra","num_hidden_layers":4)"),
             (Patterns{"embeddings", "embeddings_project", "encoder.layer.0-1"}));
   EXPECT_EQ(patterns(R"("model_type":"gpt2")"), (Patterns{"wte", "wpe", "h.0-5"}));
+  EXPECT_EQ(patterns(R"("model_type":"mpnet","num_hidden_layers":4)"),
+            (Patterns{"embeddings", "encoder.relative_attention_bias", "encoder.layer.0-1"}));
+  EXPECT_EQ(
+      patterns(R"("model_type":"deberta-v2","num_hidden_layers":4,"relative_attention":true,"conv_kernel_size":3)"),
+      (Patterns{"embeddings", "encoder.rel_embeddings", "encoder.conv", "encoder.layer.0-1"}));
   EXPECT_EQ(patterns(R"("model_type":"albert")"), Patterns()) << "all layers are one";
   EXPECT_EQ(patterns(R"("model_type":"albert","num_hidden_groups":3)"),
             (Patterns{"embeddings", "encoder.embedding_hidden_mapping_in", "encoder.albert_layer_groups.0-0"}));
