@@ -59,6 +59,7 @@ TEST(DistanceBuckets, ThoseOfDebertaAreOddInTheDistance) {
 }
 
 TEST(DistanceBuckets, KnowsWhichOccurInShortSequences) {
+  const std::unique_ptr<Device> device = make_cpu_device();  // outlives what lies in its memory
   const DistanceBuckets buckets(10, [](std::int64_t distance) { return distance + 20; });
   EXPECT_EQ(buckets.range(1).first, 20);
   EXPECT_EQ(buckets.range(1).count, 1);
@@ -67,7 +68,6 @@ TEST(DistanceBuckets, KnowsWhichOccurInShortSequences) {
   EXPECT_EQ(buckets.range(10).count, 19);
   EXPECT_THROW((void)buckets.range(11), Error);
 
-  const std::unique_ptr<Device> device = make_cpu_device();
   const DistanceTerms terms = buckets.terms(*device, buckets.range(4));
   EXPECT_EQ(terms.buckets.size(), 19);
   EXPECT_EQ(terms.buckets.data<std::int32_t>()[0], 11) << "of the distance -9";
