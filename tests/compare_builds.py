@@ -113,6 +113,7 @@ VARIANTS = [
      [Run("train.learning_rate=1e38", "train.clip_norm=0", "train.optimizer=sgd", "checkpoint.every_steps=1", status=1)]),
 ]
 TASKS = {"ForMaskedLM": ["model.task=masked-lm"],
+         "LMHeadModel": ["model.task=causal-lm"],
          "ForTokenClassification": ["model.task=token-classification", "data.label=word_labels"],
          "regression": ["model.task=regression", "data.label=score"],
          "multi_label_classification": ["model.task=multi-label", "data.label=tags"],

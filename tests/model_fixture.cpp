@@ -22,7 +22,8 @@ nlohmann::json read_json(const std::filesystem::path& path) {
 const TaskSpec& task_of(const nlohmann::json& facts, const std::string& name) {
   if (facts.contains("task")) return task_named(facts.at("task").get<std::string>());
   for (const auto& [part, task] : {std::pair{"regression", "regression"}, std::pair{"multilabel", "multi-label"},
-                                   std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"}})
+                                   std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"},
+                                   std::pair{"causal", "causal-lm"}})
     if (name.find(part) != std::string::npos) return task_named(task);
   return task_named("sequence-classification");
 }
@@ -43,25 +44,50 @@ std::filesystem::path fixture_folder(const std::string& name) {
 }
 
 std::vector<std::string> own_fixtures() {
-  return {"bert-classification",        "bert-frozen",           "bert-masked-lm",
-          "roberta-multilabel",         "roberta-tokens",        "roberta-masked-lm",
-          "distilbert-regression",      "distilbert-masked-lm",  "bert-silu",
-          "xlm-roberta-classification", "xlm-roberta-masked-lm", "camembert-tokens",
-          "electra-multilabel",         "electra-tokens",        "electra-masked-lm",
-          "albert-classification",      "albert-tokens",         "albert-masked-lm",
+  return {"bert-classification",
+          "bert-frozen",
+          "bert-masked-lm",
+          "roberta-multilabel",
+          "roberta-tokens",
+          "roberta-masked-lm",
+          "distilbert-regression",
+          "distilbert-masked-lm",
+          "bert-silu",
+          "xlm-roberta-classification",
+          "xlm-roberta-masked-lm",
+          "camembert-tokens",
+          "electra-multilabel",
+          "electra-tokens",
+          "electra-masked-lm",
+          "albert-classification",
+          "albert-tokens",
+          "albert-masked-lm",
 
-          "mpnet-classification",       "mpnet-tokens",          "mpnet-masked-lm",
-          "deberta-v2-tokens",          "deberta-v2-multilabel", "deberta-v2-masked-lm",
-          "deberta-v2-new-masked-lm",   "modernbert-multilabel", "modernbert-regression",
-          "modernbert-tokens",          "modernbert-masked-lm"};
+          "mpnet-classification",
+          "mpnet-tokens",
+          "mpnet-masked-lm",
+          "deberta-v2-tokens",
+          "deberta-v2-multilabel",
+          "deberta-v2-masked-lm",
+          "deberta-v2-new-masked-lm",
+          "modernbert-multilabel",
+          "modernbert-regression",
+          "modernbert-tokens",
+          "modernbert-masked-lm",
+          "bert-untied-masked-lm",
+          "gpt2-causal",
+          "gpt2-untied-causal",
+          "gpt2-classification",
+          "gpt2-tokens"};
 }
 
-std::vector<std::string> encoder_fixtures() {
+std::vector<std::string> parity_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
-  for (const char* name : {"xlm-roberta-classification", "camembert-classification", "electra-classification",
-                           "albert-classification", "albert-groups-classification", "mpnet-classification",
-                           "deberta-v2-classification", "deberta-v2-unshared-classification",
-                           "modernbert-cls-classification", "modernbert-mean-classification", "modernbert-masked-lm"})
+  for (const char* name :
+       {"xlm-roberta-classification", "camembert-classification", "electra-classification", "albert-classification",
+        "albert-groups-classification", "mpnet-classification", "deberta-v2-classification",
+        "deberta-v2-unshared-classification", "modernbert-cls-classification", "modernbert-mean-classification",
+        "modernbert-masked-lm", "gpt2-causal"})
     names.push_back(std::string(kShared) + name);
   return names;
 }
@@ -136,7 +162,13 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
       batch.text().types.push_back(static_cast<std::int32_t>(types[i]));
       batch.positions.push_back(static_cast<std::int32_t>(position));
       kept_rows.push_back(static_cast<std::int64_t>(i));
-      if (reads_tokens(request)) batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
+      if (request.kind == HeadKind::causal_language_model) {
+        // transformers is given the token itself for the place before it.
+        const bool is_last = position + 1 == length || mask[i + 1] == 0;
+        batch.classes.push_back(is_last ? kUnlabelled : static_cast<std::int32_t>(labels[i + 1]));
+      } else if (reads_tokens(request)) {
+        batch.classes.push_back(static_cast<std::int32_t>(labels[i]));
+      }
     }
     if (position + 1 == length) {
       batch.examples.push_back(static_cast<std::uint32_t>(batch.examples.size()));
@@ -169,16 +201,34 @@ std::vector<float> ModelFixture::logits(bool labelled, const std::string& tensor
   return values_of<float>(expected.tensors().at(tensor));
 }
 
-bool ModelFixture::has_no_gradient(const std::string& parameter) const {
-  const auto largest = [](const TensorView& view) {
+bool ModelFixture::is_rounding(std::span<const float> gradient) const {
+  const auto largest = [](std::span<const float> values) {
     float most = 0.0F;
-    for (const float value : values_of<float>(view)) most = std::max(most, std::abs(value));
+    for (const float value : values) most = std::max(most, std::abs(value));
     return most;
   };
   float most = 0.0F;
   for (const auto& [name, view] : expected.tensors())
-    if (name.starts_with("grad.")) most = std::max(most, largest(view));
-  return largest(expected.tensors().at("grad." + parameter)) < 1e-6F * most;
+    if (name.starts_with("grad.")) most = std::max(most, largest(values_of<float>(view)));
+  return largest(gradient) < 1e-6F * most;
+}
+
+std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                   const WeightNames& names, const Parameter& parameter) {
+  const StoredForm form = names.forms_of(parameter).front();
+  const auto found = file.tensors().find(prefix + form.name);
+  if (found == file.tensors().end()) return std::nullopt;
+  const auto stored = values_of<float>(found->second);
+  if (form.is_plain()) return stored;
+  const std::int64_t rows = parameter.shape[0];
+  const std::int64_t columns = parameter.size() / rows;
+  const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
+  std::vector<float> values;
+  for (std::int64_t row = form.first_row; row < form.first_row + rows; ++row)
+    for (std::int64_t column = 0; column < columns; ++column)
+      values.push_back(
+          stored[static_cast<std::size_t>(form.transposed ? column * all_rows + row : row * columns + column)]);
+  return values;
 }
 
 BFloat16Reference ModelFixture::bfloat16() const {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ struct ModelFixture {
   Batch batch;                          ///< the inputs, packed
   std::vector<std::int64_t> kept_rows;  ///< row of the padded inputs that each packed token came from
 
-  /// `name` as in encoder_fixtures(). Throws Error where there is no such folder.
+  /// `name` as in parity_fixtures(). Throws Error where there is no such folder.
   explicit ModelFixture(const std::string& name);
 
   std::unique_ptr<Model> load(Device& device) const;
@@ -65,10 +66,10 @@ struct ModelFixture {
   /// a label. `tensor`: "logits" or "bf16.logits".
   std::vector<float> logits(bool labelled, const std::string& tensor = "logits") const;
   BFloat16Reference bfloat16() const;
-  /// True where a trained parameter's gradient is nothing, as that of a bias of keys, which adds the same to all scores
-  /// of a query: what a program finds is rounding, and AdamW, which divides a gradient by its own size, follows the sign
-  /// of it.
-  bool has_no_gradient(const std::string& parameter) const;
+  /// True where PyTorch's gradient of a parameter is nothing, as that of a bias of keys, which adds the same to all
+  /// scores of a query: what a program finds is rounding, and AdamW, which divides a gradient by its own size, follows
+  /// the sign of it.
+  bool is_rounding(std::span<const float> gradient) const;
 
  private:
   void pack_inputs(const SafetensorsFile& inputs);
@@ -77,9 +78,9 @@ struct ModelFixture {
 /// The folder of a fixture, which may not exist where it is a shared one.
 std::filesystem::path fixture_folder(const std::string& name);
 
-/// The fixtures of the encoders: those of the project ("bert-classification"), each architecture and each task among
-/// them, and those of the shared folder ("shared/bert-classification").
-std::vector<std::string> encoder_fixtures();
+/// The fixtures: those of the project ("bert-classification"), each architecture and each task among them, and those of
+/// the shared folder ("shared/bert-classification").
+std::vector<std::string> parity_fixtures();
 
 /// Those of them with what PyTorch's bf16 gives.
 std::vector<std::string> bfloat16_fixtures();
@@ -87,10 +88,15 @@ std::vector<std::string> bfloat16_fixtures();
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();
 
+/// What a fixture's file has of a parameter, under `prefix` and the name that model files call it by, as it lies in the
+/// parameter; nothing where the file lacks it.
+std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                   const WeightNames& names, const Parameter& parameter);
+
 /// How a fixture is called among the instances of a test.
 std::string test_name(const testing::TestParamInfo<std::string>& fixture);
 
-/// A bias of BERT's, RoBERTa's or DistilBERT's keys, whose gradient is nothing (ModelFixture::has_no_gradient).
+/// A bias of BERT's, RoBERTa's or DistilBERT's keys, whose gradient is nothing (ModelFixture::is_rounding).
 inline bool is_key_bias(const std::string& name) { return name.ends_with("key.bias") || name.ends_with("k_lin.bias"); }
 
 /// The rows of a batch as a data set, `times` over.

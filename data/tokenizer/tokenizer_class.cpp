@@ -39,6 +39,10 @@ constexpr ClassEntry kClasses[] = {
     {"MarkupLMTokenizer", TokenizerBuild::as_stored, true},
 };
 
+/// Of the rest, those that need a Unigram.
+constexpr std::string_view kUnigrams[] = {"AlbertTokenizer", "CamembertTokenizer", "DebertaV2Tokenizer",
+                                          "XLMRobertaTokenizer"};
+
 /// Written in Python: they read no tokenizer.json, and nothing of the tokenizers library does what they do.
 constexpr std::string_view kPrograms[] = {
     "BertJapaneseTokenizer", "BertweetTokenizer",    "BioGptTokenizer",     "BlenderbotSmallTokenizer",
@@ -140,7 +144,7 @@ std::vector<std::string> TokenizerClass::vocabulary_files() const {
 }
 
 std::string_view TokenizerClass::model_type() const {
-  if (build == TokenizerBuild::as_stored) return "";
+  if (build == TokenizerBuild::as_stored) return unigram ? "Unigram" : "";
   return build == TokenizerBuild::bert || build == TokenizerBuild::mpnet ? "WordPiece" : "BPE";
 }
 
@@ -164,6 +168,7 @@ TokenizerClass tokenizer_class_of(const nlohmann::json& tokenizer_config, const 
     found.build = entry.build;
     found.token_types = entry.token_types;
   }
+  found.unigram = std::find(std::begin(kUnigrams), std::end(kUnigrams), found.name) != std::end(kUnigrams);
   return found;
 }
 

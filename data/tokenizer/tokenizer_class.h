@@ -33,11 +33,13 @@ struct TokenizerClass {
   /// Whether the model is given the segments of tokens where `model_input_names` says nothing; else all are 0. Of
   /// classes that take tokenizer.json as it is, 4.x gave them.
   bool token_types = false;
+  /// Takes tokenizer.json as it is, and transformers fails where its model is no Unigram.
+  bool unigram = false;
 
   [[nodiscard]] std::span<const DefaultToken> default_tokens() const;
   /// The files that a tokenizer is made of where there is no tokenizer.json; none for classes that need it.
   [[nodiscard]] std::vector<std::string> vocabulary_files() const;
-  /// The type of model in tokenizer.json that the class can build upon: "WordPiece", "BPE"; empty: any.
+  /// The type of model in tokenizer.json that the class can build upon: "WordPiece", "BPE", "Unigram"; empty: any.
   [[nodiscard]] std::string_view model_type() const;
 };
 

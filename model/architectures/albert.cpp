@@ -57,7 +57,7 @@ Albert read_albert(const ConfigKeys& keys) {
   encoder.attention = {"attention.query", "attention.key", "attention.value", "attention.dense"};
   encoder.block = {"attention.LayerNorm", {"ffn", "ffn_output"}, "full_layer_layer_norm"};
   encoder.sequence_head = {.dense = "albert.pooler", .classifier = "classifier"};
-  encoder.masked_lm_head = {"predictions.dense", "predictions.LayerNorm", "predictions.bias"};
+  encoder.masked_lm_head = {"predictions.dense", "predictions.LayerNorm", "predictions.bias", "predictions.decoder"};
   encoder.masked_lm_activation = parse_activation(encoder.activation);
   // Tied to the bias of the decoder, some files have it under that name alone.
   encoder.alternatives = {{"predictions.bias", "predictions.decoder.bias"}};

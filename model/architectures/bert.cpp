@@ -11,7 +11,7 @@ PostNormEncoder read_bert(const ConfigKeys& keys) {
   bert.prefix = "bert.";
   bert.sequence_head = {.dense = "bert.pooler.dense", .classifier = "classifier"};
   bert.masked_lm_head = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-                         "cls.predictions.bias"};
+                         "cls.predictions.bias", "cls.predictions.decoder"};
   bert.masked_lm_activation = parse_activation(bert.activation);
   // Tied to the bias of the decoder, some files have it under that name alone.
   bert.alternatives = {{"predictions.bias", "predictions.decoder.bias"}};

@@ -129,7 +129,7 @@ Deberta read_deberta(const ConfigKeys& keys) {
   encoder.masked_lm_activation = parse_activation(encoder.activation);
   if (deberta.legacy) {
     encoder.masked_lm_head = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-                              "cls.predictions.bias"};
+                              "cls.predictions.bias", "cls.predictions.decoder"};
     encoder.alternatives = {{"predictions.bias", "predictions.decoder.bias"}};
   } else {
     encoder.masked_lm_head = {"lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",

@@ -34,7 +34,7 @@ PostNormEncoder read_distilbert(const ConfigKeys& keys) {
   distilbert.attention = {"attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"};
   distilbert.block = {"sa_layer_norm", {"ffn.lin1", "ffn.lin2"}, "output_layer_norm"};
   distilbert.sequence_head = {.dense = "pre_classifier", .classifier = "classifier", .activation = Activation::relu};
-  distilbert.masked_lm_head = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias"};
+  distilbert.masked_lm_head = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias", "vocab_projector"};
   distilbert.masked_lm_activation = parse_activation(distilbert.activation);
   distilbert.unread = {"vocab_projector.weight"};
   return distilbert;

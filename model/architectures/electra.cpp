@@ -16,7 +16,8 @@ PostNormEncoder read_electra(const ConfigKeys& keys) {
                            .classifier = "classifier.out_proj",
                            .activation = Activation::gelu,
                            .dropout_before_dense = true};
-  electra.masked_lm_head = {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias"};
+  electra.masked_lm_head = {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias",
+                            "generator_lm_head"};
   electra.unread = {"generator_lm_head.weight"};
   return electra;
 }

@@ -206,14 +206,15 @@ HeadTransform modernbert_transform(const ModernBert& model, const ParameterPlace
 std::unique_ptr<Head> modernbert_head(const ModernBert& model, const ModelParts& parts, const ParameterPlace& place,
                                       const HeadRequest& request) {
   if (request.kind == HeadKind::masked_language_model) {
+    HeadTransform transform = modernbert_transform(model, place);
+    const auto bias = model.decoder_bias ? Linear::Bias::zeros : Linear::Bias::none;
     if (!model.tied_embeddings)
-      throw Error(
-          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-          "supported",
-          model.config_path);
-    return std::make_unique<MaskedLmHead>(place, modernbert_transform(model, place),
-                                          model.decoder_bias ? "decoder.bias" : "", parts.input->token_table(),
-                                          model.vocabulary, request.loss);
+      return std::make_unique<MaskedLmHead>(
+          std::move(transform), Linear(place, "decoder", model.vocabulary, model.width, bias), request.loss);
+    const Variable added =
+        model.decoder_bias ? place.add("decoder.bias", {model.vocabulary}, Initialization::zeros()) : Variable();
+    return std::make_unique<MaskedLmHead>(std::move(transform), Linear(parts.input->token_table(), added),
+                                          request.loss);
   }
   if (request.kind == HeadKind::token)
     return std::make_unique<TokenHead>(place, modernbert_transform(model, place), "classifier", model.width, request,

@@ -48,7 +48,7 @@ Mpnet read_mpnet(const ConfigKeys& keys) {
   encoder.block.attention_norm = "attention.LayerNorm";
   encoder.sequence_head = {
       .dense = "classifier.dense", .classifier = "classifier.out_proj", .dropout_before_dense = true};
-  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"};
   // Tied to the bias of the decoder, some files have it under that name alone.
   encoder.alternatives = {{"lm_head.bias", "lm_head.decoder.bias"}};
   return mpnet;

@@ -20,6 +20,8 @@ WeightNames names_of(const PostNormEncoder& encoder) {
   names.alternatives.insert(names.alternatives.end(), encoder.alternatives.begin(), encoder.alternatives.end());
   names.unread = {"position_ids", "decoder.weight", "decoder.bias"};
   names.unread.insert(names.unread.end(), encoder.unread.begin(), encoder.unread.end());
+  // A decoder of the head's own has its own bias, and nothing reads the one beside it.
+  if (!encoder.tied_embeddings) names.unread.push_back(encoder.masked_lm_head.bias);
   return names;
 }
 
@@ -88,7 +90,7 @@ PostNormEncoder read_roberta_keys(const ConfigKeys& keys, std::int64_t default_v
   encoder.prefix = "roberta.";
   encoder.sequence_head = {
       .dense = "classifier.dense", .classifier = "classifier.out_proj", .dropout_before_dense = true};
-  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+  encoder.masked_lm_head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"};
   // Tied to the bias of the decoder, some files have it under that name alone.
   encoder.alternatives = {{"lm_head.bias", "lm_head.decoder.bias"}};
   return encoder;
@@ -163,15 +165,10 @@ void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadReque
     parts.head =
         std::make_unique<TokenHead>(place, encoder.token_head, encoder.width, request, encoder.token_head_dropout);
   } else if (request.kind == HeadKind::masked_language_model) {
-    if (!encoder.tied_embeddings)
-      throw Error(
-          "{}: \"tie_word_embeddings\" is false; a language-model head with output embeddings of its own is not "
-          "supported",
-          encoder.config_path);
     const MaskedLmHeadShape shape{encoder.vocabulary, encoder.width, embedding_width_of(encoder),
                                   encoder.masked_lm_activation, encoder.epsilon};
-    parts.head =
-        std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, parts.input->token_table(), shape, request.loss);
+    const Variable words = encoder.tied_embeddings ? parts.input->token_table() : Variable();
+    parts.head = std::make_unique<MaskedLmHead>(place, encoder.masked_lm_head, words, shape, request.loss);
   } else {
     parts.head = std::make_unique<SequenceHead>(place, encoder.sequence_head, encoder.width, request,
                                                 encoder.sequence_head_dropout);

@@ -99,7 +99,6 @@ ParameterPlace place_of_next_block(const PostNormEncoder& encoder, ModelParts& p
 /// `attention` has been made in this place.
 void add_block(const PostNormEncoder& encoder, ModelParts& parts, const ParameterPlace& place,
                std::unique_ptr<AttentionLayer> attention);
-/// Throws Error for a language-model head whose output embeddings are not tied.
 void add_head(const PostNormEncoder& encoder, ModelParts& parts, const HeadRequest& request);
 
 }  // namespace temper

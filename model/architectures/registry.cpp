@@ -16,6 +16,7 @@ Architecture camembert_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
+Architecture gpt2_architecture();
 Architecture modernbert_architecture();
 Architecture mpnet_architecture();
 Architecture roberta_architecture();
@@ -33,6 +34,7 @@ const std::vector<Architecture>& architectures() {
       deberta_v2_architecture(),
       distilbert_architecture(),
       electra_architecture(),
+      gpt2_architecture(),
       modernbert_architecture(),
       mpnet_architecture(),
       roberta_architecture(),

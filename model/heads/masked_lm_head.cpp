@@ -3,19 +3,24 @@
 #include <utility>
 
 namespace temper {
+namespace {
+
+Linear decoder_over(const Variable& words, const ParameterPlace& place, const MaskedLmHeadNames& names,
+                    const MaskedLmHeadShape& shape) {
+  if (!words.defined()) return {place, names.decoder, shape.vocabulary, shape.word_width};
+  return {words, place.add(names.bias, {shape.vocabulary}, Initialization::zeros())};
+}
+
+}  // namespace
 
 MaskedLmHead::MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
                            const MaskedLmHeadShape& shape, const LossSettings& loss)
-    : MaskedLmHead(place,
-                   HeadTransform(place, {names.dense, names.norm},
-                                 {shape.width, shape.word_width, shape.activation, shape.epsilon}),
-                   names.bias, words, shape.vocabulary, loss) {}
-
-MaskedLmHead::MaskedLmHead(const ParameterPlace& place, HeadTransform transform, const std::string& bias,
-                           const Variable& words, std::int64_t vocabulary, const LossSettings& loss)
     : Head({ReadTokens::labelled}, loss),
-      transform_(std::move(transform)),
-      decoder_(words, bias.empty() ? Variable() : place.add(bias, {vocabulary}, Initialization::zeros())) {}
+      transform_(place, {names.dense, names.norm}, {shape.width, shape.word_width, shape.activation, shape.epsilon}),
+      decoder_(decoder_over(words, place, names, shape)) {}
+
+MaskedLmHead::MaskedLmHead(HeadTransform transform, Linear decoder, const LossSettings& loss)
+    : Head({ReadTokens::labelled}, loss), transform_(std::move(transform)), decoder_(std::move(decoder)) {}
 
 Variable MaskedLmHead::outputs(Tape& tape, const HeadInput& input) const {
   return decoder_(tape, transform_(tape, input.hidden));

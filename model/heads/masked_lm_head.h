@@ -1,4 +1,5 @@
-// Masked language modelling: each token through a dense layer, a norm, and the word embeddings (tied) plus a bias.
+// Masked language modelling: each token through a dense layer, a norm, and the word embeddings (tied, or a
+// matrix of the head's own) plus a bias.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ namespace temper {
 struct MaskedLmHeadNames {
   std::string dense;
   std::string norm;
-  std::string bias;
+  std::string bias;          ///< of tied words
+  std::string decoder = {};  ///< of words of the head's own
 };
 
 struct MaskedLmHeadShape {
@@ -26,12 +28,11 @@ struct MaskedLmHeadShape {
 
 class MaskedLmHead final : public Head {
  public:
-  /// words [vocabulary, word_width], of the input layer.
+  /// words [vocabulary, word_width], of the input layer; undefined: the head has its own.
   MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames& names, const Variable& words,
                const MaskedLmHeadShape& shape, const LossSettings& loss);
-  /// With a transform of another make, whose parameters have been added before, and a bias only if it has a name.
-  MaskedLmHead(const ParameterPlace& place, HeadTransform transform, const std::string& bias, const Variable& words,
-               std::int64_t vocabulary, const LossSettings& loss);
+  /// Of other make; their parameters have been added before.
+  MaskedLmHead(HeadTransform transform, Linear decoder, const LossSettings& loss);
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
   [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == decoder_.weight(); }

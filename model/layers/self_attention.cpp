@@ -11,6 +11,7 @@ AttentionShape attention_shape_of(const SelfAttentionShape& layer) {
   AttentionShape shape = AttentionShape::plain(layer.heads, layer.width / layer.heads);
   shape.causal = layer.causal;
   shape.window = layer.window;
+  if (layer.scale > 0.0F) shape.scale = layer.scale;
   return shape;
 }
 

@@ -24,6 +24,7 @@ struct SelfAttentionShape {
   double dropout;  ///< on the attention probabilities
   bool causal = false;
   AttentionWindow window = {};
+  float scale = 0.0F;  ///< of the scores; 0: 1 / sqrt(width of a head)
 };
 
 class SelfAttention final : public AttentionLayer {

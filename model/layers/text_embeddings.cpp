@@ -18,15 +18,17 @@ TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingN
                       ? std::optional<Linear>(
                             Linear(place, names.projection, shape.projected_width, shape.width, Linear::Bias::none))
                       : std::nullopt),
-      norm_(place, names.norm, shape.projected_width > 0 ? shape.projected_width : shape.width, shape.epsilon,
-            shape.norm_bias),
       position_offset_(shape.position_offset),
-      dropout_(shape.dropout) {}
+      dropout_(shape.dropout) {
+  const std::int64_t width = shape.projected_width > 0 ? shape.projected_width : shape.width;
+  if (!names.norm.empty()) norm_.emplace(place, names.norm, width, shape.epsilon, shape.norm_bias);
+}
 
 Variable TextEmbeddings::forward(Tape& tape, const PackedInput& input) const {
   Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
   if (projection_) embedded = (*projection_)(tape, embedded);
-  return dropout(tape, norm_(tape, embedded), input.token_names(), tape.dropout(dropout_, 0));
+  if (norm_) embedded = (*norm_)(tape, embedded);
+  return dropout(tape, embedded, input.token_names(), tape.dropout(dropout_, 0));
 }
 
 }  // namespace temper

@@ -20,7 +20,7 @@ struct TextEmbeddingNames {
   std::string words = "word_embeddings";
   std::string positions = "position_embeddings";
   std::string types = "token_type_embeddings";
-  std::string norm = "LayerNorm";
+  std::string norm = "LayerNorm";  ///< empty: there is none
   std::string projection = "embed_proj";
 };
 
@@ -49,7 +49,7 @@ class TextEmbeddings final : public InputLayer {
   Variable positions_;
   Variable types_;
   std::optional<Linear> projection_;
-  LayerNorm norm_;
+  std::optional<LayerNorm> norm_;
   std::int64_t position_offset_;
   double dropout_;
 };

@@ -75,6 +75,7 @@ TEST(LowerHalf, IsTheInputLayerAndWhatHasWeightsOfItsOwn) {
   EXPECT_EQ(patterns(R"("model_type":"bert","num_hidden_layers":1)"), Patterns());
   EXPECT_EQ(patterns(R"("model_type":"electra","num_hidden_layers":4)"),
             (Patterns{"embeddings", "embeddings_project", "encoder.layer.0-1"}));
+  EXPECT_EQ(patterns(R"("model_type":"gpt2")"), (Patterns{"wte", "wpe", "h.0-5"}));
   EXPECT_EQ(patterns(R"("model_type":"mpnet","num_hidden_layers":4)"),
             (Patterns{"embeddings", "encoder.relative_attention_bias", "encoder.layer.0-1"}));
   EXPECT_EQ(

@@ -149,6 +149,14 @@ TEST(TokenizerFolder, UsesTheFileWhereTheClassIsOfAnotherModel) {
   EXPECT_EQ(tokenizer->encode("the", 100).ids, testing_support::tokenizer_of(small_roberta())->encode("the", 100).ids);
   const json config = json::parse(tokenizer_files(read, *tokenizer).at("tokenizer_config.json"));
   EXPECT_EQ(config["tokenizer_class"], "PreTrainedTokenizerFast");
+  for (const char* type : {"xlm-roberta", "camembert", "albert", "deberta-v2"}) {
+    folder.write("config.json", {{"model_type", type}});
+    const TokenizerFolder other = read_tokenizer_folder(folder.path());
+    EXPECT_FALSE(other.changed) << type;
+    EXPECT_TRUE(has(folder.notes(), "would make Unigram")) << folder.notes();
+    const json written = json::parse(tokenizer_files(other, *tokenizer_of(other)).at("tokenizer_config.json"));
+    EXPECT_EQ(written["tokenizer_class"], "PreTrainedTokenizerFast") << type;
+  }
 }
 
 TEST(TokenizerFolder, CutsOnTheSideThatIsAskedFor) {

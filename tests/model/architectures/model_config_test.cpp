@@ -231,6 +231,51 @@ TEST(ModelConfig, AlbertSharesLayersInGroups) {
   EXPECT_NE(model->parameters().find("albert.encoder.embedding_hidden_mapping_in.weight"), nullptr) << "of any width";
 }
 
+TEST(ModelConfig, Gpt2HasItsOwnNames) {
+  const std::string plain = R"({"model_type":"gpt2"})";
+  const ModelConfig defaults = read(plain);
+  EXPECT_EQ(defaults.vocabulary_size, 50257);
+  EXPECT_EQ(defaults.longest_sequence, 1024);
+  EXPECT_EQ(defaults.width, 768);
+  EXPECT_EQ(defaults.layers, 12);
+  EXPECT_EQ(defaults.heads, 12);
+  EXPECT_EQ(defaults.intermediate_width, 3072);
+  EXPECT_EQ(defaults.type_vocabulary_size, 0);
+  EXPECT_EQ(definition(plain), "gpt2 of 12 layers, 12 heads, gelu_new, epsilon 1e-05, scores scaled by width");
+  const std::string json = R"({"model_type":"gpt2","n_embd":24,"n_layer":2,"n_head":3,"n_inner":5,"n_positions":7,)"
+                           R"("activation_function":"relu","scale_attn_weights":false,)"
+                           R"("scale_attn_by_inverse_layer_idx":true,"tie_word_embeddings":false})";
+  EXPECT_EQ(definition(json), "gpt2 of 2 layers, 3 heads, relu, epsilon 1e-05, scores scaled by 1 and layer");
+  EXPECT_EQ(shape_of(json, "transformer.h.1.mlp.c_fc.weight"), Shape({5, 24}));
+  EXPECT_EQ(shape_of(json, "transformer.wpe.weight"), Shape({7, 24}));
+  EXPECT_EQ(shape_of(json, "score.weight"), Shape({3, 24}));
+  EXPECT_EQ(shape_of(json, "lm_head.weight", HeadKind::causal_language_model), Shape({50257, 24}));
+  EXPECT_EQ(read(R"({"model_type":"gpt2","n_inner":null,"hidden_size":36,"num_hidden_layers":1})").intermediate_width,
+            144);
+  expect_refused("gpt2", R"("n_embd":10,"n_head":4)", {"\"n_embd\" is 10", "\"n_head\" is 4"});
+}
+
+TEST(ModelConfig, Gpt2IsStoredFusedAndTransposed) {
+  const std::string json = R"({"model_type":"gpt2","n_embd":12,"n_layer":1,"n_head":3})";
+  const auto model = make_model(parse_model_config(json, ""), {HeadKind::causal_language_model, 0});
+  const auto form_of = [&](const std::string& name) {
+    return model->names().forms_of(*model->parameters().find(name)).front();
+  };
+  const StoredForm key = form_of("transformer.h.0.attn.key.weight");
+  EXPECT_EQ(key.name, "transformer.h.0.attn.c_attn.weight");
+  EXPECT_TRUE(key.transposed);
+  EXPECT_EQ(key.rows, 36);
+  EXPECT_EQ(key.first_row, 12);
+  EXPECT_EQ(key.shape_of_tensor(Shape({12, 12})), Shape({12, 36}));
+  EXPECT_EQ(form_of("transformer.h.0.attn.value.bias").first_row, 24);
+  EXPECT_TRUE(form_of("transformer.h.0.mlp.c_proj.weight").transposed);
+  EXPECT_TRUE(form_of("transformer.h.0.ln_1.weight").is_plain());
+  EXPECT_TRUE(model->names().is_unread("h.0.attn.bias")) << "the mask";
+  EXPECT_TRUE(model->names().is_unread("lm_head.weight"));
+  EXPECT_EQ(model->parameters().find("lm_head.weight"), nullptr);
+  EXPECT_EQ(model->parameters().find("transformer.ln_f.weight")->stage, 1) << "of the topmost block";
+}
+
 TEST(ModelConfig, DistilbertAlsoTakesTheCommonNames) {
   const ModelConfig config =
       read(R"({"model_type":"distilbert","hidden_size":20,"num_hidden_layers":1,"num_attention_heads":4})");
@@ -283,11 +328,13 @@ TEST(ModelConfig, RefusesUnsupportedArchitectures) {
 }
 
 TEST(ModelConfig, RefusesVariantsThatWouldBeComputedWrongly) {
-  for (const std::string type : {"albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}) {
+  for (const std::string type :
+       {"albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"}) {
     expect_refused(type, R"("is_decoder":true)", {"\"is_decoder\" is true"});
     expect_refused(type, R"("add_cross_attention":true)", {"\"add_cross_attention\" is true"});
     expect_refused(type, R"("position_embedding_type":"relative_key")", {"relative_key", "absolute"});
   }
+  expect_refused("gpt2", R"("add_cross_attention":true)", {"\"add_cross_attention\" is true"});
   EXPECT_NO_THROW(read(R"({"model_type":"bert","is_decoder":false,"position_embedding_type":"absolute"})"));
 }
 

@@ -52,6 +52,8 @@ TEST(Registry, NamesTheClassesOfTransformers) {
   EXPECT_EQ(class_of("electra", HeadKind::sequence), "ElectraForSequenceClassification");
   EXPECT_EQ(class_of("albert", HeadKind::token), "AlbertForTokenClassification");
   EXPECT_EQ(class_of("mpnet", HeadKind::masked_language_model), "MPNetForMaskedLM");
+  EXPECT_EQ(class_of("gpt2", HeadKind::causal_language_model), "GPT2LMHeadModel");
+  EXPECT_EQ(class_of("gpt2", HeadKind::sequence), "GPT2ForSequenceClassification");
   EXPECT_EQ(class_of("deberta-v2", HeadKind::sequence), "DebertaV2ForSequenceClassification");
   constexpr std::array kOwn{HeadClass{HeadKind::masked_language_model, "NetLMHeadModel"}};
   const Architecture made_up{"net", "Net", "h.", nullptr, nullptr, kOwn};
@@ -80,14 +82,22 @@ TEST(Registry, AHeadThatAnArchitectureLacksIsRefusedWithThoseThatItHas) {
        "BertForSequenceClassification, BertForTokenClassification, BertForMaskedLM"});
 }
 
-TEST(Registry, UntiedLanguageModelsAreRefused) {
-  const ModelConfig config = parse_model_config(R"({"model_type":"bert","tie_word_embeddings":false})", "some/folder");
-  EXPECT_NO_THROW(make_model(config, {HeadKind::token, 2}));
-  testing_support::expect_refusal(
-      [&] {
-        make_model(config, {HeadKind::masked_language_model, 0});
-      },
-      {"some/folder/config.json", "\"tie_word_embeddings\" is false"});
+TEST(Registry, UntiedLanguageModelsHaveOutputEmbeddingsOfTheirOwn) {
+  for (const std::string& type : supported_model_types()) {
+    const Architecture& architecture = *find_architecture(type);
+    for (const HeadKind kind : architecture.heads) {
+      if (!is_over_vocabulary(kind)) continue;
+      const std::string keys = "{\"model_type\":\"" + type + "\",\"vocab_size\":97";
+      const auto parameters_over_words = [&](const std::string& config) {
+        const auto model = make_model(parse_model_config(config, ""), {kind, 0});
+        const auto& all = model->parameters().all();
+        return std::count_if(all.begin(), all.end(),
+                             [](const Parameter& p) { return p.shape.dimensions() == 2 && p.shape[0] == 97; });
+      };
+      EXPECT_EQ(parameters_over_words(keys + "}"), 1) << type;
+      EXPECT_EQ(parameters_over_words(keys + R"(,"tie_word_embeddings":false})"), 2) << type;
+    }
+  }
 }
 
 /// Where dropout is: what is kept is divided by 1 - rate, so over numbers that are all one, what comes out tells the
