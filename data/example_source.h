@@ -48,6 +48,8 @@ class ExampleSource {
   void transform_with(BatchTransform transform, std::uint64_t seed) {
     transforms_.emplace_back(std::move(transform), seed);
   }
+  /// Whether batches may hold what no row does.
+  [[nodiscard]] bool is_transformed() const { return !transforms_.empty(); }
 
  private:
   std::vector<std::pair<BatchTransform, std::uint64_t>> transforms_;

@@ -41,7 +41,9 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   settings.buckets.sum_order = configuration.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.buckets.compression =
       configuration.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;
-  if (const Variable table = model.token_table(); table.defined() && table.requires_gradient()) {
+  // Masking puts tokens into batches that no row has, so there any row of the table may be read.
+  if (const Variable table = model.token_table();
+      table.defined() && table.requires_gradient() && !train.is_transformed()) {
     settings.token_rows = RowSet(table.value().rows());
     train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
       settings.token_rows->insert_all_of(ids);

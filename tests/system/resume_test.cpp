@@ -74,6 +74,20 @@ TEST_F(Resume, InEveryModeThatChangesHowAStepIsComputed) {
   }
 }
 
+TEST_F(Resume, OfMaskedRowsWhereTheHeadHasAMatrixOfItsOwn) {
+  // Of the embedding table a batch then reads rows that no text has: what masking has drawn.
+  std::string config = read(path("model/config.json"));
+  config.insert(config.find('{') + 1, "\"tie_word_embeddings\": false,");
+  write("model/config.json", config);
+  const std::vector<std::string> mode{"model.task=masked-lm"};
+  const std::string whole = expected(mode);
+  ASSERT_NE(train("out", overrides(mode), 2, signalled("out", SIGKILL, 12)).status, 0);
+  const Outcome resumed = train("out", overrides(mode), 3);
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+  EXPECT_TRUE(weights("out") == whole);
+}
+
 TEST_F(Resume, WithEveryUpdateRule) {
   for (const std::string rule : {"sgd", "adafactor", "lion"}) {
     const std::vector<std::string> mode{"train.optimizer=" + rule, "train.precision=bf16"};

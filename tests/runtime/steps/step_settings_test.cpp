@@ -55,6 +55,15 @@ TEST_F(StepSettingsOfAModel, TakeWhatTheConfigurationSaysOfAStep) {
   EXPECT_FALSE(usual.graphs);
 }
 
+TEST_F(StepSettingsOfAModel, KnowWhichRowsOfTheTableAreReadUnlessBatchesAreChanged) {
+  TokenStore rows = rows_of(fixture_.batch);
+  const TrainingStepSettings known = step_settings(configuration_, phase_, *model_, rows);
+  ASSERT_TRUE(known.token_rows.has_value());
+  // Masking draws tokens that no row has.
+  rows.transform_with([](Batch& batch, std::uint64_t, std::int64_t) { batch.text().ids.front() = 0; }, 1);
+  EXPECT_FALSE(step_settings(configuration_, phase_, *model_, rows).token_rows.has_value());
+}
+
 TEST_F(StepSettingsOfAModel, GiveEveryParameterItsRate) {
   phase_.layer_decay = 0.5;
   configuration_.tuning.rates = {{"classifier", 3.0}};
