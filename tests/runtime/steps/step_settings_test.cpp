@@ -56,6 +56,7 @@ TEST_F(StepSettingsOfAModel, TakeWhatTheConfigurationSaysOfAStep) {
 }
 
 TEST_F(StepSettingsOfAModel, KnowWhichRowsOfTheTableAreReadUnlessBatchesAreChanged) {
+  apply_freezing(*model_, {});
   TokenStore rows = rows_of(fixture_.batch);
   const TrainingStepSettings known = step_settings(configuration_, phase_, *model_, rows);
   ASSERT_TRUE(known.token_rows.has_value());
