@@ -72,7 +72,8 @@ TEST_P(FixtureParity, ATextHasTheBitsThatItHasAmongOthers) {
   Tape tape(*device, Tape::Mode::evaluation);
   const auto logits_of = [&](const Batch& batch) {
     const DeviceBatch all = to_device(batch, model->readout(), {.labelled = false}, *device);
-    const HostCopy logits(*device, model->forward(tape, all.input, all.selection).value());
+    const Variable outputs = model->forward(tape, all.input, all.selection);
+    const HostCopy logits(*device, outputs.value());
     return std::vector<float>(logits.values().begin(), logits.values().end());
   };
   const std::vector<float> together = logits_of(fixture.batch);
