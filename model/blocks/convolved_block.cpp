@@ -3,34 +3,10 @@
 #include <utility>
 
 #include "tensor/ops.h"
+#include "tensor/ops/activation.h"
 #include "tensor/ops/neighbours.h"
 
 namespace temper {
-namespace {
-
-/// What linear() does behind its product, where dropout comes in between.
-Variable activated(Tape& tape, const Variable& x, Activation activation) {
-  const Tensor z = tape.empty(x.shape(), x.value().type());
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().run(calls::Copy{.x = x.value().as_rows(), .y = z.as_rows()});
-  tape.kernels().run(calls::BiasActivationForward{.z = z.as_rows(), .activation = activation, .y = y.as_rows()});
-  Variable out(y, tape.records({&x}));
-  if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, z, activation, out] {
-    const GradientTarget dx = tape.gradient_of(x);
-    const Tensor written = dx.accumulate ? tape.empty(x.shape(), x.value().type()) : dx.tensor;
-    tape.kernels().run(calls::BiasActivationBackward{.dy = out.gradient().as_rows(),
-                                                     .z = z.as_rows(),
-                                                     .y = out.value().as_rows(),
-                                                     .activation = activation,
-                                                     .dz = written.as_rows()});
-    if (dx.accumulate)
-      tape.kernels().run(calls::Copy{.x = written.as_rows(), .y = dx.tensor.as_rows(), .accumulate = true});
-  });
-  return out;
-}
-
-}  // namespace
 
 ConvolvedBlock::ConvolvedBlock(const ParameterPlace& place, std::shared_ptr<const Block> inner,
                                const ConvolutionNames& names, const ConvolutionShape& shape)
