@@ -13,7 +13,8 @@ HostCopy::HostCopy(Device& device, const float* data, std::size_t count) {
 
 HostCopy::HostCopy(Device& device, const Tensor& tensor) {
   if (device.shares_host_memory() && tensor.type() == DType::f32) {
-    view_ = tensor.span<float>();
+    viewed_ = tensor;
+    view_ = viewed_.span<float>();
   } else {
     copy_ = device.download_as_f32(tensor);
   }

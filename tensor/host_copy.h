@@ -12,12 +12,13 @@ class HostCopy {
  public:
   /// Waits for the device's work so far. Of shared memory it is a view: `data` must then live as long.
   HostCopy(Device& device, const float* data, std::size_t count);
-  /// Of a tensor of f32 or bf16; bf16 is always copied.
+  /// Of a tensor of f32 or bf16; bf16 is always copied. The tensor's memory stays as long as this.
   HostCopy(Device& device, const Tensor& tensor);
 
   [[nodiscard]] std::span<const float> values() const { return view_.data() != nullptr ? view_ : copy_; }
 
  private:
+  Tensor viewed_;
   std::vector<float> copy_;
   std::span<const float> view_;
 };
