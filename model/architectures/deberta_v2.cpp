@@ -91,28 +91,23 @@ void read_convolution(const ConfigKeys& keys, Deberta& deberta) {
 }
 
 Deberta read_deberta(const ConfigKeys& keys) {
-  refuse_bert_variants(keys);
   Deberta deberta;
   PostNormEncoder& encoder = deberta.encoder;
-  read_common_keys(keys, {.vocabulary = 128100, .pad_token_id = 0}, encoder);
+  encoder = read_bert_keys(keys, {.vocabulary = 128100,
+                                  .pad_token_id = 0,
+                                  .width = 1536,
+                                  .layers = 24,
+                                  .heads = 24,
+                                  .intermediate_width = 6144,
+                                  .epsilon = 1e-7F,
+                                  .has_types = false});
   deberta.longest = encoder.positions;
   if (!keys.flag("position_biased_input", true)) encoder.positions = 0;
-  encoder.width = keys.size("hidden_size", 1536);
-  encoder.layers = keys.size("num_hidden_layers", 24);
-  encoder.heads = keys.size("num_attention_heads", 24);
-  encoder.intermediate_width = keys.size("intermediate_size", 6144);
   encoder.types = keys.integer("type_vocab_size", 0, 0, std::int64_t{1} << 30);
-  require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
   if (keys.size("attention_head_size", encoder.width / encoder.heads) * encoder.heads != encoder.width)
     keys.refuse("attention_head_size", "the hidden size divided by the heads");
   encoder.embedding_width = keys.size("embedding_size", encoder.width);
-  encoder.epsilon = keys.real("layer_norm_eps", 1e-7F, 0.0F, 1.0F);
-  encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  const float dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.embedding_dropout = dropout;
-  encoder.feed_forward_dropout = dropout;
-  encoder.attention_output_dropout = dropout;
-  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
+  const float dropout = encoder.embedding_dropout;
   encoder.sequence_head_dropout = keys.is_null("cls_dropout") ? dropout : keys.dropout("cls_dropout", dropout);
   encoder.token_head_dropout = dropout;
   if (keys.size("pooler_hidden_size", encoder.width) != encoder.width)

@@ -18,26 +18,14 @@ struct Mpnet {
 };
 
 Mpnet read_mpnet(const ConfigKeys& keys) {
-  refuse_bert_variants(keys);
   Mpnet mpnet;
   PostNormEncoder& encoder = mpnet.encoder;
-  read_common_keys(keys, {.vocabulary = 30527, .pad_token_id = 1}, encoder);
+  encoder = read_bert_keys(keys, {.vocabulary = 30527, .pad_token_id = 1, .has_types = false});
   encoder.position_offset = kFirstPosition;
   if (encoder.positions <= kFirstPosition) keys.refuse("max_position_embeddings", "room for two tokens and one more");
-  encoder.width = keys.size("hidden_size", 768);
-  encoder.layers = keys.size("num_hidden_layers", 12);
-  encoder.heads = keys.size("num_attention_heads", 12);
-  encoder.intermediate_width = keys.size("intermediate_size", 3072);
-  require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
-  encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
-  encoder.activation = read_activation(keys, "hidden_act", "gelu");
-  const float dropout = keys.dropout("hidden_dropout_prob", 0.1F);
-  encoder.embedding_dropout = dropout;
-  encoder.feed_forward_dropout = dropout;
-  encoder.attention_output_dropout = dropout;
-  encoder.attention_probability_dropout = keys.dropout("attention_probs_dropout_prob", 0.1F);
-  encoder.sequence_head_dropout = dropout;
-  encoder.token_head_dropout = dropout;
+  // It has no rate for them alone.
+  encoder.sequence_head_dropout = encoder.embedding_dropout;
+  encoder.token_head_dropout = encoder.embedding_dropout;
   mpnet.bias_rows = keys.size("relative_attention_num_buckets", kBuckets);
   if (mpnet.bias_rows < kBuckets)
     keys.refuse("relative_attention_num_buckets",

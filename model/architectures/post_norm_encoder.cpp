@@ -66,12 +66,12 @@ PostNormEncoder read_bert_keys(const ConfigKeys& keys, const BertDefaults& defau
   PostNormEncoder encoder;
   read_common_keys(keys, defaults, encoder);
   encoder.width = keys.size("hidden_size", defaults.width);
-  encoder.layers = keys.size("num_hidden_layers", 12);
+  encoder.layers = keys.size("num_hidden_layers", defaults.layers);
   encoder.heads = keys.size("num_attention_heads", defaults.heads);
   encoder.intermediate_width = keys.size("intermediate_size", defaults.intermediate_width);
-  encoder.types = keys.size("type_vocab_size", 2);
+  if (defaults.has_types) encoder.types = keys.size("type_vocab_size", 2);
   require_heads_divide(keys, "hidden_size", encoder.width, "num_attention_heads", encoder.heads);
-  encoder.epsilon = keys.real("layer_norm_eps", 1e-12F, 0.0F, 1.0F);
+  encoder.epsilon = keys.real("layer_norm_eps", defaults.epsilon, 0.0F, 1.0F);
   encoder.activation = read_activation(keys, "hidden_act", defaults.activation);
   const float dropout = keys.dropout("hidden_dropout_prob", defaults.dropout);
   encoder.embedding_dropout = dropout;

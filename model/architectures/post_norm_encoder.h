@@ -66,10 +66,13 @@ struct BertDefaults {
   std::int32_t pad_token_id;
   bool positions_follow_padding = false;  ///< the first position is pad_token_id + 1
   std::int64_t width = 768;
+  std::int64_t layers = 12;
   std::int64_t heads = 12;
   std::int64_t intermediate_width = 3072;
   std::string_view activation = "gelu";
   float dropout = 0.1F;  ///< of the hidden state and of the attention's probabilities
+  float epsilon = 1e-12F;
+  bool has_types = true;  ///< else `types` is left at 0
 };
 
 /// From BERT's keys, with BERT's names for everything below the prefix. Throws Error for values out of range, decoders
