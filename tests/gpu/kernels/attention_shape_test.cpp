@@ -2,31 +2,18 @@
 #include <numeric>
 
 #include "tests/gpu/gpu_testing.h"
+#include "tests/tensor/kernels/attention_case.h"
 
 namespace temper {
 namespace {
 
 const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 constexpr std::int64_t kAll = AttentionWindow::kUnlimited;
-constexpr std::int64_t kBuckets = 9;
-constexpr std::int64_t kFirstBucket = 2;
-
-enum class Terms : std::uint8_t { none, of_both, of_keys, one_row };
-
-struct Case {
-  std::vector<std::int32_t> lengths;
-  AttentionShape shape;
-  Terms terms = Terms::none;
-  Dropout dropout = {};
-  std::int32_t room = 0;                                ///< rows left behind each sequence
-  std::vector<std::vector<std::uint32_t>> asking = {};  ///< one a sequence; none: every token asks
-};
-
-AttentionShape shaped(std::int64_t query_heads, std::int64_t key_heads, std::int64_t width, std::int64_t value_width,
-                      bool causal = false, AttentionWindow window = {}, float soft_cap = 0.0F) {
-  return {query_heads, key_heads, width,   value_width, 1.0F / std::sqrt(static_cast<float>(width)),
-          causal,      window,    soft_cap};
-}
+constexpr std::int64_t kBuckets = testing_support::kTermBuckets;
+constexpr std::int64_t kFirstBucket = testing_support::kFirstTermBucket;
+using testing_support::shaped;
+using testing_support::Terms;
+using Case = testing_support::AttentionCase;
 
 /// Ends of stretches of so many rows each, the first at 0.
 std::vector<std::int32_t> starts_of(const std::vector<std::int32_t>& lengths, std::int32_t room) {
@@ -49,14 +36,6 @@ std::vector<std::uint32_t> names_of(std::size_t sequences) {
   std::iota(names.begin(), names.end(), 1000U);
   return names;
 }
-std::vector<std::int32_t> buckets_up_to(std::int64_t reach) {
-  std::vector<std::int32_t> buckets;
-  for (std::int64_t d = 1 - reach; d < reach; ++d) {
-    const std::int64_t bucket = d >= 0 ? std::min<std::int64_t>(d, 3) : 4 + std::min<std::int64_t>((-d + 1) / 2, 4);
-    buckets.push_back(static_cast<std::int32_t>(bucket + kFirstBucket));
-  }
-  return buckets;
-}
 
 class Problem {
  public:
@@ -69,7 +48,7 @@ class Problem {
         query_starts_(gpu, starts_of(counts_of(which.asking), 0)),
         positions_(gpu, joined(which.asking)),
         examples_(gpu, names_of(which.lengths.size())),
-        buckets_(gpu, buckets_up_to(longest_ + 4)),
+        buckets_(gpu, testing_support::term_buckets(longest_ + 4)),
         tokens_(starts_.cpu_values().back()),
         queries_(which.asking.empty() ? tokens_ : query_starts_.cpu_values().back()),
         q_(drawn(type, queries_, heads() * shape().head_width, 1)),

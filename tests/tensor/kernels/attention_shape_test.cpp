@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "tests/tensor/kernels/attention_case.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -13,22 +14,9 @@ namespace {
 const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 constexpr std::int64_t kAll = AttentionWindow::kUnlimited;
 
-enum class Terms : std::uint8_t { none, of_queries, of_keys, of_both, one_row };
-
-struct Case {
-  std::vector<std::int32_t> lengths;
-  AttentionShape shape;
-  Terms terms = Terms::none;
-  Dropout dropout = {};
-  std::int32_t room = 0;                                ///< rows left behind each sequence
-  std::vector<std::vector<std::uint32_t>> asking = {};  ///< one a sequence; none: every token asks
-};
-
-AttentionShape shaped(std::int64_t query_heads, std::int64_t key_heads, std::int64_t width, std::int64_t value_width,
-                      bool causal = false, AttentionWindow window = {}, float soft_cap = 0.0F) {
-  return {query_heads, key_heads, width,   value_width, 1.0F / std::sqrt(static_cast<float>(width)),
-          causal,      window,    soft_cap};
-}
+using testing_support::shaped;
+using testing_support::Terms;
+using Case = testing_support::AttentionCase;
 
 std::vector<std::uint32_t> range(std::uint32_t first, std::uint32_t end) {
   std::vector<std::uint32_t> result(end - first);
@@ -70,8 +58,8 @@ std::vector<Case> cases() {
 
 /// Arrays that describe a batch, and matrices of the sizes that it needs.
 struct Problem {
-  static constexpr std::int64_t kBuckets = 9;
-  static constexpr std::int64_t kFirstBucket = 2;
+  static constexpr std::int64_t kBuckets = testing_support::kTermBuckets;
+  static constexpr std::int64_t kFirstBucket = testing_support::kFirstTermBucket;
   const Case& the;
   std::vector<std::int32_t> starts{0};
   std::vector<std::int32_t> lengths;
@@ -102,12 +90,7 @@ struct Problem {
       sequences.query_starts = query_starts.data();
       sequences.query_positions = positions.data();
     }
-    // Exact near by, then coarser and at last all the same, and not alike on both sides.
-    const std::int64_t reach = sequences.longest + 4;
-    for (std::int64_t d = 1 - reach; d < reach; ++d) {
-      const std::int64_t bucket = d >= 0 ? std::min<std::int64_t>(d, 3) : 4 + std::min<std::int64_t>((-d + 1) / 2, 4);
-      buckets.push_back(static_cast<std::int32_t>(bucket + kFirstBucket));
-    }
+    buckets = testing_support::term_buckets(sequences.longest + 4);
   }
 
   [[nodiscard]] std::int64_t bucket(std::int64_t distance) const {
