@@ -1,6 +1,6 @@
-// Random numbers that are a pure function of what they are for, the same with every library and on every rank. Values
-// are those of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014) read at any
-// place of its sequence.
+// Random numbers as a pure function of their purpose, the same with every library and on every rank. Values are those
+// of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014) read at any place of
+// its sequence.
 #pragma once
 
 #include <cstdint>

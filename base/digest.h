@@ -1,4 +1,4 @@
-// Digests: SHA-256 where a name must hold for years (models, data files), XXH3 where speed counts (checksums).
+// Digests: SHA-256 for names that must last for years (models, data files), XXH3 where speed matters (checksums).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// How much memory this process holds.
+// How much memory this process uses.
 #pragma once
 
 #include <cstdint>

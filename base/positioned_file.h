@@ -22,7 +22,7 @@ class PositionedFile {
   PositionedFile& operator=(PositionedFile&&) = delete;
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
-  /// Lets the system begin to bring these bytes to the disk. Says nothing about whether it will succeed.
+  /// Asks the system to start writing these bytes to disk. Does not report whether that succeeds.
   void begin_writing_back(std::uint64_t offset, std::uint64_t bytes) const;
   /// Syncs and closes; throws Error if the system could not keep what was written.
   void close_durably();
@@ -37,8 +37,8 @@ void read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, c
 void write_at(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes,
               const std::filesystem::path& file);
 
-/// Takes room on the disk for so many bytes from the begin of a file on. The system's reason if it is not there; empty
-/// if it is, or if the file system cannot tell.
+/// Reserves disk space for this many bytes from the beginning of a file. Returns the system's reason if there is not
+/// enough; empty if there is, or if the file system cannot tell.
 std::string take_room(int descriptor, std::uint64_t bytes);
 
 }  // namespace temper

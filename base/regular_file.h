@@ -1,5 +1,5 @@
-// The one way in which files that a user names are opened for reading: only what has a content of its own is. To open a
-// pipe would wait for a writer without end, and what comes out of it could be read once, by one rank.
+// The only way in which files named by the user are opened for reading: only regular files are. Opening a pipe could
+// wait forever for a writer, and its content could be read only once, by one rank.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// A shared library that is loaded when it is first needed: a program that can use a large library need not load it where
-// it does not, and runs where it is not installed.
+// A shared library that is loaded when it is first needed: a program that can use a large library does not have to load
+// it otherwise, and runs even if it is not installed.
 #pragma once
 
 #include <string>

@@ -31,7 +31,7 @@ class Spool {
 
   /// All bytes in one piece, behind which nothing may be appended any more. Those in the file are mapped.
   std::span<const std::byte> view();
-  /// Takes bytes [begin, end) of the view, both on the begin of a page, out of memory; those of a file come back.
+  /// Takes bytes [begin, end) of the view, both on the beginning of a page, out of memory; those of a file come back.
   void forget(std::size_t begin, std::size_t end) const;
 
  private:

@@ -1,5 +1,5 @@
-// What a process did and when: spans on tracks, kept in memory until somebody writes them out
-// (runtime/reporting/trace_file.h). Recording is off at first, and a scope costs a look at one flag then.
+// What a process did and when: spans on tracks, kept in memory until they are written out
+// (runtime/reporting/trace_file.h). Recording is off at first; a scope then costs one test of a flag.
 #pragma once
 
 #include <atomic>

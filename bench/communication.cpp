@@ -2,8 +2,8 @@
 //
 //     mpirun -n 2 build/bench/bench/communication_bench
 //
-// What a reader would otherwise get wrong: every figure is bytes of gradient per second, not bytes moved. An all-reduce
-// over two ranks that runs at the rate of the plain copy has therefore moved more than the copy has.
+// Note: every figure is bytes of gradient per second, not bytes moved. An all-reduce over two ranks that runs at the
+// rate of the plain copy has therefore moved more than the copy has.
 #include <fmt/format.h>
 #include <mpi.h>
 
@@ -150,14 +150,14 @@ RowSet some_rows(std::int64_t count) {
 /// agreed on, AdamW updates. Each rank sums, squares and updates its own slices.
 class ShardedUpdate {
  public:
-  ShardedUpdate(Communicator& communicator, Device& device, bool working, bool sparse)
+  ShardedUpdate(Communicator& communicator, Device& device, bool compute_copy, bool sparse)
       : communicator_(communicator),
         layout_(std::vector<std::int64_t>{kMiniLmParameters - kTokenRows * kTokenWidth, kTokenRows * kTokenWidth}),
         table_(sparse ? std::optional(SparseTable{1, kTokenWidth, some_rows(4000)}) : std::nullopt),
         plan_(plan_buckets(layout_, communicator.size(), Route::host)),
         buckets_(communicator, device, layout_, plan_, communicator.size(), {.table = table_}),
-        parameters_(make_parameter_exchange(communicator, device,
-                                            {.layout = layout_, .plan = plan_, .working = working, .table = table_})),
+        parameters_(make_parameter_exchange(
+            communicator, device, {.layout = layout_, .plan = plan_, .compute_copy = compute_copy, .table = table_})),
         optimizer_(device, communicator, layout_, plan_.owned_by(communicator.rank()), {}, {{}, {}}, table_),
         squares_(static_cast<std::size_t>(layout_.chunks())) {}
 
@@ -179,7 +179,7 @@ class ShardedUpdate {
         norm.add(squares_[static_cast<std::size_t>(c)]);
     ExactSum::Words words = norm.words();
     communicator_.all_reduce(std::span<std::int64_t>(words), Reduction::sum);
-    optimizer_.step(parameters_->parameters(), buckets_.reduced(), parameters_->working(), 1e-5, 1.0);
+    optimizer_.step(parameters_->parameters(), buckets_.reduced(), parameters_->compute_copy(), 1e-5, 1.0);
     parameters_->share(SharedRows::trained);
   }
 
@@ -199,8 +199,8 @@ class ShardedUpdate {
 /// updates all.
 class ReplicatedUpdate {
  public:
-  ReplicatedUpdate(Device& device, bool working)
-      : kernels_(device.kernels()), rounded_(working ? parameters_.size() : 0) {}
+  ReplicatedUpdate(Device& device, bool compute_copy)
+      : kernels_(device.kernels()), rounded_(compute_copy ? parameters_.size() : 0) {}
 
   void step() {
     const auto elements = static_cast<std::int64_t>(gradients_.size());
@@ -213,7 +213,7 @@ class ReplicatedUpdate {
                               .gradients = gradients_.data(),
                               .first_moments = first_.data(),
                               .second_moments = second_.data(),
-                              .working = rounded_.empty() ? nullptr : rounded_.data(),
+                              .compute_copy = rounded_.empty() ? nullptr : rounded_.data(),
                               .n = elements,
                               .step = {.learning_rate = 1e-5F}});
   }
@@ -237,15 +237,15 @@ void compare_updates(const Stopwatch& watch, Communicator& communicator, Device&
     update.step();
     return 1e3 * 4 * kMiniLmParameters / watch.rate(4 * kMiniLmParameters, [&] { update.step(); });
   };
-  for (const bool working : {false, true}) {
-    ReplicatedUpdate replicated(device, working);
-    ShardedUpdate dense(communicator, device, working, false);
-    ShardedUpdate sparse(communicator, device, working, true);
+  for (const bool compute_copy : {false, true}) {
+    ReplicatedUpdate replicated(device, compute_copy);
+    ShardedUpdate dense(communicator, device, compute_copy, false);
+    ShardedUpdate sparse(communicator, device, compute_copy, true);
     const double theirs = milliseconds(replicated);
     const double ours = milliseconds(dense);
     const double rows = milliseconds(sparse);
     if (speaks)
-      fmt::print("| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} |\n", working ? "yes" : "no", theirs, ours,
+      fmt::print("| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} |\n", compute_copy ? "yes" : "no", theirs, ours,
                  theirs / ours, rows, theirs / rows);
   }
 }

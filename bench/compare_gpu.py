@@ -1,6 +1,6 @@
 """Runs temper and a PyTorch program in turns on the same GPU and fine-tune, and prints medians and ratios.
 
-What a reader would otherwise get wrong:
+Note:
 
 Both speeds are of training steps alone, without the first ones, in which libraries are loaded and algorithms chosen.
 Every row of the data has the same number of tokens, so the peer pads nothing.

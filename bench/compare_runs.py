@@ -1,6 +1,6 @@
 """Runs temper and a PyTorch DDP program in turns on the same fine-tune, and prints medians and ratios.
 
-What a reader would otherwise get wrong: both figures of examples/s are of training alone. The peer times its loop over
+Note: both figures of examples/s are of training alone. The peer times its loop over
 the batches. Temper times its steps, from asking for a batch to the updated weights; the test file is evaluated and the
 checkpoint written after the last one. Nothing is evaluated, saved or logged in between.
 """

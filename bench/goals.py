@@ -1,6 +1,6 @@
 """Measures everything that docs/performance.md sets a goal for, and prints one table: goal, figure, reached or not.
 
-What a reader would otherwise get wrong: a ratio is taken within a trio of runs, Temper, the peer, Temper, that follow
+Note: a ratio is taken within a trio of runs, Temper, the peer, Temper, that follow
 each other, and the median of the trios is given; so what else the machine does falls on both. Runs are shortened to some
 hundred rows; the share of what is paid once (a cache that is filled, the first step) does not depend on that, since
 epochs are as many as in the long run.

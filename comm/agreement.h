@@ -1,4 +1,4 @@
-// What one rank cannot do, none goes on from: the ranks learn of a failure together.
+// Turns a failure on any rank into the same Error on every rank.
 #pragma once
 
 #include <functional>

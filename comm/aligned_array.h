@@ -1,4 +1,5 @@
-// Memory of a rank's own in the arena's layout: whole pages, zero at first, touched by whoever writes it first.
+// Private memory of a rank in the arena's layout: whole pages, initially zero, first touched by the thread that writes
+// them first.
 #pragma once
 
 #include <algorithm>

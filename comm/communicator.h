@@ -1,9 +1,9 @@
-// What ranks say to each other. One interface for a single process and for MPI; every sum of floating-point numbers
-// is taken along one fixed binary tree over the ranks (comm/fixed_tree.h), so it does not depend on the message
-// library's choice of algorithm.
+// Communication between ranks. One interface for a single process and for MPI; every sum of floating-point numbers is
+// taken along one fixed binary tree over the ranks (comm/fixed_tree.h), so it does not depend on the message library's
+// choice of algorithm.
 //
-// What a reader would otherwise get wrong: every rank must make the same calls in the same order, also a rank that has
-// nothing to give; and a wait never blocks inside MPI: it polls, so that a time limit and a signal can end it.
+// Note: every rank must make the same calls in the same order, even if it has nothing to contribute; and a wait never
+// blocks inside MPI: it polls, so that a time limit or a signal can end it.
 #pragma once
 
 #include <cstddef>
@@ -26,14 +26,13 @@ struct NodeTopology {
   int local_size = 1;
 };
 
-/// A wait under way.
+/// A wait in progress.
 struct Wait {
   const char* what;  ///< which one, for messages: "a barrier"
   double seconds;    ///< since it began
 };
 
-/// An operation under way. The buffers it was given must live and stay untouched until it is done; the destructor
-/// waits.
+/// An operation in progress. Its buffers must stay alive and untouched until it is complete; the destructor waits.
 class Pending {
  public:
   Pending() = default;
@@ -77,8 +76,8 @@ class Communicator {
   virtual void set_timeout(double seconds) = 0;
   /// Polls `done` as every wait here does: with the hook and the time limit. `what` names the wait in the error.
   virtual void wait_until(const std::function<bool()>& done, const char* what) = 0;
-  /// Makes a call that blocks inside MPI. What cannot be polled is watched from beside: past the time limit, or when
-  /// another rank has died, the process ends.
+  /// Makes a call that blocks inside MPI. Since it cannot be polled, another thread watches it: past the time limit, or
+  /// when another rank has died, the process ends.
   virtual void call_blocking(const std::function<void()>& call, const char* what) = 0;
 
   // ---- asynchronous forms; all ranks take part ---------------------------------------------------------------------
@@ -89,7 +88,7 @@ class Communicator {
   virtual std::unique_ptr<Pending> start_all_gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;
   /// values becomes the reduction over ranks; sums along the fixed tree, the same bits on all ranks.
   virtual std::unique_ptr<Pending> start_all_reduce(std::span<float> values, Reduction reduction) = 0;
-  /// Integers, whose sums are the same in any order: as the message library likes.
+  /// Integers, whose sums are the same in any order: the message library chooses it.
   virtual std::unique_ptr<Pending> start_all_reduce(std::span<std::int64_t> values, Reduction reduction) = 0;
   /// Rank r receives in `mine` the sum over ranks of elements [starts[r], starts[r + 1]) of `all`; starts [size + 1].
   virtual std::unique_ptr<Pending> start_reduce_scatter(std::span<const float> all,

@@ -1,8 +1,7 @@
-// A sum of doubles without rounding: a fixed-point number wide enough for every double (Kulisch, Miranker: "Computer
-// Arithmetic in Theory and Practice", 1981; in limbs of 32 bits with room for carries: Neal, "Fast exact summation
-// using small and large superaccumulators", 2015). Whatever the order of additions, and whoever made which of them, the
-// words of two sums add up to the words of the whole, so what ranks reduce is a few integers, however many numbers
-// there were.
+// An exact sum of doubles: a fixed-point number wide enough for every double (Kulisch, Miranker: "Computer Arithmetic
+// in Theory and Practice", 1981; in limbs of 32 bits with room for carries: Neal, "Fast exact summation using small and
+// large superaccumulators", 2015). Whatever the order of additions, and whichever rank made them, the words of two sums
+// add up to the words of the total, so ranks reduce a few integers, however many numbers there were.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// Many sums of doubles over all ranks, with the same bits whoever brings which of the numbers: sums of one group are
-// kept in fixed point, in units of 2^-90 of the group's largest number, so they have no order. Lighter than an ExactSum
-// (comm/exact_sum.h), of 24 bytes instead of 568, for numbers that are much alike.
+// Many sums of doubles over all ranks, with the same bits whichever rank contributes which number: sums of one group
+// are kept in fixed point, in units of 2^-90 of the group's largest number, so they have no order. Smaller than an
+// ExactSum (comm/exact_sum.h), 24 bytes instead of 568, for numbers of similar magnitude.
 //
 // Twice over the numbers: note() each, agree(), then add() each, share().
 #pragma once
@@ -19,7 +19,7 @@ class FixedPointSums {
   /// Group g has the sums starts[g] to starts[g + 1].
   explicit FixedPointSums(std::vector<std::size_t> starts);
 
-  /// That add() will bring this number.
+  /// Announces a number that add() will bring.
   void note(std::size_t group, double value);
   /// Collective. What was noted on any rank decides the units.
   void agree(Communicator& communicator);

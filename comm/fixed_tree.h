@@ -35,7 +35,7 @@ bool are_siblings(int leaves, TreeNode a, TreeNode b);
 /// leaves, left to right.
 std::vector<TreeStep> tree_steps(int leaves, std::span<const TreeNode> nodes);
 
-/// The sum over the whole tree of a few doubles, one a leaf.
+/// The sum over the whole tree of a few doubles, one per leaf.
 double tree_sum(std::span<const double> leaves);
 
 }  // namespace temper

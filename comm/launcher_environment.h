@@ -1,4 +1,4 @@
-// What mpirun, srun and their like tell a process in its environment: known before MPI has started, and without it.
+// What mpirun, srun and similar launchers tell a process in its environment: known before MPI starts, and without it.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct LauncherEnvironment {
   bool on_one_host = true;     ///< as far as can be told
   bool separate_runs = false;  ///< several processes that cannot find each other
 
-  /// Whether this process says what all of them would say.
+  /// Whether this process prints what all of them would print.
   [[nodiscard]] bool speaks() const { return rank.value_or(0) == 0; }
 };
 

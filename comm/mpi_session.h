@@ -1,4 +1,4 @@
-// MPI from start to end of the program, under the eyes of a watch.
+// MPI from start to end of the program, supervised by a watch.
 #pragma once
 
 #include <memory>
@@ -9,11 +9,11 @@
 
 namespace temper {
 
-/// In which MPI is to start and the ranks are to reach each other, unless it is told otherwise.
+/// Default time limit for MPI to start and the ranks to reach each other.
 inline constexpr double kStartSeconds = 60.0;
 
 /// MPI_Init_thread when made (MPI_THREAD_FUNNELED: only the main thread talks), MPI_Finalize when destroyed. Errors are
-/// returned, not fatal. A start that does not come together within `start_seconds` ends the process.
+/// returned, not fatal. If the ranks do not reach each other within `start_seconds`, the process ends.
 class MpiSession {
  public:
   MpiSession(int* argc, char*** argv, double start_seconds = kStartSeconds);
@@ -26,7 +26,7 @@ class MpiSession {
   static bool launched_by_mpi();
   /// Ends all ranks at once, with this exit status. Does not return.
   [[noreturn]] static void abort(int status);
-  /// A communicator over all ranks, which from now on see each other die.
+  /// A communicator over all ranks, which from now on notice each other's death.
   std::unique_ptr<Communicator> world();
   [[nodiscard]] RankWatch& watch() { return *watch_; }
 

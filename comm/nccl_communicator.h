@@ -1,9 +1,9 @@
-// What GPUs say to each other: NCCL, one rank a GPU. Calls put work on the device's communication stream and return.
-// Defined in comm/cuda/ where the program is built with CUDA and NCCL, in comm/no_cuda/ where it is not.
+// Communication between GPUs: NCCL, one rank per GPU. Calls enqueue work on the device's communication stream and
+// return. Defined in comm/cuda/ where the program is built with CUDA and NCCL, in comm/no_cuda/ where it is not.
 //
-// What a reader would otherwise get wrong: all ranks make the same calls in the same order; pointers are to memory of
-// the device; and a lost rank never answers, so whoever waits for this work waits with `wait`, which polls NCCL for
-// errors and has the communicator's time limit, and not inside CUDA.
+// Note: all ranks make the same calls in the same order; pointers point to device memory; and a lost rank never
+// answers, so waits for this work use `wait`, which polls NCCL for errors and has the communicator's time limit, and
+// not inside CUDA.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace temper {
 
-/// NCCL is not there or cannot be started, and all ranks know it: another way may be taken.
+/// NCCL is missing or cannot be started, and all ranks know it: another exchange may be used.
 class NcclUnavailable : public Error {
  public:
   using Error::Error;

@@ -120,11 +120,11 @@ std::string own_addresses() {
 
 /// A connection that is on its way, or -1.
 int tcp_connection(const std::string& address, int port) {
-  addrinfo wish{};
-  wish.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  wish.ai_socktype = SOCK_STREAM;
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &wish, &found) != 0) return -1;
+  if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return -1;
   int descriptor = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor >= 0 && ::connect(descriptor, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
     ::close(descriptor);
@@ -374,7 +374,7 @@ void PeerLinks::note_told(const Frame& frame, const Link* from) {
 }
 
 void PeerLinks::send(Link& link, const void* bytes, std::size_t size) {
-  // The other end may be stopped: what it will not read need not be kept for ever.
+  // The other end may be stopped: what it will not read need not be kept forever.
   constexpr std::size_t kMostKept = 4096;
   if (size > 0 && link.out.size() < kMostKept) link.out.append(static_cast<const char*>(bytes), size);
   while (!link.connecting && !link.out.empty()) {

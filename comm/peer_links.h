@@ -1,8 +1,8 @@
-// Who lives: a tree of connections beside MPI, by which ranks see each other die. MPI alone does not tell, and under
-// srun nobody else does.
+// Failure detection: a tree of connections next to MPI, by which ranks notice each other's death. MPI alone does not
+// report it, and under srun nothing else does.
 //
-// The ranks of a host are connected to the lowest of them, and those to rank 0. A process that dies, however it dies,
-// has its connections closed by its system, and who sees that tells the others. Where a connection cannot be made (a
+// The ranks of a host are connected to the lowest of them, and those to rank 0. When a process dies, however it dies,
+// its system closes its connections, and whichever rank notices tells the others. Where a connection cannot be made (a
 // firewall between hosts), there is none: a death beyond is then seen by the time limit of a wait, as without links.
 #pragma once
 
@@ -31,7 +31,7 @@ class PeerLinks {
   /// due.
   void turn(int milliseconds, int wake = -1);
 
-  /// The first other rank that is known to have died without a word, while the others counted on it.
+  /// The first other rank that is known to have died unannounced while it was still needed.
   [[nodiscard]] std::optional<int> dead() const { return dead_; }
   /// The exit status of another rank that has told an error and ends; the first that is known.
   [[nodiscard]] std::optional<int> told_status() const { return told_status_; }

@@ -1,8 +1,8 @@
-// A thread beside the one that computes and talks: it ends the process where a call into MPI does not come back, and
-// where another rank has died, so that nothing hangs without limit and without a word.
+// A thread next to the one that computes and communicates: it ends the process if a call into MPI does not return, or
+// if another rank has died, so that nothing hangs silently without limit.
 //
-// What a reader would otherwise get wrong: it never calls MPI (only the main thread may), and it does not throw. Where
-// the main thread polls, it asks the watch and ends in its own way; where it cannot, the watch ends the process.
+// Note: it never calls MPI (only the main thread may), and it does not throw. If the main thread can poll, it asks the
+// watch and ends on its own; if it cannot, the watch ends the process.
 #pragma once
 
 #include <chrono>

@@ -15,7 +15,7 @@ struct Tokens {
   friend bool operator==(const Tokens&, const Tokens&) = default;
 };
 
-/// Images of one size, one behind the other.
+/// Images of one size, one after the other.
 struct Pixels {
   std::vector<float> values;  ///< [images, height, width, channels]
   std::int32_t height = 0;

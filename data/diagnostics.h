@@ -1,5 +1,5 @@
-// What would spoil a fine-tune without an error: classes that hardly occur, the same text in training and test data,
-// texts that are cut, tokens that the network never saw.
+// Problems that spoil a fine-tune without an error: rare classes, the same text in training and test data, truncated
+// texts, tokens that the network has never seen.
 #pragma once
 
 #include <compare>
@@ -28,7 +28,7 @@ struct Finding {
   double value = 0.0;    ///< the ratio, share or count that the sentence tells
 };
 
-/// What is noted of the texts of a table, whose chunks it is shown one behind the other: digests of 64 bits, which are
+/// What is noted of the texts of a table, whose chunks it is shown one after the other: digests of 64 bits, which are
 /// enough to count by.
 class TextNotes {
  public:

@@ -38,8 +38,8 @@ void check(const ExampleSource& source, const LoaderOptions& options, LoaderPosi
 
 }  // namespace
 
-Step make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
-               std::span<const std::uint32_t> order) {
+StepBatch make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
+                    std::span<const std::uint32_t> order) {
   const std::int64_t first = position.step * options.batch_size;
   const std::int64_t count = std::min(options.batch_size, source.epoch_rows() - first);
   const auto taken = order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
@@ -47,7 +47,7 @@ Step make_step(const ExampleSource& source, const LoaderOptions& options, Loader
   std::vector<std::int64_t> lengths;
   for (const std::int64_t row : batch_rows) lengths.push_back(source.cost(row));
   const GrainAssignment assignment = assign_grains(batch_rows, lengths, options.grains);
-  Step step{position, count, {}};
+  StepBatch step{position, count, {}};
   for (int g = options.first_grain; g < options.last_grain; ++g) {
     const std::span<const std::int64_t> rows = assignment.rows[static_cast<std::size_t>(g)];
     const auto parts = static_cast<std::size_t>(options.micro_batches);
@@ -66,14 +66,14 @@ class Loader::Prefetcher {
   Prefetcher(const ExampleSource& source, const LoaderOptions& options, LoaderPosition start)
       : source_(source), options_(options), thread_([this, start](const std::stop_token& stop) { run(start, stop); }) {}
 
-  std::optional<Step> next() {
+  std::optional<StepBatch> next() {
     std::unique_lock lock(mutex_);
     filled_.wait(lock, [this] { return !ready_.empty() || ended_; });
     if (ready_.empty()) {
       if (error_) std::rethrow_exception(error_);
       return std::nullopt;
     }
-    Step step = std::move(ready_.front());
+    StepBatch step = std::move(ready_.front());
     ready_.pop_front();
     lock.unlock();
     emptied_.notify_one();
@@ -110,7 +110,7 @@ class Loader::Prefetcher {
   }
 
   /// Waits for room; false if the loader is being destroyed.
-  bool put(Step step, const std::stop_token& stop) {
+  bool put(StepBatch step, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     if (!emptied_.wait(lock, stop, [this] { return std::cmp_less(ready_.size(), options_.prefetch); })) return false;
     ready_.push_back(std::move(step));
@@ -124,7 +124,7 @@ class Loader::Prefetcher {
   std::mutex mutex_;
   std::condition_variable filled_;
   std::condition_variable_any emptied_;
-  std::deque<Step> ready_;
+  std::deque<StepBatch> ready_;
   std::exception_ptr error_;
   bool ended_ = false;
   std::jthread thread_;  // last, so that it ends before what it uses
@@ -137,6 +137,6 @@ Loader::Loader(const ExampleSource& source, const LoaderOptions& options, Loader
 
 Loader::~Loader() = default;
 
-std::optional<Step> Loader::next() { return prefetcher_->next(); }
+std::optional<StepBatch> Loader::next() { return prefetcher_->next(); }
 
 }  // namespace temper

@@ -34,21 +34,21 @@ struct LoaderOptions {
   Timeline* timeline = nullptr;  ///< where packing is noted; may be null
 };
 
-struct Step {
+struct StepBatch {
   LoaderPosition position;                 ///< of this step
   std::int64_t global_rows = 0;            ///< over all ranks
   std::vector<std::vector<Batch>> grains;  ///< [this rank's grains][micro_batches], empty batches where rows are few
 };
 
-/// What a step holds: a pure function of its arguments, and what the loader makes ahead. `order`: order_of() of the
-/// step's epoch.
-Step make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
-               std::span<const std::uint32_t> order);
+/// The batch of a step: a pure function of its arguments, which the loader calls ahead of time. `order`: order_of() of
+/// the step's epoch.
+StepBatch make_step(const ExampleSource& source, const LoaderOptions& options, LoaderPosition position,
+                    std::span<const std::uint32_t> order);
 
 /// For one consuming thread.
 ///
 ///     Loader loader(source, options, {.epoch = 0, .step = 0});
-///     while (std::optional<Step> step = loader.next()) train(*step);
+///     while (std::optional<StepBatch> step = loader.next()) train(*step);
 class Loader {
  public:
   /// Begins at `start`. The source must outlive the loader and not change. Throws Error for options out of range, a
@@ -61,7 +61,7 @@ class Loader {
 
   /// The next step; nothing at the end of the last epoch. Throws what the thread threw, once the steps before it are
   /// used up.
-  std::optional<Step> next();
+  std::optional<StepBatch> next();
 
  private:
   class Prefetcher;

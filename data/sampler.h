@@ -22,10 +22,10 @@ struct GrainAssignment {
   std::vector<std::vector<std::int64_t>> rows;  ///< [grains] rows of each, in the order of the batch
 };
 
-/// Shares the rows of a batch out to grains so that all have about equally many tokens: the longest row first, each to
-/// the grain with the least so far (Graham, "Bounds on multiprocessing timing anomalies", 1969). A row costs its
-/// tokens and a constant. Where there are fewer rows than grains, some grains have none.
-/// `batch_rows`: rows of the data set; `lengths`: tokens of each of them.
+/// Distributes the rows of a batch to grains so that all have about the same number of tokens: the longest row first,
+/// each to the grain with the fewest so far (Graham, "Bounds on multiprocessing timing anomalies", 1969). A row costs
+/// its tokens and a constant. Where there are fewer rows than grains, some grains have none. `batch_rows`: rows of the
+/// data set; `lengths`: tokens of each of them.
 GrainAssignment assign_grains(std::span<const std::int64_t> batch_rows, std::span<const std::int64_t> lengths,
                               int grains);
 

@@ -16,7 +16,7 @@ void require_consistent(const TokenRows& rows, const std::string& source) {
   if (rows.types.size() != rows.ids.size()) fail("not every token has a segment");
   const std::size_t classes = rows.classes.size();
   if (classes != 0 && classes != rows.ids.size() && classes != starts.size() - 1)
-    fail("the classes are neither one a row nor one a token");
+    fail("the classes are neither one per row nor one per token");
   if (rows.target_width < 0 || rows.targets.size() != (starts.size() - 1) * static_cast<std::size_t>(rows.target_width))
     fail("not every row has its targets");
 }

@@ -1,4 +1,4 @@
-// Tokenised rows on the heap, one behind the other: what the tokenizer fills, block by block, on the way to a
+// Tokenised rows on the heap, one after the other: what the tokenizer fills, block by block, on the way to a
 // TokenStore.
 #pragma once
 

@@ -118,7 +118,7 @@ void require_consistent(const TokenStore& store, const std::string& source) {
   if (!rises) fail("a row has no tokens");
   const auto classes = static_cast<std::int64_t>(store.classes().size());
   if (classes != 0 && classes != store.tokens() && classes != store.rows())
-    fail("the classes are neither one a row nor one a token");
+    fail("the classes are neither one per row nor one per token");
 }
 
 }  // namespace temper

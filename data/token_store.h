@@ -33,7 +33,7 @@ struct TokenLayout {
   [[nodiscard]] std::int64_t targets() const { return rows * target_width; }
 };
 
-/// Sets the places of the arrays to one behind the other, from 0 on; gives back the bytes of all.
+/// Sets the places of the arrays to one after the other, from 0 on; gives back the bytes of all.
 std::uint64_t place_in_memory(TokenLayout& layout);
 
 class TokenStore final : public ExampleSource {

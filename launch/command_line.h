@@ -1,5 +1,5 @@
-// The words of a command line: which commands and options there are, and what they set. CLI11 reads them; its header is
-// a whole library of code, which is why only command_line.cpp includes it.
+// The command line: which commands and options there are, and what they set. CLI11 parses it; its header is a whole
+// library, so only command_line.cpp includes it.
 #pragma once
 
 #include <cstdint>

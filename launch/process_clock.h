@@ -1,4 +1,4 @@
-// How long ago this process began, as the kernel counts it: loading libraries and starting MPI included.
+// Time since this process started, as the kernel counts it: including loading libraries and starting MPI.
 #pragma once
 
 namespace temper {

@@ -10,9 +10,9 @@
 
 namespace temper {
 
-/// In which MPI is to start and the ranks are to reach each other: TEMPER_START_TIMEOUT_SECONDS, else the limit of a
-/// wait that the command will have (run.timeout_seconds), but then a minute at most. Throws a usage Error for a
-/// variable that is no number of seconds.
+/// Time limit for MPI to start and the ranks to reach each other: TEMPER_START_TIMEOUT_SECONDS, else the command's
+/// limit for waits (run.timeout_seconds), but then a minute at most. Throws a usage Error for a variable that is no
+/// number of seconds.
 double start_seconds(std::optional<double> wait_limit);
 
 class Ranks {

@@ -1,7 +1,7 @@
 // Signals that ask a run to stop: SIGTERM (a scheduler's end of time, mpirun's end), SIGUSR1 (a warning ahead of it),
-// SIGINT, and SIGHUP (a terminal that was closed) unless it is ignored, as nohup has it. They are never handled where
-// they strike, but kept pending and asked for: a handler's frame would be written below the stack pointer, and the
-// matrix products of some oneDNN versions borrow that register.
+// SIGINT, and SIGHUP (a terminal that was closed) unless it is ignored, as nohup has it. They are never handled
+// asynchronously, but blocked and polled: a handler's frame would be written below the stack pointer, and the matrix
+// products of some oneDNN versions borrow that register.
 #pragma once
 
 namespace temper {

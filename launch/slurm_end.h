@@ -1,4 +1,4 @@
-// When Slurm will end a job, asked of Slurm where it did not say so.
+// When Slurm will end a job: asks Slurm if the environment does not say.
 #pragma once
 
 #include <chrono>

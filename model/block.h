@@ -8,8 +8,8 @@
 
 namespace temper {
 
-/// A block keeps nothing of a pass, so one may stand in a stack several times (shared layers), and may run once more in
-/// the backward pass. Several blocks may share modules, never activations: what they would share, each computes.
+/// A block keeps no state of a pass, so it may occur in a stack several times (shared layers), and may be re-run in the
+/// backward pass. Several blocks may share modules, never activations: each computes what it needs.
 class Block {
  public:
   Block() = default;

@@ -1,6 +1,6 @@
-// Heads: what stands on the last hidden state. A head ends the pass: in training it gives a loss, and whoever trains
-// never sees what it was computed from, so a head may compute both in one (a fused linear cross-entropy), or something
-// else altogether (a preference, the distance from another model).
+// Heads, which read the last hidden state. A head ends the pass: in training it gives a loss, and whoever trains never
+// sees what it was computed from, so a head may compute both in one (a fused linear cross-entropy), or something else
+// altogether (a preference, the distance from another model).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct HeadInput {
   std::uint32_t dropout_place = 0;  ///< dropout uses the places from there on
 
   /// Of the rows of outputs.
-  [[nodiscard]] RowNames names() const { return batch.names_of(selection); }
+  [[nodiscard]] TokenKeys names() const { return batch.names_of(selection); }
 };
 
 class Head {

@@ -1,5 +1,5 @@
-// How new weights are drawn. A weight is a pure function of (seed, name of the parameter, index), so a new head is the
-// same on every rank and does not depend on what else is initialised.
+// Initialisation of new weights. A weight is a pure function of (seed, name of the parameter, index), so a new head is
+// the same on every rank and does not depend on what else is initialised.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The lowest stage of a model: what turns a packed batch into a hidden state.
+// The lowest stage of a model: it turns a packed batch into a hidden state.
 #pragma once
 
 #include <cstdint>

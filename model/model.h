@@ -65,7 +65,7 @@ class Model final {
   [[nodiscard]] std::int64_t frozen_stages() const;
   [[nodiscard]] std::int64_t width() const { return parts_.width; }
 
-  /// From now on, training keeps activations at every `blocks`-th boundary only, and computes the others again in the
+  /// From now on, training keeps activations only at every `blocks`-th boundary and recomputes the others in the
   /// backward pass (Tape::recompute); 0: all are kept. The results are the same.
   void checkpoint_activations(std::int64_t blocks) { blocks_between_checkpoints_ = blocks; }
   /// Which tokens the head reads.

@@ -18,7 +18,7 @@ struct TokenSelection {
 
   /// Undefined: all tokens.
   [[nodiscard]] bool defined() const { return rows.defined(); }
-  [[nodiscard]] RowNames names() const { return {examples.data<std::uint32_t>(), positions.data<std::uint32_t>()}; }
+  [[nodiscard]] TokenKeys names() const { return {examples.data<std::uint32_t>(), positions.data<std::uint32_t>()}; }
 };
 
 struct PackedInput {
@@ -35,19 +35,19 @@ struct PackedInput {
   [[nodiscard]] PackedSequences packed() const {
     return {tokens(), sequences(), starts.data<std::int32_t>(), examples.data<std::uint32_t>(), longest};
   }
-  /// Of which only the selected tokens ask.
-  [[nodiscard]] PackedSequences packed(const TokenSelection& asking) const {
+  /// With the selected tokens as the query subset.
+  [[nodiscard]] PackedSequences packed(const TokenSelection& query_rows) const {
     PackedSequences sequences = packed();
-    if (asking.defined()) {
-      sequences.query_starts = asking.starts.data<std::int32_t>();
-      sequences.query_positions = asking.positions.data<std::uint32_t>();
+    if (query_rows.defined()) {
+      sequences.query_starts = query_rows.starts.data<std::int32_t>();
+      sequences.query_positions = query_rows.positions.data<std::uint32_t>();
     }
     return sequences;
   }
-  [[nodiscard]] RowNames token_names() const {
+  [[nodiscard]] TokenKeys token_names() const {
     return {token_examples.data<std::uint32_t>(), token_positions.data<std::uint32_t>()};
   }
-  [[nodiscard]] RowNames names_of(const TokenSelection& selection) const {
+  [[nodiscard]] TokenKeys names_of(const TokenSelection& selection) const {
     return selection.defined() ? selection.names() : token_names();
   }
 };

@@ -1,5 +1,5 @@
-// What files call a model's parameters, and how they lie there. One map for reading weights, for writing them and for
-// saying what a file has that a model has no use for.
+// The names and layouts of a model's parameters in files. One map for reading weights, for writing them and for
+// reporting tensors that a model does not use.
 #pragma once
 
 #include <cstdint>

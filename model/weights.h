@@ -1,4 +1,4 @@
-// A model's weights and those of a Hugging Face folder: read from there, and written as they lie there.
+// Loading a model's weights from a Hugging Face folder, and writing them in the layout of its files.
 #pragma once
 
 #include <cstdint>

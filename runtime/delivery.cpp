@@ -13,7 +13,7 @@
 namespace temper {
 
 bool delivery_is_due(PreparedRun& run) {
-  // Rank 0 looks, lest the ranks disagree.
+  // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};
   if (run.communicator().rank() == 0) {
     const bool delivered = run.configuration().output.export_model

@@ -1,5 +1,5 @@
-// What a finished run hands over: its best model, measured on the test rows and exported as a folder with its model
-// card and temper.json.
+// What a finished run delivers: its best model, evaluated on the test rows and exported as a folder with its model card
+// and temper.json.
 #pragma once
 
 #include <filesystem>
@@ -18,8 +18,8 @@ struct Delivered {
   std::filesystem::path model;  ///< empty where none is exported
 };
 
-/// Collective. Whether a finished run still owes its model, or its test figures: one that was ended between its last
-/// checkpoint and those does.
+/// Collective. Whether a finished run still has to deliver its model or its test metrics, because it was ended between
+/// its last checkpoint and those.
 bool delivery_is_due(PreparedRun& run);
 
 /// Whether the best model is another one than that of the last step.

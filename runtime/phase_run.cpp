@@ -78,7 +78,7 @@ bool PhaseRun::begin_steps() {
   return true;
 }
 
-Step PhaseRun::next_batch() {
+StepBatch PhaseRun::next_batch() {
   const TimelineScope scope(timeline_, Timeline::Track::sections, "data wait");
   return *loader_->next();
 }
@@ -87,10 +87,10 @@ double PhaseRun::learning_rate() const {
   return learning_rate_at(state_.step, phase(), run_.schedule(), total_steps());
 }
 
-StepOutcome PhaseRun::take_step(const Step& batch, double learning_rate, const StepWishes& wishes,
+StepOutcome PhaseRun::take_step(const StepBatch& batch, double learning_rate, const StepRequests& requests,
                                 const std::filesystem::path& last_checkpoint) {
   try {
-    return step_->run(batch, state_.step, learning_rate, wishes);
+    return step_->run(batch, state_.step, learning_rate, requests);
   } catch (const NotFinite& error) {
     if (last_checkpoint.empty()) throw;
     throw Error("{}. The last checkpoint is good: {}", error.what(), last_checkpoint.string());

@@ -1,8 +1,8 @@
 // One phase of a run, from its first step here to its last: what is frozen, the cache of its output, the training step
 // with its arena, the batches, and when the phase is evaluated and is over.
 //
-// What a reader would otherwise get wrong: the steps of a phase may have ended while its arena must live on. The last
-// phase of a run holds the values and moments that the final checkpoint is made of.
+// Note: the steps of a phase may be over while its arena is still needed. The arena of the last phase holds the values
+// and moments of the final checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -46,11 +46,11 @@ class PhaseRun {
   /// That filling the cache took; steps had to wait for it.
   [[nodiscard]] double cache_seconds() const { return caches_->training_seconds(); }
   /// This rank's grains of the next step.
-  Step next_batch();
+  StepBatch next_batch();
   [[nodiscard]] double learning_rate() const;
   /// Collective. Throws Error on all ranks if the loss or the gradient is not finite, with where to go back to:
   /// `last_checkpoint`, unless that is empty.
-  StepOutcome take_step(const Step& batch, double learning_rate, const StepWishes& wishes,
+  StepOutcome take_step(const StepBatch& batch, double learning_rate, const StepRequests& requests,
                         const std::filesystem::path& last_checkpoint);
 
   // ---- behind a step

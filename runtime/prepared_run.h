@@ -1,4 +1,4 @@
-// What is read, agreed on and built before the first step of a run, and lives as long as the run: its folder, data,
+// What is read, agreed on and built before the first step of a run, and is kept for the whole run: its folder, data,
 // model, loss and lineage. The rooms that train, save, evaluate and deliver are handed a reference to it.
 //
 // Nothing in output.dir changes before all that may refuse the run has been asked: files that differ between hosts, a
@@ -48,7 +48,7 @@ class PreparedRun {
   [[nodiscard]] Device& device() { return device_; }
   [[nodiscard]] Communicator& communicator() { return communicator_; }
   [[nodiscard]] RunReporter& reporter() { return reporter_; }
-  /// For what has a sentence to say.
+  /// The function that prints sentences for the user.
   [[nodiscard]] const Say& say() const { return say_; }
 
   [[nodiscard]] RunFolder& folder() { return *folder_; }
@@ -80,9 +80,9 @@ class PreparedRun {
   /// restored.
   [[nodiscard]] std::optional<FoundCheckpoint> take_checkpoint() { return std::exchange(resumed_, std::nullopt); }
 
-  /// The model as it is before any training. Its new weights are the same ones each time.
+  /// The model before any training. Its newly initialised weights are the same each time.
   void load_base_model();
-  /// Begins to take the base model's digest, in the background: not before the first step, which would come the later.
+  /// Starts to hash the base model, in the background: after the first step, so as not to delay it.
   void begin_base_model_digest() { base_model_digest_->begin(); }
   /// Collective. The lineage with the base model's digest, which may have to be waited for.
   const Lineage& complete_lineage();
@@ -95,7 +95,7 @@ class PreparedRun {
   void prepare_model(const TrainingState& state);
   /// Collective. Makes the model and the state those of the checkpoint, if there is one.
   void go_to_start(TrainingState& state);
-  /// Says what a run that begins would better not do, though it can.
+  /// Warns of settings of a new run that are possible but inadvisable.
   void warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan);
   /// Collective. What is left of an older run is set aside, and the logs are opened.
   void open_folder(const TrainingState& state);

@@ -22,7 +22,7 @@ void RunCheckpoints::save(TrainingState& state, TrainingStep& step) {
   note_updates(state, run_.model(), step);
   const std::filesystem::path folder = run_.folder().checkpoints();
   last_ = checkpoint_path(folder, state.step);
-  // A run that goes on from here has no rounding errors to make up for, so neither has this one.
+  // A run resumed from here starts with zero residuals, so this one resets them, too.
   step.buckets().reset_residuals();
   const Lineage& lineage = run_.complete_lineage();
   save_training(last_, state, {lineage.configuration, lineage_to_json(lineage)}, run_.model(), step, run_.device(),

@@ -1,4 +1,4 @@
-// The evaluations of a run: with which settings its model is measured on rows that it does not learn from.
+// The evaluations of a run: the settings with which its model is evaluated on rows that it is not trained on.
 #pragma once
 
 #include <functional>

@@ -1,9 +1,8 @@
 // The loop of a run: phases, and in each its steps with what is due behind them. What goes before it is prepared_run's,
 // a phase is phase_run's, when to save save_policy's, and what a finished run hands over delivery's.
 //
-// What a reader would otherwise get wrong: every decision that ends or bends the loop is a pure function of the step,
-// or of numbers that all ranks have just reduced together. No rank ever acts on its own clock or signal alone, and none
-// waits.
+// Note: every decision that ends or bends the loop is a pure function of the step, or of numbers that all ranks have
+// just reduced together. No rank ever acts on its own clock or signal alone, and none waits.
 #include "runtime/trainer.h"
 
 #include <fmt/format.h>
@@ -114,9 +113,9 @@ bool Trainer::take_step() {
   trace_.before_step(state_.step, meter_.steps());
   const TimelineScope step_scope(trace_.timeline(), Timeline::Track::steps, "step", state_.step + 1);
   const Clock::time_point began = Clock::now();
-  const Step batch = phase_->next_batch();
+  const StepBatch batch = phase_->next_batch();
   const double rate = phase_->learning_rate();
-  const StepOutcome outcome = phase_->take_step(batch, rate, save_policy_.wishes(), checkpoints_.last());
+  const StepOutcome outcome = phase_->take_step(batch, rate, save_policy_.requests(), checkpoints_.last());
   const double seconds = seconds_since(began);
   save_policy_.step_taken(seconds);
   meter_.add_step(seconds, batch.global_rows, outcome.tokens);

@@ -1,5 +1,5 @@
-// The functions that a linear layer may end in. Kernels of each device compute them (bias_activation_forward and
-// _backward in tensor/calls/activation.h); model/activation_names.h knows what transformers calls them.
+// Activation functions of linear layers. Kernels of each device compute them (bias_activation_forward and _backward in
+// tensor/calls/activation.h); model/activation_names.h knows what transformers calls them.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Where trainable parameters lie: one after the other in one flat array, in the order in which the backward pass
+// The layout of trainable parameters: one after the other in one flat array, in the order in which the backward pass
 // finishes their gradients. Gradients, moments and the parameters themselves are arrays of this one layout. The
 // parameters of a stage make a section, which begins and ends with whole chunks: so a stage can be summed, sent, and
 // held for itself.

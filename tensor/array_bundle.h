@@ -1,4 +1,4 @@
-// Many small arrays brought to a device in one copy: what a batch needs would otherwise be a dozen of them.
+// Many small arrays uploaded to a device in one copy; a batch would otherwise need a dozen copies.
 #pragma once
 
 #include <cstddef>

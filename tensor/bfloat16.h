@@ -10,8 +10,8 @@ struct BFloat16 {
   std::uint16_t bits = 0;
 };
 
-/// Rounded to nearest, ties to even; a NaN stays one. What is below the smallest normal number counts as zero, as in
-/// the processors' own instruction and in all arithmetic on CPUs (tensor/device.h).
+/// Rounded to nearest, ties to even; a NaN stays one. Denormals are flushed to zero, as in the processors' own
+/// instruction and in all arithmetic on CPUs (tensor/device.h).
 constexpr BFloat16 to_bfloat16(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   if ((word & 0x7F800000U) == 0) return {static_cast<std::uint16_t>((word >> 16) & 0x8000U)};

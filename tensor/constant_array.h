@@ -9,7 +9,7 @@
 
 namespace temper {
 
-/// Uploaded when a device first asks, and from then on where it is: so that recorded work (tensor/cuda_device.h), which
+/// Uploaded when a device first asks, and from then on where it is: so that captured work (tensor/cuda_device.h), which
 /// runs a second time only, finds it there.
 template <typename T>
 class ConstantArray {

@@ -1,6 +1,6 @@
-// An NVIDIA GPU. One compute stream and one communication stream a device; memory in stream order; pinned buffers for
-// the way there and back. What is declared here is defined in tensor/kernels/cuda/ where the program is built with
-// CUDA, and in tensor/kernels/no_cuda/ where it is not.
+// An NVIDIA GPU. One compute stream and one communication stream per device; stream-ordered memory; pinned buffers for
+// uploads and downloads. What is declared here is defined in tensor/kernels/cuda/ where the program is built with CUDA,
+// and in tensor/kernels/no_cuda/ where it is not.
 #pragma once
 
 #include <functional>
@@ -28,13 +28,13 @@ class CudaDevice : public Device {
   /// Kernels whose work goes to the communication stream.
   [[nodiscard]] virtual Kernels& communication_kernels() = 0;
 
-  /// What is given to one stream from now on waits for what was given to the other before.
+  /// Work launched on one stream from now on waits for work launched on the other before.
   virtual void communication_waits_for_compute() = 0;
   virtual void compute_waits_for_communication() = 0;
   /// True once everything given to the communication stream so far is done; does not wait. Throws Error if it failed.
   [[nodiscard]] virtual bool communication_is_done() = 0;
 
-  /// How the host waits for the device: returns once `done` says so, or throws. By default it polls for ever; whoever
+  /// How the host waits for the device: returns once `done` says so, or throws. By default it polls forever; whoever
   /// knows that other ranks are waited for sets what has a time limit. `what` names the wait.
   using Wait = std::function<void(const std::function<bool()>& done, const char* what)>;
   virtual void set_wait(Wait wait) = 0;

@@ -20,8 +20,8 @@
 namespace temper {
 namespace {
 
-/// From now on this thread, and those that it starts, count a number below the smallest normal one as zero, read or
-/// computed. The tails of GELU and of softmax are full of them, and some processors take a hundred times as long.
+/// From now on this thread, and those that it starts, flush denormals to zero (FTZ and DAZ), read or computed. The
+/// tails of GELU and of softmax are full of them, and some processors take a hundred times as long.
 void flush_denormal_numbers() {
 #if defined(__SSE__)
   constexpr unsigned kFlushToZero = 0x8000;
@@ -81,7 +81,7 @@ std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   return values;
 }
 
-std::unique_ptr<RecordedWork> Device::record(const std::function<void()>& /*work*/) {
+std::unique_ptr<CudaGraph> Device::record(const std::function<void()>& /*work*/) {
   throw Error("{} was asked to record work, which it cannot", name());
 }
 

@@ -1,7 +1,7 @@
-// A device: its kernels, its memory, and the way there and back. Everything that computes is handed one.
+// A device: its kernels, its memory, uploads and downloads. Everything that computes is given one.
 //
-// What a reader would otherwise get wrong: a device works through what it is given in order, but not at once. What it
-// wrote may be read on the host only through `download`, or after `synchronize`.
+// Note: a device does its work in order, but asynchronously. The host may read results only through `download`, or
+// after `synchronize`.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@ namespace temper {
 
 enum class DeviceKind : std::uint8_t { cpu, cuda };
 
-/// Work of a device that can be done again as it was given, with the same memory: a CUDA graph.
-class RecordedWork {
+/// A captured CUDA graph: work of a device that can be replayed as it was captured, with the same memory.
+class CudaGraph {
  public:
-  RecordedWork() = default;
-  RecordedWork(const RecordedWork&) = delete;
-  RecordedWork& operator=(const RecordedWork&) = delete;
-  virtual ~RecordedWork() = default;
+  CudaGraph() = default;
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  virtual ~CudaGraph() = default;
   /// Gives it to the device, in order with its other work.
   virtual void replay() = 0;
 };
@@ -40,7 +40,7 @@ class Device {
   virtual ~Device() = default;
 
   [[nodiscard]] virtual DeviceKind kind() const = 0;
-  /// For people: "cpu", or the name of the GPU.
+  /// Human-readable: "cpu", or the name of the GPU.
   [[nodiscard]] virtual std::string name() const = 0;
   /// Names what the last bits of results depend on beside a kernel's arguments, as far as that is known here: devices
   /// that say otherwise give others.
@@ -49,7 +49,7 @@ class Device {
   [[nodiscard]] virtual std::string instruction_set() const { return ""; }
   [[nodiscard]] Kernels& kernels() { return timed_ ? timed_->kernels() : plain_kernels(); }
   [[nodiscard]] virtual Memory& memory() = 0;
-  /// The most bytes of memory() that were in use at once.
+  /// Peak bytes of memory() in use.
   [[nodiscard]] virtual std::int64_t peak_memory_bytes() const = 0;
   /// True where the host reads and writes the device's memory as its own.
   [[nodiscard]] virtual bool shares_host_memory() const = 0;
@@ -75,8 +75,8 @@ class Device {
   [[nodiscard]] virtual bool records_work() const { return false; }
   /// Records what `work` gives to the device, which is not done meanwhile. It must not upload, download or wait, and
   /// must free what it allocates; kernels in it should have run before with the same shapes, so that nothing is
-  /// prepared while recording. Throws Error where the device does not record.
-  [[nodiscard]] virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work);
+  /// prepared during the capture. Throws Error where the device does not record.
+  [[nodiscard]] virtual std::unique_ptr<CudaGraph> record(const std::function<void()>& work);
 
   // ---- where the time goes (tensor/cost/timed_kernels.h) -----------------------------------------------------------
   /// From now on every kernel is waited for and timed. To be called before anybody is handed kernels(). Calls go to the
@@ -85,7 +85,7 @@ class Device {
   [[nodiscard]] bool times_kernels() const { return timed_ != nullptr; }
   /// A row for each kernel called since, the longest first; none if kernels are not timed.
   [[nodiscard]] std::vector<KernelTime> kernel_times() const;
-  /// Begins to add up anew.
+  /// Resets the sums.
   void forget_kernel_times();
 
   // ---- the same for arrays and tensors -----------------------------------------------------------------------------
@@ -111,10 +111,9 @@ class Device {
   std::unique_ptr<TimedKernels> timed_;
 };
 
-/// The host's processor. From then on this thread, and those that it starts, take numbers below the smallest normal one
-/// for zero.
+/// The host's processor. From then on this thread, and those that it starts, flush denormals to zero (FTZ and DAZ).
 std::unique_ptr<Device> make_cpu_device();
-/// How many threads the kernels of this process use from now on.
+/// Sets the number of threads that the kernels of this process use from now on.
 void set_cpu_threads(int threads);
 int cpu_threads();
 /// Bit i % 64 of word i / 64: whether threads of this process may run on CPU i. Where OpenMP binds threads

@@ -1,4 +1,4 @@
-// What lies on a device, as the host reads it: the memory itself where the host shares it, else a copy.
+// Device data as the host reads it: the memory itself if the host shares it, else a copy.
 #pragma once
 
 #include <span>

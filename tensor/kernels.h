@@ -1,14 +1,14 @@
-// The list of kernels, and what a device implements: run(const Call&) for each, in tensor/kernels/<device>/, one file a
-// family. A call (tensor/calls/, a file a family, too) is a struct of named arguments that says what the kernel does
-// with them, its name and class, and by work() what it needs.
+// The list of kernels, and what a device implements: run(const Call&) for each, in tensor/kernels/<device>/, one file
+// per family. A call (tensor/calls/, also one file per family) is a struct of named arguments that says what the kernel
+// does with them, its name and class, and by work() what it needs.
 //
-// What a reader would otherwise get wrong: nothing here allocates what the caller keeps, no kernel takes a padded
-// batch, and every `accumulate` flag means "add to what the output holds" where false means "overwrite" — a gradient
-// buffer is therefore never cleared before its first write. Sums over rows run in an order that depends on the shapes
-// alone, never on the number of threads. An argument without a default must be named: the compiler says if it is not.
+// Note: nothing here allocates what the caller keeps, no kernel takes a padded batch, and every `accumulate` flag means
+// "add to what the output holds" where false means "overwrite" — a gradient buffer is therefore never cleared before
+// its first write. Sums over rows run in an order that depends on the shapes alone, never on the number of threads. An
+// argument without a default must be named: the compiler says if it is not.
 //
-// Every pointer is to memory of the device, also those inside structs. A call may return before its work is done: work
-// is done in the order of the calls, and Device (tensor/device.h) waits for it.
+// Every pointer, also inside structs, points to device memory. A call may return before its work is done: work is done
+// in the order of the calls, and Device (tensor/device.h) waits for it.
 //
 // Activations and their gradients are Rows: f32 or, on devices that have it, bf16; the matrices of one call have one
 // type unless said otherwise. Whatever is summed (norms, softmax, losses, gradients of parameters) is summed in f32 or

@@ -1,5 +1,6 @@
-// Memory of a device. The activations of a training step live and die in nearly the same order in every step, so they
-// are cut from one region by best fit and put back into it: after the largest step nothing is asked of the system.
+// Device memory. The activations of a training step are allocated and freed in nearly the same order in every step, so
+// they are cut from one region by best fit and returned to it: after the largest step no more memory is requested from
+// the system.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@ class Memory {
   virtual void* allocate(std::size_t bytes) = 0;
   /// Takes back a block that allocate(bytes) of this object gave.
   virtual void release(void* block, std::size_t bytes) noexcept = 0;
-  /// Gives what is not in use back to the system.
+  /// Returns unused memory to the system.
   virtual void trim() noexcept = 0;
 };
 

@@ -7,7 +7,9 @@ namespace temper {
 namespace {
 
 /// A bias as kernels take it: one row.
-ConstRows as_row(const Variable& bias) { return bias.defined() ? ConstRows(bias.working().as_row()) : ConstRows(); }
+ConstRows as_row(const Variable& bias) {
+  return bias.defined() ? ConstRows(bias.compute_copy().as_row()) : ConstRows();
+}
 
 Matrix parameter_matrix(const Tensor& tensor) { return tensor.as_rows().as<float>(); }
 
@@ -35,7 +37,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   const bool reads_z = slope_reads_input(activation);
   const Tensor y = reads_z && records ? tape.empty(z.shape(), z.type()) : z;
   tape.kernels().run(calls::LinearForward{.x = x.value().as_rows(),
-                                          .weight = weight.working().as_rows(),
+                                          .weight = weight.compute_copy().as_rows(),
                                           .bias = as_row(bias),
                                           .activation = activation,
                                           .z = z.as_rows(),
@@ -69,7 +71,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
     if (x.requires_gradient()) {
       const GradientTarget dx = tape.gradient_of(x);
       tape.kernels().run(calls::Matmul{
-          .a = dy, .b = weight.working().as_rows(), .c = dx.tensor.as_rows(), .accumulate = dx.accumulate});
+          .a = dy, .b = weight.compute_copy().as_rows(), .c = dx.tensor.as_rows(), .accumulate = dx.accumulate});
     }
   });
   return out;

@@ -1,7 +1,7 @@
-// The ops that models are written in: each computes its value and records its backward (tensor/tape.h).
-// x [rows, columns]; weights as PyTorch stores them. An op's output needs a gradient if one of its inputs does, and has
-// the type of its first input; embedding_sum gives the type of the tape's activations. Products read the working copies
-// of weights (Variable::working), which must have the type of x; norms and embeddings read the values, in f32.
+// The ops that models are written in: each computes its value and records its backward (tensor/tape.h). x [rows,
+// columns]; weights as PyTorch stores them. An op's output needs a gradient if one of its inputs does, and has the type
+// of its first input; embedding_sum gives the type of the tape's activations. Products read the compute copies of
+// weights (Variable::compute_copy), which must have the type of x; norms and embeddings read the values, in f32.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct DistanceTerms {
 };
 
 /// Multi-head self-attention inside each packed sequence: k [tokens, key_heads * head_width], v [tokens, key_heads *
-/// value_width], q [queries, query_heads * head_width], by default one a token, -> [queries, query_heads *
+/// value_width], q [queries, query_heads * head_width], by default one per token, -> [queries, query_heads *
 /// value_width]. The arrays behind `sequences` must live until backward.
 Variable attention(Tape& tape, const Variable& q, const Variable& k, const Variable& v,
                    const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout = {},

@@ -56,9 +56,9 @@ struct Dropout {
   [[nodiscard]] float scale() const { return 65536.0F / static_cast<float>(65536 - threshold()); }
 };
 
-/// Which token each row stands for: its example (a row of the data set) and its position there; one entry a row.
-/// Only dropout reads them.
-struct RowNames {
+/// Which token each row stands for: its example (a row of the data set) and its position there; one entry per row. Only
+/// dropout reads them.
+struct TokenKeys {
   const std::uint32_t* example = nullptr;
   const std::uint32_t* position = nullptr;
 };

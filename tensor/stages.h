@@ -1,8 +1,8 @@
 // Stages: the parts of a model that run one after the other, each on the output of the one below. What is done at their
 // borders, whatever the model, is done here: activation checkpointing, and observers.
 //
-// What a reader would otherwise get wrong: an observer sees the same stage several times in a step. Where activations
-// are not kept, its forward pass runs once more inside the backward pass, before its own.
+// Note: an observer sees the same stage several times in a step. Where activations are not kept, its forward pass runs
+// once more inside the backward pass, before its own.
 #pragma once
 
 #include <cstdint>

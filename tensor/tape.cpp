@@ -102,7 +102,7 @@ void Tape::clear(const Tensor& tensor) const {
 
 Variable Tape::view(const Variable& x, const Region& region) {
   Variable out(part_of(x.value(), region), records({&x}));
-  if (x.state_->working.defined()) out.set_working(part_of(x.state_->working, region));
+  if (x.state_->compute_copy.defined()) out.set_compute_copy(part_of(x.state_->compute_copy, region));
   if (!out.requires_gradient()) return out;
   const bool of_a_view = x.state_->whole != nullptr;
   Variable::State& state = *out.state_;

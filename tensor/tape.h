@@ -37,22 +37,24 @@ class Variable {
   [[nodiscard]] bool requires_gradient() const { return state_ != nullptr && state_->requires_gradient; }
   [[nodiscard]] const Tensor& value() const { return state_->value; }
   /// What products read: the value itself, or a copy of it rounded to bf16 where one was given.
-  [[nodiscard]] const Tensor& working() const { return state_->working.defined() ? state_->working : state_->value; }
+  [[nodiscard]] const Tensor& compute_copy() const {
+    return state_->compute_copy.defined() ? state_->compute_copy : state_->value;
+  }
   /// Undefined until backward has written it.
   [[nodiscard]] const Tensor& gradient() const { return state_->gradient; }
   [[nodiscard]] bool gradient_written() const { return state_->written; }
-  /// For work that is done again without a tape.
+  /// For a replayed graph, which writes gradients without this tape.
   void mark_gradient_written() const { state_->written = true; }
   [[nodiscard]] const Shape& shape() const { return state_->value.shape(); }
 
-  /// For leaves (parameters): replaces the value and forgets the working copy; says whether it is trained, and where
-  /// its gradient is to be written.
+  /// For leaves (parameters): replaces the value and drops the compute copy; says whether it is trained, and where its
+  /// gradient is to be written.
   void set_value(Tensor value) const {
     state_->value = std::move(value);
-    state_->working = Tensor();
+    state_->compute_copy = Tensor();
   }
-  /// A copy of the value in the type of the activations, which whoever changes the value keeps up to date.
-  void set_working(Tensor working) const { state_->working = std::move(working); }
+  /// Sets a copy of the value in the type of the activations; whoever changes the value keeps it up to date.
+  void set_compute_copy(Tensor compute_copy) const { state_->compute_copy = std::move(compute_copy); }
   void set_requires_gradient(bool requires_gradient) const { state_->requires_gradient = requires_gradient; }
   /// The buffer counts as unwritten. `leaf` is the number that Tape::backward reports when the gradient is complete.
   void bind_gradient(Tensor gradient, std::int64_t leaf) const;
@@ -69,7 +71,7 @@ class Variable {
   };
   struct State {
     Tensor value;
-    Tensor working;
+    Tensor compute_copy;
     Tensor gradient;
     bool requires_gradient = false;
     bool written = false;
@@ -133,9 +135,9 @@ class Tape {
   /// x's.
   Variable view(const Variable& x, const Region& region);
 
-  /// The output of `block`, of which nothing stays in memory but what the function itself holds: backward runs it
-  /// again, on a tape of its own (Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost", 2016).
-  /// `block` must use the tape that it is given, and give the same each time; what it refers to must live until
+  /// The output of `block`, of which only what the function itself holds stays in memory: backward re-runs it on a
+  /// fresh tape (activation checkpointing; Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost",
+  /// 2016). `block` must use the tape that it is given, and give the same each time; what it refers to must live until
   /// backward. Values, gradients, their order of summation and the leaves reported are those of block(*this), bit for
   /// bit.
   Variable recompute(const std::function<Variable(Tape&)>& block);
@@ -149,11 +151,11 @@ class Tape {
   /// An empty tape that computes as this one does, but in evaluation: without dropout and without a record.
   [[nodiscard]] Tape in_evaluation() const;
 
-  /// Lets a loss hand over the gradient that it computed with its value. Throws Error for a view, whose gradient has
-  /// its place.
+  /// For losses: sets the gradient that was computed together with the value. Throws Error for a view, whose gradient
+  /// has its place.
   static void set_gradient(const Variable& variable, Tensor gradient);
 
-  /// Runs what was recorded in reverse order and forgets it. `on_complete(leaf)` is called for a leaf with a bound
+  /// Runs what was recorded, in reverse order, and clears it. `on_complete(leaf)` is called for a leaf with a bound
   /// gradient once its last use has been gone through: from then on its gradient does not change.
   void backward(const std::function<void(std::int64_t leaf)>& on_complete = {});
 

@@ -13,8 +13,8 @@ namespace temper {
 /// The buckets of an arena and who owns what of them.
 struct BucketPlan {
   std::vector<ElementRange> buckets;
-  /// slices[bucket][rank]: multiples of a chunk, together the bucket. In turns, who comes first changes from bucket to
-  /// bucket, so that small buckets do not all fall to the same ranks; collectives of a library want them in rank order.
+  /// slices[bucket][rank]: multiples of a chunk, together the bucket. With `in_turns`, the first owner changes from
+  /// bucket to bucket, so that small buckets do not all go to the same ranks; library collectives need rank order.
   std::vector<std::vector<ElementRange>> slices;
 
   enum class Owners : std::uint8_t { in_turns, in_rank_order };

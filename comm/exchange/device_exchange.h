@@ -1,5 +1,4 @@
-// Ways of exchanging gradients that lie in the memory of GPUs, behind the interface of
-// comm/exchange/gradient_exchange.h.
+// Exchanges of gradients in GPU memory, behind the interface of comm/exchange/gradient_exchange.h.
 #pragma once
 
 #include <memory>
@@ -8,7 +7,7 @@
 
 namespace temper {
 
-/// Over NCCL, on the device's communication stream, while backward goes on; one rank alone needs none.
+/// Over NCCL, on the device's communication stream, while the backward pass is running; one rank alone needs none.
 std::unique_ptr<GradientExchange> make_device_exchange(Communicator& communicator, Device& device,
                                                        const ExchangeRequest& request);
 

@@ -19,7 +19,7 @@ class DeviceParameters final : public ParameterExchange {
   }
 
   float* parameters() override { return arena_.data<float>(); }
-  BFloat16* working() override { return nullptr; }
+  BFloat16* compute_copy() override { return nullptr; }
 
   void share(SharedRows /*rows*/) override {
     if (communicator_.size() == 1) return;
@@ -58,7 +58,7 @@ class StagedParameters final : public ParameterExchange {
         arena_(device.zeros({request.layout.elements()})) {}
 
   float* parameters() override { return arena_.data<float>(); }
-  BFloat16* working() override { return nullptr; }
+  BFloat16* compute_copy() override { return nullptr; }
 
   void share(SharedRows rows) override {
     float* all = parameters();

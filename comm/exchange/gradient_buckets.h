@@ -1,5 +1,5 @@
 // A rank's part of the gradient of one step: the gradients of its grains, summed along the fixed tree as far as this
-// rank can, and handed to the exchange bucket by bucket while the backward pass of its last grain goes on.
+// rank can, and handed to the exchange bucket by bucket while the backward pass of its last grain is running.
 #pragma once
 
 #include <cstdint>
@@ -57,12 +57,12 @@ class GradientBuckets {
   void square_sums(double* sums) { squares_.finish(reduced(), rows(), sums); }
   /// Null: gradients are dense.
   [[nodiscard]] const SparseRows* rows() const { return rows_ ? &*rows_ : nullptr; }
-  /// What rounded sums still owe (Compression) counts as zero from now on. All ranks call it between the same steps.
+  /// Resets the error-feedback residuals of rounded sums (Compression). All ranks call it between the same steps.
   void reset_residuals();
   [[nodiscard]] TreeNode own_grains() const { return grains_; }
   /// How many gradient arenas this rank holds.
   [[nodiscard]] int buffers() const { return buffer_count_; }
-  /// How many a rank needs that owns these grains.
+  /// How many buffers a rank that owns these grains needs.
   static int count_buffers(int leaves, TreeNode grains);
 
  private:

@@ -3,7 +3,7 @@
 // memory optimizations toward training trillion parameter models", 2020). How what it updated reaches all ranks is in
 // comm/exchange/parameter_exchange.h.
 //
-// Several ways lie behind one interface: on the CPU, ranks of one node share a window and sum straight out of each
+// One interface has several implementations: on the CPU, ranks of one node share a window and sum directly from each
 // other's gradients (comm/exchange/window_exchange.h), and nodes send each other their sums
 // (comm/exchange/node_exchange.h); GPUs exchange theirs over NCCL, or through the host
 // (comm/exchange/device_exchange.h). All add along the tree of comm/fixed_tree.h, so all give the same bits, unless
@@ -40,16 +40,17 @@ class GradientExchange {
   virtual float* buffer(int index) = 0;
 
   /// The sums of this rank's nodes of the tree are final within the bucket; buffers[i] holds nodes[i]'s. The buffers
-  /// stay untouched until finish(). Reduction of complete buckets goes on inside this call.
+  /// stay untouched until finish(). Complete buckets are reduced inside this call.
   virtual void publish(int bucket, std::span<const TreeNode> nodes, std::span<const int> buffers) = 0;
-  /// Waits until this rank's slices of all buckets are reduced and nobody reads parameters of the old step any more.
+  /// Waits until this rank's slices of all buckets are reduced and no rank still reads parameters of the old step.
   virtual void finish() = 0;
   /// The reduced gradients: valid in this rank's slices, after finish().
   virtual const float* reduced() = 0;
 };
 
-/// In which order the ranks' gradients are added: along the fixed tree, the same bits on any number of ranks; or as the
-/// library likes, the same bits on the same number of ranks of the same machine. Only NCCL has an order of its own.
+/// In which order the ranks' gradients are added: along the fixed tree, with the same bits on any number of ranks; or
+/// as the library chooses, with the same bits on the same number of ranks of the same machine. Only NCCL has an order
+/// of its own.
 enum class SumOrder : std::uint8_t { fixed, library };
 
 /// How sums go from node to node, or from rank to rank where ranks send messages. bf16: rounded, with error feedback

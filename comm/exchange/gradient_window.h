@@ -17,8 +17,8 @@ namespace temper {
 
 class GradientWindow {
  public:
-  /// Collective. Between ranks [first, first + ranks) of the communicator, of which this is one. `window` makes memory
-  /// of so many bytes that all of them see, part i being that of rank first + i.
+  /// Collective. Between ranks [first, first + ranks) of the communicator, of which this is one. `window` allocates
+  /// memory of this many bytes that all of them see; part i belongs to rank first + i.
   template <typename MakeWindow>
   GradientWindow(int first, int ranks, const ExchangeRequest& request, const MakeWindow& window)
       : GradientWindow(first, ranks, request) {
@@ -49,7 +49,7 @@ class GradientWindow {
   int ranks_;
   std::int64_t elements_;
   std::size_t words_;
-  std::size_t indices_;  ///< bytes from the begin of a part, like the next two
+  std::size_t indices_;  ///< bytes from the beginning of a part, like the next two
   std::size_t rows_;
   std::size_t header_bytes_;
   std::unique_ptr<NodeWindow> window_;

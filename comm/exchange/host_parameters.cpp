@@ -25,20 +25,20 @@ class HostParameters final : public ParameterExchange {
     }
     const auto elements = static_cast<std::size_t>(request.layout.elements());
     const bool holds = communicator.rank() == groups_.begin(group_);
-    const std::size_t bytes = holds ? elements * (sizeof(float) + (request.working ? sizeof(BFloat16) : 0)) : 0;
-    window_ = has_company() ? make_node_window(communicator, bytes) : make_private_window(bytes);
+    const std::size_t bytes = holds ? elements * (sizeof(float) + (request.compute_copy ? sizeof(BFloat16) : 0)) : 0;
+    window_ = some_ranks_share_memory() ? make_node_window(communicator, bytes) : make_private_window(bytes);
     std::byte* arena = window_->part(0).data();
     parameters_ = reinterpret_cast<float*>(arena);
-    if (request.working) working_ = reinterpret_cast<BFloat16*>(arena + elements * sizeof(float));
+    if (request.compute_copy) compute_copy_ = reinterpret_cast<BFloat16*>(arena + elements * sizeof(float));
   }
 
   float* parameters() override { return parameters_; }
-  BFloat16* working() override { return working_; }
+  BFloat16* compute_copy() override { return compute_copy_; }
 
   void share(SharedRows rows) override {
     if (groups_.count() > 1) exchange_slices(rows == SharedRows::trained && place_ ? &trained_ : nullptr);
     // The others of the group read what this rank has written and received.
-    if (has_company()) communicator_.barrier();
+    if (some_ranks_share_memory()) communicator_.barrier();
   }
   void wait() override {}
 
@@ -50,7 +50,7 @@ class HostParameters final : public ParameterExchange {
   };
 
   /// Whether some group has several ranks: the same on all.
-  [[nodiscard]] bool has_company() const { return groups_.count() < communicator_.size(); }
+  [[nodiscard]] bool some_ranks_share_memory() const { return groups_.count() < communicator_.size(); }
 
   /// Owners send their slices to one rank of every other group. `rows`: of the table, those that are sent; null: all.
   void exchange_slices(const RowSet* rows) {
@@ -99,7 +99,8 @@ class HostParameters final : public ParameterExchange {
         std::ranges::copy(values.first(static_cast<std::size_t>(range.size())), place);
         values = values.subspan(static_cast<std::size_t>(range.size()));
       }
-      if (working_ != nullptr) std::transform(place, place + range.size(), working_ + range.begin, to_bfloat16);
+      if (compute_copy_ != nullptr)
+        std::transform(place, place + range.size(), compute_copy_ + range.begin, to_bfloat16);
     }
   }
 
@@ -111,7 +112,7 @@ class HostParameters final : public ParameterExchange {
   RowSet trained_;
   std::unique_ptr<NodeWindow> window_;
   float* parameters_ = nullptr;
-  BFloat16* working_ = nullptr;
+  BFloat16* compute_copy_ = nullptr;
 };
 
 }  // namespace

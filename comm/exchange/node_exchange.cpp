@@ -34,7 +34,7 @@ class NodeExchange final : public GradientExchange {
         group_(groups_.of(communicator.rank())),
         window_(groups_.begin(group_), groups_.size(group_), request,
                 [&](std::size_t bytes) {
-                  return has_company() ? make_node_window(communicator, bytes) : make_private_window(bytes);
+                  return some_ranks_share_memory() ? make_node_window(communicator, bytes) : make_private_window(bytes);
                 }),
         residuals_(request.residuals),
         reduced_(map_zeroed(elements_)),
@@ -103,7 +103,7 @@ class NodeExchange final : public GradientExchange {
   };
 
   /// Whether some group has several ranks: the same on all.
-  bool has_company() const { return groups_.count() < communicator_.size(); }
+  bool some_ranks_share_memory() const { return groups_.count() < communicator_.size(); }
   bool is_ready(std::size_t bucket) { return window_.is_ready(static_cast<int>(bucket), step_); }
   /// What a rank of this group has of its i-th node.
   float* node_of(int rank, std::size_t i) { return window_.buffer(rank, window_.buffer_index(rank, i)); }

@@ -1,4 +1,4 @@
-// Memory that all ranks of one node see: an MPI shared-memory window (MPI_Win_allocate_shared).
+// Memory that all ranks of one node share: an MPI shared-memory window (MPI_Win_allocate_shared).
 #pragma once
 
 #include <cstddef>

@@ -30,11 +30,11 @@ class ParameterExchange {
   virtual float* parameters() = 0;
   /// The same rounded to bf16, where that was asked for and the host's memory is the device's; else null. Whoever
   /// updates a slice rounds it as well; share() makes both visible.
-  virtual BFloat16* working() = 0;
+  virtual BFloat16* compute_copy() = 0;
   /// Collective. Makes this rank's updated slices visible everywhere. Nobody reads parameters meanwhile.
   virtual void share(SharedRows rows) = 0;
-  /// Waits, with the time limit of the communicator, until what was shared is here. Work that reads parameters is
-  /// ordered behind it anyway; but a device's queue has an end, and who fills it behind a lost rank hangs without a
+  /// Waits, with the communicator's time limit, until the shared parameters have arrived. Work that reads parameters is
+  /// ordered after it anyway; but a device's queue is finite, and filling it behind a lost rank would hang without a
   /// limit.
   virtual void wait() = 0;
 };
@@ -43,7 +43,7 @@ struct ParameterRequest {
   ArenaLayout layout;
   BucketPlan plan;
   RankLinks links = {};
-  bool working = false;                             ///< parameters() rounded to bf16, too
+  bool compute_copy = false;                        ///< parameters() rounded to bf16, too
   std::optional<SparseTable> table = std::nullopt;  ///< where the host's memory is the device's
 };
 

@@ -1,9 +1,9 @@
-// A parameter whose gradient is zero in all but a few rows: a table that each token reads one row of. Those rows are
-// known before the backward pass, so nothing passes over the others: what is cleared, summed, sent, squared and updated
-// are ranges of elements, and this file says which.
+// A parameter with a sparse gradient, zero in all but a few rows: a table of which each token reads one row. Those rows
+// are known before the backward pass, so the others are skipped: only ranges of elements are cleared, summed, sent,
+// squared and updated, and this file says which.
 //
-// What a reader would otherwise get wrong: leaving rows out changes no bit. A sum of zeros is zero, and a zero added to
-// a sum of squares leaves it; so more rows than needed may always be taken.
+// Note: skipping rows changes no bit. A sum of zeros is zero, and adding zero to a sum of squares does not change it;
+// so it is always safe to include more rows than needed.
 #pragma once
 
 #include <cstddef>
@@ -62,9 +62,9 @@ class TablePlace {
 
   [[nodiscard]] std::int64_t rows() const { return (end_ - begin_) / width_; }
   [[nodiscard]] bool meets(ElementRange range) const { return range.begin < end_ && begin_ < range.end; }
-  /// What of `within` lies in these rows: ascending ranges that do not touch.
+  /// The part of `within` in these rows: ascending ranges that do not touch.
   [[nodiscard]] std::vector<ElementRange> inside(const RowSet& rows, ElementRange within) const;
-  /// What of `within` lies in these rows, or beside the table.
+  /// The part of `within` in these rows or outside the table.
   [[nodiscard]] std::vector<ElementRange> live(const RowSet& rows, ElementRange within) const;
 
  private:
@@ -73,7 +73,7 @@ class TablePlace {
   std::int64_t width_;
 };
 
-/// What of `within` is in none of the ranges, which are ascending parts of it.
+/// The part of `within` outside the ranges, which are ascending parts of it.
 std::vector<ElementRange> between(std::span<const ElementRange> ranges, ElementRange within);
 
 /// Elements in all.

@@ -1,4 +1,4 @@
-// Gradients of the ranks of one node, which sum straight out of each other's buffers in a window that all of them see.
+// Gradients of the ranks of one node, which sum directly from each other's buffers in a window that all of them see.
 #pragma once
 
 #include <memory>

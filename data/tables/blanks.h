@@ -1,4 +1,4 @@
-// ASCII white space, which stands between the words of a text and around what a field holds.
+// ASCII white space, which separates the words of a text and surrounds the content of a field.
 #pragma once
 
 #include <string>

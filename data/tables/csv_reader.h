@@ -1,4 +1,4 @@
-// Comma- and tab-separated values as RFC 4180 has them.
+// Comma- and tab-separated values (RFC 4180).
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Files that are compressed with gzip.
+// Files compressed with gzip.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace temper {
 
-/// Hands what a gzip file (RFC 1952) holds to `take`, a piece at a time; of several members, one behind the other, all.
+/// Hands what a gzip file (RFC 1952) holds to `take`, a piece at a time; of several members, one after the other, all.
 /// `name` stands for the file in messages. Throws Error for what is no gzip file, is cut, or fails its checksum, and
 /// for what unpacks to more than 256 MiB and 200 times its own size, as no text does.
 void unpack_gzip(std::span<const std::byte> bytes, const std::filesystem::path& name,

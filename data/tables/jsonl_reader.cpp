@@ -200,7 +200,7 @@ class ObjectReader : public RowReader {
   std::unordered_map<std::string, std::size_t> columns_;
 };
 
-/// Bytes of the JSON value at the begin of a text that starts with a bracket, up to the bracket that closes it.
+/// Bytes of the JSON value at the beginning of a text that starts with a bracket, up to the bracket that closes it.
 std::size_t value_length(std::string_view text) {
   std::size_t depth = 0;
   bool in_string = false;
@@ -241,7 +241,7 @@ class Cursor {
 class LineReader final : public ObjectReader {
  public:
   LineReader(std::string_view text, const std::filesystem::path& name)
-      : ObjectReader(name, "one JSON object a line"), bytes_(text.size()), rest_(without_byte_order_mark(text)) {
+      : ObjectReader(name, "one JSON object per line"), bytes_(text.size()), rest_(without_byte_order_mark(text)) {
     require_line_feeds(text, name);
   }
 
@@ -254,9 +254,9 @@ class LineReader final : public ObjectReader {
       const std::size_t begin = line.find_first_not_of(kJsonBlanks);
       if (begin == std::string_view::npos) continue;
       read_object({line, number_, 1},
-                  line[begin] == '[' ? "; write one object a line, or give a file that is one JSON array "
+                  line[begin] == '[' ? "; write one object per line, or give a file that is one JSON array "
                                        "the extension .json"
-                                     : "; a file of JSON lines holds one object a line, whole",
+                                     : "; a file of JSON lines holds one whole object per line",
                   fields);
       return true;
     }

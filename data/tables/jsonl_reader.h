@@ -1,4 +1,4 @@
-// Objects in JSON: one a line, or one array of them.
+// JSON objects: one per line, or one array of them.
 #pragma once
 
 #include <filesystem>
@@ -9,14 +9,14 @@
 
 namespace temper {
 
-/// One JSON object a line (jsonlines.org). The members of the first are the columns; what later objects have beyond
-/// them is left out, and a column that one of them lacks must not be used. Strings become their text, numbers their
+/// One JSON object per line (jsonlines.org). The members of the first are the columns; additional members of later
+/// objects are ignored, and a column that one of them lacks must not be used. Strings become their text, numbers their
 /// digits as they stand, true and false their names, null an empty text; arrays and objects are kept as JSON text. Of
 /// members of one name the last counts. Empty lines are skipped. Throws Error, or the reader does: a text that is
 /// empty; with the line, what is no JSON object (with the column).
 std::unique_ptr<RowReader> jsonl_rows(std::string_view text, const std::filesystem::path& name);
 
-/// One array of such objects, laid out in any way; what begins with an object is read as one object a line.
+/// One array of such objects, formatted in any way; a text that begins with an object is read as one object per line.
 std::unique_ptr<RowReader> json_rows(std::string_view text, const std::filesystem::path& name);
 
 }  // namespace temper

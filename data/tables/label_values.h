@@ -1,4 +1,4 @@
-// What the fields of label columns hold, one field at a time.
+// Parsing the fields of label columns, one at a time.
 #pragma once
 
 #include <optional>

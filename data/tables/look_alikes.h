@@ -1,4 +1,4 @@
-// Names that a person would take for the same.
+// Names that a person would consider the same.
 #pragma once
 
 #include <span>

@@ -27,7 +27,7 @@ struct Table {
 /// Which columns of a table are used.
 struct ColumnChoice {
   std::string text;
-  std::string text_pair = {};  ///< empty: one text a row
+  std::string text_pair = {};  ///< empty: one text per row
   std::string label = {};      ///< empty: rows without labels, unless they have indicators
   /// In place of `label`: one column per label, called like it, of 0 and 1.
   std::vector<std::string> indicators = {};
@@ -60,8 +60,8 @@ Table head_of_all(std::vector<Table> heads);
 inline constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
 std::vector<std::size_t> places_of_columns(const Table& table, const Table& file);
 
-/// Throws Error, with the byte offset from the begin of the file, unless `text`, all of a file, is valid UTF-8. Files
-/// of other kinds under the name of a text file are called by their kind.
+/// Throws Error, with the byte offset from the beginning of the file, unless `text`, all of a file, is valid UTF-8.
+/// Files of other kinds under the name of a text file are called by their kind.
 void require_utf8_file(std::string_view text, const std::filesystem::path& path);
 
 /// Throws Error if lines end with a carriage return alone.

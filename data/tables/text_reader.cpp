@@ -29,7 +29,7 @@ class TextReader final : public RowReader {
       line_ = number_;
       return true;
     }
-    if (line_ == 0) throw Error("{}: the file has only blank lines, expected one text a line", head_.path.string());
+    if (line_ == 0) throw Error("{}: the file has only blank lines, expected one text per line", head_.path.string());
     return false;
   }
 

@@ -1,4 +1,4 @@
-// Plain text, one document a line.
+// Plain text, one document per line.
 #pragma once
 
 #include <filesystem>

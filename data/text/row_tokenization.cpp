@@ -175,7 +175,7 @@ class RowTokenizer {
     if (label_ != nullptr) {
       word_labels = label_->word_labels(fields);
       if (word_labels.size() != words.size())
-        throw Error("{} in column \"{}\" but {} in {}, expected one label a word", counted(words.size(), "word"),
+        throw Error("{} in column \"{}\" but {} in {}, expected one label per word", counted(words.size(), "word"),
                     table_.columns[text_], counted(word_labels.size(), "label"), label_->described());
     }
     std::vector<std::int32_t> ids;

@@ -12,7 +12,7 @@
 namespace temper {
 
 struct TokenizeOptions {
-  std::size_t max_length = 0;  ///< tokens a row, special ones included; longer rows are cut as the tokenizer does
+  std::size_t max_length = 0;  ///< tokens per row, special ones included; longer rows are cut as the tokenizer does
   int threads = 1;
   LabelKind kind = LabelKind::single_class;
   bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
@@ -23,7 +23,7 @@ struct TokenizeOptions {
 /// where no label is read.
 ///
 /// single_class and multi_label: the names of `labels` become ids, or 0 and 1; they may be written in any of
-/// LabelReader's forms. regression: one number a row, or a list of one number a name where `labels` names the targets.
+/// LabelReader's forms. regression: one number per row, or a list of one number per name if `labels` names the targets.
 /// token_class: the text holds words (split_words); the first token of each word has the word's class, all others
 /// kUnlabelled, as have words without a label. next_token: the class of a token is the id of the next one of its row,
 /// and kUnlabelled of the last. Throws Error, with file and line, for an unknown label, what is no finite number, more

@@ -30,7 +30,7 @@ class TextDigest {
   std::string digests_;
 };
 
-/// Names what tokenize_rows gives for all rows of a table, whose chunks it is shown one behind the other.
+/// Names what tokenize_rows gives for all rows of a table, whose chunks it is shown one after the other.
 class TokenCacheKey {
  public:
   /// `head`: of the table. Throws Error for a missing column.

@@ -1,4 +1,4 @@
-// Where the words of a row stand in its text.
+// The positions of a row's words in its text.
 #pragma once
 
 #include <cstdint>

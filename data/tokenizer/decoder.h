@@ -1,4 +1,4 @@
-// The way back: tokens to text.
+// Decoding: tokens to text.
 #pragma once
 
 #include <memory>

@@ -47,7 +47,7 @@ std::vector<std::string> named_token_keys();
 /// Throws Error naming file and key for what is no token.
 FolderTokens gather_tokens(const FolderSettings& settings, const TokenizerClass& tokenizer_class);
 
-/// The same as a tokenizer.json lists it. `ids`: one a token.
+/// The same as a tokenizer.json lists it. `ids`: one per token.
 nlohmann::json to_json(const AddedToken& token, std::int32_t id);
 
 /// A token as tokenizer.json and tokenizer_config.json write it.

@@ -1,4 +1,4 @@
-// Extended grapheme clusters (UAX #29): what a reader takes for one character.
+// Extended grapheme clusters (UAX #29): what people perceive as one character.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// All tokens that a text begins with, byte by byte: a trie whose edges lie in one array with open addressing.
+// All tokens that a text begins with, byte by byte: a trie whose edges are in one array with open addressing.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Which class of transformers reads the tokenizer of a model folder, and how that class builds it. Some take
 // tokenizer.json as it is; others take its vocabulary alone and build everything around it from tokenizer_config.json
-// and their own defaults. What is written here was read off transformers 5.24; 4.x differs where it is said.
+// and their own defaults. This file follows transformers 5.24; differences of 4.x are noted.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,7 @@
 
 namespace temper {
 
-/// A bounded cache, one cache line a word; a word takes the place of the one that lies where it belongs. For one
-/// thread.
+/// A bounded cache, one cache line per word; a word replaces the one that occupies its slot. For one thread.
 class WordCache {
  public:
   static constexpr std::size_t kLongestWord = 24;  // bytes; longer words, and those of more ids, are not kept

@@ -1,4 +1,5 @@
-// What becomes of the places where a text is split: dropped, words of their own, or parts of their neighbours.
+// What happens to the delimiters at which a text is split: they are dropped, become words, or are merged with their
+// neighbours.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Memory that encoding a text needs, kept between texts. A thread takes a workspace for as long as it encodes one text,
-// so nothing is allocated per word and no lock is held while encoding.
+// Scratch memory for encoding a text, reused between texts. A thread takes a workspace for as long as it encodes one
+// text, so nothing is allocated per word and no lock is held while encoding.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +61,7 @@ class WorkspacePool {
 
  private:
   void give_back(std::unique_ptr<Workspace> workspace) {
-    // One huge text shall not hold its memory for ever.
+    // One huge text shall not hold its memory forever.
     constexpr std::size_t kKept = std::size_t{4} << 20;
     if (workspace->normalized.capacity() > kKept) workspace->normalized = std::string();
     if (workspace->prepared.capacity() > kKept) workspace->prepared = std::string();

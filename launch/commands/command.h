@@ -1,4 +1,4 @@
-// What the sub-commands share: how each is declared, and what it is handed.
+// What the sub-commands share: how each is declared, and what it is given.
 #pragma once
 
 #include <cstdio>

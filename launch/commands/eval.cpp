@@ -19,7 +19,7 @@ namespace {
 struct EvalArguments {
   std::string model;
   std::string data;
-  TableWishes wishes;
+  TableRequests requests;
   std::int64_t batch_size = 64;
   std::string device = "auto";
   int threads = 0;
@@ -37,7 +37,7 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   hosts.finish();
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =
-      resolve(arguments.wishes, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
+      resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
   const std::optional<Metrics> metrics =
       fitted.evaluate_table(*table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
   if (!metrics) return kExitStopped;
@@ -59,8 +59,8 @@ Command add_eval_command(const CommandLine& program) {
   const CommandLine command = program.command("eval", "Evaluate a fine-tuned model on labelled rows");
   command.option("model", arguments->model, "Folder of a fine-tuned model").required();
   command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
-  add_table_options(command, arguments->wishes);
-  command.repeated("--label", arguments->wishes.label,
+  add_table_options(command, arguments->requests);
+  command.repeated("--label", arguments->requests.label,
                    "Column of the label; repeat it if each label has its own column");
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");

@@ -141,7 +141,7 @@ void print_lines(const std::string& key, const std::string& text) {
   for (std::string line; std::getline(lines, line);) std::printf("%s%s\n", line.empty() ? "" : "    ", line.c_str());
 }
 
-/// "name: value" lines; lists of objects one a line. Members of objects that hold nothing are left out.
+/// "name: value" lines; lists with one object per line. Members of objects that hold nothing are left out.
 void print_text(const Json& json) {
   for (const auto& [name, value] : json.items()) {
     const bool rows = value.is_array() && !value.empty() && value.front().is_object();

@@ -30,7 +30,7 @@ struct PredictArguments {
   std::string model;
   std::string input;
   std::string output;
-  TableWishes wishes;
+  TableRequests requests;
   PredictionOptions options;
   bool without_tokens = false;
   std::string device = "auto";
@@ -55,7 +55,7 @@ std::string read_standard_input() {
   return text;
 }
 
-/// Standard input, one text a line. Rank 0 has it; the others receive it.
+/// Standard input, one text per line. Rank 0 has it; the others receive it.
 std::unique_ptr<TableSource> read_lines(const std::string& column, Communicator& world) {
   std::vector<std::byte> bytes;
   if (world.rank() == 0) {
@@ -112,9 +112,9 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table = arguments.input == "-"
-                                                 ? read_lines(text_column(arguments.wishes, fitted.trained()), world)
+                                                 ? read_lines(text_column(arguments.requests, fitted.trained()), world)
                                                  : open_table(arguments.input);
-  const TableUse use = resolve(arguments.wishes, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
 
   hosts.finish();
@@ -174,7 +174,7 @@ Command add_predict_command(const CommandLine& program) {
   command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text per line")
       .required();
   command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");
-  add_table_options(command, arguments->wishes);
+  add_table_options(command, arguments->requests);
   command.repeated("--keep", arguments->options.kept_columns, "Input columns to copy to each prediction: id,source")
       .separated_by(',');
   command.flag("--keep-all", arguments->options.all_columns, "Copy all input columns to each prediction");

@@ -14,7 +14,7 @@ namespace temper {
 nlohmann::json metrics_json(const Metrics& metrics);
 /// One line "title  name value  name value"; nothing where there are no metrics.
 void print_metrics(const std::string& title, const Metrics& metrics);
-/// What a user should know of a model's folder, a line each on standard error.
+/// Notes on a model's folder, one line each on standard error.
 void print_notes(const std::vector<std::string>& notes);
 /// One line on standard output. Throws Error if it cannot be written.
 void print_json(const nlohmann::json& json);

@@ -1,12 +1,12 @@
 #include "launch/commands/table_options.h"
 
 namespace temper {
-void add_table_options(const CommandLine& command, TableWishes& wishes) {
-  command.option("--text", wishes.text, "Column of the text");
-  command.option("--text-pair", wishes.text_pair, "Column of a second text; \"\" if rows have a single text");
-  command.option("--max-length", wishes.max_length, "Maximum tokens per row; default: as in training, else 128")
+void add_table_options(const CommandLine& command, TableRequests& requests) {
+  command.option("--text", requests.text, "Column of the text");
+  command.option("--text-pair", requests.text_pair, "Column of a second text; \"\" if rows have a single text");
+  command.option("--max-length", requests.max_length, "Maximum tokens per row; default: as in training, else 128")
       .within(1, 1 << 20);
-  command.option("--threshold", wishes.threshold, "Multi-label: labels with a probability above it are predicted")
+  command.option("--threshold", requests.threshold, "Multi-label: labels with a probability above it are predicted")
       .between(0.0, 1.0);
 }
 

@@ -7,7 +7,7 @@
 namespace temper {
 
 /// --text, --text-pair, --max-length, --threshold.
-void add_table_options(const CommandLine& command, TableWishes& wishes);
+void add_table_options(const CommandLine& command, TableRequests& requests);
 
 /// One line on standard error, from one rank.
 void print_note(const CommandContext& context, const std::string& line);

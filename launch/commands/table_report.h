@@ -1,4 +1,4 @@
-// What temper inspect tells of a data file.
+// What temper inspect reports about a data file.
 #pragma once
 
 #include <filesystem>

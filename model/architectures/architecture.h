@@ -1,5 +1,5 @@
-// What describes an architecture: a row of the registry, which the architecture's own file fills. Nothing outside this
-// folder knows one by name.
+// What describes an architecture: a row of the registry, defined in the architecture's own file. Nothing outside this
+// folder refers to an architecture by name.
 #pragma once
 
 #include <array>

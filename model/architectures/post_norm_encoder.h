@@ -1,5 +1,5 @@
-// Encoders whose norms stand behind the residual sums, with BERT's embeddings and heads: how most of BERT's successors
-// are built. An architecture describes itself with this struct, and says where it differs.
+// Encoders with norms after the residual sums (post-norm), with BERT's embeddings and heads: how most of BERT's
+// successors are built. An architecture describes itself with this struct, and says where it differs.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ Variable ConvolvedBlock::forward(Tape& tape, const PackedInput& input, const Var
   const Variable inner = inner_->forward(tape, input, hidden, selection, dropout_place);
   Variable around = neighbours(tape, hidden, input.packed(), shape_.span);
   if (selection.defined()) around = gather_rows(tape, around, selection.rows);
-  const RowNames names = input.names_of(selection);
+  const TokenKeys names = input.names_of(selection);
   const Dropout drop = tape.dropout(shape_.dropout, dropout_place + inner_->dropout_places());
   const Variable convolved =
       drop.active()

@@ -17,11 +17,12 @@ PostNormBlock::PostNormBlock(const ParameterPlace& place, std::unique_ptr<Attent
 
 Variable PostNormBlock::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                 const TokenSelection& selection, std::uint32_t dropout_place) const {
-  const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
-  const RowNames names = input.names_of(selection);
-  const Variable attended = attention_->forward(tape, input, hidden, asking, selection, dropout_place);
+  const Variable query_rows = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
+  const TokenKeys names = input.names_of(selection);
+  const Variable attended = attention_->forward(tape, input, hidden, query_rows, selection, dropout_place);
   const std::uint32_t next_place = dropout_place + attention_->dropout_places();
-  const Variable middle = attention_norm_(tape, attended, asking, names, tape.dropout(attention_dropout_, next_place));
+  const Variable middle =
+      attention_norm_(tape, attended, query_rows, names, tape.dropout(attention_dropout_, next_place));
   const Variable changed = feed_forward_.forward(tape, middle, names, next_place + 1);
   return output_norm_(tape, changed, middle, names, tape.dropout(output_dropout_, next_place + 1));
 }

@@ -1,4 +1,4 @@
-// The transformer block with its norms behind the residual sums (Vaswani et al. 2017; Devlin et al. 2019).
+// The post-norm transformer block: norms after the residual sums (Vaswani et al. 2017; Devlin et al. 2019).
 #pragma once
 
 #include <cstdint>

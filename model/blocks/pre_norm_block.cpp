@@ -13,7 +13,7 @@ Variable PreNormBlock::forward(Tape& tape, const PackedInput& input, const Varia
   const auto selected = [&](const Variable& all) {
     return selection.defined() ? gather_rows(tape, all, selection.rows) : all;
   };
-  const RowNames names = input.names_of(selection);
+  const TokenKeys names = input.names_of(selection);
   const Variable normed = parts_.attention_norm.has_value() ? (*parts_.attention_norm)(tape, hidden) : hidden;
   const Variable attended = parts_.attention->forward(tape, input, normed, selected(normed), selection, dropout_place);
   const std::uint32_t next_place = dropout_place + parts_.attention->dropout_places();

@@ -23,7 +23,7 @@ SequenceHead::SequenceHead(const ParameterPlace& place, HeadTransform transform,
 
 Variable SequenceHead::outputs(Tape& tape, const HeadInput& input) const {
   Variable row = row_of_each_sequence(tape, input, readout());
-  const RowNames names = input.names();
+  const TokenKeys names = input.names();
   row = dropout(tape, row, names, tape.dropout(dropout_before_dense_, input.dropout_place));
   row = transform_(tape, row);
   row = dropout(tape, row, names, tape.dropout(dropout_, input.dropout_place + 1));

@@ -28,7 +28,7 @@ class WeightFiles {
   /// Sorted.
   [[nodiscard]] std::vector<std::string> names() const;
   /// SHA-256 of the weights; reads every byte, so call it once. One file: its SHA-256. Shards: the SHA-256 of one line
-  /// a shard, "<SHA-256>  <file name>\n", sorted by name (what `sha256sum *.safetensors | sha256sum` prints). Without
+  /// per shard, "<SHA-256> <file name>\n", sorted by name (what `sha256sum *.safetensors | sha256sum` prints). Without
   /// meaning where it was asked to stop.
   [[nodiscard]] std::string digest(const std::stop_token& stop = {}) const;
   /// Once most weights have been read and will not be again: what is read nevertheless is fetched anew.

@@ -68,7 +68,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   const Tensor column_of_ones = tape.device().upload(std::span<const float>(ones), {x.value().rows(), 1});
   const Tensor keys = beside(tape, x.value(), column_of_ones.as_rows(), columns);
   const Tensor value_and_bias =
-      beside(tape, value.weight.working(), as_column(value.bias.working(), 0, width), columns);
+      beside(tape, value.weight.compute_copy(), as_column(value.bias.compute_copy(), 0, width), columns);
   const Tensor u = tape.device().zeros(wide);
   const Tensor z = tape.empty(wide);
   const Tensor y = tape.empty(q.shape());
@@ -91,7 +91,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
   Kernels& kernels = tape.kernels();
   for (std::int64_t h = 0; h < heads; ++h)
     kernels.run(
-        calls::Matmul{.a = of_head(q.value(), h), .b = weight_of(key.weight.working(), h), .c = inputs_of(u, h)});
+        calls::Matmul{.a = of_head(q.value(), h), .b = weight_of(key.weight.compute_copy(), h), .c = inputs_of(u, h)});
   kernels.run(calls::AttentionForward{.q = u.as_rows(),
                                       .k = keys.as_rows(),
                                       .v = keys.as_rows(),
@@ -149,7 +149,7 @@ Variable attention_over_inputs(Tape& tape, const Variable& q, const Variable& x,
         for (std::int64_t h = 0; h < heads; ++h) {
           if (dq.tensor.defined())
             again.run(calls::Matmul{.a = inputs_of(du, h),
-                                    .b = weight_of(key_weight.working(), h),
+                                    .b = weight_of(key_weight.compute_copy(), h),
                                     .transpose_b = true,
                                     .c = of_head(dq.tensor, h),
                                     .accumulate = dq.accumulate});

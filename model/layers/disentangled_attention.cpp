@@ -59,7 +59,7 @@ Variable RelativeEmbeddings::rows(Tape& tape, const DistanceBuckets::Range& rang
   return norm_ ? (*norm_)(tape, rows) : rows;
 }
 
-RowNames RelativeEmbeddings::names(Device& device, const DistanceBuckets::Range& range) const {
+TokenKeys RelativeEmbeddings::names(Device& device, const DistanceBuckets::Range& range) const {
   return {zeros_.on(device).data<std::uint32_t>(), numbers_.on(device).data<std::uint32_t>() + range.first};
 }
 
@@ -81,9 +81,9 @@ DisentangledAttention::DisentangledAttention(const ParameterPlace& place, const 
       output_(place, names.output, shape.width, shape.width) {}
 
 Variable DisentangledAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
-                                        const Variable& asking, const TokenSelection& selection,
+                                        const Variable& query_rows, const TokenSelection& selection,
                                         std::uint32_t dropout_place) const {
-  const Variable q = query_(tape, asking);
+  const Variable q = query_(tape, query_rows);
   const Variable k = key_(tape, hidden);
   const Variable v = value_(tape, hidden);
   const DistanceTerms distances =

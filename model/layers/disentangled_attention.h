@@ -27,7 +27,7 @@ class RelativeEmbeddings {
   /// Rows of these buckets, in the type of the activations.
   [[nodiscard]] Variable rows(Tape& tape, const DistanceBuckets::Range& range) const;
   /// Names of these rows for dropout: every batch of a step drops the same.
-  [[nodiscard]] RowNames names(Device& device, const DistanceBuckets::Range& range) const;
+  [[nodiscard]] TokenKeys names(Device& device, const DistanceBuckets::Range& range) const;
   [[nodiscard]] const DistanceBuckets& buckets() const { return buckets_; }
 
  private:
@@ -63,7 +63,7 @@ class DisentangledAttention final : public AttentionLayer {
   DisentangledAttention(const ParameterPlace& place, const DisentangledNames& names, const DisentangledShape& shape,
                         std::shared_ptr<const RelativeEmbeddings> relative);
 
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
+  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& query_rows,
                    const TokenSelection& selection, std::uint32_t dropout_place) const override;
   [[nodiscard]] std::uint32_t dropout_places() const override { return 2; }
 

@@ -7,7 +7,7 @@ FeedForward::FeedForward(const ParameterPlace& place, const FeedForwardNames& na
       up_(place, names.up, shape.intermediate_width, shape.width),
       down_(place, names.down, shape.width, shape.intermediate_width) {}
 
-Variable FeedForward::forward(Tape& tape, const Variable& x, RowNames /*names*/,
+Variable FeedForward::forward(Tape& tape, const Variable& x, TokenKeys /*names*/,
                               std::uint32_t /*dropout_place*/) const {
   return down_(tape, up_(tape, x, activation_));
 }

@@ -24,7 +24,7 @@ class FeedForward final : public FeedForwardLayer {
  public:
   FeedForward(const ParameterPlace& place, const FeedForwardNames& names, const FeedForwardShape& shape);
 
-  Variable forward(Tape& tape, const Variable& x, RowNames names, std::uint32_t dropout_place) const override;
+  Variable forward(Tape& tape, const Variable& x, TokenKeys names, std::uint32_t dropout_place) const override;
 
  private:
   Activation activation_;

@@ -16,7 +16,7 @@ class FeedForwardLayer {
   virtual ~FeedForwardLayer() = default;
 
   /// x [rows, width] and the names of the rows -> [rows, width]. Dropout inside it uses the place `dropout_place`.
-  virtual Variable forward(Tape& tape, const Variable& x, RowNames names, std::uint32_t dropout_place) const = 0;
+  virtual Variable forward(Tape& tape, const Variable& x, TokenKeys names, std::uint32_t dropout_place) const = 0;
 };
 
 }  // namespace temper

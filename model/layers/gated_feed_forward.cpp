@@ -19,7 +19,7 @@ GatedFeedForward::GatedFeedForward(const ParameterPlace& place, const GatedFeedF
       value_(value_layer(place, names, shape)),
       down_(place.drawing(shape.down_weights), names.down, shape.width, shape.intermediate_width, shape.bias) {}
 
-Variable GatedFeedForward::forward(Tape& tape, const Variable& x, RowNames names, std::uint32_t dropout_place) const {
+Variable GatedFeedForward::forward(Tape& tape, const Variable& x, TokenKeys names, std::uint32_t dropout_place) const {
   const Variable gate = gate_(tape, x);
   const Variable passed =
       value_.has_value() ? gated(tape, gate, (*value_)(tape, x), activation_) : gated(tape, gate, activation_);

@@ -29,7 +29,7 @@ class GatedFeedForward final : public FeedForwardLayer {
  public:
   GatedFeedForward(const ParameterPlace& place, const GatedFeedForwardNames& names, const GatedFeedForwardShape& shape);
 
-  Variable forward(Tape& tape, const Variable& x, RowNames names, std::uint32_t dropout_place) const override;
+  Variable forward(Tape& tape, const Variable& x, TokenKeys names, std::uint32_t dropout_place) const override;
 
  private:
   Activation activation_;

@@ -13,12 +13,12 @@ Variable LayerNorm::operator()(Tape& tape, const Variable& x) const {
   return layer_norm(tape, x, Variable(), weight_, bias_, epsilon_);
 }
 
-Variable LayerNorm::operator()(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+Variable LayerNorm::operator()(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names,
                                const Dropout& dropout) const {
   return layer_norm(tape, x, residual, weight_, bias_, epsilon_, names, dropout);
 }
 
-NormedSum LayerNorm::add(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+NormedSum LayerNorm::add(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names,
                          const Dropout& dropout) const {
   return add_norm(tape, x, residual, weight_, bias_, epsilon_, names, dropout);
 }

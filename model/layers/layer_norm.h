@@ -19,11 +19,11 @@ class LayerNorm {
 
   /// x [rows, width] -> [rows, width].
   Variable operator()(Tape& tape, const Variable& x) const;
-  /// Of dropout(x) + residual; names [rows] tells dropout which token a row is.
-  Variable operator()(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+  /// Of dropout(x) + residual; names [rows] says which token each row is, for dropout.
+  Variable operator()(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names,
                       const Dropout& dropout) const;
   /// The same beside the sum itself, for blocks whose norms stand before their layers.
-  [[nodiscard]] NormedSum add(Tape& tape, const Variable& x, const Variable& residual, RowNames names,
+  [[nodiscard]] NormedSum add(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names,
                               const Dropout& dropout) const;
 
  private:

@@ -1,4 +1,4 @@
-// The linear layer: x weight^T + bias, and what may stand beside the weight.
+// The linear layer: x weight^T + bias, and adapters of its weight.
 #pragma once
 
 #include <cstdint>

@@ -27,22 +27,23 @@ RotaryAttention::RotaryAttention(const ParameterPlace& place, const RotaryAttent
       output_(place.drawing(shape.output_weights), names.output, shape.width,
               shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {}
 
-Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
-                                  const TokenSelection& selection, std::uint32_t dropout_place) const {
-  const Projected projected = project(tape, input, hidden, asking, selection);
+Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                  const Variable& query_rows, const TokenSelection& selection,
+                                  std::uint32_t dropout_place) const {
+  const Projected projected = project(tape, input, hidden, query_rows, selection);
   return output_(tape, attention(tape, projected.query, projected.key, projected.value, input.packed(selection),
                                  shape_.attention, tape.dropout(shape_.dropout, dropout_place)));
 }
 
 RotaryAttention::Projected RotaryAttention::project(Tape& tape, const PackedInput& input, const Variable& hidden,
-                                                    const Variable& asking, const TokenSelection& selection) const {
+                                                    const Variable& query_rows, const TokenSelection& selection) const {
   const AttentionShape& attention = shape_.attention;
   const std::int64_t queries = attention.query_heads * attention.head_width;
   const std::int64_t keys = attention.key_heads * attention.head_width;
   const std::int64_t values = attention.key_heads * attention.value_width;
   const Tensor& asked_from = selection.defined() ? selection.positions : input.token_positions;
   if (projections_.size() > 1) {
-    const Projected separate{projections_[0](tape, asking), projections_[1](tape, hidden),
+    const Projected separate{projections_[0](tape, query_rows), projections_[1](tape, hidden),
                              projections_[2](tape, hidden)};
     turn(tape, separate.query, attention.query_heads, asked_from);
     turn(tape, separate.key, attention.key_heads, input.token_positions);
@@ -56,7 +57,7 @@ RotaryAttention::Projected RotaryAttention::project(Tape& tape, const PackedInpu
     return {columns(tape, all, 0, queries), columns(tape, all, queries, keys),
             columns(tape, all, queries + keys, values)};
   }
-  const Variable query = fused.outputs(tape, asking, 0, queries);
+  const Variable query = fused.outputs(tape, query_rows, 0, queries);
   const Variable rest = fused.outputs(tape, hidden, queries, keys + values);
   turn(tape, query, attention.query_heads, asked_from);
   turn(tape, rest, attention.key_heads, input.token_positions);

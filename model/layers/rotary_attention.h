@@ -31,8 +31,8 @@ class RotaryAttention final : public AttentionLayer {
  public:
   RotaryAttention(const ParameterPlace& place, const RotaryAttentionNames& names, const RotaryAttentionShape& shape);
 
-  /// Of tokens that do not ask, only keys and values are computed.
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
+  /// For tokens outside the query subset, only keys and values are computed.
+  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& query_rows,
                    const TokenSelection& selection, std::uint32_t dropout_place) const override;
 
  private:
@@ -42,8 +42,8 @@ class RotaryAttention final : public AttentionLayer {
     Variable value;
   };
   /// Queries and keys turned.
-  [[nodiscard]] Projected project(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
-                                  const TokenSelection& selection) const;
+  [[nodiscard]] Projected project(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                  const Variable& query_rows, const TokenSelection& selection) const;
   void turn(Tape& tape, const Variable& x, std::int64_t heads, const Tensor& positions) const;
 
   RotaryAttentionShape shape_;

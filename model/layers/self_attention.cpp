@@ -27,9 +27,10 @@ SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNam
       value_(place, names.value, shape.width, shape.width),
       output_(place, names.output, shape.width, shape.width) {}
 
-Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
-                                const TokenSelection& selection, std::uint32_t dropout_place) const {
-  const Variable q = query_(tape, asking);
+Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
+                                const Variable& query_rows, const TokenSelection& selection,
+                                std::uint32_t dropout_place) const {
+  const Variable q = query_(tape, query_rows);
   const PackedSequences sequences = input.packed(selection);
   const Dropout dropout = tape.dropout(dropout_, dropout_place);
   // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.

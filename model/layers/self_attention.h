@@ -33,9 +33,9 @@ class SelfAttention final : public AttentionLayer {
   SelfAttention(const ParameterPlace& place, const SelfAttentionNames& names, const SelfAttentionShape& shape,
                 std::shared_ptr<const DistanceBias> bias = nullptr);
 
-  /// Of tokens that do not ask, only keys and values are computed, and not even these where each sequence asks with one
-  /// token, which sees all others by what they are alone (attention_over_inputs()).
-  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& asking,
+  /// For tokens outside the query subset, only keys and values are computed, and not even these where each sequence
+  /// asks with one token, which sees all others by what they are alone (attention_over_inputs()).
+  Variable forward(Tape& tape, const PackedInput& input, const Variable& hidden, const Variable& query_rows,
                    const TokenSelection& selection, std::uint32_t dropout_place) const override;
 
  private:

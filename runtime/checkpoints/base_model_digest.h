@@ -1,5 +1,5 @@
-// The SHA-256 of the base model's weights, which a run's lineage names (WeightFiles::digest()). All of their bytes must
-// be read for it, so one rank does that, in a thread of its own, beside the training.
+// The SHA-256 of the base model's weights, which a run's lineage names (WeightFiles::digest()). It requires reading all
+// of their bytes, so one rank does that, in a background thread during training.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The trailer of a checkpoint file: the checksum of every region, behind the end of the HDF5 data.
+// The trailer of a checkpoint file: the checksum of every region, after the end of the HDF5 data.
 //
 //   regions   n times { u64 offset, u64 bytes, u64 xxh3 }, ascending, without gap or overlap from 0
 //   footer    u64 magic, u64 version, u64 n, u64 xxh3 of the regions and of the three words before

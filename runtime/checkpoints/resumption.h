@@ -1,6 +1,6 @@
-// Whether a run goes on from a checkpoint of its folder: only with the configuration, base model and training data that
-// the checkpoint was made with, since anything else would be another run under the same name. Its length may change
-// where no rate depends on it.
+// Whether a run resumes from a checkpoint in its folder: only with the configuration, base model and training data that
+// the checkpoint was made with, since anything else would be another run under the same name. Its length may change if
+// no learning rate depends on it.
 #pragma once
 
 #include <optional>

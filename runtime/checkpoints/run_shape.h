@@ -1,4 +1,4 @@
-// How a run's work is cut: fixed at its first start, since its bits depend on it.
+// How a run's work is divided: fixed at its first start, since its bits depend on it.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ void fix_shape(TrainingState& state, const Configuration& configuration, Communi
 std::string idle_ranks_note(int ranks, int grains);
 
 /// Collective. Says so where there are more ranks than grains, and where threads on CPUs share cores. `fixed`: the run
-/// goes on, and its threads a rank stay.
+/// is resumed, and its threads per rank stay.
 void warn_of_shape(const TrainingState& state, bool fixed, const Device& device, Communicator& communicator,
                    const std::function<void(const std::string&)>& say);
 

@@ -1,7 +1,7 @@
 // When a run saves and when it stops: by its steps, by minutes, by a signal, by the end of its time.
 //
-// A signal and a clock are one rank's own. They are wishes, which travel with the step's message, and what comes back
-// is the same on all ranks; so is the number of the step. That is why no rank saves alone.
+// Signals and clocks are local to a rank. They become requests that are sent with the step's message, and the result is
+// the same on all ranks; so is the step number. Therefore no rank ever saves alone.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +26,14 @@ class SavePolicy {
       const CheckpointSection& checkpoint, TimeLimit limit, std::function<bool()> signalled,
       Now now = [] { return Clock::now(); });
 
-  /// This rank's own wish, by a signal or because its time is up; for what can be given up and done again.
+  /// Whether this rank wants to stop, because of a signal or because its time is up; for work that can be abandoned and
+  /// repeated.
   [[nodiscard]] bool wants_to_stop() const { return signalled_() || limit_.is_due(); }
   /// Collective. Whether any rank has been asked to stop by a signal.
   [[nodiscard]] bool is_signalled(Communicator& communicator) const;
-  /// This rank's own wishes, for the next step's message.
-  [[nodiscard]] StepWishes wishes() const { return {wants_to_stop(), minutes_are_up()}; }
-  /// Whether the ranks save behind the step that was just taken: `state` is where it led, and the same on all ranks.
+  /// This rank's requests, for the next step's message.
+  [[nodiscard]] StepRequests requests() const { return {wants_to_stop(), minutes_are_up()}; }
+  /// Whether the ranks save after the step just taken: `state` is where it led, and the same on all ranks.
   [[nodiscard]] bool is_due(const StepOutcome& outcome, const TrainingState& state) const;
 
   /// The longest step and the longest checkpoint must fit into what is left of the time.
@@ -47,7 +48,7 @@ class SavePolicy {
   TimeLimit limit_;
   std::function<bool()> signalled_;
   Now now_;
-  Clock::time_point last_;  ///< checkpoint, or the begin of the run
+  Clock::time_point last_;  ///< checkpoint, or the beginning of the run
 };
 
 }  // namespace temper

@@ -1,4 +1,4 @@
-// Between a run and its checkpoint file: which tensors are saved, which rank brings which part, and the way back.
+// What a run saves and restores: which tensors, and which rank writes which part.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The one table of configuration keys: what reads them, checks them, writes them and describes them goes by it.
+// The single table of configuration keys: reading, checking, writing and documentation all use it.
 #pragma once
 
 #include <functional>

@@ -67,7 +67,7 @@ std::size_t first_unquoted_equals(std::string_view text) {
 /// What a user wrote as a value, and what stands before it.
 struct Word {
   std::string_view text;
-  char before = '\0';  ///< '=', ',' or a bracket; 0: the begin of the line
+  char before = '\0';  ///< '=', ',' or a bracket; 0: the beginning of the line
 };
 
 /// The parser stops in a value, at its begin or behind it: from the last = , [ or { before that place up to a comma, a

@@ -1,4 +1,4 @@
-// What is wrong with a text that is no TOML, in the words of who wrote it rather than of the parser.
+// Explains TOML syntax errors in terms of what the user wrote rather than in those of the parser.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Names that other programs have for keys and values of a configuration: what "did you mean" cannot find by spelling.
+// Names that other programs use for configuration keys and values, which "did you mean" cannot find by spelling.
 #pragma once
 
 #include <string>

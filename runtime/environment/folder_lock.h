@@ -38,7 +38,7 @@ struct FolderLockTiming {
   /// How long a holder may take to end whose parent has: ranks outlive a killed mpirun by some seconds.
   std::chrono::milliseconds ending{10000};
 
-  /// That taking the lock may last.
+  /// The longest that taking the lock may last.
   [[nodiscard]] std::chrono::milliseconds longest() const { return watch + settle + naming + ending; }
 };
 

@@ -1,5 +1,5 @@
 // Hosts agree before the first step: they run one version of the program, and what each of them reads from a file is
-// the same. A copy that is stale on one host would else be trained on without a word, under a lineage that is not true.
+// the same. Otherwise a stale copy on one host would be trained on silently, with a false lineage.
 //
 // One rank of a host reads a file for all ranks there that see the same file (device, inode, size and time of change).
 // Where all ranks see one and the same, as on a single host, nothing is read at all. Size and digest (XXH3) of small

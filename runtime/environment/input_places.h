@@ -1,4 +1,4 @@
-// Where a run reads from, and that this is not where it writes to or moves older results away from.
+// The places that a run reads from, and a check that it does not write there or move older results away from there.
 #pragma once
 
 #include <filesystem>

@@ -112,8 +112,9 @@ std::string crowding_note(const std::vector<NodeCores>& nodes, int threads, bool
   std::string remedy;
   if (!fixed && threads_with_room > 0) remedy = fmt::format("set run.threads = {}", threads_with_room);
   if (ranks_with_room > 0)
-    remedy += fmt::format("{}start {} there{}", remedy.empty() ? "" : ", or ", counted(ranks_with_room, "rank"),
-                          fixed && threads > 1 ? " (threads a rank stay as they were at the first start)" : "");
+    remedy +=
+        fmt::format("{}start {} there{}", remedy.empty() ? "" : ", or ", counted(ranks_with_room, "rank"),
+                    fixed && threads > 1 ? " (the number of threads per rank stays as it was at the first start)" : "");
   if (remedy.empty())
     remedy = fixed ? fmt::format("give each rank {} cores, or start anew with --fresh", threads)
                    : fmt::format("set run.threads = 1 and start {} there", counted(worst->cores, "rank"));

@@ -29,8 +29,8 @@ int cores_together(const std::vector<RankCores>& ranks);
 /// Collective. [nodes] in the order of the nodes' first ranks.
 std::vector<NodeCores> cores_of_nodes(Communicator& communicator);
 
-/// Collective. Threads a rank where nobody chooses: a rank's share of its node's cores, the same on all ranks, since
-/// others would cut products differently.
+/// Collective. Threads per rank if none are configured: a rank's share of its node's cores, the same on all ranks,
+/// since others would cut products differently.
 int default_threads(Communicator& communicator);
 
 /// A sentence where threads have to share cores, of the node where most do; else empty. `fixed`: a run that goes on

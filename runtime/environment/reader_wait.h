@@ -1,5 +1,5 @@
-// Waits for a thread of this rank, or of another one, that reads much beside the run. How long that takes depends on
-// the size of the files, so the time limit of a wait for other ranks is not for it.
+// Waits for a thread of this rank, or of another one, that reads large files in the background. How long that takes
+// depends on the size of the files, so the time limit of a wait for other ranks is not for it.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// When a run must save and end, lest it be ended before it has saved.
+// When a run must save and end, so that it is not killed before it has saved.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ class TimeLimit {
   void add_step(double seconds);
   void add_save(double seconds);
 
-  /// A wish of this rank alone: its clock may be ahead of the others'.
+  /// A request of this rank only: its clock may be ahead of the others'.
   [[nodiscard]] bool is_due() const { return is_due(SystemClock::now()); }
   [[nodiscard]] bool is_due(SystemClock::time_point now) const;
 
@@ -32,8 +32,8 @@ class TimeLimit {
   double save_seconds_ = 0.0;
 };
 
-/// Of a start whose time was up before it got anywhere, and which must not be started again for ever. `seconds`: that
-/// it lasted; `cache_seconds`: of these, for a cache of frozen layers.
+/// Of a start whose time was up before it got anywhere, and which must not be started again forever. `seconds`: that it
+/// lasted; `cache_seconds`: of these, for a cache of frozen layers.
 Error no_progress(std::int64_t step, double seconds, double cache_seconds);
 
 }  // namespace temper

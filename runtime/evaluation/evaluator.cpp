@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "data/sampler.h"
+#include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
-#include "runtime/steps/working_copies.h"
 #include "tensor/host_copy.h"
 
 namespace temper {
@@ -20,7 +20,7 @@ constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
 std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
                                 const EvaluationSettings& settings) {
   const std::int64_t batches = steps_per_epoch(data.rows(), settings.batch_size);
-  ensure_working_copies(model, device, settings.activations);
+  ensure_compute_copies(model, device, settings.activations);
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
@@ -66,7 +66,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
 void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
              std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume) {
-  ensure_working_copies(model, device, activations);
+  ensure_compute_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
     std::iota(rows.begin(), rows.end(), first);

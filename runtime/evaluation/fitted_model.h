@@ -1,4 +1,4 @@
-// A fine-tuned model, ready to be evaluated or to predict: what temper eval and temper predict work on.
+// A fine-tuned model, ready to be evaluated or to predict, as temper eval and temper predict use it.
 #pragma once
 
 #include <filesystem>
@@ -27,10 +27,10 @@ class FittedModel {
   /// What the model's head was made for.
   [[nodiscard]] const HeadRequest& head() const { return model_->model->head_request(); }
   [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
-  /// What a user should know of the folder, a sentence each.
+  /// Notes on the folder for the user, one sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
-  /// Tokens a row may have here: the wish, cut to the model's positions.
-  [[nodiscard]] std::int64_t max_length(std::int64_t wish) const { return folder_.max_length(wish); }
+  /// Maximum tokens per row here: the request, limited to the model's positions.
+  [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }
 
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }

@@ -1,4 +1,4 @@
-// Which model of a run is the best so far, how often that is asked, and whether it is worth going on.
+// Which model of a run is the best so far, how often models are evaluated, and whether to stop early.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class ModelSelection {
   /// `state`: of a checkpoint; what it remembers is taken up.
   ModelSelection(std::string metric, std::int64_t patience, const TrainingState& state = {});
   /// Notes the metrics of the model of `state.step`. True if it is the best one: by the metric or, where that is equal,
-  /// by the loss. Patience counts gains of the metric only, since a loss may fall slowly for ever.
+  /// by the loss. Patience counts gains of the metric only, since a loss may fall slowly forever.
   bool judge(const Metrics& metrics, TrainingState& state);
   [[nodiscard]] bool patience_is_exhausted(const TrainingState& state) const {
     return patience_ > 0 && state.evaluations_without_gain >= patience_;

@@ -1,4 +1,4 @@
-// From rows to what a person or a program reads: one JSON object per row.
+// Predictions as JSON: one object per row.
 #pragma once
 
 #include <cstdint>

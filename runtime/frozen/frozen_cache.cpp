@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
-#include "runtime/steps/working_copies.h"
 
 namespace temper {
 namespace {
@@ -49,9 +49,9 @@ void FrozenCache::read(std::span<const std::uint32_t> examples, std::span<std::b
 bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const TokenStore& data,
           const FillSettings& settings) {
   const FrozenLayout& layout = cache.layout();
-  HiddenStore& store = cache.store();
+  FrozenStore& store = cache.store();
   const NodeTopology& topology = communicator.topology();
-  ensure_working_copies(model, device, layout.type);
+  ensure_compute_copies(model, device, layout.type);
   // Nodes may have more or fewer ranks, or blocks from an earlier run; all poll together until the last has done.
   std::vector<std::int64_t> rounds{
       store.complete() ? 0 : (layout.blocks() + topology.local_size - 1) / topology.local_size};

@@ -12,7 +12,7 @@
 #include "data/token_store.h"
 #include "model/model.h"
 #include "runtime/frozen/frozen_layout.h"
-#include "runtime/frozen/hidden_store.h"
+#include "runtime/frozen/frozen_store.h"
 #include "runtime/steps/hidden_rows.h"
 #include "tensor/device.h"
 
@@ -25,8 +25,8 @@ class FrozenCache final : public HiddenRows {
 
   [[nodiscard]] const FrozenLayout& layout() const { return layout_; }
   /// What the rows are kept in; it refers to layout().
-  void keep_in(std::unique_ptr<HiddenStore> store) { store_ = std::move(store); }
-  [[nodiscard]] HiddenStore& store() const { return *store_; }
+  void keep_in(std::unique_ptr<FrozenStore> store) { store_ = std::move(store); }
+  [[nodiscard]] FrozenStore& store() const { return *store_; }
 
   [[nodiscard]] std::int64_t stages() const override { return layout_.stages; }
   [[nodiscard]] std::int64_t width() const override { return layout_.width; }
@@ -36,7 +36,7 @@ class FrozenCache final : public HiddenRows {
 
  private:
   FrozenLayout layout_;
-  std::unique_ptr<HiddenStore> store_;
+  std::unique_ptr<FrozenStore> store_;
 };
 
 struct FillSettings {

@@ -84,7 +84,7 @@ std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& dat
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
   text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest_of(data, data.ids()),
                       digest_of_types(data), digest_of(data, data.starts()));
-  // Which tokens a row stands for.
+  // Which tokens per row stands for.
   if (layout.stages == model.stages()) {
     const Readout& readout = model.readout();
     text += fmt::format("readout {} {}\n", static_cast<int>(readout.tokens), readout.padding_id);

@@ -1,7 +1,7 @@
-// Where the frozen part's output lies for each example of a data set, and in which blocks it is computed.
+// The layout of the frozen part's output: where each example of a data set is, and in which blocks it is computed.
 //
 // Blocks are a fixed cut of the rows of the data set, so an example is computed with the same shapes, and to the same
-// bits, whichever rank does it, whatever batch it later falls into, and wherever a run was taken up again.
+// bits, whichever rank does it, whatever batch it later falls into, and wherever a run was resumed.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,7 @@ bool PhaseCaches::find_room(FrozenCache& cache, const TokenStore& data) {
       settings_.say(fmt::format("frozen layers: {}; the cache goes into a file", error.what()));
     }
   }
-  HiddenFileSettings file{folder_of(settings_), settings_.keep, {}};
+  FrozenFileSettings file{folder_of(settings_), settings_.keep, {}};
   if (file.keep) file.content_key = frozen_content_key(cache.layout(), data, model_, device_);
   try {
     cache.keep_in(make_file_store(cache.layout(), communicator_, file));

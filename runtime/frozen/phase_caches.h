@@ -1,9 +1,8 @@
 // The caches of a phase (runtime/frozen/frozen_cache.h): whether the frozen part's output is worth keeping, where there
 // is room for it, and when it is computed.
 //
-// What a reader would otherwise get wrong: a cached and a computed hidden row may differ in their last bit, so whether
-// a cache is used must not depend on where a run was taken up again. It follows from the phase as it is planned, not
-// from what is left of it.
+// Note: a cached and a computed hidden row may differ in their last bit, so whether a cache is used must not depend on
+// where a run was resumed. It depends on the phase as planned, not on what is left of it.
 #pragma once
 
 #include <array>
@@ -53,7 +52,7 @@ class PhaseCaches {
   /// What is frozen must have been settled, and must stay so as long as this lives.
   PhaseCaches(Model& model, Device& device, Communicator& communicator, CacheSettings settings, PhaseLength length);
 
-  /// Whether a phase so long gains by keeping what its model's frozen part gives for these rows.
+  /// Whether a phase of this length gains from caching the frozen part's output for these rows.
   [[nodiscard]] static bool worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length,
                                        Rows rows);
   [[nodiscard]] bool worthwhile(Rows rows) const { return worthwhile(settings_, model_, length_, rows); }

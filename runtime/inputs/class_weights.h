@@ -1,4 +1,4 @@
-// What each class counts in the loss.
+// Class weights of the loss.
 #pragma once
 
 #include "data/token_store.h"

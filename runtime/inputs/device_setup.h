@@ -1,4 +1,4 @@
-// What a run makes of the device it is handed: the type of its activations, and how its GPUs talk to each other.
+// How a run uses the device it is given: the type of its activations, and how its GPUs talk to each other.
 #pragma once
 
 #include <functional>

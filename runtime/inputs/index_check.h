@@ -1,5 +1,5 @@
-// The one place where numbers from tokenizers and data are compared with the tables that kernels read with them. No
-// kernel looks at its indices: whoever hands tokenised rows to a model has them looked at here first.
+// The only place where numbers from tokenizers and data are checked against the tables that kernels index with them.
+// Kernels do not check their indices: tokenised rows are checked here before they are passed to a model.
 #pragma once
 
 #include <cstdint>

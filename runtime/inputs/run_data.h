@@ -41,7 +41,7 @@ struct RunData {
 HeadRequest head_request(const TaskSpec& task, const LabelSet& labels);
 
 /// Collective. `model`: what its config.json names its classes, in order, is kept where it names exactly the labels of
-/// the training data. `max_length`: tokens a row. `say` receives warnings (rank 0 shows them). Rows come as the task
+/// the training data. `max_length`: tokens per row. `say` receives warnings (rank 0 shows them). Rows come as the task
 /// wants them: where it masks tokens, masked.
 RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
@@ -67,7 +67,7 @@ struct RowReading {
   const Tokenizer& tokenizer;
   const ModelConfig& model;
   const LabelSet& labels;
-  std::int64_t max_length;  ///< tokens a row
+  std::int64_t max_length;  ///< tokens per row
   int threads;
 };
 

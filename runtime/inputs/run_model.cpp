@@ -103,7 +103,9 @@ std::string first_token_note(const ModelFolder& folder, const Readout& readout) 
       folder.path.string());
 }
 
-std::int64_t ModelFolder::max_length(std::int64_t wish) const { return std::min(wish, config.longest_sequence); }
+std::int64_t ModelFolder::max_length(std::int64_t requested) const {
+  return std::min(requested, config.longest_sequence);
+}
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
                    Device& device)

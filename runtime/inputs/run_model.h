@@ -1,4 +1,4 @@
-// The model of a run with what belongs to it: its folder's configuration, tokenizer and weights.
+// The model of a run together with its folder's configuration, tokenizer and weights.
 #pragma once
 
 #include <filesystem>
@@ -42,8 +42,8 @@ struct ModelFolder {
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
   /// give instead, for the folder of a run and for a checkpoint.
   explicit ModelFolder(const std::filesystem::path& folder, TruncationSide truncation = TruncationSide::as_tokenizer);
-  /// Tokens of the longest row: the wish, cut to what the model has positions for.
-  [[nodiscard]] std::int64_t max_length(std::int64_t wish) const;
+  /// Maximum tokens per row: the request, limited to the model's positions.
+  [[nodiscard]] std::int64_t max_length(std::int64_t requested) const;
   /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
   [[nodiscard]] ExportSource source() const;
 

@@ -40,20 +40,20 @@ class Differences {
 
 }  // namespace
 
-std::string text_column(const TableWishes& wishes, const std::optional<TrainedUse>& trained) {
-  if (wishes.text) return *wishes.text;
+std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
+  if (requests.text) return *requests.text;
   return trained && trained->text ? *trained->text : kDefaultText;
 }
 
-TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, const TaskSpec& task,
+TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
                  const Table& table, bool labelled, const std::function<void(const std::string&)>& say) {
   const TrainedUse known = trained.value_or(TrainedUse{});
   TableUse use;
-  use.text = text_column(wishes, trained);
-  if (!wishes.text && !has_column(table, use.text) && has_column(table, kDefaultText)) use.text = kDefaultText;
+  use.text = text_column(requests, trained);
+  if (!requests.text && !has_column(table, use.text) && has_column(table, kDefaultText)) use.text = kDefaultText;
 
-  use.text_pair = wishes.text_pair.value_or(known.text_pair.value_or(""));
-  if (!wishes.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))
+  use.text_pair = requests.text_pair.value_or(known.text_pair.value_or(""));
+  if (!requests.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))
     throw Error(
         "{}: has no column {}, the second text with which the model was trained; {}or give --text-pair \"\" for single "
         "texts",
@@ -61,14 +61,14 @@ TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& tra
         table.columns.size() > 1 ? "name its column with --text-pair, " : "name a file with both columns, ");
 
   if (labelled && has_label_column(task.labels)) {
-    use.label = wishes.label.empty() ? known.label : wishes.label;
-    use.label_listed = wishes.label.empty() ? known.label_listed : wishes.label.size() > 1;
+    use.label = requests.label.empty() ? known.label : requests.label;
+    use.label_listed = requests.label.empty() ? known.label_listed : requests.label.size() > 1;
     const bool lacks = use.label.size() == 1 && !use.label_listed && !has_column(table, use.label.front());
-    if (use.label.empty() || (wishes.label.empty() && lacks && has_column(table, kDefaultLabel)))
+    if (use.label.empty() || (requests.label.empty() && lacks && has_column(table, kDefaultLabel)))
       use.label = {kDefaultLabel};
   }
-  use.max_length = wishes.max_length.value_or(known.max_length.value_or(use.max_length));
-  use.threshold = wishes.threshold.value_or(known.threshold.value_or(use.threshold));
+  use.max_length = requests.max_length.value_or(known.max_length.value_or(use.max_length));
+  use.threshold = requests.threshold.value_or(known.threshold.value_or(use.threshold));
   use.masking_seed = known.masking_seed.value_or(0);
 
   Differences differences;

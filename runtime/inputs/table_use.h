@@ -1,4 +1,4 @@
-// How eval and predict read a table: as they are told, else as the model was trained, else by a default.
+// How eval and predict read a table: by their options, else as in the model's training, else by defaults.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace temper {
 
 /// What the user asked for; what is absent is decided by the model.
-struct TableWishes {
+struct TableRequests {
   std::optional<std::string> text;
   std::optional<std::string> text_pair;  ///< empty: one text per row
   std::vector<std::string> label;
@@ -33,12 +33,12 @@ struct TableUse {
 };
 
 /// The text column of a table that has no other, standard input.
-std::string text_column(const TableWishes& wishes, const std::optional<TrainedUse>& trained);
+std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained);
 
 /// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
 /// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws
 /// Error where a second text is missing that the model was trained with.
-TableUse resolve(const TableWishes& wishes, const std::optional<TrainedUse>& trained, const TaskSpec& task,
+TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
                  const Table& table, bool labelled, const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

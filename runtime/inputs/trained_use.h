@@ -1,5 +1,5 @@
-// What eval and predict need to know of a training: temper.json, a small file of our own that an export writes beside
-// what transformers reads (and that transformers leaves alone). A folder from elsewhere has none.
+// What eval and predict need to know about the training: temper.json, a small file that an export writes next to the
+// files of transformers (which ignores it). Folders from elsewhere do not have it.
 #pragma once
 
 #include <cstdint>

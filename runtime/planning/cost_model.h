@@ -1,8 +1,8 @@
-// What a run will need, foretold before it is queued: memory a rank, operations and communication a step, and with the
-// rates of a measured machine the time of a step and of the whole. Pure functions of what a dry run has counted.
+// Estimates what a run will need before it is queued: memory per rank, operations and communication per step and, with
+// the rates of a measured machine, the time per step and in all. Pure functions of what a dry run has counted.
 //
-// What a reader would otherwise get wrong: on CPUs the processor that computes also moves the gradients, so nothing of
-// an exchange hides behind backward; its measured time is added in full.
+// Note: on CPUs the processor that computes also moves the gradients, so no part of an exchange overlaps with the
+// backward pass; its measured time is added in full.
 #pragma once
 
 #include <cstdint>
@@ -67,11 +67,11 @@ struct StepFacts {
 /// Bytes of one rank, as the system counts what is resident.
 struct MemoryPlan {
   std::int64_t process = 0;
-  std::int64_t parameters = 0;  ///< one copy a node, which counts in each rank that reads it
+  std::int64_t parameters = 0;  ///< one copy per node, which counts in each rank that reads it
   std::int64_t gradients = 0;   ///< the own, and the slices of others that this rank sums
   std::int64_t moments = 0;
   std::int64_t activations = 0;
-  std::int64_t frozen = 0;  ///< one copy a node of the frozen part's output, which counts in each rank that reads it
+  std::int64_t frozen = 0;  ///< one copy per node of the frozen part's output, which counts in each rank that reads it
 
   [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations + frozen; }
   /// Of so many ranks of one node.

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "model/freezing.h"
+#include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
 #include "runtime/steps/parameter_store.h"
-#include "runtime/steps/working_copies.h"
 
 namespace temper {
 namespace {
@@ -42,7 +42,7 @@ DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType acti
       model_(make_model(config, request)) {
   for (const Parameter& parameter : model_->parameters().all())
     parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
-  ensure_working_copies(*model_, device_, activations_);
+  ensure_compute_copies(*model_, device_, activations_);
 }
 
 void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_between_checkpoints,

@@ -1,7 +1,7 @@
-// A model run by its shapes: what forward and backward of real micro-batches need of operations, bytes and memory,
-// seen on a device that computes nothing (tensor/cost/idle_device.h). The model, the tape and the kernels' calls are
-// those of training, so whatever they leave out (frozen parts, unread tokens, activations computed again) is left out
-// here.
+// Dry run of a model on shapes alone: counts the operations, bytes and memory of forward and backward passes of real
+// micro-batches, on a device that computes nothing (tensor/cost/idle_device.h). The model, the tape and the kernels'
+// calls are those of training, so whatever they leave out (frozen parts, unread tokens, activations computed again) is
+// left out here.
 #pragma once
 
 #include <cstdint>

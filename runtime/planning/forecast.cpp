@@ -33,8 +33,8 @@ constexpr std::int64_t kMostBlocks = 4;
 
 /// What all phases and alternatives are planned on.
 struct SampledSteps {
-  std::vector<Step> steps;  ///< of all grains
-  Batch largest;            ///< the micro-batch with most tokens
+  std::vector<StepBatch> steps;  ///< of all grains
+  Batch largest;                 ///< the micro-batch with most tokens
 };
 
 SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& options) {
@@ -43,7 +43,7 @@ SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& option
   const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
   const std::vector<std::uint32_t> order = rows.order_of(options.seed, 0, options.shuffle);
   for (std::int64_t i = 0; i < steps; ++i) {
-    Step step = make_step(rows, options, {0, i}, order);
+    StepBatch step = make_step(rows, options, {0, i}, order);
     for (auto& grain : step.grains)
       for (Batch& micro : grain)
         if (micro.tokens() > sampled.largest.tokens()) sampled.largest = micro;
@@ -190,7 +190,7 @@ class Forecaster {
     facts.phase_steps = length.steps;
     facts.frozen = frozen_of(dry, bf16 ? DType::bf16 : DType::f32, length);
     const bool cached = facts.frozen.training;
-    for (const Step& step : sampled_.steps) {
+    for (const StepBatch& step : sampled_.steps) {
       std::vector<PassDemand>& ranks = facts.steps.emplace_back(static_cast<std::size_t>(facts.ranks));
       for (int rank = 0; rank < facts.ranks; ++rank) {
         const TreeNode own = leaves_of_rank(grains_, facts.ranks, rank);
@@ -249,7 +249,7 @@ class Forecaster {
     facts.elements = rows * width;
     facts.read = read.count() * width;
     facts.touched = in_pages(read, width);
-    for (const Step& step : sampled_.steps) {
+    for (const StepBatch& step : sampled_.steps) {
       RowSet of_step(rows);
       for (const auto& grain : step.grains)
         for (const Batch& micro : grain) of_step.insert_all_of(micro.text().ids);

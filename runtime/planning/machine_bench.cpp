@@ -1,5 +1,5 @@
-// What a reader would otherwise get wrong: all ranks go through the same list of cases, with a barrier before each
-// round, so that "together" means together; alone, rank 0 measures while the others wait in the next barrier.
+// Note: all ranks go through the same list of cases, with a barrier before each round, so that "together" means
+// together; alone, rank 0 measures while the others wait in the next barrier.
 #include "runtime/planning/machine_bench.h"
 
 #include <fcntl.h>
@@ -65,7 +65,7 @@ class KernelCases {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int32_t>(i) * step % modulus;
     return device_.upload(std::span<const std::int32_t>(values), {n});
   }
-  RowNames names(std::int64_t n) {
+  TokenKeys names(std::int64_t n) {
     kept_.push_back(counting(n, 1, 1 << 30));
     const auto* numbers = static_cast<const std::uint32_t*>(kept_.back().bytes());
     return {numbers, numbers};
@@ -106,7 +106,7 @@ class KernelCases {
     const Tensor y = make(n, width, type);
     const Tensor dx = make(n, width, type);
     const Tensor statistics = make(6, std::max(n, width));
-    const RowNames rows = names(n);
+    const TokenKeys rows = names(n);
     const Dropout dropout{0.1F, 0, {1, 2}};
     const auto array = [statistics](std::int64_t row) { return statistics.data<float>() + row * statistics.columns(); };
     cases_.push_back([=, &kernels = device_.kernels()] {
@@ -190,7 +190,7 @@ class KernelCases {
     };
     const GroupedRows grouped{to_tensor(groups.ids), to_tensor(groups.piece_starts), to_tensor(groups.row_starts),
                               to_tensor(groups.order), Tensor()};
-    const RowNames rows = names(n);
+    const TokenKeys rows = names(n);
     const Tensor in_rows = counting(n, 1, 1 << 30);
     cases_.push_back([=, &kernels = device_.kernels()] {
       const std::int32_t* at = indices.data<std::int32_t>();
@@ -394,7 +394,7 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   profile.resident_bytes = resident[0];
   set_cpu_threads(profile.threads);
 
-  // Before kernels are timed, lest the exchange waits for each of its own.
+  // Before kernels are timed, so that the exchange does not wait for each of its own.
   const bool several = communicator.size() > 1;
   if (several) {
     profile.all_reduce = measure_all_reduce(communicator);

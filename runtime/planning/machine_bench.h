@@ -1,4 +1,4 @@
-// Measures a machine through the program's own kernels and exchanges: what stands in a MachineProfile.
+// Measures a machine with the program's own kernels and exchanges: the contents of a MachineProfile.
 #pragma once
 
 #include <filesystem>

@@ -144,7 +144,7 @@ double roof_seconds(const RankRates& rates, const KernelWork& work) {
 
 double call_seconds(const RankRates& rates, const KernelId& kernel, const KernelWork& work) {
   const bool by_operations = is_limited_by_operations(kernel.kind);
-  // Attention's rate goes with the length of its sequences, which is what operations a byte tell of.
+  // Attention's rate goes with the length of its sequences, which is what operations per byte show.
   const bool by_intensity = kernel.kind == KernelClass::attention;
   const auto amount = [&](const KernelWork& of) { return by_operations ? of.operations : of.bytes; };
   const auto place = [&](const KernelWork& of) { return by_intensity ? of.operations / of.bytes : amount(of); };

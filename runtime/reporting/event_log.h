@@ -1,4 +1,4 @@
-// metrics.jsonl: what happened in a run, one JSON object a line, for programs to read.
+// metrics.jsonl: the events of a run, one JSON object per line, for programs to read.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A file that a run appends to. Every write is checked, so that a full disk is told and not found out later.
+// A file that a run appends to. Every write is checked, so that a full disk is reported at once.
 #pragma once
 
 #include <cstdio>

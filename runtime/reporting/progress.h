@@ -38,7 +38,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Terminal: draws the bar, at most ten times a second. Else: prints a line; the caller decides how often.
+  /// Terminal: draws the bar, at most ten times per second. Else: prints a line; the caller decides how often.
   void update(const ProgressLine& line);
   /// Prints the metrics of an evaluation above the bar; `best` if it is the best so far. `set`: of which rows, if they
   /// are not the validation rows.

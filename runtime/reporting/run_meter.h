@@ -1,4 +1,4 @@
-// How fast this start of a run goes and what it takes: its time and its memory, for the progress line and the report.
+// Time, speed and memory of this start of a run, for the progress line and the report.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
-// What a run tells those that watch it, in the order in which it happens: one interface, which the progress for people,
-// metrics.jsonl and the TensorBoard curves implement (runtime/reporting/run_observers.h). What is not overridden is not
-// told.
+// The events of a run, in order, for those that watch it: one interface, which the progress for people, metrics.jsonl
+// and the TensorBoard curves implement (runtime/reporting/run_observers.h). Events that are not overridden are ignored.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Tells a run's observers (runtime/reporting/run_observer.h) what happens in it. Only rank 0 has observers; on the
-// others every call does nothing.
+// Notifies a run's observers (runtime/reporting/run_observer.h) of its events. Only rank 0 has observers; on the others
+// every call does nothing.
 #pragma once
 
 #include <cstdint>

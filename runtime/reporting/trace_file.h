@@ -1,5 +1,5 @@
 // The timelines of all ranks as one file in the Trace Event Format (JSON object form, complete events), which Perfetto
-// and chrome://tracing show: a process a rank, a thread a track.
+// and chrome://tracing show: one process per rank, one thread per track.
 #pragma once
 
 #include <cstdint>

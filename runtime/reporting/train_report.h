@@ -1,4 +1,4 @@
-// What a run tells of itself once it has ended.
+// The final report of a run.
 #pragma once
 
 #include <cstdint>

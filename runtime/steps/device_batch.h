@@ -1,4 +1,4 @@
-// A packed batch on the device: what the model reads, and what its loss compares with.
+// A packed batch on the device: the model's input and the loss's targets.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Weights that are no numbers, which a model folder may hold: nothing that such a model says means anything.
+// Weights that are not finite, which a model folder may contain: the outputs of such a model are meaningless.
 #pragma once
 
 #include <span>

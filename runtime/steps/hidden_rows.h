@@ -1,4 +1,4 @@
-// What a batch reads in place of its tokens where the lower stages of the model are not computed again.
+// What a batch reads instead of its tokens if the lower stages of the model are not recomputed.
 #pragma once
 
 #include <cstddef>

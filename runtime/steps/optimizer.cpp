@@ -42,7 +42,7 @@ Optimizer::Optimizer(Device& device, Communicator& communicator, const ArenaLayo
           state[a] += state_elements(a, segment.slot, range.begin - segment.begin);
         updated_.push_back({segment.slot, range.begin, range.size(), state});
       }
-      for (const ElementRange range : between(live, whole)) waiting_.push_back(range);
+      for (const ElementRange range : between(live, whole)) deferred_.push_back(range);
     }
   }
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
@@ -68,7 +68,7 @@ SlotUpdate Optimizer::slot_update(std::size_t slot, double learning_rate) const 
           {}};
 }
 
-void Optimizer::step(float* parameters, const float* gradients, BFloat16* working, double learning_rate,
+void Optimizer::step(float* parameters, const float* gradients, BFloat16* compute_copy, double learning_rate,
                      double gradient_scale) {
   std::vector<SlotUpdate> slots;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
@@ -86,7 +86,7 @@ void Optimizer::step(float* parameters, const float* gradients, BFloat16* workin
                       ArenaLayout::kChunk - segment.begin % ArenaLayout::kChunk,
                       parameters + segment.begin,
                       gradients + segment.begin,
-                      working == nullptr ? nullptr : working + segment.begin,
+                      compute_copy == nullptr ? nullptr : compute_copy + segment.begin,
                       {}};
     for (std::size_t a = 0; a < state_.size(); ++a)
       if (state_elements(a, segment.slot, segment.size) > 0 && !rule_.state[a].is_whole())
@@ -108,12 +108,12 @@ void Optimizer::note_decay(double learning_rate) {
   if (factor != 1.0F) factors_.push_back(factor);
 }
 
-void Optimizer::settle(float* parameters, BFloat16* working) {
+void Optimizer::settle(float* parameters, BFloat16* compute_copy) {
   if (factors_.empty()) return;
   // So many stay in registers while they are multiplied again and again.
   constexpr std::int64_t kBlock = 64;
   std::array<float, kBlock> block;
-  for (const ElementRange range : waiting_) {
+  for (const ElementRange range : deferred_) {
     for (std::int64_t begin = range.begin; begin < range.end; begin += kBlock) {
       const std::int64_t size = std::min(kBlock, range.end - begin);
       block.fill(0.0F);
@@ -121,7 +121,8 @@ void Optimizer::settle(float* parameters, BFloat16* working) {
       for (const float factor : factors_)
         for (float& value : block) value *= factor;
       std::copy_n(block.begin(), size, parameters + begin);
-      if (working != nullptr) std::transform(block.begin(), block.begin() + size, working + begin, to_bfloat16);
+      if (compute_copy != nullptr)
+        std::transform(block.begin(), block.begin() + size, compute_copy + begin, to_bfloat16);
     }
   }
   factors_.clear();

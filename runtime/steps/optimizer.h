@@ -25,8 +25,8 @@ struct SlotSettings {
   std::int64_t columns = 0;
 };
 
-/// Rows of a sparse table that training does not read (their gradient is always zero) are left out of each step; what
-/// their decay comes to is applied by settle(), bit for bit what steps would have done.
+/// Rows of a sparse table that training does not read (their gradient is always zero) are left out of each step;
+/// settle() applies their deferred decay, with exactly the bits that the steps would have given.
 class Optimizer {
  public:
   /// `owned`: ascending ranges of the arena, in whole chunks. A table is for devices that share the host's memory, and
@@ -35,14 +35,15 @@ class Optimizer {
             const std::vector<ElementRange>& owned, const UpdateSettings& settings, std::vector<SlotSettings> slots,
             const std::optional<SparseTable>& table = {});
 
-  /// Collective. Updates the own slices of the arena. gradient_scale: 1 / count, times the clipping factor. `working`
-  /// (may be null) is an arena of bf16 that receives the updated parameters too.
-  void step(float* parameters, const float* gradients, BFloat16* working, double learning_rate, double gradient_scale);
+  /// Collective. Updates the own slices of the arena. gradient_scale: 1 / count, times the clipping factor.
+  /// `compute_copy` (may be null) is an arena of bf16 that receives the updated parameters too.
+  void step(float* parameters, const float* gradients, BFloat16* compute_copy, double learning_rate,
+            double gradient_scale);
 
-  /// True if settle() has something to do: the same on all ranks.
-  [[nodiscard]] bool is_behind() const { return !factors_.empty(); }
-  /// Brings the rows that steps leave out up to date, in the own slices.
-  void settle(float* parameters, BFloat16* working);
+  /// True if there is deferred decay for settle() to apply: the same on all ranks.
+  [[nodiscard]] bool has_deferred_decay() const { return !factors_.empty(); }
+  /// Applies the deferred decay to the rows that steps left out, in this rank's slices.
+  void settle(float* parameters, BFloat16* compute_copy);
 
   /// Elements [begin, begin + size) of a state array (of rule().state) of parameter `slot`, on the device.
   struct StateSlice {
@@ -80,8 +81,8 @@ class Optimizer {
   const UpdateRule& rule_;
   std::vector<SlotSettings> slots_;
   std::vector<Segment> segments_;
-  std::vector<Segment> updated_;       ///< the parts of segments that steps update
-  std::vector<ElementRange> waiting_;  ///< the other parts
+  std::vector<Segment> updated_;        ///< the parts of segments that steps update
+  std::vector<ElementRange> deferred_;  ///< the other parts
   std::int64_t waiting_slot_ = -1;
   std::vector<float> factors_;             ///< by which steps would have multiplied what waits, in their order
   std::vector<StatePlaces> whole_places_;  ///< of each slot, in arrays of which every rank holds all

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "runtime/steps/working_copies.h"
+#include "runtime/steps/compute_copies.h"
 
 namespace temper {
 
@@ -28,19 +28,20 @@ ParameterStore::ParameterStore(Model& model, Device& device, Communicator& commu
       plan_(plan_buckets(slots_.layout, communicator.size(), route_of(communicator, device, settings.links),
                          settings.bucket_elements)),
       table_(sparse_table(settings.updated_rows)),
-      exchange_(make_parameter_exchange(communicator, device,
-                                        {.layout = slots_.layout,
-                                         .plan = plan_,
-                                         .links = settings.links,
-                                         .working = settings.activations == DType::bf16 && device.shares_host_memory(),
-                                         .table = table_})) {
-  if (BFloat16* shared = exchange_->working(); shared != nullptr) {
-    working_ = Tensor::view(shared, {layout().elements()}, DType::bf16);
+      exchange_(
+          make_parameter_exchange(communicator, device,
+                                  {.layout = slots_.layout,
+                                   .plan = plan_,
+                                   .links = settings.links,
+                                   .compute_copy = settings.activations == DType::bf16 && device.shares_host_memory(),
+                                   .table = table_})) {
+  if (BFloat16* shared = exchange_->compute_copy(); shared != nullptr) {
+    compute_copy_ = Tensor::view(shared, {layout().elements()}, DType::bf16);
   } else if (settings.activations != DType::f32) {
-    working_ = Tensor::empty(device.memory(), {layout().elements()}, settings.activations);
+    compute_copy_ = Tensor::empty(device.memory(), {layout().elements()}, settings.activations);
   }
   move_into_arena();
-  ensure_working_copies(model, device, settings.activations);
+  ensure_compute_copies(model, device, settings.activations);
   place_stages();
 }
 
@@ -53,7 +54,7 @@ void ParameterStore::move_into_arena() {
     device_.kernels().run(calls::Copy{.x = ConstMatrix{values, 1, slice.size, slice.size},
                                       .y = Matrix{place, 1, slice.size, slice.size}});
   }
-  const bool shares_working = exchange_->working() != nullptr;
+  const bool shares_working = exchange_->compute_copy() != nullptr;
   if (shares_working)
     for (const ElementRange range : plan_.owned_by(communicator_.rank())) round(range);
   exchange_->share(SharedRows::all);
@@ -62,9 +63,9 @@ void ParameterStore::move_into_arena() {
     const Parameter& moved = parameter(slot);
     const std::int64_t begin = layout().slots()[slot].begin;
     moved.variable.set_value(Tensor::view(arena + begin, moved.shape));
-    if (working_.defined())
-      moved.variable.set_working(
-          working_.part(begin * static_cast<std::int64_t>(size_of(working_.type())), moved.shape, working_.type()));
+    if (compute_copy_.defined())
+      moved.variable.set_compute_copy(compute_copy_.part(
+          begin * static_cast<std::int64_t>(size_of(compute_copy_.type())), moved.shape, compute_copy_.type()));
   }
 }
 
@@ -125,13 +126,13 @@ void ParameterStore::bind_gradients(float* gradients) const {
 void ParameterStore::share(SharedRows rows) {
   exchange_->share(rows);
   // Whoever writes slices rounds them; on one rank, or where what is rounded is shared too, that is all.
-  if (communicator_.size() > 1 && exchange_->working() == nullptr) round({0, layout().elements()});
+  if (communicator_.size() > 1 && exchange_->compute_copy() == nullptr) round({0, layout().elements()});
 }
 
 void ParameterStore::round(ElementRange range) {
-  if (!working_.defined()) return;
+  if (!compute_copy_.defined()) return;
   const std::int64_t size = range.size();
-  const Rows rounded(working_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
+  const Rows rounded(compute_copy_.data<BFloat16>() + range.begin, 1, size, size, DType::bf16);
   device_.kernels().run(calls::Copy{.x = ConstMatrix{parameters() + range.begin, 1, size, size}, .y = rounded});
 }
 

@@ -43,7 +43,7 @@ struct StoreSettings {
 class ParameterStore {
  public:
   /// Collective. Moves the values of the trainable parameters of `model`, which must outlive it, into an arena, and
-  /// gives all parameters working copies in the type of the activations. What release() does not take out is lost with
+  /// gives all parameters compute copies in the type of the activations. What release() does not take out is lost with
   /// the store.
   ParameterStore(Model& model, Device& device, Communicator& communicator, const StoreSettings& settings);
 
@@ -68,7 +68,9 @@ class ParameterStore {
   /// The arena, of which this rank may write its slices between the passes.
   [[nodiscard]] float* parameters() { return exchange_->parameters(); }
   /// The same in the type of the activations, to be written with it; null where that is f32.
-  [[nodiscard]] BFloat16* working() const { return working_.defined() ? working_.data<BFloat16>() : nullptr; }
+  [[nodiscard]] BFloat16* compute_copy() const {
+    return compute_copy_.defined() ? compute_copy_.data<BFloat16>() : nullptr;
+  }
   /// Collective. Makes the slices that ranks have written visible everywhere.
   void share(SharedRows rows);
   /// Before work that reads parameters is given to the device.
@@ -94,7 +96,7 @@ class ParameterStore {
     return model_.parameters().all()[slots_.parameters[slot]];
   }
   [[nodiscard]] bool is_mapped(const Parameter& parameter) const;
-  /// Brings this part of the working copies up to date with the arena.
+  /// Updates this part of the compute copies from the arena.
   void round(ElementRange range);
 
   Model& model_;
@@ -104,7 +106,7 @@ class ParameterStore {
   BucketPlan plan_;
   std::optional<SparseTable> table_;
   std::unique_ptr<ParameterExchange> exchange_;
-  Tensor working_;  ///< the arena in the type of the activations, where that is not f32
+  Tensor compute_copy_;  ///< the arena in the type of the activations, where that is not f32
   ReplicatedPlacement replicated_;
   MappedPlacement mapped_;
   std::optional<GatherAhead> ahead_;

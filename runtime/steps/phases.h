@@ -1,6 +1,6 @@
 // What is trained, and how, as a schedule: gradual unfreezing and its relatives (Howard, Ruder 2018). A run is a list
-// of phases; without any, it is one phase. The learning-rate schedule runs over the whole run; a phase's own warm-up
-// and learning rate come on top of it.
+// of phases; without any, it is one phase. The learning-rate schedule spans the whole run; a phase's own warmup and
+// learning rate are applied on top of it.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,8 @@
 // not here all the time are brought one stage ahead of the pass, and let go behind it (fully sharded data parallelism;
 // Zhao et al.: "PyTorch FSDP: experiences on scaling fully sharded data parallel", 2023, section 4.3).
 //
-// What a reader would otherwise get wrong: a stage reads the parameters that count for it, and may read those of a
-// lower stage as well (a tied embedding, shared blocks; Parameter::stage). What other stages read must be held all the
-// time.
+// Note: a stage reads the parameters that count for it, and may read those of a lower stage as well (a tied embedding,
+// shared blocks; Parameter::stage). What other stages read must be held all the time.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,11 @@
-// Micro-batches of one shape, done again without a tape: what a GPU was given for one of them is recorded as a CUDA
-// graph and replayed for the next, with other inputs in the same memory. It pays where kernels are short and shapes
-// repeat (rows of one length, say); a packed batch of texts of any length hardly ever has the shape of another.
+// Micro-batches of one shape, replayed without a tape: the work that a GPU was given for one of them is captured as a
+// CUDA graph and replayed for the next, with other inputs in the same memory. It pays off if kernels are short and
+// shapes repeat (rows of one length, say); two packed batches of texts of various lengths hardly ever have the same
+// shape.
 //
-// The first micro-batch of a shape runs as usual, the second is recorded; of a few shapes, since each keeps the memory
-// of its activations. Buckets are exchanged behind a replay, not inside it, so nothing overlaps with it.
+// The first micro-batch of a shape runs as usual, the second is captured. The number of graphs is limited, since each
+// keeps the memory of its activations. Buckets are exchanged after a replay, not inside it, so nothing overlaps with
+// it.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,7 @@ namespace temper {
 
 class StepGraphs {
  public:
-  /// Everything that recorded work depends on, beside what lies in memory of the device.
+  /// Everything that a captured graph depends on, besides the contents of device memory.
   struct Shape {
     std::int64_t tokens = 0;
     std::int64_t sequences = 0;
@@ -32,7 +34,7 @@ class StepGraphs {
   };
   struct Entry {
     DeviceBatch batch;  ///< its memory is where the recorded work finds its inputs
-    std::unique_ptr<RecordedWork> work;
+    std::unique_ptr<CudaGraph> work;
     std::vector<std::int64_t> completed;  ///< slots, in the order in which backward completes them
     std::vector<std::size_t> written;     ///< slots whose gradients it writes
   };
@@ -46,7 +48,7 @@ class StepGraphs {
   [[nodiscard]] std::size_t recorded() const { return entries_.size(); }
   /// Null for a shape that is seen for the first time, or when there are graphs enough.
   [[nodiscard]] Entry* find(const Shape& shape);
-  /// Puts the key of this step where recorded work reads it, in order with the work. Returns the place.
+  /// Writes the key of this step to where captured work reads it, in stream order. Returns its address.
   [[nodiscard]] const PhiloxKey* set_key(PhiloxKey key);
 
  private:

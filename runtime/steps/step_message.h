@@ -1,6 +1,6 @@
-// The one small message of a step: what all ranks must know the same of, before any of them goes on. Its size depends
-// neither on the number of ranks nor on that of parameters: squares, losses and counts travel as exact sums
-// (comm/exact_sum.h), which have the same bits whoever brings which of the numbers.
+// The one small message of a step: what all ranks must agree on before any of them continues. Its size depends neither
+// on the number of ranks nor on that of parameters: squares, losses and counts are sent as exact sums
+// (comm/exact_sum.h), which have the same bits whichever rank contributes which number.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Where a run stands: everything besides the numbers in tensors that a resumed run needs to go on as if nothing had
-// happened. It is the checkpoint's state_json.
+// The state of a run: everything besides tensors that a resumed run needs to continue as if it had not been
+// interrupted. It is the checkpoint's state_json.
 #pragma once
 
 #include <cstdint>

@@ -40,10 +40,11 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
     graphs_ = std::make_unique<StepGraphs>(device);
 }
 
-StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes) {
+StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, double learning_rate,
+                              StepRequests requests) {
   StepMessage message;
-  message.stop = wishes.stop;
-  message.save = wishes.save;
+  message.stop = requests.stop;
+  message.save = requests.save;
   constexpr std::int64_t kPairBytes = 2 * sizeof(double);
   const std::int64_t chunks = store_->layout().chunks();
   const std::int64_t loss_bytes = chunks * static_cast<std::int64_t>(sizeof(double));
@@ -98,7 +99,7 @@ StepOutcome TrainingStep::run(const Step& batch, std::int64_t number, double lea
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));
     has_updated_ = has_updated_ || learning_rate > 0.0;
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
-    optimizer_->step(store_->parameters(), buckets_->reduced(), store_->working(), learning_rate, scale);
+    optimizer_->step(store_->parameters(), buckets_->reduced(), store_->compute_copy(), learning_rate, scale);
   }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
@@ -120,7 +121,7 @@ std::string TrainingStep::cause_of_not_finite(std::int64_t number, double learni
          "model cannot take";
 }
 
-RowSet TrainingStep::rows_of(const Step& batch) const {
+RowSet TrainingStep::rows_of(const StepBatch& batch) const {
   RowSet rows(store_->table()->trained.rows());
   for (const std::vector<Batch>& grain : batch.grains)
     for (const Batch& micro_batch : grain) rows.insert_all_of(micro_batch.text().ids);
@@ -128,9 +129,9 @@ RowSet TrainingStep::rows_of(const Step& batch) const {
 }
 
 void TrainingStep::settle() {
-  if (!optimizer_->is_behind()) return;
+  if (!optimizer_->has_deferred_decay()) return;
   // Nobody reads parameters while a step is not under way.
-  optimizer_->settle(store_->parameters(), store_->working());
+  optimizer_->settle(store_->parameters(), store_->compute_copy());
   store_->share(SharedRows::all);
 }
 

@@ -1,5 +1,5 @@
-// One optimizer step of data-parallel training, top to bottom: the gradients of this rank's grains, their sum over all
-// ranks, clipping, and the update of this rank's slices.
+// One optimizer step of data-parallel training: the gradients of this rank's grains, their sum over all ranks,
+// clipping, and the update of this rank's slices.
 //
 // Its bits depend on the configuration and the number of grains, never on the number of ranks: grains are computed with
 // the same shapes wherever they run and summed along one tree, norms and losses are summed without rounding, and every
@@ -40,8 +40,8 @@ struct TrainingStepSettings {
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
-/// What a rank would like; one rank's wish is everybody's.
-struct StepWishes {
+/// Requests that take effect on all ranks if any rank raises them.
+struct StepRequests {
   bool stop = false;
   bool save = false;
 };
@@ -55,7 +55,7 @@ struct StepOutcome {
   bool stop_requested = false;  ///< by any rank
 };
 
-/// The loss or the gradient of a step is infinite or no number; nothing was updated.
+/// The loss or the gradient of a step is infinite or NaN; nothing was updated.
 class NotFinite : public Error {
  public:
   explicit NotFinite(const std::string& sentence) : Error(ErrorKind::failure, sentence) {}
@@ -69,11 +69,11 @@ class TrainingStep {
 
   /// Collective. `number` is the 0-based number of the optimizer step: dropout's random numbers are a function of it.
   /// Throws NotFinite on all ranks if the loss or the gradient is not finite.
-  StepOutcome run(const Step& batch, std::int64_t number, double learning_rate, StepWishes wishes);
+  StepOutcome run(const StepBatch& batch, std::int64_t number, double learning_rate, StepRequests requests);
 
   /// From now on batches bring the frozen part's output from there. It must outlive the step, or be replaced by null.
   void read_hidden_from(const HiddenRows* cache) { cache_ = cache; }
-  /// Collective. What a step may leave for later is done: before anybody but a step reads the parameters.
+  /// Collective. Applies what steps have deferred. Call it before anything other than a step reads the parameters.
   void settle();
   /// Copies the trained values out of the arena into memory of the device, and gives up the arena.
   void release_values();
@@ -81,14 +81,14 @@ class TrainingStep {
   [[nodiscard]] const ParameterStore& store() const { return *store_; }
   [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
   [[nodiscard]] GradientBuckets& buckets() { return *buckets_; }
-  /// Shapes of micro-batches that have been recorded as graphs.
+  /// Shapes of micro-batches that have been captured as graphs.
   [[nodiscard]] std::size_t recorded_graphs() const { return graphs_ == nullptr ? 0 : graphs_->recorded(); }
   /// Bytes of gradients and of optimizer state that this rank holds.
   [[nodiscard]] std::int64_t gradient_bytes() const;
 
  private:
   /// Rows of the table that tokens of this rank read in this step.
-  [[nodiscard]] RowSet rows_of(const Step& batch) const;
+  [[nodiscard]] RowSet rows_of(const StepBatch& batch) const;
   /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
   std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
                          const Tensor& sum);

@@ -13,7 +13,7 @@ namespace temper {
 
 std::int64_t sum_of(std::span<const std::int64_t> counts);
 
-/// One label a row (or a token).
+/// One label per row (or token).
 struct ClassificationCounts {
   std::int64_t classes = 0;
   std::vector<std::int64_t> confusion;  ///< [truth, predicted]
@@ -35,10 +35,10 @@ struct RegressionPairs {
   std::vector<double> truths;       ///< [rows, outputs]
   double loss_sum = 0.0;
   double loss_weight = 0.0;
-  std::int64_t outputs = 1;  ///< values a row; each metric is the mean over them
+  std::int64_t outputs = 1;  ///< values per row; each metric is the mean over them
 };
 
-/// Any number of labels a row.
+/// Any number of labels per row.
 struct MultiLabelCounts {
   std::vector<std::int64_t> true_positives;   ///< [labels]
   std::vector<std::int64_t> false_positives;  ///< [labels]

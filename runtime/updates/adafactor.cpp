@@ -4,9 +4,9 @@
 // to it (section 6). With train.scale_parameter the learning rate is a share of the parameter's own root mean square
 // (section 8). There is no first moment.
 //
-// What a reader would otherwise get wrong: sums go over whole parameters, of which a rank holds slices. A kernel sums
-// what lies in one chunk of the arena, in an order that depends on the chunk alone; chunks are added without rounding.
-// So every rank has the same means of rows and columns, and keeps all of them.
+// Note: sums go over whole parameters, of which a rank holds slices. A kernel sums what lies in one chunk of the arena,
+// in an order that depends on the chunk alone; chunks are added without rounding. So every rank has the same means of
+// rows and columns, and keeps all of them.
 #include <algorithm>
 #include <cmath>
 
@@ -187,7 +187,7 @@ void update_by_adafactor(const Update& update) {
         static_cast<float>(rate / std::max(1.0, root_mean_square(slice.slot, 0) / update.settings.clip_threshold));
     step.decay = static_cast<float>(1.0 - rate * static_cast<double>(slot.weight_decay));
     update.device.kernels().run(calls::Adafactor{
-        .slice = slice_of(update, slice, factors), .working = slice.working, .n = slice.size, .step = step});
+        .slice = slice_of(update, slice, factors), .compute_copy = slice.compute_copy, .n = slice.size, .step = step});
   }
 }
 

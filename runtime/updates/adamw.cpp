@@ -14,7 +14,7 @@ void update_by_adamw(const Update& update) {
                      .gradients = slice.gradients,
                      .first_moments = slice.state[0],
                      .second_moments = slice.state[1],
-                     .working = slice.working,
+                     .compute_copy = slice.compute_copy,
                      .n = slice.size,
                      .step = {slot.learning_rate, settings.beta1, settings.beta2, static_cast<float>(settings.epsilon),
                               slot.weight_decay, update.gradient_scale, slot.updates}});

@@ -13,7 +13,7 @@ void update_by_sgd(const Update& update) {
         calls::Sgd{.parameters = slice.parameters,
                    .gradients = slice.gradients,
                    .momenta = slice.state[0],
-                   .working = slice.working,
+                   .compute_copy = slice.compute_copy,
                    .n = slice.size,
                    .step = {slot.learning_rate, momentum, slot.weight_decay, update.gradient_scale}});
   }

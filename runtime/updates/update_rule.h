@@ -1,10 +1,9 @@
 // Update rules: how a step's gradient changes the parameters. A rule is one file here and one row of the table in
 // update_rule.cpp; nothing else knows its name.
 //
-// What a reader would otherwise get wrong: a rank updates only the slices of parameters that it owns, and slices are
-// cut anywhere. What a rule needs of a whole parameter (a norm, sums of rows) it must sum over ranks so that the bits
-// are the same on any number of them: by chunks of the arena, which no rank's slices cut, and over chunks without
-// rounding (comm/fixed_point_sums.h).
+// Note: a rank updates only the slices of parameters that it owns, and slices are cut anywhere. What a rule needs of a
+// whole parameter (a norm, sums of rows) it must sum over ranks so that the bits are the same on any number of them: by
+// chunks of the arena, which no rank's slices cut, and over chunks without rounding (comm/fixed_point_sums.h).
 #pragma once
 
 #include <array>
@@ -73,8 +72,8 @@ struct UpdateSlice {
   std::int64_t to_chunk = 0;  ///< elements up to the end of the arena's chunk in which it begins; may be more than size
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  BFloat16* working = nullptr;  ///< receives the updated parameters rounded to bf16; may be null
-  StatePointers state{};        ///< of arrays that are not whole
+  BFloat16* compute_copy = nullptr;  ///< receives the updated parameters rounded to bf16; may be null
+  StatePointers state{};             ///< of arrays that are not whole
 };
 
 /// One update of the own slices.
@@ -101,8 +100,8 @@ struct UpdateRule {
   /// Those whose default is not the configuration's.
   std::vector<std::pair<std::string_view, double>> defaults;
   std::vector<StateArray> state;
-  /// True if an update at most scales an element whose gradient and state have been zero so far, by a factor that
-  /// depends on nothing else: then the updates of rows that are never touched can be made up for later.
+  /// True if rows that were never touched only decay: an element whose gradient and state have been zero so far is at
+  /// most scaled, by a factor that depends on nothing else. Their decay can then be applied later.
   bool (*supports_lazy_decay)(const UpdateSettings& settings);
   void (*update)(const Update& update);
   /// Of an update of n elements.

@@ -10,7 +10,7 @@
 
 namespace temper {
 
-/// Operations an element, of the function alone.
+/// Operations per element, for the function alone.
 double activation_operations(Activation activation);
 
 namespace calls {
@@ -44,7 +44,7 @@ struct BiasActivationBackward {
 struct ApplyDropout {
   static constexpr KernelId kKernel{"dropout", KernelClass::pass};
   ConstRows x;
-  RowNames names;
+  TokenKeys names;
   Dropout dropout;
   Rows y;
   [[nodiscard]] KernelWork work() const;

@@ -95,10 +95,10 @@ struct AdafactorSquareSums {
 struct Adafactor {
   static constexpr KernelId kKernel{"adafactor_step", KernelClass::pass};
   AdafactorSlice slice;
-  BFloat16* working = nullptr;
+  BFloat16* compute_copy = nullptr;
   std::int64_t n;
   AdafactorStep step;
-  [[nodiscard]] KernelWork work() const { return work_of(n, slice.squares != nullptr, working != nullptr); }
+  [[nodiscard]] KernelWork work() const { return work_of(n, slice.squares != nullptr, compute_copy != nullptr); }
   [[nodiscard]] static KernelWork work_of(std::int64_t n, bool has_squares, bool rounds_to_bf16);
 };
 

@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-/// Pairs of neighbours in a sequence of n that lie further apart than `reach`, one behind the other.
+/// Pairs of neighbours in a sequence of n that lie further apart than `reach`, one after the other.
 double beyond(double n, std::int64_t reach) {
   const double rest = std::max(n - 1.0 - static_cast<double>(reach), 0.0);
   return rest * (rest + 1.0) / 2.0;
@@ -60,13 +60,13 @@ double score_count(const PackedSequences& sequences, const AttentionShape& shape
   double scores = 0.0;
   for (std::int64_t s = 0; s < sequences.sequences; ++s) {
     const std::int64_t length = sequences.length(s);
-    const std::int64_t asking = sequences.queries(s);
+    const std::int64_t query_tokens = sequences.queries(s);
     if (shape.sees_all()) {
-      scores += static_cast<double>(asking) * static_cast<double>(length);
+      scores += static_cast<double>(query_tokens) * static_cast<double>(length);
     } else if (sequences.query_starts == nullptr) {
       scores += scores_among(static_cast<double>(length), shape);
     } else {
-      for (std::int64_t i = 0; i < asking; ++i) {
+      for (std::int64_t i = 0; i < query_tokens; ++i) {
         const std::int64_t position = sequences.query_positions[sequences.first_query(s) + i];
         scores += static_cast<double>(shape.end_key(position, length) - shape.first_key(position));
       }

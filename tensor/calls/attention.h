@@ -22,9 +22,9 @@ struct PackedSequences {
   const std::int32_t* starts = nullptr;     ///< [sequences + 1]
   const std::uint32_t* examples = nullptr;  ///< [sequences]
   std::int64_t longest = 0;                 ///< tokens of the longest sequence
-  /// Where only some tokens ask (attend to the others): sequence s asks with rows query_starts[s] to
-  /// query_starts[s + 1] of the queries, which are the tokens at query_positions in it, each at most once. Null: every
-  /// token asks.
+  /// Query subset, if only some tokens are queries: the queries of sequence s are rows query_starts[s] to
+  /// query_starts[s + 1] of the query matrix, for the tokens at query_positions in it, each at most once. Null: every
+  /// token is a query.
   const std::int32_t* query_starts = nullptr;      ///< [sequences + 1]
   const std::uint32_t* query_positions = nullptr;  ///< [queries]
   const std::int32_t* lengths = nullptr;           ///< [sequences]; null: sequences lie without gaps
@@ -120,7 +120,7 @@ struct RelativeTerms {
   [[nodiscard]] bool any() const { return query.data != nullptr || key.data != nullptr; }
 };
 
-/// Gradients of the terms that are there; without data where nobody wants them.
+/// Gradients of the terms that are there; without data if they are not needed.
 struct RelativeGradients {
   TermsOf<void> query = {};
   TermsOf<void> key = {};
@@ -137,10 +137,10 @@ namespace calls {
 
 /// Multi-head attention within each sequence, no padding: out = softmax(scale q k^T) v for each head, in tiles with a
 /// running maximum and sum (Dao, Fu, Ermon, Rudra, Re: "FlashAttention", 2022), so that of one sequence at most a tile
-/// of scores exists at once; tiles that nobody sees are not computed. q [queries, query_heads * head_width], k [tokens,
-/// key_heads * head_width], v [tokens, key_heads * value_width], out [queries, query_heads * value_width], each with
-/// its own stride. log_sum_exp [query_heads * queries] is kept for backward (may be null), in the device's order.
-/// Dropout acts on the probabilities. A query's bits depend on its sequence alone.
+/// of scores exists at once; tiles that no query sees are not computed. q [queries, query_heads * head_width], k
+/// [tokens, key_heads * head_width], v [tokens, key_heads * value_width], out [queries, query_heads * value_width],
+/// each with its own stride. log_sum_exp [query_heads * queries] is kept for backward (may be null), in the device's
+/// order. Dropout acts on the probabilities. A query's bits depend on its sequence alone.
 struct AttentionForward {
   static constexpr KernelId kKernel{"attention_forward", KernelClass::attention};
   ConstRows q;
@@ -152,13 +152,13 @@ struct AttentionForward {
   Dropout dropout = {};
   Rows out;
   float* log_sum_exp = nullptr;
-  /// Two products a head, of the scores that somebody sees.
+  /// Two products per head, of the scores that somebody sees.
   [[nodiscard]] KernelWork work(bool host_memory) const;
   /// Throws Error where matrices and shape do not fit.
   void check() const;
 };
 
-/// dq, dk, dv are overwritten. dk and dv may both be null where nobody wants them: in f32 and on the CPU only.
+/// dq, dk, dv are overwritten. dk and dv may both be null if they are not needed: in f32 and on the CPU only.
 struct AttentionBackward {
   static constexpr KernelId kKernel{"attention_backward", KernelClass::attention};
   ConstRows q;
@@ -175,8 +175,8 @@ struct AttentionBackward {
   Rows dk = {};
   Rows dv = {};
   RelativeGradients d_relative = {};
-  /// Five products a head, with the scores' own computed again, or three where nobody wants the gradients of keys and
-  /// values.
+  /// Five products per head, since the scores are recomputed, or three if the gradients of keys and values are not
+  /// needed.
   [[nodiscard]] KernelWork work(bool host_memory) const;
   void check() const;
 };

@@ -12,7 +12,7 @@ struct AddRows {
   static constexpr KernelId kKernel{"add_rows", KernelClass::pass};
   ConstRows a;
   ConstRows b;
-  RowNames names = {};  ///< of the rows; only where dropout is active
+  TokenKeys names = {};  ///< of the rows; only where dropout is active
   Dropout dropout = {};
   Rows y;
   [[nodiscard]] KernelWork work() const;

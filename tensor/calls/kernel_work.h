@@ -3,9 +3,9 @@
 // (Williams, Waterman, Patterson: "Roofline: an insightful visual performance model for multicore architectures",
 // 2009).
 //
-// What a reader would otherwise get wrong: bytes are those of the arguments, each counted once, as if a cache held
-// whatever the kernel meets again; so a call that finds its arguments in a cache may well be faster than memory. An
-// exponential, an error function or a random number counts as one operation.
+// Note: bytes are those of the arguments, each counted once, as if a cache held whatever the kernel meets again; so a
+// call that finds its arguments in a cache may well be faster than memory. An exponential, an error function or a
+// random number counts as one operation.
 #pragma once
 
 #include <cstdint>

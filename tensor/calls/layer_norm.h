@@ -8,14 +8,14 @@
 namespace temper::calls {
 
 /// sum = dropout(x) + residual (residual.data may be null, dropout inactive); y = (sum - mean) * rstd * weight + bias
-/// (bias may be null). `sum` may be null where nobody reads it, and may be x.data where residual is null and dropout
+/// (bias may be null). `sum` may be null if it is not read, and may be x.data where residual is null and dropout
 /// inactive; mean, rstd [rows] may be null where no backward follows. Variance is the biased one, as in
 /// torch.nn.LayerNorm.
 struct LayerNormForward {
   static constexpr KernelId kKernel{"layer_norm_forward", KernelClass::pass};
   ConstRows x;
   ConstRows residual = {};
-  RowNames names = {};
+  TokenKeys names = {};
   Dropout dropout = {};
   const float* weight;
   const float* bias = nullptr;
@@ -38,7 +38,7 @@ struct LayerNormBackward {
   const float* rstd;
   const float* weight;
   ConstRows d_sum = {};
-  RowNames names = {};
+  TokenKeys names = {};
   Dropout dropout = {};
   Rows dx = {};
   Rows d_residual = {};

@@ -24,10 +24,10 @@ struct Lion {
   float* parameters;
   const float* gradients;
   float* momenta;
-  BFloat16* working = nullptr;
+  BFloat16* compute_copy = nullptr;
   std::int64_t n;
   LionStep step;
-  [[nodiscard]] KernelWork work() const { return work_of(n, working != nullptr); }
+  [[nodiscard]] KernelWork work() const { return work_of(n, compute_copy != nullptr); }
   [[nodiscard]] static KernelWork work_of(std::int64_t n, bool rounds_to_bf16);
 };
 

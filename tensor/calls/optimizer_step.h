@@ -1,5 +1,5 @@
-// Updates of a slice of the parameters, one fused pass each. `working` (may be null) receives the updated parameters
-// rounded to bf16.
+// Updates of a slice of the parameters, one fused pass each. `compute_copy` (may be null) receives the updated
+// parameters rounded to bf16.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,10 @@ struct AdamW {
   const float* gradients;
   float* first_moments;
   float* second_moments;
-  BFloat16* working = nullptr;
+  BFloat16* compute_copy = nullptr;
   std::int64_t n;
   AdamWStep step;
-  [[nodiscard]] KernelWork work() const { return work_of(n, working != nullptr); }
+  [[nodiscard]] KernelWork work() const { return work_of(n, compute_copy != nullptr); }
   [[nodiscard]] static KernelWork work_of(std::int64_t n, bool rounds_to_bf16);
 };
 
@@ -48,10 +48,10 @@ struct Sgd {
   float* parameters;
   const float* gradients;
   float* momenta = nullptr;
-  BFloat16* working = nullptr;
+  BFloat16* compute_copy = nullptr;
   std::int64_t n;
   SgdStep step;
-  [[nodiscard]] KernelWork work() const { return work_of(n, momenta != nullptr, working != nullptr); }
+  [[nodiscard]] KernelWork work() const { return work_of(n, momenta != nullptr, compute_copy != nullptr); }
   [[nodiscard]] static KernelWork work_of(std::int64_t n, bool has_momenta, bool rounds_to_bf16);
 };
 

@@ -1,9 +1,8 @@
-// A device that computes nothing: its kernels return at once and only say what they would have had to do. With it a
-// model can be run by its shapes, to see what a step needs of operations, bytes and memory
-// (runtime/planning/dry_run.h).
+// A device that computes nothing: its kernels return at once and only report what they would have done. With it a model
+// can be run on shapes alone, to count the operations, bytes and memory of a step (runtime/planning/dry_run.h).
 //
-// What a reader would otherwise get wrong: its memory is address space of the host that nobody touches, but for what is
-// uploaded; whatever a kernel should have written is unspecified.
+// Note: its memory is host address space that is never touched, except for uploads; what a kernel should have written
+// is unspecified.
 #pragma once
 
 #include <functional>
@@ -16,7 +15,7 @@ namespace temper {
 
 class IdleDevice final : public Device {
  public:
-  /// `see` is told of every call of a kernel that is not made of others.
+  /// `see` is called for every kernel call that is not composed of others.
   explicit IdleDevice(std::function<void(const KernelId& kernel, const KernelWork& work)> see);
   ~IdleDevice() override;
 
@@ -31,7 +30,7 @@ class IdleDevice final : public Device {
   void synchronize() override {}
 
   [[nodiscard]] std::int64_t memory_in_use_bytes() const;
-  /// The peak begins anew at what is in use.
+  /// Resets the peak to the current use.
   void reset_peak() { memory_.reset_peak(); }
 
  private:

@@ -1,8 +1,8 @@
-// Where the time of a run goes: the kernels of a device, each call timed and added up by name.
+// Kernel profiling: each call of a device's kernels is timed and summed by name.
 //
-// What a reader would otherwise get wrong: the device is waited for before and behind every call, so nothing overlaps
-// any more and the run is slower than usual. In return a row holds its own kernel's time and nothing else's: copies
-// between host and device, and waits for other ranks, are in no row.
+// Note: the device is synchronised before and after every call, so nothing overlaps and the run is slower than usual.
+// In return a row contains only its own kernel's time: copies between host and device, and waits for other ranks, are
+// in no row.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class TimedKernels {
 
   /// A row for each kernel that was called, the longest first.
   [[nodiscard]] std::vector<KernelTime> times() const;
-  /// Begins anew.
+  /// Resets the measurements.
   void forget_times();
 
  private:

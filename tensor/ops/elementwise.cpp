@@ -15,7 +15,7 @@ void require_one_shape(const char* op, const Variable& a, const Variable& b) {
 
 Variable add(Tape& tape, const Variable& a, const Variable& b) { return add(tape, a, b, {}, {}); }
 
-Variable add(Tape& tape, const Variable& x, const Variable& residual, RowNames names, const Dropout& dropout) {
+Variable add(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names, const Dropout& dropout) {
   require_one_shape("add", x, residual);
   const Tensor y = tape.empty(x.shape(), x.value().type());
   tape.kernels().run(calls::AddRows{
@@ -84,7 +84,7 @@ Variable rows(Tape& tape, const Variable& x, std::int64_t first, std::int64_t co
   return tape.view(x, {first, count, 0, x.value().columns()});
 }
 
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout) {
+Variable dropout(Tape& tape, const Variable& x, TokenKeys names, const Dropout& dropout) {
   if (!dropout.active()) return x;
   const Tensor y = tape.empty(x.shape(), x.value().type());
   tape.kernels().run(

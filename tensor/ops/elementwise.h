@@ -10,8 +10,8 @@ namespace temper {
 
 /// a + b, of one shape.
 Variable add(Tape& tape, const Variable& a, const Variable& b);
-/// dropout(x) + residual. names [rows] tells dropout which token a row is.
-Variable add(Tape& tape, const Variable& x, const Variable& residual, RowNames names, const Dropout& dropout);
+/// dropout(x) + residual. names [rows] says which token each row is, for dropout.
+Variable add(Tape& tape, const Variable& x, const Variable& residual, TokenKeys names, const Dropout& dropout);
 /// a * b, of one shape.
 Variable multiply(Tape& tape, const Variable& a, const Variable& b);
 /// factor * x.
@@ -23,6 +23,6 @@ Variable columns(Tape& tape, const Variable& x, std::int64_t first, std::int64_t
 Variable rows(Tape& tape, const Variable& x, std::int64_t first, std::int64_t count);
 
 /// Zeroes elements at random and scales the others (Srivastava et al., 2014). Returns x itself where inactive.
-Variable dropout(Tape& tape, const Variable& x, RowNames names, const Dropout& dropout);
+Variable dropout(Tape& tape, const Variable& x, TokenKeys names, const Dropout& dropout);
 
 }  // namespace temper

@@ -5,7 +5,7 @@
 
 namespace temper {
 
-/// Where the gradient of a parameter goes, or nowhere if nobody wants it.
+/// Where the gradient of a parameter goes, or nowhere if it is not needed.
 inline GradientTarget wanted_gradient(Tape& tape, const Variable& variable) {
   return variable.requires_gradient() ? tape.gradient_of(variable) : GradientTarget{};
 }

@@ -8,7 +8,7 @@ namespace {
 
 /// Both; the sum's variable only where somebody else is to read it.
 NormedSum normed_sum(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                     const Variable& bias, float epsilon, RowNames names, const Dropout& dropout, bool gives_sum) {
+                     const Variable& bias, float epsilon, TokenKeys names, const Dropout& dropout, bool gives_sum) {
   if (x.value().columns() != weight.value().size())
     throw Error("layer_norm: the input has shape {}, expected {} columns", x.shape().text(), weight.value().size());
   const std::int64_t rows = x.value().rows();
@@ -76,12 +76,12 @@ NormedSum normed_sum(Tape& tape, const Variable& x, const Variable& residual, co
 }  // namespace
 
 Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names, const Dropout& dropout) {
+                    const Variable& bias, float epsilon, TokenKeys names, const Dropout& dropout) {
   return normed_sum(tape, x, residual, weight, bias, epsilon, names, dropout, /*gives_sum=*/false).normed;
 }
 
 NormedSum add_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                   const Variable& bias, float epsilon, RowNames names, const Dropout& dropout) {
+                   const Variable& bias, float epsilon, TokenKeys names, const Dropout& dropout) {
   return normed_sum(tape, x, residual, weight, bias, epsilon, names, dropout, /*gives_sum=*/true);
 }
 

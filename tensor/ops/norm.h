@@ -8,9 +8,9 @@
 namespace temper {
 
 /// layer_norm(dropout(x) + residual); residual may be undefined. weight, bias [columns]; bias may be undefined. names
-/// [rows] tells dropout which token a row is.
+/// [rows] says which token each row is, for dropout.
 Variable layer_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                    const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
+                    const Variable& bias, float epsilon, TokenKeys names = {}, const Dropout& dropout = {});
 
 /// A sum, and its norm.
 struct NormedSum {
@@ -21,6 +21,6 @@ struct NormedSum {
 /// sum = dropout(x) + residual, and layer_norm(sum), in one pass, as blocks need it whose norm stands before a layer
 /// while the sum goes on beside it. In the backward pass the two gradients of the sum are added in the norm's own pass.
 NormedSum add_norm(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
-                   const Variable& bias, float epsilon, RowNames names = {}, const Dropout& dropout = {});
+                   const Variable& bias, float epsilon, TokenKeys names = {}, const Dropout& dropout = {});
 
 }  // namespace temper

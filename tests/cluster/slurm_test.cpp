@@ -25,7 +25,7 @@ TEST_F(Slurm, SrunWithPmixGivesTheBitsOfOneProcess) {
   const Outcome outcome = train_by(srun({"--mpi=pmix", "--cpus-per-task=2"}), "srun", {});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(weights("srun"), weights("alone"));
-  // The log, the events and the checkpoint name the job; one thread a rank leaves a core idle.
+  // The log, the events and the checkpoint name the job; one thread per rank leaves a core idle.
   EXPECT_NE(outcome.err.find("Slurm job 1 on n[1-2]"), std::string::npos) << outcome.err;
   EXPECT_NE(read(path("srun/metrics.jsonl")).find(R"("kind":"job","job":"Slurm job 1","nodes":"n[1-2]")"),
             std::string::npos);

@@ -32,20 +32,20 @@ LoaderOptions options() {
   return options;
 }
 
-std::vector<Step> all_steps(const LoaderOptions& options, LoaderPosition start) {
+std::vector<StepBatch> all_steps(const LoaderOptions& options, LoaderPosition start) {
   Loader loader(example(), options, start);
-  std::vector<Step> steps;
-  while (std::optional<Step> step = loader.next()) steps.push_back(*std::move(step));
+  std::vector<StepBatch> steps;
+  while (std::optional<StepBatch> step = loader.next()) steps.push_back(*std::move(step));
   return steps;
 }
 
-void expect_same(const Step& a, const Step& b) {
+void expect_same(const StepBatch& a, const StepBatch& b) {
   EXPECT_EQ(a.position, b.position);
   EXPECT_EQ(a.global_rows, b.global_rows);
   EXPECT_EQ(a.grains, b.grains);
 }
 
-std::vector<std::uint32_t> examples_of(const Step& step) {
+std::vector<std::uint32_t> examples_of(const StepBatch& step) {
   std::vector<std::uint32_t> examples;
   for (const auto& grain : step.grains)
     for (const Batch& batch : grain) examples.insert(examples.end(), batch.examples.begin(), batch.examples.end());
@@ -53,12 +53,12 @@ std::vector<std::uint32_t> examples_of(const Step& step) {
 }
 
 TEST(Loader, GivesEveryRowOnceAnEpoch) {
-  const std::vector<Step> steps = all_steps(options(), {});
+  const std::vector<StepBatch> steps = all_steps(options(), {});
   ASSERT_EQ(steps.size(), 6U);
   for (std::size_t epoch = 0; epoch < 2; ++epoch) {
     std::vector<std::uint32_t> examples;
     for (std::size_t s = 0; s < 3; ++s) {
-      const Step& step = steps[3 * epoch + s];
+      const StepBatch& step = steps[3 * epoch + s];
       EXPECT_EQ(step.position, (LoaderPosition{static_cast<std::int64_t>(epoch), static_cast<std::int64_t>(s)}));
       EXPECT_EQ(step.global_rows, s == 2 ? 3 : 4);
       const std::vector<std::uint32_t> some = examples_of(step);
@@ -70,7 +70,7 @@ TEST(Loader, GivesEveryRowOnceAnEpoch) {
 }
 
 TEST(Loader, EveryGrainHasItsMicroBatchesAlsoWhereRowsAreFew) {
-  for (const Step& step : all_steps(options(), {})) {
+  for (const StepBatch& step : all_steps(options(), {})) {
     ASSERT_EQ(step.grains.size(), 3U);
     for (const auto& grain : step.grains) EXPECT_EQ(grain.size(), 2U);
   }
@@ -81,20 +81,20 @@ TEST(Loader, MicroBatchesAreContiguousPartsOfTheirGrain) {
   whole.micro_batches = 1;
   LoaderOptions cut = options();
   cut.micro_batches = 3;
-  const std::vector<Step> expected = all_steps(whole, {});
-  const std::vector<Step> steps = all_steps(cut, {});
+  const std::vector<StepBatch> expected = all_steps(whole, {});
+  const std::vector<StepBatch> steps = all_steps(cut, {});
   ASSERT_EQ(steps.size(), expected.size());
   for (std::size_t s = 0; s < steps.size(); ++s) EXPECT_EQ(examples_of(steps[s]), examples_of(expected[s]));
 }
 
 TEST(Loader, RanksShareTheGrainsOfOneRank) {
-  const std::vector<Step> alone = all_steps(options(), {});
+  const std::vector<StepBatch> alone = all_steps(options(), {});
   LoaderOptions first = options();
   first.last_grain = 1;
   LoaderOptions second = options();
   second.first_grain = 1;
-  const std::vector<Step> a = all_steps(first, {});
-  const std::vector<Step> b = all_steps(second, {});
+  const std::vector<StepBatch> a = all_steps(first, {});
+  const std::vector<StepBatch> b = all_steps(second, {});
   ASSERT_EQ(a.size(), alone.size());
   ASSERT_EQ(b.size(), alone.size());
   for (std::size_t s = 0; s < alone.size(); ++s) {
@@ -106,11 +106,11 @@ TEST(Loader, RanksShareTheGrainsOfOneRank) {
 }
 
 TEST(Loader, ContinuesFromAPositionAsIfItHadNeverStopped) {
-  const std::vector<Step> whole = all_steps(options(), {});
-  const std::vector<Step> rest = all_steps(options(), {0, 2});
+  const std::vector<StepBatch> whole = all_steps(options(), {});
+  const std::vector<StepBatch> rest = all_steps(options(), {0, 2});
   ASSERT_EQ(rest.size(), 4U);
   for (std::size_t s = 0; s < rest.size(); ++s) expect_same(rest[s], whole[s + 2]);
-  const std::vector<Step> next_epoch = all_steps(options(), {0, 3});
+  const std::vector<StepBatch> next_epoch = all_steps(options(), {0, 3});
   ASSERT_EQ(next_epoch.size(), 3U);
   expect_same(next_epoch[0], whole[3]);
 }
@@ -120,8 +120,8 @@ TEST(Loader, HowFarAheadItPacksChangesNothing) {
   far.prefetch = 50;
   LoaderOptions near = options();
   near.prefetch = 1;
-  const std::vector<Step> a = all_steps(far, {});
-  const std::vector<Step> b = all_steps(near, {});
+  const std::vector<StepBatch> a = all_steps(far, {});
+  const std::vector<StepBatch> b = all_steps(near, {});
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t s = 0; s < a.size(); ++s) expect_same(a[s], b[s]);
 }
@@ -165,10 +165,10 @@ TEST(Loader, TransformsWhatItReadsByTheEpochOfTheStep) {
         for (std::int32_t& id : batch.text().ids) id *= 2;
       },
       0);
-  const std::vector<Step> plain = all_steps(options(), {});
+  const std::vector<StepBatch> plain = all_steps(options(), {});
   Loader loader(store, options(), {});
-  for (const Step& expected : plain) {
-    const std::optional<Step> step = loader.next();
+  for (const StepBatch& expected : plain) {
+    const std::optional<StepBatch> step = loader.next();
     ASSERT_TRUE(step.has_value());
     for (std::size_t grain = 0; grain < expected.grains.size(); ++grain)
       for (std::size_t part = 0; part < expected.grains[grain].size(); ++part) {

@@ -106,7 +106,7 @@ TEST(Mixture, IsLoadedAsAnySource) {
   options.seed = 3;
   Loader loader(mixture, options, {});
   Order loaded;
-  while (const std::optional<Step> step = loader.next())
+  while (const std::optional<StepBatch> step = loader.next())
     for (const Batch& batch : step->grains.front())
       loaded.insert(loaded.end(), batch.examples.begin(), batch.examples.end());
   Order expected = mixture.order_of(3, 0, true);

@@ -33,7 +33,7 @@ TEST(TokenRows, RefusesPartsOfOtherKinds) {
   const std::array<TokenRows, 2> widths = {rows_with_targets({2}, 3), rows_with_targets({2}, 1)};
   EXPECT_HAS(error_of([&] { concatenate(widths); }), "parts of 3 and of 1 targets");
   const std::array<TokenRows, 2> kinds = {rows_of_lengths({2, 3}), rows_with_token_classes({2, 3})};
-  EXPECT_HAS(error_of([&] { concatenate(kinds); }), "neither one a row nor one a token");
+  EXPECT_HAS(error_of([&] { concatenate(kinds); }), "neither one per row nor one per token");
 }
 
 TEST(TokenRows, RefusesARowWithoutTokens) {

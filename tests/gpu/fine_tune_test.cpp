@@ -85,7 +85,7 @@ class GpuFineTune : public testing::Test {
     TrainingStep step(*model, device, world_, settings);
     const TreeNode own = step.buckets().own_grains();
     for (std::int64_t number = 0; number < 5; ++number) {
-      Step batch;
+      StepBatch batch;
       for (int grain = own.begin; grain < own.end; ++grain) {
         const auto g = static_cast<std::size_t>(grain);
         batch.grains.emplace_back(setting.micro_batches, sequences_of(fixture.batch, g, g + 1));

@@ -103,7 +103,7 @@ struct Computed {
 
 template <typename T>
 Computed compute(Activation activation, T (*stored)(float), float (*loaded)(T)) {
-  // Without a device, which would take numbers below the smallest normal one for zero in the tests that follow, too.
+  // Without a device, which would flush denormals to zero in the tests that follow, too.
   CpuKernels kernels;
   std::array<T, kPoints> z{};
   std::array<T, kPoints> dy{};

@@ -34,8 +34,8 @@ class Dense final : public Block {
                    std::uint32_t dropout_place) const override {
     calls_.places.push_back(dropout_place);
     calls_.selected.push_back(selection.defined());
-    const Variable asking = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
-    return dropout(tape, linear_(tape, asking, Activation::tanh), input.names_of(selection),
+    const Variable query_rows = selection.defined() ? gather_rows(tape, hidden, selection.rows) : hidden;
+    return dropout(tape, linear_(tape, query_rows, Activation::tanh), input.names_of(selection),
                    tape.dropout(0.5, dropout_place));
   }
   [[nodiscard]] std::uint32_t dropout_places() const override { return 2; }

@@ -1,6 +1,5 @@
-// What a reader would otherwise get wrong: a fibre is no thread. A fibre runs threads of the block one after the other
-// for as long as they come to an end without waiting; only a thread that waits keeps its fibre, and another fibre goes
-// on with the rest.
+// Note: a fibre is no thread. A fibre runs threads of the block one after the other for as long as they come to an end
+// without waiting; only a thread that waits keeps its fibre, and another fibre goes on with the rest.
 #include "tests/simt/block.h"
 
 #include <algorithm>

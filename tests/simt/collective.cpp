@@ -1,6 +1,6 @@
-// What a reader would otherwise get wrong: everything goes through host memory of its own, so the device's memory is
-// read when an operation begins and written when it ends, never in between; and sums are made in the order of the
-// ranks, so they are the same on all of them.
+// Note: everything goes through host memory of its own, so the device's memory is read when an operation begins and
+// written when it ends, never in between; and sums are made in the order of the ranks, so they are the same on all of
+// them.
 #include "tests/simt/collective.h"
 
 #include <mpi.h>

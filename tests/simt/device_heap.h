@@ -1,7 +1,7 @@
 // Where the device's memory lies: in addresses of its own, which the host cannot touch while no work runs.
 //
-// What a reader would otherwise get wrong: under AddressSanitizer the memory is the host's, because there what lies
-// between the blocks is worth more: every access beyond a block is reported.
+// Note: under AddressSanitizer the memory is the host's, because there what lies between the blocks is worth more:
+// every access beyond a block is reported.
 #pragma once
 
 #include <cstddef>

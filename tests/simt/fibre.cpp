@@ -1,5 +1,5 @@
-// What a reader would otherwise get wrong: a switch saves the registers that a called function must preserve and no
-// more; to the compiler it is a call like any other.
+// Note: a switch saves the registers that a called function must preserve and no more; to the compiler it is a call
+// like any other.
 #include "tests/simt/fibre.h"
 
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // Graphs: what a stream is given is recorded instead of enqueued, and enqueued anew at every launch.
 //
-// What a reader would otherwise get wrong: memory that is allocated while recording is there from that moment on, and
-// freeing it in the recording only fills it with NaNs, since every launch needs it again.
+// Note: memory that is allocated while recording is there from that moment on, and freeing it in the recording only
+// fills it with NaNs, since every launch needs it again.
 #include <algorithm>
 #include <memory>
 #include <vector>

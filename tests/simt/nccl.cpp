@@ -1,8 +1,8 @@
 // NCCL over MPI: communicators, groups, and the way onto a stream.
 //
-// What a reader would otherwise get wrong: a communicator that was made non-blocking answers ncclInProgress to every
-// call that starts something, and the next call is refused until ncclCommGetAsyncError has said ncclSuccess. The real
-// library may do the same at any time, and mostly does not.
+// Note: a communicator that was made non-blocking answers ncclInProgress to every call that starts something, and the
+// next call is refused until ncclCommGetAsyncError has said ncclSuccess. The real library may do the same at any time,
+// and mostly does not.
 #include <mpi.h>
 #include <nccl.h>
 #include <unistd.h>

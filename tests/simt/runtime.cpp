@@ -40,7 +40,7 @@ Gpus& gpus() {
 
 std::size_t most_shared() { return gpus().major >= 9 ? kMostSharedBytes : std::size_t{163} * 1024; }
 
-/// What a kernel may have without asking.
+/// What a kernel may use without opting in.
 constexpr std::size_t kFreeShared = 48 * 1024;
 
 void copy(void* to, const void* from, std::size_t bytes) {

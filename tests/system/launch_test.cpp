@@ -215,7 +215,7 @@ TEST_F(Launch, ThreadsBeyondTheCoresAreTold) {
   };
   EXPECT_EQ(crowding_notes(train_bound("alone", {"train.max_steps=1", "run.threads=1"}, 0)), 0);
   EXPECT_EQ(crowding_notes(train_bound("many", {"train.max_steps=1", "run.threads=4"}, 0)), 1);
-  // Threads a rank stay, and ranks become more.
+  // Threads per rank stay, and there are more ranks.
   const std::string own = std::to_string(count);
   const std::vector<std::string> shared{"train.grains=4", "train.schedule=constant"};
   ASSERT_EQ(train_bound("out", {"train.max_steps=1", shared[0], shared[1], "run.threads=" + own}, 0).status, 0);

@@ -130,7 +130,7 @@ TEST_F(EvalAndPredict, WordsAreLabelledOnceAndJoinedToEntities) {
 
 TEST_F(EvalAndPredict, TellHowManyRowsAreCut) {
   last_json(train("out", {"train.epochs=1", "output.tensorboard=false"}));
-  // Two special tokens and one a word.
+  // Two special tokens and one per word.
   const std::string texts = "a good road\na good road was bad\na bad road was bad\n";
   const std::string note =
       "2 of 3 rows are longer than 5 tokens: what lies beyond is cut off; --max-length raises the "

@@ -28,7 +28,7 @@ std::uint16_t nearest(float value) {
   return below % 2 == 0 ? below : above;
 }
 
-/// Where numbers below the smallest normal one are not taken for zero, as a device in the same process may have it.
+/// Denormals are not flushed to zero here, as a device in the same process may have set.
 class BFloat16Conversion : public testing::Test {
  protected:
   void SetUp() override {

@@ -92,9 +92,9 @@ TEST_F(TapeTest, ProductsReadTheWorkingCopyWhereThereIsOne) {
   const Variable x = make({3, 4}, 1.0F, true);
   const Variable weight = make_leaf({2, 4}, 0.5F, 0);
   const Variable bias = make_leaf({2}, 1.0F, 1);
-  EXPECT_EQ(weight.working().bytes(), weight.value().bytes()) << "by default the value itself";
-  weight.set_working(make({2, 4}, 0.25F, false).value());
-  bias.set_working(make({2}, 3.0F, false).value());
+  EXPECT_EQ(weight.compute_copy().bytes(), weight.value().bytes()) << "by default the value itself";
+  weight.set_compute_copy(make({2, 4}, 0.25F, false).value());
+  bias.set_compute_copy(make({2}, 3.0F, false).value());
   Tape tape(*device_, Tape::Mode::training);
   const Variable out = seeded(linear(tape, x, weight, bias));
   for (const float value : out.value().span<float>()) EXPECT_FLOAT_EQ(value, 4.0F);
@@ -107,10 +107,10 @@ TEST_F(TapeTest, ProductsReadTheWorkingCopyWhereThereIsOne) {
 
 TEST_F(TapeTest, ANewValueForgetsTheWorkingCopy) {
   const Variable weight = make_leaf({2, 4}, 0.5F, 0);
-  weight.set_working(make({2, 4}, 0.25F, false).value());
-  EXPECT_EQ(weight.working().data<float>()[0], 0.25F);
+  weight.set_compute_copy(make({2, 4}, 0.25F, false).value());
+  EXPECT_EQ(weight.compute_copy().data<float>()[0], 0.25F);
   weight.set_value(make({2, 4}, 0.75F, false).value());
-  EXPECT_EQ(weight.working().data<float>()[0], 0.75F);
+  EXPECT_EQ(weight.compute_copy().data<float>()[0], 0.75F);
 }
 
 TEST_F(TapeTest, NormsAndEmbeddingsReadTheValue) {
@@ -119,7 +119,7 @@ TEST_F(TapeTest, NormsAndEmbeddingsReadTheValue) {
   const Variable words = make_leaf({3, 4}, 0.5F, 2);
   const Variable positions = make_leaf({3, 4}, 0.25F, 3);
   for (const Variable& parameter : {scale, shift, words, positions})
-    parameter.set_working(make(parameter.shape(), 100.0F, false).value());
+    parameter.set_compute_copy(make(parameter.shape(), 100.0F, false).value());
   Tape tape(*device_, Tape::Mode::evaluation);
   const Variable normed = layer_norm(tape, make({2, 4}, 1.0F, false), Variable(), scale, shift, 1e-5F);
   for (const float value : normed.value().span<float>()) EXPECT_EQ(value, 2.0F);

@@ -155,10 +155,10 @@ TEST_F(Views, InsideAndAsTheOutputOfWhatIsComputedAgain) {
 
 TEST_F(Views, OfAWeightAreOfItsWorkingCopy) {
   const Variable weight(random({6, 4}));
-  weight.set_working(random({6, 4}));
+  weight.set_compute_copy(random({6, 4}));
   Tape t = tape();
   const Variable part = rows(t, weight, 2, 3);
-  EXPECT_EQ(part.working().as_rows().data, weight.working().as_rows().at(2, 0));
+  EXPECT_EQ(part.compute_copy().as_rows().data, weight.compute_copy().as_rows().at(2, 0));
 }
 
 TEST_F(Views, OneBlockOfMemoryIsRefused) {

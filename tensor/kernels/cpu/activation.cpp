@@ -88,7 +88,7 @@ void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> z, MatrixOf<const T>
 }
 
 template <typename T>
-void dropout_typed(MatrixOf<const T> x, RowNames names, const Dropout& dropout, MatrixOf<T> y, std::int64_t begin,
+void dropout_typed(MatrixOf<const T> x, TokenKeys names, const Dropout& dropout, MatrixOf<T> y, std::int64_t begin,
                    std::int64_t end) {
   const Floats d;
   RowDropout mask(dropout, names, x.columns);
@@ -136,7 +136,7 @@ void bias_activation_backward_rows(ConstRows dy, ConstRows z, ConstRows y, Activ
   }
 }
 
-void dropout_rows(ConstRows x, RowNames names, const Dropout& dropout, Rows y, std::int64_t begin, std::int64_t end) {
+void dropout_rows(ConstRows x, TokenKeys names, const Dropout& dropout, Rows y, std::int64_t begin, std::int64_t end) {
   if (x.type == DType::bf16) {
     dropout_typed(x.as<BFloat16>(), names, dropout, y.as<BFloat16>(), begin, end);
   } else {

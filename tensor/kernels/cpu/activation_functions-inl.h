@@ -1,6 +1,6 @@
 // Activations of vectors, for all kernels that compute one, compiled once for each instruction set (see
 // vector_targets.h). Each gives its value at z and its slope at z, where its value there was y; of z and y, a slope may
-// read what its traits say (tensor/activation.h). A value of what is not a number is none; a slope may be one.
+// read what its traits say (tensor/activation.h). The value at NaN is NaN; the slope need not be.
 
 #if defined(TEMPER_ACTIVATION_FUNCTIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_ACTIVATION_FUNCTIONS_INL_H_

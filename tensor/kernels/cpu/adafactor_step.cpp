@@ -127,7 +127,7 @@ void adafactor_squares(const AdafactorSlice& slice, std::int64_t begin, std::int
   sums[1] = hn::GetLane(hn::SumOfLanes(wide, parameters));
 }
 
-void adafactor(const AdafactorSlice& slice, BFloat16* working, std::int64_t begin, std::int64_t end,
+void adafactor(const AdafactorSlice& slice, BFloat16* compute_copy, std::int64_t begin, std::int64_t end,
                const AdafactorStep& by) {
   const Floats d;
   const Direction direction(d, by);
@@ -145,8 +145,8 @@ void adafactor(const AdafactorSlice& slice, BFloat16* working, std::int64_t begi
                    const auto p = hn::Mul(access.load(d, slice.parameters + from + i), decay);
                    const auto updated = hn::NegMulAdd(step_size, u, p);
                    access.store(updated, d, slice.parameters + from + i);
-                   if (working != nullptr) {
-                     access.store(updated, d, working + from + i);
+                   if (compute_copy != nullptr) {
+                     access.store(updated, d, compute_copy + from + i);
                    }
                  };
                  for_each_vector(d, until - from, step);
@@ -185,7 +185,7 @@ void CpuKernels::run(const calls::AdafactorSquareSums& call) {
 
 void CpuKernels::run(const calls::Adafactor& call) {
   parallel_ranges(call.n, 3, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(adafactor)(call.slice, call.working, begin, end, call.step);
+    HWY_DYNAMIC_DISPATCH(adafactor)(call.slice, call.compute_copy, begin, end, call.step);
   });
 }
 

@@ -26,7 +26,7 @@ namespace temper::HWY_NAMESPACE {
 namespace {
 
 template <typename T>
-void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, RowNames names, const Dropout& dropout,
+void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, TokenKeys names, const Dropout& dropout,
                    const float* weight, const float* bias, float epsilon, MatrixOf<T> y, MatrixOf<T> sum, float* mean,
                    float* rstd, std::int64_t begin, std::int64_t end) {
   constexpr bool kRounds = !std::is_same_v<T, float>;
@@ -101,7 +101,7 @@ void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, RowNames nam
 /// d = d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
 template <typename T>
 void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* mean, const float* rstd,
-                    const float* weight, MatrixOf<const T> d_sum, RowNames names, const Dropout& dropout,
+                    const float* weight, MatrixOf<const T> d_sum, TokenKeys names, const Dropout& dropout,
                     MatrixOf<T> dx, MatrixOf<T> d_residual, bool accumulate_residual, float* weight_sums,
                     float* bias_sums, std::int64_t begin, std::int64_t end) {
   const Floats d;
@@ -162,7 +162,7 @@ void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* me
 
 }  // namespace
 
-void layer_norm_forward_rows(ConstRows x, ConstRows residual, RowNames names, const Dropout& dropout,
+void layer_norm_forward_rows(ConstRows x, ConstRows residual, TokenKeys names, const Dropout& dropout,
                              const float* weight, const float* bias, float epsilon, Rows y, Rows sum, float* mean,
                              float* rstd, std::int64_t begin, std::int64_t end) {
   if (x.type == DType::bf16) {
@@ -175,7 +175,7 @@ void layer_norm_forward_rows(ConstRows x, ConstRows residual, RowNames names, co
 }
 
 void layer_norm_backward_rows(ConstRows dy, ConstRows sum, const float* mean, const float* rstd, const float* weight,
-                              ConstRows d_sum, RowNames names, const Dropout& dropout, Rows dx, Rows d_residual,
+                              ConstRows d_sum, TokenKeys names, const Dropout& dropout, Rows dx, Rows d_residual,
                               bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
                               std::int64_t end) {
   if (dy.type == DType::bf16) {

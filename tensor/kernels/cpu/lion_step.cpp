@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
-void lion(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
+void lion(float* parameters, const float* gradients, float* momenta, BFloat16* compute_copy, std::int64_t n,
           const LionStep& by) {
   const double rate = by.learning_rate;
   const Floats d;
@@ -36,8 +36,8 @@ void lion(float* parameters, const float* gradients, float* momenta, BFloat16* w
     const auto p = hn::Mul(access.load(d, parameters + i), decay);
     const auto updated = hn::Sub(p, hn::CopySign(size, direction));
     access.store(updated, d, parameters + i);
-    if (working != nullptr) {
-      access.store(updated, d, working + i);
+    if (compute_copy != nullptr) {
+      access.store(updated, d, compute_copy + i);
     }
   };
   for_each_vector(d, n, step);
@@ -56,7 +56,7 @@ void CpuKernels::run(const calls::Lion& call) {
       call.n, 3,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(lion)
-        (call.parameters + begin, call.gradients + begin, call.momenta + begin, part_of(call.working, begin),
+        (call.parameters + begin, call.gradients + begin, call.momenta + begin, part_of(call.compute_copy, begin),
          end - begin, call.step);
       },
       kSliceGranule);

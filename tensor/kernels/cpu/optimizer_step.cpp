@@ -18,8 +18,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
-void adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, BFloat16* working,
-           std::int64_t n, const AdamWStep& by) {
+void adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments,
+           BFloat16* compute_copy, std::int64_t n, const AdamWStep& by) {
   // The corrections are worked out in double: 1 - beta2 has few digits left in f32.
   const double rate = by.learning_rate;
   const auto power = static_cast<double>(by.step);
@@ -43,14 +43,14 @@ void adamw(float* parameters, const float* gradients, float* first_moments, floa
     access.store(v, d, second_moments + i);
     const auto updated = hn::NegMulAdd(step_size, hn::Div(m, denominator), p);
     access.store(updated, d, parameters + i);
-    if (working != nullptr) {
-      access.store(updated, d, working + i);
+    if (compute_copy != nullptr) {
+      access.store(updated, d, compute_copy + i);
     }
   };
   for_each_vector(d, n, step);
 }
 
-void sgd(float* parameters, const float* gradients, float* momenta, BFloat16* working, std::int64_t n,
+void sgd(float* parameters, const float* gradients, float* momenta, BFloat16* compute_copy, std::int64_t n,
          const SgdStep& by) {
   const Floats d;
   const auto gradient_scale = hn::Set(d, by.gradient_scale);
@@ -66,8 +66,8 @@ void sgd(float* parameters, const float* gradients, float* momenta, BFloat16* wo
     }
     const auto updated = hn::NegMulAdd(learning_rate, update, p);
     access.store(updated, d, parameters + i);
-    if (working != nullptr) {
-      access.store(updated, d, working + i);
+    if (compute_copy != nullptr) {
+      access.store(updated, d, compute_copy + i);
     }
   };
   for_each_vector(d, n, step);
@@ -88,7 +88,7 @@ void CpuKernels::run(const calls::AdamW& call) {
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(adamw)
         (call.parameters + begin, call.gradients + begin, call.first_moments + begin, call.second_moments + begin,
-         part_of(call.working, begin), end - begin, call.step);
+         part_of(call.compute_copy, begin), end - begin, call.step);
       },
       kSliceGranule);
 }
@@ -98,8 +98,8 @@ void CpuKernels::run(const calls::Sgd& call) {
       call.n, 2,
       [&](std::int64_t begin, std::int64_t end) {
         HWY_DYNAMIC_DISPATCH(sgd)
-        (call.parameters + begin, call.gradients + begin, part_of(call.momenta, begin), part_of(call.working, begin),
-         end - begin, call.step);
+        (call.parameters + begin, call.gradients + begin, part_of(call.momenta, begin),
+         part_of(call.compute_copy, begin), end - begin, call.step);
       },
       kSliceGranule);
 }

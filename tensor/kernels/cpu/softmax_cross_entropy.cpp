@@ -195,7 +195,7 @@ void CpuKernels::run(const calls::CrossEntropy& call) {
 
 void CpuKernels::run(const calls::BinaryCrossEntropy& call) {
   (void)common_type(call.kKernel.name, call.logits, call.d_logits);
-  // log(1 + e^-|z|) + max(z, 0) - z t, which no z overflows. There are few such logits: one a label and example.
+  // log(1 + e^-|z|) + max(z, 0) - z t, which no z overflows. There are few such logits: one per label and example.
   const std::int64_t columns = call.logits.columns;
   call.sum[0] +=
       sum_over_rows(call.logits.rows, columns, columns * 32, [&](std::int64_t row, FloatRow& x, FloatRow& dx) {

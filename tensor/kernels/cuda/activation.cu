@@ -54,7 +54,8 @@ struct Backward {
 };
 
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads) drop(MatrixOf<const T> x, RowNames names, DropoutMask mask, MatrixOf<T> y) {
+__global__ void __launch_bounds__(kThreads)
+    drop(MatrixOf<const T> x, TokenKeys names, DropoutMask mask, MatrixOf<T> y) {
   const Place place = place_in<kWidth>(x.rows, x.columns);
   if (place.count == 0) return;
   float values[kWidth];

@@ -1,7 +1,7 @@
 // Activations, for all kernels that compute one: each gives its value at z and its slope there, where its value was y;
 // of z and y, a slope may read what its traits say. In the order of tensor/activation.h, and as on the CPU, where it is
-// said why a form was chosen (tensor/kernels/cpu/activation_functions-inl.h). A value of what is not a number is none;
-// a slope may be one.
+// said why a form was chosen (tensor/kernels/cpu/activation_functions-inl.h). The value at NaN is NaN; the slope need
+// not be.
 #pragma once
 
 #include <cuda_runtime.h>

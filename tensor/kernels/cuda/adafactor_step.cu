@@ -76,13 +76,13 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    adafactor(AdafactorSlice slice, BFloat16* working, std::int64_t n, AdafactorStep by) {
+    adafactor(AdafactorSlice slice, BFloat16* compute_copy, std::int64_t n, AdafactorStep by) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= n) return;
   const float u = direction(slice, i, by.gradient_scale, slice.squares != nullptr ? slice.squares[i] : 0.0F);
   const float updated = fmaf(-by.step_size, u, __fmul_rn(slice.parameters[i], by.decay));
   slice.parameters[i] = updated;
-  if (working != nullptr) write(updated, working + i);
+  if (compute_copy != nullptr) write(updated, compute_copy + i);
 }
 
 }  // namespace
@@ -98,7 +98,8 @@ void CudaKernels::run(const calls::AdafactorSquareSums& call) {
 }
 
 void CudaKernels::run(const calls::Adafactor& call) {
-  launch(adafactor, dim3(parts(call.n, kThreads)), kThreads, 0, stream_, call.slice, call.working, call.n, call.step);
+  launch(adafactor, dim3(parts(call.n, kThreads)), kThreads, 0, stream_, call.slice, call.compute_copy, call.n,
+         call.step);
 }
 
 }  // namespace temper

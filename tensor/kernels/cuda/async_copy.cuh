@@ -1,6 +1,6 @@
-// Copies from global to shared memory that go on while the thread does something else: cp.async of the PTX ISA ("Data
-// movement and conversion instructions: non-bulk asynchronous copies"). What a copy has written may be read by its own
-// thread after wait_for_copies, and by the other threads of the block after a __syncthreads that follows it.
+// Asynchronous copies from global to shared memory: cp.async of the PTX ISA ("Data movement and conversion
+// instructions: non-bulk asynchronous copies"). What a copy has written may be read by its own thread after
+// wait_for_copies, and by the other threads of the block after a __syncthreads that follows it.
 #pragma once
 
 #include <cstdint>

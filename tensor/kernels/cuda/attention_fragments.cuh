@@ -1,4 +1,4 @@
-// What the tensor-core kernels of attention do with tiles in shared memory and fragments in registers. A block has
+// How the tensor-core kernels of attention use tiles in shared memory and fragments in registers. A block has
 // kBlockWarps warps. Tiles are [rows, kWidth] of bf16 in rows of kStride: eight elements more than the width, so that
 // the eight rows of a matrix that ldmatrix reads lie in different banks.
 //

@@ -1,5 +1,5 @@
-// What all kernels of attention share: what they are called with, how they see a packed batch, and which part of it a
-// block works on.
+// What all kernels of attention share: their arguments, their view of a packed batch, and the part of it that a block
+// works on.
 //
 // The grid is (sequences * tiles, heads), where `tiles` is what the longest sequence needs: a block whose sequence is
 // too short for its tile has nothing to do and returns.
@@ -39,7 +39,7 @@ struct AttentionGrid {
   const std::int32_t* starts = nullptr;
   const std::int32_t* lengths = nullptr;  ///< null: sequences lie without gaps
   const std::uint32_t* examples = nullptr;
-  const std::int32_t* query_starts = nullptr;  ///< null: every token asks
+  const std::int32_t* query_starts = nullptr;  ///< null: every token is a query
   const std::uint32_t* query_positions = nullptr;
   std::int64_t sequences = 0;
   std::int64_t longest = 0;
@@ -122,7 +122,7 @@ struct BlockPart {
   PhiloxKey key;
   const std::uint32_t* positions;  ///< of the queries; null: 0, 1, 2, ...
 
-  /// Where in its sequence a query asks.
+  /// The position of a query in its sequence.
   __device__ std::uint32_t position(int query) const {
     return positions == nullptr ? static_cast<std::uint32_t>(query) : positions[query];
   }

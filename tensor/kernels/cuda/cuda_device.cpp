@@ -51,7 +51,7 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-class Graph final : public RecordedWork {
+class Graph final : public CudaGraph {
  public:
   Graph(cudaStream_t stream, const std::function<void()>& work) : stream_(stream) {
     check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
@@ -135,7 +135,7 @@ class Gpu final : public CudaDevice {
     check_cuda(status, "communication between GPUs");
     return true;
   }
-  [[nodiscard]] std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
+  [[nodiscard]] std::unique_ptr<CudaGraph> record(const std::function<void()>& work) override {
     return std::make_unique<Graph>(compute_.get(), work);
   }
   void set_wait(Wait wait) override { wait_ = wait ? std::move(wait) : Wait(poll); }

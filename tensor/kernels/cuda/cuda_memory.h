@@ -1,6 +1,6 @@
-// Memory of a GPU in the order of a stream: a block may be released while work that uses it is still under way, and
-// be handed out again for what comes behind that work (cudaMallocAsync). The pool keeps what it once had, so that a step
-// after the largest asks the driver for nothing.
+// Stream-ordered GPU memory: a block may be released while work that uses it is still in progress, and be reused by
+// later work (cudaMallocAsync). The pool keeps its memory, so that steps after the largest request nothing from the
+// driver.
 #pragma once
 
 #include <cuda_runtime.h>

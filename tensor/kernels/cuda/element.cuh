@@ -25,7 +25,7 @@ inline constexpr int kThreads = 256;
 __device__ inline float read(const float* from) { return *from; }
 __device__ inline float read(const BFloat16* from) { return to_float(*from); }
 __device__ inline void write(float value, float* to) { *to = value; }
-// Unlike CPUs, GPUs keep what is below the smallest normal number.
+// Unlike the CPU kernels, GPUs keep denormals.
 __device__ inline void write(float value, BFloat16* to) { to->bits = __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
 
 /// What is read of a T after `value` was written to it.

@@ -11,7 +11,7 @@ namespace {
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    add_rows(MatrixOf<const T> a, MatrixOf<const T> b, RowNames names, DropoutMask mask, MatrixOf<T> y) {
+    add_rows(MatrixOf<const T> a, MatrixOf<const T> b, TokenKeys names, DropoutMask mask, MatrixOf<T> y) {
   const Place place = place_in<kWidth>(y.rows, y.columns);
   if (place.count == 0) return;
   float values[kWidth];

@@ -1,4 +1,4 @@
-// The one function through which every kernel is started.
+// The single function that launches every kernel.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,11 +16,12 @@ template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t shared_bytes, cudaStream_t stream,
             Arguments&&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  // What a kernel may have without asking.
+  // What a kernel may use without opting in.
   constexpr std::size_t kFreeShared = 48 * 1024;
   if (shared_bytes > kFreeShared)
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
-               "cudaFuncSetAttribute");
+    check_cuda(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+        "cudaFuncSetAttribute");
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(threads);

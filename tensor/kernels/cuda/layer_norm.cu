@@ -20,7 +20,7 @@ template <typename T>
 struct Forward {
   MatrixOf<const T> x;
   MatrixOf<const T> residual;
-  RowNames names;
+  TokenKeys names;
   DropoutMask mask;
   const float* weight;
   const float* bias;
@@ -39,7 +39,7 @@ struct Backward {
   const float* rstd;
   const float* weight;
   MatrixOf<const T> d_sum;
-  RowNames names;
+  TokenKeys names;
   DropoutMask mask;
   MatrixOf<T> dx;
   MatrixOf<T> d_residual;
@@ -103,7 +103,7 @@ __device__ void store_gradients(const Backward<T>& of, std::int64_t row, std::in
 
 // ---- rows in registers ----------------------------------------------------------------------------------------------
 
-/// kTeam threads a row, each with kPacks packs of it.
+/// kTeam threads per row, each with kPacks packs of it.
 template <typename T, int kTeam, int kPacks>
 __global__ void __launch_bounds__(kThreads) forward_in_registers(Forward<T> of) {
   const int member = static_cast<int>(threadIdx.x) % kTeam;
@@ -263,7 +263,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- any rows -------------------------------------------------------------------------------------------------------
 
-/// A block a row. The sum lies meanwhile where it is wanted, or else in y, as rounded as it would be there.
+/// One block per row. The sum lies meanwhile where it is wanted, or else in y, as rounded as it would be there.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
   const std::int64_t row = blockIdx.x;
@@ -292,7 +292,7 @@ __global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
   if (threadIdx.x == 0) store_statistics(of, row, mean, rstd);
 }
 
-/// A block a row; the gradients of weight and bias are summed elsewhere.
+/// One block per row; the gradients of weight and bias are summed elsewhere.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) backward_any(Backward<T> of) {
   const std::int64_t row = blockIdx.x;
@@ -352,8 +352,8 @@ struct WeightTerm {
 template <int kNumber>
 using Constant = std::integral_constant<int, kNumber>;
 
-/// Calls function(team, packs) with the numbers of threads a row and packs a thread that keep a row in registers. False
-/// if there are none.
+/// Calls function(team, packs) with the numbers of threads per row and packs per thread that keep a row in registers.
+/// False if there are none.
 template <typename Function>
 bool with_team(std::int64_t columns, const Function& function) {
   const std::int64_t packs = columns / kPack;

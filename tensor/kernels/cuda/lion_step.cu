@@ -9,12 +9,12 @@
 namespace temper {
 namespace {
 
-/// Where a slice lies. `working` may be null.
+/// Where a slice lies. `compute_copy` may be null.
 struct Slice {
   float* parameters;
   const float* gradients;
   float* momenta;
-  BFloat16* working;
+  BFloat16* compute_copy;
   std::int64_t n;
 };
 
@@ -47,13 +47,13 @@ __global__ void __launch_bounds__(kThreads) lion(Slice slice, LionFactors by) {
   }
   store(momenta, place.count, slice.momenta + place.column);
   store(parameters, place.count, slice.parameters + place.column);
-  if (slice.working != nullptr) store(parameters, place.count, slice.working + place.column);
+  if (slice.compute_copy != nullptr) store(parameters, place.count, slice.compute_copy + place.column);
 }
 
 }  // namespace
 
 void CudaKernels::run(const calls::Lion& call) {
-  const Slice slice{call.parameters, call.gradients, call.momenta, call.working, call.n};
+  const Slice slice{call.parameters, call.gradients, call.momenta, call.compute_copy, call.n};
   const double rate = call.step.learning_rate;
   const LionFactors factors{call.step.gradient_scale,
                             static_cast<float>(1.0 - rate * static_cast<double>(call.step.weight_decay)),
@@ -62,7 +62,7 @@ void CudaKernels::run(const calls::Lion& call) {
                             static_cast<float>(1.0 - call.step.beta2),
                             call.step.learning_rate};
   const bool in_packs = begins_pack(call.parameters) && begins_pack(call.gradients) && begins_pack(call.momenta) &&
-                        begins_pack(call.working);
+                        begins_pack(call.compute_copy);
   with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
     launch(lion<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, factors);
   });

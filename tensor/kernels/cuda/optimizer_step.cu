@@ -11,13 +11,13 @@
 namespace temper {
 namespace {
 
-/// Where a slice lies. `second_moments` and `working` may be null.
+/// Where a slice lies. `second_moments` and `compute_copy` may be null.
 struct Slice {
   float* parameters;
   const float* gradients;
   float* first_moments;
   float* second_moments;
-  BFloat16* working;
+  BFloat16* compute_copy;
   std::int64_t n;
 };
 
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) adamw(Slice slice, AdamWFactors by) 
   store(first, place.count, slice.first_moments + place.column);
   store(second, place.count, slice.second_moments + place.column);
   store(parameters, place.count, slice.parameters + place.column);
-  if (slice.working != nullptr) store(parameters, place.count, slice.working + place.column);
+  if (slice.compute_copy != nullptr) store(parameters, place.count, slice.compute_copy + place.column);
 }
 
 /// Momenta are first_moments.
@@ -95,25 +95,26 @@ __global__ void __launch_bounds__(kThreads) sgd(Slice slice, SgdStep by) {
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) parameters[i] = fmaf(-by.learning_rate, updates[i], parameters[i]);
   store(parameters, place.count, slice.parameters + place.column);
-  if (slice.working != nullptr) store(parameters, place.count, slice.working + place.column);
+  if (slice.compute_copy != nullptr) store(parameters, place.count, slice.compute_copy + place.column);
 }
 
 bool begins_packs(const Slice& slice) {
   return begins_pack(slice.parameters) && begins_pack(slice.gradients) && begins_pack(slice.first_moments) &&
-         begins_pack(slice.second_moments) && begins_pack(slice.working);
+         begins_pack(slice.second_moments) && begins_pack(slice.compute_copy);
 }
 
 }  // namespace
 
 void CudaKernels::run(const calls::AdamW& call) {
-  const Slice slice{call.parameters, call.gradients, call.first_moments, call.second_moments, call.working, call.n};
+  const Slice slice{call.parameters,     call.gradients,    call.first_moments,
+                    call.second_moments, call.compute_copy, call.n};
   with_width(begins_packs(slice), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
     launch(adamw<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, factors_of(call.step));
   });
 }
 
 void CudaKernels::run(const calls::Sgd& call) {
-  const Slice slice{call.parameters, call.gradients, call.momenta, nullptr, call.working, call.n};
+  const Slice slice{call.parameters, call.gradients, call.momenta, nullptr, call.compute_copy, call.n};
   with_width(begins_packs(slice), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
     launch(sgd<kWidth>, grid_over<kWidth>(1, call.n), kThreads, 0, stream_, slice, call.step);
   });

@@ -1,5 +1,5 @@
-// The way between pageable memory of the host and a GPU: a few pinned buffers in turn, so that copies run on by
-// themselves while the host goes on.
+// Copies between pageable host memory and a GPU: a ring of pinned buffers, so that copies run asynchronously while the
+// host continues.
 #pragma once
 
 #include <cuda_runtime.h>

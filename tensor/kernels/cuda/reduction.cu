@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(kThreads) add_along_tree(Tree tree, float* out
   out[i] = last;
 }
 
-/// A block a chunk.
+/// One block per chunk.
 template <int kWidth>
 __global__ void __launch_bounds__(kThreads) square_sums(const float* x, std::int64_t chunk, double* sums) {
   const float* from = x + blockIdx.x * chunk;

@@ -1,5 +1,5 @@
-// Memory of the device for the length of one call. It is given back in the order of the stream, so that what was
-// started before may still use it.
+// Device memory for the duration of one call. It is freed in stream order, so that work launched before may still use
+// it.
 #pragma once
 
 #include <cstddef>

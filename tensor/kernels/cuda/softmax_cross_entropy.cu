@@ -23,9 +23,9 @@ struct SoftmaxLoss {
   double* weights;  ///< [rows]: what each loss is to be divided by
 };
 
-/// A block a row: the largest logit and the sum of exponentials in one pass (Milakov, Gimelshein: "Online normalizer
-/// calculation for softmax", 2018), the gradient in another. With z the logits, s the share that smoothing gives a
-/// class, w the class weights and W their sum:
+/// One block per row: the largest logit and the sum of exponentials in one pass (Milakov, Gimelshein: "Online
+/// normalizer calculation for softmax", 2018), the gradient in another. With z the logits, s the share that smoothing
+/// gives a class, w the class weights and W their sum:
 ///   loss = -hit log p[label] - sum over c of s w[c] log p[c],   hit = (1 - smoothing) w[label]
 ///   gradient[c] = (hit + s W) p[c] - s w[c] - (c is the label) hit
 template <typename T, int kCount, int kWidth>
@@ -149,7 +149,7 @@ struct SquaredError {
 /// Elements of a block of loss_of_elements().
 constexpr std::int64_t kElements = 4 * kThreads;
 
-/// The losses of kElements elements after one another, row by row, as one sum a block.
+/// The losses of kElements elements after one another, row by row, as one sum per block.
 template <typename Loss, typename T>
 __global__ void __launch_bounds__(kThreads)
     loss_of_elements(MatrixOf<const T> x, const float* targets, MatrixOf<T> d_x, double* losses) {

@@ -130,13 +130,13 @@ TEST_P(Exchanges, WorkingCopiesFollowTheParameters) {
   ParameterRequest request;
   request.layout = ArenaLayout(std::vector<std::int64_t>{5 * ArenaLayout::kChunk + 5});
   request.plan = plan_of(request.layout);
-  request.working = true;
+  request.compute_copy = true;
   const auto exchange = make_parameters(request);
   if (GetParam().staged) {
-    EXPECT_EQ(exchange->working(), nullptr) << "a device rounds its own";
+    EXPECT_EQ(exchange->compute_copy(), nullptr) << "a device rounds its own";
     return;
   }
-  ASSERT_NE(exchange->working(), nullptr);
+  ASSERT_NE(exchange->compute_copy(), nullptr);
   const auto value_of = [](std::int64_t element, int step) {
     return static_cast<float>(element * 31 + step) * 0.37F - 5e4F;
   };
@@ -145,12 +145,12 @@ TEST_P(Exchanges, WorkingCopiesFollowTheParameters) {
     for (const ElementRange range : request.plan.owned_by(world_.rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         exchange->parameters()[i] = value_of(i, step);
-        exchange->working()[i] = to_bfloat16(value_of(i, step));
+        exchange->compute_copy()[i] = to_bfloat16(value_of(i, step));
       }
     exchange->share(SharedRows::trained);
     for (std::int64_t i = 0; i < request.layout.elements(); ++i) {
       ASSERT_EQ(exchange->parameters()[i], value_of(i, step)) << i;
-      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(value_of(i, step)).bits) << i;
+      ASSERT_EQ(exchange->compute_copy()[i].bits, to_bfloat16(value_of(i, step)).bits) << i;
     }
     world_.barrier();
   }
@@ -160,7 +160,7 @@ TEST_P(Exchanges, HaveNoWorkingCopiesUnlessAsked) {
   ParameterRequest request;
   request.layout = ArenaLayout(std::vector<std::int64_t>{7});
   request.plan = plan_of(request.layout);
-  EXPECT_EQ(make_parameters(request)->working(), nullptr);
+  EXPECT_EQ(make_parameters(request)->compute_copy(), nullptr);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Exchanges,

@@ -58,7 +58,7 @@ class NodeExchangeTest : public testing::TestWithParam<Nodes> {
   }
   std::unique_ptr<ParameterExchange> make_parameters() {
     const ExchangeRequest like = request(nodes_->size());
-    return make_host_parameters(*nodes_, {.layout = like.layout, .plan = like.plan, .working = true});
+    return make_host_parameters(*nodes_, {.layout = like.layout, .plan = like.plan, .compute_copy = true});
   }
   std::vector<TreeNode> nodes_of(int leaves) const {
     return cover(leaves, leaves_of_rank(leaves, nodes_->size(), nodes_->rank()));
@@ -108,12 +108,12 @@ TEST_P(NodeExchangeTest, SharesBothArenas) {
     for (const ElementRange range : request(1).plan.owned_by(nodes_->rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         exchange->parameters()[i] = static_cast<float>(i + step) * 0.3F;
-        exchange->working()[i] = to_bfloat16(exchange->parameters()[i]);
+        exchange->compute_copy()[i] = to_bfloat16(exchange->parameters()[i]);
       }
     exchange->share(SharedRows::all);
     for (std::int64_t i = 0; i < kElements; ++i) {
       ASSERT_EQ(exchange->parameters()[i], static_cast<float>(i + step) * 0.3F) << i;
-      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(static_cast<float>(i + step) * 0.3F).bits) << i;
+      ASSERT_EQ(exchange->compute_copy()[i].bits, to_bfloat16(static_cast<float>(i + step) * 0.3F).bits) << i;
     }
     nodes_->barrier();
   }

@@ -140,19 +140,19 @@ TEST_P(SparseGradients, RowsThatTrainingDoesNotReadAreSharedLater) {
                                                 {.layout = layout_,
                                                  .plan = plan_,
                                                  .links = {.share_memory = GetParam().way != Way::message},
-                                                 .working = true,
+                                                 .compute_copy = true,
                                                  .table = table_});
   const auto write = [&](float offset) {
     for (const ElementRange range : plan_.owned_by(world_.rank()))
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         exchange->parameters()[i] = static_cast<float>(i) + offset;
-        exchange->working()[i] = to_bfloat16(static_cast<float>(i) + offset);
+        exchange->compute_copy()[i] = to_bfloat16(static_cast<float>(i) + offset);
       }
   };
   const auto expect = [&](ElementRange range, float offset) {
     for (std::int64_t i = range.begin; i < range.end; ++i) {
       ASSERT_EQ(exchange->parameters()[i], static_cast<float>(i) + offset) << i;
-      ASSERT_EQ(exchange->working()[i].bits, to_bfloat16(static_cast<float>(i) + offset).bits) << i;
+      ASSERT_EQ(exchange->compute_copy()[i].bits, to_bfloat16(static_cast<float>(i) + offset).bits) << i;
     }
   };
   write(0.0F);

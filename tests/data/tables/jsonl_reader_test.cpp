@@ -81,9 +81,9 @@ TEST(JsonlReader, WhatIsNestedStaysJson) {
 
 TEST(JsonlReader, SaysOneObjectALineWhereAFileHoldsAnArray) {
   EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: found a JSON array");
-  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "write one object a line");
-  EXPECT_HAS(parse_error("[{\"text\": \"a\"}]\n"), "write one object a line");
-  EXPECT_HAS(parse_error("{\n \"text\": \"a\"\n}\n"), "one object a line, whole");
+  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "write one object per line");
+  EXPECT_HAS(parse_error("[{\"text\": \"a\"}]\n"), "write one object per line");
+  EXPECT_HAS(parse_error("{\n \"text\": \"a\"\n}\n"), "one whole object per line");
   EXPECT_HAS(parse_error("{\"text\": \"a\"}\r{\"text\": \"b\"}\r"), "carriage return (CR) alone");
 }
 
@@ -97,7 +97,7 @@ TEST(JsonReader, ReadsAnArrayOfObjectsLaidOutInAnyWay) {
   EXPECT_EQ(table.rows, (std::vector<Row>{{"a ]}", "[\"x\"]"}, {"b\"}", "y"}, {"c", "1"}}));
   EXPECT_EQ(table.lines, (std::vector<std::size_t>{2, 4, 8}));
   EXPECT_EQ(parse_table(json_rows, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "a.json").rows.size(), 2U)
-      << "or one object a line";
+      << "or one object per line";
 }
 
 TEST(JsonReader, RefusesWhatIsNoArrayOfObjectsWithLineAndColumn) {

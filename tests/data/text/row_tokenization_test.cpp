@@ -255,7 +255,7 @@ TEST(TokenizeRows, RefusesWhatIsNoFiniteNumber) {
 
 TEST(TokenizeRows, RefusesMoreOrFewerLabelsThanWords) {
   EXPECT_EQ(tokenize_error("text,label\nthe cat,O\n", {"O"}, LabelKind::token_class),
-            "a.csv, line 2: 2 words in column \"text\" but 1 label in column \"label\", expected one label a word");
+            "a.csv, line 2: 2 words in column \"text\" but 1 label in column \"label\", expected one label per word");
 }
 
 TEST(TokenizeRows, RefusesMissingColumnsAndRows) {

@@ -53,7 +53,7 @@ TEST_F(GpuAdafactorStepTest, SumsAndStepsMatchCpu) {
       auto squares = random(n, 5);
       for (std::int64_t i = 0; i < n; ++i) squares(0, i) = std::abs(squares(0, i));
       squares.upload(gpu());
-      TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(n)));
+      TwinArray<BFloat16> compute_copy(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(n)));
       AdafactorSlice on_host{.parameters = parameters.cpu().data, .gradients = gradients.cpu().data};
       AdafactorSlice on_device{.parameters = parameters.gpu_floats(), .gradients = gradients.gpu_floats()};
       if (is_matrix) {
@@ -73,11 +73,11 @@ TEST_F(GpuAdafactorStepTest, SumsAndStepsMatchCpu) {
           calls::AdafactorSquareSums{.slice = on_device, .pieces = of.pieces, .step = step, .sums = sums.gpu()});
       expect_close(sums.gpu_values(gpu()), sums.cpu_values(), 1e-6);
       on_cpu().run(calls::Adafactor{.slice = on_host, .n = n, .step = step});
-      on_gpu().run(calls::Adafactor{.slice = on_device, .working = working.gpu(), .n = n, .step = step});
+      on_gpu().run(calls::Adafactor{.slice = on_device, .compute_copy = compute_copy.gpu(), .n = n, .step = step});
       parameters.expect_agreement(gpu(), 1e-6);
       squares.expect_agreement(gpu(), 1e-6);
       const std::vector<float> updated = parameters.gpu_block(gpu());
-      const std::vector<BFloat16> rounded = working.gpu_values(gpu());
+      const std::vector<BFloat16> rounded = compute_copy.gpu_values(gpu());
       for (std::int64_t i = 0; i < n; ++i) {
         const auto at = static_cast<std::size_t>(i);
         ASSERT_EQ(rounded[at].bits, to_bfloat16(updated[at]).bits) << i;

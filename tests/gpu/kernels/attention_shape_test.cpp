@@ -21,14 +21,14 @@ std::vector<std::int32_t> starts_of(const std::vector<std::int32_t>& lengths, st
   for (const std::int32_t length : lengths) starts.push_back(starts.back() + length + room);
   return starts;
 }
-std::vector<std::int32_t> counts_of(const std::vector<std::vector<std::uint32_t>>& asking) {
+std::vector<std::int32_t> counts_of(const std::vector<std::vector<std::uint32_t>>& query_tokens) {
   std::vector<std::int32_t> counts;
-  for (const auto& positions : asking) counts.push_back(static_cast<std::int32_t>(positions.size()));
+  for (const auto& positions : query_tokens) counts.push_back(static_cast<std::int32_t>(positions.size()));
   return counts;
 }
-std::vector<std::uint32_t> joined(const std::vector<std::vector<std::uint32_t>>& asking) {
+std::vector<std::uint32_t> joined(const std::vector<std::vector<std::uint32_t>>& query_tokens) {
   std::vector<std::uint32_t> all;
-  for (const auto& positions : asking) all.insert(all.end(), positions.begin(), positions.end());
+  for (const auto& positions : query_tokens) all.insert(all.end(), positions.begin(), positions.end());
   return all;
 }
 std::vector<std::uint32_t> names_of(std::size_t sequences) {
@@ -45,12 +45,12 @@ class Problem {
         longest_(*std::max_element(which.lengths.begin(), which.lengths.end())),
         starts_(gpu, starts_of(which.lengths, which.room)),
         lengths_(gpu, which.lengths),
-        query_starts_(gpu, starts_of(counts_of(which.asking), 0)),
-        positions_(gpu, joined(which.asking)),
+        query_starts_(gpu, starts_of(counts_of(which.query_tokens), 0)),
+        positions_(gpu, joined(which.query_tokens)),
         examples_(gpu, names_of(which.lengths.size())),
         buckets_(gpu, testing_support::term_buckets(longest_ + 4)),
         tokens_(starts_.cpu_values().back()),
-        queries_(which.asking.empty() ? tokens_ : query_starts_.cpu_values().back()),
+        queries_(which.query_tokens.empty() ? tokens_ : query_starts_.cpu_values().back()),
         q_(drawn(type, queries_, heads() * shape().head_width, 1)),
         k_(drawn(type, tokens_, shape().key_heads * shape().head_width, 2)),
         v_(drawn(type, tokens_, shape().key_heads * shape().value_width, 3)),
@@ -108,7 +108,7 @@ class Problem {
     PackedSequences sequences{tokens_, static_cast<std::int64_t>(the_.lengths.size()), side(starts_), side(examples_),
                               longest_};
     if (the_.room > 0) sequences.lengths = side(lengths_);
-    if (!the_.asking.empty()) {
+    if (!the_.query_tokens.empty()) {
       sequences.query_starts = side(query_starts_);
       sequences.query_positions = side(positions_);
     }

@@ -9,7 +9,7 @@ namespace {
 const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 
 /// Which tokens of a sequence ask: every one, or those at these positions.
-using Asking = std::vector<std::uint32_t>;
+using QueryTokens = std::vector<std::uint32_t>;
 
 struct Case {
   std::vector<std::int32_t> lengths;
@@ -17,13 +17,13 @@ struct Case {
   std::int64_t width;  ///< of a head
   Dropout dropout;
   Lie lie = Lie::packed;
-  std::vector<Asking> asking = {};  ///< one a sequence; none: every token asks
-  float spread = 1.0F;              ///< of queries and keys
+  std::vector<QueryTokens> query_tokens = {};  ///< one per sequence; none: every token is a query
+  float spread = 1.0F;                         ///< of queries and keys
   float scale_sign = 1.0F;
 };
 
 /// All matrices of a call, on both devices. q, k and v are columns of one matrix [tokens, 3 heads width] where every
-/// token asks and nothing lies askew, and so are their gradients; else q is one of its own.
+/// token is a query and nothing lies askew, and so are their gradients; else q is one of its own.
 class Problem {
  public:
   Problem(Device& gpu, DType type, const Case& which)
@@ -34,9 +34,9 @@ class Problem {
         query_starts_(gpu, query_starts_of(which)),
         positions_(gpu, positions_of(which)),
         tokens_(starts_.cpu_values().back()),
-        queries_(which.asking.empty() ? tokens_ : query_starts_.cpu_values().back()),
+        queries_(which.query_tokens.empty() ? tokens_ : query_starts_.cpu_values().back()),
         columns_(which.heads * which.width),
-        joined_(which.asking.empty() && which.lie != Lie::askew),
+        joined_(which.query_tokens.empty() && which.lie != Lie::askew),
         inputs_(TwinMatrix::random(gpu, type, tokens_, 3 * columns_, 1, which.lie, which.spread)),
         own_q_(TwinMatrix::random(gpu, type, queries_, columns_, 2, which.lie, which.spread)),
         d_out_(TwinMatrix::random(gpu, type, queries_, columns_, 3, which.lie)),
@@ -126,12 +126,14 @@ class Problem {
   }
   static std::vector<std::int32_t> query_starts_of(const Case& which) {
     std::vector<std::int32_t> lengths;
-    for (const Asking& asking : which.asking) lengths.push_back(static_cast<std::int32_t>(asking.size()));
+    for (const QueryTokens& query_tokens : which.query_tokens)
+      lengths.push_back(static_cast<std::int32_t>(query_tokens.size()));
     return starts_of(lengths);
   }
   static std::vector<std::uint32_t> positions_of(const Case& which) {
     std::vector<std::uint32_t> positions;
-    for (const Asking& asking : which.asking) positions.insert(positions.end(), asking.begin(), asking.end());
+    for (const QueryTokens& query_tokens : which.query_tokens)
+      positions.insert(positions.end(), query_tokens.begin(), query_tokens.end());
     return positions;
   }
 
@@ -144,7 +146,7 @@ class Problem {
     sequences.starts = side(starts_);
     sequences.examples = side(examples_);
     for (const std::int64_t length : which_.lengths) sequences.longest = std::max(sequences.longest, length);
-    if (which_.asking.empty()) return sequences;
+    if (which_.query_tokens.empty()) return sequences;
     sequences.query_starts = side(query_starts_);
     sequences.query_positions = side(positions_);
     return sequences;
@@ -225,7 +227,7 @@ TEST_P(GpuAttentionTest, MatchesCpuInRowsThatLieAskew) {
 }
 
 TEST_P(GpuAttentionTest, MatchesCpuWhereSomeTokensAsk) {
-  Asking most(68);
+  QueryTokens most(68);
   std::iota(most.begin(), most.end(), 3U);
   expect_match({{17, 64, 100}, 2, 32, kDropout, Lie::packed, {{0, 16}, {}, {99, 5, 64}}});
   expect_match({{2, 75, 65}, 1, 64, kDropout, Lie::packed, {{}, most, {0}}});

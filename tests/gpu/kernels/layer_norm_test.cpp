@@ -34,8 +34,8 @@ struct Names {
   TwinArray<std::uint32_t> positions;
 
   Names(Device& gpu, std::int64_t rows) : examples(gpu, counted(rows, 100)), positions(gpu, counted(rows, 3)) {}
-  [[nodiscard]] RowNames cpu() { return {examples.cpu(), positions.cpu()}; }
-  [[nodiscard]] RowNames gpu() const { return {examples.gpu(), positions.gpu()}; }
+  [[nodiscard]] TokenKeys cpu() { return {examples.cpu(), positions.cpu()}; }
+  [[nodiscard]] TokenKeys gpu() const { return {examples.gpu(), positions.gpu()}; }
 
  private:
   static std::vector<std::uint32_t> counted(std::int64_t rows, std::uint32_t first) {

@@ -18,10 +18,10 @@ class GpuOptimizerStepTest : public GpuTest {
 };
 
 /// What the parameters are in bf16, as the matrix products read them.
-void expect_rounded(const std::vector<float>& parameters, const std::vector<BFloat16>& working, SliceCase slice) {
+void expect_rounded(const std::vector<float>& parameters, const std::vector<BFloat16>& compute_copy, SliceCase slice) {
   for (std::int64_t i = slice.begin; i < slice.begin + slice.n; ++i) {
     const auto place = static_cast<std::size_t>(i);
-    ASSERT_EQ(working[place].bits, to_bfloat16(parameters[place]).bits) << "element " << i;
+    ASSERT_EQ(compute_copy[place].bits, to_bfloat16(parameters[place]).bits) << "element " << i;
   }
 }
 
@@ -34,7 +34,7 @@ TEST_F(GpuOptimizerStepTest, AdamWMatchesCpu) {
     auto second = random(size, 4);
     for (std::int64_t i = 0; i < size; ++i) second(0, i) = std::abs(second(0, i));
     second.upload(gpu());
-    TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
+    TwinArray<BFloat16> compute_copy(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
     for (std::int64_t update = 1; update <= 3; ++update) {
       const AdamWStep step{.learning_rate = 0.02F,
                            .beta1 = 0.9,
@@ -53,14 +53,14 @@ TEST_F(GpuOptimizerStepTest, AdamWMatchesCpu) {
                                 .gradients = gradients.gpu_floats() + slice.begin,
                                 .first_moments = first.gpu_floats() + slice.begin,
                                 .second_moments = second.gpu_floats() + slice.begin,
-                                .working = update == 3 ? working.gpu() + slice.begin : nullptr,
+                                .compute_copy = update == 3 ? compute_copy.gpu() + slice.begin : nullptr,
                                 .n = slice.n,
                                 .step = step});
     }
     parameters.expect_agreement(gpu(), 2e-7);
     first.expect_agreement(gpu(), 2e-7);
     second.expect_agreement(gpu(), 2e-7);
-    expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);
+    expect_rounded(parameters.gpu_block(gpu()), compute_copy.gpu_values(gpu()), slice);
   }
 }
 
@@ -107,7 +107,7 @@ TEST_F(GpuOptimizerStepTest, SgdMatchesCpu) {
       auto parameters = random(size, 1);
       auto gradients = random(size, 2);
       auto momenta = random(size, 3);
-      TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
+      TwinArray<BFloat16> compute_copy(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
       on_cpu().run(calls::Sgd{.parameters = parameters.cpu().data + slice.begin,
                               .gradients = gradients.cpu().data + slice.begin,
                               .momenta = with_momenta ? momenta.cpu().data + slice.begin : nullptr,
@@ -116,12 +116,12 @@ TEST_F(GpuOptimizerStepTest, SgdMatchesCpu) {
       on_gpu().run(calls::Sgd{.parameters = parameters.gpu_floats() + slice.begin,
                               .gradients = gradients.gpu_floats() + slice.begin,
                               .momenta = with_momenta ? momenta.gpu_floats() + slice.begin : nullptr,
-                              .working = working.gpu() + slice.begin,
+                              .compute_copy = compute_copy.gpu() + slice.begin,
                               .n = slice.n,
                               .step = step});
       parameters.expect_agreement(gpu(), 2e-7);
       momenta.expect_agreement(gpu(), 2e-7);
-      expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);
+      expect_rounded(parameters.gpu_block(gpu()), compute_copy.gpu_values(gpu()), slice);
     }
   }
 }
@@ -133,7 +133,7 @@ TEST_F(GpuOptimizerStepTest, LionMatchesCpu) {
     auto parameters = random(size, 1);
     auto gradients = random(size, 2);
     auto momenta = random(size, 3);
-    TwinArray<BFloat16> working(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
+    TwinArray<BFloat16> compute_copy(gpu(), std::vector<BFloat16>(static_cast<std::size_t>(size)));
     on_cpu().run(calls::Lion{.parameters = parameters.cpu().data + slice.begin,
                              .gradients = gradients.cpu().data + slice.begin,
                              .momenta = momenta.cpu().data + slice.begin,
@@ -142,12 +142,12 @@ TEST_F(GpuOptimizerStepTest, LionMatchesCpu) {
     on_gpu().run(calls::Lion{.parameters = parameters.gpu_floats() + slice.begin,
                              .gradients = gradients.gpu_floats() + slice.begin,
                              .momenta = momenta.gpu_floats() + slice.begin,
-                             .working = working.gpu() + slice.begin,
+                             .compute_copy = compute_copy.gpu() + slice.begin,
                              .n = slice.n,
                              .step = step});
     parameters.expect_agreement(gpu(), 2e-7);
     momenta.expect_agreement(gpu(), 2e-7);
-    expect_rounded(parameters.gpu_block(gpu()), working.gpu_values(gpu()), slice);
+    expect_rounded(parameters.gpu_block(gpu()), compute_copy.gpu_values(gpu()), slice);
   }
 }
 

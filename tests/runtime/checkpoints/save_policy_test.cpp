@@ -47,10 +47,10 @@ TEST_F(SavePolicyTest, AtTheEndOfAnEpochUnlessStepsAreAskedFor) {
 TEST_F(SavePolicyTest, MinutesAreAWishUntilAllRanksKnowOfIt) {
   SavePolicy saves = policy(100, 2.0);
   now_ += minutes(2);
-  EXPECT_FALSE(saves.wishes().save) << "not before they are over";
+  EXPECT_FALSE(saves.requests().save) << "not before they are over";
   now_ += seconds(1);
-  EXPECT_TRUE(saves.wishes().save);
-  EXPECT_FALSE(saves.wishes().stop);
+  EXPECT_TRUE(saves.requests().save);
+  EXPECT_FALSE(saves.requests().stop);
   EXPECT_FALSE(saves.is_due({}, at(5, 5))) << "this rank's clock alone saves nothing";
   StepOutcome outcome;
   outcome.save_due = true;
@@ -60,17 +60,17 @@ TEST_F(SavePolicyTest, MinutesAreAWishUntilAllRanksKnowOfIt) {
 TEST_F(SavePolicyTest, MinutesBeginAnewWithEachCheckpoint) {
   SavePolicy saves = policy(0, 1.0);
   now_ += minutes(5);
-  ASSERT_TRUE(saves.wishes().save);
+  ASSERT_TRUE(saves.requests().save);
   saves.saved(0.5);
-  EXPECT_FALSE(saves.wishes().save);
+  EXPECT_FALSE(saves.requests().save);
   now_ += seconds(61);
-  EXPECT_TRUE(saves.wishes().save);
+  EXPECT_TRUE(saves.requests().save);
 }
 
 TEST_F(SavePolicyTest, WithoutMinutesTheClockSaysNothing) {
   const SavePolicy saves = policy(0, 0.0);
   now_ += minutes(100'000);
-  EXPECT_FALSE(saves.wishes().save);
+  EXPECT_FALSE(saves.requests().save);
 }
 
 TEST_F(SavePolicyTest, ASignalIsAWishToStop) {
@@ -78,8 +78,8 @@ TEST_F(SavePolicyTest, ASignalIsAWishToStop) {
   EXPECT_FALSE(saves.wants_to_stop());
   signalled_ = true;
   EXPECT_TRUE(saves.wants_to_stop());
-  EXPECT_TRUE(saves.wishes().stop);
-  EXPECT_FALSE(saves.wishes().save) << "a run that stops saves anyway";
+  EXPECT_TRUE(saves.requests().stop);
+  EXPECT_FALSE(saves.requests().save) << "a run that stops saves anyway";
 }
 
 TEST_F(SavePolicyTest, TheEndOfItsTimeIsAWishToStop) {

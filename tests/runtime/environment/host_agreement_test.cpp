@@ -101,7 +101,7 @@ class HostAgreementTest : public testing_support::SharedFolderTest {
 
   std::filesystem::path before_;
   std::filesystem::path own_;
-  /// Each rank a host; and all on one, where ranks that see other files are looked at all the same.
+  /// One host per rank; and all on one, where ranks that see other files are looked at all the same.
   std::vector<std::function<int(int)>> hosts_{[](int rank) { return rank; }, [](int) { return 0; }};
 };
 

@@ -72,8 +72,9 @@ TEST(NodeCores, TheWorstNodeIsNamed) {
 }
 
 TEST(NodeCores, ARunThatGoesOnCannotHaveOtherThreads) {
-  EXPECT_TRUE(crowding_note({{"h1", 4, 4}}, 2, true)
-                  .ends_with(": start 2 ranks there (threads a rank stay as they were at the first start)"));
+  EXPECT_TRUE(
+      crowding_note({{"h1", 4, 4}}, 2, true)
+          .ends_with(": start 2 ranks there (the number of threads per rank stays as it was at the first start)"));
   EXPECT_TRUE(crowding_note({{"h1", 2, 1}}, 4, true).ends_with("give each rank 4 cores, or start anew with --fresh"));
 }
 

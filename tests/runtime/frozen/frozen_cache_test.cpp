@@ -125,7 +125,7 @@ class Training {
   }
   std::vector<std::vector<float>> after_three_steps() {
     for (std::int64_t number = 0; number < 3; ++number) {
-      Step batch;
+      StepBatch batch;
       batch.grains = {{fixture_.batch}, {fixture_.batch}};
       step_->run(batch, number, 1e-3, {});
     }
@@ -219,7 +219,7 @@ class FrozenDropout : public testing::Test {
     settings.frozen_dropout = frozen_dropout;
     const auto solo = make_solo_communicator();
     TrainingStep step(*model, *device_, *solo, settings);
-    Step batch;
+    StepBatch batch;
     batch.grains = {{fixture.batch}};
     return step.run(batch, 0, 1e-3, {}).loss;
   }

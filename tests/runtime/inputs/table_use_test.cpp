@@ -9,10 +9,10 @@ namespace {
 
 class TableUseOf : public testing::Test {
  protected:
-  TableUse use(const TableWishes& wishes, const std::optional<TrainedUse>& trained, bool labelled = true,
+  TableUse use(const TableRequests& requests, const std::optional<TrainedUse>& trained, bool labelled = true,
                const TaskSpec& task = task_named("sequence-classification")) {
     said_.clear();
-    return resolve(wishes, trained, task, table_, labelled, [&](const std::string& line) { said_.push_back(line); });
+    return resolve(requests, trained, task, table_, labelled, [&](const std::string& line) { said_.push_back(line); });
   }
 
   static TrainedUse trained() {
@@ -52,11 +52,11 @@ TEST_F(TableUseOf, ATrainedModelIsThatOfTheTraining) {
 }
 
 TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
-  TableWishes wishes;
-  wishes.text = "text";
-  wishes.text_pair = "reply";
-  wishes.max_length = 32;
-  const TableUse found = use(wishes, trained());
+  TableRequests requests;
+  requests.text = "text";
+  requests.text_pair = "reply";
+  requests.max_length = 32;
+  const TableUse found = use(requests, trained());
   EXPECT_EQ(found.text, "text");
   EXPECT_EQ(found.text_pair, "reply");
   EXPECT_EQ(found.max_length, 32);
@@ -65,9 +65,9 @@ TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
   EXPECT_HAS(said_[0], R"(second text "reply" instead of none)");
   EXPECT_HAS(said_[0], "tokens per row 32 instead of 64");
   EXPECT_EQ(said_[0].find("threshold"), std::string::npos) << "of no use to one class per row";
-  wishes = {};
-  wishes.threshold = 0.7;
-  use(wishes, trained(), true, task_named("multi-label"));
+  requests = {};
+  requests.threshold = 0.7;
+  use(requests, trained(), true, task_named("multi-label"));
   ASSERT_EQ(said_.size(), 1U);
   EXPECT_HAS(said_[0], "threshold 0.7 instead of 0.2");
 }
@@ -88,7 +88,7 @@ TEST_F(TableUseOf, AMissingSecondTextIsRefusedUnlessTextsAreSingle) {
   pairs.text_pair = "answer";
   EXPECT_HAS(testing_support::error_of([&] { use({}, pairs); }),
              R"(new.csv: has no column "answer", the second text with which the model was trained)");
-  TableWishes single;
+  TableRequests single;
   single.text_pair = "";
   EXPECT_EQ(use(single, pairs).text_pair, "");
   ASSERT_EQ(said_.size(), 1U);

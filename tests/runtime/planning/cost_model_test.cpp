@@ -125,7 +125,7 @@ TEST_F(DryRunTest, AKnownFrozenPartIsNotComputed) {
   EXPECT_EQ(below.backward_operations, 0.0);
   EXPECT_NEAR(above.forward_operations + below.forward_operations, whole.forward_operations, 1e-6);
   EXPECT_EQ(above.backward_operations, whole.backward_operations);
-  // Above all layers, a head reads one row a sequence.
+  // Above all layers, a head reads one row per sequence.
   dry.configure(std::vector<std::string>{"*"}, 0);
   const PassDemand head = dry.run(two_sequences(), /*cached=*/true);
   EXPECT_EQ(operations_of(head, "matmul"), 3 * head_products() - 2 * 2.0 * kWidth * kWidth);
@@ -265,7 +265,7 @@ TEST(Plan, WhatIsFrozenIsComputedOnceForEachPhase) {
   EXPECT_EQ(plan.seconds->total(), without.seconds->total());
   EXPECT_NEAR(plan.seconds_of(10), plan.frozen_seconds + 10 * without.seconds->total(), 1e-9);
   EXPECT_EQ(plan.memory.total() - without.memory.total(), 30 << 20);
-  EXPECT_EQ(plan.memory.of_node(2) - without.memory.of_node(2), 30 << 20) << "once a node";
+  EXPECT_EQ(plan.memory.of_node(2) - without.memory.of_node(2), 30 << 20) << "once per node";
   frozen.frozen.in_memory = false;
   frozen.frozen.sample.activation_bytes = 150 << 20;
   EXPECT_EQ(plan_step(frozen, &known).memory.total() - without.memory.total(), 50 << 20)

@@ -9,8 +9,8 @@
 #include <map>
 
 #include "model/freezing.h"
+#include "runtime/steps/compute_copies.h"
 #include "runtime/steps/training_step.h"
-#include "runtime/steps/working_copies.h"
 #include "tensor/host_copy.h"
 #include "tests/model_fixture.h"
 #include "tests/test_device.h"
@@ -69,7 +69,7 @@ TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
   const ModelFixture fixture(GetParam());
   const BFloat16Reference reference = fixture.bfloat16();
   const auto model = fixture.load(*device_);
-  ensure_working_copies(*model, *device_, DType::bf16);
+  ensure_compute_copies(*model, *device_, DType::bf16);
   const DeviceBatch batch = to_device(fixture.batch, model->readout(), {.labelled = true}, *device_);
   Tape tape(*device_, Tape::Mode::evaluation, {}, DType::bf16);
   const Tensor sum = Tensor::empty(device_->memory(), {2}, DType::f64);
@@ -89,7 +89,7 @@ TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {
   const BFloat16Reference reference = fixture.bfloat16();
   const auto model = fixture.load(*device_);
   apply_freezing(*model, fixture.frozen);
-  ensure_working_copies(*model, *device_, DType::bf16);
+  ensure_compute_copies(*model, *device_, DType::bf16);
   const BatchUse use{.labelled = true, .trains_embeddings = true};
   const DeviceBatch batch = to_device(fixture.batch, model->readout(), use, *device_);
   std::int64_t leaf = 0;
@@ -142,7 +142,7 @@ TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
   settings.activations = DType::bf16;
   TrainingStep step(*model, *device_, *solo, settings);
   for (std::size_t number = 0; number < 5; ++number) {
-    Step batch;
+    StepBatch batch;
     batch.grains = {{fixture.batch}};
     const StepOutcome outcome = step.run(batch, static_cast<std::int64_t>(number), 1e-3, {});
     const double loss = reference.losses[number];

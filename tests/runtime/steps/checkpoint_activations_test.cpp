@@ -9,8 +9,8 @@
 #include "data/token_rows.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
+#include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
-#include "runtime/steps/working_copies.h"
 #include "tests/test_device.h"
 
 namespace temper {
@@ -66,7 +66,7 @@ class CheckpointActivations : public testing::TestWithParam<std::int64_t> {
       parameter.variable.set_value(device->upload(std::span<const float>(values), parameter.shape));
     }
     apply_freezing(*model, freeze);
-    ensure_working_copies(*model, *device, type);
+    ensure_compute_copies(*model, *device, type);
     std::int64_t leaf = 0;
     for (const Parameter& parameter : model->parameters().all())
       if (parameter.trainable())

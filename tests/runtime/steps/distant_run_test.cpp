@@ -46,7 +46,7 @@ class Training {
     step_ = std::make_unique<TrainingStep>(*model_, device_, world_communicator(), settings);
   }
   StepOutcome run(std::int64_t number) {
-    Step batch;
+    StepBatch batch;
     batch.grains = {{fixture_.batch}, {fixture_.batch}};
     return step_->run(batch, number, 1e-3, {});
   }

@@ -152,7 +152,7 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
   settings.rate_factors.assign(model->parameters().all().size(), 1.0);
   TrainingStep step(*model, *device, *solo, settings);
   for (std::int64_t number = 0; number < 5; ++number) {
-    Step batch;
+    StepBatch batch;
     batch.grains = {{fixture.batch}};
     step.run(batch, number, 1e-3, {});
   }
@@ -209,7 +209,7 @@ TEST(FrozenFixture, HasNoGradientMemoryForTheFrozenPart) {
               fixture.weights.find(frozen->name)->bytes.data());
   }
 
-  Step batch;
+  StepBatch batch;
   batch.grains = {{fixture.batch}};
   step.run(batch, 0, 1e-3, {});
   for (const Parameter& parameter : model->parameters().all())

@@ -135,15 +135,16 @@ TEST_F(ParameterStoreTest, GivesWorkingCopiesToFrozenParametersToo) {
   StoreSettings settings = small_buckets();
   settings.activations = DType::bf16;
   ParameterStore store(*model, *device_, world_, settings);
-  ASSERT_NE(store.working(), nullptr);
+  ASSERT_NE(store.compute_copy(), nullptr);
   for (const Parameter& parameter : model->parameters().all()) {
     const auto values = parameter.variable.value().span<float>();
-    const auto rounded = parameter.variable.working().span<BFloat16>();
+    const auto rounded = parameter.variable.compute_copy().span<BFloat16>();
     for (std::size_t i = 0; i < values.size(); ++i)
       ASSERT_EQ(rounded[i].bits, to_bfloat16(values[i]).bits) << parameter.name;
   }
   const auto other = fixture.load(*device_);
-  EXPECT_EQ(ParameterStore(*other, *device_, world_, small_buckets()).working(), nullptr) << "f32 is read as it is";
+  EXPECT_EQ(ParameterStore(*other, *device_, world_, small_buckets()).compute_copy(), nullptr)
+      << "f32 is read as it is";
 }
 
 TEST_F(ParameterStoreTest, ATableIsSparseWhereTheHostKnowsItsRows) {

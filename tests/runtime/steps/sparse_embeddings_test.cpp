@@ -76,26 +76,26 @@ TEST_P(SparseOptimizer, SettlesToTheBitsOfADenseOne) {
   Optimizer sparse = make(true);
   std::vector<float> expected = values_;
   std::vector<float> found = values_;
-  std::vector<BFloat16> working(values_.size());
+  std::vector<BFloat16> compute_copy(values_.size());
   for (int step = 0; step < 9; ++step) {
     RowSet live(kRows);
     const std::vector<float> gradient = gradients(step, live);
     const double rate = 1e-2 / (1 + step);
     dense.step(expected.data(), gradient.data(), nullptr, rate, 0.25);
-    sparse.step(found.data(), gradient.data(), working.data(), rate, 0.25);
-    EXPECT_EQ(sparse.is_behind(), waits());
+    sparse.step(found.data(), gradient.data(), compute_copy.data(), rate, 0.25);
+    EXPECT_EQ(sparse.has_deferred_decay(), waits());
     if (step % 4 != 2) continue;
     if (waits()) {
       EXPECT_NE(bits_of(found), bits_of(expected)) << "some rows wait";
     }
-    sparse.settle(found.data(), working.data());
-    EXPECT_FALSE(sparse.is_behind());
+    sparse.settle(found.data(), compute_copy.data());
+    EXPECT_FALSE(sparse.has_deferred_decay());
     ASSERT_EQ(bits_of(found), bits_of(expected)) << "step " << step;
     if (waits()) {
       const ArenaSlot place = layout_.slots()[1];
       for (std::int64_t i = place.begin; i < place.begin + place.size; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        ASSERT_EQ(working[at].bits, to_bfloat16(expected[at]).bits) << i;
+        ASSERT_EQ(compute_copy[at].bits, to_bfloat16(expected[at]).bits) << i;
       }
     }
   }
@@ -178,7 +178,7 @@ class SparseEmbeddings : public testing::TestWithParam<StepCase> {
       world_communicator().barrier();
     };
     for (int number = 0; number < 7; ++number) {
-      Step batch;
+      StepBatch batch;
       for (int grain = own.begin; grain < own.end; ++grain) {
         const std::int64_t first = (number * 3 + grain * 5) % 60;
         const std::vector<std::int64_t> rows{first, first + 1};

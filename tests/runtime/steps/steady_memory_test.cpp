@@ -64,9 +64,9 @@ TEST(SteadyMemory, AStepAfterTheFirstTakesNothingFromTheSystem) {
     settings.rate_factors.assign(model->parameters().all().size(), 1.0);
     TrainingStep step(*model, *device, world, settings);
     // Large enough that each tensor of activations is many pages: 160 times 22 tokens, and fewer.
-    std::vector<Step> batches;
+    std::vector<StepBatch> batches;
     for (const int times : {160, 100, 132}) {
-      Step batch;
+      StepBatch batch;
       batch.grains = {{repeated(fixture.batch, times)}};
       batches.push_back(batch);
     }

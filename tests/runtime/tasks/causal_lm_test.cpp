@@ -109,7 +109,7 @@ TEST_F(CausalLm, LearnsWhichTokenFollows) {
   const std::vector<std::int64_t> all{0};
   StepOutcome outcome;
   for (std::int64_t number = 0; number < 200; ++number) {
-    Step batch;
+    StepBatch batch;
     batch.grains.push_back({rows.read(all, 0)});
     outcome = step.run(batch, number, 0.05, {});
     EXPECT_EQ(outcome.weight, 7.0);

@@ -171,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
 class UpdateRuleSlices : public testing::TestWithParam<std::string> {};
 
 /// Ranks that own every so many-th chunk give the bits of one that owns all, also where a chunk holds many rows, parts
-/// of one row, and the end of one parameter with the begin of the next.
+/// of one row, and the end of one parameter with the beginning of the next.
 TEST_P(UpdateRuleSlices, HaveTheBitsOfTheWhole) {
   const std::vector<SlotSettings> slots{{1.0, true, 0, 170, 301}, {0.5, false, 0}, {1.0, true, 0, 3, 40'000}};
   const ArenaLayout layout(std::vector<std::int64_t>{170 * 301, 20'000, 120'000});

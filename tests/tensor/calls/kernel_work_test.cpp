@@ -35,12 +35,12 @@ TEST(KernelWork, AProductIsTwoOperationsATerm) {
 
 TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
   const std::array<std::int32_t, 4> starts{0, 3, 3, 8};
-  const std::array<std::int32_t, 4> asking{0, 1, 1, 2};
+  const std::array<std::int32_t, 4> query_tokens{0, 1, 1, 2};
   const AttentionShape shape = AttentionShape::plain(2, 8, 1.0F);
   PackedSequences sequences{8, 3, starts.data(), nullptr, 5};
   EXPECT_EQ(score_count(sequences, shape, 8, true), 3.0 * 3 + 5.0 * 5);
   EXPECT_EQ(score_count(sequences, shape, 8, false), 8.0 * 8 / 3) << "on a device whose memory cannot be read";
-  sequences.query_starts = asking.data();
+  sequences.query_starts = query_tokens.data();
   EXPECT_EQ(score_count(sequences, shape, 2, true), 3.0 + 5.0);
   const calls::AttentionForward forward{.q = rows(2, 16),
                                         .k = rows(8, 16),
@@ -69,7 +69,7 @@ TEST(KernelWork, AttentionCountsTheScoresOfEachSequence) {
 TEST(KernelWork, AttentionCountsOnlyTheScoresThatSomebodySees) {
   const std::array<std::int32_t, 4> starts{0, 3, 3, 12};
   const std::array<std::int32_t, 3> lengths{3, 0, 5};  // the last has room behind it
-  const std::array<std::int32_t, 4> asking{0, 1, 1, 3};
+  const std::array<std::int32_t, 4> query_tokens{0, 1, 1, 3};
   const std::array<std::uint32_t, 3> positions{2, 0, 3};
   PackedSequences sequences{12, 3, starts.data(), nullptr, 5};
   sequences.lengths = lengths.data();
@@ -82,7 +82,7 @@ TEST(KernelWork, AttentionCountsOnlyTheScoresThatSomebodySees) {
   shape.causal = false;
   shape.window.right = 2;
   EXPECT_EQ(score_count(sequences, shape, 8, true), 3 + 3 + 2 + 3 + 4 + 4 + 3 + 2.0);
-  sequences.query_starts = asking.data();
+  sequences.query_starts = query_tokens.data();
   sequences.query_positions = positions.data();
   EXPECT_EQ(score_count(sequences, shape, 3, true), 2 + 3 + 3.0);
   shape.window = {};

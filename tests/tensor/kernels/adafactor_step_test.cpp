@@ -13,7 +13,7 @@ struct SliceCase {
   SlicePieces pieces;
 };
 
-/// Many rows a piece, pieces within a row, a column alone, and a slice that is shorter than its first piece.
+/// Many rows per piece, pieces within a row, a column alone, and a slice that is shorter than its first piece.
 const std::vector<SliceCase> kSlices = {{7, 0, {210, 64, 64}},    {7, 10, {200, 3, 64}},   {100, 130, {250, 30, 64}},
                                         {100, 90, {300, 64, 64}}, {1, 5, {130, 64, 64}},   {64, 0, {128, 64, 64}},
                                         {7, 3, {2, 2, 64}},       {1000, 998, {5, 5, 64}}, {7, 0, {0, 0, 64}}};

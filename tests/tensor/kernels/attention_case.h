@@ -21,8 +21,8 @@ struct AttentionCase {
   AttentionShape shape;
   Terms terms = Terms::none;
   Dropout dropout = {};
-  std::int32_t room = 0;                                ///< rows left behind each sequence
-  std::vector<std::vector<std::uint32_t>> asking = {};  ///< one a sequence; none: every token asks
+  std::int32_t room = 0;                                      ///< rows left behind each sequence
+  std::vector<std::vector<std::uint32_t>> query_tokens = {};  ///< one per sequence; none: every token is a query
 };
 
 inline AttentionShape shaped(std::int64_t query_heads, std::int64_t key_heads, std::int64_t width,

@@ -81,12 +81,12 @@ struct Problem {
     sequences.starts = starts.data();
     sequences.examples = examples.data();
     if (which.room > 0) sequences.lengths = lengths.data();
-    for (const auto& asking : which.asking) {
-      positions.insert(positions.end(), asking.begin(), asking.end());
+    for (const auto& query_tokens : which.query_tokens) {
+      positions.insert(positions.end(), query_tokens.begin(), query_tokens.end());
       query_starts.push_back(static_cast<std::int32_t>(positions.size()));
     }
-    queries = which.asking.empty() ? sequences.tokens : query_starts.back();
-    if (!which.asking.empty()) {
+    queries = which.query_tokens.empty() ? sequences.tokens : query_starts.back();
+    if (!which.query_tokens.empty()) {
       sequences.query_starts = query_starts.data();
       sequences.query_positions = positions.data();
     }
@@ -158,13 +158,13 @@ Results reference(const Problem& problem, const Inputs& in) {
   for (std::int64_t s = 0; s < problem.sequences.sequences; ++s) {
     const std::int64_t length = problem.lengths[static_cast<std::size_t>(s)];
     const std::int64_t start = problem.starts[static_cast<std::size_t>(s)];
-    const std::int64_t asking = problem.sequences.queries(s);
+    const std::int64_t query_tokens = problem.sequences.queries(s);
     for (std::int64_t head = 0; head < heads; ++head) {
       const std::int64_t key_head = head / (heads / shape.key_heads);
-      for (std::int64_t i = 0; i < asking; ++i) {
+      for (std::int64_t i = 0; i < query_tokens; ++i) {
         const std::int64_t query = problem.sequences.first_query(s) + i;
         const std::int64_t position =
-            problem.the.asking.empty() ? i : problem.positions[static_cast<std::size_t>(query)];
+            problem.the.query_tokens.empty() ? i : problem.positions[static_cast<std::size_t>(query)];
         const auto at_q = [&](std::int64_t c) { return static_cast<std::size_t>((query * heads + head) * width + c); };
         const auto at_out = [&](std::int64_t c) {
           return static_cast<std::size_t>((query * heads + head) * value_width + c);
@@ -309,7 +309,7 @@ struct Trial {
 /// Rows of `actual` that no sequence has must be untouched, and then count as the zeros that the reference has there.
 std::vector<double> without_room(const Trial& run, const TestMatrix& actual, bool of_queries = false) {
   std::vector<double> values = actual.values();
-  if (of_queries && !run.problem.the.asking.empty()) return values;
+  if (of_queries && !run.problem.the.query_tokens.empty()) return values;
   for (std::int64_t row = 0; row < actual.rows(); ++row) {
     if (!run.is_room(row)) continue;
     for (std::int64_t c = 0; c < actual.columns(); ++c) {
@@ -391,7 +391,7 @@ TEST_P(AttentionShapeTest, GradientsOfTermsAreAddedWhereAsked) {
 
 TEST_P(AttentionShapeTest, ASequenceHasTheBitsThatItHasAmongMany) {
   for (const Case& which : cases()) {
-    if (!which.asking.empty() || which.room != 0) continue;
+    if (!which.query_tokens.empty() || which.room != 0) continue;
     const Problem problem(which);
     Trial all(problem);
     all.forward(kernels_);

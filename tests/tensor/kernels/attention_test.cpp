@@ -341,11 +341,11 @@ TEST_P(AttentionTest, ForgoesTheGradientsOfKeysAndValuesOnlyTogetherAndInF32) {
 }
 
 TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
-  struct Asking {
+  struct QueryTokens {
     std::vector<std::int32_t> starts;
     std::vector<std::uint32_t> positions;
   };
-  const std::vector<std::pair<Case, Asking>> problems{
+  const std::vector<std::pair<Case, QueryTokens>> problems{
       {{{0, 11, 20}, 2, 8, kDropout}, {{0, 1, 2}, {0, 0}}},
       {{{0, 5, 12, 90}, 3, 7, kDropout}, {{0, 0, 2, 5}, {1, 6, 0, 64, 77}}},
       {{{0, 70, 140}, 1, 32, {}},
@@ -356,14 +356,14 @@ TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
           return most;
         }()}},
   };
-  for (const auto& [which, asking] : problems) {
+  for (const auto& [which, query_tokens] : problems) {
     const Problem problem(which);
     const std::int64_t tokens = problem.sequences.tokens;
     const std::int64_t columns = problem.columns();
     std::vector<std::int64_t> rows;
-    for (std::size_t s = 0; s + 1 < asking.starts.size(); ++s)
-      for (std::int32_t i = asking.starts[s]; i < asking.starts[s + 1]; ++i)
-        rows.push_back(which.starts[s] + asking.positions[static_cast<std::size_t>(i)]);
+    for (std::size_t s = 0; s + 1 < query_tokens.starts.size(); ++s)
+      for (std::int32_t i = query_tokens.starts[s]; i < query_tokens.starts[s + 1]; ++i)
+        rows.push_back(which.starts[s] + query_tokens.positions[static_cast<std::size_t>(i)]);
     const auto queries = static_cast<std::int64_t>(rows.size());
     const auto q = TestMatrix::random(tokens, columns, 1);
     const auto k = TestMatrix::random(tokens, columns, 2);
@@ -386,8 +386,8 @@ TEST_P(AttentionTest, OfSomeQueriesIsThatOfAllWhereTheOthersHaveNoGradient) {
     const auto expected = problem.reference(q.values(), k.values(), v.values(), d_out.values());
 
     PackedSequences sequences = problem.sequences;
-    sequences.query_starts = asking.starts.data();
-    sequences.query_positions = asking.positions.data();
+    sequences.query_starts = query_tokens.starts.data();
+    sequences.query_positions = query_tokens.positions.data();
     TestMatrix out(queries, columns);
     TestMatrix log_sum_exp(which.heads, queries);
     kernels_.run(calls::AttentionForward{.q = asked,

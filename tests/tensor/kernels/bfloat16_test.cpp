@@ -82,7 +82,7 @@ class BFloat16Test : public KernelTest {
   static constexpr std::int64_t kRows = 70;
 
   BFloat16Test() : names_(kRows) { std::iota(names_.begin(), names_.end(), 5U); }
-  [[nodiscard]] RowNames names() const { return {names_.data(), names_.data()}; }
+  [[nodiscard]] TokenKeys names() const { return {names_.data(), names_.data()}; }
 
   std::vector<std::uint32_t> names_;
 };
@@ -346,20 +346,20 @@ struct AttentionRun {
   std::vector<float> log_sum_exp;
   std::vector<float> log_sum_exp_of_bf16;
 
-  AttentionRun(CpuKernels& kernels, const PackedSequences& packed, std::int64_t asking, std::int64_t width,
+  AttentionRun(CpuKernels& kernels, const PackedSequences& packed, std::int64_t query_tokens, std::int64_t width,
                const Dropout& dropping)
       : sequences(packed),
         dropout(dropping),
         shape(AttentionShape::plain(kHeads, width)),
-        q(asking, kHeads * width, 1),
+        q(query_tokens, kHeads * width, 1),
         k(packed.tokens, kHeads * width, 2),
         v(packed.tokens, kHeads * width, 3),
-        out(asking, kHeads * width, 4),
-        d_out(asking, kHeads * width, 5),
-        dq(asking, kHeads * width, 6),
+        out(query_tokens, kHeads * width, 4),
+        d_out(query_tokens, kHeads * width, 5),
+        dq(query_tokens, kHeads * width, 6),
         dk(packed.tokens, kHeads * width, 7),
         dv(packed.tokens, kHeads * width, 8),
-        log_sum_exp(static_cast<std::size_t>(asking * kHeads)),
+        log_sum_exp(static_cast<std::size_t>(query_tokens * kHeads)),
         log_sum_exp_of_bf16(log_sum_exp.size()) {
     kernels.run(calls::AttentionForward{.q = q.f32(),
                                         .k = k.f32(),
@@ -468,7 +468,7 @@ TEST_P(BFloat16Test, AttentionInPairsAlsoWhereItDoesNotPay) {
 }
 
 TEST_P(BFloat16Test, AttentionOfSomeTokens) {
-  // Of the second sequence nobody asks, of the third three tokens do.
+  // The second sequence has no queries, the third has three.
   const std::vector<std::int32_t> starts{0, 70, 140, 240};
   const std::vector<std::uint32_t> examples{4, 2, 9};
   const std::vector<std::int32_t> query_starts{0, 1, 1, 4};

@@ -36,7 +36,7 @@ struct Names {
     std::iota(examples.begin(), examples.end(), 100U);
     std::iota(positions.begin(), positions.end(), 3U);
   }
-  [[nodiscard]] RowNames names() const { return {examples.data(), positions.data()}; }
+  [[nodiscard]] TokenKeys names() const { return {examples.data(), positions.data()}; }
   [[nodiscard]] double factor(const Dropout& dropout, std::int64_t row, std::int64_t column) const {
     const auto i = static_cast<std::size_t>(row);
     return dropout.active() ? dropout_factor(dropout, static_cast<std::uint32_t>(column), positions[i], examples[i])

@@ -133,54 +133,54 @@ TEST_P(OptimizerStepTest, WorkingReceivesTheUpdatedParametersRoundedAndChangesNo
         std::vector<float> second(first.size(), 0.25F);
         auto first_beside = first;
         auto second_beside = second;
-        std::vector<BFloat16> working(first.size() + 1, kUntouchedBits);
+        std::vector<BFloat16> compute_copy(first.size() + 1, kUntouchedBits);
         update(plain.data(), first.data(), second.data(), nullptr);
-        update(parameters.data(), first_beside.data(), second_beside.data(), working.data());
+        update(parameters.data(), first_beside.data(), second_beside.data(), compute_copy.data());
         EXPECT_EQ(parameters.values(), plain.values());
         EXPECT_EQ(first_beside, first);
         EXPECT_EQ(second_beside, second);
         for (std::int64_t i = 0; i < n; ++i) {
-          ASSERT_EQ(working[static_cast<std::size_t>(i)].bits, to_bfloat16(plain(0, i)).bits) << i;
+          ASSERT_EQ(compute_copy[static_cast<std::size_t>(i)].bits, to_bfloat16(plain(0, i)).bits) << i;
         }
-        EXPECT_EQ(working.back().bits, kUntouchedBits.bits) << "behind the end";
+        EXPECT_EQ(compute_copy.back().bits, kUntouchedBits.bits) << "behind the end";
       }
     };
-    expect_rounded([&](float* parameters, float* first, float* second, BFloat16* working) {
+    expect_rounded([&](float* parameters, float* first, float* second, BFloat16* compute_copy) {
       kernels_.run(calls::AdamW{.parameters = parameters,
                                 .gradients = gradients.data(),
                                 .first_moments = first,
                                 .second_moments = second,
-                                .working = working,
+                                .compute_copy = compute_copy,
                                 .n = n,
                                 .step = {.learning_rate = 0.01F}});
     });
-    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
+    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* compute_copy) {
       kernels_.run(calls::Sgd{.parameters = parameters,
                               .gradients = gradients.data(),
                               .momenta = first,
-                              .working = working,
+                              .compute_copy = compute_copy,
                               .n = n,
                               .step = {.learning_rate = 0.01F, .momentum = 0.9F}});
     });
-    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* working) {
+    expect_rounded([&](float* parameters, float* first, float* /*second*/, BFloat16* compute_copy) {
       kernels_.run(calls::Lion{.parameters = parameters,
                                .gradients = gradients.data(),
                                .momenta = first,
-                               .working = working,
+                               .compute_copy = compute_copy,
                                .n = n,
                                .step = {.learning_rate = 0.01F}});
     });
-    expect_rounded([&](float* parameters, float* /*first*/, float* second, BFloat16* working) {
+    expect_rounded([&](float* parameters, float* /*first*/, float* second, BFloat16* compute_copy) {
       kernels_.run(
           calls::Adafactor{.slice = {.parameters = parameters, .gradients = gradients.data(), .squares = second},
-                           .working = working,
+                           .compute_copy = compute_copy,
                            .n = n,
                            .step = {.step_size = 0.01F}});
     });
-    expect_rounded([&](float* parameters, float* /*first*/, float* /*second*/, BFloat16* working) {
+    expect_rounded([&](float* parameters, float* /*first*/, float* /*second*/, BFloat16* compute_copy) {
       kernels_.run(calls::Sgd{.parameters = parameters,
                               .gradients = gradients.data(),
-                              .working = working,
+                              .compute_copy = compute_copy,
                               .n = n,
                               .step = {.learning_rate = 0.01F}});
     });

@@ -10,7 +10,7 @@ class ElementwiseOps : public testing_support::OpsGradient {
  protected:
   Tensor examples_ = indices<std::uint32_t>({1, 1, 2});
   Tensor positions_ = indices<std::uint32_t>({0, 1, 0});
-  RowNames names_{examples_.data<std::uint32_t>(), positions_.data<std::uint32_t>()};
+  TokenKeys names_{examples_.data<std::uint32_t>(), positions_.data<std::uint32_t>()};
 };
 
 TEST_F(ElementwiseOps, GradientsMatchCentralDifferences) {

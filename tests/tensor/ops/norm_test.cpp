@@ -9,7 +9,7 @@ class NormOps : public testing_support::OpsGradient {
  protected:
   Tensor examples_ = indices<std::uint32_t>({3, 3, 9, 9});
   Tensor positions_ = indices<std::uint32_t>({0, 1, 0, 1});
-  RowNames names_{examples_.data<std::uint32_t>(), positions_.data<std::uint32_t>()};
+  TokenKeys names_{examples_.data<std::uint32_t>(), positions_.data<std::uint32_t>()};
 };
 
 TEST_F(NormOps, WithResidualAndDropoutMatchesCentralDifferences) {

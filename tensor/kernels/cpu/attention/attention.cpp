@@ -3,7 +3,7 @@
 // Scores are computed with the keys in the vector's lanes, so the keys are transposed first; lanes beyond the last key
 // hold anything finite and are masked where a row is summed or its maximum sought. Head widths that fill whole vectors
 // are read and written in place, others through padded copies. Query heads that share a head of keys are so many rows
-// of queries to it, one behind the other.
+// of queries to it, one after the other.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
@@ -60,9 +60,9 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
 
   for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
     const HeadOfSequence part = head_of(sequences, shape, pair);
-    const Queries& asking = part.asking;
+    const Queries& query_tokens = part.query_tokens;
     const std::int64_t length = part.length;
-    if (asking.count == 0 || length > most_tokens) {
+    if (query_tokens.count == 0 || length > most_tokens) {
       continue;
     }
     const HeadRows key_rows =
@@ -70,16 +70,16 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
     transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
     const HeadRows values = with_padding(v.row(part.start) + part.key_head * value_width, v.stride, length, value_width,
                                          values_room.data());
-    const GroupRows<const T> all_queries(q, asking.start, part.key_head, group, width);
-    const GroupRows<T> all_results(out, asking.start, part.key_head, group, value_width);
+    const GroupRows<const T> all_queries(q, query_tokens.start, part.key_head, group, width);
+    const GroupRows<T> all_results(out, query_tokens.start, part.key_head, group, value_width);
     shaped.begin(part);
 
-    for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
-      const std::int64_t queries = std::min(kTile, asking.count - first_query);
+    for (std::int64_t first_query = 0; first_query < query_tokens.count; first_query += kTile) {
+      const std::int64_t queries = std::min(kTile, query_tokens.count - first_query);
       const HeadRows tile_queries = as_f32(all_queries, first_query, queries, width, queries_room.data());
       const LeftOperand query_rows{tile_queries.data, tile_queries.stride, 1};
       const Result<T> result(all_results, first_query, value_width, out_room.data());
-      const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+      const KeyRange seen = keys_seen(shape, query_tokens, first_query, queries, length);
       for (std::int64_t first_key = seen.first_tile(); first_key < seen.end; first_key += kTile) {
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = padded(keys);
@@ -89,7 +89,7 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
         const float scale = shaped.finish(scores, stride, part, first_query, queries, first_key, keys);
         softmax_tile(scores, stride, queries, keys, scale, first, shaped.seen(), running);
         if (mask.active()) {
-          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, query_tokens, first_query, queries, first_key, keys);
           drop_tile(mask, scores, stride, queries, keys);
         }
         if (!first) {
@@ -162,15 +162,15 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
 
   for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
     const HeadOfSequence part = head_of(sequences, shape, pair);
-    const Queries& asking = part.asking;
+    const Queries& query_tokens = part.query_tokens;
     const std::int64_t length = part.length;
-    if (length > most_tokens || (asking.count == 0 && !of_keys && !shaped.wants_key_gradients())) {
+    if (length > most_tokens || (query_tokens.count == 0 && !of_keys && !shaped.wants_key_gradients())) {
       continue;
     }
     const float* logarithms = call.log_sum_exp + sums_of(part, q.rows);
-    const GroupRows<const T> all_d_outs(d_out, asking.start, part.key_head, group, value_width);
-    const HeadRows query_rows = with_padding(GroupRows<const T>(q, asking.start, part.key_head, group, width), 0,
-                                             asking.count, width, q_room.data());
+    const GroupRows<const T> all_d_outs(d_out, query_tokens.start, part.key_head, group, value_width);
+    const HeadRows query_rows = with_padding(GroupRows<const T>(q, query_tokens.start, part.key_head, group, width), 0,
+                                             query_tokens.count, width, q_room.data());
     const HeadRows key_rows =
         with_padding(k.row(part.start) + part.key_head * width, k.stride, length, width, k_room.data());
     transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
@@ -179,24 +179,25 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
           as_f32(v.row(part.start) + part.key_head * value_width, v.stride, length, value_width, v_room.data());
       transpose_tiles(value_rows.data, value_rows.stride, length, value_width, values_transposed_room.data());
     }
-    const HeadRows d_out_rows = with_padding(all_d_outs, 0, asking.count, value_width, d_out_room.data());
-    const Result<T> d_queries(GroupRows<T>(dq, asking.start, part.key_head, group, width), 0, width, dq_room.data());
+    const HeadRows d_out_rows = with_padding(all_d_outs, 0, query_tokens.count, value_width, d_out_room.data());
+    const Result<T> d_queries(GroupRows<T>(dq, query_tokens.start, part.key_head, group, width), 0, width,
+                              dq_room.data());
     const Result<T> d_keys(of_keys ? GroupRows<T>(dk, part.start, part.key_head, 1, width) : GroupRows<T>(), 0, width,
                            dk_room.data());
     const Result<T> d_values(of_keys ? GroupRows<T>(dv, part.start, part.key_head, 1, value_width) : GroupRows<T>(), 0,
                              value_width, dv_room.data());
     shaped.begin(part);
 
-    multiply_outputs(GroupRows<const T>(out, asking.start, part.key_head, group, value_width), all_d_outs, asking.count,
-                     value_width, products);
+    multiply_outputs(GroupRows<const T>(out, query_tokens.start, part.key_head, group, value_width), all_d_outs,
+                     query_tokens.count, value_width, products);
 
     for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
       const std::int64_t keys = std::min(kTile, length - first_key);
       const std::int64_t stride = padded(keys);
       bool was_seen = false;
-      for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
-        const std::int64_t queries = std::min(kTile, asking.count - first_query);
-        const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+      for (std::int64_t first_query = 0; first_query < query_tokens.count; first_query += kTile) {
+        const std::int64_t queries = std::min(kTile, query_tokens.count - first_query);
+        const KeyRange seen = keys_seen(shape, query_tokens, first_query, queries, length);
         if (!seen.meets_tile(first_key)) {
           continue;
         }
@@ -206,7 +207,7 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
                      stride, queries, stride, value_width, ds, stride, false);
         const float scale = shaped.finish(p, stride, part, first_query, queries, first_key, keys);
         if (mask.active()) {
-          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, query_tokens, first_query, queries, first_key, keys);
         }
         differentiate_tile({p, ds, stride, logarithms + first_query, products + first_query}, queries, keys, scale,
                            shaped.slope(), shaped.soft_cap(), shaped.seen(), mask);
@@ -226,7 +227,7 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
         clear_rows(d_values, first_key, keys, padded_value_width);
       }
     }
-    d_queries.deliver(asking.count, width);
+    d_queries.deliver(query_tokens.count, width);
     if (of_keys) {
       d_keys.deliver(length, width);
       d_values.deliver(length, value_width);

@@ -168,23 +168,23 @@ void forward_of_kind(const calls::AttentionForward& call, std::int64_t member, s
 
   for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
     const HeadOfSequence part = head_of(sequences, shape, pair);
-    const Queries& asking = part.asking;
+    const Queries& query_tokens = part.query_tokens;
     const std::int64_t length = part.length;
-    if (asking.count == 0 || length < kLeastTokensInPairs) {
+    if (query_tokens.count == 0 || length < kLeastTokensInPairs) {
       continue;
     }
-    const GroupRows<const BFloat16> all_queries(q, asking.start, part.key_head, group, width);
-    const GroupRows<BFloat16> all_results(out, asking.start, part.key_head, group, value_width);
+    const GroupRows<const BFloat16> all_queries(q, query_tokens.start, part.key_head, group, width);
+    const GroupRows<BFloat16> all_results(out, query_tokens.start, part.key_head, group, value_width);
     keys_in.take(GroupRows<const BFloat16>(k, part.start, part.key_head, 1, width), 0, length);
     keys_in.transpose_pairs(length, keys_transposed.data());
     values_in.take(GroupRows<const BFloat16>(v, part.start, part.key_head, 1, value_width), 0, length);
     values_in.pair_up(length, value_pairs.data());
     shaped.begin(part);
 
-    for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
-      const std::int64_t queries = std::min(kTile, asking.count - first_query);
+    for (std::int64_t first_query = 0; first_query < query_tokens.count; first_query += kTile) {
+      const std::int64_t queries = std::min(kTile, query_tokens.count - first_query);
       queries_in.take(all_queries, first_query, queries);
-      const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+      const KeyRange seen = keys_seen(shape, query_tokens, first_query, queries, length);
       for (std::int64_t first_key = seen.first_tile(); first_key < seen.end; first_key += kTile) {
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = lanes_of(keys);
@@ -194,7 +194,7 @@ void forward_of_kind(const calls::AttentionForward& call, std::int64_t member, s
         const float scale = shaped.finish(scores, stride, part, first_query, queries, first_key, keys);
         softmax_tile(scores, stride, queries, keys, scale, first, shaped.seen(), running);
         if (mask.active()) {
-          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, query_tokens, first_query, queries, first_key, keys);
         }
         round_rows(scores, stride, queries, keys, mask, rounded, stride + 2);
         if (!first) {
@@ -262,33 +262,34 @@ void backward_of_kind(const calls::AttentionBackward& call, const SharedTermSums
 
   for (std::int64_t pair = member; pair < sequences.sequences * shape.key_heads; pair += members) {
     const HeadOfSequence part = head_of(sequences, shape, pair);
-    const Queries& asking = part.asking;
+    const Queries& query_tokens = part.query_tokens;
     const std::int64_t length = part.length;
     if (length < kLeastTokensInPairs) {
       continue;
     }
     const float* logarithms = call.log_sum_exp + sums_of(part, q.rows);
-    const GroupRows<const BFloat16> all_d_outs(d_out, asking.start, part.key_head, group, value_width);
-    queries_in.take(GroupRows<const BFloat16>(q, asking.start, part.key_head, group, width), 0, asking.count);
-    queries_in.pair_up(asking.count, query_pairs.data());
+    const GroupRows<const BFloat16> all_d_outs(d_out, query_tokens.start, part.key_head, group, value_width);
+    queries_in.take(GroupRows<const BFloat16>(q, query_tokens.start, part.key_head, group, width), 0,
+                    query_tokens.count);
+    queries_in.pair_up(query_tokens.count, query_pairs.data());
     keys_in.take(GroupRows<const BFloat16>(k, part.start, part.key_head, 1, width), 0, length);
     keys_in.transpose_pairs(length, keys_transposed.data());
     keys_in.pair_up(length, key_pairs.data());
     values_in.take(GroupRows<const BFloat16>(v, part.start, part.key_head, 1, value_width), 0, length);
     values_in.transpose_pairs(length, values_transposed.data());
-    d_out_in.take(all_d_outs, 0, asking.count);
-    d_out_in.pair_up(asking.count, d_out_pairs.data());
-    multiply_outputs(GroupRows<const BFloat16>(out, asking.start, part.key_head, group, value_width), all_d_outs,
-                     asking.count, value_width, products.data());
+    d_out_in.take(all_d_outs, 0, query_tokens.count);
+    d_out_in.pair_up(query_tokens.count, d_out_pairs.data());
+    multiply_outputs(GroupRows<const BFloat16>(out, query_tokens.start, part.key_head, group, value_width), all_d_outs,
+                     query_tokens.count, value_width, products.data());
     shaped.begin(part);
 
     for (std::int64_t first_key = 0; first_key < length; first_key += kTile) {
       const std::int64_t keys = std::min(kTile, length - first_key);
       const std::int64_t stride = lanes_of(keys);
       bool was_seen = false;
-      for (std::int64_t first_query = 0; first_query < asking.count; first_query += kTile) {
-        const std::int64_t queries = std::min(kTile, asking.count - first_query);
-        const KeyRange seen = keys_seen(shape, asking, first_query, queries, length);
+      for (std::int64_t first_query = 0; first_query < query_tokens.count; first_query += kTile) {
+        const std::int64_t queries = std::min(kTile, query_tokens.count - first_query);
+        const KeyRange seen = keys_seen(shape, query_tokens, first_query, queries, length);
         if (!seen.meets_tile(first_key)) {
           continue;
         }
@@ -298,7 +299,7 @@ void backward_of_kind(const calls::AttentionBackward& call, const SharedTermSums
                        queries, stride, value_pitch / 2, ds, stride, false);
         const float scale = shaped.finish(p, stride, part, first_query, queries, first_key, keys);
         if (mask.active()) {
-          mask.draw(sequences.examples[part.sequence], part.head, asking, first_query, queries, first_key, keys);
+          mask.draw(sequences.examples[part.sequence], part.head, query_tokens, first_query, queries, first_key, keys);
         }
         differentiate_tile({p, ds, stride, logarithms + first_query, products.data() + first_query}, queries, keys,
                            scale, shaped.slope(), shaped.soft_cap(), shaped.seen(), mask);
@@ -321,8 +322,8 @@ void backward_of_kind(const calls::AttentionBackward& call, const SharedTermSums
         std::fill_n(d_values.data() + first_key * value_pitch, keys * value_pitch, 0.0F);
       }
     }
-    deliver_rows(d_queries.data(), pitch, asking.count, width,
-                 GroupRows<BFloat16>(dq, asking.start, part.key_head, group, width), 0);
+    deliver_rows(d_queries.data(), pitch, query_tokens.count, width,
+                 GroupRows<BFloat16>(dq, query_tokens.start, part.key_head, group, width), 0);
     deliver_rows(d_keys.data(), pitch, length, width, GroupRows<BFloat16>(dk, part.start, part.key_head, 1, width), 0);
     deliver_rows(d_values.data(), value_pitch, length, value_width,
                  GroupRows<BFloat16>(dv, part.start, part.key_head, 1, value_width), 0);

@@ -29,7 +29,7 @@ HWY_INLINE std::int64_t padded(std::int64_t n) {
   return (n + lanes - 1) / lanes * lanes;
 }
 
-/// Zeroed scratch, taken once a thread and call and used for every pair of sequence and head.
+/// Zeroed scratch, allocated once per thread and call and used for every pair of sequence and head.
 class Scratch {
  public:
   explicit Scratch(std::int64_t floats)
@@ -212,7 +212,7 @@ struct KeyRange {
   [[nodiscard]] bool meets_tile(std::int64_t first_key) const { return first_key < end && first_key + kTile > begin; }
 };
 
-/// The queries of one sequence, each as often as there are heads that share keys, one behind the other.
+/// The queries of one sequence, each as often as there are heads that share keys, one after the other.
 struct Queries {
   std::int64_t start;              ///< row of the first, in the matrices of queries
   std::int64_t count;              ///< of rows: tokens that ask, times heads that share keys
@@ -231,14 +231,14 @@ struct Queries {
   }
 };
 
-/// One head of keys of one sequence, and who asks it.
+/// One head of keys of one sequence, and its queries.
 struct HeadOfSequence {
   std::int64_t sequence;
   std::int64_t key_head;
   std::int64_t head;    ///< of the queries, the first of the group
   std::int64_t start;   ///< the sequence's first row
   std::int64_t length;  ///< its tokens
-  Queries asking;
+  Queries query_tokens;
 };
 
 /// The pairs of sequence and head of keys are numbered sequence by sequence.
@@ -255,18 +255,18 @@ HWY_INLINE HeadOfSequence head_of(const PackedSequences& sequences, const Attent
 
 /// Where the sums of exponentials of a head's queries begin, in rows: [key heads, queries, group].
 HWY_INLINE std::int64_t sums_of(const HeadOfSequence& part, std::int64_t queries_of_batch) {
-  return (part.key_head * queries_of_batch + part.asking.start) * part.asking.group;
+  return (part.key_head * queries_of_batch + part.query_tokens.start) * part.query_tokens.group;
 }
 
 /// The keys that any of some rows of queries sees.
-HWY_INLINE KeyRange keys_seen(const AttentionShape& shape, const Queries& asking, std::int64_t first, std::int64_t rows,
-                              std::int64_t length) {
+HWY_INLINE KeyRange keys_seen(const AttentionShape& shape, const Queries& query_tokens, std::int64_t first,
+                              std::int64_t rows, std::int64_t length) {
   if (shape.sees_all()) {
     return {0, length};
   }
   KeyRange seen{length, 0};
   for (std::int64_t i = first; i < first + rows; ++i) {
-    const std::int64_t position = asking.position(i);
+    const std::int64_t position = query_tokens.position(i);
     seen.begin = std::min(seen.begin, shape.first_key(position));
     seen.end = std::max(seen.end, shape.end_key(position, length));
   }

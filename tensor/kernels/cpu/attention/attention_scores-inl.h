@@ -155,13 +155,13 @@ class ShapedScores {
 
   void begin(const HeadOfSequence& part) {
     if (relative_.query.data != nullptr) {
-      query_.take(relative_.query, part.asking.start, part.asking.count, part.head);
+      query_.take(relative_.query, part.query_tokens.start, part.query_tokens.count, part.head);
     }
     if (relative_.key.data != nullptr) {
       key_.take(relative_.key, part.start, part.length, part.head);
     }
     if (gradients_.query.data != nullptr) {
-      d_query_.clear(part.asking.count);
+      d_query_.clear(part.query_tokens.count);
     }
     if (gradients_.key.data != nullptr) {
       d_key_.clear(part.length);
@@ -174,7 +174,7 @@ class ShapedScores {
       if (gradients_.query.is_shared()) {
         d_query_.deliver_shared(sums_.query + sum);
       } else {
-        d_query_.deliver(gradients_.query, part.asking.start, part.asking.count, part.head,
+        d_query_.deliver(gradients_.query, part.query_tokens.start, part.query_tokens.count, part.head,
                          gradients_.accumulate_query);
       }
     }
@@ -191,7 +191,7 @@ class ShapedScores {
 
   HWY_INLINE float finish(float* scores, std::int64_t stride, const HeadOfSequence& part, std::int64_t first_query,
                           std::int64_t queries, std::int64_t first_key, std::int64_t keys) {
-    seen_.take(shape_, part.asking, first_query, queries, first_key, keys, part.length);
+    seen_.take(shape_, part.query_tokens, first_query, queries, first_key, keys, part.length);
     if (!relative_.any() && shape_.soft_cap == 0.0F) {
       return shape_.scale;
     }
@@ -251,7 +251,7 @@ class ShapedScores {
   /// Of a query and the keys from `first_key` on.
   [[nodiscard]] const std::int32_t* buckets_of(const HeadOfSequence& part, std::int64_t query,
                                                std::int64_t first_key) const {
-    return buckets_.data() + (longest_ - 1 - part.asking.position(query) + first_key);
+    return buckets_.data() + (longest_ - 1 - part.query_tokens.position(query) + first_key);
   }
 
   /// Products of a query and a tile's keys become scale * product + terms.

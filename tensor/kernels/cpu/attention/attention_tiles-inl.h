@@ -35,21 +35,21 @@ class TileDropout {
   [[nodiscard]] bool active() const { return threshold_ != 0; }
 
   /// `head` is the first of those that share keys. first_key is a multiple of 8.
-  void draw(std::uint32_t example, std::int64_t head, const Queries& asking, std::int64_t first_query,
+  void draw(std::uint32_t example, std::int64_t head, const Queries& query_tokens, std::int64_t first_query,
             std::int64_t queries, std::int64_t first_key, std::int64_t keys) {
     row_blocks_ = (keys + 7) / 8;
     std::size_t place = 0;
     for (std::int64_t i = 0; i < queries; ++i) {
       for (std::int64_t block = 0; block < row_blocks_; ++block, ++place) {
         blocks_[place] = static_cast<std::uint32_t>(first_key / 8 + block);
-        positions_[place] = asking.position(first_query + i);
+        positions_[place] = query_tokens.position(first_query + i);
       }
     }
     // A head is part of the counter.
-    const std::int64_t rows_at_once = asking.group == 1 ? queries : 1;
+    const std::int64_t rows_at_once = query_tokens.group == 1 ? queries : 1;
     for (std::int64_t i = 0; i < queries; i += rows_at_once) {
       const std::int64_t first = i * row_blocks_;
-      const auto head_of_row = static_cast<std::uint32_t>(head + (first_query + i) % asking.group);
+      const auto head_of_row = static_cast<std::uint32_t>(head + (first_query + i) % query_tokens.group);
       philox_half_words(blocks_.data() + first, positions_.data() + first, example,
                         (dropout_.place << 12) + head_of_row, dropout_.key, rows_at_once * row_blocks_,
                         half_words_.data() + 8 * first);
@@ -89,10 +89,10 @@ class SomeKeys {
  public:
   static constexpr bool kEvery = false;
 
-  void take(const AttentionShape& shape, const Queries& asking, std::int64_t first_query, std::int64_t queries,
+  void take(const AttentionShape& shape, const Queries& query_tokens, std::int64_t first_query, std::int64_t queries,
             std::int64_t first_key, std::int64_t keys, std::int64_t length) {
     for (std::int64_t i = 0; i < queries; ++i) {
-      const std::int64_t position = asking.position(first_query + i);
+      const std::int64_t position = query_tokens.position(first_query + i);
       begin_[i] = std::clamp<std::int64_t>(shape.first_key(position) - first_key, 0, keys);
       end_[i] = std::clamp<std::int64_t>(shape.end_key(position, length) - first_key, begin_[i], keys);
     }

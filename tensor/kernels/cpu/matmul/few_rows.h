@@ -1,6 +1,6 @@
-// f32 products of few rows: of the layers above a choice of rows (one row a sequence), and of small batches. Each
-// element of the weights takes part in few multiplications, so to bring them into another order first, as oneDNN does,
-// takes as long as the product. Here they are used as they lie.
+// f32 products of few rows: in layers above a selection of rows (one row per sequence), and in small batches. Each
+// element of the weights takes part in few multiplications, so packing (reordering) the weights first, as oneDNN does,
+// takes as long as the product. Here they are used in place, without packing.
 #pragma once
 
 #include <cstdint>

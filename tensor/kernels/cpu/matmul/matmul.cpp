@@ -107,7 +107,7 @@ class CutProduct {
   }
 
  private:
-  /// Whether b is brought into oneDNN's order once for all parts. In f32 it does not pay: what oneDNN would do
+  /// Whether b is packed into oneDNN's layout once for all parts. In f32 it does not pay off: what oneDNN would do
   /// otherwise (2.6: another kernel, which reorders parts as it goes) is as fast.
   [[nodiscard]] bool packs() const {
     return by_rows_ && !o_.transpose_a && o_.a.type == DType::bf16 && parts_.parts() > 1;
@@ -165,7 +165,7 @@ class CutProduct {
   std::array<std::array<std::shared_ptr<const Product>, 3>, 2> primitives_;  ///< [last part][first, middle, last piece]
 };
 
-/// oneDNN adds up rows that lie in a wider matrix in another order than rows that lie one behind the other, and few of
+/// oneDNN adds up rows that lie in a wider matrix in another order than rows that lie one after the other, and few of
 /// the former otherwise than many. It is given the latter alone.
 bool left_rows_have_gaps(const Operands& o) { return !o.transpose_a && o.a.stride != o.a.columns; }
 

@@ -34,12 +34,12 @@ constexpr int kSums = HWY_TARGET == HWY_AVX3 ? 24 : 12;
 
 }  // namespace
 
-/// Returns something made of the results, lest they be left out.
+/// Returns something made of the results, so that they are not optimised away.
 float multiply_and_add_floats(std::int64_t turns) {
   PanelVector sums[kSums];
   HWY_UNROLL(24)
   for (int i = 0; i < kSums; ++i) sums[i] = same_in_all(static_cast<float>(i));
-  // Towards 1, and far from what counts as zero.
+  // Towards 1, and far from denormals.
   const auto factor = same_in_all(0.75F);
   const auto summand = same_in_all(0.25F);
   for (std::int64_t turn = 0; turn < turns; ++turn) {

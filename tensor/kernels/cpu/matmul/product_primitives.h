@@ -1,8 +1,8 @@
-// oneDNN's matrix products, one primitive a shape, kept from call to call.
+// oneDNN's matrix products, one primitive per shape, kept from call to call.
 //
-// What a reader would otherwise get wrong: a primitive is generated code for exactly one shape, set of strides and
-// number of threads, and takes 0.2 ms to make. Training meets the same shapes again and again, but as many as there are
-// numbers of tokens in a batch; so the least recently used one goes when there are too many.
+// Note: a primitive is generated code for exactly one shape, set of strides and number of threads, and takes 0.2 ms to
+// make. Training meets the same shapes again and again, but as many as there are numbers of tokens in a batch; so the
+// least recently used one goes when there are too many.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +41,8 @@ class Product {
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
   virtual ~Product() = default;
-  /// b in the order that oneDNN likes best for this shape. In memory of the calling thread, until it packs again. Only
-  /// where the shape says packed_b.
+  /// Packs b into the layout that oneDNN prefers for this shape, in memory of the calling thread, until it packs again.
+  /// Only if the shape says packed_b.
   [[nodiscard]] virtual const void* pack(const void* b) const = 0;
   /// Whether run() may be given what `other` packed.
   [[nodiscard]] virtual bool packs_like(const Product& other) const = 0;

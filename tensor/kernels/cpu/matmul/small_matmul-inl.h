@@ -1,6 +1,6 @@
 // Products of the small matrices that attention consists of: a tile of queries by a tile of keys or by a head's width.
 // A call into oneDNN would cost more than the product. Whole vectors only: the columns of b and c are padded to a
-// multiple of a vector, and what stands in the padding of b only ever reaches the padding of c.
+// multiple of a vector, and the padding of b only ever reaches the padding of c.
 
 #if defined(TEMPER_SMALL_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SMALL_MATMUL_INL_H_

@@ -15,7 +15,7 @@ class ColumnSums {
   ColumnSums(std::int64_t rows, std::int64_t columns, bool wanted)
       : columns_(columns), partial_(wanted ? static_cast<std::size_t>(blocks(rows) * columns) : 0) {}
 
-  /// At least 64 rows a block and at most 64 blocks.
+  /// At least 64 rows per block and at most 64 blocks.
   static std::int64_t block_rows(std::int64_t rows) { return std::max<std::int64_t>(64, (rows + 63) / 64); }
   static std::int64_t blocks(std::int64_t rows) { return (rows + block_rows(rows) - 1) / block_rows(rows); }
 

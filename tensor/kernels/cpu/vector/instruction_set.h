@@ -1,7 +1,7 @@
 // The instruction sets that the CPU's kernels choose among at run time, and the most that they may use.
 //
-// What a reader would otherwise get wrong: Highway and oneDNN each look at the processor for themselves, and each keeps
-// to what it found when it was first asked. So the limit reaches both at once, before either runs.
+// Note: Highway and oneDNN each look at the processor for themselves, and each keeps to what it found when it was first
+// asked. So the limit reaches both at once, before either runs.
 #pragma once
 
 #include <cstdint>

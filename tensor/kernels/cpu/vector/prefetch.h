@@ -1,6 +1,6 @@
-// Fetches the line of memory at an address into the cache for somebody who will write to it, so that no other core
-// keeps a copy. __builtin_prefetch says so too, but compilers take it for a read unless every processor in question is
-// known to have the instruction; those of x86 that do not have it do nothing.
+// Prefetches the cache line at an address for writing, so that no other core keeps a copy. __builtin_prefetch says so
+// too, but compilers take it for a read unless every processor in question is known to have the instruction; those of
+// x86 that do not have it do nothing.
 #pragma once
 
 namespace temper {

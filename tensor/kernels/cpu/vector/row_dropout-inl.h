@@ -22,7 +22,7 @@ namespace temper::HWY_NAMESPACE {
 /// The mask of one row after another. Where dropout is not active, nothing is drawn and nothing is kept.
 class RowDropout {
  public:
-  RowDropout(const Dropout& dropout, RowNames names, std::int64_t columns)
+  RowDropout(const Dropout& dropout, TokenKeys names, std::int64_t columns)
       : names_(names),
         key_(dropout.key),
         last_word_(dropout.place << 12),
@@ -56,7 +56,7 @@ class RowDropout {
   }
 
  private:
-  RowNames names_;
+  TokenKeys names_;
   PhiloxKey key_;
   std::uint32_t last_word_;
   std::int32_t threshold_;

@@ -2,8 +2,8 @@
 //
 // Elements in memory are f32 or bf16; in registers they are always f32. A store to bf16 rounds as to_bfloat16 does.
 //
-// Accuracy is meant for training in f32: a few units in the last place, results below the smallest normal number are
-// zero, and what is not a number stays so.
+// Accuracy is meant for training in f32: a few units in the last place, denormal results are flushed to zero, and what
+// is not a number stays so.
 
 #if defined(TEMPER_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_VECTOR_MATH_INL_H_

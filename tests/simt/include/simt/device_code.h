@@ -1,8 +1,7 @@
 // The language of device code: qualifiers, the thread's place, barriers, warp collectives and intrinsics.
 //
-// What a reader would otherwise get wrong: __shared__ is `static`. Blocks run one after the other, so one copy serves
-// them all; as on the device it is not cleared between blocks. There are no atomics on floats: no result of Temper may
-// depend on an order that nobody fixed.
+// Note: __shared__ is `static`. Blocks run one after the other, so one copy serves them all; as on the device it is not
+// cleared between blocks. There are no atomics on floats: no result of Temper may depend on an order that nobody fixed.
 #pragma once
 
 // Before the macros below: the C library declares names such as __expf itself.

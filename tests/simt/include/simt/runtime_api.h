@@ -1,7 +1,7 @@
 // The part of the CUDA runtime API that a device implementation needs.
 //
-// What a reader would otherwise get wrong: streams are queues whose work runs only when somebody waits for it or asks
-// for it, so a missing wait gives a wrong result here although a real device might have been fast enough.
+// Note: streams are queues whose work runs only when somebody waits for it or asks for it, so a missing wait gives a
+// wrong result here although a real device might have been fast enough.
 #pragma once
 
 #include <cstddef>

@@ -1,15 +1,15 @@
-#include "runtime/steps/working_copies.h"
+#include "runtime/steps/compute_copies.h"
 
 namespace temper {
 
-void ensure_working_copies(const Model& model, Device& device, DType activations) {
+void ensure_compute_copies(const Model& model, Device& device, DType activations) {
   if (activations == DType::f32) return;
   for (const Parameter& parameter : model.parameters().all()) {
     const Variable& variable = parameter.variable;
-    if (variable.working().type() == activations) continue;
+    if (variable.compute_copy().type() == activations) continue;
     const Tensor copy = Tensor::empty(device.memory(), parameter.shape, activations);
     device.kernels().run(calls::Copy{.x = variable.value().as_rows(), .y = copy.as_rows()});
-    variable.set_working(copy);
+    variable.set_compute_copy(copy);
   }
 }
 

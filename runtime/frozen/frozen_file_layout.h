@@ -14,18 +14,18 @@
 
 namespace temper {
 
-struct HiddenFilePlaces {
+struct FrozenFilePlaces {
   std::uint64_t rows = 0;  ///< where the first byte of each array lies in the file
   std::uint64_t checksums = 0;
 };
 
 /// Makes the file with both arrays, not written, and takes the room for them. Throws Error, and leaves nothing behind,
 /// where there is not so much.
-HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const FrozenLayout& layout,
+FrozenFilePlaces create_frozen_file(const std::filesystem::path& file, const FrozenLayout& layout,
                                     const std::string& content_key);
 
 /// Nothing if the file is not there, is damaged, or holds something else.
-std::optional<HiddenFilePlaces> find_hidden_file(const std::filesystem::path& file, const FrozenLayout& layout,
+std::optional<FrozenFilePlaces> find_frozen_file(const std::filesystem::path& file, const FrozenLayout& layout,
                                                  const std::string& content_key);
 
 }  // namespace temper

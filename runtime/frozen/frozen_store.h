@@ -1,5 +1,5 @@
-// Where hidden rows are kept, as bytes in the order of a FrozenLayout: in memory that the ranks of a node share, or in
-// an HDF5 file on storage of the node. Each node has all of them, once.
+// Storage of the frozen part's output, as bytes in the order of a FrozenLayout: in memory shared by the ranks of a
+// node, or in an HDF5 file on the node's storage. Each node holds all rows once.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,12 @@
 
 namespace temper {
 
-class HiddenStore {
+class FrozenStore {
  public:
-  HiddenStore() = default;
-  HiddenStore(const HiddenStore&) = delete;
-  HiddenStore& operator=(const HiddenStore&) = delete;
-  virtual ~HiddenStore() = default;
+  FrozenStore() = default;
+  FrozenStore(const FrozenStore&) = delete;
+  FrozenStore& operator=(const FrozenStore&) = delete;
+  virtual ~FrozenStore() = default;
 
   /// For people: "in memory", or the file.
   [[nodiscard]] virtual std::string place() const = 0;
@@ -36,18 +36,18 @@ class HiddenStore {
 
 /// Collective; freeing it is, too. Throws Error, on all ranks, where a node's ranks cannot share so much memory. The
 /// layout must outlive the store, as for the next one.
-std::unique_ptr<HiddenStore> make_memory_store(const FrozenLayout& layout, Communicator& communicator);
+std::unique_ptr<FrozenStore> make_memory_store(const FrozenLayout& layout, Communicator& communicator);
 
-struct HiddenFileSettings {
+struct FrozenFileSettings {
   std::filesystem::path folder;
-  /// Keeps the file, under the name of its content, and takes up what is there under that name. Else the file has no
-  /// name any more once it is open, and nothing stays behind, however the run ends.
+  /// Keeps the file, named after its content, and reuses a file that is already there under that name. Otherwise the
+  /// file is unlinked as soon as it is open, and nothing is left behind, however the run ends.
   bool keep = false;
   std::string content_key;  ///< frozen_content_key; only for a file that is kept
 };
 
 /// Collective. Throws Error, on all ranks, where a node has no room in the folder or may not write there.
-std::unique_ptr<HiddenStore> make_file_store(const FrozenLayout& layout, Communicator& communicator,
-                                             const HiddenFileSettings& settings);
+std::unique_ptr<FrozenStore> make_file_store(const FrozenLayout& layout, Communicator& communicator,
+                                             const FrozenFileSettings& settings);
 
 }  // namespace temper

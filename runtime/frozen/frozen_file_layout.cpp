@@ -1,4 +1,4 @@
-#include "runtime/frozen/hidden_file_layout.h"
+#include "runtime/frozen/frozen_file_layout.h"
 
 #include <fcntl.h>
 #include <hdf5.h>
@@ -78,7 +78,7 @@ void make_empty(const std::filesystem::path& file) {
 
 }  // namespace
 
-HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const FrozenLayout& layout,
+FrozenFilePlaces create_frozen_file(const std::filesystem::path& file, const FrozenLayout& layout,
                                     const std::string& content_key) {
   silence_hdf5();
   try {
@@ -86,7 +86,7 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
     constexpr std::uint64_t kStructures = 1 << 20;
     make_empty(file);
     require_room(file, static_cast<std::uint64_t>(layout.bytes()) + kStructures);
-    HiddenFilePlaces places;
+    FrozenFilePlaces places;
     const Hdf5Handle access = hdf5_access(file);
     require_hdf5(H5Pset_alignment(access, 65536, 4096), file, "set the alignment");
     Hdf5Handle out = create_hdf5(file, access);
@@ -110,7 +110,7 @@ HiddenFilePlaces create_hidden_file(const std::filesystem::path& file, const Fro
   }
 }
 
-std::optional<HiddenFilePlaces> find_hidden_file(const std::filesystem::path& file, const FrozenLayout& layout,
+std::optional<FrozenFilePlaces> find_frozen_file(const std::filesystem::path& file, const FrozenLayout& layout,
                                                  const std::string& content_key) {
   silence_hdf5();
   std::error_code status;
@@ -124,7 +124,7 @@ std::optional<HiddenFilePlaces> find_hidden_file(const std::filesystem::path& fi
     require_hdf5(H5Aread(content, type, text.data()), file, "read a text");
     text.pop_back();
     if (text != content_key) return std::nullopt;
-    return HiddenFilePlaces{find_array(in, kRows, stored_type(layout.type), extents_of_rows(layout), file),
+    return FrozenFilePlaces{find_array(in, kRows, stored_type(layout.type), extents_of_rows(layout), file),
                             find_array(in, kChecksums, H5T_STD_U64LE, extents_of_checksums(layout), file)};
   } catch (const Error&) {
     return std::nullopt;

@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/positioned_file.h"
 #include "comm/agreement.h"
-#include "runtime/frozen/hidden_file_layout.h"
-#include "runtime/frozen/hidden_store.h"
+#include "runtime/frozen/frozen_file_layout.h"
+#include "runtime/frozen/frozen_store.h"
 
 namespace temper {
 namespace {
@@ -26,12 +26,12 @@ struct NodeWord {
   std::int64_t leads = 0;
   std::int64_t there = 0;  ///< whether there is a file
   std::int64_t process = 0;
-  HiddenFilePlaces places;
+  FrozenFilePlaces places;
 };
 
-class HiddenFile final : public HiddenStore {
+class FrozenFile final : public FrozenStore {
  public:
-  HiddenFile(const FrozenLayout& layout, Communicator& communicator, const HiddenFileSettings& settings)
+  FrozenFile(const FrozenLayout& layout, Communicator& communicator, const FrozenFileSettings& settings)
       : layout_(layout),
         communicator_(communicator),
         settings_(settings),
@@ -40,7 +40,7 @@ class HiddenFile final : public HiddenStore {
     make();
   }
 
-  ~HiddenFile() override {
+  ~FrozenFile() override {
     if (leads_ && !unnamed_ && !complete_) ::unlink(file_.c_str());
   }
 
@@ -107,7 +107,7 @@ class HiddenFile final : public HiddenStore {
   void take_up() {
     NodeWord mine;
     if (leads_) {
-      const std::optional<HiddenFilePlaces> found = find_hidden_file(final_name(), layout_, settings_.content_key);
+      const std::optional<FrozenFilePlaces> found = find_frozen_file(final_name(), layout_, settings_.content_key);
       mine.there = found ? 1 : 0;
       if (found) mine.places = *found;
     }
@@ -160,7 +160,7 @@ class HiddenFile final : public HiddenStore {
     together([&] {
       if (!leads_) return;
       std::filesystem::create_directories(settings_.folder);
-      mine.places = create_hidden_file(partial(mine.process), layout_, settings_.content_key);
+      mine.places = create_frozen_file(partial(mine.process), layout_, settings_.content_key);
     });
     const NodeWord word = word_of_node(mine);
     together([&] {
@@ -175,20 +175,20 @@ class HiddenFile final : public HiddenStore {
 
   const FrozenLayout& layout_;
   Communicator& communicator_;
-  HiddenFileSettings settings_;
+  FrozenFileSettings settings_;
   bool leads_;
   bool unnamed_ = false;
   bool complete_ = false;
   std::filesystem::path file_;
   std::optional<PositionedFile> open_;
-  HiddenFilePlaces places_;
+  FrozenFilePlaces places_;
 };
 
 }  // namespace
 
-std::unique_ptr<HiddenStore> make_file_store(const FrozenLayout& layout, Communicator& communicator,
-                                             const HiddenFileSettings& settings) {
-  return std::make_unique<HiddenFile>(layout, communicator, settings);
+std::unique_ptr<FrozenStore> make_file_store(const FrozenLayout& layout, Communicator& communicator,
+                                             const FrozenFileSettings& settings) {
+  return std::make_unique<FrozenFile>(layout, communicator, settings);
 }
 
 }  // namespace temper

@@ -4,14 +4,14 @@
 #include "base/error.h"
 #include "comm/agreement.h"
 #include "comm/exchange/node_window.h"
-#include "runtime/frozen/hidden_store.h"
+#include "runtime/frozen/frozen_store.h"
 
 namespace temper {
 namespace {
 
-class HiddenMemory final : public HiddenStore {
+class FrozenMemory final : public FrozenStore {
  public:
-  HiddenMemory(const FrozenLayout& layout, Communicator& communicator) : layout_(layout), communicator_(communicator) {
+  FrozenMemory(const FrozenLayout& layout, Communicator& communicator) : layout_(layout), communicator_(communicator) {
     const bool leads = communicator.topology().local_rank == 0;
     const Failure failure = failure_of(
         [&] { window_ = make_node_window(communicator, leads ? static_cast<std::size_t>(layout.bytes()) : 0); });
@@ -50,8 +50,8 @@ class HiddenMemory final : public HiddenStore {
 
 }  // namespace
 
-std::unique_ptr<HiddenStore> make_memory_store(const FrozenLayout& layout, Communicator& communicator) {
-  return std::make_unique<HiddenMemory>(layout, communicator);
+std::unique_ptr<FrozenStore> make_memory_store(const FrozenLayout& layout, Communicator& communicator) {
+  return std::make_unique<FrozenMemory>(layout, communicator);
 }
 
 }  // namespace temper

@@ -1,5 +1,5 @@
 // Both places for hidden rows. Runs alone and under mpirun, where all ranks of the node share them.
-#include "runtime/frozen/hidden_store.h"
+#include "runtime/frozen/frozen_store.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class HiddenStoreTest : public testing_support::SharedFolderTest {
+class FrozenStoreTest : public testing_support::SharedFolderTest {
  protected:
   void SetUp() override {
     SharedFolderTest::SetUp();
@@ -32,7 +32,7 @@ class HiddenStoreTest : public testing_support::SharedFolderTest {
       bytes.insert(bytes.end(), static_cast<std::size_t>(layout_.row_bytes()), static_cast<std::byte>(row + salt));
     return bytes;
   }
-  void write_own_blocks(HiddenStore& store, int salt = 0) const {
+  void write_own_blocks(FrozenStore& store, int salt = 0) const {
     const NodeTopology& topology = world_.topology();
     for (std::int64_t block = topology.local_rank; block < layout_.blocks(); block += topology.local_size) {
       const auto row = [&](std::int64_t b) {
@@ -41,7 +41,7 @@ class HiddenStoreTest : public testing_support::SharedFolderTest {
       store.write_block(block, rows(row(block), row(block + 1), salt));
     }
   }
-  void expect_rows(const HiddenStore& store, int salt = 0) const {
+  void expect_rows(const FrozenStore& store, int salt = 0) const {
     for (const auto& [first, last] : {std::pair<std::int64_t, std::int64_t>{0, 21}, {4, 9}, {20, 21}}) {
       std::vector<std::byte> read(static_cast<std::size_t>((last - first) * layout_.row_bytes()));
       store.read(first, read);
@@ -56,7 +56,7 @@ class HiddenStoreTest : public testing_support::SharedFolderTest {
     world_.barrier();
     return found;
   }
-  HiddenFileSettings kept(const std::string& key = std::string(64, 'a')) const { return {folder_, true, key}; }
+  FrozenFileSettings kept(const std::string& key = std::string(64, 'a')) const { return {folder_, true, key}; }
   void leave_a_kept_file() {
     const auto store = make_file_store(layout_, world_, kept());
     EXPECT_FALSE(store->complete());
@@ -67,7 +67,7 @@ class HiddenStoreTest : public testing_support::SharedFolderTest {
   FrozenLayout layout_;
 };
 
-TEST_F(HiddenStoreTest, MemoryGivesEveryRankWhatAnyHasWritten) {
+TEST_F(FrozenStoreTest, MemoryGivesEveryRankWhatAnyHasWritten) {
   const auto store = make_memory_store(layout_, world_);
   EXPECT_FALSE(store->complete());
   write_own_blocks(*store);
@@ -75,7 +75,7 @@ TEST_F(HiddenStoreTest, MemoryGivesEveryRankWhatAnyHasWritten) {
   expect_rows(*store);
 }
 
-TEST_F(HiddenStoreTest, AFileThatIsNotKeptHasNoName) {
+TEST_F(FrozenStoreTest, AFileThatIsNotKeptHasNoName) {
   const auto store = make_file_store(layout_, world_, {folder_, false, ""});
   EXPECT_TRUE(files().empty());
   write_own_blocks(*store);
@@ -83,7 +83,7 @@ TEST_F(HiddenStoreTest, AFileThatIsNotKeptHasNoName) {
   expect_rows(*store);
 }
 
-TEST_F(HiddenStoreTest, AKeptFileIsTakenUpAgain) {
+TEST_F(FrozenStoreTest, AKeptFileIsTakenUpAgain) {
   leave_a_kept_file();
   ASSERT_EQ(files().size(), 1U);
   const auto again = make_file_store(layout_, world_, kept());
@@ -93,7 +93,7 @@ TEST_F(HiddenStoreTest, AKeptFileIsTakenUpAgain) {
   expect_rows(*again);
 }
 
-TEST_F(HiddenStoreTest, AFileAppearsUnderItsNameOnlyWhole) {
+TEST_F(FrozenStoreTest, AFileAppearsUnderItsNameOnlyWhole) {
   {
     const auto store = make_file_store(layout_, world_, kept());
     write_own_blocks(*store);
@@ -102,7 +102,7 @@ TEST_F(HiddenStoreTest, AFileAppearsUnderItsNameOnlyWhole) {
   EXPECT_TRUE(files().empty()) << "what was not sealed does not stay";
 }
 
-TEST_F(HiddenStoreTest, ADamagedFileIsWrittenAnew) {
+TEST_F(FrozenStoreTest, ADamagedFileIsWrittenAnew) {
   leave_a_kept_file();
   const fs::path file = files().at(0);
   if (world_.rank() == 0) {
@@ -119,7 +119,7 @@ TEST_F(HiddenStoreTest, ADamagedFileIsWrittenAnew) {
   EXPECT_EQ(files(), std::vector{file});
 }
 
-TEST_F(HiddenStoreTest, AFileThatIsCutShortIsWrittenAnew) {
+TEST_F(FrozenStoreTest, AFileThatIsCutShortIsWrittenAnew) {
   leave_a_kept_file();
   const fs::path file = files().at(0);
   if (world_.rank() == 0) fs::resize_file(file, fs::file_size(file) - 100);
@@ -127,7 +127,7 @@ TEST_F(HiddenStoreTest, AFileThatIsCutShortIsWrittenAnew) {
   EXPECT_FALSE(make_file_store(layout_, world_, kept())->complete());
 }
 
-TEST_F(HiddenStoreTest, AFileOfOtherContentIsNotTakenUp) {
+TEST_F(FrozenStoreTest, AFileOfOtherContentIsNotTakenUp) {
   leave_a_kept_file();
   EXPECT_FALSE(make_file_store(layout_, world_, kept(std::string(64, 'b')))->complete());
   // One that only has the name.
@@ -139,7 +139,7 @@ TEST_F(HiddenStoreTest, AFileOfOtherContentIsNotTakenUp) {
   EXPECT_FALSE(make_file_store(layout_, world_, kept())->complete());
 }
 
-TEST_F(HiddenStoreTest, WhereThereIsNoRoomAllRanksAreTold) {
+TEST_F(FrozenStoreTest, WhereThereIsNoRoomAllRanksAreTold) {
   FrozenLayout huge;
   huge.width = 1 << 20;
   huge.row_starts = {0, std::int64_t{1} << 30};
@@ -148,7 +148,7 @@ TEST_F(HiddenStoreTest, WhereThereIsNoRoomAllRanksAreTold) {
   EXPECT_TRUE(files().empty());
 }
 
-TEST_F(HiddenStoreTest, AFolderThatCannotBeMadeIsToldToAllRanks) {
+TEST_F(FrozenStoreTest, AFolderThatCannotBeMadeIsToldToAllRanks) {
   if (world_.rank() == 0) std::ofstream(folder_ / "file") << "not a folder";
   world_.barrier();
   EXPECT_THROW(make_file_store(layout_, world_, {folder_ / "file" / "below", false, ""}), Error);
