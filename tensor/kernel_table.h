@@ -9,13 +9,19 @@ class Kernels;
 template <typename... Calls>
 struct CallList {};
 
-/// A call that can be made by others: a device that has no kernel for it runs those.
+/// A list written behind `void`, which macros can: each of its names comes with a comma before it.
+template <typename... Calls>
+struct CallList<void, Calls...> {
+  using Rest = CallList<Calls...>;
+};
+
+/// A call that can be made by others, which a device without a kernel of its own runs.
 template <typename Call>
 concept MadeOfParts = requires(const Call& call, Kernels& kernels) {
   call.run_parts(kernels);
 };
 
-/// run(const Call&) for each call of the list. Those that are MadeOfParts need not be overridden.
+/// run(const Call&) for each call of the list.
 template <typename List>
 class KernelTable;
 
@@ -45,13 +51,6 @@ class KernelTable<CallList<Call, Rest...>> : public KernelTable<CallList<Rest...
  public:
   using KernelTable<CallList<Rest...>>::run;
   virtual void run(const Call& call) = 0;
-};
-
-template <MadeOfParts Call, typename... Rest>
-class KernelTable<CallList<Call, Rest...>> : public KernelTable<CallList<Rest...>> {
- public:
-  using KernelTable<CallList<Rest...>>::run;
-  virtual void run(const Call& call) { call.run_parts(this->whole()); }
 };
 
 /// `Base` with each call of the list handed to Derived::take(call): for what does the same with all calls.

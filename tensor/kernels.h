@@ -33,21 +33,30 @@
 
 namespace temper {
 
-using AllCalls = CallList<                                                    //
-    calls::Matmul, calls::LinearForward, calls::LinearWeightGradient,         //
-    calls::BiasActivationForward, calls::BiasActivationBackward,              //
-    calls::ApplyDropout, calls::Copy, calls::Clear,                           //
-    calls::AddRows, calls::MultiplyRows, calls::ScaleRows,                    //
-    calls::GatedForward, calls::GatedBackward, calls::Rotate,                 //
-    calls::LayerNormForward, calls::LayerNormBackward,                        //
-    calls::AttentionForward, calls::AttentionBackward,                        //
-    calls::EmbeddingSumForward, calls::EmbeddingBackward,                     //
-    calls::GatherRows, calls::ScatterAddRows,                                 //
-    calls::GatherNeighbours, calls::AddNeighbours,                            //
-    calls::CrossEntropy, calls::BinaryCrossEntropy, calls::MeanSquaredError,  //
-    calls::AdamW, calls::Sgd, calls::Lion,                                    //
-    calls::FactoredSquareSums, calls::AdafactorSquareSums, calls::Adafactor,  //
-    calls::Add, calls::AddTree, calls::ChunkSquareSums>;
+/// EACH(Name) for each call `calls::Name` that there is. Lists of all kernels are made from it: the table below, and
+/// the declarations in the classes of devices.
+#define TEMPER_KERNEL_CALLS(EACH) \
+  TEMPER_MATMUL_CALLS(EACH)       \
+  TEMPER_ACTIVATION_CALLS(EACH)   \
+  TEMPER_ELEMENTWISE_CALLS(EACH)  \
+  TEMPER_GATED_CALLS(EACH)        \
+  TEMPER_ROTARY_CALLS(EACH)       \
+  TEMPER_LAYER_NORM_CALLS(EACH)   \
+  TEMPER_ATTENTION_CALLS(EACH)    \
+  TEMPER_EMBEDDING_CALLS(EACH)    \
+  TEMPER_NEIGHBOURS_CALLS(EACH)   \
+  TEMPER_LOSS_CALLS(EACH)         \
+  TEMPER_OPTIMIZER_CALLS(EACH)    \
+  TEMPER_LION_CALLS(EACH)         \
+  TEMPER_ADAFACTOR_CALLS(EACH)    \
+  TEMPER_REDUCTION_CALLS(EACH)
+
+#define TEMPER_CALL_OF_LIST(Name) , calls::Name
+using AllCalls = CallList<void TEMPER_KERNEL_CALLS(TEMPER_CALL_OF_LIST)>::Rest;
+#undef TEMPER_CALL_OF_LIST
+
+/// Declares run() of a device for each call, in the device's class.
+#define TEMPER_OVERRIDE_RUN(Name) void run(const calls::Name& call) override;
 
 class Kernels : public KernelTable<AllCalls> {
  public:

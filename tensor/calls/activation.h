@@ -71,3 +71,7 @@ struct Clear {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_ACTIVATION_CALLS(EACH) \
+  EACH(BiasActivationForward) EACH(BiasActivationBackward) EACH(ApplyDropout) EACH(Copy) EACH(Clear)

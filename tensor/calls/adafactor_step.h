@@ -104,3 +104,6 @@ struct Adafactor {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_ADAFACTOR_CALLS(EACH) EACH(FactoredSquareSums) EACH(AdafactorSquareSums) EACH(Adafactor)

@@ -183,3 +183,6 @@ struct AttentionBackward {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_ATTENTION_CALLS(EACH) EACH(AttentionForward) EACH(AttentionBackward)

@@ -39,3 +39,6 @@ struct ScaleRows {
 };
 
 }  // namespace temper::calls
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_ELEMENTWISE_CALLS(EACH) EACH(AddRows) EACH(MultiplyRows) EACH(ScaleRows)

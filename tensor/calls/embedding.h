@@ -70,3 +70,7 @@ struct ScatterAddRows {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_EMBEDDING_CALLS(EACH) \
+  EACH(EmbeddingSumForward) EACH(EmbeddingBackward) EACH(GatherRows) EACH(ScatterAddRows)

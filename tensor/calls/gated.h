@@ -33,3 +33,6 @@ struct GatedBackward {
 };
 
 }  // namespace temper::calls
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_GATED_CALLS(EACH) EACH(GatedForward) EACH(GatedBackward)

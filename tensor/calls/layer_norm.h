@@ -51,3 +51,6 @@ struct LayerNormBackward {
 };
 
 }  // namespace temper::calls
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_LAYER_NORM_CALLS(EACH) EACH(LayerNormForward) EACH(LayerNormBackward)

@@ -33,3 +33,6 @@ struct Lion {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_LION_CALLS(EACH) EACH(Lion)

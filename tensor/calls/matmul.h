@@ -57,3 +57,6 @@ struct LinearWeightGradient {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_MATMUL_CALLS(EACH) EACH(Matmul) EACH(LinearForward) EACH(LinearWeightGradient)

@@ -32,3 +32,6 @@ struct AddNeighbours {
 };
 
 }  // namespace temper::calls
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_NEIGHBOURS_CALLS(EACH) EACH(GatherNeighbours) EACH(AddNeighbours)

@@ -57,3 +57,6 @@ struct Sgd {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_OPTIMIZER_CALLS(EACH) EACH(AdamW) EACH(Sgd)

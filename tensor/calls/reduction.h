@@ -49,3 +49,6 @@ struct ChunkSquareSums {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_REDUCTION_CALLS(EACH) EACH(Add) EACH(AddTree) EACH(ChunkSquareSums)

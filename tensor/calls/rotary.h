@@ -40,3 +40,6 @@ struct Rotate {
 
 }  // namespace calls
 }  // namespace temper
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_ROTARY_CALLS(EACH) EACH(Rotate)

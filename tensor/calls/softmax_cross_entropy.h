@@ -44,3 +44,6 @@ struct MeanSquaredError {
 };
 
 }  // namespace temper::calls
+
+/// EACH(Name) for each call of this file (tensor/kernels.h).
+#define TEMPER_LOSS_CALLS(EACH) EACH(CrossEntropy) EACH(BinaryCrossEntropy) EACH(MeanSquaredError)

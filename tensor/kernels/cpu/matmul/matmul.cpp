@@ -223,6 +223,8 @@ void CpuKernels::run(const calls::Matmul& call) {
   multiply(operands, by_rows, products_, [](std::int64_t /*first*/, std::int64_t /*count*/) {});
 }
 
+void CpuKernels::run(const calls::LinearWeightGradient& call) { call.run_parts(whole()); }
+
 void CpuKernels::run(const calls::LinearForward& call) {
   (void)common_type(call.kKernel.name, call.x, call.weight, call.bias, call.z, call.y);
   if (call.z.rows == 0 || call.z.columns == 0 || call.x.columns == 0) {
