@@ -62,12 +62,29 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   return part;
 }
 
-/// Of a tensor that is stored transposed.
+/// Of a tensor that is stored transposed: of each of its rows the columns of this parameter, a band of rows at a time,
+/// so that nothing is converted that other parameters hold, nor the whole held twice.
 std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  std::vector<float> all(stored.bytes.size() / size_in_bytes(stored.type));
-  to_f32(stored, all);
+  constexpr std::int64_t kBandRows = 16;
+  const std::int64_t outs = shape[0];
+  const std::int64_t ins = shape[1];
+  const std::int64_t all_outs = form.rows > 0 ? form.rows : outs;
+  const std::size_t element = size_in_bytes(stored.type);
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
+  std::vector<float> band(static_cast<std::size_t>(kBandRows * outs));
+  TensorView part = stored;
+  part.shape = {outs};
+  for (std::int64_t first = 0; first < ins; first += kBandRows) {
+    const std::int64_t rows = std::min(kBandRows, ins - first);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      part.bytes = stored.bytes.subspan(static_cast<std::size_t>((first + row) * all_outs + form.first_row) * element,
+                                        static_cast<std::size_t>(outs) * element);
+      to_f32(part, std::span(band).subspan(static_cast<std::size_t>(row * outs), static_cast<std::size_t>(outs)));
+    }
+    for (std::int64_t out = 0; out < outs; ++out)
+      for (std::int64_t row = 0; row < rows; ++row)
+        values[static_cast<std::size_t>(out * ins + first + row)] = band[static_cast<std::size_t>(row * outs + out)];
+  }
   return values;
 }
 
