@@ -121,6 +121,7 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   refuse_needless_names(configuration.data, task);
   const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
   DataSample sample{tables.labels, {}, tables.train.rows(), tables.validation.rows(), tables.test.rows()};
+  for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
   Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
   std::int64_t next = 0;
@@ -159,7 +160,7 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     const EvaluationSetConfig& set = configuration.evaluate.sets[i];
     data.sets.push_back({set.name, tokenize(tables.sets[i]), set.every_steps});
   }
-  data.files = lineage_of_files(configuration.data, tables);
+  data.files = lineage_of_files(configuration, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
       data.findings.insert(data.findings.end(), findings.begin(), findings.end());
