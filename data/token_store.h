@@ -65,9 +65,9 @@ class TokenStore final : public ExampleSource {
   /// Whether each token has a class rather than each row. (Where all rows have one token there is no difference.)
   [[nodiscard]] bool has_token_classes() const { return !classes_.empty() && classes_.size() == ids_.size(); }
 
-  /// Goes through one of the arrays from its begin: `use(piece, first)`, a piece that begins at element `first`. The
-  /// pages of a file leave this process behind each piece, so that what is looked at once does not stay resident.
-  /// `use` gives back whether to go on.
+  /// Goes through one of the arrays from the beginning: `use(piece, first)`, a piece that begins at element `first`.
+  /// The pages of a file leave this process behind each piece, so that what is looked at once does not stay resident.
+  /// `use` returns false to stop.
   template <typename T, typename Use>
   void scan(std::span<const T> array, Use use) const {
     constexpr std::size_t kPiece = std::size_t{1} << 18;

@@ -24,8 +24,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, settings.threshold};
-  const std::unique_ptr<Scores> scores = settings.task->make_scores(wanted);
+  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, settings.threshold};
+  const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
     if (round % kRoundsBetweenEvaluationPolls == 0) {
@@ -41,13 +41,13 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
-    const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
-    const Variable output = model.forward(tape, batch.input, batch.selection, known);
+    const FrozenPart frozen{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
+    const Variable output = model.forward(tape, batch.input, batch.selection, frozen);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     model.loss_of(tape, output, batch.targets, losses.part(b * kPairBytes, {2}, DType::f64));
-    const HostCopy on_host(device, output.value());
+    const HostCopy host_outputs(device, output.value());
     scores->add(
-        {host, first, batch.host_classes, on_host.values(), static_cast<std::size_t>(output.value().columns())});
+        {host, first, batch.host_classes, host_outputs.values(), static_cast<std::size_t>(output.value().columns())});
   }
 
   // Each batch's loss comes from one rank, the others add zero.
@@ -74,13 +74,13 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
     const Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
-    const HostCopy on_host(device, outputs);
+    const HostCopy host_outputs(device, outputs);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::int64_t output_rows =
           model.readout().is_per_sequence() ? 1 : host.sequence_starts[i + 1] - host.sequence_starts[i];
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
-      consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
+      consume(rows[i], host_outputs.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);
     }
   }
