@@ -112,10 +112,16 @@ TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
 
 TEST_F(RunDataTest, ASetWithoutRowsHasNoFigures) {
   configuration_.evaluate.sets = {{.name = "old", .data = {}}};
-  configuration_.evaluate.sets.front().data = file("old.csv", "text,label\n");
-  const std::string sentence = refusal("text,label\na,x\nb,y\n", kClassification);
-  EXPECT_HAS(sentence, "old.csv: holds no rows, but evaluate.sets names it as \"old\"");
-  EXPECT_THROW((void)sample_run_data(configuration_, kClassification, *tokenizer_, model_of({}), 16, 1, 10), Error);
+  configuration_.evaluate.sets.front().data = file("old.txt", "");  // blank lines alone, its reader refuses
+  configuration_.data.train = file("corpus.txt", "good day\nthe road\n");
+  const TaskSpec& task = task_named("masked-lm");
+  try {
+    prepare(task);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_HAS(error.what(), "old.txt: the file is empty");
+  }
+  EXPECT_THROW((void)sample_run_data(configuration_, task, *tokenizer_, model_of({}), 16, 1, 10), Error);
 }
 
 TEST_F(RunDataTest, TokenisedRowsAreNotOnTheHeap) {
