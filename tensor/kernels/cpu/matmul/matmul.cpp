@@ -26,9 +26,8 @@ namespace {
 constexpr std::int64_t kPartRows = 256;
 // The same for gradients of weights in bf16, where a part takes little time.
 constexpr std::int64_t kPartRowsOfBFloat16Gradient = 384;
-// Columns of a part where a result is wider than high; parts are of about one size, lest threads wait for one another.
+// Columns of a part where a result is wider than high.
 constexpr std::int64_t kPartColumns = 384;
-constexpr std::int64_t kColumnGranule = 32;
 // oneDNN brings operands into another order first, and what it takes of a long inner dimension at a time falls out of
 // the cache before it is used. So long sums are put together from pieces.
 constexpr std::int64_t kPieceOfWeightGradient = 512;
@@ -68,12 +67,6 @@ std::int64_t part_rows(const Operands& o) {
   return o.transpose_a && o.a.type == DType::bf16 ? kPartRowsOfBFloat16Gradient : kPartRows;
 }
 
-std::int64_t part_columns(const Operands& o) {
-  const std::int64_t parts = (o.c.columns + kPartColumns - 1) / kPartColumns;
-  const std::int64_t each = (o.c.columns + parts - 1) / parts;
-  return (each + kColumnGranule - 1) / kColumnGranule * kColumnGranule;
-}
-
 std::int64_t piece_length(const Operands& o) {
   if (o.c.type == DType::bf16) return o.k();  // lest each piece round the sum
   if (o.transpose_a) return kPieceOfWeightGradient;
@@ -87,7 +80,7 @@ class CutProduct {
   CutProduct(const Operands& operands, bool by_rows, ProductPrimitives& primitives)
       : o_(operands),
         by_rows_(by_rows),
-        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_)} : Cut{o_.c.columns, part_columns(o_)}),
+        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_)} : Cut{o_.c.columns, kPartColumns}),
         pieces_{o_.k(), piece_length(o_)},
         packed_(packs()) {
     find_primitives(primitives);
