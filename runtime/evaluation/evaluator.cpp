@@ -24,7 +24,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, settings.threshold};
+  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
+                             settings.threshold};
   const std::unique_ptr<Scores> scores = settings.task->make_scores(wanted);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {

@@ -28,10 +28,21 @@ struct RowTokens {
   [[nodiscard]] std::span<const float> outputs_of(std::size_t token) const;
 };
 
+/// What a language model makes of a text.
+struct TextLoss {
+  double sum = 0.0;         ///< of its predicted tokens' losses, in nats
+  std::int64_t tokens = 0;  ///< that were predicted
+  std::int64_t bytes = 0;   ///< that these stand for
+};
+
 struct PredictedRow {
   std::string_view text;
   RowTokens tokens;
+  TextLoss loss = {};  ///< of a language model, which has no other outputs here
 };
+
+/// -ln of the probability that softmax gives to `target`.
+double negative_log_likelihood(std::span<const float> logits, std::int32_t target);
 
 /// What all rows of a table have in common.
 struct PredictionContext {
