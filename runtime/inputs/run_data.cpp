@@ -181,7 +181,11 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
   const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
-  DataSample sample{tables.labels, {}, tables.train.rows(), tables.validation.rows(), tables.test.rows()};
+  DataSample sample;
+  sample.labels = tables.labels;
+  sample.train_rows = tables.train.rows();
+  sample.validation_rows = tables.validation.rows();
+  sample.test_rows = tables.test.rows();
   Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
   std::int64_t next = 0;

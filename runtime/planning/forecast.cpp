@@ -293,7 +293,7 @@ class Forecaster {
   const MachineProfile* machine_;
   const TaskSpec& task_;
   ModelConfig config_;
-  DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
+  DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
   int grains_ = 1;
