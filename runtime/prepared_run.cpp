@@ -68,6 +68,10 @@ void PreparedRun::prepare_data(TrainingState& state) {
                            state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
+  if (data_->packed)
+    say_(fmt::format("{} packed into {} of at most {}, {:.1f} % full", counted(data_->train.rows(), "sequence"),
+                     counted(data_->packed->rows(), "row"), counted(max_length(), "token"),
+                     100.0 * data_->packed->fill()));
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
   state.labels = data_->labels.names();
   require_indices(*data_, configuration_, model_folder_->config);
@@ -100,7 +104,7 @@ void PreparedRun::load_base_model() {
 }
 
 void PreparedRun::go_to_start(TrainingState& state) {
-  steps_per_epoch_ = temper::steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
+  steps_per_epoch_ = temper::steps_per_epoch(data_->training().rows(), configuration_.train.batch_size);
   const std::vector<PhasePlan> plan = phases(state);
   require_patterns(model(), plan, configuration_.tuning.rates);
   if (resumed_) {
@@ -156,7 +160,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.ranks = communicator_.size();
   summary.threads = state.threads;
   summary.device = device_.name();
-  summary.train_rows = data_->train.rows();
+  summary.train_rows = data_->training().rows();
   summary.validation_rows = data_->validation.rows();
   summary.test_rows = data_->test.rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());

@@ -108,12 +108,35 @@ struct OpenFile {
   std::vector<std::size_t> places;  ///< of the table's columns (places_of_columns)
 };
 
-OpenFile open_file(const std::filesystem::path& path) {
+MakeRowReader reader_of(const Format& format, TextUnit unit) {
+  if (format.make != text_rows || unit == TextUnit::line) return format.make;
+  return unit == TextUnit::paragraph ? paragraph_rows : whole_text_rows;
+}
+
+bool is_data_file(const std::filesystem::path& path) {
+  std::string extension = lower_case(path.extension().string());
+  if (extension == ".gz") extension = lower_case(path.stem().extension().string());
+  return std::any_of(kFormats.begin(), kFormats.end(),
+                     [&](const Format& format) { return extension == format.extension; });
+}
+
+/// The data files of a folder and of its folders, sorted bytewise.
+std::vector<std::filesystem::path> files_in(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && is_data_file(entry.path())) files.push_back(entry.path());
+  if (files.empty()) throw Error("{}: the folder has no data file ({})", folder, known_extensions());
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  return files;
+}
+
+OpenFile open_file(const std::filesystem::path& path, TextUnit unit) {
   std::string extension = lower_case(path.extension().string());
   const bool compressed = extension == ".gz";
   if (compressed) extension = lower_case(path.stem().extension().string());
   for (const Format& format : kFormats)
-    if (extension == format.extension) return {path, format.make, std::make_unique<FileText>(path, compressed), {}};
+    if (extension == format.extension)
+      return {path, reader_of(format, unit), std::make_unique<FileText>(path, compressed), {}};
   refuse(path, compressed ? extension + ".gz" : extension);
 }
 
@@ -133,10 +156,10 @@ void require_utf8(const FileText& file, const std::filesystem::path& path) {
 
 class FileTable final : public TableSource {
  public:
-  explicit FileTable(std::span<const std::filesystem::path> paths) {
+  FileTable(std::span<const std::filesystem::path> paths, TextUnit unit) {
     std::vector<Table> heads;
     for (const std::filesystem::path& path : paths) {
-      OpenFile& file = files_.emplace_back(open_file(path));
+      OpenFile& file = files_.emplace_back(open_file(path, unit));
       require_utf8(*file.text, path);
       std::int64_t rows = 0;
       heads.push_back(for_each_row(file, [&](std::vector<std::string>&, std::size_t) { return ++rows > 0; }));
@@ -203,16 +226,23 @@ class FileTable final : public TableSource {
 
 }  // namespace
 
-std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths) {
-  return std::make_unique<FileTable>(paths);
+std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths, TextUnit unit) {
+  return std::make_unique<FileTable>(paths, unit);
 }
 
-std::unique_ptr<TableSource> open_table(const std::filesystem::path& path) { return open_tables(std::span(&path, 1)); }
+std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit) {
+  return open_tables(std::span(&path, 1), unit);
+}
 
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names) {
   std::vector<std::filesystem::path> files;
   for (const std::string& name : names) {
     std::error_code ignored;
+    if (std::filesystem::is_directory(name, ignored)) {
+      const std::vector<std::filesystem::path> inside = files_in(name);
+      files.insert(files.end(), inside.begin(), inside.end());
+      continue;
+    }
     if (name.find_first_of("*?[") == std::string::npos || std::filesystem::exists(name, ignored)) {
       files.emplace_back(name);
       continue;

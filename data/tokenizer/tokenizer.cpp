@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/post_processor.h"
@@ -29,6 +30,7 @@ struct Tokenizer::Parts {
         post_processor(make_post_processor(file.root(), vocabulary_size)),
         decoder(make_decoder(file.root())),
         cuts_left(file.cuts_left),
+        end_token(std::move(file.end_token)),
         digest(std::move(file.digest)) {
     if (file.token_types) return;
     for (std::vector<TemplatePiece>* pieces : {&post_processor.single, &post_processor.pair})
@@ -55,6 +57,7 @@ struct Tokenizer::Parts {
   PostProcessor post_processor;
   std::unique_ptr<Decoder> decoder;
   bool cuts_left;
+  std::string end_token;
   std::string digest;
   mutable WorkspacePool workspaces;
 };
@@ -259,6 +262,25 @@ std::string_view Tokenizer::token(std::int32_t id) const {
 bool Tokenizer::is_special(std::int32_t id) const {
   const AddedToken* added = parts_->added_tokens.find(id);
   return added != nullptr && added->special;
+}
+
+const std::string& Tokenizer::end_token() const { return parts_->end_token; }
+
+std::int64_t Tokenizer::bytes_of(std::int32_t id) const {
+  if (const AddedToken* added = parts_->added_tokens.find(id); added != nullptr)
+    return added->special ? 0 : static_cast<std::int64_t>(added->content.size());
+  const std::string_view token = parts_->vocabulary.token(id).value_or(std::string_view());
+  if (parts_->pre_tokenization.byte_level) {
+    static const ByteAlphabet alphabet;
+    if (const std::optional<std::string> bytes = alphabet.bytes(token)) return static_cast<std::int64_t>(bytes->size());
+    return static_cast<std::int64_t>(token.size());
+  }
+  if (token.size() == 6 && token.starts_with("<0x") && token.ends_with('>')) return 1;
+  constexpr std::string_view kSpace = "\xE2\x96\x81";
+  auto bytes = static_cast<std::int64_t>(token.size());
+  for (std::size_t at = token.find(kSpace); at != std::string_view::npos; at = token.find(kSpace, at + kSpace.size()))
+    bytes -= static_cast<std::int64_t>(kSpace.size()) - 1;
+  return bytes;
 }
 
 bool Tokenizer::cuts_left() const { return parts_->cuts_left; }

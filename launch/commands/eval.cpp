@@ -33,7 +33,8 @@ int run(const EvalArguments& arguments, CommandContext& context) {
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table = open_table(arguments.data);
+  const std::unique_ptr<TableSource> table =
+      open_table(arguments.data, text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =

@@ -111,9 +111,10 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table = arguments.input == "-"
-                                                 ? read_lines(text_column(arguments.requests, fitted.trained()), world)
-                                                 : open_table(arguments.input);
+  const std::unique_ptr<TableSource> table =
+      arguments.input == "-"
+          ? read_lines(text_column(arguments.requests, fitted.trained()), world)
+          : open_table(arguments.input, text_unit(document_unit(arguments.requests, fitted.trained())));
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
 

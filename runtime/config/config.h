@@ -47,6 +47,10 @@ struct DataSection {
   std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
   std::string cache_dir;               ///< empty: <output.dir>/cache
   bool cache = true;
+  std::string documents = "line";        ///< what is a document in a .txt file: "line", "paragraph", "file"
+  std::string pack = "documents";        ///< of running text: "documents", "blocks", "none"
+  std::string long_documents = "split";  ///< "split", "cut", "refuse"
+  std::string end_token = "tokenizer";   ///< "tokenizer", "none", or the token itself
   bool shuffle = true;
   double validation_fraction = 0.0;
 };
@@ -114,6 +118,7 @@ struct EvaluateSection {
   std::int64_t every_steps = 0;
   std::vector<EvaluationSetConfig> sets;
   std::int64_t batch_size = 64;
+  std::int64_t stride = 0;  ///< of running text: between windows; 0: none
   double threshold = 0.5;
 };
 

@@ -90,6 +90,22 @@ std::vector<ConfigurationKey> make_keys() {
   no_weights();
   add("data", "cache", at(&C::data, &D::cache), "Cache tokenised rows for the next start.");
   no_weights();
+  add("data", "documents", at(&C::data, &D::documents),
+      "What a row of a .txt file is: a line, a paragraph (up to a blank line) or the whole file.")
+      ->choices = {"line", "paragraph", "file"};
+  add("data", "pack", at(&C::data, &D::pack),
+      "causal-lm: what a training row of max_length tokens holds. documents: whole documents and pieces of longer "
+      "ones, "
+      "each a sequence of its own, none attended to from another; blocks: all documents one after the other, cut into "
+      "sequences of max_length; none: one document.")
+      ->choices = {"documents", "blocks", "none"};
+  add("data", "long_documents", at(&C::data, &D::long_documents),
+      "causal-lm: what becomes of documents of more than max_length tokens: they are split into pieces, cut, or "
+      "refused.")
+      ->choices = {"split", "cut", "refuse"};
+  add("data", "end_token", at(&C::data, &D::end_token),
+      "causal-lm: the token behind each document: the tokenizer's end token (eos_token), none, or the token itself, "
+      "such as \"<|endoftext|>\".");
   add("data", "shuffle", at(&C::data, &D::shuffle), "Shuffle the rows anew in each epoch.");
   add("data", "validation_fraction", at(&C::data, &D::validation_fraction),
       "Without data.validation: the fraction of the training rows that is held out for validation.")
@@ -211,6 +227,11 @@ std::vector<ConfigurationKey> make_keys() {
       "chosen by the validation rows alone.");
   no_weights();
   add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows per evaluation batch.")->range = at_least(1);
+  no_weights();
+  add("evaluate", "stride", at(&C::evaluate, &E::stride),
+      "causal-lm: measure with windows of max_length tokens that begin so many tokens behind one another, so that each "
+      "token has at least max_length - stride tokens before it where its document has them; 0: pieces side by side.")
+      ->range = at_least(0);
   no_weights();
   add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
       "Multi-label: labels with a probability above this are predicted.")

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "data/sampler.h"
-#include "data/token_rows.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
 #include "tensor/host_copy.h"
@@ -25,7 +24,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, settings.threshold};
+  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
+                             settings.threshold};
   const std::unique_ptr<Scores> scores = settings.task->make_scores(wanted);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
@@ -91,34 +91,6 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
       consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);
-    }
-  }
-}
-
-void predict_losses(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
-                    std::int64_t end, std::int64_t batch_size,
-                    const std::function<void(std::int64_t row, std::span<const float> losses)>& consume) {
-  ensure_compute_copies(model, device, activations);
-  const Tensor sum = device.zeros({2}, DType::f64);
-  for (std::int64_t first = begin; first < end; first += batch_size) {
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
-    std::iota(rows.begin(), rows.end(), first);
-    const Batch host = data.read(rows, kEvaluationEpoch);
-    const DeviceBatch batch = to_device(host, model.readout(), BatchUse{}, device);
-    Tape tape(device, Tape::Mode::evaluation, {}, activations);
-    const RowLosses of_rows{Tensor::empty(device.memory(), {batch.rows}, DType::f64)};
-    model.row_losses(tape, batch.input, batch.selection, batch.targets, sum, of_rows);
-    const std::vector<double> exact = device.download<double>(of_rows.losses);
-    const std::vector<float> losses(exact.begin(), exact.end());
-    std::size_t consumed = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto labels = std::span(host.classes)
-                              .subspan(static_cast<std::size_t>(host.sequence_starts[i]),
-                                       static_cast<std::size_t>(host.sequence_starts[i + 1] - host.sequence_starts[i]));
-      const auto count =
-          labels.size() - static_cast<std::size_t>(std::count(labels.begin(), labels.end(), kUnlabelled));
-      consume(rows[i], std::span(losses).subspan(consumed, count));
-      consumed += count;
     }
   }
 }

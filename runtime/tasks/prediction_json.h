@@ -23,15 +23,22 @@ using PredictionJson = nlohmann::ordered_json;
 struct RowTokens {
   std::span<const std::int32_t> ids;    ///< [tokens]
   std::span<const std::int32_t> words;  ///< [tokens] place of the word whose first token it is, else negative
-  /// [outputs] of the row, or [tokens, outputs]; of a task that reads row losses, those of the predicted tokens.
-  std::span<const float> outputs;
+  std::span<const float> outputs;       ///< [outputs] of the row, or [tokens, outputs]
 
   [[nodiscard]] std::span<const float> outputs_of(std::size_t token) const;
+};
+
+/// What a language model makes of a text.
+struct TextLoss {
+  double sum = 0.0;         ///< of its predicted tokens' losses, in nats
+  std::int64_t tokens = 0;  ///< that were predicted
+  std::int64_t bytes = 0;   ///< that these stand for
 };
 
 struct PredictedRow {
   std::string_view text;
   RowTokens tokens;
+  TextLoss loss = {};  ///< of a language model, which has no other outputs here
 };
 
 /// What all rows of a table have in common.
