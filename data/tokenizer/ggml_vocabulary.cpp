@@ -190,8 +190,8 @@ std::vector<AddedToken> added_tokens_of(const GgmlVocabulary& vocabulary) {
   std::vector<AddedToken> added;
   for (std::size_t id = 0; id < vocabulary.types.size(); ++id) {
     const std::int32_t type = vocabulary.types[id];
-    if (type < 1 || type > 6)
-      throw Error("{}: the type of token {} is {}, expected 1 to 6; {}", vocabulary.place, id, type, kVocabularyRemedy);
+    if (type < 0 || type > 6)
+      throw Error("{}: the type of token {} is {}, expected 0 to 6; {}", vocabulary.place, id, type, kVocabularyRemedy);
     const auto kind = static_cast<GgmlTokenType>(type);
     const bool special = kind == GgmlTokenType::control || kind == GgmlTokenType::unknown;
     if ((!special && kind != GgmlTokenType::user_defined) || vocabulary.tokens[id].empty()) continue;

@@ -2,7 +2,6 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "base/error.h"
 #include "launch/commands/command.h"
@@ -48,8 +47,8 @@ void require_checkpoint_file(const std::filesystem::path& path) {
 }
 
 int run(const ExportArguments& arguments, CommandContext& context) {
-  const std::optional<GgmlType> gguf =
-      arguments.gguf.empty() ? std::nullopt : std::optional(type_to_write(arguments.gguf));
+  const bool gguf = !arguments.gguf.empty();
+  const GgmlType type = gguf ? type_to_write(arguments.gguf) : GgmlType::f32;
   require_checkpoint_file(arguments.checkpoint);
   const std::unique_ptr<Device> device = make_cpu_device();
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint, context.world);
@@ -74,7 +73,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
     const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
     if (gguf) {
-      export_gguf_model(*model.model, *device, folder, *gguf, arguments.output);
+      export_gguf_model(*model.model, *device, folder, type, arguments.output);
     } else {
       export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     }
