@@ -23,7 +23,7 @@ constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr std::uint64_t kLargestAlignment = 1 << 20;
 constexpr std::size_t kLongestKey = 65'535;  // of the specification
 constexpr std::size_t kLongestTensorName = 255;
-constexpr std::uint32_t kMostDimensions = 4;  // of ggml
+constexpr std::uint32_t kMostGgufDimensions = 4;  // of ggml
 /// The least that a key (a length, a character, a type, a value) and a tensor (a length, a count, one dimension, a
 /// type, an offset) take.
 constexpr std::uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;
@@ -168,8 +168,8 @@ ListedTensor read_listed_tensor(GgufCursor& cursor, std::uint64_t alignment) {
   ListedTensor listed{{read_name(cursor, "the name of a tensor", kLongestTensorName), GgmlType::f32, {}, {}}, 0, 0};
   const std::string where = fmt::format("{}: tensor {}", cursor.path(), quoted_gguf_name(listed.tensor.name));
   const auto dimensions = cursor.number<std::uint32_t>("the dimensions of a tensor");
-  if (dimensions == 0 || dimensions > kMostDimensions)
-    throw Error("{}: has {} dimensions, expected 1 to {}; {}", where, dimensions, kMostDimensions, kDamageRemedy);
+  if (dimensions == 0 || dimensions > kMostGgufDimensions)
+    throw Error("{}: has {} dimensions, expected 1 to {}; {}", where, dimensions, kMostGgufDimensions, kDamageRemedy);
   std::uint64_t elements = 1;
   for (std::uint32_t i = 0; i < dimensions; ++i) {
     const auto extent = cursor.number<std::uint64_t>("the dimensions of a tensor");

@@ -105,9 +105,10 @@ TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
     EXPECT_TRUE(std::equal(vocabulary.types.begin(), vocabulary.types.end(), exported.types.begin()));
     EXPECT_EQ(exported.types.back(), 5);
     const auto again = tokenizer_of(exported);
-    for (const char* text : {"the a12<|end|>", "ab a!", "aab abb"})
-      if (vocabulary.model == "llama" || std::string_view(text).starts_with("the"))
-        EXPECT_EQ(again->encode(text, 100).ids, tokenizer->encode(text, 100).ids) << text;
+    const std::vector<const char*> texts = vocabulary.model == "llama"
+                                               ? std::vector<const char*>{"ab a!", "aab abb"}
+                                               : std::vector<const char*>{"the a12<|end|>", "2 the"};
+    for (const char* text : texts) EXPECT_EQ(again->encode(text, 100).ids, tokenizer->encode(text, 100).ids) << text;
   }
 }
 

@@ -161,8 +161,12 @@ TEST(GgmlBlocks, WhatATypeCannotHoldIsRefused) {
 TEST(HalfFloat, EveryF16ComesBack) {
   for (std::uint32_t bits = 0; bits < 0x10000U; ++bits) {
     const auto half = static_cast<std::uint16_t>(bits);
-    if (!std::isnan(from_f16(half))) ASSERT_EQ(to_f16(from_f16(half)), half);
-    if (!std::isnan(from_bf16(half))) ASSERT_EQ(to_bf16(from_bf16(half)), half);
+    if (!std::isnan(from_f16(half))) {
+      ASSERT_EQ(to_f16(from_f16(half)), half);
+    }
+    if (!std::isnan(from_bf16(half))) {
+      ASSERT_EQ(to_bf16(from_bf16(half)), half);
+    }
   }
 }
 

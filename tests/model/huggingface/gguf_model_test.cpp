@@ -72,7 +72,8 @@ TEST(GgufModel, HostileFilesAreRefused) {
   // What the tokenizer, or the network that is made of the configuration, must see.
   const std::set<std::string> others = {"wrong-shape",  "missing-tensor",    "tokens-are-numbers",
                                         "fewer-tokens", "token-types-short", "end-token-out-of-range"};
-  for (const auto& [name, expected] : read_json(folder / "expected.json").items()) {
+  const json files = read_json(folder / "expected.json");
+  for (const auto& [name, expected] : files.items()) {
     const std::string refusal = refusal_of(folder / (name + ".gguf"));
     if (expected["expect"] == "refuse" && !others.contains(name)) {
       EXPECT_NE(refusal, "") << name;
