@@ -57,22 +57,30 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   if (form.rows == 0) return tensor;
   TensorView part = tensor;
   const std::size_t row_bytes = tensor.bytes.size() / static_cast<std::size_t>(form.rows);
+  part.shape.front() = rows;
   part.bytes = tensor.bytes.subspan(static_cast<std::size_t>(form.first_row) * row_bytes,
                                     static_cast<std::size_t>(rows) * row_bytes);
   return part;
 }
 
+std::vector<float> all_values(const TensorView& stored) {
+  std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
+  to_f32(stored, all);
+  return all;
+}
+
 /// Of a tensor that is stored transposed, or with other rows between.
 std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  std::vector<float> all(stored.bytes.size() / size_in_bytes(stored.type));
-  to_f32(stored, all);
+  const std::vector<float> all = all_values(stored);
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
   return values;
 }
 
 Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
-  if (!form.is_together()) return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
+  // Part of what is quantised may have its rows in another order there, so all of it is decoded.
+  const bool is_mixed = !form.is_together() || (stored.type == StoredType::gguf && form.rows != 0);
+  if (is_mixed) return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
     // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
@@ -82,22 +90,51 @@ Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& s
   return device.upload(std::span<const float>(values), shape);
 }
 
+/// The tensor that holds a parameter, and how; null where no file has it.
+std::pair<const TensorView*, StoredForm> find_stored(const Model& model, const Parameter& parameter,
+                                                     const WeightFiles& files) {
+  for (StoredForm& candidate : model.names().forms_of(parameter))
+    if (const TensorView* stored = files.find(candidate.name)) return {stored, std::move(candidate)};
+  return {nullptr, {}};
+}
+
+[[noreturn]] void refuse_shape(const TensorView& stored, const Shape& expected, const WeightFiles& files) {
+  throw Error(
+      "{}: tensor '{}' has shape {}, but config.json asks for {}; the weights and the configuration do not "
+      "belong together",
+      files.file_of(stored.name).string(), stored.name, shape_of(stored).text(), expected.text());
+}
+
+void require_all(const std::vector<std::string>& missing, const WeightFiles& files) {
+  if (missing.empty()) return;
+  const std::vector<std::string> names = files.names();
+  throw Error("{}: {} of the model's tensors are missing: {}; the file does not hold a model of this architecture",
+              names.empty() ? std::string("model.safetensors") : files.file_of(names.front()).string(), missing.size(),
+              join(missing));
+}
+
 }  // namespace
+
+void check_weights(const Model& model, const WeightFiles& files) {
+  std::vector<std::string> missing;
+  for (const Parameter& parameter : model.parameters().all()) {
+    if (may_be_drawn(parameter)) continue;
+    const auto [stored, form] = find_stored(model, parameter, files);
+    if (stored == nullptr) {
+      missing.push_back(parameter.name);
+    } else if (const Shape expected = form.shape_of_tensor(parameter.shape); shape_of(*stored) != expected) {
+      refuse_shape(*stored, expected, files);
+    }
+  }
+  require_all(missing, files);
+}
 
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options) {
   LoadReport report;
   std::vector<std::string> missing;
   std::set<std::string> used;
   for (const Parameter& parameter : model.parameters().all()) {
-    const TensorView* stored = nullptr;
-    StoredForm form;
-    for (StoredForm& candidate : model.names().forms_of(parameter)) {
-      stored = files.find(candidate.name);
-      if (stored == nullptr) continue;
-      used.insert(candidate.name);
-      form = std::move(candidate);
-      break;
-    }
+    const auto [stored, form] = find_stored(model, parameter, files);
     if (stored == nullptr) {
       if (!may_be_drawn(parameter)) {
         missing.push_back(parameter.name);
@@ -107,17 +144,14 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
       report.initialized.push_back(parameter.name);
       continue;
     }
+    used.insert(form.name);
     const Shape shape = shape_of(*stored);
     const Shape expected = form.shape_of_tensor(parameter.shape);
     if (shape == expected) {
       parameter.variable.set_value(value_of(*stored, form, parameter.shape, device));
       continue;
     }
-    if (!may_be_drawn(parameter))
-      throw Error(
-          "{}: tensor '{}' has shape {}, but config.json asks for {}; the weights and the configuration do not "
-          "belong together",
-          files.file_of(stored->name).string(), stored->name, shape.text(), expected.text());
+    if (!may_be_drawn(parameter)) refuse_shape(*stored, expected, files);
     if (!options.replace_head)
       throw Error(
           "{}: the head's tensor '{}' has shape {}, but this task needs {}; {}to drop the stored head and train a new "
@@ -127,12 +161,8 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
     draw(parameter, device, options.seed);
     report.replaced.push_back(parameter.name);
   }
-  const std::vector<std::string> names = files.names();
-  if (!missing.empty())
-    throw Error("{}: {} of the model's tensors are missing: {}; the file does not hold a model of this architecture",
-                names.empty() ? std::string("model.safetensors") : files.file_of(names.front()).string(),
-                missing.size(), join(missing));
-  for (const std::string& name : names)
+  require_all(missing, files);
+  for (const std::string& name : files.names())
     if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
 }

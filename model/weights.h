@@ -30,6 +30,9 @@ struct LoadReport {
 /// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options);
 
+/// Throws Error as load_weights does for tensors that are missing or of another shape, reading none.
+void check_weights(const Model& model, const WeightFiles& files);
+
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
 /// device shares the host's memory; the model must then outlive this.
 class StoredWeights {

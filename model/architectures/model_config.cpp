@@ -9,10 +9,11 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "model/architectures/registry.h"
+#include "model/gguf/gguf_file.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 namespace {
@@ -90,7 +91,7 @@ void refuse_quantized(const ConfigKeys& keys) {
 }  // namespace
 
 ModelConfig parse_model_config(std::string json, const std::filesystem::path& folder) {
-  const ConfigKeys keys(json, folder / "config.json");
+  const ConfigKeys keys(json, config_place(folder));
   const Architecture& architecture = read_architecture(keys);
   refuse_quantized(keys);
   ModelConfig config{architecture.sizes(keys)};
@@ -105,8 +106,9 @@ ModelConfig parse_model_config(std::string json, const std::filesystem::path& fo
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   std::error_code ignored;
+  if (is_gguf_file(folder)) return parse_model_config(model_config_text(folder), folder);
   if (!std::filesystem::is_directory(folder, ignored))
-    throw Error("{}: {}, expected a model folder with config.json; check the path", folder.string(),
+    throw Error("{}: {}, expected a model folder with config.json, or a GGUF file; check the path", folder.string(),
                 std::filesystem::exists(folder, ignored) ? "is a file" : "no such folder");
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
@@ -121,7 +123,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
         "download the model again",
         path.string());
 
-  return parse_model_config(read_text_file(path), folder);
+  return parse_model_config(model_config_text(folder), folder);
 }
 
 }  // namespace temper

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 
@@ -101,14 +102,14 @@ void require_head(const ModelConfig& config, HeadKind kind) {
   std::vector<std::string> known;
   for (const HeadKind other : architecture.heads) known.push_back(class_name(architecture, other));
   throw Error("{}: a model of type {} has no {}, expected one of {}; choose another task, or another model",
-              (config.folder / "config.json").string(), in_quotes(config.model_type), class_name(architecture, kind),
+              config_place(config.folder).string(), in_quotes(config.model_type), class_name(architecture, kind),
               fmt::join(known, ", "));
 }
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
   require_head(config, request.kind);
   const Architecture& architecture = architecture_of(config);
-  const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
+  const ConfigKeys keys(config.json, config_place(config.folder), dropout);
   return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.kind));
 }
 

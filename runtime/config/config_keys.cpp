@@ -53,8 +53,9 @@ std::vector<ConfigurationKey> make_keys() {
   const auto no_weights = [&] { keys.back().decides_weights = false; };
 
   using M = ModelSection;
-  add("model", "path", at(&C::model, &M::path), "Folder of the pre-trained model in Hugging Face layout.")->required =
-      true;
+  add("model", "path", at(&C::model, &M::path),
+      "Folder of the pre-trained model in Hugging Face layout, or a GGUF file.")
+      ->required = true;
   no_weights();  // the model is known by its digest, not by where it lies
   add("model", "task", at(&C::model, &M::task),
       "Task that the model is fine-tuned for; it decides the head, the loss and the metrics.")

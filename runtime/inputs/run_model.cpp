@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/model_files.h"
+#include "runtime/inputs/model_tokenizer.h"
 
 namespace temper {
 namespace {
@@ -15,6 +18,13 @@ bool are_generic(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i)
     if (names[i] != fmt::format("LABEL_{}", i)) return false;
   return true;
+}
+
+/// The file that holds the vocabulary.
+std::filesystem::path tokenizer_place(const std::filesystem::path& model, const TokenizerFolder& tokenizer_folder) {
+  if (is_gguf_file(model)) return model;
+  if (tokenizer_folder.has_tokenizer_json) return model / "tokenizer.json";
+  return model / tokenizer_folder.tokenizer_class.vocabulary_files().front();
 }
 
 }  // namespace
@@ -51,7 +61,7 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
     // In braces, so that config.json, which tells what a folder is, is read first.
-    : ModelFolder{read_model_config(as_model_folder(folder)), read_tokenizer_folder(folder, truncation), truncation} {}
+    : ModelFolder{read_model_config(as_model_folder(folder)), read_model_tokenizer(folder, truncation), truncation} {}
 
 ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
     : path(tokenizer_folder.path),
@@ -67,10 +77,7 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
         "model",
-        (path / (tokenizer_folder.has_tokenizer_json ? "tokenizer.json"
-                                                     : tokenizer_folder.tokenizer_class.vocabulary_files().front()))
-            .string(),
-        tokens, rows);
+        tokenizer_place(path, tokenizer_folder).string(), tokens, rows);
   if (tokens > rows)
     notes.push_back(fmt::format(
         "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "
@@ -79,7 +86,17 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  return {path, tokenizer_files(read_tokenizer_folder(path, side), *tokenizer)};
+  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+}
+
+GgmlVocabulary ModelFolder::ggml_vocabulary() const {
+  const TokenizerFolder tokenizer_folder = read_model_tokenizer(path, side);
+  if (tokenizer_folder.file.digest != tokenizer->digest())
+    throw Error(
+        "{}: the files of the tokenizer have changed since they were read; put those back that the model was "
+        "trained with, and try again",
+        path.string());
+  return ggml_vocabulary_of(tokenizer_folder, *tokenizer, config.vocabulary_size);
 }
 
 TruncationSide truncation_side(const std::string& truncate) {
@@ -120,8 +137,7 @@ const TaskSpec& task_of(const ModelConfig& config) {
   throw Error(
       "{}: the architecture is '{}', which has no head for a task; fine-tune the model first, or name the folder "
       "of a fine-tuned one",
-      (config.folder / "config.json").string(),
-      config.architectures.empty() ? "not named" : config.architectures.front());
+      config_place(config.folder).string(), config.architectures.empty() ? "not named" : config.architectures.front());
 }
 
 std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,

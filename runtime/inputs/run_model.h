@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
 #include "model/architectures/model_config.h"
@@ -46,6 +47,8 @@ struct ModelFolder {
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const;
   /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
   [[nodiscard]] ExportSource source() const;
+  /// The tokenizer as a GGUF file lists it. Throws Error as source() does, and for tokenizers that GGUF cannot name.
+  [[nodiscard]] GgmlVocabulary ggml_vocabulary() const;
 
  private:
   ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation);
