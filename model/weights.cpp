@@ -46,13 +46,13 @@ void for_each_element(const Shape& parameter, const StoredForm& form, const Visi
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = 0; column < columns; ++column) {
       const std::int64_t there =
-          form.transposed ? column * all_rows + form.first_row + row : (form.first_row + row) * columns + column;
+          form.transposed ? column * all_rows + form.row_of(row) : form.row_of(row) * columns + column;
       visit(static_cast<std::size_t>(row * columns + column), static_cast<std::size_t>(there));
     }
   }
 }
 
-/// The rows of a tensor that is not stored transposed.
+/// The rows of a tensor where they lie together.
 TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_t rows) {
   if (form.rows == 0) return tensor;
   TensorView part = tensor;
@@ -63,30 +63,20 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   return part;
 }
 
-std::vector<float> all_values(const TensorView& stored) {
+/// Of a tensor that is stored transposed, or with other rows between, or that is decoded as a whole.
+std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
   std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
   to_f32(stored, all);
-  return all;
-}
-
-/// Of a tensor that is stored transposed.
-std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  const std::vector<float> all = all_values(stored);
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
   return values;
 }
 
 Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
-  if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
-  if (stored.type == StoredType::gguf && form.rows != 0) {
-    // What is decoded may have its rows in another order there, so all of it is.
-    const std::vector<float> all = all_values(stored);
-    const std::size_t columns = all.size() / static_cast<std::size_t>(form.rows);
-    const std::span<const float> part = std::span(all).subspan(static_cast<std::size_t>(form.first_row) * columns,
-                                                               static_cast<std::size_t>(shape.elements()));
-    return device.upload(part, shape);
-  }
+  // What is decoded may have its rows in another order there.
+  const bool is_decoded_part = stored.type == StoredType::gguf && form.rows != 0;
+  if (is_decoded_part || !form.is_together())
+    return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
     // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.

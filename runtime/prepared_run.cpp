@@ -77,6 +77,7 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
   head_.loss.class_weights = class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
+  head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   load_base_model();
   if (const std::string note = first_token_note(*model_folder_, model().readout()); !note.empty()) say_(note);
   // Of a run that goes on, its checkpoint holds them all.

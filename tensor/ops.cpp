@@ -213,7 +213,7 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
 }
 
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
-                   float label_smoothing, const Tensor& sum) {
+                   const CrossEntropyTerms& terms, const Tensor& sum) {
   const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
   if (gradient.defined() && logits.gradient_written())
     throw Error("cross_entropy: these logits have made way for their gradient");
@@ -221,7 +221,8 @@ void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, con
       calls::CrossEntropy{.logits = logits.value().as_rows(),
                           .labels = labels.data<std::int32_t>(),
                           .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr,
-                          .label_smoothing = label_smoothing,
+                          .label_smoothing = terms.label_smoothing,
+                          .z_loss = terms.z_loss,
                           .d_logits = gradient.as_rows(),
                           .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);

@@ -14,13 +14,24 @@ namespace temper {
 Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
+Architecture cohere_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
+Architecture gemma2_architecture();
+Architecture gemma3_text_architecture();
 Architecture gpt2_architecture();
+Architecture gpt_neox_architecture();
+Architecture llama_architecture();
+Architecture mistral_architecture();
 Architecture modernbert_architecture();
 Architecture mpnet_architecture();
+Architecture olmo2_architecture();
+Architecture phi3_architecture();
+Architecture qwen2_architecture();
+Architecture qwen3_architecture();
 Architecture roberta_architecture();
+Architecture smollm3_architecture();
 Architecture xlm_roberta_architecture();
 
 namespace {
@@ -32,13 +43,24 @@ const std::vector<Architecture>& architectures() {
       albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
+      cohere_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
       electra_architecture(),
+      gemma2_architecture(),
+      gemma3_text_architecture(),
       gpt2_architecture(),
+      gpt_neox_architecture(),
+      llama_architecture(),
+      mistral_architecture(),
       modernbert_architecture(),
       mpnet_architecture(),
+      olmo2_architecture(),
+      phi3_architecture(),
+      qwen2_architecture(),
+      qwen3_architecture(),
       roberta_architecture(),
+      smollm3_architecture(),
       xlm_roberta_architecture(),
   };
   // clang-format on

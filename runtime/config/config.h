@@ -92,6 +92,7 @@ struct TrainSection {
   std::int64_t warmup_steps = 0;
   double clip_norm = 1.0;
   double label_smoothing = 0.0;
+  double z_loss = 0.0;
   std::string class_weights = "none";
   std::vector<double> class_weight_values;
   std::int64_t seed = 0;

@@ -169,8 +169,12 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "clip_norm", at(&C::train, &R::clip_norm), "Maximum norm of the gradient (clipping); 0: no clipping.")
       ->range = at_least(0);
   add("train", "label_smoothing", at(&C::train, &R::label_smoothing),
-      "Fraction of the target that is spread over all classes.")
+      "Fraction of the target that is spread over all classes; of a language model, over the vocabulary.")
       ->range = from_below(0, 1);
+  add("train", "z_loss", at(&C::train, &R::z_loss),
+      "Adds this times the square of the logarithm of the softmax's denominator to the loss, which keeps logits from "
+      "drifting (PaLM: 0.0001); 0: nothing. Of losses with a softmax, in training alone.")
+      ->range = at_least(0);
   add("train", "class_weights", at(&C::train, &R::class_weights),
       "Class weights in the loss: none, or balanced by inverse frequency.")
       ->choices = {"none", "balanced"};

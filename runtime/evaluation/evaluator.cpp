@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "data/sampler.h"
+#include "data/token_rows.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
 #include "tensor/host_copy.h"
@@ -42,9 +43,17 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
-    const Variable output = model.forward(tape, batch.input, batch.selection, known);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
-    model.loss_of(tape, output, batch.targets, losses.part(b * kPairBytes, {2}, DType::f64));
+    const Tensor loss_of_batch = losses.part(b * kPairBytes, {2}, DType::f64);
+    if (settings.task->reads_row_losses) {
+      const RowLosses of_rows{{}, Tensor::empty(device.memory(), {batch.rows}, DType::i32)};
+      model.row_losses(tape, batch.input, batch.selection, batch.targets, loss_of_batch, of_rows, known);
+      const std::vector<std::int32_t> predicted = device.download<std::int32_t>(of_rows.predicted);
+      scores->add({host, first, batch.host_classes, {}, 0, predicted});
+      continue;
+    }
+    const Variable output = model.forward(tape, batch.input, batch.selection, known);
+    model.loss_of(tape, output, batch.targets, loss_of_batch);
     const HostCopy on_host(device, output.value());
     scores->add(
         {host, first, batch.host_classes, on_host.values(), static_cast<std::size_t>(output.value().columns())});
@@ -82,6 +91,34 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
       consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);
+    }
+  }
+}
+
+void predict_losses(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+                    std::int64_t end, std::int64_t batch_size,
+                    const std::function<void(std::int64_t row, std::span<const float> losses)>& consume) {
+  ensure_compute_copies(model, device, activations);
+  const Tensor sum = device.zeros({2}, DType::f64);
+  for (std::int64_t first = begin; first < end; first += batch_size) {
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
+    std::iota(rows.begin(), rows.end(), first);
+    const Batch host = data.read(rows, kEvaluationEpoch);
+    const DeviceBatch batch = to_device(host, model.readout(), BatchUse{}, device);
+    Tape tape(device, Tape::Mode::evaluation, {}, activations);
+    const RowLosses of_rows{Tensor::empty(device.memory(), {batch.rows}, DType::f64)};
+    model.row_losses(tape, batch.input, batch.selection, batch.targets, sum, of_rows);
+    const std::vector<double> exact = device.download<double>(of_rows.losses);
+    const std::vector<float> losses(exact.begin(), exact.end());
+    std::size_t consumed = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto labels = std::span(host.classes)
+                              .subspan(static_cast<std::size_t>(host.sequence_starts[i]),
+                                       static_cast<std::size_t>(host.sequence_starts[i + 1] - host.sequence_starts[i]));
+      const auto count =
+          labels.size() - static_cast<std::size_t>(std::count(labels.begin(), labels.end(), kUnlabelled));
+      consume(rows[i], std::span(losses).subspan(consumed, count));
+      consumed += count;
     }
   }
 }

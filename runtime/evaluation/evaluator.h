@@ -37,4 +37,10 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
              std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume);
 
+/// The loss of each token that has a label, of rows [begin, end) in order: what a model of language says of the text,
+/// without outputs over the whole vocabulary.
+void predict_losses(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+                    std::int64_t end, std::int64_t batch_size,
+                    const std::function<void(std::int64_t row, std::span<const float> losses)>& consume);
+
 }  // namespace temper

@@ -59,7 +59,8 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   TokenizeOptions tokenizing;
   tokenizing.max_length = static_cast<std::size_t>(fitted.max_length(use.max_length));
   tokenizing.threads = options.threads;
-  tokenizing.kind = of_words ? LabelKind::token_class : LabelKind::none;
+  const bool reads_losses = fitted.task().reads_row_losses;
+  tokenizing.kind = of_words ? LabelKind::token_class : reads_losses ? fitted.task().labels : LabelKind::none;
   tokenizing.number_words = of_words;
   const TokenStore rows(tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end));
   require_token_indices(rows, index_limits(fitted.config(), fitted.head()), table.path.string());
@@ -95,8 +96,9 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
     result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
   };
   for (std::int64_t first = 0; first < rows.rows() && !options.stop_requested(); first += options.batch_size)
-    predict(fitted.model(), device, rows, DType::f32, first, std::min(rows.rows(), first + options.batch_size),
-            options.batch_size, write_row);
+    (reads_losses ? predict_losses : predict)(fitted.model(), device, rows, DType::f32, first,
+                                              std::min(rows.rows(), first + options.batch_size), options.batch_size,
+                                              write_row);
   result.cut_rows = cut + writer->cut_rows();
   result.cut_words = writer->cut_words();
   return result;

@@ -40,7 +40,8 @@ void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, cons
 
 }  // namespace
 
-DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device, Tensor block) {
+DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device,
+                      const BlockFinder& find_block) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
   const Tokens& text = batch.text();
   const Readout read = use.labelled ? readout : readout.without_labels();
@@ -105,9 +106,9 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
         {use.cache->rows_of(batch.examples), use.cache->width()}, use.cache->type(),
         [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
   }
-  bundle.upload(device, block);
+  if (find_block) out.block = find_block({batch.tokens(), batch.sequences(), input.longest, out.rows});
+  bundle.upload(device, out.block);
   if (hidden.defined()) out.hidden = Variable(hidden);
-  out.block = std::move(block);
   return out;
 }
 

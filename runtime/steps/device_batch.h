@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "data/batch.h"
@@ -29,9 +30,21 @@ struct BatchUse {
   const HiddenRows* cache = nullptr;  ///< gives the hidden state; tokens are then not brought
 };
 
-/// Copies a batch to the device for a model with this readout, in one copy: into `block`, if that is given and has the
-/// size.
+/// What the shapes of all activations follow from.
+struct BatchShape {
+  std::int64_t tokens = 0;
+  std::int64_t sequences = 0;
+  std::int64_t longest = 0;  ///< tokens of the longest sequence
+  std::int64_t rows = 0;     ///< of outputs
+  auto operator<=>(const BatchShape&) const = default;
+};
+
+/// Memory for a batch of this shape; undefined where it is to have memory of its own.
+using BlockFinder = std::function<Tensor(const BatchShape& shape)>;
+
+/// Copies a batch to the device for a model with this readout, in one copy: into what `find_block` gives, if that is
+/// asked and has the size.
 DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device,
-                      Tensor block = {});
+                      const BlockFinder& find_block = {});
 
 }  // namespace temper

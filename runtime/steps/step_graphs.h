@@ -23,10 +23,7 @@ class StepGraphs {
  public:
   /// Everything that a captured graph depends on, besides the contents of device memory.
   struct Shape {
-    std::int64_t tokens = 0;
-    std::int64_t sequences = 0;
-    std::int64_t longest = 0;
-    std::int64_t selected = 0;
+    BatchShape batch;
     const void* gradients = nullptr;
     const void* sum = nullptr;
     std::vector<bool> written;  ///< which gradients are added to
@@ -60,8 +57,5 @@ class StepGraphs {
   std::set<Shape> seen_;
   std::map<Shape, Entry> entries_;
 };
-
-/// Of a batch as to_device lays it out for this readout: the pointers and `written` are left to the caller.
-StepGraphs::Shape shape_of(const Batch& batch, const Readout& readout);
 
 }  // namespace temper

@@ -160,24 +160,17 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
                                    const std::function<void(std::int64_t slot)>& complete) {
   const BatchUse use{
       .labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr, .cache = cache_};
-  const Readout& readout = model_.readout();
-  const auto run_through_tape = [&] {
-    const DeviceBatch on_device = to_device(batch, readout, use, device_);
-    store_->wait();
-    forward_and_backward(on_device, key, nullptr, sum, complete);
+  StepGraphs::Entry* entry = nullptr;
+  const auto find_block = [&](const BatchShape& shape) {
+    if (graphs_ != nullptr) entry = graphs_->find(graph_shape(shape, sum));
+    return entry != nullptr ? entry->batch.block : Tensor();
   };
-  if (graphs_ == nullptr) return run_through_tape();
-  // Whether gradients are added to or overwritten is part of what is recorded.
-  std::vector<bool> written;
-  for (std::size_t slot = 0; slot < slots(); ++slot) written.push_back(variable(slot).gradient_written());
-  StepGraphs::Shape shape = shape_of(batch, readout);
-  shape.gradients = variable(0).gradient().bytes();
-  shape.sum = sum.bytes();
-  shape.written = std::move(written);
-
-  StepGraphs::Entry* entry = graphs_->find(shape);
-  if (entry == nullptr) return run_through_tape();
-  entry->batch = to_device(batch, readout, use, device_, entry->batch.block);
+  DeviceBatch on_device = to_device(batch, model_.readout(), use, device_, find_block);
+  if (entry == nullptr) {
+    store_->wait();
+    return forward_and_backward(on_device, key, nullptr, sum, complete);
+  }
+  entry->batch = std::move(on_device);
   const PhiloxKey* device_key = graphs_->set_key(key);
   store_->wait();
   if (entry->work == nullptr) {
@@ -194,6 +187,13 @@ void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tens
   entry->work->replay();
   for (const std::size_t slot : entry->written) variable(slot).mark_gradient_written();
   for (const std::int64_t slot : entry->completed) complete(slot);
+}
+
+StepGraphs::Shape TrainingStep::graph_shape(const BatchShape& batch, const Tensor& sum) const {
+  StepGraphs::Shape shape{
+      .batch = batch, .gradients = variable(0).gradient().bytes(), .sum = sum.bytes(), .written = {}};
+  for (std::size_t slot = 0; slot < slots(); ++slot) shape.written.push_back(variable(slot).gradient_written());
+  return shape;
 }
 
 void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key,

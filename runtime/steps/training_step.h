@@ -95,6 +95,8 @@ class TrainingStep {
   /// Forward and backward of a micro-batch. `complete` is called for each slot whose gradient is final.
   void run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
                        const std::function<void(std::int64_t slot)>& complete);
+  /// What a captured graph of such a batch would depend on now.
+  [[nodiscard]] StepGraphs::Shape graph_shape(const BatchShape& batch, const Tensor& sum) const;
   void forward_and_backward(const DeviceBatch& batch, PhiloxKey key, const PhiloxKey* device_key, const Tensor& sum,
                             const std::function<void(std::int64_t slot)>& complete);
   /// What may have made the loss of step `number` infinite, and what to do.

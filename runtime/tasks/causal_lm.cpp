@@ -1,7 +1,7 @@
 // Causal language modelling: each token predicts the next of its own row. The loss is the mean over the predicted
 // tokens of all rows, however they lie in batches.
-#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/tasks/prediction_json.h"
 #include "runtime/tasks/scores.h"
@@ -9,22 +9,14 @@
 namespace temper {
 namespace {
 
-/// -ln of the probability that softmax gives to `target`.
-double negative_log_likelihood(std::span<const float> logits, std::int32_t target) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest - logits[static_cast<std::size_t>(target)];
-}
-
+/// Writes what the losses of a row's predicted tokens say of it.
 class TextLossWriter final : public PredictionWriter {
  public:
   using PredictionWriter::PredictionWriter;
   void write(PredictionJson& json, const PredictedRow& row) override {
-    double sum = 0.0;
-    const std::size_t predicted = row.tokens.ids.size() - 1;
-    for (std::size_t t = 0; t < predicted; ++t)
-      sum += negative_log_likelihood(row.tokens.outputs_of(t), row.tokens.ids[t + 1]);
+    const std::span<const float> losses = row.tokens.outputs;
+    const std::size_t predicted = losses.size();
+    const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
     json["loss"] = nullptr;
     json["perplexity"] = nullptr;
     if (predicted > 0) {
@@ -47,6 +39,7 @@ TaskSpec causal_lm() {
           .hub_pipeline = "text-generation",
           .best_metric = "loss",
           .make_scores = make_language_model_scores,
+          .reads_row_losses = true,
           .predicted_members = {"loss", "perplexity", "predicted_tokens"},
           .make_prediction_writer = writer_of<TextLossWriter>};
 }

@@ -23,7 +23,8 @@ using PredictionJson = nlohmann::ordered_json;
 struct RowTokens {
   std::span<const std::int32_t> ids;    ///< [tokens]
   std::span<const std::int32_t> words;  ///< [tokens] place of the word whose first token it is, else negative
-  std::span<const float> outputs;       ///< [outputs] of the row, or [tokens, outputs]
+  /// [outputs] of the row, or [tokens, outputs]; of a task that reads row losses, those of the predicted tokens.
+  std::span<const float> outputs;
 
   [[nodiscard]] std::span<const float> outputs_of(std::size_t token) const;
 };

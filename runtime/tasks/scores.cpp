@@ -81,6 +81,7 @@ class LanguageModelScores final : public Scores {
 }  // namespace
 
 std::int32_t EvaluatedBatch::predicted_class(std::size_t i) const {
+  if (!predicted.empty()) return predicted[i];
   const std::span<const float> values = outputs_of(i);
   return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }

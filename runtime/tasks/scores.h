@@ -31,6 +31,8 @@ struct EvaluatedBatch {
   std::span<const std::int32_t> classes;  ///< one for each row of outputs; empty where targets are numbers
   std::span<const float> outputs;         ///< [n, columns], of the tokens or sequences that the head reads
   std::size_t columns = 0;
+  /// Where a head gives no outputs of all rows: the class with the largest, of each. `outputs` is empty then.
+  std::span<const std::int32_t> predicted = {};
 
   [[nodiscard]] std::span<const float> outputs_of(std::size_t i) const { return outputs.subspan(i * columns, columns); }
   [[nodiscard]] std::int32_t predicted_class(std::size_t i) const;

@@ -209,10 +209,17 @@ ncclResult_t ncclGetVersion(int* version) {
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
   if (simt::device_error() != cudaSuccess) return ncclUnhandledCudaError;
+  // Tags of messages are made from it, and a communicator that was given up leaves messages behind: whatever rank makes
+  // them, one number is like another only after a thousand.
   static std::uint32_t made = 0;
-  const auto now = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  int rank = 0;
+  int ranks = 1;
+  if (simt::mpi_runs()) {
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    PMPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  }
   *id = {};
-  const std::uint32_t number = ++made + static_cast<std::uint32_t>(now >> 10U);
+  const std::uint32_t number = made++ * static_cast<std::uint32_t>(ranks) + static_cast<std::uint32_t>(rank);
   std::memcpy(id->internal, &number, sizeof(number));
   return ncclSuccess;
 }
