@@ -63,24 +63,20 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   return part;
 }
 
-std::vector<float> all_values(const TensorView& stored) {
+/// Of a tensor that is stored transposed, or with other rows between, or that is decoded as a whole.
+std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
   std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
   to_f32(stored, all);
-  return all;
-}
-
-/// Of a tensor that is stored transposed, or with other rows between.
-std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  const std::vector<float> all = all_values(stored);
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
   return values;
 }
 
 Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
-  // Part of what is quantised may have its rows in another order there, so all of it is decoded.
-  const bool is_mixed = !form.is_together() || (stored.type == StoredType::gguf && form.rows != 0);
-  if (is_mixed) return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
+  // What is decoded may have its rows in another order there.
+  const bool is_decoded_part = stored.type == StoredType::gguf && form.rows != 0;
+  if (is_decoded_part || !form.is_together())
+    return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
     // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
