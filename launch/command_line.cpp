@@ -153,6 +153,10 @@ template OptionTraits CommandLine::option(const std::string&, std::optional<std:
 template OptionTraits CommandLine::option(const std::string&, std::optional<std::int64_t>&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, std::optional<double>&, const std::string&) const;
 
+void CommandLine::words(const std::string& name, std::vector<std::string>& target, const std::string& help) const {
+  app_->add_option(name, target, help)->expected(0, CLI::detail::expected_max_vector_size);
+}
+
 void CommandLine::flag(const std::string& names, bool& target, const std::string& help) const {
   app_->add_flag(names, target, help);
 }

@@ -40,6 +40,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
                                           .weight = weight.compute_copy().as_rows(),
                                           .bias = as_row(bias),
                                           .activation = activation,
+                                          .row_by_row = tape.is_row_by_row(),
                                           .z = z.as_rows(),
                                           .y = y.as_rows()});
   Variable out(y, records);
@@ -163,6 +164,7 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
                                              .shape = shape,
                                              .relative = relative_terms(terms, heads),
                                              .dropout = dropout,
+                                             .row_by_row = tape.is_row_by_row(),
                                              .out = y.as_rows(),
                                              .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);

@@ -61,6 +61,7 @@ const std::map<std::string, Names> kRooms{
     {"runtime/checkpoints",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates"}},
     {"runtime/evaluation", {"runtime/config", "runtime/tasks", "runtime/inputs", "runtime/steps"}},
+    {"runtime/generation", {"runtime/steps", "runtime/evaluation", "runtime/tasks"}},
     {"runtime/reporting", {"runtime/config", "runtime/environment", "runtime/steps", "runtime/tasks"}},
     {"runtime/planning",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",

@@ -1,5 +1,6 @@
 #include "model/layers/rotary_attention.h"
 
+#include "model/layers/remembered_keys.h"
 #include "tensor/ops.h"
 
 namespace temper {
@@ -33,8 +34,9 @@ Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Va
                                   const Variable& query_rows, const TokenSelection& selection,
                                   std::uint32_t dropout_place) const {
   const Projected projected = project(tape, input, hidden, query_rows, selection);
-  return output_(tape, attention(tape, projected.query, projected.key, projected.value, input.packed(selection),
-                                 shape_.attention, tape.dropout(shape_.dropout, dropout_place)));
+  const auto [keys, values] = remembered(input, projected.key, projected.value, dropout_place);
+  return output_(tape, attention(tape, projected.query, keys, values, input.packed(selection), shape_.attention,
+                                 tape.dropout(shape_.dropout, dropout_place)));
 }
 
 RotaryAttention::Projected RotaryAttention::project(Tape& tape, const PackedInput& input, const Variable& hidden,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "model/layers/absorbed_attention.h"
+#include "model/layers/remembered_keys.h"
 
 namespace temper {
 namespace {
@@ -35,13 +36,14 @@ Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Vari
   const Dropout dropout = tape.dropout(dropout_, dropout_place);
   // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
   const bool absorbs = selection.one_of_each && absorbs_projections(tape) && key_.is_plain() && value_.is_plain() &&
-                       shape_.sees_all() && bias_ == nullptr;
+                       shape_.sees_all() && bias_ == nullptr && !input.past.defined();
   if (absorbs)
     return output_(
         tape, attention_over_inputs(tape, q, hidden, {key_.weight(), key_.bias()}, {value_.weight(), value_.bias()},
                                     sequences, shape_.query_heads, dropout));
-  const Variable k = key_(tape, hidden);
-  const Variable v = value_(tape, hidden);
+  const Variable own_keys = key_(tape, hidden);
+  const Variable own_values = value_(tape, hidden);
+  const auto [k, v] = remembered(input, own_keys, own_values, dropout_place);
   const DistanceTerms terms = bias_ == nullptr ? DistanceTerms() : bias_->terms(tape.device(), input.longest);
   return output_(tape, attention(tape, q, k, v, sequences, shape_, dropout, terms));
 }

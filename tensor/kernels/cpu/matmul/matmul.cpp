@@ -16,6 +16,7 @@
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
+#include "tensor/kernels/cpu/matmul/row_products.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 namespace temper {
@@ -261,6 +262,11 @@ void CpuKernels::run(const calls::LinearForward& call) {
     return;
   }
   const bool has_more = call.activation != Activation::none || call.y.data != call.z.data;
+  if (call.row_by_row) {
+    multiply_row_by_row(call.x, call.weight, call.bias, call.z);
+    if (has_more) run(calls::BiasActivationForward{.z = call.z, .activation = call.activation, .y = call.y});
+    return;
+  }
   multiply({call.x, false, call.weight, true, call.bias, call.z, false}, true, products_,
            [&](std::int64_t first, std::int64_t count) {
              if (has_more)
