@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "model/width_scaling.h"
 
 namespace temper {
 namespace {
@@ -85,6 +86,7 @@ Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& s
 }  // namespace
 
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options) {
+  if (options.initialize && options.base_width > 0) scale_initialization(model, options.base_width);
   LoadReport report;
   std::vector<std::string> missing;
   std::set<std::string> used;
@@ -99,7 +101,7 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
       break;
     }
     if (stored == nullptr) {
-      if (!may_be_drawn(parameter)) {
+      if (!may_be_drawn(parameter) && !options.initialize) {
         missing.push_back(parameter.name);
         continue;
       }

@@ -53,7 +53,8 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const TaskSpec& task = task_named(configuration.model.task);
   const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
   const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
-  RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
+  RunModel model(folder, request, -1.0, LoadOptions{.replace_head = true, .initialize = configuration.model.initialize},
+                 *device);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",
