@@ -145,6 +145,11 @@ OptionTraits CommandLine::repeated(const std::string& names, std::vector<std::st
       app_->add_option(names, target, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
+OptionTraits CommandLine::words(const std::string& name, std::vector<std::string>& target,
+                                const std::string& help) const {
+  return OptionTraits(app_->add_option(name, target, help));
+}
+
 template OptionTraits CommandLine::option(const std::string&, std::string&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, int&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, std::int64_t&, const std::string&) const;
@@ -152,10 +157,6 @@ template OptionTraits CommandLine::option(const std::string&, double&, const std
 template OptionTraits CommandLine::option(const std::string&, std::optional<std::string>&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, std::optional<std::int64_t>&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, std::optional<double>&, const std::string&) const;
-
-void CommandLine::words(const std::string& name, std::vector<std::string>& target, const std::string& help) const {
-  app_->add_option(name, target, help)->expected(0, CLI::detail::expected_max_vector_size);
-}
 
 void CommandLine::flag(const std::string& names, bool& target, const std::string& help) const {
   app_->add_flag(names, target, help);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "model/width_scaling.h"
 
 namespace temper {
 namespace {
@@ -126,13 +127,14 @@ void check_weights(const Model& model, const WeightFiles& files) {
 }
 
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options) {
+  if (options.initialize && options.base_width > 0) scale_initialization(model, options.base_width);
   LoadReport report;
   std::vector<std::string> missing;
   std::set<std::string> used;
   for (const Parameter& parameter : model.parameters().all()) {
     const auto [stored, form] = find_stored(model, parameter, files);
     if (stored == nullptr) {
-      if (!may_be_drawn(parameter)) {
+      if (!may_be_drawn(parameter) && !options.initialize) {
         missing.push_back(parameter.name);
         continue;
       }

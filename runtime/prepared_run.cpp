@@ -85,20 +85,25 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   load_base_model();
   if (const std::string note = first_token_note(*model_folder_, model().readout()); !note.empty()) say_(note);
   // Of a run that goes on, its checkpoint holds them all.
-  if (!resumed_) reporter_.weights(model_->report);
+  if (configuration_.model.initialize) {
+    if (!resumed_) say_(initialized_note(*model_->model, seed()));
+  } else if (!resumed_) {
+    reporter_.weights(model_->report);
+  }
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
   entities_ = entity_labels(task_.labels, data_->labels.names());
   metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
-  base_model_digest_.emplace(model_folder_->path, communicator_);
+  base_model_digest_.emplace(model_folder_->path, communicator_, configuration_.model.initialize);
 }
 
 void PreparedRun::load_base_model() {
   model_.emplace(*model_folder_, head_, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed(),
-                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels),
+                             configuration_.model.initialize, configuration_.train.mup_base_width},
                  device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }

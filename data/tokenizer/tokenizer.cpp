@@ -42,6 +42,8 @@ struct Tokenizer::Parts {
   /// Appends the ids of a part of it. `at_start`: whether it is the beginning of the text.
   void append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                     std::vector<std::int32_t>& ids) const;
+  /// Appends the ids of a word, or a part of one that stands for itself.
+  void append_word(std::string_view word, Workspace& workspace, std::vector<std::int32_t>& ids) const;
   /// The `room` ids, or fewer, that are left of a text.
   [[nodiscard]] std::span<const std::int32_t> cut(std::span<const std::int32_t> ids, std::size_t room) const {
     const std::size_t kept = std::min(ids.size(), room);
@@ -62,26 +64,35 @@ struct Tokenizer::Parts {
   mutable WorkspacePool workspaces;
 };
 
+void Tokenizer::Parts::append_word(std::string_view word, Workspace& workspace, std::vector<std::int32_t>& ids) const {
+  if (word.size() > WordCache::kLongestWord) {
+    model->append_ids(word, ids);
+    return;
+  }
+  const WordCache::Key key = WordCache::key(word);
+  const std::span<const std::int32_t> known = workspace.cache.find(key);
+  if (!known.empty()) {
+    ids.insert(ids.end(), known.begin(), known.end());
+    return;
+  }
+  const std::size_t before = ids.size();
+  model->append_ids(word, ids);
+  workspace.cache.insert(key, std::span(ids).subspan(before));
+}
+
 void Tokenizer::Parts::append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                                     std::vector<std::int32_t>& ids) const {
   const PreTokenizer& pre_tokenizer = *pre_tokenization.pre_tokenizer;
   const std::string_view prepared = pre_tokenizer.prepare(text, at_start, workspace.prepared);
   for (std::size_t position = 0; position < prepared.size() && ids.size() < limit;) {
     position = pre_tokenizer.next_words(prepared, position, workspace.words);
-    for (const std::string_view word : workspace.words) {
-      if (word.size() > WordCache::kLongestWord) {
-        model->append_ids(word, ids);
-        continue;
+    for (std::string_view word : workspace.words) {
+      while (word.size() > WordCache::kLongestWord) {
+        const std::size_t part = model->first_part(word);
+        append_word(word.substr(0, part), workspace, ids);
+        word.remove_prefix(part);
       }
-      const WordCache::Key key = WordCache::key(word);
-      const std::span<const std::int32_t> known = workspace.cache.find(key);
-      if (!known.empty()) {
-        ids.insert(ids.end(), known.begin(), known.end());
-        continue;
-      }
-      const std::size_t before = ids.size();
-      model->append_ids(word, ids);
-      workspace.cache.insert(key, std::span(ids).subspan(before));
+      if (!word.empty()) append_word(word, workspace, ids);
     }
   }
 }

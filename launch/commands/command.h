@@ -44,6 +44,7 @@ Command add_export_command(const CommandLine& program);
 Command add_inspect_command(const CommandLine& program);
 Command add_bench_command(const CommandLine& program);
 Command add_plan_command(const CommandLine& program);
+Command add_tokenizer_command(const CommandLine& program);
 Command add_version_command(const CommandLine& program);
 
 }  // namespace temper

@@ -62,7 +62,8 @@ int run(const ExportArguments& arguments, CommandContext& context) {
                 arguments.checkpoint, configuration.model.task);
   if (gguf) require_gguf_export(folder.path);
   const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
-  RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
+  RunModel model(folder, request, -1.0, LoadOptions{.replace_head = true, .initialize = configuration.model.initialize},
+                 *device);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",

@@ -32,7 +32,7 @@ std::string what_else_it_may_be(const fs::path& folder) {
     if (fs::exists(folder / name, ignored))
       return fmt::format("it has {}, which is not read: load it in transformers and save it there (save_pretrained)",
                          name);
-  return "check the path, or download the weights of the model";
+  return "check the path, or download the weights of the model; to train it from nothing, set model.initialize = true";
 }
 
 /// Tensor name -> name of its shard, from the index's "weight_map".
@@ -155,6 +155,7 @@ std::vector<std::string> WeightFiles::names() const {
 }
 
 std::string WeightFiles::digest(const std::stop_token& stop) const {
+  if (files_.empty()) return sha256_file(MappedFile(folder_ / "config.json"), stop);
   if (files_.size() == 1) return sha256_file(files_.front().mapped, stop);
   std::string lines;
   for (const TensorFile& file : files_)

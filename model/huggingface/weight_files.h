@@ -24,6 +24,10 @@ class WeightFiles {
   /// that the index names, or a tensor lies in two shards. A GGUF file is given in place of the folder.
   static WeightFiles open(const std::filesystem::path& folder);
 
+  /// Of a model without weights: no tensors, whatever files the folder holds. Its digest is the SHA-256 of config.json,
+  /// which says all that there is of the model.
+  static WeightFiles none(const std::filesystem::path& folder) { return WeightFiles(folder); }
+
   /// nullptr where there is no such tensor.
   [[nodiscard]] const TensorView* find(const std::string& name) const;
   /// Sorted.

@@ -26,7 +26,7 @@ SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNam
       query_(place, names.query, shape.width, shape.width),
       key_(place, names.key, shape.width, shape.width),
       value_(place, names.value, shape.width, shape.width),
-      output_(place, names.output, shape.width, shape.width) {}
+      output_(place.drawing(shape.output_weights.value_or(place.weights)), names.output, shape.width, shape.width) {}
 
 Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                 const Variable& query_rows, const TokenSelection& selection,

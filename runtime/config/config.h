@@ -18,6 +18,7 @@ struct ModelSection {
   std::string path;
   std::string task = "sequence-classification";
   bool replace_head = false;
+  bool initialize = false;
   double dropout = -1.0;  ///< below 0: as the model says
 };
 
@@ -99,6 +100,7 @@ struct TrainSection {
   double z_loss = 0.0;
   std::string class_weights = "none";
   std::vector<double> class_weight_values;
+  std::int64_t mup_base_width = 0;  ///< 0: rates and new weights do not depend on the width
   std::int64_t seed = 0;
   std::int64_t grains = 0;
   std::string sum_order = "fixed";

@@ -62,6 +62,10 @@ std::vector<ConfigurationKey> make_keys() {
       ->choices = task_names();
   add("model", "replace_head", at(&C::model, &M::replace_head),
       "Replace a stored head of a different size with a new one, instead of refusing the model.");
+  add("model", "initialize", at(&C::model, &M::initialize),
+      "Train a model from nothing: model.path needs config.json and a tokenizer, and all weights are drawn, by the "
+      "rules "
+      "of the architecture and train.seed; weights in the folder are not read.");
   add("model", "dropout", at(&C::model, &M::dropout),
       "Replaces every dropout rate of the model; below 0: the rates in config.json.")
       ->range = from_below(-1, 1);
@@ -196,6 +200,11 @@ std::vector<ConfigurationKey> make_keys() {
       ->choices = {"none", "balanced"};
   add("train", "class_weight_values", at(&C::train, &R::class_weight_values),
       "One weight per class, in the order of the labels.")
+      ->range = at_least(0);
+  add("train", "mup_base_width", at(&C::train, &R::mup_base_width),
+      "Width scaling (muP; Yang et al. 2022, table 8): the width at which learning_rate was found. Matrices of the "
+      "blocks learn, and are drawn, as that width and the model's demand; the norm before the head carries the output "
+      "multiplier. 0: off.")
       ->range = at_least(0);
   add("train", "seed", at(&C::train, &R::seed), "Seed of shuffling, dropout and newly initialised weights.")->range =
       at_least(0);

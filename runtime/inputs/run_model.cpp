@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
@@ -126,9 +127,16 @@ std::int64_t ModelFolder::max_length(std::int64_t requested) const {
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
                    Device& device)
-    : files(WeightFiles::open(folder.path)),
+    : files(options.initialize ? WeightFiles::none(folder.path) : WeightFiles::open(folder.path)),
       model(make_model(folder.config, request, dropout)),
       report(load_weights(*model, files, device, options)) {}
+
+std::string initialized_note(const Model& model, std::uint64_t seed) {
+  std::int64_t weights = 0;
+  for (const Parameter& parameter : model.parameters().all()) weights += parameter.size();
+  return fmt::format("a model from nothing: its {} in {} are drawn by seed {}", counted(weights, "weight"),
+                     counted(model.parameters().all().size(), "tensor"), seed);
+}
 
 const TaskSpec& task_of(const ModelConfig& config) {
   const std::optional<HeadKind> head = head_of(config);

@@ -73,6 +73,9 @@ struct RunModel {
            Device& device);
 };
 
+/// One sentence about a model from nothing: how many weights were drawn, and by which seed.
+std::string initialized_note(const Model& model, std::uint64_t seed);
+
 /// The task that a fine-tuned model's config.json tells of: as in transformers, a head over sequences with one output
 /// gives a number unless problem_type says something else. Throws Error if it names no architecture with a head.
 const TaskSpec& task_of(const ModelConfig& config);
