@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/counter_random.h"
 #include "base/error.h"
 #include "data/sampler.h"
@@ -15,6 +17,8 @@ namespace {
 /// Keep these apart from other random numbers of the same seed.
 constexpr std::uint64_t kSeedPurpose = 3;
 constexpr std::uint64_t kPlacesPurpose = 4;
+/// Of an epoch.
+constexpr double kMostRows = std::numeric_limits<std::uint32_t>::max();
 
 /// Each source is shuffled by a seed of its own; the first by the run's, as it would be alone.
 std::uint64_t seed_of_part(std::uint64_t seed, std::size_t part) {
@@ -35,7 +39,13 @@ Mixture::Mixture(std::vector<WeightedSource> parts) : parts_(std::move(parts)), 
                   source->target_width(), target_width());
     first_row_.push_back(first_row_.back() + source->rows());
     // At least one, or a small weight would mean a source that never comes.
-    const double share = static_cast<double>(parts_.front().source->rows()) * weight / parts_.front().weight;
+    const double share = static_cast<double>(parts_.front().source->rows()) * (weight / parts_.front().weight);
+    if (!(share + static_cast<double>(epoch_rows_) <= kMostRows))
+      throw Error(
+          "source {} of a mixture has the weight {} and the first has {}, so an epoch of the {} of the first has "
+          "{:.3g} rows and more, expected 4294967295 at most; give them weights that differ less",
+          i + 1, weight, parts_.front().weight, counted(parts_.front().source->rows(), "row"),
+          share + static_cast<double>(epoch_rows_));
     taken_.push_back(i == 0 ? source->rows() : std::max<std::int64_t>(1, std::llround(share)));
     epoch_rows_ += taken_.back();
   }

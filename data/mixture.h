@@ -24,8 +24,8 @@ struct WeightedSource {
 /// not to its parts, so that the numbers they draw are of rows that differ.
 class Mixture final : public ExampleSource {
  public:
-  /// Throws Error where there is no source, one has no rows, a weight is not above 0, or the sources have targets of
-  /// different widths.
+  /// Throws Error where there is no source, one has no rows, a weight is not above 0, an epoch would have more rows
+  /// than 32 bits can number, or the sources have targets of different widths.
   explicit Mixture(std::vector<WeightedSource> parts);
 
   [[nodiscard]] std::int64_t rows() const override { return first_row_.back(); }

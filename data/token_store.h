@@ -79,9 +79,9 @@ class TokenStore final : public ExampleSource {
   [[nodiscard]] std::int64_t text_bytes() const override { return text_bytes_; }
   void set_text_bytes(std::int64_t bytes) { text_bytes_ = bytes; }
 
-  /// Goes through one of the arrays from its begin: `use(piece, first)`, a piece that begins at element `first`. The
-  /// pages of a file leave this process behind each piece, so that what is looked at once does not stay resident.
-  /// `use` gives back whether to go on.
+  /// Goes through one of the arrays from the beginning: `use(piece, first)`, a piece that begins at element `first`.
+  /// The pages of a file leave this process behind each piece, so that what is looked at once does not stay resident.
+  /// `use` returns false to stop.
   template <typename T, typename Use>
   void scan(std::span<const T> array, Use use) const {
     constexpr std::size_t kPiece = std::size_t{1} << 18;

@@ -45,8 +45,30 @@ Variable Model::through_blocks(Tape& tape, const PackedInput& input, const Token
   return run_stages(tape, first + 1, last + 1, policy, std::move(hidden), run_block);
 }
 
+void Model::for_each_value(const std::function<bool(const Parameter&)>& use) const {
+  std::int64_t open = -1;
+  const auto close = [&] {
+    if (open >= 0 && observer_ != nullptr) observer_->after(open, StagePass::reading, Variable());
+  };
+  for (const Parameter& parameter : parts_.parameters.all()) {
+    if (parameter.stage != open) {
+      close();
+      open = parameter.stage;
+      if (observer_ != nullptr) observer_->before(open, StagePass::reading);
+    }
+    if (!use(parameter)) break;
+  }
+  close();
+}
+
 Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                              std::int64_t stages) const {
+  watch(tape);
+  return run_lowest(tape, input, selection, stages);
+}
+
+Variable Model::run_lowest(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                           std::int64_t stages) const {
   const auto embed = [this, input](Tape& on, std::int64_t /*stage*/, const Variable& /*in*/) {
     return parts_.input->forward(on, input);
   };
@@ -61,14 +83,15 @@ Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSel
   const auto above = [&](std::int64_t stages, const Variable& hidden) {
     return through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
   };
-  if (frozen.stages == 0) return above(1, hidden_state(tape, input, selection, 1));
+  if (frozen.stages == 0) return above(1, run_lowest(tape, input, selection, 1));
   if (frozen.output.defined()) return above(frozen.stages, frozen.output);
   Tape below = tape.in_evaluation();
-  return above(frozen.stages, hidden_state(below, input, selection, frozen.stages));
+  return above(frozen.stages, run_lowest(below, input, selection, frozen.stages));
 }
 
 Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         const FrozenPart& frozen) const {
+  watch(tape);
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   return tape.stage(stages(), [&](Tape& on) {
     return parts_.head->outputs(on, {hidden, input, selection, dropout_places_.back()});
@@ -77,6 +100,7 @@ Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelecti
 
 void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
                  const Tensor& sum, const FrozenPart& frozen) const {
+  watch(tape);
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   (void)tape.stage(stages(), [&](Tape& on) {
     parts_.head->loss(on, {hidden, input, selection, dropout_places_.back()}, targets, sum);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,8 +43,8 @@ class Model final {
   Model& operator=(const Model&) = delete;
 
   /// The head's outputs, [n, labels] or [n, vocabulary], of the tokens that `selection` names, chosen by the model's
-  /// readout. What they do not depend on is not computed. What is frozen runs without being recorded and without
-  /// dropout, unless its output is known; then indices of the input are not read.
+  /// readout. What they do not depend on is not computed. A tape runs one pass of those below. What is frozen runs
+  /// without being recorded and without dropout, unless its output is known; then indices of the input are not read.
   Variable forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                    const FrozenPart& frozen = {}) const;
   /// The same pass, ended by the head's loss: that is added to `sum` f64 [2] (model/loss.h), and its gradient is left
@@ -69,6 +70,14 @@ class Model final {
   [[nodiscard]] std::int64_t frozen_stages() const;
   [[nodiscard]] std::int64_t width() const { return parts_.width; }
 
+  /// From now on `observer` is told of the stages of every pass, whoever runs it, and of those that are read; null:
+  /// nobody is. It must live until then.
+  void observe_stages(StageObserver* observer) { observer_ = observer; }
+  [[nodiscard]] const StageObserver* stage_observer() const { return observer_; }
+  /// Calls use(parameter) for each parameter in order, until it returns false, the observer being told which stage is
+  /// read: for whoever wants values beside a pass. All ranks that have an observer call it together.
+  void for_each_value(const std::function<bool(const Parameter&)>& use) const;
+
   /// From now on, training keeps activations only at every `blocks`-th boundary and recomputes the others in the
   /// backward pass (Tape::recompute); 0: all are kept. The results are the same.
   void checkpoint_activations(std::int64_t blocks) { blocks_between_checkpoints_ = blocks; }
@@ -86,6 +95,12 @@ class Model final {
   [[nodiscard]] const std::string& definition() const { return parts_.definition; }
 
  private:
+  void watch(Tape& tape) const {
+    if (observer_ != nullptr) tape.observe_stages(*observer_);
+  }
+  /// hidden_state on a tape that has its observer.
+  [[nodiscard]] Variable run_lowest(Tape& tape, const PackedInput& input, const TokenSelection& selection,
+                                    std::int64_t stages) const;
   /// Through blocks [first, last). The topmost gives the tokens alone that the head reads.
   [[nodiscard]] Variable through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                         std::int64_t first, std::int64_t last, Variable hidden) const;
@@ -101,6 +116,7 @@ class Model final {
   std::string class_name_;
   std::vector<std::uint32_t> dropout_places_;  ///< the first of each block, and then of the head
   std::int64_t blocks_between_checkpoints_ = 0;
+  StageObserver* observer_ = nullptr;
 };
 
 }  // namespace temper

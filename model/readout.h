@@ -10,7 +10,7 @@ enum class ReadTokens : std::uint8_t {
   first,     ///< of each sequence
   last,      ///< of each sequence
   mean,      ///< of all tokens of each sequence
-  labelled,  ///< those that carry a label; where nothing does, each
+  labelled,  ///< those that carry a label; every token if none is labelled
   every,
 };
 
@@ -25,7 +25,7 @@ struct Readout {
   }
   /// Whether the topmost block must give every token.
   [[nodiscard]] bool needs_every_token() const { return tokens == ReadTokens::mean || tokens == ReadTokens::every; }
-  /// What is read where nothing carries a label.
+  /// What is read of a batch without labels.
   [[nodiscard]] Readout without_labels() const {
     return tokens == ReadTokens::labelled ? Readout{ReadTokens::every} : *this;
   }

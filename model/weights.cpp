@@ -64,7 +64,7 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   return part;
 }
 
-/// Of a tensor that is stored transposed, or with other rows between, or that is decoded as a whole.
+/// Of a tensor with other rows between, or that is decoded as a whole.
 std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
   std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
   to_f32(stored, all);
@@ -73,11 +73,38 @@ std::vector<float> picked(const TensorView& stored, const StoredForm& form, cons
   return values;
 }
 
+/// Of a tensor that is stored transposed: of each of its rows the columns of this parameter, a band of rows at a time,
+/// so that nothing is converted that other parameters hold, nor the whole held twice.
+std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  constexpr std::int64_t kBandRows = 16;
+  const std::int64_t outs = shape[0];
+  const std::int64_t ins = shape[1];
+  const std::int64_t all_outs = form.rows > 0 ? form.rows : outs;
+  const std::size_t element = size_in_bytes(stored.type);
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  std::vector<float> band(static_cast<std::size_t>(kBandRows * outs));
+  TensorView part = stored;
+  part.shape = {outs};
+  for (std::int64_t first = 0; first < ins; first += kBandRows) {
+    const std::int64_t rows = std::min(kBandRows, ins - first);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      part.bytes = stored.bytes.subspan(static_cast<std::size_t>((first + row) * all_outs + form.first_row) * element,
+                                        static_cast<std::size_t>(outs) * element);
+      to_f32(part, std::span(band).subspan(static_cast<std::size_t>(row * outs), static_cast<std::size_t>(outs)));
+    }
+    for (std::int64_t out = 0; out < outs; ++out)
+      for (std::int64_t row = 0; row < rows; ++row)
+        values[static_cast<std::size_t>(out * ins + first + row)] = band[static_cast<std::size_t>(row * outs + out)];
+  }
+  return values;
+}
+
 Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
   // What is decoded may have its rows in another order there.
-  const bool is_decoded_part = stored.type == StoredType::gguf && form.rows != 0;
-  if (is_decoded_part || !form.is_together())
+  const bool is_decoded_part = stored.type == StoredType::gguf && (form.rows != 0 || form.transposed);
+  if (is_decoded_part || form.block != 0)
     return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
+  if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
     // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.

@@ -16,6 +16,7 @@ enum class StagePass : std::uint8_t {
   forward,   ///< the first
   again,     ///< of a stage whose activations were not kept: forward, inside the backward pass
   backward,  ///< only of stages that have something to train
+  reading,   ///< none: somebody reads the values of its parameters
 };
 
 /// Is told where a stage begins and ends, in the order in which that happens: where its parameters have to be there,
@@ -34,7 +35,7 @@ class StageObserver {
 
 /// Which activations training keeps (Chen, Xu, Zhang, Guestrin: "Training deep nets with sublinear memory cost", 2016).
 struct CheckpointPolicy {
-  /// Only every so manieth border's; the others are computed again in the backward pass (Tape::recompute). 0: all.
+  /// Only every n-th border's; the others are computed again in the backward pass (Tape::recompute). 0: all.
   std::int64_t stages_between = 0;
   /// All of the topmost so many stages: backward begins there and would compute them again at once.
   std::int64_t kept_on_top = 0;

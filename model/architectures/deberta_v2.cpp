@@ -61,11 +61,12 @@ bool contains(const std::vector<std::string>& texts, std::string_view text) {
 }
 
 void read_relative_positions(const ConfigKeys& keys, Deberta& deberta) {
-  const std::vector<std::string> types = barred_texts(keys, "pos_att_type", "");
+  std::vector<std::string> types;
+  if (!keys.is_null("pos_att_type")) types = barred_texts(keys, "pos_att_type", "");
   deberta.content_to_position = contains(types, "c2p");
   deberta.position_to_content = contains(types, "p2c");
   deberta.relative = keys.flag("relative_attention", false);
-  deberta.shared_matrices = keys.flag("share_att_key", false);
+  deberta.shared_matrices = keys.truth("share_att_key", false);
   deberta.normed = contains(barred_texts(keys, "norm_rel_ebd", "none"), "layer_norm");
   constexpr std::int64_t kMost = std::int64_t{1} << 30;
   const std::int64_t buckets = keys.integer("position_buckets", -1, -kMost, kMost);

@@ -98,7 +98,7 @@ ModelConfig parse_model_config(std::string json, const std::filesystem::path& fo
   config.model_type = architecture.model_type;
   config.architectures = keys.texts("architectures");
   config.labels = read_labels(keys);
-  config.problem_type = keys.text("problem_type", "");
+  if (!keys.is_null("problem_type")) config.problem_type = keys.text("problem_type", "");
   config.json = std::move(json);
   config.folder = folder;
   return config;

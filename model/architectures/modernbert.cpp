@@ -65,11 +65,11 @@ struct ModernBert {
   std::string config_path;
 };
 
-/// Layer types are listed, or every so manieth layer is global.
+/// Layer types are listed, or every n-th layer is global.
 std::vector<bool> read_layer_types(const ConfigKeys& keys, std::int64_t layers) {
   const std::vector<std::string> types = keys.texts("layer_types");
   std::vector<bool> is_local;
-  if (types.empty()) {
+  if (keys.find("layer_types") == nullptr || keys.is_null("layer_types")) {
     const std::int64_t interval = keys.size("global_attn_every_n_layers", 3);
     for (std::int64_t layer = 0; layer < layers; ++layer) is_local.push_back(layer % interval != 0);
     return is_local;
@@ -83,11 +83,13 @@ std::vector<bool> read_layer_types(const ConfigKeys& keys, std::int64_t layers) 
 }
 
 /// Of a layer type's entry in rope_parameters or, before release 5, under a key of its own beside a rope_scaling of
-/// all.
-double read_theta(const ConfigKeys& keys, const LayerType& type) {
+/// all. `of_null`: what a null under that key stands for; 0: for nothing.
+double read_theta(const ConfigKeys& keys, const LayerType& type, double of_null) {
   constexpr float kLeast = 1.0F;
   constexpr float kMost = 1e12F;
-  double theta = keys.real(type.theta_key, static_cast<float>(type.theta), kLeast, kMost);
+  double theta = of_null > 0.0 && keys.is_null(type.theta_key)
+                     ? of_null
+                     : keys.real(type.theta_key, static_cast<float>(type.theta), kLeast, kMost);
   const auto read = [&](const char* key, const Json& rope) {
     const auto kind = rope.find(rope.contains("rope_type") ? "rope_type" : "type");
     if (kind != rope.end() && *kind != "default")
@@ -106,6 +108,10 @@ double read_theta(const ConfigKeys& keys, const LayerType& type) {
   if (const Json* of_types = object("rope_parameters"); of_types != nullptr) {
     const auto own = of_types->find(type.name);
     if (own != of_types->end() && own->is_object()) read("rope_parameters", *own);
+    for (const auto& [name, rope] : of_types->items())
+      if ((name != kGlobalLayer.name && name != kLocalLayer.name) || !(rope.is_object() || rope.is_null()))
+        keys.refuse("rope_parameters",
+                    fmt::format("an object for \"{}\" and one for \"{}\"", kGlobalLayer.name, kLocalLayer.name));
   }
   if (const Json* of_all = object("rope_scaling"); of_all != nullptr) read("rope_scaling", *of_all);
   return theta;
@@ -130,8 +136,9 @@ ModernBert read_modernbert(const ConfigKeys& keys) {
   model.positions = keys.size("max_position_embeddings", 8192);
   model.is_local = read_layer_types(keys, keys.size("num_hidden_layers", 22));
   model.window = keys.integer("local_attention", 128, 0, 1 << 30) / 2;
-  model.global_theta = read_theta(keys, kGlobalLayer);
-  model.local_theta = read_theta(keys, kLocalLayer);
+  model.global_theta = read_theta(keys, kGlobalLayer, 0.0);
+  // In release 4, which has these keys, a null means that local layers turn as the global ones do.
+  model.local_theta = read_theta(keys, kLocalLayer, model.global_theta);
   model.activation = read_activation(keys, "hidden_activation", "gelu");
   model.classifier_activation = read_activation(keys, "classifier_activation", "gelu");
   model.epsilon = keys.real("norm_eps", 1e-5F, 0.0F, 1.0F);
@@ -163,7 +170,7 @@ ModelSizes sizes_of_modernbert(const ConfigKeys& keys) {
           model.intermediate_width};
 }
 
-/// Layers that write into the residual stream are drawn the smaller the more there are.
+/// Layers that write into the residual stream are initialised with a standard deviation that shrinks with depth.
 Initialization modernbert_writing_weights(const ModernBert& model) {
   const auto layers = static_cast<float>(model.is_local.size());
   return Initialization::truncated_normal(model.initializer_range / std::sqrt(2.0F * layers));

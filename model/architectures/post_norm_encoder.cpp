@@ -37,7 +37,7 @@ void refuse_bert_variants(const ConfigKeys& keys) {
   if (keys.flag("is_decoder", false)) keys.refuse("is_decoder", "false: decoders are not supported");
   if (keys.flag("add_cross_attention", false))
     keys.refuse("add_cross_attention", "false: attention to another network's states is not supported");
-  if (keys.text("position_embedding_type", "absolute") != "absolute")
+  if (!keys.is_null("position_embedding_type") && keys.text("position_embedding_type", "absolute") != "absolute")
     keys.refuse("position_embedding_type", "\"absolute\": relative positions are not supported");
 }
 

@@ -60,12 +60,23 @@ float ConfigKeys::dropout(const ConfigKey& key, float otherwise) const {
 
 bool ConfigKeys::flag(const ConfigKey& key, bool otherwise) const {
   const Json* value = find(key);
-  return value == nullptr ? otherwise : *value != false;
+  if (value == nullptr) return otherwise;
+  if (!value->is_boolean()) refuse(key, "true or false");
+  return value->get<bool>();
+}
+
+bool ConfigKeys::truth(const ConfigKey& key, bool otherwise) const {
+  const Json* value = find(key);
+  if (value == nullptr) return otherwise;
+  if (value->is_boolean()) return value->get<bool>();
+  if (value->is_number()) return value->get<double>() != 0.0;
+  if (value->is_string()) return !value->get_ref<const std::string&>().empty();
+  return !value->empty();
 }
 
 std::string ConfigKeys::text(const ConfigKey& key, std::string_view otherwise) const {
   const Json* value = find(key);
-  if (value == nullptr || value->is_null()) return std::string(otherwise);
+  if (value == nullptr) return std::string(otherwise);
   if (!value->is_string()) refuse(key, "a text");
   return value->get<std::string>();
 }

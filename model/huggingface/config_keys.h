@@ -37,10 +37,14 @@ class ConfigKeys {
   [[nodiscard]] float real(const ConfigKey& key, float otherwise, float lowest, float highest) const;
   /// From 0 to 1. null counts as absent.
   [[nodiscard]] float dropout(const ConfigKey& key, float otherwise) const;
-  /// Whatever is not false is true, as in transformers.
+  /// true or false, as transformers wants it of a key that its configuration declares.
   [[nodiscard]] bool flag(const ConfigKey& key, bool otherwise) const;
-  /// null counts as absent, also in a list's place.
+  /// Of a key that transformers does not declare and only asks whether it holds: as in Python, null, false, 0 and what
+  /// is empty do not.
+  [[nodiscard]] bool truth(const ConfigKey& key, bool otherwise) const;
+  /// Of a key that may be null, is_null is asked first.
   [[nodiscard]] std::string text(const ConfigKey& key, std::string_view otherwise) const;
+  /// null counts as absent: then there are none.
   [[nodiscard]] std::vector<std::string> texts(const ConfigKey& key) const;
 
   /// Throws Error for the value that the key has.

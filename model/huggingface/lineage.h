@@ -10,7 +10,7 @@ namespace temper {
 
 /// A data file that the model was trained or measured on.
 struct DataFileLineage {
-  std::string role;  ///< "train", "validation", "test"
+  std::string role;  ///< "train", "validation", "test", "evaluation/NAME" of a named set
   std::string file;
   std::string sha256;
   std::int64_t rows = 0;

@@ -24,9 +24,9 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings wanted{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
-                             settings.threshold};
-  const std::unique_ptr<Scores> scores = settings.task->make_scores(wanted);
+  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
+                                     settings.threshold};
+  const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
     if (round % kRoundsBetweenEvaluationPolls == 0) {
@@ -42,21 +42,21 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
-    const FrozenPart known{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
+    const FrozenPart frozen{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     const Tensor loss_of_batch = losses.part(b * kPairBytes, {2}, DType::f64);
     if (settings.task->reads_row_losses) {
       const RowLosses of_rows{{}, Tensor::empty(device.memory(), {batch.rows}, DType::i32)};
-      model.row_losses(tape, batch.input, batch.selection, batch.targets, loss_of_batch, of_rows, known);
+      model.row_losses(tape, batch.input, batch.selection, batch.targets, loss_of_batch, of_rows, frozen);
       const std::vector<std::int32_t> predicted = device.download<std::int32_t>(of_rows.predicted);
       scores->add({host, first, batch.host_classes, {}, 0, predicted});
       continue;
     }
-    const Variable output = model.forward(tape, batch.input, batch.selection, known);
+    const Variable output = model.forward(tape, batch.input, batch.selection, frozen);
     model.loss_of(tape, output, batch.targets, loss_of_batch);
-    const HostCopy on_host(device, output.value());
+    const HostCopy host_outputs(device, output.value());
     scores->add(
-        {host, first, batch.host_classes, on_host.values(), static_cast<std::size_t>(output.value().columns())});
+        {host, first, batch.host_classes, host_outputs.values(), static_cast<std::size_t>(output.value().columns())});
   }
 
   // Each batch's loss comes from one rank, the others add zero.
@@ -83,13 +83,13 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
     const Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
-    const HostCopy on_host(device, outputs);
+    const HostCopy host_outputs(device, outputs);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::int64_t output_rows =
           model.readout().is_per_sequence() ? 1 : host.sequence_starts[i + 1] - host.sequence_starts[i];
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
-      consume(rows[i], on_host.values().subspan(static_cast<std::size_t>(consumed), count));
+      consume(rows[i], host_outputs.values().subspan(static_cast<std::size_t>(consumed), count));
       consumed += static_cast<std::int64_t>(count);
     }
   }

@@ -19,8 +19,8 @@ std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + b
 std::int64_t blocks_for(std::int64_t tokens) {
   constexpr std::int64_t kMultiple = 8;
   constexpr std::int64_t kLeastTokens = FrozenLayout::kBlockTokens / 4;
-  const std::int64_t wanted = divided_up(divided_up(tokens, FrozenLayout::kBlockTokens), kMultiple) * kMultiple;
-  return std::max<std::int64_t>(1, std::min(tokens / kLeastTokens, wanted));
+  const std::int64_t even = divided_up(divided_up(tokens, FrozenLayout::kBlockTokens), kMultiple) * kMultiple;
+  return std::max<std::int64_t>(1, std::min(tokens / kLeastTokens, even));
 }
 
 /// SHA-256 of an array of a data set, whose pages leave this process as they are read.
@@ -81,9 +81,11 @@ std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& dat
   std::string text = fmt::format("hidden rows of temper {}\n{}\n{} stages of {}, width {}, {}, blocks {}\n{}\n",
                                  kVersion, model.definition(), layout.stages, model.stages(), layout.width,
                                  name_of(layout.type), digest(layout.block_starts), device.arithmetic());
-  for (const Parameter& parameter : model.parameters().all())
+  model.for_each_value([&](const Parameter& parameter) {
     if (parameter.stage < layout.stages)
       text += fmt::format("{} {}\n", parameter.name, digest(HostCopy(device, parameter.variable.value()).values()));
+    return true;
+  });
   text += fmt::format("rows {}\nids {}\ntypes {}\ntokens {}\n", digest(layout.row_starts), digest_of(data, data.ids()),
                       digest_of_types(data), digest_of(data, data.starts()));
   // Which tokens per row stands for.

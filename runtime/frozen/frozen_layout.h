@@ -36,8 +36,9 @@ struct FrozenLayout {
 /// readout names.
 FrozenLayout lay_out_frozen(const TokenStore& data, const Model& model, std::int64_t stages, DType activations);
 
-/// Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the layout, and of whatever
-/// else its bits depend on: the version of the program, the model's definition and the kind of processor.
+/// Collective in a phase. Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the
+/// layout, and of whatever else its bits depend on: the version of the program, the model's definition and the kind of
+/// processor.
 std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& data, const Model& model, Device& device);
 
 }  // namespace temper

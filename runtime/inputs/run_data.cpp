@@ -186,6 +186,7 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   sample.train_rows = tables.train.rows();
   sample.validation_rows = tables.validation.rows();
   sample.test_rows = tables.test.rows();
+  for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
   Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
   std::int64_t next = 0;
@@ -242,7 +243,7 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   data.packed = packed_rows(data.train, reading);
   data.validation_windows = text_windows(data.validation, tables.validation.notes, reading);
   data.test_windows = text_windows(data.test, tables.test.notes, reading);
-  data.files = lineage_of_files(configuration.data, tables);
+  data.files = lineage_of_files(configuration, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
       data.findings.insert(data.findings.end(), findings.begin(), findings.end());

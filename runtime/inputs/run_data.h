@@ -44,7 +44,7 @@ struct RunData {
   TokenStore validation;  ///< no rows where neither a file nor a fraction is configured
   TokenStore test;        ///< no rows where no file is configured
   std::vector<EvaluationSet> sets;
-  std::vector<DataFileLineage> files;  ///< every file that decides the run (lineage_of_files)
+  std::vector<DataFileLineage> files;  ///< every file that the run reads (lineage_of_files)
   std::vector<Finding> findings;
 
   /// What training takes: packs, or rows.
@@ -71,6 +71,7 @@ struct DataSample {
   std::int64_t train_rows = 0;       ///< of an epoch: packs, or rows; of packs an estimate unless all were looked at
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
+  std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.

@@ -106,7 +106,8 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
   tables.validation = {part(true, std::move(kept_rows)), std::move(kept_back)};
 }
 
-void add_files(std::vector<DataFileLineage>& files, const char* role, const OneOrMore& names, const RunTable& table) {
+void add_files(std::vector<DataFileLineage>& files, const std::string& role, const OneOrMore& names,
+               const RunTable& table) {
   if (names.empty()) return;
   const Table& head = table.source->head();
   const std::vector<std::filesystem::path> paths = head.files.empty() ? std::vector{head.path} : head.files;
@@ -150,15 +151,25 @@ RunTables read_run_tables(const Configuration& configuration, const TaskSpec& ta
   };
   also(tables.validation, data.validation);
   also(tables.test, data.test);
-  for (const EvaluationSetConfig& set : configuration.evaluate.sets) also(tables.sets.emplace_back(), set.data);
+  for (const EvaluationSetConfig& set : configuration.evaluate.sets) {
+    also(tables.sets.emplace_back(), set.data);
+    if (tables.sets.back().rows() == 0)
+      throw Error("{}: holds no rows, but evaluate.sets names it as \"{}\" to be measured on; take the set out",
+                  set.data.text(), set.name);
+  }
   return tables;
 }
 
-std::vector<DataFileLineage> lineage_of_files(const DataSection& data, const RunTables& tables) {
+std::vector<DataFileLineage> lineage_of_files(const Configuration& configuration, const RunTables& tables) {
+  const DataSection& data = configuration.data;
   std::vector<DataFileLineage> files;
   add_files(files, "train", data.train, tables.train);
   add_files(files, "validation", data.validation, tables.validation);
   add_files(files, "test", data.test, tables.test);
+  for (std::size_t i = 0; i < tables.sets.size(); ++i) {
+    const EvaluationSetConfig& set = configuration.evaluate.sets[i];
+    add_files(files, "evaluation/" + set.name, set.data, tables.sets[i]);
+  }
   return files;
 }
 

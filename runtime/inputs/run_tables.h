@@ -37,7 +37,7 @@ struct RunTables {
   RunTable train;
   RunTable validation;         ///< no rows where neither files nor a fraction are configured
   RunTable test;               ///< no rows where no file is configured
-  std::vector<RunTable> sets;  ///< those of evaluate.sets, in order
+  std::vector<RunTable> sets;  ///< those of evaluate.sets, in order, each with rows
   LabelSet labels;             ///< of all training rows, also those that are kept back
 
   std::shared_ptr<const TableSource> all_training_rows;  ///< which `train` and `validation` may be parts of
@@ -50,12 +50,13 @@ TextUnit text_unit(const std::string& documents);
 TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind);
 
 /// Reads the files of a run, on this rank alone. `model_labels`: as choose_labels takes them. `with_texts`: texts are
-/// noted too, for diagnoses. Throws Error as the readers and choose_labels do.
+/// noted too, for diagnoses. Throws Error as the readers and choose_labels do, and
+/// for a set of evaluate.sets without rows.
 RunTables read_run_tables(const Configuration& configuration, const TaskSpec& task,
                           const std::vector<std::string>& model_labels, bool with_texts);
 
-/// Every file that decides the run, once for each role in which it was read, with its digest and the rows that came of
+/// Every file that the run reads, once for each role in which it was read, with its digest and the rows that came of
 /// it. (Of a training file, without those that are kept back.) Reads the files once more.
-std::vector<DataFileLineage> lineage_of_files(const DataSection& data, const RunTables& tables);
+std::vector<DataFileLineage> lineage_of_files(const Configuration& configuration, const RunTables& tables);
 
 }  // namespace temper

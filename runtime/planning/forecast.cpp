@@ -104,7 +104,8 @@ class Forecaster {
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
     // What a rank holds beside tensors: a started program, and what has been read here.
-    const std::int64_t all_rows = data_.train_rows + data_.validation_rows + data_.test_rows;
+    const std::int64_t all_rows = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
+                                                  data_.train_rows + data_.validation_rows + data_.test_rows);
     const double rows_more = static_cast<double>(all_rows - taken.rows());
     const auto more = static_cast<std::int64_t>(rows_more * (8.0 * forecast_.tokens_a_row + 16.0));
     const std::int64_t here = memory_usage().resident;
@@ -125,12 +126,17 @@ class Forecaster {
     DryRun patterns(config_, head_request(task_, data_.labels), DType::f32);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
-      PhaseForecast forecast{phase.begin_step, phase.end_step, 0, phase.freeze, {}, {}, {}};
+      PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
       const PhaseLength length =
           length_of(phase, steps_an_epoch, forecast_.total_steps,
                     data_.validation_rows > 0 ? evaluation_steps(configuration_.evaluate, steps_an_epoch) : 0);
       forecast.evaluations = length.evaluations;
+      for (const EvaluationSetConfig& set : configuration_.evaluate.sets)
+        forecast.set_evaluations.push_back(
+            length_of(phase, steps_an_epoch, forecast_.total_steps,
+                      set.every_steps > 0 ? set.every_steps : evaluation_steps(configuration_.evaluate, steps_an_epoch))
+                .evaluations);
       forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
       forecast.plan = plan_step(forecast.facts, machine_);
       std::vector<Alternative> others;
@@ -279,9 +285,14 @@ class Forecaster {
       }
       forecast_.seconds += phase.plan.seconds_of(phase.end_step - phase.begin_step);
     }
-    for (const PhaseForecast& phase : forecast_.phases)
+    for (const PhaseForecast& phase : forecast_.phases) {
       forecast_.evaluation_seconds += static_cast<double>(phase.evaluations * data_.validation_rows) *
                                       evaluated_row_seconds(phase, phase.facts.frozen.validation);
+      // No cache holds the rows of a set.
+      for (std::size_t i = 0; i < data_.set_rows.size(); ++i)
+        forecast_.evaluation_seconds +=
+            static_cast<double>(phase.set_evaluations[i] * data_.set_rows[i]) * evaluated_row_seconds(phase, false);
+    }
     forecast_.evaluation_seconds +=
         static_cast<double>(data_.test_rows) * evaluated_row_seconds(forecast_.phases.back(), false);
     forecast_.seconds += forecast_.evaluation_seconds;

@@ -13,7 +13,8 @@ namespace temper {
 struct PhaseForecast {
   std::int64_t begin_step = 0;
   std::int64_t end_step = 0;
-  std::int64_t evaluations = 0;  ///< in these steps
+  std::int64_t evaluations = 0;               ///< of the validation rows, in these steps
+  std::vector<std::int64_t> set_evaluations;  ///< of each of evaluate.sets
   std::vector<std::string> freeze;
   StepFacts facts;
   StepPlan plan;

@@ -53,12 +53,12 @@ Field rate_field(const ProgressLine& line) { return {"lr ", fmt::format("{:.1e}"
 Field gradient_field(const ProgressLine& line) { return {"grad ", significant(line.gradient_norm, 2), ""}; }
 Field examples_field(const ProgressLine& line) { return {"", significant(line.examples_per_second, 3), " ex/s"}; }
 Field tokens_field(const ProgressLine& line) { return {"", significant(line.tokens_per_second, 3), " tok/s"}; }
-Field left_field(const ProgressLine& line) { return {"left ", human_duration(line.seconds_left), ""}; }
+Field eta_field(const ProgressLine& line) { return {"eta ", human_duration(line.seconds_left), ""}; }
 
 std::string plain_line(const ProgressLine& line) {
   std::string text = fmt::format("step {}/{}", grouped(line.step), grouped(line.total_steps));
   for (const Field& field : {epoch_field(line.epoch), loss_field(line), rate_field(line), gradient_field(line),
-                             examples_field(line), tokens_field(line), left_field(line)})
+                             examples_field(line), tokens_field(line), eta_field(line)})
     text += "  " + field.before + field.value + field.after;
   return text;
 }
@@ -134,7 +134,7 @@ std::string Progress::bar_line() {
   const std::string total = grouped(line.total_steps);
   const std::array<Field, kFields> fields = {
       {{"", fmt::format("{:>{}}/{}", grouped(line.step), total.size(), total), ""},
-       left_field(line),
+       eta_field(line),
        loss_field(line),
        examples_field(line),
        rate_field(line),

@@ -13,13 +13,15 @@ bool all_finite(std::span<const float> values) {
 }
 
 std::string not_finite_weights(const Model& model, Device& device, const std::string& whose) {
-  for (const Parameter& parameter : model.parameters().all()) {
+  std::string sentence;
+  model.for_each_value([&](const Parameter& parameter) {
     const HostCopy copy(device, parameter.variable.value());
     if (!all_finite(copy.values()))
-      return fmt::format("the weights '{}' of {} hold values that are not finite; download or save the model again",
-                         parameter.name, whose);
-  }
-  return "";
+      sentence = fmt::format("the weights '{}' of {} hold values that are not finite; download or save the model again",
+                             parameter.name, whose);
+    return sentence.empty();
+  });
+  return sentence;
 }
 
 void refuse_not_finite(const Model& model, Device& device, const std::string& what) {

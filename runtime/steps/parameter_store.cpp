@@ -79,6 +79,12 @@ void ParameterStore::place_stages() {
     if (std::find(of_stage.begin(), of_stage.end(), placement) == of_stage.end()) of_stage.push_back(placement);
   }
   ahead_.emplace(std::move(placements), model_.frozen_stages());
+  model_.observe_stages(&*ahead_);
+}
+
+ParameterStore::~ParameterStore() {
+  // The next phase's store may have taken the place already; of a released one, the model may be gone.
+  if (ahead_ && model_.stage_observer() == &*ahead_) model_.observe_stages(nullptr);
 }
 
 bool ParameterStore::is_mapped(const Parameter& parameter) const {
@@ -149,6 +155,8 @@ void ParameterStore::release() {
     held.variable.set_value(copy);
     held.variable.bind_gradient(Tensor(), -1);
   }
+  model_.observe_stages(nullptr);
+  ahead_.reset();
   // Ranks that share the arena read it until here.
   communicator_.barrier();
 }

@@ -1,6 +1,7 @@
 // Where the parameters of a model are while a phase trains it: what is trained in one arena, of which each rank updates
-// its slices; the frozen rest as it was loaded. How each stage is held is a Placement's business; whoever reads values
-// asks the store (read), and whoever runs the model has it observe the stages.
+// its slices; the frozen rest as it was loaded. How each stage is held is a Placement's business. Whoever runs the
+// model meanwhile, or reads its values (Model::for_each_value), has the store observe the stages, for the model tells
+// it; a checkpoint asks the store (read).
 #pragma once
 
 #include <cstddef>
@@ -42,10 +43,13 @@ struct StoreSettings {
 
 class ParameterStore {
  public:
-  /// Collective. Moves the values of the trainable parameters of `model`, which must outlive it, into an arena, and
-  /// gives all parameters compute copies in the type of the activations. What release() does not take out is lost with
-  /// the store.
+  /// Collective. Moves the values of the trainable parameters of `model`, which must outlive it, into an arena, gives
+  /// all parameters compute copies in the type of the activations, and observes the model's stages from then on. What
+  /// release() does not take out is lost with the store.
   ParameterStore(Model& model, Device& device, Communicator& communicator, const StoreSettings& settings);
+  ParameterStore(const ParameterStore&) = delete;
+  ParameterStore& operator=(const ParameterStore&) = delete;
+  ~ParameterStore();
 
   [[nodiscard]] const ArenaLayout& layout() const { return slots_.layout; }
   [[nodiscard]] const BucketPlan& plan() const { return plan_; }
@@ -75,7 +79,7 @@ class ParameterStore {
   void share(SharedRows rows);
   /// Before work that reads parameters is given to the device.
   void wait() { exchange_->wait(); }
-  /// To be told of the stages that a pass goes through.
+  /// Is told of the stages that a pass goes through.
   [[nodiscard]] StageObserver& stages() { return *ahead_; }
 
   // ---- readers
@@ -109,7 +113,7 @@ class ParameterStore {
   Tensor compute_copy_;  ///< the arena in the type of the activations, where that is not f32
   ReplicatedPlacement replicated_;
   MappedPlacement mapped_;
-  std::optional<GatherAhead> ahead_;
+  std::optional<GatherAhead> ahead_;  ///< until release()
 };
 
 }  // namespace temper

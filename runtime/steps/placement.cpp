@@ -10,6 +10,7 @@ GatherAhead::GatherAhead(std::vector<std::vector<Placement*>> placements, std::i
 
 void GatherAhead::before(std::int64_t stage, StagePass pass) {
   acquire(stage);
+  if (pass == StagePass::reading) return;
   if (pass == StagePass::forward) {
     if (stage + 1 < stages()) gather(stage + 1);
   } else if (stage > recorded_) {
@@ -17,10 +18,11 @@ void GatherAhead::before(std::int64_t stage, StagePass pass) {
   }
 }
 
-void GatherAhead::after(std::int64_t stage, StagePass pass, const Variable& /*output*/) {
+void GatherAhead::after(std::int64_t stage, StagePass pass, const Variable& output) {
   // What has run again is read by its backward pass, and the topmost stage by the one that begins there.
-  const bool read_next = pass == StagePass::again || (stage + 1 == stages() && stage >= recorded_);
-  if (pass == StagePass::backward || !read_next) release(stage);
+  const bool ends_in_loss = stage + 1 == stages() && stage >= recorded_ && !output.defined();
+  const bool is_read_next = pass == StagePass::again || (pass == StagePass::forward && ends_in_loss);
+  if (!is_read_next) release(stage);
 }
 
 void GatherAhead::gather(std::int64_t stage) {

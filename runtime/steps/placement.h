@@ -1,6 +1,6 @@
 // How the parameters of a stage are held, and what is done about it around the passes that read them: those that are
-// not here all the time are brought one stage ahead of the pass, and let go behind it (fully sharded data parallelism;
-// Zhao et al.: "PyTorch FSDP: experiences on scaling fully sharded data parallel", 2023, section 4.3).
+// sharded are gathered one stage ahead of the pass, and freed after it (fully sharded data parallelism; Zhao et al.:
+// "PyTorch FSDP: experiences on scaling fully sharded data parallel", 2023, section 4.3).
 //
 // Note: a stage reads the parameters that count for it, and may read those of a lower stage as well (a tied embedding,
 // shared blocks; Parameter::stage). What other stages read must be held all the time.
@@ -23,11 +23,11 @@ class Placement {
 
   /// "replicated", "mapped".
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// Begins to bring what this holds of a stage, which will be read soon; does not wait.
+  /// Starts the all-gather of a stage's parameters, which will be read soon; does not wait.
   virtual void gather(std::int64_t stage) = 0;
-  /// Once this returns, work that reads it may be given to the device. It has been gathered.
+  /// Once this returns, work that reads them may be given to the device. The gather has been started.
   virtual void acquire(std::int64_t stage) = 0;
-  /// Work that is given from now on does not read it, until it is acquired again.
+  /// Frees them after the pass: work that is given from now on does not read them, until they are acquired again.
   virtual void release(std::int64_t stage) = 0;
 };
 
@@ -51,7 +51,8 @@ class MappedPlacement final : public Placement {
   void release(std::int64_t /*stage*/) override {}
 };
 
-/// Has what a pass reads of each stage gathered while the stage before it runs, whichever way the pass goes.
+/// Has what a pass reads of each stage gathered while the stage before it runs, whichever way the pass goes. Of the
+/// topmost stage a backward pass follows where it ended in a loss; where it gave outputs, an evaluation is over.
 class GatherAhead final : public StageObserver {
  public:
   /// placements[stage]: what holds parameters of it; borrowed. Stages from `recorded` on have a backward pass.

@@ -70,10 +70,10 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
   for (const ElementRange range : store_->plan().owned_by(communicator_.rank()))
     for (std::int64_t c = range.begin / ArenaLayout::kChunk; c < range.end / ArenaLayout::kChunk; ++c)
       message.squares.add(sums[static_cast<std::size_t>(c)]);
-  const std::span of_grains = std::span(sums).subspan(static_cast<std::size_t>(chunks));
+  const std::span grain_sums = std::span(sums).subspan(static_cast<std::size_t>(chunks));
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
-    message.loss.add(of_grains[2 * g]);
-    message.weight.add(of_grains[2 * g + 1]);
+    message.loss.add(grain_sums[2 * g]);
+    message.weight.add(grain_sums[2 * g + 1]);
   }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "agreement");
@@ -200,7 +200,6 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
-  tape.observe_stages(store_->stages());
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
     model_.loss(tape, batch.input, batch.selection, batch.targets, sum, {stages_below_, batch.hidden});

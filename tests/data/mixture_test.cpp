@@ -126,6 +126,12 @@ TEST(Mixture, RefusesWhatCannotBeMixed) {
                Mixture({{source_of_rows(1), 1.0}, {std::make_shared<TokenStore>(rows_with_targets({2}, 3)), 1.0}});
              }),
              "has 3 targets per row, the first has 0");
+  for (const auto& [first, second] : {std::pair{1e-300, 1.0}, {1.0, 1e300}, {1e-300, 1e300}, {1.0, 1e9}})
+    EXPECT_HAS(error_of([&] {
+                 Mixture({{source_of_rows(5), first}, {source_of_rows(1), second}});
+               }),
+               "expected 4294967295 at most");
+  EXPECT_EQ(Mixture({{source_of_rows(5), 1e300}, {source_of_rows(1), 1e-300}}).epoch_rows(), 6) << "one at least";
 }
 
 }  // namespace

@@ -22,9 +22,9 @@ constexpr std::int64_t kWidth = 4;
 /// Does nothing: only its parameters matter here.
 class Attending final : public Block {
  public:
-  explicit Attending(const ParameterPlace& place)
-      : attention_(place, {"attn.query", "attn.key", "attn.value", "attn.c_proj"}, {kWidth, 2, 0.0}),
-        up_(place, "mlp.c_fc", 6, kWidth) {
+  explicit Attending(const ParameterPlace& place, std::int64_t width)
+      : attention_(place, {"attn.query", "attn.key", "attn.value", "attn.c_proj"}, {width, 2, 0.0}),
+        up_(place, "mlp.c_fc", 6, width) {
     place.add("statistics", {2}, Initialization::zeros());
   }
   Variable forward(Tape& /*tape*/, const PackedInput& /*input*/, const Variable& hidden,
@@ -40,8 +40,8 @@ class Attending final : public Block {
 
 class Score final : public Head {
  public:
-  explicit Score(const ParameterPlace& place)
-      : Head({ReadTokens::last}, {}), linear_(place, "score", 2, kWidth, Linear::Bias::none) {}
+  explicit Score(const ParameterPlace& place, std::int64_t width)
+      : Head({ReadTokens::last}, {}), linear_(place, "score", 2, width, Linear::Bias::none) {}
   Variable outputs(Tape& tape, const HeadInput& input) const override { return linear_(tape, input.hidden); }
 
  private:
@@ -49,14 +49,14 @@ class Score final : public Head {
 };
 
 /// In the manner of GPT-2: weights [in, out], and queries, keys and values in one tensor.
-std::unique_ptr<Model> make_fused() {
+std::unique_ptr<Model> make_fused(std::int64_t width = kWidth) {
   ModelParts parts;
-  parts.width = kWidth;
+  parts.width = width;
   parts.names.prefix = "transformer.";
   for (const auto& [part, row] : {std::pair{"query", 0}, {"key", 1}, {"value", 2}}) {
     const std::string name = std::string("attn.") + part;
-    parts.names.rules.push_back({name + ".weight", "attn.c_attn.weight", true, 3 * kWidth, row * kWidth});
-    parts.names.rules.push_back({name + ".bias", "attn.c_attn.bias", false, 3 * kWidth, row * kWidth});
+    parts.names.rules.push_back({name + ".weight", "attn.c_attn.weight", true, 3 * width, row * width});
+    parts.names.rules.push_back({name + ".bias", "attn.c_attn.bias", false, 3 * width, row * width});
   }
   parts.names.rules.push_back({"c_proj.weight", "c_proj.weight", true});
   parts.names.rules.push_back({"c_fc.weight", "c_fc.weight", true});
@@ -65,11 +65,11 @@ std::unique_ptr<Model> make_fused() {
   const Initialization weights = Initialization::normal(0.02F);
   const ParameterPlace input{parts.parameters, 0, ParameterRole::weight, weights, "transformer."};
   parts.input = std::make_unique<TextEmbeddings>(input, TextEmbeddingNames{"wte", "wpe", "", "ln"},
-                                                 TextEmbeddingShape{5, 3, 0, 0, kWidth, 1e-5F, 0.0});
+                                                 TextEmbeddingShape{5, 3, 0, 0, width, 1e-5F, 0.0});
   ParameterPlace block = input.within("h.0");
   block.stage = 1;
-  parts.blocks.push_back(std::make_shared<Attending>(block));
-  parts.head = std::make_unique<Score>(ParameterPlace{parts.parameters, 2, ParameterRole::head, weights});
+  parts.blocks.push_back(std::make_shared<Attending>(block, width));
+  parts.head = std::make_unique<Score>(ParameterPlace{parts.parameters, 2, ParameterRole::head, weights}, width);
   return std::make_unique<Model>(std::move(parts), HeadRequest{HeadKind::sequence, 2}, "FusedModel");
 }
 
@@ -126,6 +126,24 @@ TEST_F(WeightsTest, PartsOfATransposedTensorGoWhereTheyBelong) {
             (std::vector<float>{0, 12, 24, 36, 1, 13, 25, 37, 2, 14, 26, 38, 3, 15, 27, 39}));
   EXPECT_EQ(value(*model, "transformer.h.0.attn.value.weight"),
             (std::vector<float>{8, 20, 32, 44, 9, 21, 33, 45, 10, 22, 34, 46, 11, 23, 35, 47}));
+}
+
+TEST_F(WeightsTest, ATransposedTensorIsReadInBands) {
+  constexpr std::int64_t kWide = 38;  // bands have 16 rows
+  const std::string attention = "transformer.h.0.attn.";
+  write_file({{attention + "c_attn.weight", {kWide, 3 * kWide}}});
+  const WeightFiles files = WeightFiles::open(folder_.path());
+  const std::unique_ptr<Model> model = make_fused(kWide);
+  expect_refusal([&] { load_weights(*model, files, *device_, {}); }, {"are missing"});
+  std::int64_t first = 0;
+  for (const char* part : {"query", "key", "value"}) {
+    const std::vector<float> values = value(*model, attention + part + ".weight");
+    for (std::int64_t out = 0; out < kWide; ++out)
+      for (std::int64_t in = 0; in < kWide; ++in)
+        ASSERT_EQ(values[static_cast<std::size_t>(out * kWide + in)], static_cast<float>(in * 3 * kWide + first + out))
+            << part;
+    first += kWide;
+  }
 }
 
 TEST_F(WeightsTest, WhatIsReadAndWrittenAgainIsTheSameFile) {

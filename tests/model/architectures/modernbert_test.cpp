@@ -59,6 +59,15 @@ TEST(ModernBert, OlderKeysMeanTheSame) {
   EXPECT_NE(definition(older), definition(""));
 }
 
+TEST(ModernBert, LocalLayersWithoutAThetaTurnAsTheGlobalOnes) {
+  EXPECT_EQ(definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":null)"),
+            definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":5000.0)"));
+  EXPECT_EQ(definition(R"(,"local_rope_theta":null)"), definition(R"(,"local_rope_theta":160000.0)"));
+  const std::string own = R"(,"rope_parameters":{"sliding_attention":{"rope_theta":70.0,"rope_type":"default"}})";
+  EXPECT_EQ(definition(own + R"(,"local_rope_theta":null)"), definition(own)) << "release 5 has it elsewhere";
+  expect_refused(R"(,"global_rope_theta":null)", "\"global_rope_theta\" is null");
+}
+
 TEST(ModernBert, HasBiasesOnlyWhereItIsTold) {
   const auto find = [](const std::string& more, HeadKind kind, const std::string& name) {
     const ModelConfig config = small(more);
@@ -97,6 +106,10 @@ TEST(ModernBert, WhatCannotBeComputedIsRefused) {
   expect_refused(R"(,"rope_scaling":{"type":"linear","factor":2.0})", "stretched contexts");
   expect_refused(R"(,"rope_parameters":{"full_attention":{"rope_theta":"much"}})", "\"rope_theta\"");
   expect_refused(R"(,"rope_parameters":[])", "an object");
+  expect_refused(R"(,"rope_parameters":{"rope_theta":5000.0,"rope_type":"default"})", "\"rope_parameters\"");
+  expect_refused(R"(,"rope_parameters":{"full_attention":7})", "\"rope_parameters\"");
+  expect_refused(R"(,"layer_types":[])", "for each of 4 layers");
+  expect_refused(R"(,"decoder_bias":null)", "\"decoder_bias\" is null, expected true or false");
   expect_refused(R"(,"num_attention_heads":32)", "heads of an even width");
   expect_refused(R"(,"num_attention_heads":5)", "heads that divide the width");
 }

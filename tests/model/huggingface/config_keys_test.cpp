@@ -25,10 +25,9 @@ TEST(ConfigKeys, TakeAnotherNameOfAKey) {
 }
 
 TEST(ConfigKeys, ReadNumbersTextsAndFlags) {
-  const ConfigKeys some = keys(R"({"rate":0.5,"name":"x","none":null,"list":["a","b"],"no":false,"yes":1})");
+  const ConfigKeys some = keys(R"({"rate":0.5,"name":"x","none":null,"list":["a","b"],"no":false,"yes":true})");
   EXPECT_EQ(some.real("rate", 0.1F, 0.0F, 1.0F), 0.5F);
   EXPECT_EQ(some.text("name", "y"), "x");
-  EXPECT_EQ(some.text("none", "y"), "y");
   EXPECT_EQ(some.texts("list"), (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(some.texts("none").empty());
   EXPECT_FALSE(some.flag("no", true));
@@ -39,8 +38,23 @@ TEST(ConfigKeys, ReadNumbersTextsAndFlags) {
   EXPECT_EQ(some.find("absent"), nullptr);
   expect_refusal([&] { (void)some.real("rate", 0.1F, 0.6F, 1.0F); }, {"\"rate\" is 0.5", "from 0.6 to 1"});
   expect_refusal([&] { (void)some.text("rate", ""); }, {"\"rate\" is 0.5", "a text"});
+  expect_refusal([&] { (void)some.text("none", "y"); }, {"\"none\" is null", "a text"});
   expect_refusal([&] { (void)some.texts("name"); }, {"a list of texts"});
   expect_refusal([] { (void)keys(R"({"list":["a",1]})").texts("list"); }, {"a list of texts"});
+}
+
+TEST(ConfigKeys, AFlagIsTrueOrFalse) {
+  // transformers 5 refuses each of these, too.
+  for (const char* value : {"null", "0", "1", "0.0", "\"no\"", "\"\"", "[]", "{}"})
+    expect_refusal([&] { (void)keys(std::string(R"({"flag":)") + value + "}").flag("flag", true); },
+                   {"folder/config.json: \"flag\" is ", value, "expected true or false"});
+}
+
+TEST(ConfigKeys, TruthIsPythons) {
+  const auto truth = [](const std::string& value) { return keys(R"({"some":)" + value + "}").truth("some", true); };
+  for (const char* value : {"null", "false", "0", "0.0", "\"\"", "[]", "{}"}) EXPECT_FALSE(truth(value)) << value;
+  for (const char* value : {"true", "1", "-2", "0.5", "\"no\"", "[0]"}) EXPECT_TRUE(truth(value)) << value;
+  EXPECT_TRUE(keys("{}").truth("some", true));
 }
 
 TEST(ConfigKeys, OneRateMayStandInForEveryDropout) {

@@ -88,10 +88,13 @@ TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
   file("part1.jsonl",
        "{\"text\": \"the stone\", \"label\": \"x\", \"note\": 1}\n\n{\"text\": \"a\", \"label\": \"y\"}\n");
   configuration_.data.test = file("test.csv", "text,label\nit,y\n");
+  configuration_.evaluate.sets = {{.name = "old", .data = {}}};
+  configuration_.evaluate.sets.front().data.values = {file("old1.csv", "text,label\nit,y\na,x\n"),
+                                                      file("old2.csv", "text,label\na,x\n")};
   const RunData data = prepare(kClassification);
   EXPECT_EQ(data.train.rows(), 5);
   EXPECT_EQ(classes_of(data.train), (std::vector<std::int32_t>{0, 1, 0, 1, 1}));
-  ASSERT_EQ(data.files.size(), 4U);
+  ASSERT_EQ(data.files.size(), 6U);
   EXPECT_EQ(data.files[0].file, "b.csv");
   EXPECT_EQ(data.files[1].file, "part1.jsonl") << "what fits a pattern is sorted";
   EXPECT_EQ(data.files[1].rows, 2);
@@ -100,6 +103,19 @@ TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
   EXPECT_EQ(data.files[2].rows, 1);
   EXPECT_EQ(data.files[2].role, "train");
   EXPECT_EQ(data.files[3].role, "test");
+  EXPECT_EQ(data.files[4].role, "evaluation/old");
+  EXPECT_EQ(data.files[4].rows, 2);
+  EXPECT_EQ(data.files[5].file, "old2.csv");
+  EXPECT_EQ(sample_run_data(configuration_, kClassification, *tokenizer_, model_of({}), 16, 1, 10).set_rows,
+            (std::vector<std::int64_t>{3}));
+}
+
+TEST_F(RunDataTest, ASetWithoutRowsHasNoFigures) {
+  configuration_.evaluate.sets = {{.name = "old", .data = {}}};
+  configuration_.evaluate.sets.front().data = file("old.csv", "text,label\n");
+  const std::string sentence = refusal("text,label\na,x\nb,y\n", kClassification);
+  EXPECT_HAS(sentence, "old.csv: holds no rows, but evaluate.sets names it as \"old\"");
+  EXPECT_THROW((void)sample_run_data(configuration_, kClassification, *tokenizer_, model_of({}), 16, 1, 10), Error);
 }
 
 TEST_F(RunDataTest, TokenisedRowsAreNotOnTheHeap) {

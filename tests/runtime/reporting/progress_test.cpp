@@ -55,7 +55,7 @@ TEST(ProgressOnAFile, PrintsAPlainLine) {
   Progress progress(screen.stream(), /*terminal=*/false, 80);
   progress.update(kLine);
   EXPECT_EQ(screen.bytes(),
-            "step 40/469  epoch 0.09  loss 4.87  lr 1.7e-04  grad 2.3  312 ex/s  4,021 tok/s  left 1m 20s\n");
+            "step 40/469  epoch 0.09  loss 4.87  lr 1.7e-04  grad 2.3  312 ex/s  4,021 tok/s  eta 1m 20s\n");
 }
 
 TEST(ProgressOnAFile, PrintsEveryMetricAndMessageOnItsLine) {
@@ -88,13 +88,13 @@ TEST(ProgressOnATerminal, DropsFieldsFromTheRightWhenNarrow) {
     return screen.lines().back();
   };
   const std::string wide = shown(140);
-  EXPECT_NE(wide.find("40/469  left 1m 20s  loss 4.87  312 ex/s  lr 1.7e-04  4,021 tok/s  grad 2.3  epoch 0.09"),
+  EXPECT_NE(wide.find("40/469  eta 1m 20s  loss 4.87  312 ex/s  lr 1.7e-04  4,021 tok/s  grad 2.3  epoch 0.09"),
             std::string::npos)
       << wide;
   const std::string narrow = shown(60);
   EXPECT_NE(narrow.find("loss 4.87"), std::string::npos) << narrow;
   EXPECT_EQ(narrow.find("tok/s"), std::string::npos) << narrow;
-  EXPECT_EQ(shown(20).find("left"), std::string::npos);
+  EXPECT_EQ(shown(20).find("eta"), std::string::npos);
 }
 
 TEST(ProgressOnATerminal, FillsTheBarInEighthsOfAColumn) {

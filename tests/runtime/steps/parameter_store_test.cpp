@@ -170,6 +170,22 @@ TEST_F(ParameterStoreTest, ATableIsSparseWhereTheHostKnowsItsRows) {
   EXPECT_FALSE(ParameterStore(*far, distant, world_, settings).table().has_value());
 }
 
+TEST_F(ParameterStoreTest, ObservesTheModelUntilItsEnd) {
+  const ModelFixture fixture("bert-frozen");
+  const auto model = fixture.load(*device_);
+  apply_freezing(*model, fixture.frozen);
+  auto first = std::make_unique<ParameterStore>(*model, *device_, world_, small_buckets());
+  EXPECT_EQ(model->stage_observer(), &first->stages());
+  first->release();
+  EXPECT_EQ(model->stage_observer(), nullptr);
+  {
+    ParameterStore second(*model, *device_, world_, small_buckets());
+    first.reset();
+    EXPECT_EQ(model->stage_observer(), &second.stages()) << "an earlier store takes nothing away";
+  }
+  EXPECT_EQ(model->stage_observer(), nullptr);
+}
+
 TEST_F(ParameterStoreTest, ObservesTheStagesOfAPass) {
   const ModelFixture fixture("bert-frozen");
   const auto model = fixture.load(*device_);

@@ -77,6 +77,21 @@ TEST_F(GatherAheadTest, WithoutABackwardPassTheTopmostIsLetGo) {
   EXPECT_EQ(log_.back(), "release 3");
 }
 
+TEST_F(GatherAheadTest, AnEvaluationLetsTheTopmostGoThoughItIsTrained) {
+  GatherAhead ahead = make(0);
+  ahead.before(3, StagePass::forward);
+  float output = 0.0F;
+  ahead.after(3, StagePass::forward, Variable(Tensor::view(&output, {1, 1})));
+  EXPECT_EQ(log_.back(), "release 3");
+}
+
+TEST_F(GatherAheadTest, WhatIsReadIsThereMeanwhile) {
+  GatherAhead ahead = make(0);
+  for (const std::int64_t stage : {0, 3}) run(ahead, stage, StagePass::reading);
+  EXPECT_EQ(taken(), (Log{"gather 0", "acquire 0", "forward 0", "release 0",  //
+                          "gather 3", "acquire 3", "forward 3", "release 3"}));
+}
+
 TEST_F(GatherAheadTest, WhatRunsAgainStaysForItsBackwardPass) {
   GatherAhead ahead = make(0);
   for (std::int64_t stage = 0; stage < 4; ++stage) run(ahead, stage, StagePass::forward);
