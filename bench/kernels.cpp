@@ -15,12 +15,15 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "tensor/arena.h"
 #include "tensor/device.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/ops.h"
 
 namespace temper {
 namespace {
@@ -448,6 +451,74 @@ void cross_entropy(benchmark::State& state) {
 BENCHMARK(adamw_step)->ArgName("n")->Arg(100000)->Arg(10000000);
 BENCHMARK(chunk_square_sums)->ArgName("chunks")->Arg(610);
 BENCHMARK(cross_entropy)->ArgNames({"rows", "classes"})->Args({16, 150})->Args({100, 30522});
+
+/// The output layer of a language model and its loss, forward and backward: [rows, width] over a vocabulary.
+struct VocabularyRun {
+  std::int64_t rows, width, classes;
+  DType type;
+  std::unique_ptr<Device> device = make_cpu_device();
+  Variable x, weight;
+  Tensor labels, sum;
+
+  explicit VocabularyRun(const benchmark::State& state)
+      : rows(state.range(0)), width(state.range(1)), classes(state.range(2)), type(type_of(state.range(3))) {
+    x = Variable(in_type(random_values(rows * width), {rows, width}), true);
+    weight = Variable(device->upload(std::span<const float>(random_values(classes * width)), {classes, width}), true);
+    if (type == DType::bf16) {
+      const Tensor copy = Tensor::empty(device->memory(), weight.shape(), type);
+      device->kernels().run(calls::Copy{.x = weight.value().as_rows(), .y = copy.as_rows()});
+      weight.set_compute_copy(copy);
+    }
+    std::vector<std::int32_t> words(static_cast<std::size_t>(rows));
+    for (std::size_t i = 0; i < words.size(); ++i)
+      words[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(i) * 7919 % classes);
+    labels = device->upload(std::span<const std::int32_t>(words), {rows});
+    sum = device->zeros({2}, DType::f64);
+  }
+  Tensor in_type(const std::vector<float>& values, const Shape& shape) const {
+    const Tensor wide = device->upload(std::span<const float>(values), shape);
+    Tensor tensor = Tensor::empty(device->memory(), shape, type);
+    device->kernels().run(calls::Copy{.x = wide.as_rows(), .y = tensor.as_rows()});
+    return tensor;
+  }
+  void set(benchmark::State& state) const {
+    set_gflops(state, 6.0 * static_cast<double>(rows) * static_cast<double>(width) * static_cast<double>(classes),
+               type);
+  }
+};
+
+/// One after the other, with all logits in memory.
+void vocabulary_loss_apart(benchmark::State& state) {
+  VocabularyRun run(state);
+  for ([[maybe_unused]] auto iteration : state) {
+    Tape tape(*run.device, Tape::Mode::training, {}, run.type);
+    const Variable logits = linear(tape, run.x, run.weight, Variable());
+    cross_entropy(tape, logits, run.labels, Tensor(), {}, run.sum);
+    tape.backward();
+  }
+  run.set(state);
+}
+
+void vocabulary_loss(benchmark::State& state) {
+  VocabularyRun run(state);
+  for ([[maybe_unused]] auto iteration : state) {
+    Tape tape(*run.device, Tape::Mode::training, {}, run.type);
+    linear_cross_entropy(tape, run.x, run.weight, Variable(), {}, run.labels, {}, run.sum);
+    tape.backward();
+  }
+  run.set(state);
+}
+
+/// The heads of SmolLM2-135M and of GPT-2.
+void vocabularies(benchmark::internal::Benchmark* loss) {
+  loss->ArgNames({"rows", "width", "classes", "bf16"})->Unit(benchmark::kMillisecond);
+  for (const std::int64_t bf16 : types()) {
+    loss->Args({2048, 576, 49152, bf16});
+    loss->Args({2048, 768, 50257, bf16});
+  }
+}
+BENCHMARK(vocabulary_loss_apart)->Apply(vocabularies);
+BENCHMARK(vocabulary_loss)->Apply(vocabularies);
 
 }  // namespace
 }  // namespace temper

@@ -30,6 +30,8 @@ class ExampleSource {
   [[nodiscard]] virtual std::int64_t cost(std::int64_t row) const = 0;
   /// Numbers that a row has as targets; 0 where rows have classes or nothing.
   [[nodiscard]] virtual std::int32_t target_width() const { return 0; }
+  /// Bytes of text that the predicted tokens of all rows stand for (data/text/running_text.h); 0: not known.
+  [[nodiscard]] virtual std::int64_t text_bytes() const { return 0; }
   /// Puts a row of 0 to rows() - 1 behind those that a batch has, under the name `example`. Called from several threads
   /// at a time. Throws Error where the row cannot be read.
   virtual void append(std::int64_t row, std::uint32_t example, Batch& batch) const = 0;

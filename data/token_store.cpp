@@ -51,6 +51,7 @@ TokenStore::TokenStore(TokenRows rows) {
   ids_ = held->ids;
   if (!all_zero(held->types)) types_ = held->types;
   starts_ = held->starts;
+  document_starts_ = starts_;
   classes_ = held->classes;
   targets_ = held->targets;
   target_width_ = held->target_width;
@@ -71,6 +72,7 @@ void TokenStore::view(std::span<const std::byte> bytes, const TokenLayout& layou
   ids_ = array_at<std::int32_t>(bytes, layout.ids_at, layout.tokens);
   types_ = array_at<std::int32_t>(bytes, layout.types_at, layout.types());
   starts_ = array_at<std::int64_t>(bytes, layout.starts_at, layout.rows + 1);
+  document_starts_ = starts_;
   classes_ = array_at<std::int32_t>(bytes, layout.classes_at, layout.classes);
   targets_ = array_at<float>(bytes, layout.targets_at, layout.targets());
   target_width_ = layout.target_width;
@@ -89,7 +91,10 @@ void TokenStore::append(std::int64_t row, std::uint32_t example, Batch& batch) c
   for (std::size_t i = 0; i < length; ++i) batch.positions.push_back(static_cast<std::int32_t>(i));
   batch.sequence_starts.push_back(static_cast<std::int32_t>(text.ids.size()));
   batch.examples.push_back(example);
-  if (has_token_classes())
+  if (predicts_next_) {
+    append_to(batch.classes, ids_, first + 1, length - 1);
+    batch.classes.push_back(kUnlabelled);
+  } else if (has_token_classes())
     append_to(batch.classes, classes_, first, length);
   else if (!classes_.empty())
     batch.classes.push_back(classes_[r]);
@@ -97,8 +102,21 @@ void TokenStore::append(std::int64_t row, std::uint32_t example, Batch& batch) c
   append_to(batch.targets, targets_, r * width, width);
 }
 
+TokenStore TokenStore::with_rows(std::vector<std::int64_t> starts) const {
+  if (!classes_.empty() || target_width_ != 0)
+    throw Error("rows with classes or targets of their own cannot be cut into others");
+  TokenStore cut = *this;
+  cut.own_starts_ = std::make_shared<const std::vector<std::int64_t>>(std::move(starts));
+  cut.starts_ = *cut.own_starts_;
+  require_consistent(cut, "rows of running text");
+  return cut;
+}
+
 void TokenStore::forget(std::span<const std::byte> part) const {
   if (file_ == nullptr) return;
+  // Starts of with_rows lie on the heap, which does not come back.
+  const std::span<const std::byte> all = file_->bytes();
+  if (part.data() < all.data() || part.data() + part.size() > all.data() + all.size()) return;
   // Pages that hold something beside the part may stay.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;

@@ -63,7 +63,21 @@ class TokenStore final : public ExampleSource {
     return starts_[static_cast<std::size_t>(row) + 1] - starts_[static_cast<std::size_t>(row)];
   }
   /// Whether each token has a class rather than each row. (Where all rows have one token there is no difference.)
-  [[nodiscard]] bool has_token_classes() const { return !classes_.empty() && classes_.size() == ids_.size(); }
+  [[nodiscard]] bool has_token_classes() const {
+    return predicts_next_ || (!classes_.empty() && classes_.size() == ids_.size());
+  }
+
+  /// From now on the class of a token is the next one of its row, and kUnlabelled of the last; none is stored.
+  void label_with_next_tokens() { predicts_next_ = true; }
+  [[nodiscard]] bool predicts_next() const { return predicts_next_; }
+
+  /// The same tokens in rows that begin elsewhere; `starts` [rows + 1], rising, covers them all. Rows must have neither
+  /// classes nor targets of their own. The documents stay those that were tokenised.
+  [[nodiscard]] TokenStore with_rows(std::vector<std::int64_t> starts) const;
+  [[nodiscard]] std::span<const std::int64_t> document_starts() const { return document_starts_; }  ///< [documents + 1]
+
+  [[nodiscard]] std::int64_t text_bytes() const override { return text_bytes_; }
+  void set_text_bytes(std::int64_t bytes) { text_bytes_ = bytes; }
 
   /// Goes through one of the arrays from the beginning: `use(piece, first)`, a piece that begins at element `first`.
   /// The pages of a file leave this process behind each piece, so that what is looked at once does not stay resident.
@@ -88,9 +102,13 @@ class TokenStore final : public ExampleSource {
   std::span<const std::int32_t> ids_;
   std::span<const std::int32_t> types_;
   std::span<const std::int64_t> starts_;
+  std::span<const std::int64_t> document_starts_;
+  std::shared_ptr<const std::vector<std::int64_t>> own_starts_;  ///< of with_rows
   std::span<const std::int32_t> classes_;
   std::span<const float> targets_;
   std::int32_t target_width_ = 0;
+  bool predicts_next_ = false;
+  std::int64_t text_bytes_ = 0;
 };
 
 /// Throws Error, beginning with `source`, unless the arrays fit each other and every row has a token.

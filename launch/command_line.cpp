@@ -145,6 +145,11 @@ OptionTraits CommandLine::repeated(const std::string& names, std::vector<std::st
       app_->add_option(names, target, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
+OptionTraits CommandLine::words(const std::string& name, std::vector<std::string>& target,
+                                const std::string& help) const {
+  return OptionTraits(app_->add_option(name, target, help));
+}
+
 template OptionTraits CommandLine::option(const std::string&, std::string&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, int&, const std::string&) const;
 template OptionTraits CommandLine::option(const std::string&, std::int64_t&, const std::string&) const;

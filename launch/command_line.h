@@ -46,6 +46,8 @@ class CommandLine {
   OptionTraits option(const std::string& names, Value& target, const std::string& help) const;
   /// An option of which each use adds a value.
   OptionTraits repeated(const std::string& names, std::vector<std::string>& target, const std::string& help) const;
+  /// Arguments by place: the further words, any number of them.
+  OptionTraits words(const std::string& name, std::vector<std::string>& target, const std::string& help) const;
   void flag(const std::string& names, bool& target, const std::string& help) const;
   /// A flag that may be given a text, --name=TEXT; without one it sets `without_text`.
   void flag_with_text(const std::string& name, const std::string& without_text, std::string& target,

@@ -50,11 +50,22 @@ class Head {
     add_loss(tape, outputs, targets, loss_, sum);
   }
 
+  /// Of a softmax over classes, in a pass that is not recorded: the loss of each row and its predicted class, where
+  /// `of_rows` has room for them; `sum` as cross_entropy adds to it. A head over a vocabulary does without outputs of
+  /// all rows.
+  virtual void row_losses(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum,
+                          const RowLosses& of_rows) const {
+    row_cross_entropy(tape, outputs(tape, input), targets.classes, loss_.terms(tape), sum, of_rows);
+  }
+
   [[nodiscard]] const Readout& readout() const { return readout_; }
   /// True where all of this parameter is read, whatever the batch holds: a tied table.
   [[nodiscard]] virtual bool reads_all_of(const Variable& /*parameter*/) const { return false; }
   /// True where its activations take more memory than a block's.
   [[nodiscard]] virtual bool is_large() const { return false; }
+
+ protected:
+  [[nodiscard]] const LossSettings& loss_settings() const { return loss_; }
 
  private:
   Readout readout_;

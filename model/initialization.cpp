@@ -79,7 +79,7 @@ void initialize(std::span<float> values, const Shape& shape, Initialization init
       case Distribution::zeros:
         break;
       case Distribution::ones:
-        value = 1.0;
+        value = scale;
         break;
       case Distribution::normal:
         value = scale * random.normal();

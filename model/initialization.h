@@ -12,7 +12,7 @@ namespace temper {
 
 enum class Distribution : std::uint8_t {
   zeros,
-  ones,
+  ones,              ///< `scale`, which is 1 unless width scaling (model/width_scaling.h) lowers it
   normal,            ///< mean 0, standard deviation `scale`
   truncated_normal,  ///< the same, redrawn outside two standard deviations
   xavier_uniform,    ///< Glorot, Bengio 2010: +- scale * sqrt(6 / (fan_in + fan_out))

@@ -12,8 +12,7 @@ void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const
     case LossKind::cross_entropy:
       break;
   }
-  const float smoothing = tape.is_training() ? settings.label_smoothing : 0.0F;
-  cross_entropy(tape, outputs, targets.classes, settings.class_weights, smoothing, sum);
+  cross_entropy(tape, outputs, targets.classes, settings.class_weights, settings.terms(tape), sum);
 }
 
 }  // namespace temper

@@ -13,7 +13,13 @@ enum class LossKind : std::uint8_t { cross_entropy, binary_cross_entropy, mean_s
 struct LossSettings {
   LossKind kind = LossKind::cross_entropy;
   Tensor class_weights = {};     ///< of cross_entropy: f32 [classes]; undefined: all 1
-  float label_smoothing = 0.0F;  ///< of cross_entropy, in training alone: an evaluation measures the labels
+  /// Of cross_entropy, in training alone: an evaluation measures the labels.
+  float label_smoothing = 0.0F;
+  float z_loss = 0.0F;  ///< likewise
+
+  [[nodiscard]] CrossEntropyTerms terms(const Tape& tape) const {
+    return tape.is_training() ? CrossEntropyTerms{label_smoothing, z_loss} : CrossEntropyTerms{};
+  }
 };
 
 /// What the outputs of a batch are compared with; the loss reads the member that it needs.

@@ -108,4 +108,13 @@ void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& sel
   });
 }
 
+void Model::row_losses(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
+                       const Tensor& sum, const RowLosses& of_rows, const FrozenPart& frozen) const {
+  const Variable hidden = last_hidden(tape, input, selection, frozen);
+  (void)tape.stage(stages(), [&](Tape& on) {
+    parts_.head->row_losses(on, {hidden, input, selection, dropout_places_.back()}, targets, sum, of_rows);
+    return Variable();
+  });
+}
+
 }  // namespace temper

@@ -51,6 +51,10 @@ class Model final {
   /// for Tape::backward.
   void loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
             const Tensor& sum, const FrozenPart& frozen = {}) const;
+  /// Of a pass that is not recorded: the loss, and that of each row, without outputs of all rows
+  /// (Head::row_losses).
+  void row_losses(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
+                  const Tensor& sum, const RowLosses& of_rows, const FrozenPart& frozen = {}) const;
   /// The loss of outputs that forward gave.
   void loss_of(Tape& tape, const Variable& outputs, const Targets& targets, const Tensor& sum) const {
     parts_.head->loss_of(tape, outputs, targets, sum);

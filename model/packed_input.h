@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "model/key_value_cache.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
 
@@ -29,15 +30,26 @@ struct PackedInput {
   Tensor token_examples;     ///< u32 [tokens]
   Tensor token_positions;    ///< u32 [tokens]
   std::int64_t longest = 0;  ///< tokens of the longest sequence
+  /// Of a pass over tokens that go on with texts: positions then count from the beginning of the text, and so do those
+  /// of a selection.
+  CachedPast past = {};
 
   [[nodiscard]] std::int64_t tokens() const { return token_examples.size(); }
   [[nodiscard]] std::int64_t sequences() const { return examples.size(); }
   [[nodiscard]] PackedSequences packed() const {
     return {tokens(), sequences(), starts.data<std::int32_t>(), examples.data<std::uint32_t>(), longest};
   }
-  /// With the selected tokens as the query subset.
+  /// With the selected tokens as the query subset. Of a pass that goes on with texts: the sequences of the cache.
   [[nodiscard]] PackedSequences packed(const TokenSelection& query_rows) const {
     PackedSequences sequences = packed();
+    if (past.defined()) {
+      sequences.tokens = past.tokens;
+      sequences.starts = past.starts.data<std::int32_t>();
+      sequences.lengths = past.lengths.data<std::int32_t>();
+      sequences.longest = past.longest;
+      sequences.query_starts = starts.data<std::int32_t>();
+      sequences.query_positions = token_positions.data<std::uint32_t>();
+    }
     if (query_rows.defined()) {
       sequences.query_starts = query_rows.starts.data<std::int32_t>();
       sequences.query_positions = query_rows.positions.data<std::uint32_t>();

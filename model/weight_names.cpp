@@ -25,7 +25,7 @@ std::vector<StoredForm> WeightNames::forms_of(const Parameter& parameter) const 
   StoredForm usual{parameter.name};
   for (const WeightRule& rule : rules) {
     if (std::optional<std::string> stored = renamed(parameter.name, rule)) {
-      usual = {*std::move(stored), rule.transposed, rule.rows, rule.first_row};
+      usual = {*std::move(stored), rule.transposed, rule.rows, rule.first_row, rule.block, rule.block_step};
       break;
     }
   }

@@ -16,10 +16,18 @@ struct StoredForm {
   std::string name = {};    ///< of the tensor that holds it
   bool transposed = false;  ///< the tensor is [in, out], the parameter [out, in]
   std::int64_t rows = 0;    ///< of a tensor that holds several parameters, one below the other; 0: it holds this alone
-  std::int64_t first_row = 0;  ///< there (of the tensor as the model has it: not transposed)
+  std::int64_t first_row = 0;   ///< there (of the tensor as the model has it: not transposed)
+  std::int64_t block = 0;       ///< so many rows lie together there; 0: all of them do
+  std::int64_t block_step = 0;  ///< rows from the beginning of one such block to that of the next
 
   /// The parameter's values are the tensor's.
   [[nodiscard]] bool is_plain() const { return !transposed && rows == 0; }
+  /// The parameter's values lie side by side in the tensor.
+  [[nodiscard]] bool is_together() const { return !transposed && block == 0; }
+  /// Of the tensor, where a row of the parameter lies.
+  [[nodiscard]] std::int64_t row_of(std::int64_t row) const {
+    return first_row + (block == 0 ? row : row / block * block_step + row % block);
+  }
   /// Of the tensor that holds a parameter of this shape.
   [[nodiscard]] Shape shape_of_tensor(const Shape& parameter) const;
 };
@@ -31,6 +39,8 @@ struct WeightRule {
   bool transposed = false;
   std::int64_t rows = 0;
   std::int64_t first_row = 0;
+  std::int64_t block = 0;
+  std::int64_t block_step = 0;
 };
 
 struct WeightNames {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "model/width_scaling.h"
 
 namespace temper {
 namespace {
@@ -46,20 +47,30 @@ void for_each_element(const Shape& parameter, const StoredForm& form, const Visi
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = 0; column < columns; ++column) {
       const std::int64_t there =
-          form.transposed ? column * all_rows + form.first_row + row : (form.first_row + row) * columns + column;
+          form.transposed ? column * all_rows + form.row_of(row) : form.row_of(row) * columns + column;
       visit(static_cast<std::size_t>(row * columns + column), static_cast<std::size_t>(there));
     }
   }
 }
 
-/// The rows of a tensor that is not stored transposed.
+/// The rows of a tensor where they lie together.
 TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_t rows) {
   if (form.rows == 0) return tensor;
   TensorView part = tensor;
   const std::size_t row_bytes = tensor.bytes.size() / static_cast<std::size_t>(form.rows);
+  part.shape.front() = rows;
   part.bytes = tensor.bytes.subspan(static_cast<std::size_t>(form.first_row) * row_bytes,
                                     static_cast<std::size_t>(rows) * row_bytes);
   return part;
+}
+
+/// Of a tensor with other rows between, or that is decoded as a whole.
+std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
+  to_f32(stored, all);
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
+  return values;
 }
 
 /// Of a tensor that is stored transposed: of each of its rows the columns of this parameter, a band of rows at a time,
@@ -89,6 +100,10 @@ std::vector<float> turned(const TensorView& stored, const StoredForm& form, cons
 }
 
 Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
+  // What is decoded may have its rows in another order there.
+  const bool is_decoded_part = stored.type == StoredType::gguf && (form.rows != 0 || form.transposed);
+  if (is_decoded_part || form.block != 0)
+    return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
   if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
@@ -99,24 +114,54 @@ Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& s
   return device.upload(std::span<const float>(values), shape);
 }
 
+/// The tensor that holds a parameter, and how; null where no file has it.
+std::pair<const TensorView*, StoredForm> find_stored(const Model& model, const Parameter& parameter,
+                                                     const WeightFiles& files) {
+  for (StoredForm& candidate : model.names().forms_of(parameter))
+    if (const TensorView* stored = files.find(candidate.name)) return {stored, std::move(candidate)};
+  return {nullptr, {}};
+}
+
+[[noreturn]] void refuse_shape(const TensorView& stored, const Shape& expected, const WeightFiles& files) {
+  throw Error(
+      "{}: tensor '{}' has shape {}, but config.json asks for {}; the weights and the configuration do not "
+      "belong together",
+      files.file_of(stored.name).string(), stored.name, shape_of(stored).text(), expected.text());
+}
+
+void require_all(const std::vector<std::string>& missing, const WeightFiles& files) {
+  if (missing.empty()) return;
+  const std::vector<std::string> names = files.names();
+  throw Error("{}: {} of the model's tensors are missing: {}; the file does not hold a model of this architecture",
+              names.empty() ? std::string("model.safetensors") : files.file_of(names.front()).string(), missing.size(),
+              join(missing));
+}
+
 }  // namespace
 
+void check_weights(const Model& model, const WeightFiles& files) {
+  std::vector<std::string> missing;
+  for (const Parameter& parameter : model.parameters().all()) {
+    if (may_be_drawn(parameter)) continue;
+    const auto [stored, form] = find_stored(model, parameter, files);
+    if (stored == nullptr) {
+      missing.push_back(parameter.name);
+    } else if (const Shape expected = form.shape_of_tensor(parameter.shape); shape_of(*stored) != expected) {
+      refuse_shape(*stored, expected, files);
+    }
+  }
+  require_all(missing, files);
+}
+
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options) {
+  if (options.initialize && options.base_width > 0) scale_initialization(model, options.base_width);
   LoadReport report;
   std::vector<std::string> missing;
   std::set<std::string> used;
   for (const Parameter& parameter : model.parameters().all()) {
-    const TensorView* stored = nullptr;
-    StoredForm form;
-    for (StoredForm& candidate : model.names().forms_of(parameter)) {
-      stored = files.find(candidate.name);
-      if (stored == nullptr) continue;
-      used.insert(candidate.name);
-      form = std::move(candidate);
-      break;
-    }
+    const auto [stored, form] = find_stored(model, parameter, files);
     if (stored == nullptr) {
-      if (!may_be_drawn(parameter)) {
+      if (!may_be_drawn(parameter) && !options.initialize) {
         missing.push_back(parameter.name);
         continue;
       }
@@ -124,17 +169,14 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
       report.initialized.push_back(parameter.name);
       continue;
     }
+    used.insert(form.name);
     const Shape shape = shape_of(*stored);
     const Shape expected = form.shape_of_tensor(parameter.shape);
     if (shape == expected) {
       parameter.variable.set_value(value_of(*stored, form, parameter.shape, device));
       continue;
     }
-    if (!may_be_drawn(parameter))
-      throw Error(
-          "{}: tensor '{}' has shape {}, but config.json asks for {}; the weights and the configuration do not "
-          "belong together",
-          files.file_of(stored->name).string(), stored->name, shape.text(), expected.text());
+    if (!may_be_drawn(parameter)) refuse_shape(*stored, expected, files);
     if (!options.replace_head)
       throw Error(
           "{}: the head's tensor '{}' has shape {}, but this task needs {}; {}to drop the stored head and train a new "
@@ -144,12 +186,8 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
     draw(parameter, device, options.seed);
     report.replaced.push_back(parameter.name);
   }
-  const std::vector<std::string> names = files.names();
-  if (!missing.empty())
-    throw Error("{}: {} of the model's tensors are missing: {}; the file does not hold a model of this architecture",
-                names.empty() ? std::string("model.safetensors") : files.file_of(names.front()).string(),
-                missing.size(), join(missing));
-  for (const std::string& name : names)
+  require_all(missing, files);
+  for (const std::string& name : files.names())
     if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
 }

@@ -17,18 +17,24 @@ struct LoadOptions {
   bool replace_head = false;    ///< a head of another size in the file is left out and a new one drawn
   std::uint64_t seed = 0;       ///< of new weights
   std::string keeps_head = {};  ///< setting with which a stored head of another size fits, for messages; empty: none
+  bool initialize = false;      ///< a model from nothing: what files lack is drawn, be it of the network
+  std::int64_t base_width = 0;  ///< what is drawn is scaled from this width (model/width_scaling.h); 0: it is not
 };
 
 struct LoadReport {
-  std::vector<std::string> initialized;  ///< parameters of the head that the files lack: drawn anew
-  std::vector<std::string> replaced;     ///< of another size in the files and drawn anew, as asked
-  std::vector<std::string> unexpected;   ///< tensors of the files that the model has no use for
+  std::vector<std::string>
+      initialized;                    ///< parameters that the files lack and that were drawn anew: of the head, or all
+  std::vector<std::string> replaced;  ///< of another size in the files and drawn anew, as asked
+  std::vector<std::string> unexpected;  ///< tensors of the files that the model has no use for
 };
 
 /// Weights stored as f32 are not copied where the device shares the host's memory, unless they are stored transposed:
 /// the parameters view the mapped files, which must outlive the model. Names are those of the model's WeightNames.
 /// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options);
+
+/// Throws Error as load_weights does for tensors that are missing or of another shape, reading none.
+void check_weights(const Model& model, const WeightFiles& files);
 
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
 /// device shares the host's memory; the model must then outlive this.

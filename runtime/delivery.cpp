@@ -40,7 +40,9 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   Delivered delivered;
   if (run.data().test.rows() > 0) {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
-    std::optional<Metrics> metrics = measure_model(run, run.data().test, nullptr, wants_to_stop);
+    const RunData& data = run.data();
+    const ExampleSource& test = data.test_windows ? static_cast<const ExampleSource&>(*data.test_windows) : data.test;
+    std::optional<Metrics> metrics = measure_model(run, test, nullptr, wants_to_stop);
     if (!metrics) return std::nullopt;
     delivered.test = std::move(*metrics);
   }

@@ -1,9 +1,11 @@
 #include "runtime/model_export.h"
 
 #include "model/huggingface/export.h"
+#include "model/huggingface/gguf_export.h"
 #include "model/huggingface/model_card.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
+#include "runtime/inputs/model_tokenizer.h"
 #include "runtime/inputs/run_data.h"
 #include "version.h"
 
@@ -41,6 +43,19 @@ void export_trained_model(const Model& model, Device& device, const TaskSpec& ta
   request.tensors = weights.tensors();
   request.model_card = model_card(lineage);
   export_model(request);
+}
+
+void export_gguf_model(const Model& model, Device& device, const ModelFolder& folder, GgmlType type,
+                       const std::filesystem::path& target_file) {
+  GgufExportRequest request;
+  request.source = folder.path;
+  request.target = target_file;
+  request.type = type;
+  request.name = target_file.stem().string();
+  request.tokenizer = keys_of(folder.ggml_vocabulary());
+  const StoredWeights weights(model, device);
+  request.tensors = weights.tensors();
+  export_gguf(request);
 }
 
 }  // namespace temper

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/gguf/ggml_type.h"
 #include "model/huggingface/lineage.h"
 #include "model/model.h"
 #include "runtime/inputs/run_model.h"
@@ -25,5 +26,9 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
 void export_trained_model(const Model& model, Device& device, const TaskSpec& task, const ExportSource& source,
                           const std::vector<std::string>& labels, const TrainedUse& use, Lineage lineage,
                           const std::filesystem::path& target_folder);
+
+/// The same as a GGUF file, its matrices in this type; for causal language models.
+void export_gguf_model(const Model& model, Device& device, const ModelFolder& folder, GgmlType type,
+                       const std::filesystem::path& target_file);
 
 }  // namespace temper

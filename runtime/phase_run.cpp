@@ -74,7 +74,7 @@ bool PhaseRun::begin_steps() {
   if (!filled) return false;
   LoaderOptions options = loader_options(run_.configuration(), state_.grains, step_->buckets().own_grains());
   options.timeline = timeline_;
-  loader_.emplace(run_.data().train, options, LoaderPosition{state_.epoch, state_.step_in_epoch});
+  loader_.emplace(run_.data().training(), options, LoaderPosition{state_.epoch, state_.step_in_epoch});
   return true;
 }
 
@@ -109,11 +109,15 @@ std::optional<PhaseRun::Evaluated> PhaseRun::evaluate() {
   Evaluated found;
   for (const EvaluationSet& set : run_.data().sets) {
     if (!is_due(set)) continue;
-    std::optional<Metrics> metrics = measure_model(run_, set.rows, nullptr, wants_to_stop_);
+    std::optional<Metrics> metrics = measure_model(run_, set.examples(), nullptr, wants_to_stop_);
     if (!metrics) return std::nullopt;
     found.sets.emplace_back(set.name, *std::move(metrics));
   }
   if (!is_due(steps_between_evaluations())) return found;
+  if (run_.data().validation_windows) {
+    found.validation = measure_model(run_, *run_.data().validation_windows, nullptr, wants_to_stop_);
+    return found.validation ? std::optional(std::move(found)) : std::nullopt;
+  }
   const TokenStore& rows = run_.data().validation;
   if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
   found.validation = measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);

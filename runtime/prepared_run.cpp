@@ -68,6 +68,10 @@ void PreparedRun::prepare_data(TrainingState& state) {
                            state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
   require_rows(configuration_, data_->train.rows(), data_->validation.rows());
+  if (data_->packed)
+    say_(fmt::format("{} packed into {} of at most {}, {:.1f} % full", counted(data_->train.rows(), "sequence"),
+                     counted(data_->packed->rows(), "row"), counted(max_length(), "token"),
+                     100.0 * data_->packed->fill()));
   if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
   state.labels = data_->labels.names();
   require_indices(*data_, configuration_, model_folder_->config);
@@ -77,29 +81,35 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
   head_.loss.class_weights = class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
+  head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   load_base_model();
   if (const std::string note = first_token_note(*model_folder_, model().readout()); !note.empty()) say_(note);
   // Of a run that goes on, its checkpoint holds them all.
-  if (!resumed_) reporter_.weights(model_->report);
+  if (configuration_.model.initialize) {
+    if (!resumed_) say_(initialized_note(*model_->model, seed()));
+  } else if (!resumed_) {
+    reporter_.weights(model_->report);
+  }
   const std::string kept_head = kept_head_note(model_->report, model_folder_->config.labels, state.labels);
   if (!kept_head.empty()) say_(kept_head);
   entities_ = entity_labels(task_.labels, data_->labels.names());
   metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
-  base_model_digest_.emplace(model_folder_->path, communicator_);
+  base_model_digest_.emplace(model_folder_->path, communicator_, configuration_.model.initialize);
 }
 
 void PreparedRun::load_base_model() {
   model_.emplace(*model_folder_, head_, configuration_.model.dropout,
                  LoadOptions{configuration_.model.replace_head, seed(),
-                             labels_that_keep_head(data_->labels, model_folder_->config.labels)},
+                             labels_that_keep_head(data_->labels, model_folder_->config.labels),
+                             configuration_.model.initialize, configuration_.train.mup_base_width},
                  device_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
 void PreparedRun::go_to_start(TrainingState& state) {
-  steps_per_epoch_ = temper::steps_per_epoch(data_->train.rows(), configuration_.train.batch_size);
+  steps_per_epoch_ = temper::steps_per_epoch(data_->training().rows(), configuration_.train.batch_size);
   const std::vector<PhasePlan> plan = phases(state);
   require_patterns(model(), plan, configuration_.tuning.rates);
   if (resumed_) {
@@ -155,7 +165,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.ranks = communicator_.size();
   summary.threads = state.threads;
   summary.device = device_.name();
-  summary.train_rows = data_->train.rows();
+  summary.train_rows = data_->training().rows();
   summary.validation_rows = data_->validation.rows();
   summary.test_rows = data_->test.rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());

@@ -4,7 +4,7 @@
 
 namespace temper {
 
-std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
+std::optional<Metrics> measure_model(PreparedRun& run, const ExampleSource& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop) {
   EvaluationSettings settings;
   settings.task = &run.task();

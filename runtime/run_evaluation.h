@@ -4,7 +4,7 @@
 #include <functional>
 #include <optional>
 
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "runtime/frozen/frozen_cache.h"
 #include "runtime/prepared_run.h"
 #include "runtime/tasks/metrics.h"
@@ -13,7 +13,7 @@ namespace temper {
 
 /// Collective. Loss and metrics of the run's model, which must be settled, on these rows; nothing if a signal asked any
 /// rank to stop. `cache`: of these rows; null: the frozen part is computed with each batch.
-std::optional<Metrics> measure_model(PreparedRun& run, const TokenStore& rows, const FrozenCache* cache,
+std::optional<Metrics> measure_model(PreparedRun& run, const ExampleSource& rows, const FrozenCache* cache,
                                      const std::function<bool()>& wants_to_stop);
 
 }  // namespace temper

@@ -23,6 +23,7 @@
 #include "tensor/calls/gated.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
+#include "tensor/calls/logit_blocks.h"
 #include "tensor/calls/matmul.h"
 #include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
@@ -46,6 +47,7 @@ namespace temper {
   TEMPER_EMBEDDING_CALLS(EACH)    \
   TEMPER_NEIGHBOURS_CALLS(EACH)   \
   TEMPER_LOSS_CALLS(EACH)         \
+  TEMPER_LOGIT_CALLS(EACH)        \
   TEMPER_OPTIMIZER_CALLS(EACH)    \
   TEMPER_LION_CALLS(EACH)         \
   TEMPER_ADAFACTOR_CALLS(EACH)    \

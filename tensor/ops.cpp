@@ -40,6 +40,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
                                           .weight = weight.compute_copy().as_rows(),
                                           .bias = as_row(bias),
                                           .activation = activation,
+                                          .row_by_row = tape.is_row_by_row(),
                                           .z = z.as_rows(),
                                           .y = y.as_rows()});
   Variable out(y, records);
@@ -163,6 +164,7 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
                                              .shape = shape,
                                              .relative = relative_terms(terms, heads),
                                              .dropout = dropout,
+                                             .row_by_row = tape.is_row_by_row(),
                                              .out = y.as_rows(),
                                              .log_sum_exp = records ? log_sum_exp.data<float>() : nullptr});
   Variable out(y, records);
@@ -213,7 +215,7 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
 }
 
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
-                   float label_smoothing, const Tensor& sum) {
+                   const CrossEntropyTerms& terms, const Tensor& sum) {
   const Tensor gradient = tape.records({&logits}) ? logits.value() : Tensor();
   if (gradient.defined() && logits.gradient_written())
     throw Error("cross_entropy: these logits have made way for their gradient");
@@ -221,7 +223,8 @@ void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, con
       calls::CrossEntropy{.logits = logits.value().as_rows(),
                           .labels = labels.data<std::int32_t>(),
                           .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr,
-                          .label_smoothing = label_smoothing,
+                          .label_smoothing = terms.label_smoothing,
+                          .z_loss = terms.z_loss,
                           .d_logits = gradient.as_rows(),
                           .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);

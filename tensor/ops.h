@@ -9,6 +9,7 @@
 #include "tensor/kernels.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/gated.h"
+#include "tensor/ops/linear_cross_entropy.h"
 #include "tensor/ops/norm.h"
 #include "tensor/ops/rotary.h"
 #include "tensor/row_groups.h"
@@ -61,7 +62,7 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);
 /// labels i32 [rows], -100 where a row does not count; class_weights f32 [classes] (may be undefined). Logits may be of
 /// a whole vocabulary, so their gradient takes the place of their values, which nobody may read afterwards.
 void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, const Tensor& class_weights,
-                   float label_smoothing, const Tensor& sum);
+                   const CrossEntropyTerms& terms, const Tensor& sum);
 /// targets f32 [rows, columns] in [0, 1].
 void binary_cross_entropy(Tape& tape, const Variable& logits, const Tensor& targets, const Tensor& sum);
 /// targets f32 [rows, columns].

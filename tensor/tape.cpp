@@ -173,6 +173,7 @@ GradientTarget Tape::gradient_of_view(Variable::State& view) {
 Tape Tape::like_this() const {
   Tape tape(device_, mode_, key_, activations_);
   tape.device_key_ = device_key_;
+  tape.row_by_row_ = row_by_row_;
   tape.forward_pass_ = forward_pass_;
   tape.observers_ = observers_;
   return tape;

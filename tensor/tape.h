@@ -114,6 +114,9 @@ class Tape {
   [[nodiscard]] bool is_training() const { return mode_ == Mode::training; }
   /// Dropout reads its key from there, in memory of the device, and not the one that the tape was made with.
   void set_device_key(const PhiloxKey* key) { device_key_ = key; }
+  /// Of a pass over the next tokens of texts: linear layers compute row by row (calls::LinearForward).
+  void set_row_by_row(bool row_by_row) { row_by_row_ = row_by_row; }
+  [[nodiscard]] bool is_row_by_row() const { return row_by_row_; }
   /// The dropout of a place in the model; inactive in evaluation.
   [[nodiscard]] Dropout dropout(double rate, std::uint32_t place) const;
 
@@ -182,6 +185,7 @@ class Tape {
   PhiloxKey key_;
   DType activations_;
   const PhiloxKey* device_key_ = nullptr;
+  bool row_by_row_ = false;
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
   std::vector<Record> records_;

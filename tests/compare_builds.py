@@ -142,6 +142,8 @@ def write_tokenizer(folder, config):
     def piece(kind, name):
         return {kind: {"id": name, "type_id": 0}}
 
+    # Without it, the class that belongs to the model_type adds tokens of its own.
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     (folder / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "truncation": None, "padding": None,
         "added_tokens": [{"id": ids[token], "content": token, "single_word": False, "lstrip": False, "rstrip": False,

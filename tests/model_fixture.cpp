@@ -78,16 +78,70 @@ std::vector<std::string> own_fixtures() {
           "gpt2-causal",
           "gpt2-untied-causal",
           "gpt2-classification",
-          "gpt2-tokens"};
+          "gpt2-tokens",
+          "llama-causal",
+          "llama-classification",
+          "llama-regression",
+          "llama-tokens",
+          "llama-dynamic-causal",
+          "mistral-causal",
+          "mistral-classification",
+          "qwen2-causal",
+          "qwen2-multilabel",
+          "qwen3-causal",
+          "qwen3-tokens",
+          "gemma2-causal",
+          "gemma2-classification",
+          "gemma3-text-causal",
+          "gemma3-text-classification",
+          "phi3-causal",
+          "phi3-tokens",
+          "olmo2-causal",
+          "olmo2-multilabel",
+          "gpt-neox-causal",
+          "gpt-neox-tied-causal",
+          "gpt-neox-tokens",
+          "gpt-neox-classification",
+          "cohere-causal",
+          "cohere-untied-causal",
+          "smollm3-causal",
+          "smollm3-tokens"};
 }
 
 std::vector<std::string> parity_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
-  for (const char* name :
-       {"xlm-roberta-classification", "camembert-classification", "electra-classification", "albert-classification",
-        "albert-groups-classification", "mpnet-classification", "deberta-v2-classification",
-        "deberta-v2-unshared-classification", "modernbert-cls-classification", "modernbert-mean-classification",
-        "modernbert-masked-lm", "gpt2-causal"})
+  for (const char* name : {"xlm-roberta-classification",
+                           "camembert-classification",
+                           "electra-classification",
+                           "albert-classification",
+                           "albert-groups-classification",
+                           "mpnet-classification",
+                           "deberta-v2-classification",
+                           "deberta-v2-unshared-classification",
+                           "modernbert-cls-classification",
+                           "modernbert-mean-classification",
+                           "modernbert-masked-lm",
+                           "gpt2-causal",
+                           "llama-causal",
+                           "llama-classification",
+                           "llama-bias-causal",
+                           "llama3-rope-causal",
+                           "llama-linear-rope-causal",
+                           "llama-dynamic-rope-causal",
+                           "llama-yarn-causal",
+                           "mistral-window-causal",
+                           "qwen2-causal",
+                           "qwen3-causal",
+                           "qwen3-tied-causal",
+                           "gemma2-causal",
+                           "gemma3-text-causal",
+                           "phi3-causal",
+                           "phi3-longrope-causal",
+                           "olmo2-causal",
+                           "gpt-neox-causal",
+                           "gpt-neox-sequential-causal",
+                           "cohere-causal",
+                           "smollm3-causal"})
     names.push_back(std::string(kShared) + name);
   return names;
 }
@@ -224,10 +278,10 @@ std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, 
   const std::int64_t columns = parameter.size() / rows;
   const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
   std::vector<float> values;
-  for (std::int64_t row = form.first_row; row < form.first_row + rows; ++row)
+  for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t column = 0; column < columns; ++column)
-      values.push_back(
-          stored[static_cast<std::size_t>(form.transposed ? column * all_rows + row : row * columns + column)]);
+      values.push_back(stored[static_cast<std::size_t>(form.transposed ? column * all_rows + form.row_of(row)
+                                                                       : form.row_of(row) * columns + column)]);
   return values;
 }
 

@@ -10,13 +10,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/spool.h"
 #include "data/tables/csv_reader.h"
-#include "data/tables/gzip.h"
+#include "data/tables/file_text.h"
 #include "data/tables/jsonl_reader.h"
 #include "data/tables/text_reader.h"
-#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
@@ -66,41 +63,6 @@ std::string known_extensions() {
               known_extensions());
 }
 
-/// The text of a file, all of it in one piece of address space, of which little need be in memory.
-class FileText {
- public:
-  FileText(const std::filesystem::path& path, bool compressed) : file_(path) {
-    if (!compressed) return;
-    unpack_gzip(file_.bytes(), path, [&](std::span<const std::byte> piece) { unpacked_.append(piece); });
-    file_.forget_pages();
-    is_unpacked_ = true;
-    unpacked_view_ = unpacked_.view();
-  }
-
-  [[nodiscard]] std::string_view text() const {
-    if (!is_unpacked_) return file_.text();
-    return {reinterpret_cast<const char*>(unpacked_view_.data()), unpacked_view_.size()};
-  }
-
-  /// Takes bytes [begin, end) out of memory; what is read again comes back from the file.
-  void forget(std::size_t begin, std::size_t end) const {
-    constexpr std::size_t kPage = 65536;  // a multiple of every page size there is
-    begin = begin / kPage * kPage;
-    end = end / kPage * kPage;
-    if (begin >= end) return;
-    if (is_unpacked_)
-      unpacked_.forget(begin, end);
-    else
-      file_.forget_pages(file_.bytes().subspan(begin, end - begin));
-  }
-
- private:
-  MappedFile file_;
-  Spool unpacked_{std::size_t{16} << 20};
-  bool is_unpacked_ = false;
-  std::span<const std::byte> unpacked_view_;
-};
-
 struct OpenFile {
   std::filesystem::path path;
   MakeRowReader make;
@@ -108,36 +70,45 @@ struct OpenFile {
   std::vector<std::size_t> places;  ///< of the table's columns (places_of_columns)
 };
 
-OpenFile open_file(const std::filesystem::path& path) {
+MakeRowReader reader_of(const Format& format, TextUnit unit) {
+  if (format.make != text_rows || unit == TextUnit::line) return format.make;
+  return unit == TextUnit::paragraph ? paragraph_rows : whole_text_rows;
+}
+
+bool is_data_file(const std::filesystem::path& path) {
+  std::string extension = lower_case(path.extension().string());
+  if (extension == ".gz") extension = lower_case(path.stem().extension().string());
+  return std::any_of(kFormats.begin(), kFormats.end(),
+                     [&](const Format& format) { return extension == format.extension; });
+}
+
+/// The data files of a folder and of its folders, sorted bytewise.
+std::vector<std::filesystem::path> files_in(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && is_data_file(entry.path())) files.push_back(entry.path());
+  if (files.empty()) throw Error("{}: the folder has no data file ({})", folder, known_extensions());
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  return files;
+}
+
+OpenFile open_file(const std::filesystem::path& path, TextUnit unit) {
   std::string extension = lower_case(path.extension().string());
   const bool compressed = extension == ".gz";
   if (compressed) extension = lower_case(path.stem().extension().string());
   for (const Format& format : kFormats)
-    if (extension == format.extension) return {path, format.make, std::make_unique<FileText>(path, compressed), {}};
+    if (extension == format.extension)
+      return {path, reader_of(format, unit), std::make_unique<FileText>(path, compressed), {}};
   refuse(path, compressed ? extension + ".gz" : extension);
-}
-
-/// require_utf8_file a piece at a time.
-void require_utf8(const FileText& file, const std::filesystem::path& path) {
-  constexpr std::size_t kPiece = std::size_t{4} << 20;
-  const std::string_view text = file.text();
-  for (std::size_t begin = 0; begin < text.size();) {
-    std::size_t end = std::min(text.size(), begin + kPiece);
-    // A character has at most three bytes that continue it.
-    for (int i = 0; i < 3 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; ++i) --end;
-    if (first_invalid_utf8(text.substr(begin, end - begin)) != std::string_view::npos) require_utf8_file(text, path);
-    file.forget(begin, end);
-    begin = end;
-  }
 }
 
 class FileTable final : public TableSource {
  public:
-  explicit FileTable(std::span<const std::filesystem::path> paths) {
+  FileTable(std::span<const std::filesystem::path> paths, TextUnit unit) {
     std::vector<Table> heads;
     for (const std::filesystem::path& path : paths) {
-      OpenFile& file = files_.emplace_back(open_file(path));
-      require_utf8(*file.text, path);
+      OpenFile& file = files_.emplace_back(open_file(path, unit));
+      file.text->require_utf8();
       std::int64_t rows = 0;
       heads.push_back(for_each_row(file, [&](std::vector<std::string>&, std::size_t) { return ++rows > 0; }));
       rows_of_files_.push_back(rows);
@@ -203,16 +174,23 @@ class FileTable final : public TableSource {
 
 }  // namespace
 
-std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths) {
-  return std::make_unique<FileTable>(paths);
+std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths, TextUnit unit) {
+  return std::make_unique<FileTable>(paths, unit);
 }
 
-std::unique_ptr<TableSource> open_table(const std::filesystem::path& path) { return open_tables(std::span(&path, 1)); }
+std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit) {
+  return open_tables(std::span(&path, 1), unit);
+}
 
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names) {
   std::vector<std::filesystem::path> files;
   for (const std::string& name : names) {
     std::error_code ignored;
+    if (std::filesystem::is_directory(name, ignored)) {
+      const std::vector<std::filesystem::path> inside = files_in(name);
+      files.insert(files.end(), inside.begin(), inside.end());
+      continue;
+    }
     if (name.find_first_of("*?[") == std::string::npos || std::filesystem::exists(name, ignored)) {
       files.emplace_back(name);
       continue;

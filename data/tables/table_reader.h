@@ -1,6 +1,7 @@
 // The reader that belongs to a file, and the files that a name stands for.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -11,15 +12,19 @@
 
 namespace temper {
 
+/// What makes a row of a .txt file.
+enum class TextUnit : std::uint8_t { line, paragraph, file };
+
 /// Files as one table, at least one, each by the extension of its name: .csv, .tsv, .jsonl, .json or .txt, also with
 /// .gz behind it. Reads them once, to find what is wrong with any row and how many there are; later readings hold no
 /// more than a chunk of rows in memory. Throws Error as the readers do, for text that is not UTF-8 (with the byte
 /// offset), and for another extension, naming those that are known or how to convert the file.
-std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths);
-std::unique_ptr<TableSource> open_table(const std::filesystem::path& path);
+std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> paths, TextUnit unit = TextUnit::line);
+std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit = TextUnit::line);
 
 /// The files that names stand for, in their order: a name with *, ? or [ that is no file itself is a pattern, and
-/// stands for what fits it, sorted bytewise. Throws Error for a pattern that nothing fits.
+/// stands for what fits it, sorted bytewise; a folder stands for the data files in it and in its folders, sorted in the
+/// same way. Throws Error for a pattern that nothing fits, and for a folder without data files.
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names);
 
 }  // namespace temper

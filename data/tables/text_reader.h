@@ -1,4 +1,4 @@
-// Plain text, one document per line.
+// Plain text: a document per line, per paragraph, or per file.
 #pragma once
 
 #include <filesystem>
@@ -13,5 +13,11 @@ namespace temper {
 /// no part of the text. Throws Error, or the reader does: a text without a line that is not blank, or whose lines end
 /// with CR alone.
 std::unique_ptr<RowReader> text_rows(std::string_view text, const std::filesystem::path& name);
+
+/// The same with a row for every paragraph: lines up to the next that is blank, with the line feeds between them.
+std::unique_ptr<RowReader> paragraph_rows(std::string_view text, const std::filesystem::path& name);
+
+/// The same with one row, the whole text.
+std::unique_ptr<RowReader> whole_text_rows(std::string_view text, const std::filesystem::path& name);
 
 }  // namespace temper

@@ -76,6 +76,8 @@ class RowTokenizer {
     Encoding encoding;
     if (options_.kind == LabelKind::token_class) {
       encoding = encode_words(fields, token_classes);
+    } else if (options_.kind == LabelKind::next_token) {
+      encoding = encode_document(fields);
     } else {
       encoding = pair_ ? tokenizer_.encode_pair(fields[text_], fields[*pair_], options_.max_length)
                        : tokenizer_.encode(fields[text_], options_.max_length);
@@ -86,10 +88,6 @@ class RowTokenizer {
     block.types.insert(block.types.end(), encoding.types.begin(), encoding.types.end());
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
-    if (options_.kind == LabelKind::next_token) {
-      block.classes.insert(block.classes.end(), encoding.ids.begin() + 1, encoding.ids.end());
-      block.classes.push_back(kUnlabelled);
-    }
     if (label_ == nullptr) return;
     switch (options_.kind) {
       case LabelKind::single_class:
@@ -108,6 +106,35 @@ class RowTokenizer {
       case LabelKind::next_token:
         break;
     }
+  }
+
+  /// The tokens of a document, its end token among them, cut or refused where it is too long.
+  [[nodiscard]] Encoding encode_document(const std::vector<std::string>& fields) const {
+    constexpr std::size_t kNoLimit = std::size_t{1} << 40;
+    const bool cuts = options_.long_documents == LongDocuments::cut;
+    // With an end token in its last place a document is whole; so the end is cut off behind it.
+    const std::size_t limit = cuts && options_.end_token < 0 ? options_.max_length : kNoLimit;
+    Encoding encoding =
+        pair_ ? tokenizer_.encode_pair(fields[text_], fields[*pair_], limit) : tokenizer_.encode(fields[text_], limit);
+    if (options_.end_token >= 0 && !encoding.ids.empty() && encoding.ids.back() != options_.end_token) {
+      encoding.ids.push_back(options_.end_token);
+      encoding.types.push_back(encoding.types.back());
+    }
+    const std::size_t length = encoding.ids.size();
+    if (length <= options_.max_length || options_.long_documents == LongDocuments::split) return encoding;
+    if (options_.long_documents == LongDocuments::refuse)
+      throw Error(
+          "the document has {}, more than the {} of data.max_length; raise that, or have long documents split "
+          "or cut (data.long_documents)",
+          counted(length, "token"), options_.max_length);
+    if (options_.end_token < 0) return encoding;
+    encoding = pair_ ? tokenizer_.encode_pair(fields[text_], fields[*pair_], options_.max_length)
+                     : tokenizer_.encode(fields[text_], options_.max_length);
+    if (tokenizer_.cuts_left()) {
+      encoding.ids.erase(encoding.ids.begin());
+      encoding.ids.push_back(options_.end_token);
+    }
+    return encoding;
   }
 
   /// The id of the label that each indicator is of: by its column's name, or else by its place.

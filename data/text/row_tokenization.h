@@ -11,11 +11,20 @@
 
 namespace temper {
 
+/// What becomes of documents of more than max_length tokens; of next_token alone.
+enum class LongDocuments : std::uint8_t {
+  cut,     ///< as the tokenizer cuts
+  split,   ///< they stay whole here, for sequences_of to cut into pieces
+  refuse,  ///< Error
+};
+
 struct TokenizeOptions {
   std::size_t max_length = 0;  ///< tokens per row, special ones included; longer rows are cut as the tokenizer does
   int threads = 1;
   LabelKind kind = LabelKind::single_class;
-  bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
+  LongDocuments long_documents = LongDocuments::cut;
+  std::int32_t end_token = -1;  ///< of next_token: stands behind each document, unless its last token is that anyway
+  bool number_words = false;    ///< token_class without a label column: a word's class is its place in the row, from 0
 };
 
 /// Tokenises rows [begin, end) of a table or of a chunk of one. The result, and which error is thrown, do not depend on
@@ -25,9 +34,10 @@ struct TokenizeOptions {
 /// single_class and multi_label: the names of `labels` become ids, or 0 and 1; they may be written in any of
 /// LabelReader's forms. regression: one number per row, or a list of one number per name if `labels` names the targets.
 /// token_class: the text holds words (split_words); the first token of each word has the word's class, all others
-/// kUnlabelled, as have words without a label. next_token: the class of a token is the id of the next one of its row,
-/// and kUnlabelled of the last. Throws Error, with file and line, for an unknown label, what is no finite number, more
-/// or fewer labels than words, text that is not UTF-8, and a row without a token; and for a missing column.
+/// kUnlabelled, as have words without a label. next_token: rows have no classes here
+/// (TokenStore::label_with_next_tokens). Throws Error, with file and line, for an unknown label, what is no finite
+/// number, more or fewer labels than words, text that is not UTF-8, and a row without a token; and for a missing
+/// column.
 TokenRows tokenize_rows(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer,
                         const LabelSet& labels, const TokenizeOptions& options, std::int64_t begin, std::int64_t end,
                         const LabelReader* labels_of_rows = nullptr);

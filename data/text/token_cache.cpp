@@ -22,7 +22,7 @@ namespace temper {
 namespace {
 
 /// To be raised whenever the same input gives other tokens or another file.
-constexpr int kFormatVersion = 3;
+constexpr int kFormatVersion = 4;
 constexpr std::size_t kUserBlock = 512;  // the smallest that HDF5 knows
 
 constexpr const char* kTargetWidth = "target_width";
@@ -159,8 +159,10 @@ void TokenCacheKey::look_at(const Table& chunk) {
 std::string TokenCacheKey::key(const Tokenizer& tokenizer, const LabelSet& labels,
                                const TokenizeOptions& options) const {
   TextDigest digest;
-  for (const std::int64_t number : {std::int64_t{kFormatVersion}, static_cast<std::int64_t>(options.max_length),
-                                    static_cast<std::int64_t>(options.kind), static_cast<std::int64_t>(labels.size())})
+  for (const std::int64_t number :
+       {std::int64_t{kFormatVersion}, static_cast<std::int64_t>(options.max_length),
+        static_cast<std::int64_t>(options.kind), static_cast<std::int64_t>(labels.size()),
+        static_cast<std::int64_t>(options.long_documents), static_cast<std::int64_t>(options.end_token)})
     digest.add(std::to_string(number));
   digest.add(tokenizer.digest());
   for (const std::string& name : labels.names()) digest.add(name);

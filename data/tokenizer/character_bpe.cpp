@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,7 +27,19 @@ class CharacterBpe : public TokenModel {
         fuse_unknown_(node.boolean_or("fuse_unk", false)),
         whole_words_(node.boolean_or("ignore_merges", false)),
         bytes_(vocabulary, node.boolean_or("byte_fallback", false)),
-        merges_(file, vocabulary, prefix_) {}
+        merges_(file, vocabulary, prefix_) {
+    if (prefix_.empty() && suffix_.empty() && !whole_words_ && vocabulary.find(kSpaceMark)) find_cuts(file);
+  }
+
+  /// Words of such models are whole texts, in which U+2581 stands for the space. No merge reaches across the place
+  /// before a mark where none of the rules joins what ends with the character there to what begins with the mark.
+  [[nodiscard]] std::size_t first_part(std::string_view word) const override {
+    if (!cuts_) return word.size();
+    for (std::size_t mark = word.find(kSpaceMark); mark != std::string_view::npos;
+         mark = word.find(kSpaceMark, mark + kSpaceMark.size()))
+      if (mark > 0 && !joined_.contains(decode_utf8_before(word, mark).value)) return mark;
+    return word.size();
+  }
 
   void append_ids(std::string_view word, std::vector<std::int32_t>& ids) const override {
     if (whole_words_) {
@@ -62,6 +75,20 @@ class CharacterBpe : public TokenModel {
   }
 
  private:
+  void find_cuts(const TokenizerFile& file) {
+    cuts_ = true;
+    joined_.insert(decode_utf8(kSpaceMark.data()).value);  // runs of spaces stay together
+    for (const Merge& merge : file.merges) {
+      const std::string_view first = file.first_of(merge);
+      if (!file.second_of(merge).starts_with(kSpaceMark) || first.empty()) continue;
+      joined_.insert(decode_utf8_before(first, first.size()).value);
+      // These stand for other characters than their own.
+      if (first.ends_with('>')) cuts_ = false;
+    }
+  }
+
+  static constexpr std::string_view kSpaceMark = "\u2581";
+
   const Vocabulary& vocabulary_;
   std::string prefix_;  // of every character but the first
   std::string suffix_;  // of the last character
@@ -70,6 +97,8 @@ class CharacterBpe : public TokenModel {
   bool whole_words_;  // words that are tokens need no merging
   ByteTokens bytes_;
   BytePairMerges merges_;
+  bool cuts_ = false;
+  std::set<char32_t> joined_;  // characters that some merge joins to a mark behind them
 };
 
 }  // namespace

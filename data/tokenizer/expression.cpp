@@ -3,6 +3,7 @@
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -32,6 +33,34 @@ class Literal : public Expression {
  private:
   std::string text_;
 };
+
+/// Runs of one character, such as " {2,}", which many tokenizers look for in every text, and most texts have not.
+class Runs : public Expression {
+ public:
+  Runs(char character, std::size_t least) : character_(character), least_(least) {}
+
+  void find_all(std::string_view text, std::vector<TextSpan>& matches) const override {
+    matches.clear();
+    for (std::size_t i = text.find(character_); i != std::string_view::npos; i = text.find(character_, i)) {
+      const std::size_t end = std::min(text.find_first_not_of(character_, i), text.size());
+      if (end - i >= least_) matches.push_back({i, end});
+      i = end;
+    }
+  }
+
+ private:
+  char character_;
+  std::size_t least_;
+};
+
+/// Of an expression that is a space, a letter or a digit and behind it {n,}, n from 1 to 9; null for any other.
+std::unique_ptr<Expression> make_runs(std::string_view pattern) {
+  if (pattern.size() != 5 || pattern[1] != '{' || pattern[2] < '1' || pattern[2] > '9' || pattern.substr(3) != ",}")
+    return nullptr;
+  const char c = pattern.front();
+  const bool is_plain = c == ' ' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  return is_plain ? std::make_unique<Runs>(c, static_cast<std::size_t>(pattern[2] - '0')) : nullptr;
+}
 
 struct CloseExpression {
   void operator()(URegularExpression* expression) const { uregex_close(expression); }
@@ -145,6 +174,7 @@ class RegularExpression : public Expression {
 }  // namespace
 
 std::unique_ptr<Expression> make_expression(const std::string& pattern, const JsonNode& node) {
+  if (std::unique_ptr<Expression> runs = make_runs(pattern)) return runs;
   std::string rewritten;
   try {
     rewritten = icu_expression(pattern);

@@ -1,6 +1,7 @@
 // The map of a SentencePiece model: a double-array trie (darts-clone: units of 32 bits) from characters to offsets of
 // texts that end with a zero. As in the Hugging Face library, what is looked up is a grapheme cluster of less than six
 // bytes and else each character of it, and the shortest entry that it begins with replaces the whole of it.
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -52,12 +53,19 @@ class CharacterMap {
 
 class PrecompiledNormalizer : public Normalizer {
  public:
-  explicit PrecompiledNormalizer(CharacterMap map) : map_(std::move(map)) {}
+  explicit PrecompiledNormalizer(CharacterMap map) : map_(std::move(map)) {
+    for (char c = ' '; c <= '~'; ++c) stays_[static_cast<std::size_t>(c)] = !map_.find(std::string_view(&c, 1));
+  }
 
   bool normalize(std::string_view text, std::string& normalized) const override {
     normalized.clear();
     normalized.reserve(text.size());
     for (std::size_t i = 0; i < text.size();) {
+      if (const std::size_t plain = end_of_plain(text, i); plain > i) {
+        normalized.append(text, i, plain - i);
+        i = plain;
+        continue;
+      }
       const std::size_t end = end_of_cluster(text, i);
       const std::string_view cluster = text.substr(i, end - i);
       i = end;
@@ -77,6 +85,17 @@ class PrecompiledNormalizer : public Normalizer {
   }
 
  private:
+  /// From here on, the end of the characters that are clusters of their own and stay as they are: printable ASCII, but
+  /// for what may belong to the character behind it.
+  [[nodiscard]] std::size_t end_of_plain(std::string_view text, std::size_t start) const {
+    std::size_t end = start;
+    while (end < text.size() && static_cast<unsigned char>(text[end]) < stays_.size() &&
+           stays_[static_cast<unsigned char>(text[end])])
+      ++end;
+    const bool is_followed = end < text.size() && (text[end] < ' ' || text[end] > '~');
+    return is_followed && end > start ? end - 1 : end;
+  }
+
   static std::size_t end_of_cluster(std::string_view text, std::size_t start) {
     const auto is_printable_ascii = [&](std::size_t i) { return text[i] >= ' ' && text[i] <= '~'; };
     if (is_printable_ascii(start) && (start + 1 == text.size() || is_printable_ascii(start + 1))) return start + 1;
@@ -84,6 +103,7 @@ class PrecompiledNormalizer : public Normalizer {
   }
 
   CharacterMap map_;
+  std::array<bool, 128> stays_{};  // printable ASCII that the map leaves as it is
 };
 
 CharacterMap read_map(const JsonNode& node) {

@@ -17,6 +17,10 @@ class TokenModel {
   /// Appends the ids of a word, which is not empty. A word has the same ids wherever it stands. Throws Error where the
   /// word holds what the model does not know, and it has no token for that.
   virtual void append_ids(std::string_view word, std::vector<std::int32_t>& ids) const = 0;
+
+  /// Bytes of the beginning of a word, all of it or less, after which the word may be cut: the ids of what is before
+  /// and what is behind are those of the word. Words that are whole texts are looked up in parts.
+  [[nodiscard]] virtual std::size_t first_part(std::string_view word) const { return word.size(); }
 };
 
 /// Whether the model of a tokenizer.json takes words as bytes where the file writes them in GPT-2's alphabet. Throws

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/post_processor.h"
@@ -29,6 +30,7 @@ struct Tokenizer::Parts {
         post_processor(make_post_processor(file.root(), vocabulary_size)),
         decoder(make_decoder(file.root())),
         cuts_left(file.cuts_left),
+        end_token(std::move(file.end_token)),
         digest(std::move(file.digest)) {
     if (file.token_types) return;
     for (std::vector<TemplatePiece>* pieces : {&post_processor.single, &post_processor.pair})
@@ -40,6 +42,8 @@ struct Tokenizer::Parts {
   /// Appends the ids of a part of it. `at_start`: whether it is the beginning of the text.
   void append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                     std::vector<std::int32_t>& ids) const;
+  /// Appends the ids of a word, or a part of one that stands for itself.
+  void append_word(std::string_view word, Workspace& workspace, std::vector<std::int32_t>& ids) const;
   /// The `room` ids, or fewer, that are left of a text.
   [[nodiscard]] std::span<const std::int32_t> cut(std::span<const std::int32_t> ids, std::size_t room) const {
     const std::size_t kept = std::min(ids.size(), room);
@@ -55,9 +59,26 @@ struct Tokenizer::Parts {
   PostProcessor post_processor;
   std::unique_ptr<Decoder> decoder;
   bool cuts_left;
+  std::string end_token;
   std::string digest;
   mutable WorkspacePool workspaces;
 };
+
+void Tokenizer::Parts::append_word(std::string_view word, Workspace& workspace, std::vector<std::int32_t>& ids) const {
+  if (word.size() > WordCache::kLongestWord) {
+    model->append_ids(word, ids);
+    return;
+  }
+  const WordCache::Key key = WordCache::key(word);
+  const std::span<const std::int32_t> known = workspace.cache.find(key);
+  if (!known.empty()) {
+    ids.insert(ids.end(), known.begin(), known.end());
+    return;
+  }
+  const std::size_t before = ids.size();
+  model->append_ids(word, ids);
+  workspace.cache.insert(key, std::span(ids).subspan(before));
+}
 
 void Tokenizer::Parts::append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                                     std::vector<std::int32_t>& ids) const {
@@ -65,20 +86,13 @@ void Tokenizer::Parts::append_words(std::string_view text, bool at_start, std::s
   const std::string_view prepared = pre_tokenizer.prepare(text, at_start, workspace.prepared);
   for (std::size_t position = 0; position < prepared.size() && ids.size() < limit;) {
     position = pre_tokenizer.next_words(prepared, position, workspace.words);
-    for (const std::string_view word : workspace.words) {
-      if (word.size() > WordCache::kLongestWord) {
-        model->append_ids(word, ids);
-        continue;
+    for (std::string_view word : workspace.words) {
+      while (word.size() > WordCache::kLongestWord) {
+        const std::size_t part = model->first_part(word);
+        append_word(word.substr(0, part), workspace, ids);
+        word.remove_prefix(part);
       }
-      const WordCache::Key key = WordCache::key(word);
-      const std::span<const std::int32_t> known = workspace.cache.find(key);
-      if (!known.empty()) {
-        ids.insert(ids.end(), known.begin(), known.end());
-        continue;
-      }
-      const std::size_t before = ids.size();
-      model->append_ids(word, ids);
-      workspace.cache.insert(key, std::span(ids).subspan(before));
+      if (!word.empty()) append_word(word, workspace, ids);
     }
   }
 }
@@ -259,6 +273,25 @@ std::string_view Tokenizer::token(std::int32_t id) const {
 bool Tokenizer::is_special(std::int32_t id) const {
   const AddedToken* added = parts_->added_tokens.find(id);
   return added != nullptr && added->special;
+}
+
+const std::string& Tokenizer::end_token() const { return parts_->end_token; }
+
+std::int64_t Tokenizer::bytes_of(std::int32_t id) const {
+  if (const AddedToken* added = parts_->added_tokens.find(id); added != nullptr)
+    return added->special ? 0 : static_cast<std::int64_t>(added->content.size());
+  const std::string_view token = parts_->vocabulary.token(id).value_or(std::string_view());
+  if (parts_->pre_tokenization.byte_level) {
+    static const ByteAlphabet alphabet;
+    if (const std::optional<std::string> bytes = alphabet.bytes(token)) return static_cast<std::int64_t>(bytes->size());
+    return static_cast<std::int64_t>(token.size());
+  }
+  if (token.size() == 6 && token.starts_with("<0x") && token.ends_with('>')) return 1;
+  constexpr std::string_view kSpace = "\xE2\x96\x81";
+  auto bytes = static_cast<std::int64_t>(token.size());
+  for (std::size_t at = token.find(kSpace); at != std::string_view::npos; at = token.find(kSpace, at + kSpace.size()))
+    bytes -= static_cast<std::int64_t>(kSpace.size()) - 1;
+  return bytes;
 }
 
 bool Tokenizer::cuts_left() const { return parts_->cuts_left; }

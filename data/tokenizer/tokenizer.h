@@ -62,7 +62,13 @@ class Tokenizer {
   /// The token of an id as tokenizer.json writes it; empty if no token has this id.
   std::string_view token(std::int32_t id) const;
   bool is_special(std::int32_t id) const;
+  /// Bytes of text that a token spells: of the byte alphabet one per character, of <0x00> to <0xFF> one, U+2581 for the
+  /// space that it stands for; of special tokens, and where no token has this id, none.
+  std::int64_t bytes_of(std::int32_t id) const;
 
+  /// What the folder of the tokenizer calls the end of a text (eos_token), or an empty text; the vocabulary need not
+  /// have it.
+  const std::string& end_token() const;
   /// Whether a text that is too long loses its beginning rather than its end.
   bool cuts_left() const;
   /// Whether there is a special token before the first of a text.

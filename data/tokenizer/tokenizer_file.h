@@ -37,6 +37,7 @@ struct TokenizerFile {
   bool has_merges = false;  // model.merges is there, perhaps empty
 
   bool cuts_left = false;   // texts that are too long lose their beginning; as truncation.direction says
+  std::string end_token;    // what stands behind a text, as the folder names it (eos_token); empty: it names none
   bool token_types = true;  // false: all tokens have the segment 0, whatever the post-processor says
 
   [[nodiscard]] JsonNode root() const { return {document, name, ""}; }

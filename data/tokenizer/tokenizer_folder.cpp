@@ -216,6 +216,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& path, TruncationSide side)
     folder.changed = folder.changed || truncation->value("direction", json("Right")) != direction;
     (*truncation)["direction"] = direction;
   }
+  file.end_token = folder.tokens.name("eos_token").value_or("");
   file.token_types = uses_token_types(settings.config, folder.tokenizer_class);
   file.digest = sha256_hex(fmt::format("{}\n{}\n{}\n{}", files_digest, folder.changed ? file.document.dump() : "",
                                        file.cuts_left, file.token_types));

@@ -39,10 +39,12 @@ struct Command {
 Command add_train_command(const CommandLine& program);
 Command add_eval_command(const CommandLine& program);
 Command add_predict_command(const CommandLine& program);
+Command add_generate_command(const CommandLine& program);
 Command add_export_command(const CommandLine& program);
 Command add_inspect_command(const CommandLine& program);
 Command add_bench_command(const CommandLine& program);
 Command add_plan_command(const CommandLine& program);
+Command add_tokenizer_command(const CommandLine& program);
 Command add_version_command(const CommandLine& program);
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "data/tables/table_reader.h"
+#include "launch/commands/answer_evaluation.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
@@ -21,20 +22,27 @@ struct EvalArguments {
   std::string data;
   TableRequests requests;
   std::int64_t batch_size = 64;
+  AnswerRequests answers;
   std::string device = "auto";
   int threads = 0;
   bool json = false;
 };
 
-int run(const EvalArguments& arguments, CommandContext& context) {
+int run(const EvalArguments& parsed, CommandContext& context) {
+  EvalArguments arguments = parsed;
+  arguments.answers.text = arguments.requests.text;
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   const int threads = arguments.threads > 0 ? arguments.threads : default_threads(context.world);
   set_cpu_threads(threads);
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table = open_table(arguments.data);
+  const std::unique_ptr<TableSource> table =
+      open_table(arguments.data, text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
+  if (arguments.answers.reference)
+    return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
+  arguments.answers.require_none();
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =
       resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
@@ -62,13 +70,16 @@ Command add_eval_command(const CommandLine& program) {
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,
                    "Column of the label; repeat it if each label has its own column");
+  add_answer_options(command, arguments->answers);
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Columns and lengths default to those used in training, which the model folder records "
-      "(temper.json).\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json");
+      "(temper.json).\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json\n  temper eval "
+      "runs/arithmetic/model "
+      "data/test.jsonl --text question --reference answer --capture '#### (-?[0-9.,]+)'");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 

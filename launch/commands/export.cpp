@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "model/gguf/quantize.h"
+#include "model/huggingface/gguf_export.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_data.h"
@@ -19,6 +21,7 @@ struct ExportArguments {
   std::string checkpoint;
   std::string output;
   std::string base;
+  std::string gguf;  ///< a type of tensors; empty: a Hugging Face folder
   bool json = false;
 };
 
@@ -44,6 +47,8 @@ void require_checkpoint_file(const std::filesystem::path& path) {
 }
 
 int run(const ExportArguments& arguments, CommandContext& context) {
+  const bool gguf = !arguments.gguf.empty();
+  const GgmlType type = gguf ? type_to_write(arguments.gguf) : GgmlType::f32;
   require_checkpoint_file(arguments.checkpoint);
   const std::unique_ptr<Device> device = make_cpu_device();
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint, context.world);
@@ -52,8 +57,13 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const TaskSpec& task = task_named(configuration.model.task);
   const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
+  if (gguf && task.head != HeadKind::causal_language_model)
+    throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
+                arguments.checkpoint, configuration.model.task);
+  if (gguf) require_gguf_export(folder.path);
   const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
-  RunModel model(folder, request, -1.0, {/*replace_head=*/true, 0}, *device);
+  RunModel model(folder, request, -1.0, LoadOptions{.replace_head = true, .initialize = configuration.model.initialize},
+                 *device);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",
@@ -63,7 +73,11 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
     const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
-    export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
+    if (gguf) {
+      export_gguf_model(*model.model, *device, folder, type, arguments.output);
+    } else {
+      export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
+    }
     if (arguments.json) {
       print_json({{"model", arguments.output}, {"step", state.step}});
     } else {
@@ -78,10 +92,13 @@ int run(const ExportArguments& arguments, CommandContext& context) {
 
 Command add_export_command(const CommandLine& program) {
   auto arguments = std::make_shared<ExportArguments>();
-  const CommandLine command = program.command("export", "Turn a checkpoint into a Hugging Face model folder");
+  const CommandLine command =
+      program.command("export", "Turn a checkpoint into a Hugging Face model folder, or a GGUF file");
   command.option("checkpoint", arguments->checkpoint, "Checkpoint file (.h5)").required();
-  command.option("-o,--output", arguments->output, "Folder to write").required();
+  command.option("-o,--output", arguments->output, "Folder to write, or file with --gguf").required();
   command.option("--base", arguments->base, "Folder of the base model, if it is no longer at model.path");
+  command.option("--gguf", arguments->gguf,
+                 "Write one GGUF file in place of a folder, its matrices as F32, F16, BF16, Q8_0 or Q4_0");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer("Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};

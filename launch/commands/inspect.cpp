@@ -7,13 +7,19 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "data/tokenizer/tokenizer.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
 #include "model/architectures/model_config.h"
+#include "model/architectures/registry.h"
+#include "model/gguf/gguf_file.h"
 #include "model/huggingface/pytorch_file.h"
 #include "model/huggingface/weight_files.h"
+#include "model/weights.h"
 #include "runtime/checkpoints/checkpoint.h"
+#include "runtime/inputs/model_tokenizer.h"
+#include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/trained_use.h"
 #include "runtime/steps/training_state.h"
@@ -41,7 +47,7 @@ Json weights_json(const char* kind, const std::filesystem::path& path, const std
   std::int64_t elements = 0;
   for (const auto& [name, view] : views) {
     elements += element_count(view.shape).value_or(0);
-    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(name_of(view.type)), view.shape));
+    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(type_name(view)), view.shape));
   }
   json["tensor_count"] = views.size();
   json["elements"] = elements;
@@ -51,7 +57,13 @@ Json weights_json(const char* kind, const std::filesystem::path& path, const std
 Json inspect_model(const std::filesystem::path& path, bool tensors) {
   const ModelConfig config = read_model_config(path);
   const WeightFiles files = WeightFiles::open(path);
-  Json json{{"kind", "model"},
+  if (is_gguf_file(path)) {
+    // What such a file lacks is in no other file, so it is looked at whole: its tokenizer, and the shapes of its
+    // tensors.
+    Tokenizer::from_file(read_model_tokenizer(path).file);
+    check_weights(*make_model(config, head_request(task_of(config), LabelSet())), files);
+  }
+  Json json{{"kind", is_gguf_file(path) ? "gguf" : "model"},
             {"path", path.string()},
             {"model_type", config.model_type},
             {"architectures", config.architectures},
@@ -67,7 +79,7 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
   for (const std::string& name : names) {
     const TensorView* view = files.find(name);
     parameters += element_count(view->shape).value_or(0);
-    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(name_of(view->type)), view->shape));
+    if (tensors) json["tensors"].push_back(tensor_json(name, std::string(type_name(*view)), view->shape));
   }
   json["tensor_count"] = names.size();
   json["parameters"] = parameters;
@@ -105,6 +117,7 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
   if (std::filesystem::is_directory(path)) return inspect_model(as_model_folder(path), arguments.tensors);
+  if (is_gguf_file(path)) return inspect_model(path, arguments.tensors);
   if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
   if (path.extension() == ".safetensors")
     return weights_json("safetensors", path, SafetensorsFile(path).tensors(), arguments.tensors);
@@ -168,7 +181,7 @@ Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
   const CommandLine command =
       program.command("inspect", "Show the contents of a model folder, checkpoint, weights or data file");
-  command.option("path", arguments->path, "Model folder, .h5, .safetensors, .bin, or a data file").required();
+  command.option("path", arguments->path, "Model folder, .gguf, .h5, .safetensors, .bin, or a data file").required();
   command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
   command
       .repeated("--label", arguments->label,

@@ -1,9 +1,4 @@
 // temper predict: labels and probabilities for unlabelled rows.
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +11,7 @@
 #include "data/text/cut_rows.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/commands/standard_input.h"
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
 #include "launch/signals.h"
@@ -38,41 +34,12 @@ struct PredictArguments {
   bool json = false;
 };
 
-/// To its end, or until a signal asks to stop.
-std::string read_standard_input() {
-  std::string text;
-  std::vector<char> piece(std::size_t{1} << 16);
-  while (!stop_signal_received()) {
-    constexpr int kMillisecondsBetweenLooks = 100;
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, kMillisecondsBetweenLooks) == 0) continue;
-    const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw Error("standard input: cannot be read: {}", std::strerror(errno));
-    if (count == 0) break;
-    text.append(piece.data(), static_cast<std::size_t>(count));
-  }
-  return text;
-}
-
 /// Standard input, one text per line. Rank 0 has it; the others receive it.
 std::unique_ptr<TableSource> read_lines(const std::string& column, Communicator& world) {
-  std::vector<std::byte> bytes;
-  if (world.rank() == 0) {
-    const std::string text = read_standard_input();
-    const auto view = std::as_bytes(std::span(text));
-    bytes.assign(view.begin(), view.end());
-  }
-  world.broadcast_variable(bytes, 0);
   Table table{"standard input", {column}, {}, {}};
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  for (std::size_t line = 1; !text.empty(); ++line) {
-    const std::size_t end = text.find('\n');
-    std::string_view row = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (row.ends_with('\r')) row.remove_suffix(1);
-    table.rows.push_back({std::string(row)});
-    table.lines.push_back(line);
+  for (std::string& line : standard_input_of_all(world, stop_signal_received)) {
+    table.rows.push_back({std::move(line)});
+    table.lines.push_back(table.rows.size());
   }
   return std::make_unique<HeldTable>(std::move(table));
 }
@@ -111,9 +78,10 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
   FittedModel fitted(arguments.model, *device);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table = arguments.input == "-"
-                                                 ? read_lines(text_column(arguments.requests, fitted.trained()), world)
-                                                 : open_table(arguments.input);
+  const std::unique_ptr<TableSource> table =
+      arguments.input == "-"
+          ? read_lines(text_column(arguments.requests, fitted.trained()), world)
+          : open_table(arguments.input, text_unit(document_unit(arguments.requests, fitted.trained())));
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
 

@@ -6,6 +6,12 @@ void add_table_options(const CommandLine& command, TableRequests& requests) {
   command.option("--text-pair", requests.text_pair, "Column of a second text; \"\" if rows have a single text");
   command.option("--max-length", requests.max_length, "Maximum tokens per row; default: as in training, else 128")
       .within(1, 1 << 20);
+  command
+      .option("--stride", requests.stride,
+              "causal-lm: windows of the maximum length that begin so many tokens behind one another; 0: pieces")
+      .within(0, 1 << 20);
+  command.option("--documents", requests.documents,
+                 "What a row of a .txt file is: line, paragraph or file; default: as in training, else line");
   command.option("--threshold", requests.threshold, "Multi-label: labels with a probability above it are predicted")
       .between(0.0, 1.0);
 }

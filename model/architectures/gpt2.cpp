@@ -1,5 +1,6 @@
 // GPT-2 (Radford et al.: "Language models are unsupervised multitask learners", 2019): a decoder with learned positions
 // and norms before its layers. Its files hold weights as [in, out], and queries, keys and values as one.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -130,7 +131,12 @@ ModelParts make_gpt2(const ConfigKeys& keys, const HeadRequest& request) {
   parts.input = std::make_unique<TextEmbeddings>(place_of(0), tables, embedding);
 
   const SelfAttentionNames attention{"attn.query", "attn.key", "attn.value", "attn.c_proj"};
-  const FeedForwardShape feed_forward{sizes.width, sizes.intermediate_width, parse_activation(gpt2.activation)};
+  // What is added to the residual stream, twice per layer, is drawn smaller, so that the sum does not grow with depth
+  // (Radford et al. 2019, 2.3).
+  const Initialization residual = Initialization::normal(
+      gpt2.initializer_range / std::sqrt(2.0F * static_cast<float>(std::max<std::int64_t>(1, sizes.layers))));
+  const FeedForwardShape feed_forward{sizes.width, sizes.intermediate_width, parse_activation(gpt2.activation),
+                                      residual};
   for (std::int64_t layer = 0; layer < sizes.layers; ++layer) {
     const ParameterPlace network = place_of(layer + 1);
     const ParameterPlace place = network.within(fmt::format("h.{}", layer));
@@ -138,7 +144,8 @@ ModelParts make_gpt2(const ConfigKeys& keys, const HeadRequest& request) {
                                      .heads = sizes.heads,
                                      .dropout = gpt2.attention_dropout,
                                      .causal = true,
-                                     .scale = gpt2.scale_in(layer)};
+                                     .scale = gpt2.scale_in(layer),
+                                     .output_weights = residual};
     PreNormParts block;
     block.attention_norm.emplace(place, "ln_1", sizes.width, gpt2.epsilon);
     block.attention = std::make_unique<SelfAttention>(place, attention, attends);

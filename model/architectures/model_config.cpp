@@ -6,11 +6,14 @@
 #include <span>
 #include <string_view>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "base/nearest_name.h"
 #include "model/architectures/registry.h"
+#include "model/gguf/gguf_file.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 namespace {
@@ -20,11 +23,19 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kMostLabels = 1'000'000;
 
 /// Families that one may well ask for, among them some that can be read.
-constexpr std::array<std::string_view, 30> kOtherFamilies = {
-    "albert",     "bart",        "big_bird",   "camembert", "convbert",    "data2vec-text", "deberta",  "deberta-v2",
-    "electra",    "ernie",       "esm",        "flaubert",  "funnel",      "gpt2",          "layoutlm", "llama",
-    "longformer", "mobilebert",  "modernbert", "mpnet",     "nomic_bert",  "reformer",      "rembert",  "roc_bert",
-    "roformer",   "squeezebert", "t5",         "xlm",       "xlm-roberta", "xlnet"};
+constexpr std::array<std::string_view, 68> kOtherFamilies = {
+    "albert",      "bart",        "big_bird",      "bloom",      "camembert",  "cohere",
+    "cohere2",     "convbert",    "data2vec-text", "deberta",    "deberta-v2", "deepseek_v2",
+    "deepseek_v3", "electra",     "ernie",         "esm",        "falcon",     "flaubert",
+    "funnel",      "gemma",       "gemma2",        "gemma3",     "gemma3n",    "glm",
+    "glm4",        "gpt2",        "gpt_neo",       "gpt_neox",   "gpt_oss",    "gptj",
+    "layoutlm",    "llama",       "llama4",        "longformer", "mamba",      "ministral",
+    "mistral",     "mistral3",    "mixtral",       "mobilebert", "modernbert", "mpnet",
+    "mpt",         "nomic_bert",  "olmo",          "olmo2",      "olmo3",      "opt",
+    "phi",         "phi3",        "phimoe",        "qwen2",      "qwen2_moe",  "qwen2_vl",
+    "qwen3",       "qwen3_moe",   "reformer",      "rembert",    "roc_bert",   "roformer",
+    "smollm3",     "squeezebert", "stablelm",      "starcoder2", "t5",         "xlm",
+    "xlm-roberta", "xlnet"};
 
 const Architecture& read_architecture(const ConfigKeys& keys) {
   const std::string model_type = keys.text("model_type", "");
@@ -67,11 +78,22 @@ std::vector<std::string> read_labels(const ConfigKeys& keys) {
   return labels;
 }
 
+/// Stored weights that a quantiser has packed are other tensors than the architecture has.
+void refuse_quantized(const ConfigKeys& keys) {
+  constexpr const char* kKey = "quantization_config";
+  if (keys.find(kKey) != nullptr && !keys.is_null(kKey))
+    throw Error(
+        "{}: has a \"{}\", expected weights in f32, f16 or bf16: quantised ones cannot be read from such a folder; "
+        "download the model as it was before it was quantised, or as a GGUF file",
+        keys.path(), kKey);
+}
+
 }  // namespace
 
 ModelConfig parse_model_config(std::string json, const std::filesystem::path& folder) {
-  const ConfigKeys keys(json, folder / "config.json");
+  const ConfigKeys keys(json, config_place(folder));
   const Architecture& architecture = read_architecture(keys);
+  refuse_quantized(keys);
   ModelConfig config{architecture.sizes(keys)};
   config.model_type = architecture.model_type;
   config.architectures = keys.texts("architectures");
@@ -84,8 +106,9 @@ ModelConfig parse_model_config(std::string json, const std::filesystem::path& fo
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   std::error_code ignored;
+  if (is_gguf_file(folder)) return parse_model_config(model_config_text(folder), folder);
   if (!std::filesystem::is_directory(folder, ignored))
-    throw Error("{}: {}, expected a model folder with config.json; check the path", folder.string(),
+    throw Error("{}: {}, expected a model folder with config.json, or a GGUF file; check the path", folder.string(),
                 std::filesystem::exists(folder, ignored) ? "is a file" : "no such folder");
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(folder / "adapter_config.json", ignored))
@@ -100,7 +123,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
         "download the model again",
         path.string());
 
-  return parse_model_config(read_text_file(path), folder);
+  return parse_model_config(model_config_text(folder), folder);
 }
 
 }  // namespace temper

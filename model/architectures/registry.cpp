@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 
@@ -13,13 +14,24 @@ namespace temper {
 Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
+Architecture cohere_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
+Architecture gemma2_architecture();
+Architecture gemma3_text_architecture();
 Architecture gpt2_architecture();
+Architecture gpt_neox_architecture();
+Architecture llama_architecture();
+Architecture mistral_architecture();
 Architecture modernbert_architecture();
 Architecture mpnet_architecture();
+Architecture olmo2_architecture();
+Architecture phi3_architecture();
+Architecture qwen2_architecture();
+Architecture qwen3_architecture();
 Architecture roberta_architecture();
+Architecture smollm3_architecture();
 Architecture xlm_roberta_architecture();
 
 namespace {
@@ -31,13 +43,24 @@ const std::vector<Architecture>& architectures() {
       albert_architecture(),
       bert_architecture(),
       camembert_architecture(),
+      cohere_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
       electra_architecture(),
+      gemma2_architecture(),
+      gemma3_text_architecture(),
       gpt2_architecture(),
+      gpt_neox_architecture(),
+      llama_architecture(),
+      mistral_architecture(),
       modernbert_architecture(),
       mpnet_architecture(),
+      olmo2_architecture(),
+      phi3_architecture(),
+      qwen2_architecture(),
+      qwen3_architecture(),
       roberta_architecture(),
+      smollm3_architecture(),
       xlm_roberta_architecture(),
   };
   // clang-format on
@@ -79,14 +102,14 @@ void require_head(const ModelConfig& config, HeadKind kind) {
   std::vector<std::string> known;
   for (const HeadKind other : architecture.heads) known.push_back(class_name(architecture, other));
   throw Error("{}: a model of type {} has no {}, expected one of {}; choose another task, or another model",
-              (config.folder / "config.json").string(), in_quotes(config.model_type), class_name(architecture, kind),
+              config_place(config.folder).string(), in_quotes(config.model_type), class_name(architecture, kind),
               fmt::join(known, ", "));
 }
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const HeadRequest& request, double dropout) {
   require_head(config, request.kind);
   const Architecture& architecture = architecture_of(config);
-  const ConfigKeys keys(config.json, config.folder / "config.json", dropout);
+  const ConfigKeys keys(config.json, config_place(config.folder), dropout);
   return std::make_unique<Model>(architecture.make(keys, request), request, class_name(architecture, request.kind));
 }
 

@@ -14,12 +14,24 @@ Variable PreNormBlock::forward(Tape& tape, const PackedInput& input, const Varia
     return selection.defined() ? gather_rows(tape, all, selection.rows) : all;
   };
   const TokenKeys names = input.names_of(selection);
-  const Variable normed = parts_.attention_norm.has_value() ? (*parts_.attention_norm)(tape, hidden) : hidden;
-  const Variable attended = parts_.attention->forward(tape, input, normed, selected(normed), selection, dropout_place);
+  const auto normed = [&](const std::optional<LayerNorm>& norm, const Variable& x) {
+    return norm.has_value() ? (*norm)(tape, x) : x;
+  };
+  const Variable seen = normed(parts_.attention_norm, hidden);
+  const Variable attended =
+      normed(parts_.attention_output_norm,
+             parts_.attention->forward(tape, input, seen, selected(seen), selection, dropout_place));
   const std::uint32_t next_place = dropout_place + parts_.attention->dropout_places();
-  const NormedSum middle = parts_.feed_forward_norm->add(tape, attended, selected(hidden), names,
-                                                         tape.dropout(rates_.attention_dropout, next_place));
-  const Variable changed = parts_.feed_forward->forward(tape, middle.normed, names, next_place + 1);
+  const Dropout attention_dropout = tape.dropout(rates_.attention_dropout, next_place);
+  NormedSum middle;
+  if (parts_.feed_forward_norm.has_value()) {
+    middle = parts_.feed_forward_norm->add(tape, attended, selected(hidden), names, attention_dropout);
+  } else {
+    middle.sum = add(tape, attended, selected(hidden), names, attention_dropout);
+    middle.normed = middle.sum;
+  }
+  const Variable changed =
+      normed(parts_.feed_forward_output_norm, parts_.feed_forward->forward(tape, middle.normed, names, next_place + 1));
   const Dropout dropout = tape.dropout(rates_.feed_forward_dropout, next_place + 2);
   if (parts_.final_norm.has_value()) return (*parts_.final_norm)(tape, changed, middle.sum, names, dropout);
   return add(tape, changed, middle.sum, names, dropout);

@@ -1,5 +1,6 @@
 // The transformer block with its norms before its layers, beside which the residual stream goes on unnormed (Xiong et
-// al.: "On layer normalization in the transformer architecture", 2020).
+// al.: "On layer normalization in the transformer architecture", 2020); also with norms of what the layers give, before
+// it is added to the stream, beside the others (Gemma 2) or instead of them (OLMo 2).
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,12 @@ namespace temper {
 
 /// Made from the top down, which is the order of their parameters.
 struct PreNormParts {
-  std::optional<LayerNorm> attention_norm = {};  ///< none: what comes in is normed already
+  std::optional<LayerNorm> attention_norm = {};  ///< none: what comes in is normed already, or goes in as it is
   std::unique_ptr<AttentionLayer> attention = nullptr;
+  std::optional<LayerNorm> attention_output_norm = {};  ///< none: what the layer gives is added as it is
   std::optional<LayerNorm> feed_forward_norm = {};
   std::unique_ptr<FeedForwardLayer> feed_forward = nullptr;
+  std::optional<LayerNorm> feed_forward_output_norm = {};
   std::optional<LayerNorm> final_norm = {};  ///< of the stream itself, behind the topmost block
 };
 

@@ -20,4 +20,16 @@ Variable CausalLmHead::outputs(Tape& tape, const HeadInput& input) const {
   return scale(tape, bent, logits_.soft_cap);
 }
 
+void CausalLmHead::loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
+  if (!is_fused()) return Head::loss(tape, input, targets, sum);
+  row_losses(tape, input, targets, sum, {});
+}
+
+void CausalLmHead::row_losses(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum,
+                              const RowLosses& of_rows) const {
+  if (!is_fused()) return Head::row_losses(tape, input, targets, sum, of_rows);
+  linear_cross_entropy(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes,
+                       loss_settings().terms(tape), sum, of_rows);
+}
+
 }  // namespace temper

@@ -10,13 +10,6 @@
 
 namespace temper {
 
-/// What becomes of a product x of hidden state and output embedding: scale * x, and of that, with a soft cap c > 0,
-/// c tanh(scale * x / c) (Gemma team: "Gemma 2", 2024, 2.2).
-struct LogitShape {
-  float scale = 1.0F;
-  float soft_cap = 0.0F;
-};
-
 class CausalLmHead final : public Head {
  public:
   /// Tied: words [vocabulary, width], of the input layer.
@@ -26,10 +19,17 @@ class CausalLmHead final : public Head {
                const LossSettings& loss, const LogitShape& logits = {});
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
+  /// Without outputs of all rows (linear_cross_entropy), where the loss and the layer are the plain ones.
+  void loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const override;
+  void row_losses(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum,
+                  const RowLosses& of_rows) const override;
   [[nodiscard]] bool reads_all_of(const Variable& parameter) const override { return parameter == decoder_.weight(); }
   [[nodiscard]] bool is_large() const override { return true; }
 
  private:
+  /// Nothing but a product stands between hidden state and logits.
+  [[nodiscard]] bool is_fused() const { return decoder_.is_plain() && !loss_settings().class_weights.defined(); }
+
   Linear decoder_;
   LogitShape logits_;
 };

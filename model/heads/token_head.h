@@ -14,10 +14,10 @@ namespace temper {
 class TokenHead final : public Head {
  public:
   TokenHead(const ParameterPlace& place, const std::string& classifier, std::int64_t width, const HeadRequest& request,
-            double dropout);
+            double dropout, Linear::Bias bias = Linear::Bias::zeros);
   /// Behind a transform, whose parameters have been added before.
   TokenHead(const ParameterPlace& place, std::optional<HeadTransform> transform, const std::string& classifier,
-            std::int64_t width, const HeadRequest& request, double dropout);
+            std::int64_t width, const HeadRequest& request, double dropout, Linear::Bias bias = Linear::Bias::zeros);
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
 

@@ -54,7 +54,7 @@ float ConfigKeys::real(const ConfigKey& key, float otherwise, float lowest, floa
 }
 
 float ConfigKeys::dropout(const ConfigKey& key, float otherwise) const {
-  const float rate = real(key, otherwise, 0.0F, 1.0F);
+  const float rate = is_null(key) ? otherwise : real(key, otherwise, 0.0F, 1.0F);
   return dropout_ < 0.0 ? rate : static_cast<float>(dropout_);
 }
 

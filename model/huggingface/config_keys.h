@@ -35,7 +35,7 @@ class ConfigKeys {
   /// From 1 to 2^31 - 1.
   [[nodiscard]] std::int64_t size(const ConfigKey& key, std::int64_t otherwise) const;
   [[nodiscard]] float real(const ConfigKey& key, float otherwise, float lowest, float highest) const;
-  /// From 0 to 1.
+  /// From 0 to 1. null counts as absent.
   [[nodiscard]] float dropout(const ConfigKey& key, float otherwise) const;
   /// true or false, as transformers wants it of a key that its configuration declares.
   [[nodiscard]] bool flag(const ConfigKey& key, bool otherwise) const;

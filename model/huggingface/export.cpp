@@ -101,12 +101,12 @@ std::vector<std::string> labels_of(const ExportRequest& request) {
 }
 
 std::string config_text(const ExportRequest& request) {
-  const fs::path source = request.source_folder / "config.json";
+  const fs::path source = config_place(request.source_folder);
   std::error_code ignored;
   if (!fs::exists(source, ignored))
     throw Error("{}: no such file, expected the configuration of the base model; check the path of the model folder",
                 source.string());
-  nlohmann::ordered_json config = read_json_object(source);
+  nlohmann::ordered_json config = parse_json_object(model_config_text(request.source_folder), source);
   config["architectures"] = nlohmann::ordered_json::array({request.architecture});
   // Older names of keys that are set here: two values for one thing would contradict each other.
   for (const char* replaced : {"torch_dtype", "num_labels", "id2label", "label2id", "problem_type"})

@@ -5,6 +5,9 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/gguf_model.h"
 #include "model/huggingface/json_object.h"
 
 namespace temper {
@@ -35,6 +38,14 @@ bool is_shard_name(const std::string& name) {
 
 ModelFiles model_files(const fs::path& folder) {
   ModelFiles files;
+  if (is_gguf_file(folder)) {
+    try {
+      files.weights = gguf_parts(folder);
+    } catch (const Error&) {
+      files.weights = {folder};  // no first part, which whoever opens it says
+    }
+    return files;
+  }
   files.texts.push_back(folder / "config.json");
   for (const std::string_view name : kTokenizerFiles) files.texts.push_back(folder / name);
   files.texts.push_back(folder / "temper.json");
@@ -53,6 +64,12 @@ ModelFiles model_files(const fs::path& folder) {
   }
   files.weights.push_back(folder / kWeightFiles.front());
   return files;
+}
+
+fs::path config_place(const fs::path& model) { return is_gguf_file(model) ? model : model / "config.json"; }
+
+std::string model_config_text(const fs::path& model) {
+  return is_gguf_file(model) ? GgufModel(model).config_json() : read_text_file(model / "config.json");
 }
 
 }  // namespace temper

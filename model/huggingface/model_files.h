@@ -1,4 +1,4 @@
-// Which files of a Hugging Face model folder are read.
+// Which files of a model are read: of a Hugging Face folder, or a GGUF file in its place, with its other parts.
 #pragma once
 
 #include <array>
@@ -32,5 +32,10 @@ bool is_shard_name(const std::string& name);
 /// What may be read of this folder, whether it is there or not. The shards are those that the index names; none where
 /// it cannot be read, which whoever opens the weights says.
 ModelFiles model_files(const std::filesystem::path& folder);
+
+/// Where the configuration of a model comes from, for messages: config.json of its folder, or its GGUF file.
+std::filesystem::path config_place(const std::filesystem::path& model);
+/// The text of config.json; of a GGUF file, what says the same. Throws Error where there is none.
+std::string model_config_text(const std::filesystem::path& model);
 
 }  // namespace temper

@@ -41,6 +41,7 @@ constexpr std::array<TypeEntry, 10> kTypes = {{{"F64", StoredType::f64, 8},
                                                {"BOOL", StoredType::boolean, 1}}};
 
 const TypeEntry& entry_of(StoredType type) {
+  if (type == StoredType::gguf) throw Error("elements of a GGUF file's blocks have no size of their own");
   return *std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeEntry& entry) { return entry.type == type; });
 }
 
@@ -189,6 +190,10 @@ std::string_view header_text(std::span<const std::byte> bytes, const fs::path& p
 std::size_t size_in_bytes(StoredType type) { return entry_of(type).bytes; }
 
 std::string_view name_of(StoredType type) { return entry_of(type).name; }
+
+std::string_view type_name(const TensorView& tensor) {
+  return tensor.type == StoredType::gguf ? layout_of(tensor.gguf.type).name : name_of(tensor.type);
+}
 
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
   std::int64_t count = 1;

@@ -15,11 +15,14 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "model/huggingface/gguf_form.h"
 
 namespace temper {
 
-enum class StoredType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+/// What safetensors has, and what is decoded from a GGUF file (TensorView::gguf).
+enum class StoredType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, gguf };
 
+/// Of an element; there is no size for those of a GGUF file, which come in blocks.
 std::size_t size_in_bytes(StoredType type);
 /// As the format spells it: "F32", "BOOL".
 std::string_view name_of(StoredType type);
@@ -28,14 +31,19 @@ std::string_view name_of(StoredType type);
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape);
 
 /// A tensor that lies in a mapped file: valid as long as the SafetensorsFile lives. `bytes` holds exactly
-/// product(shape) * size_in_bytes(type) bytes, row-major, little-endian, not necessarily aligned.
+/// product(shape) * size_in_bytes(type) bytes, row-major, little-endian, not necessarily aligned; of a GGUF file, whole
+/// blocks of gguf.type.
 struct TensorView {
   std::string name;
   StoredType type;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   std::string file = {};  ///< for messages
+  GgufForm gguf = {};     ///< of a StoredType::gguf
 };
+
+/// The name of a tensor's type in its file: "F32", "Q4_K".
+std::string_view type_name(const TensorView& tensor);
 
 /// A mapped file whose header has been checked whole; no data is read or copied until somebody reads a view.
 class SafetensorsFile {

@@ -1,14 +1,9 @@
 // A model may be larger than memory can hold twice, so it is streamed into the file rather than assembled first.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/partial_file.h"
 #include "model/huggingface/json_object.h"
 #include "model/huggingface/safetensors.h"
 
@@ -18,57 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kDataAlignment = 64;
-
-/// A file under construction beside its final name; removed unless it is committed.
-class PartialFile {
- public:
-  explicit PartialFile(const fs::path& path) : path_(path), partial_(path) {
-    partial_ += ".partial";
-    descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) refuse("cannot be created");
-  }
-  ~PartialFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!committed_) ::unlink(partial_.c_str());
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) refuse("cannot be written");
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-  }
-
-  void commit() {
-    if (::fsync(descriptor_) != 0) refuse("cannot be synced");
-    // Network file systems report a full disk as late as here.
-    if (::close(std::exchange(descriptor_, -1)) != 0) refuse("cannot be closed");
-    if (::rename(partial_.c_str(), path_.c_str()) != 0) refuse("cannot be renamed into place");
-    committed_ = true;
-    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
-    const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool synced = directory >= 0 && ::fsync(directory) == 0;
-    const int reason = errno;
-    if (directory >= 0) ::close(directory);
-    errno = reason;
-    if (!synced) refuse("its folder cannot be synced");
-  }
-
- private:
-  [[noreturn]] void refuse(const char* action) const {
-    throw Error("{}: {}: {}; check the free space and the permissions of the folder", path_.string(), action,
-                std::strerror(errno));
-  }
-
-  fs::path path_;
-  fs::path partial_;
-  int descriptor_ = -1;
-  bool committed_ = false;
-};
 
 /// Tensors that fill whole alignment units first: then each of those begins aligned, though the format allows no gaps.
 std::vector<TensorToWrite> aligned_first(std::span<const TensorToWrite> tensors) {

@@ -1,13 +1,16 @@
 #include "model/huggingface/weight_files.h"
 
-#include <bit>
 #include <cstring>
 #include <set>
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/half_float.h"
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
+#include "model/gguf/dequantize.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/gguf_model.h"
 #include "model/huggingface/json_object.h"
 #include "model/huggingface/model_files.h"
 #include "model/huggingface/pytorch_file.h"
@@ -29,7 +32,7 @@ std::string what_else_it_may_be(const fs::path& folder) {
     if (fs::exists(folder / name, ignored))
       return fmt::format("it has {}, which is not read: load it in transformers and save it there (save_pretrained)",
                          name);
-  return "check the path, or download the weights of the model";
+  return "check the path, or download the weights of the model; to train it from nothing, set model.initialize = true";
 }
 
 /// Tensor name -> name of its shard, from the index's "weight_map".
@@ -51,24 +54,6 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return shard_of;
 }
 
-/// IEEE 754 binary16 to binary32, exact. Subnormals are rebuilt by a subtraction of normal numbers, so that the result
-/// does not depend on whether the processor flushes subnormals to zero.
-float from_f16(std::uint16_t half) {
-  constexpr std::uint32_t kRebias = (127U - 15U) << 23;
-  constexpr std::uint32_t kSmallestNormal = (127U - 14U) << 23;  // 2^-14
-  const std::uint32_t magnitude = (half & 0x7fffU) << 13;
-  const std::uint32_t sign = (half & 0x8000U) << 16;
-  const std::uint32_t normal = magnitude + kRebias;
-  const std::uint32_t special = magnitude + 2 * kRebias;
-  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + kSmallestNormal) -
-                                                               std::bit_cast<float>(kSmallestNormal));
-  const std::uint32_t exponent = half & 0x7c00U;
-  return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : exponent == 0x7c00U ? special : normal));
-}
-
-/// bfloat16 is the upper half of a binary32.
-float from_bf16(std::uint16_t half) { return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16); }
-
 template <typename Stored, typename Convert>
 void convert_all(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -76,6 +61,14 @@ void convert_all(std::span<const std::byte> bytes, std::span<float> out, Convert
     std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));  // the file promises no alignment
     out[i] = convert(stored);
   }
+}
+
+void decode(const TensorView& tensor, std::span<float> out) {
+  if (tensor.gguf.change == GgufChange::none) return dequantize(tensor.gguf.type, tensor.bytes, out);
+  std::vector<float> stored(out.size());
+  dequantize(tensor.gguf.type, tensor.bytes, stored);
+  const std::int64_t rows = tensor.shape.front();
+  undo_change(tensor.gguf, rows, static_cast<std::int64_t>(out.size()) / rows, stored, out);
 }
 
 }  // namespace
@@ -124,6 +117,11 @@ void WeightFiles::add_shards(const std::string& index_name) {
 
 WeightFiles WeightFiles::open(const fs::path& folder) {
   std::error_code ignored;
+  if (is_gguf_file(folder)) {
+    WeightFiles weights(folder);
+    for (TensorFile& file : GgufModel(folder).take_weights()) weights.add(std::move(file));
+    return weights;
+  }
   if (!fs::is_directory(folder, ignored))
     throw Error("{}: {}, expected a model folder with config.json and {}; check the path", folder.string(),
                 fs::exists(folder, ignored) ? "is a file" : "no such folder", kWeightFiles.front());
@@ -157,6 +155,7 @@ std::vector<std::string> WeightFiles::names() const {
 }
 
 std::string WeightFiles::digest(const std::stop_token& stop) const {
+  if (files_.empty()) return sha256_file(MappedFile(folder_ / "config.json"), stop);
   if (files_.size() == 1) return sha256_file(files_.front().mapped, stop);
   std::string lines;
   for (const TensorFile& file : files_)
@@ -176,7 +175,7 @@ fs::path WeightFiles::file_of(const std::string& name) const {
 }
 
 void to_f32(const TensorView& tensor, std::span<float> out) {
-  const std::size_t count = tensor.bytes.size() / size_in_bytes(tensor.type);
+  const auto count = static_cast<std::size_t>(element_count(tensor.shape).value_or(0));
   if (out.size() != count)
     throw Error("{}: tensor {} has {} elements, expected {}", tensor.file, in_quotes(tensor.name), count, out.size());
   switch (tensor.type) {
@@ -189,6 +188,8 @@ void to_f32(const TensorView& tensor, std::span<float> out) {
       return convert_all<std::uint16_t>(tensor.bytes, out, from_bf16);
     case StoredType::f64:
       return convert_all<double>(tensor.bytes, out, [](double value) { return static_cast<float>(value); });
+    case StoredType::gguf:
+      return decode(tensor, out);
     case StoredType::i64:
     case StoredType::i32:
     case StoredType::i16:

@@ -1,5 +1,6 @@
 // The weights of a Hugging Face model folder: model.safetensors, or model.safetensors.index.json and its shards; where
-// there are none, pytorch_model.bin, or pytorch_model.bin.index.json and its shards.
+// there are none, pytorch_model.bin, or pytorch_model.bin.index.json and its shards. Or those of a GGUF file, under the
+// names that a folder would have for them.
 #pragma once
 
 #include <filesystem>
@@ -20,8 +21,12 @@ class WeightFiles {
  public:
   /// The single file is preferred where both exist, and safetensors to PyTorch's files, as transformers does. Throws
   /// Error where the folder holds no weights, the index is damaged, a shard is missing, a tensor is not in the shard
-  /// that the index names, or a tensor lies in two shards.
+  /// that the index names, or a tensor lies in two shards. A GGUF file is given in place of the folder.
   static WeightFiles open(const std::filesystem::path& folder);
+
+  /// Of a model without weights: no tensors, whatever files the folder holds. Its digest is the SHA-256 of config.json,
+  /// which says all that there is of the model.
+  static WeightFiles none(const std::filesystem::path& folder) { return WeightFiles(folder); }
 
   /// nullptr where there is no such tensor.
   [[nodiscard]] const TensorView* find(const std::string& name) const;

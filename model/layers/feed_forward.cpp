@@ -5,7 +5,8 @@ namespace temper {
 FeedForward::FeedForward(const ParameterPlace& place, const FeedForwardNames& names, const FeedForwardShape& shape)
     : activation_(shape.activation),
       up_(place, names.up, shape.intermediate_width, shape.width),
-      down_(place, names.down, shape.width, shape.intermediate_width) {}
+      down_(place.drawing(shape.down_weights.value_or(place.weights)), names.down, shape.width,
+            shape.intermediate_width) {}
 
 Variable FeedForward::forward(Tape& tape, const Variable& x, TokenKeys /*names*/,
                               std::uint32_t /*dropout_place*/) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/layers/feed_forward_layer.h"
@@ -18,6 +19,7 @@ struct FeedForwardShape {
   std::int64_t width;
   std::int64_t intermediate_width;
   Activation activation;
+  std::optional<Initialization> down_weights = {};  ///< of the second layer; none: as all matrices
 };
 
 class FeedForward final : public FeedForwardLayer {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "model/layers/absorbed_attention.h"
+#include "model/layers/remembered_keys.h"
 
 namespace temper {
 namespace {
@@ -25,7 +26,7 @@ SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNam
       query_(place, names.query, shape.width, shape.width),
       key_(place, names.key, shape.width, shape.width),
       value_(place, names.value, shape.width, shape.width),
-      output_(place, names.output, shape.width, shape.width) {}
+      output_(place.drawing(shape.output_weights.value_or(place.weights)), names.output, shape.width, shape.width) {}
 
 Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                 const Variable& query_rows, const TokenSelection& selection,
@@ -35,13 +36,14 @@ Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Vari
   const Dropout dropout = tape.dropout(dropout_, dropout_place);
   // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
   const bool absorbs = selection.one_of_each && absorbs_projections(tape) && key_.is_plain() && value_.is_plain() &&
-                       shape_.sees_all() && bias_ == nullptr;
+                       shape_.sees_all() && bias_ == nullptr && !input.past.defined();
   if (absorbs)
     return output_(
         tape, attention_over_inputs(tape, q, hidden, {key_.weight(), key_.bias()}, {value_.weight(), value_.bias()},
                                     sequences, shape_.query_heads, dropout));
-  const Variable k = key_(tape, hidden);
-  const Variable v = value_(tape, hidden);
+  const Variable own_keys = key_(tape, hidden);
+  const Variable own_values = value_(tape, hidden);
+  const auto [k, v] = remembered(input, own_keys, own_values, dropout_place);
   const DistanceTerms terms = bias_ == nullptr ? DistanceTerms() : bias_->terms(tape.device(), input.longest);
   return output_(tape, attention(tape, q, k, v, sequences, shape_, dropout, terms));
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "model/layers/attention_layer.h"
@@ -24,7 +25,8 @@ struct SelfAttentionShape {
   double dropout;  ///< on the attention probabilities
   bool causal = false;
   AttentionWindow window = {};
-  float scale = 0.0F;  ///< of the scores; 0: 1 / sqrt(width of a head)
+  float scale = 0.0F;                                 ///< of the scores; 0: 1 / sqrt(width of a head)
+  std::optional<Initialization> output_weights = {};  ///< of the output projection; none: as all matrices
 };
 
 class SelfAttention final : public AttentionLayer {

@@ -19,6 +19,7 @@ TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingN
                             Linear(place, names.projection, shape.projected_width, shape.width, Linear::Bias::none))
                       : std::nullopt),
       position_offset_(shape.position_offset),
+      scale_(shape.scale),
       dropout_(shape.dropout) {
   const std::int64_t width = shape.projected_width > 0 ? shape.projected_width : shape.width;
   if (!names.norm.empty()) norm_.emplace(place, names.norm, width, shape.epsilon, shape.norm_bias);
@@ -26,6 +27,7 @@ TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingN
 
 Variable TextEmbeddings::forward(Tape& tape, const PackedInput& input) const {
   Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
+  if (scale_ != 1.0F) embedded = scale(tape, embedded, scale_);
   if (projection_) embedded = (*projection_)(tape, embedded);
   if (norm_) embedded = (*norm_)(tape, embedded);
   return dropout(tape, embedded, input.token_names(), tape.dropout(dropout_, 0));

@@ -34,6 +34,7 @@ struct TextEmbeddingShape {
   double dropout;
   std::int64_t projected_width = 0;  ///< of what is normed, where a linear layer comes before; 0: there is none
   LayerNorm::Bias norm_bias = LayerNorm::Bias::zeros;
+  float scale = 1.0F;  ///< of the sum
 };
 
 class TextEmbeddings final : public InputLayer {
@@ -51,6 +52,7 @@ class TextEmbeddings final : public InputLayer {
   std::optional<Linear> projection_;
   std::optional<LayerNorm> norm_;
   std::int64_t position_offset_;
+  float scale_;
   double dropout_;
 };
 

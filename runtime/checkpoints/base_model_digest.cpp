@@ -9,9 +9,11 @@
 
 namespace temper {
 
-BaseModelDigest::BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator)
+BaseModelDigest::BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator,
+                                 bool initialized)
     : communicator_(communicator) {
-  if (communicator.rank() == 0) files_.emplace(WeightFiles::open(model_folder));
+  if (communicator.rank() == 0)
+    files_.emplace(initialized ? WeightFiles::none(model_folder) : WeightFiles::open(model_folder));
 }
 
 void BaseModelDigest::begin() {

@@ -16,7 +16,8 @@ namespace temper {
 class BaseModelDigest {
  public:
   /// Nothing is read yet, but it will be of the files that lie there now, whatever becomes of their names.
-  BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator);
+  /// `initialized`: the model has no weights there.
+  BaseModelDigest(const std::filesystem::path& model_folder, Communicator& communicator, bool initialized = false);
 
   /// Reads on from here in the background, on one rank.
   void begin();

@@ -18,6 +18,7 @@ struct ModelSection {
   std::string path;
   std::string task = "sequence-classification";
   bool replace_head = false;
+  bool initialize = false;
   double dropout = -1.0;  ///< below 0: as the model says
 };
 
@@ -47,6 +48,10 @@ struct DataSection {
   std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
   std::string cache_dir;               ///< empty: <output.dir>/cache
   bool cache = true;
+  std::string documents = "line";        ///< what is a document in a .txt file: "line", "paragraph", "file"
+  std::string pack = "documents";        ///< of running text: "documents", "blocks", "none"
+  std::string long_documents = "split";  ///< "split", "cut", "refuse"
+  std::string end_token = "tokenizer";   ///< "tokenizer", "none", or the token itself
   bool shuffle = true;
   double validation_fraction = 0.0;
 };
@@ -92,8 +97,10 @@ struct TrainSection {
   std::int64_t warmup_steps = 0;
   double clip_norm = 1.0;
   double label_smoothing = 0.0;
+  double z_loss = 0.0;
   std::string class_weights = "none";
   std::vector<double> class_weight_values;
+  std::int64_t mup_base_width = 0;  ///< 0: rates and new weights do not depend on the width
   std::int64_t seed = 0;
   std::int64_t grains = 0;
   std::string sum_order = "fixed";
@@ -113,6 +120,7 @@ struct EvaluateSection {
   std::int64_t every_steps = 0;
   std::vector<EvaluationSetConfig> sets;
   std::int64_t batch_size = 64;
+  std::int64_t stride = 0;  ///< of running text: between windows; 0: none
   double threshold = 0.5;
 };
 

@@ -53,14 +53,19 @@ std::vector<ConfigurationKey> make_keys() {
   const auto no_weights = [&] { keys.back().decides_weights = false; };
 
   using M = ModelSection;
-  add("model", "path", at(&C::model, &M::path), "Folder of the pre-trained model in Hugging Face layout.")->required =
-      true;
+  add("model", "path", at(&C::model, &M::path),
+      "Folder of the pre-trained model in Hugging Face layout, or a GGUF file.")
+      ->required = true;
   no_weights();  // the model is known by its digest, not by where it lies
   add("model", "task", at(&C::model, &M::task),
       "Task that the model is fine-tuned for; it decides the head, the loss and the metrics.")
       ->choices = task_names();
   add("model", "replace_head", at(&C::model, &M::replace_head),
       "Replace a stored head of a different size with a new one, instead of refusing the model.");
+  add("model", "initialize", at(&C::model, &M::initialize),
+      "Train a model from nothing: model.path needs config.json and a tokenizer, and all weights are drawn, by the "
+      "rules "
+      "of the architecture and train.seed; weights in the folder are not read.");
   add("model", "dropout", at(&C::model, &M::dropout),
       "Replaces every dropout rate of the model; below 0: the rates in config.json.")
       ->range = from_below(-1, 1);
@@ -90,6 +95,22 @@ std::vector<ConfigurationKey> make_keys() {
   no_weights();
   add("data", "cache", at(&C::data, &D::cache), "Cache tokenised rows for the next start.");
   no_weights();
+  add("data", "documents", at(&C::data, &D::documents),
+      "What a row of a .txt file is: a line, a paragraph (up to a blank line) or the whole file.")
+      ->choices = {"line", "paragraph", "file"};
+  add("data", "pack", at(&C::data, &D::pack),
+      "causal-lm: what a training row of max_length tokens holds. documents: whole documents and pieces of longer "
+      "ones, "
+      "each a sequence of its own, none attended to from another; blocks: all documents one after the other, cut into "
+      "sequences of max_length; none: one document.")
+      ->choices = {"documents", "blocks", "none"};
+  add("data", "long_documents", at(&C::data, &D::long_documents),
+      "causal-lm: what becomes of documents of more than max_length tokens: they are split into pieces, cut, or "
+      "refused.")
+      ->choices = {"split", "cut", "refuse"};
+  add("data", "end_token", at(&C::data, &D::end_token),
+      "causal-lm: the token behind each document: the tokenizer's end token (eos_token), none, or the token itself, "
+      "such as \"<|endoftext|>\".");
   add("data", "shuffle", at(&C::data, &D::shuffle), "Shuffle the rows anew in each epoch.");
   add("data", "validation_fraction", at(&C::data, &D::validation_fraction),
       "Without data.validation: the fraction of the training rows that is held out for validation.")
@@ -168,13 +189,22 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "clip_norm", at(&C::train, &R::clip_norm), "Maximum norm of the gradient (clipping); 0: no clipping.")
       ->range = at_least(0);
   add("train", "label_smoothing", at(&C::train, &R::label_smoothing),
-      "Fraction of the target that is spread over all classes.")
+      "Fraction of the target that is spread over all classes; of a language model, over the vocabulary.")
       ->range = from_below(0, 1);
+  add("train", "z_loss", at(&C::train, &R::z_loss),
+      "Adds this times the square of the logarithm of the softmax's denominator to the loss, which keeps logits from "
+      "drifting (PaLM: 0.0001); 0: nothing. Of losses with a softmax, in training alone.")
+      ->range = at_least(0);
   add("train", "class_weights", at(&C::train, &R::class_weights),
       "Class weights in the loss: none, or balanced by inverse frequency.")
       ->choices = {"none", "balanced"};
   add("train", "class_weight_values", at(&C::train, &R::class_weight_values),
       "One weight per class, in the order of the labels.")
+      ->range = at_least(0);
+  add("train", "mup_base_width", at(&C::train, &R::mup_base_width),
+      "Width scaling (muP; Yang et al. 2022, table 8): the width at which learning_rate was found. Matrices of the "
+      "blocks learn, and are drawn, as that width and the model's demand; the norm before the head carries the output "
+      "multiplier. 0: off.")
       ->range = at_least(0);
   add("train", "seed", at(&C::train, &R::seed), "Seed of shuffling, dropout and newly initialised weights.")->range =
       at_least(0);
@@ -207,6 +237,11 @@ std::vector<ConfigurationKey> make_keys() {
       "chosen by the validation rows alone.");
   no_weights();
   add("evaluate", "batch_size", at(&C::evaluate, &E::batch_size), "Rows per evaluation batch.")->range = at_least(1);
+  no_weights();
+  add("evaluate", "stride", at(&C::evaluate, &E::stride),
+      "causal-lm: measure with windows of max_length tokens that begin so many tokens behind one another, so that each "
+      "token has at least max_length - stride tokens before it where its document has them; 0: pieces side by side.")
+      ->range = at_least(0);
   no_weights();
   add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
       "Multi-label: labels with a probability above this are predicted.")

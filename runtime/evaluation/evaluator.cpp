@@ -24,7 +24,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, settings.threshold};
+  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
+                                     settings.threshold};
   const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
@@ -42,9 +43,17 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart frozen{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
-    const Variable output = model.forward(tape, batch.input, batch.selection, frozen);
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
-    model.loss_of(tape, output, batch.targets, losses.part(b * kPairBytes, {2}, DType::f64));
+    const Tensor loss_of_batch = losses.part(b * kPairBytes, {2}, DType::f64);
+    if (settings.task->reads_row_losses) {
+      const RowLosses of_rows{{}, Tensor::empty(device.memory(), {batch.rows}, DType::i32)};
+      model.row_losses(tape, batch.input, batch.selection, batch.targets, loss_of_batch, of_rows, frozen);
+      const std::vector<std::int32_t> predicted = device.download<std::int32_t>(of_rows.predicted);
+      scores->add({host, first, batch.host_classes, {}, 0, predicted});
+      continue;
+    }
+    const Variable output = model.forward(tape, batch.input, batch.selection, frozen);
+    model.loss_of(tape, output, batch.targets, loss_of_batch);
     const HostCopy host_outputs(device, output.value());
     scores->add(
         {host, first, batch.host_classes, host_outputs.values(), static_cast<std::size_t>(output.value().columns())});

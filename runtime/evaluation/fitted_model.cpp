@@ -47,12 +47,19 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   }
   configuration.data.cache = false;
   configuration.train.seed = use.masking_seed;
-  const TokenStore rows =
-      tokenize_table(table, notes_of(table, columns_of(configuration.data, task_), task_.labels),
-                     {configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length), threads},
-                     communicator, [](const std::string&) {});
+  configuration.data.pack = use.pack;
+  configuration.data.long_documents = use.long_documents;
+  configuration.data.end_token = use.end_token;
+  configuration.evaluate.stride = use.stride;
+  const RowReading reading{configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length),
+                           threads};
+  const TableNotes notes = notes_of(table, columns_of(configuration.data, task_), task_.labels);
+  const TokenStore rows = tokenize_table(table, notes, reading, communicator, [](const std::string&) {});
+  const std::optional<TextWindows> windows = text_windows(rows, notes, reading);
   require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
-  say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
+  // Split documents have more rows than the table, and lose nothing.
+  if (rows.rows() == table.rows() && rows.document_starts().data() == rows.starts().data())
+    say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   const std::optional<EntityLabels> entities = entity_labels(task_.labels, labels_.names());
   EvaluationSettings settings;
   settings.task = &task_;
@@ -60,7 +67,8 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
-  std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
+  std::optional<Metrics> metrics =
+      evaluate(model(), device_, communicator, windows ? static_cast<const ExampleSource&>(*windows) : rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;

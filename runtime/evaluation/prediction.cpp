@@ -6,9 +6,10 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/text/cut_rows.h"
-#include "data/text/masking.h"
 #include "data/text/row_tokenization.h"
+#include "data/text/running_text.h"
 #include "data/token_store.h"
+#include "runtime/evaluation/document_losses.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/steps/finite_weights.h"
@@ -50,10 +51,60 @@ std::vector<KeptColumn> kept_columns(const Table& table, const TableUse& use, co
   return kept;
 }
 
+/// One line for each document, however many windows it takes.
+PredictedLines predict_documents(FittedModel& fitted, const Table& table, const TableUse& use,
+                                 const PredictionOptions& options, Device& device, std::int64_t begin,
+                                 std::int64_t end) {
+  Configuration configuration;
+  configuration.data.end_token = use.end_token;
+  configuration.data.long_documents = use.long_documents;
+  configuration.data.pack = use.pack == "blocks" ? "documents" : use.pack;
+  const std::int64_t length = fitted.max_length(use.max_length);
+  const ColumnChoice columns{use.text, use.text_pair, ""};
+  const RowReading reading{configuration,   fitted.task(), fitted.tokenizer(), fitted.config(),
+                           fitted.labels(), length,        options.threads};
+  const TokenizeOptions tokenizing = tokenize_options(reading);
+  const TokenStore documents(
+      tokenize_rows(table, columns, fitted.tokenizer(), fitted.labels(), tokenizing, begin, end));
+  PredictedLines result;
+  if (documents.rows() == 0) return result;
+  const TokenStore pieces = sequences_of(documents, {TextPacking::documents, length});
+  require_token_indices(pieces, index_limits(fitted.config(), fitted.head()), table.path.string());
+  const std::int64_t stride = use.stride > 0 ? use.stride : length;
+  const TextWindows windows(documents, length, stride);
+  std::vector<TextLoss> losses =
+      document_losses(fitted.model(), device, windows, documents.rows(), options.batch_size, options.stop_requested);
+  if (options.stop_requested()) return result;
+  const bool cuts = tokenizing.long_documents == LongDocuments::cut;
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < documents.rows(); ++row) lengths.push_back(documents.length(row));
+  if (cuts) result.cut_rows = count_cut_rows(lengths, table, begin, columns, fitted.tokenizer(), tokenizing);
+  const std::size_t text_column = column_index(table, use.text);
+  const std::vector<KeptColumn> kept = kept_columns(table, use, options);
+  const PredictionContext context{fitted.labels(), fitted.tokenizer(), fitted.config().vocabulary_size, length};
+  const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
+  for (std::int64_t row = 0; row < documents.rows(); ++row) {
+    const auto first = static_cast<std::size_t>(documents.starts()[static_cast<std::size_t>(row)]);
+    const auto size = static_cast<std::size_t>(documents.length(row));
+    const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
+    TextLoss& loss = losses[static_cast<std::size_t>(row)];
+    const std::span<const std::int32_t> ids = documents.ids().subspan(first, size);
+    loss.bytes = document_bytes(ids, cuts ? -1 : static_cast<std::int64_t>(fields[text_column].size()), length, stride,
+                                fitted.tokenizer());
+    PredictionJson json{{"text", fields[text_column]}};
+    for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
+    writer->write(json, {fields[text_column], {ids, {}, {}}, loss});
+    result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
+  }
+  return result;
+}
+
 }  // namespace
 
 PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
                              const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end) {
+  if (fitted.task().labels == LabelKind::next_token)
+    return predict_documents(fitted, table, use, options, device, begin, end);
   const bool of_words = fitted.task().labels == LabelKind::token_class;
   const ColumnChoice columns{use.text, of_words ? "" : use.text_pair, ""};
   TokenizeOptions tokenizing;

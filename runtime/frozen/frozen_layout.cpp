@@ -55,6 +55,8 @@ FrozenLayout lay_out_frozen(const TokenStore& data, const Model& model, std::int
   const auto hidden_rows = [&](std::int64_t example) -> std::int64_t {
     const std::int64_t length = data.length(example);
     if (whole) return length;
+    // Each token but the last predicts one.
+    if (data.predicts_next() && model.readout().tokens == ReadTokens::labelled) return length - 1;
     const std::int64_t begin = data.starts()[static_cast<std::size_t>(example)];
     return count_read_tokens(model.readout(), length, classes_for(model.readout(), data.classes(), begin, length));
   };

@@ -1,7 +1,9 @@
 #include "runtime/inputs/run_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "base/counted.h"
@@ -69,7 +71,66 @@ void transform(TokenStore& rows, const RowReading& reading) {
                       static_cast<std::uint64_t>(reading.configuration.train.seed));
 }
 
+/// The end token of documents; -1: none.
+std::int32_t end_token_of(const DataSection& data, const Tokenizer& tokenizer) {
+  if (data.end_token == "none") return -1;
+  const bool named = data.end_token != "tokenizer";
+  const std::string token = named ? data.end_token : tokenizer.end_token();
+  if (token.empty()) return -1;
+  if (const std::optional<std::int32_t> id = tokenizer.id_of(token)) return *id;
+  if (!named) return -1;
+  throw usage_error("data.end_token is {}, which the tokenizer's vocabulary lacks; name one of its tokens, or none",
+                    quoted_name(token));
+}
+
+/// Tokenised documents as the sequences of the run, with what bits per byte divide by.
+TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const RowReading& reading) {
+  if (reading.task.labels != LabelKind::next_token) return documents;
+  const DataSection& data = reading.configuration.data;
+  const TextPacking packing = data.pack == "blocks" ? TextPacking::blocks : TextPacking::documents;
+  TokenStore rows = sequences_of(documents, {packing, reading.max_length});
+  const bool cuts = tokenize_options(reading).long_documents == LongDocuments::cut;
+  rows.set_text_bytes(predicted_bytes(rows, cuts ? -1 : text_bytes, reading.tokenizer));
+  return rows;
+}
+
 }  // namespace
+
+TokenizeOptions tokenize_options(const RowReading& reading) {
+  const DataSection& data = reading.configuration.data;
+  TokenizeOptions options{static_cast<std::size_t>(reading.max_length), reading.threads, reading.task.labels};
+  if (reading.task.labels != LabelKind::next_token) return options;
+  const bool blocks = data.pack == "blocks";
+  if (data.long_documents == "split" || blocks) options.long_documents = LongDocuments::split;
+  if (data.long_documents == "refuse" && !blocks) options.long_documents = LongDocuments::refuse;
+  options.end_token = end_token_of(data, reading.tokenizer);
+  return options;
+}
+
+std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& reading) {
+  if (reading.task.labels != LabelKind::next_token || reading.configuration.data.pack != "documents" ||
+      rows.rows() == 0)
+    return std::nullopt;
+  return PackedRows(rows, reading.max_length);
+}
+
+std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading) {
+  const std::int64_t stride = reading.configuration.evaluate.stride;
+  if (stride == 0 || reading.task.labels != LabelKind::next_token || rows.rows() == 0) return std::nullopt;
+  const std::int64_t bytes = tokenize_options(reading).long_documents == LongDocuments::cut ? -1 : notes.text_bytes;
+  if (stride > reading.max_length)
+    throw usage_error("evaluate.stride is {}, more than the {} tokens of a window (data.max_length); lower it", stride,
+                      reading.max_length);
+  TextWindows windows(rows, reading.max_length, stride);
+  if (stride == reading.max_length) {
+    const TokenStore pieces = sequences_of(rows, {TextPacking::documents, reading.max_length});
+    windows.set_text_bytes(predicted_bytes(pieces, bytes, reading.tokenizer));
+  } else {
+    const std::span<const std::int64_t> starts = rows.document_starts();
+    windows.set_text_bytes(predicted_bytes(rows.with_rows({starts.begin(), starts.end()}), bytes, reading.tokenizer));
+  }
+  return windows;
+}
 
 HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
   const auto names = static_cast<std::int64_t>(labels.size());
@@ -94,7 +155,7 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
                           Communicator& communicator, const std::function<void(const std::string&)>& say) {
   const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
-  const TokenizeOptions options{static_cast<std::size_t>(max_length), threads, task.labels};
+  const TokenizeOptions options = tokenize_options(reading);
   std::optional<CachedRows> cached;
   std::optional<TokenStore> store;
   if (configuration.data.cache) {
@@ -113,14 +174,18 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
     store = share_rows(mine, cached, communicator, say);
   }
   transform(*store, reading);
-  return *std::move(store);
+  return laid_out(*store, notes.text_bytes, reading);
 }
 
 DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
   refuse_needless_names(configuration.data, task);
   const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
-  DataSample sample{tables.labels, {}, tables.train.rows(), tables.validation.rows(), tables.test.rows()};
+  DataSample sample;
+  sample.labels = tables.labels;
+  sample.train_rows = tables.train.rows();
+  sample.validation_rows = tables.validation.rows();
+  sample.test_rows = tables.test.rows();
   for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
   Table looked_at = tables.train.source->head();
   const std::int64_t kept = std::min(sample.train_rows, most_rows);
@@ -132,10 +197,22 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
       move_row(chunk, static_cast<std::size_t>(place() - first), looked_at);
     return next < kept;
   });
-  sample.train = TokenStore(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                                          {static_cast<std::size_t>(max_length), threads, task.labels}, 0, kept,
-                                          tables.train.notes.labels ? &*tables.train.notes.labels : nullptr));
-  transform(sample.train, {configuration, task, tokenizer, model, sample.labels, max_length, threads});
+  const RowReading reading{configuration, task, tokenizer, model, sample.labels, max_length, threads};
+  const TokenStore documents(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
+                                           tokenize_options(reading), 0, kept,
+                                           tables.train.notes.labels ? &*tables.train.notes.labels : nullptr));
+  sample.train = laid_out(documents, 0, reading);
+  transform(sample.train, reading);
+  sample.packed = packed_rows(sample.train, reading);
+  // Documents are not the rows of a step; those that were looked at stand for all.
+  const std::int64_t rows = sample.packed ? sample.packed->rows() : sample.train.rows();
+  const double share = kept == 0 ? 0.0 : static_cast<double>(sample.train_rows) / static_cast<double>(kept);
+  if (task.labels == LabelKind::next_token) {
+    sample.validation_rows = static_cast<std::int64_t>(
+        std::llround(static_cast<double>(sample.validation_rows) * static_cast<double>(sample.train.rows()) /
+                     static_cast<double>(std::max<std::int64_t>(1, kept))));
+    sample.train_rows = sample.train_rows == kept ? rows : std::llround(share * static_cast<double>(rows));
+  }
   return sample;
 }
 
@@ -146,11 +223,12 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   // The findings are for a person; one rank looks.
   const bool diagnoses = communicator.rank() == 0;
   const RunTables tables = read_run_tables(configuration, task, model.labels, diagnoses);
-  RunData data{tables.labels, {}, {}, {}, {}, {}, {}};
+  RunData data;
+  data.labels = tables.labels;
+  const RowReading reading{configuration, task, tokenizer, model, data.labels, max_length, threads};
   const auto tokenize = [&](const RunTable& table) {
     if (table.rows() == 0) return TokenStore();
-    return tokenize_table(*table.source, table.notes,
-                          {configuration, task, tokenizer, model, data.labels, max_length, threads}, communicator, say);
+    return tokenize_table(*table.source, table.notes, reading, communicator, say);
   };
   data.train = tokenize(tables.train);
   require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
@@ -158,8 +236,13 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   data.test = tokenize(tables.test);
   for (std::size_t i = 0; i < tables.sets.size(); ++i) {
     const EvaluationSetConfig& set = configuration.evaluate.sets[i];
-    data.sets.push_back({set.name, tokenize(tables.sets[i]), set.every_steps});
+    TokenStore rows = tokenize(tables.sets[i]);
+    std::optional<TextWindows> windows = text_windows(rows, tables.sets[i].notes, reading);
+    data.sets.push_back({set.name, std::move(rows), std::move(windows), set.every_steps});
   }
+  data.packed = packed_rows(data.train, reading);
+  data.validation_windows = text_windows(data.validation, tables.validation.notes, reading);
+  data.test_windows = text_windows(data.test, tables.test.notes, reading);
   data.files = lineage_of_files(configuration, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
@@ -177,7 +260,10 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
       add_overlap(tables.sets[i], configuration.evaluate.sets[i].name);
     add(diagnose_label_names(data.labels, task.labels));
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
-    add(diagnose_tokens(data.train, tokenizer, static_cast<std::size_t>(max_length)));
+    add(diagnose_tokens(data.train, tokenizer,
+                        task.labels == LabelKind::next_token && configuration.data.long_documents != "cut"
+                            ? std::numeric_limits<std::size_t>::max()
+                            : static_cast<std::size_t>(max_length)));
   }
   return data;
 }

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "data/diagnostics.h"
+#include "data/packed_rows.h"
 #include "data/tables/labels.h"
+#include "data/text/running_text.h"
 #include "data/token_store.h"
 #include "data/tokenizer/tokenizer.h"
 #include "model/architectures/model_config.h"
@@ -24,17 +27,30 @@ namespace temper {
 struct EvaluationSet {
   std::string name;
   TokenStore rows;
+  std::optional<TextWindows> windows;  ///< of running text that is measured with a stride
+
+  [[nodiscard]] const ExampleSource& examples() const {
+    return windows ? static_cast<const ExampleSource&>(*windows) : rows;
+  }
   std::int64_t every_steps = 0;  ///< as in the configuration
 };
 
 struct RunData {
   LabelSet labels;
-  TokenStore train;
+  TokenStore train;                  ///< sequences
+  std::optional<PackedRows> packed;  ///< where they are packed: what an epoch takes
+  std::optional<TextWindows> validation_windows;
+  std::optional<TextWindows> test_windows;
   TokenStore validation;  ///< no rows where neither a file nor a fraction is configured
   TokenStore test;        ///< no rows where no file is configured
   std::vector<EvaluationSet> sets;
   std::vector<DataFileLineage> files;  ///< every file that the run reads (lineage_of_files)
   std::vector<Finding> findings;
+
+  /// What training takes: packs, or rows.
+  [[nodiscard]] const ExampleSource& training() const {
+    return packed ? static_cast<const ExampleSource&>(*packed) : train;
+  }
 };
 
 /// The head of a task over these labels: an output for each of them, or one for a number.
@@ -50,8 +66,9 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
 /// What a plan needs to know of the data, without tokenising all of it.
 struct DataSample {
   LabelSet labels;
-  TokenStore train;  ///< every n-th row
-  std::int64_t train_rows = 0;
+  TokenStore train;                  ///< every n-th row
+  std::optional<PackedRows> packed;  ///< where they are packed
+  std::int64_t train_rows = 0;       ///< of an epoch: packs, or rows; of packs an estimate unless all were looked at
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
@@ -71,6 +88,17 @@ struct RowReading {
   std::int64_t max_length;  ///< tokens per row
   int threads;
 };
+
+/// How the texts of a run are tokenised: of running text, what becomes of long documents and which token ends one.
+/// Throws a usage Error for an end token that the vocabulary lacks.
+TokenizeOptions tokenize_options(const RowReading& reading);
+
+/// The packs of a run's training rows; nothing where it takes the rows themselves.
+std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& reading);
+
+/// The windows of evaluate.stride over the documents of `rows`; nothing where it is 0, or there are no rows. Throws a
+/// usage Error for a stride beyond the window.
+std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading);
 
 /// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
 /// looking at its share.

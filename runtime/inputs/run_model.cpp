@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/model_files.h"
+#include "runtime/inputs/model_tokenizer.h"
 
 namespace temper {
 namespace {
@@ -15,6 +19,13 @@ bool are_generic(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i)
     if (names[i] != fmt::format("LABEL_{}", i)) return false;
   return true;
+}
+
+/// The file that holds the vocabulary.
+std::filesystem::path tokenizer_place(const std::filesystem::path& model, const TokenizerFolder& tokenizer_folder) {
+  if (is_gguf_file(model)) return model;
+  if (tokenizer_folder.has_tokenizer_json) return model / "tokenizer.json";
+  return model / tokenizer_folder.tokenizer_class.vocabulary_files().front();
 }
 
 }  // namespace
@@ -51,7 +62,7 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
     // In braces, so that config.json, which tells what a folder is, is read first.
-    : ModelFolder{read_model_config(as_model_folder(folder)), read_tokenizer_folder(folder, truncation), truncation} {}
+    : ModelFolder{read_model_config(as_model_folder(folder)), read_model_tokenizer(folder, truncation), truncation} {}
 
 ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
     : path(tokenizer_folder.path),
@@ -67,10 +78,7 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
         "model",
-        (path / (tokenizer_folder.has_tokenizer_json ? "tokenizer.json"
-                                                     : tokenizer_folder.tokenizer_class.vocabulary_files().front()))
-            .string(),
-        tokens, rows);
+        tokenizer_place(path, tokenizer_folder).string(), tokens, rows);
   if (tokens > rows)
     notes.push_back(fmt::format(
         "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "
@@ -79,7 +87,17 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  return {path, tokenizer_files(read_tokenizer_folder(path, side), *tokenizer)};
+  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+}
+
+GgmlVocabulary ModelFolder::ggml_vocabulary() const {
+  const TokenizerFolder tokenizer_folder = read_model_tokenizer(path, side);
+  if (tokenizer_folder.file.digest != tokenizer->digest())
+    throw Error(
+        "{}: the files of the tokenizer have changed since they were read; put those back that the model was "
+        "trained with, and try again",
+        path.string());
+  return ggml_vocabulary_of(tokenizer_folder, *tokenizer, config.vocabulary_size);
 }
 
 TruncationSide truncation_side(const std::string& truncate) {
@@ -109,9 +127,16 @@ std::int64_t ModelFolder::max_length(std::int64_t requested) const {
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
                    Device& device)
-    : files(WeightFiles::open(folder.path)),
+    : files(options.initialize ? WeightFiles::none(folder.path) : WeightFiles::open(folder.path)),
       model(make_model(folder.config, request, dropout)),
       report(load_weights(*model, files, device, options)) {}
+
+std::string initialized_note(const Model& model, std::uint64_t seed) {
+  std::int64_t weights = 0;
+  for (const Parameter& parameter : model.parameters().all()) weights += parameter.size();
+  return fmt::format("a model from nothing: its {} in {} are drawn by seed {}", counted(weights, "weight"),
+                     counted(model.parameters().all().size(), "tensor"), seed);
+}
 
 const TaskSpec& task_of(const ModelConfig& config) {
   const std::optional<HeadKind> head = head_of(config);
@@ -120,8 +145,7 @@ const TaskSpec& task_of(const ModelConfig& config) {
   throw Error(
       "{}: the architecture is '{}', which has no head for a task; fine-tune the model first, or name the folder "
       "of a fine-tuned one",
-      (config.folder / "config.json").string(),
-      config.architectures.empty() ? "not named" : config.architectures.front());
+      config_place(config.folder).string(), config.architectures.empty() ? "not named" : config.architectures.front());
 }
 
 std::string kept_head_note(const LoadReport& report, const std::vector<std::string>& stored,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
 #include "model/architectures/model_config.h"
@@ -46,6 +47,8 @@ struct ModelFolder {
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const;
   /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
   [[nodiscard]] ExportSource source() const;
+  /// The tokenizer as a GGUF file lists it. Throws Error as source() does, and for tokenizers that GGUF cannot name.
+  [[nodiscard]] GgmlVocabulary ggml_vocabulary() const;
 
  private:
   ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation);
@@ -69,6 +72,9 @@ struct RunModel {
   RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
            Device& device);
 };
+
+/// One sentence about a model from nothing: how many weights were drawn, and by which seed.
+std::string initialized_note(const Model& model, std::uint64_t seed);
 
 /// The task that a fine-tuned model's config.json tells of: as in transformers, a head over sequences with one output
 /// gives a number unless problem_type says something else. Throws Error if it names no architecture with a head.

@@ -12,9 +12,9 @@
 namespace temper {
 namespace {
 
-std::shared_ptr<const TableSource> open_files(const OneOrMore& names) {
+std::shared_ptr<const TableSource> open_files(const OneOrMore& names, const DataSection& data) {
   if (names.empty()) return nullptr;
-  return open_tables(files_named(names.values));
+  return open_tables(files_named(names.values), text_unit(data.documents));
 }
 
 /// Nothing where a column is missing.
@@ -36,7 +36,11 @@ TableNotes begin_notes(const Table& head, const ColumnChoice& columns, LabelKind
   return notes;
 }
 
-void look_at(TableNotes& notes, const Table& chunk) {
+void look_at(TableNotes& notes, const Table& chunk, const ColumnChoice& columns) {
+  for (std::size_t column = 0; column < chunk.columns.size(); ++column)
+    if (chunk.columns[column] == columns.text || chunk.columns[column] == columns.text_pair)
+      for (const std::vector<std::string>& row : chunk.rows)
+        notes.text_bytes += static_cast<std::int64_t>(row[column].size());
   if (notes.labels) notes.labels->look_at(chunk);
   if (notes.key) notes.key->look_at(chunk);
   if (notes.texts) notes.texts->look_at(chunk);
@@ -71,7 +75,7 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
   all.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
     if (collector) collector->look_at(chunk);
     if (!text) {
-      look_at(trains, chunk);
+      look_at(trains, chunk, columns);
       return true;
     }
     Table train = all.head();
@@ -82,8 +86,8 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
       ++(keeps ? kept_rows : train_rows)[file];
       move_row(chunk, row, keeps ? kept : train);
     }
-    look_at(trains, train);
-    look_at(kept_back, kept);
+    look_at(trains, train, columns);
+    look_at(kept_back, kept, columns);
     return true;
   });
   tables.labels = choose_labels(data, task, all.head().path, collector ? &*collector : nullptr, model_labels);
@@ -114,13 +118,18 @@ void add_files(std::vector<DataFileLineage>& files, const std::string& role, con
 TableNotes noted(const TableSource& source, const ColumnChoice& columns, LabelKind kind, bool with_texts) {
   TableNotes notes = begin_notes(source.head(), columns, kind, with_texts);
   source.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
-    look_at(notes, chunk);
+    look_at(notes, chunk, columns);
     return true;
   });
   return notes;
 }
 
 }  // namespace
+
+TextUnit text_unit(const std::string& documents) {
+  if (documents == "file") return TextUnit::file;
+  return documents == "paragraph" ? TextUnit::paragraph : TextUnit::line;
+}
 
 TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind) {
   return noted(source, columns, kind, /*with_texts=*/false);
@@ -130,14 +139,14 @@ RunTables read_run_tables(const Configuration& configuration, const TaskSpec& ta
                           const std::vector<std::string>& model_labels, bool with_texts) {
   const DataSection& data = configuration.data;
   RunTables tables;
-  tables.all_training_rows = open_files(data.train);
+  tables.all_training_rows = open_files(data.train, data);
   if (tables.all_training_rows == nullptr) {
     tables.all_training_rows = std::make_shared<HeldTable>(Table());
   }
   look_at_training_rows(tables, data, task, model_labels, with_texts);
   const auto also = [&](RunTable& table, const OneOrMore& names) {
     if (names.empty()) return;
-    table.source = open_files(names);
+    table.source = open_files(names, data);
     table.notes = noted(*table.source, columns_of(data, task), task.labels, with_texts);
   };
   also(tables.validation, data.validation);

@@ -8,6 +8,7 @@
 
 #include "data/diagnostics.h"
 #include "data/tables/label_reader.h"
+#include "data/tables/table_reader.h"
 #include "data/tables/table_source.h"
 #include "data/text/token_cache.h"
 #include "model/huggingface/lineage.h"
@@ -18,6 +19,7 @@ namespace temper {
 /// What is known of a table once all its rows have been looked at. A part is absent where a column that it needs is:
 /// who asks for the column tells of that.
 struct TableNotes {
+  std::int64_t text_bytes = 0;        ///< of the text column (and the second one), UTF-8
   std::optional<LabelReader> labels;  ///< also where the rows have none that are read
   std::optional<TokenCacheKey> key;
   std::optional<TextNotes> texts;  ///< only where they were asked for
@@ -40,6 +42,9 @@ struct RunTables {
 
   std::shared_ptr<const TableSource> all_training_rows;  ///< which `train` and `validation` may be parts of
 };
+
+/// data.documents of a configuration.
+TextUnit text_unit(const std::string& documents);
 
 /// What is known of a table that is read for these columns.
 TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind);

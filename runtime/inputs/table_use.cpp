@@ -45,6 +45,10 @@ std::string text_column(const TableRequests& requests, const std::optional<Train
   return trained && trained->text ? *trained->text : kDefaultText;
 }
 
+std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
+  return requests.documents.value_or(trained ? trained->documents.value_or("line") : "line");
+}
+
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
                  const Table& table, bool labelled, const std::function<void(const std::string&)>& say) {
   const TrainedUse known = trained.value_or(TrainedUse{});
@@ -69,6 +73,10 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   }
   use.max_length = requests.max_length.value_or(known.max_length.value_or(use.max_length));
   use.threshold = requests.threshold.value_or(known.threshold.value_or(use.threshold));
+  use.stride = requests.stride;
+  use.pack = known.pack.value_or(use.pack);
+  use.long_documents = known.long_documents.value_or(use.long_documents);
+  use.end_token = known.end_token.value_or(use.end_token);
   use.masking_seed = known.masking_seed.value_or(0);
 
   Differences differences;

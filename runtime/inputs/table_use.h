@@ -19,6 +19,8 @@ struct TableRequests {
   std::vector<std::string> label;
   std::optional<std::int64_t> max_length;
   std::optional<double> threshold;
+  std::int64_t stride = 0;               ///< between windows of running text; 0: pieces side by side
+  std::optional<std::string> documents;  ///< what is a document in a .txt file
 };
 
 /// Which columns of a table are read, and how.
@@ -29,11 +31,18 @@ struct TableUse {
   bool label_listed = false;       ///< one column per label
   std::int64_t max_length = 128;
   double threshold = 0.5;
+  std::int64_t stride = 0;
+  std::string pack = "documents";
+  std::string long_documents = "split";
+  std::string end_token = "tokenizer";
   std::int64_t masking_seed = 0;
 };
 
 /// The text column of a table that has no other, standard input.
 std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained);
+
+/// What a document is in a .txt file, as data.documents has it.
+std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);
 
 /// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
 /// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws

@@ -107,6 +107,12 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
   }
   use.max_length = max_length;
   if (task.labels == LabelKind::multi_label) use.threshold = configuration.evaluate.threshold;
+  if (task.labels == LabelKind::next_token) {
+    use.pack = configuration.data.pack;
+    use.long_documents = configuration.data.long_documents;
+    use.end_token = configuration.data.end_token;
+    use.documents = configuration.data.documents;
+  }
   if (task.masks_tokens) use.masking_seed = configuration.train.seed;
   return use;
 }
@@ -123,6 +129,12 @@ std::string to_json(const TrainedUse& use) {
   json["columns"] = std::move(columns);
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
+  Json running_text = Json::object();
+  put(running_text, "documents", use.documents);
+  put(running_text, "pack", use.pack);
+  put(running_text, "long_documents", use.long_documents);
+  put(running_text, "end_token", use.end_token);
+  if (!running_text.empty()) json["running_text"] = std::move(running_text);
   if (use.masking_seed) json["masking"] = {{"seed", *use.masking_seed}, {"fraction", kMaskedFraction}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -142,6 +154,11 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.label = columns.texts("label");
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
+  const Members running_text = members.object("running_text");
+  use.documents = running_text.text("documents");
+  use.pack = running_text.text("pack");
+  use.long_documents = running_text.text("long_documents");
+  use.end_token = running_text.text("end_token");
   use.masking_seed = members.object("masking").whole_number("seed", std::numeric_limits<std::int64_t>::min());
   return use;
 }

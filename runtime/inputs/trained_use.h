@@ -18,12 +18,16 @@ struct Configuration;
 /// less, those of newer ones more.
 struct TrainedUse {
   std::string program_version;
-  std::string task;                          ///< as in the configuration: "sequence-classification", ...
-  std::optional<std::string> text;           ///< column of the text
-  std::optional<std::string> text_pair;      ///< column of the second text; empty: one text per row
-  std::vector<std::string> label;            ///< column of the label, or one column per label; empty: not said, or none
-  bool label_listed = false;                 ///< one column per label, even if it is one only
-  std::optional<std::int64_t> max_length;    ///< tokens per row, special ones included
+  std::string task;                        ///< as in the configuration: "sequence-classification", ...
+  std::optional<std::string> text;         ///< column of the text
+  std::optional<std::string> text_pair;    ///< column of the second text; empty: one text per row
+  std::vector<std::string> label;          ///< column of the label, or one column per label; empty: not said, or none
+  bool label_listed = false;               ///< one column per label, even if it is one only
+  std::optional<std::int64_t> max_length;  ///< tokens per row, special ones included
+  std::optional<std::string> pack;         ///< of running text, as in the configuration
+  std::optional<std::string> long_documents;
+  std::optional<std::string> end_token;
+  std::optional<std::string> documents;
   std::optional<double> threshold;           ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;  ///< which tokens an evaluation masks
 

@@ -87,25 +87,26 @@ class Forecaster {
     require_indices(data_.train, index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
-    forecast_.rows_looked_at = data_.train.rows();
-    forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
 
     grains_ = configuration.train.grains > 0 ? static_cast<int>(configuration.train.grains) : ranks;
     LoaderOptions loading;
-    step_rows_ = std::min(configuration.train.batch_size, data_.train.rows());
+    const ExampleSource& taken = data_.packed ? static_cast<const ExampleSource&>(*data_.packed) : data_.train;
+    forecast_.rows_looked_at = taken.rows();
+    forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(taken.rows());
+    step_rows_ = std::min(configuration.train.batch_size, taken.rows());
     loading.batch_size = step_rows_;
     loading.grains = grains_;
     loading.last_grain = grains_;
     loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
-    sampled_ = sample_steps(data_.train, loading);
+    sampled_ = sample_steps(taken, loading);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
     // What a rank holds beside tensors: a started program, and what has been read here.
     const std::int64_t all_rows = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
                                                   data_.train_rows + data_.validation_rows + data_.test_rows);
-    const double rows_more = static_cast<double>(all_rows - data_.train.rows());
+    const double rows_more = static_cast<double>(all_rows - taken.rows());
     const auto more = static_cast<std::int64_t>(rows_more * (8.0 * forecast_.tokens_a_row + 16.0));
     const std::int64_t here = memory_usage().resident;
     process_bytes_ =
@@ -303,7 +304,7 @@ class Forecaster {
   const MachineProfile* machine_;
   const TaskSpec& task_;
   ModelConfig config_;
-  DataSample data_{LabelSet::from_names({}), {}, 0, 0, 0};
+  DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
   int grains_ = 1;

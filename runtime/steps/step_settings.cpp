@@ -3,6 +3,7 @@
 #include <set>
 
 #include "model/freezing.h"
+#include "model/width_scaling.h"
 
 namespace temper {
 
@@ -36,6 +37,8 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
   settings.optimizer = configuration.train.update;
   settings.rate_factors = learning_rate_factors(model, phase.layer_decay, configuration.tuning.rates);
+  const std::vector<double> by_width = width_rate_factors(model, configuration.train.mup_base_width);
+  for (std::size_t i = 0; i < by_width.size(); ++i) settings.rate_factors[i] *= by_width[i];
   settings.frozen_dropout = configuration.tuning.frozen_dropout;
   settings.graphs = configuration.run.cuda_graphs;
   settings.buckets.sum_order = configuration.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;

@@ -1,6 +1,5 @@
 // Causal language modelling: each token predicts the next of its own row. The loss is the mean over the predicted
 // tokens of all rows, however they lie in batches.
-#include <algorithm>
 #include <cmath>
 
 #include "runtime/tasks/prediction_json.h"
@@ -9,30 +8,21 @@
 namespace temper {
 namespace {
 
-/// -ln of the probability that softmax gives to `target`.
-double negative_log_likelihood(std::span<const float> logits, std::int32_t target) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest - logits[static_cast<std::size_t>(target)];
-}
-
 class TextLossWriter final : public PredictionWriter {
  public:
   using PredictionWriter::PredictionWriter;
   void write(PredictionJson& json, const PredictedRow& row) override {
-    double sum = 0.0;
-    const std::size_t predicted = row.tokens.ids.size() - 1;
-    for (std::size_t t = 0; t < predicted; ++t)
-      sum += negative_log_likelihood(row.tokens.outputs_of(t), row.tokens.ids[t + 1]);
+    const auto& [sum, tokens, bytes] = row.loss;
     json["loss"] = nullptr;
     json["perplexity"] = nullptr;
-    if (predicted > 0) {
-      const double loss = sum / static_cast<double>(predicted);
+    json["bits_per_byte"] = nullptr;
+    if (tokens > 0) {
+      const double loss = sum / static_cast<double>(tokens);
       json["loss"] = rounded_to_six_digits(loss);
       json["perplexity"] = rounded_to_six_digits(std::exp(loss));
     }
-    json["predicted_tokens"] = predicted;
+    if (bytes > 0) json["bits_per_byte"] = rounded_to_six_digits(bits_per_byte(sum, bytes));
+    json["predicted_tokens"] = tokens;
   }
 };
 
@@ -46,8 +36,9 @@ TaskSpec causal_lm() {
           .labels = LabelKind::next_token,
           .hub_pipeline = "text-generation",
           .best_metric = "loss",
-          .make_scores = make_language_model_scores,
-          .predicted_members = {"loss", "perplexity", "predicted_tokens"},
+          .make_scores = make_running_text_scores,
+          .reads_row_losses = true,
+          .predicted_members = {"loss", "perplexity", "bits_per_byte", "predicted_tokens"},
           .make_prediction_writer = writer_of<TextLossWriter>};
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 #include "base/error.h"
@@ -340,9 +341,13 @@ Metrics language_model_metrics(const LanguageModelCounts& counts) {
   return {{{"loss", loss}, {"perplexity", std::exp(loss)}, {"accuracy", ratio(counts.correct, counts.tokens)}}, {}};
 }
 
+double bits_per_byte(double loss_sum, std::int64_t bytes) {
+  return ratio(loss_sum / std::numbers::ln2, static_cast<double>(bytes));
+}
+
 bool higher_is_better(std::string_view metric) {
-  constexpr std::array<std::string_view, 5> kLowerIsBetter = {"loss", "perplexity", "mean_squared_error",
-                                                              "mean_absolute_error", "hamming_loss"};
+  constexpr std::array<std::string_view, 6> kLowerIsBetter = {
+      "loss", "perplexity", "bits_per_byte", "mean_squared_error", "mean_absolute_error", "hamming_loss"};
   return std::find(kLowerIsBetter.begin(), kLowerIsBetter.end(), metric) == kLowerIsBetter.end();
 }
 

@@ -105,6 +105,10 @@ Metrics multi_label_metrics(const MultiLabelCounts& counts);
 /// loss (mean negative log-likelihood in nats), perplexity (its exponential), accuracy.
 Metrics language_model_metrics(const LanguageModelCounts& counts);
 
+/// The bits that a text costs per byte of its UTF-8: `loss_sum` in nats over all its predicted tokens, divided by ln 2
+/// and by the bytes that these stand for; 0 where the bytes are not known.
+double bits_per_byte(double loss_sum, std::int64_t bytes);
+
 /// False for losses, errors and perplexity.
 bool higher_is_better(std::string_view metric);
 

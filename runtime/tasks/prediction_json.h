@@ -28,9 +28,17 @@ struct RowTokens {
   [[nodiscard]] std::span<const float> outputs_of(std::size_t token) const;
 };
 
+/// What a language model makes of a text.
+struct TextLoss {
+  double sum = 0.0;         ///< of its predicted tokens' losses, in nats
+  std::int64_t tokens = 0;  ///< that were predicted
+  std::int64_t bytes = 0;   ///< that these stand for
+};
+
 struct PredictedRow {
   std::string_view text;
   RowTokens tokens;
+  TextLoss loss = {};  ///< of a language model, which has no other outputs here
 };
 
 /// What all rows of a table have in common.

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "data/token_rows.h"
@@ -60,6 +61,7 @@ class ClassScores final : public Scores {
 
 class LanguageModelScores final : public Scores {
  public:
+  explicit LanguageModelScores(std::optional<std::int64_t> text_bytes) : text_bytes_(text_bytes) {}
   void add(const EvaluatedBatch& batch) override {
     for (std::size_t i = 0; i < batch.classes.size(); ++i) {
       ++counts_.tokens;
@@ -71,16 +73,20 @@ class LanguageModelScores final : public Scores {
     LanguageModelCounts counts = counts_;
     counts.loss_sum = loss_sum;
     counts.loss_weight = loss_weight;
-    return language_model_metrics(counts);
+    Metrics metrics = language_model_metrics(counts);
+    if (text_bytes_) metrics.values.emplace_back("bits_per_byte", bits_per_byte(loss_sum, *text_bytes_));
+    return metrics;
   }
 
  private:
+  std::optional<std::int64_t> text_bytes_;  ///< nothing where no bytes are asked for
   LanguageModelCounts counts_;
 };
 
 }  // namespace
 
 std::int32_t EvaluatedBatch::predicted_class(std::size_t i) const {
+  if (!predicted.empty()) return predicted[i];
   const std::span<const float> values = outputs_of(i);
   return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
@@ -90,7 +96,11 @@ std::unique_ptr<Scores> make_class_scores(const ScoreSettings& settings) {
 }
 
 std::unique_ptr<Scores> make_language_model_scores(const ScoreSettings& /*settings*/) {
-  return std::make_unique<LanguageModelScores>();
+  return std::make_unique<LanguageModelScores>(std::nullopt);
+}
+
+std::unique_ptr<Scores> make_running_text_scores(const ScoreSettings& settings) {
+  return std::make_unique<LanguageModelScores>(settings.text_bytes);
 }
 
 std::vector<std::string> metric_names(const TaskSpec& task, const EntityLabels* entities) {

@@ -21,6 +21,7 @@ struct ScoreSettings {
   std::int64_t outputs = 1;                ///< of the head
   std::int64_t rows = 0;                   ///< of the data
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
+  std::int64_t text_bytes = 0;             ///< that the predicted tokens stand for (ExampleSource::text_bytes)
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
 };
 
@@ -31,6 +32,8 @@ struct EvaluatedBatch {
   std::span<const std::int32_t> classes;  ///< one for each row of outputs; empty where targets are numbers
   std::span<const float> outputs;         ///< [n, columns], of the tokens or sequences that the head reads
   std::size_t columns = 0;
+  /// Where a head gives no outputs of all rows: the class with the largest, of each. `outputs` is empty then.
+  std::span<const std::int32_t> predicted = {};
 
   [[nodiscard]] std::span<const float> outputs_of(std::size_t i) const { return outputs.subspan(i * columns, columns); }
   [[nodiscard]] std::int32_t predicted_class(std::size_t i) const;
@@ -55,6 +58,8 @@ class Scores {
 std::unique_ptr<Scores> make_class_scores(const ScoreSettings& settings);
 /// Of tokens that a language model predicts.
 std::unique_ptr<Scores> make_language_model_scores(const ScoreSettings& settings);
+/// The same of running text: with bits per byte.
+std::unique_ptr<Scores> make_running_text_scores(const ScoreSettings& settings);
 
 /// Adds counts, which have flat() and set_flat(), over the ranks.
 template <typename Counts>

@@ -34,6 +34,9 @@ struct TaskSpec {
 
   std::string_view best_metric;  ///< by which the best model is chosen; higher_is_better says in which direction
   std::unique_ptr<Scores> (*make_scores)(const ScoreSettings& settings);
+  /// Scores read of outputs the predicted class alone, and predictions are written from the losses of tokens that have
+  /// a label: outputs over a whole vocabulary need not be kept.
+  bool reads_row_losses = false;
 
   std::vector<std::string_view> predicted_members;  ///< of a row's JSON, which kept columns may not be called
   std::unique_ptr<PredictionWriter> (*make_prediction_writer)(const PredictionContext& context);

@@ -11,6 +11,8 @@ KernelWork EmbeddingBackward::work() const { return elementwise_work({dy, dy}, 1
 
 KernelWork GatherRows::work() const { return elementwise_work({y, y}, 0.0); }
 
+KernelWork ScatterRows::work() const { return elementwise_work({x, x}, 0.0); }
+
 KernelWork ScatterAddRows::work() const { return elementwise_work({dy, dy, dy}, 1.0); }
 
 }  // namespace temper::calls

@@ -59,6 +59,15 @@ struct GatherRows {
   [[nodiscard]] KernelWork work() const;
 };
 
+/// y[rows[i]] = x[i]; no two rows have the same place. The others of y stay as they are.
+struct ScatterRows {
+  static constexpr KernelId kKernel{"scatter_rows", KernelClass::pass};
+  ConstRows x;
+  const std::int32_t* rows;
+  Rows y;
+  [[nodiscard]] KernelWork work() const;
+};
+
 /// dx[rows[i]] += dy[i] in the order of i; the caller clears dx.
 struct ScatterAddRows {
   static constexpr KernelId kKernel{"scatter_add_rows", KernelClass::pass};
@@ -73,4 +82,4 @@ struct ScatterAddRows {
 
 /// EACH(Name) for each call of this file (tensor/kernels.h).
 #define TEMPER_EMBEDDING_CALLS(EACH) \
-  EACH(EmbeddingSumForward) EACH(EmbeddingBackward) EACH(GatherRows) EACH(ScatterAddRows)
+  EACH(EmbeddingSumForward) EACH(EmbeddingBackward) EACH(GatherRows) EACH(ScatterRows) EACH(ScatterAddRows)

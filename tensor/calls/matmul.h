@@ -33,6 +33,9 @@ struct LinearForward {
   ConstRows weight;
   ConstRows bias = {};
   Activation activation = Activation::none;
+  /// Few rows, in any number, such as the next tokens of several texts: on CPUs the weights are read once, where they
+  /// lie, and a row has the same bits whatever their number, though others than where many rows are multiplied.
+  bool row_by_row = false;
   Rows z;
   Rows y;
   /// The whole of it, for a device that does not make it of other kernels.

@@ -9,7 +9,8 @@
 namespace temper::calls {
 
 /// Softmax cross entropy of logits [rows, classes] against labels [rows] (-100: not counted), with class weights
-/// [classes] (may be null) and label smoothing in [0, 1) as torch.nn.functional.cross_entropy defines both.
+/// [classes] (may be null) and label smoothing in [0, 1) as torch.nn.functional.cross_entropy defines both;
+/// and z_loss times ln(sum of exponentials)^2, times the weight of the label (CrossEntropyTerms in logit_blocks.h).
 /// The sum is not divided. d_logits (data may be null; may be logits) is the gradient of the sum.
 struct CrossEntropy {
   static constexpr KernelId kKernel{"cross_entropy", KernelClass::pass};
@@ -17,6 +18,7 @@ struct CrossEntropy {
   const std::int32_t* labels;
   const float* class_weights = nullptr;
   float label_smoothing = 0.0F;
+  float z_loss = 0.0F;
   Rows d_logits = {};
   double* sum;
   [[nodiscard]] KernelWork work() const;

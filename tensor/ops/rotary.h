@@ -14,6 +14,10 @@ struct RotaryAngles {
   std::vector<float> frequencies;  ///< [pairs], radians per position; a head's columns beyond 2 * pairs stay
   RotaryPairs layout = RotaryPairs::halves;
   float scale = 1.0F;  ///< of all sines and cosines
+  // ---- of sequences longer than usual_length, where that is not 0 (calls::Rotate)
+  std::int64_t usual_length = 0;
+  std::vector<float> long_frequencies = {};
+  float growth = 0.0F;
 };
 
 /// Heads that lie side by side in the columns of a matrix.
@@ -25,8 +29,10 @@ struct HeadColumns {
 
 /// Turns heads of queries and keys in place: x, [rows, columns], which one op has just given and none has read yet, has
 /// other values from here on, and its gradient is turned back before it is handed down. `positions` u32 [rows], on the
-/// device, must live until backward. Throws Error for heads beyond the end, and for more pairs than a head has.
+/// device, must live until backward, and so must the arrays of `sequences`, of which the rows are queries: they are
+/// read where angles depend on the lengths of sequences. Throws Error for heads beyond the end, and for more pairs than
+/// a head has.
 void rotate(Tape& tape, const Variable& x, const HeadColumns& heads, const std::uint32_t* positions,
-            const RotaryAngles& angles);
+            const RotaryAngles& angles, const PackedSequences& sequences = {});
 
 }  // namespace temper

@@ -120,7 +120,7 @@ TEST_F(OpsGradient, CrossEntropyMatchesCentralDifferences) {
   const auto loss = [&](Tape::Mode mode, const Variable& of) {
     Tape t = tape(mode);
     const Tensor sum = no_loss();
-    cross_entropy(t, of, labels, weights, 0.1F, sum);
+    cross_entropy(t, of, labels, weights, {.label_smoothing = 0.1F}, sum);
     return sum.data<double>()[0];
   };
   const Variable overwritten = leaf(device_->upload(std::span<const float>(logits.value().span<float>()), {4, 6}));
@@ -165,10 +165,10 @@ TEST_F(OpsGradient, LossesOfSeveralBatchesAreAddedUp) {
   const Tensor labels = indices<std::int32_t>({2, -100, 0, 5});
   const Tensor sum = no_loss();
   Tape t = tape(Tape::Mode::evaluation);
-  cross_entropy(t, logits, labels, Tensor(), 0.0F, sum);
+  cross_entropy(t, logits, labels, Tensor(), {}, sum);
   const double once = sum.data<double>()[0];
   EXPECT_EQ(sum.data<double>()[1], 3.0);
-  cross_entropy(t, logits, labels, Tensor(), 0.0F, sum);
+  cross_entropy(t, logits, labels, Tensor(), {}, sum);
   EXPECT_EQ(sum.data<double>()[0], once + once);
   EXPECT_EQ(sum.data<double>()[1], 6.0);
 }

@@ -164,6 +164,16 @@ void CpuKernels::run(const calls::GatherRows& call) {
   });
 }
 
+void CpuKernels::run(const calls::ScatterRows& call) {
+  const std::size_t row_bytes =
+      static_cast<std::size_t>(call.x.columns) * size_of(common_type(call.kKernel.name, call.x, call.y));
+  parallel_ranges(call.x.rows, call.x.columns, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      std::memcpy(call.y.at(call.rows[i], 0), call.x.at(i, 0), row_bytes);
+    }
+  });
+}
+
 void CpuKernels::run(const calls::ScatterAddRows& call) {
   (void)common_type(call.kKernel.name, call.dy, call.dx);
   parallel_ranges(

@@ -1,4 +1,4 @@
-// Layer norm with what stands around it in an encoder: dropout and the residual sum before it. A row is read once from
+// Layer norm and RMS norm with what stands around them: dropout and the residual sum before it. A row is read once from
 // memory; the passes after the first find it in the nearest cache.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
@@ -25,17 +25,39 @@ namespace temper::HWY_NAMESPACE {
 
 namespace {
 
-template <typename T>
-void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, TokenKeys names, const Dropout& dropout,
-                   const float* weight, const float* bias, float epsilon, MatrixOf<T> y, MatrixOf<T> sum, float* mean,
-                   float* rstd, std::int64_t begin, std::int64_t end) {
+/// A row's weights.
+template <NormKind kKind>
+struct Weights {
+  const float* values;
+  float offset;
+
+  template <typename Access>
+  HWY_INLINE hn::Vec<Floats> load(Access access, Floats d, std::int64_t i) const {
+    const auto v = access.load(d, values + i);
+    if constexpr (kKind == NormKind::layer) {
+      return v;
+    } else {
+      return hn::Add(v, hn::Set(d, offset));
+    }
+  }
+};
+
+template <NormKind kKind, typename T>
+void forward_typed(const calls::LayerNormForward& call, std::int64_t begin, std::int64_t end) {
+  constexpr bool kCenters = kKind == NormKind::layer;
   constexpr bool kRounds = !std::is_same_v<T, float>;
   const Floats d;
+  const auto x = call.x.as<T>();
+  const auto residual = call.residual.as<T>();
+  const auto y = call.y.as<T>();
+  const auto sum = call.sum.as<T>();
+  const Weights<kKind> weights{call.weight, call.weight_offset};
+  const float* bias = call.bias;
   const std::int64_t columns = x.columns;
   // The statistics are those of the sum as it is stored, for backward will see no other.
   std::vector<float> sums(kRounds ? static_cast<std::size_t>(columns) : 0);
   const float inverse_columns = 1.0F / static_cast<float>(columns);
-  RowDropout mask(dropout, names, columns);
+  RowDropout mask(call.dropout, call.names, columns);
   const bool drops = mask.active();
   for (std::int64_t row = begin; row < end; ++row) {
     mask.draw(row);
@@ -66,62 +88,79 @@ void forward_typed(MatrixOf<const T> x, MatrixOf<const T> residual, TokenKeys na
         }
       }
       access.store(v, d, sum_row + i);
-      total = hn::Add(total, access.valid_or_zero(d, v));
+      const auto valid = access.valid_or_zero(d, v);
+      total = kCenters ? hn::Add(total, valid) : hn::MulAdd(valid, valid, total);
     };
     for_each_vector(d, columns, add_up);
-    const float row_mean = hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns;
+    const float row_mean = kCenters ? hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns : 0.0F;
 
-    auto squares = hn::Zero(d);
+    auto squares = kCenters ? hn::Zero(d) : total;
     const auto center = hn::Set(d, row_mean);
-    const auto add_squares = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      const auto difference = access.valid_or_zero(d, hn::Sub(access.load(d, sum_row + i), center));
-      squares = hn::MulAdd(difference, difference, squares);
-    };
-    for_each_vector(d, columns, add_squares);
+    if constexpr (kCenters) {
+      const auto add_squares = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+        const auto difference = access.valid_or_zero(d, hn::Sub(access.load(d, sum_row + i), center));
+        squares = hn::MulAdd(difference, difference, squares);
+      };
+      for_each_vector(d, columns, add_squares);
+    }
     const float variance = hn::GetLane(hn::SumOfLanes(d, squares)) * inverse_columns;
-    const float row_rstd = 1.0F / std::sqrt(variance + epsilon);
+    const float row_rstd = 1.0F / std::sqrt(variance + call.epsilon);
 
     const auto factor = hn::Set(d, row_rstd);
     const auto normalize = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
-      const auto scaled = access.load(d, weight + i);
+      const auto v = access.load(d, sum_row + i);
+      const auto normal = hn::Mul(kCenters ? hn::Sub(v, center) : v, factor);
+      const auto scaled = weights.load(access, d, i);
       access.store(bias == nullptr ? hn::Mul(normal, scaled) : hn::MulAdd(normal, scaled, access.load(d, bias + i)), d,
                    y_row + i);
     };
     for_each_vector(d, columns, normalize);
-    if (mean != nullptr) {
-      mean[row] = row_mean;
+    if (kCenters && call.mean != nullptr) {
+      call.mean[row] = row_mean;
     }
-    if (rstd != nullptr) {
-      rstd[row] = row_rstd;
+    if (call.rstd != nullptr) {
+      call.rstd[row] = row_rstd;
     }
   }
 }
 
-/// d = d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd.
-template <typename T>
-void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* mean, const float* rstd,
-                    const float* weight, MatrixOf<const T> d_sum, TokenKeys names, const Dropout& dropout,
-                    MatrixOf<T> dx, MatrixOf<T> d_residual, bool accumulate_residual, float* weight_sums,
-                    float* bias_sums, std::int64_t begin, std::int64_t end) {
+/// d = d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum - mean) rstd; of a
+/// root-mean-square norm mean and mean(g) are left out.
+template <NormKind kKind, typename T>
+void backward_typed(const calls::LayerNormBackward& call, float* weight_sums, float* bias_sums, std::int64_t begin,
+                    std::int64_t end) {
+  constexpr bool kCenters = kKind == NormKind::layer;
   const Floats d;
+  const auto dy = call.dy.as<T>();
+  const auto sum = call.sum.as<T>();
+  const auto d_sum = call.d_sum.as<T>();
+  const auto dx = call.dx.as<T>();
+  const auto d_residual = call.d_residual.as<T>();
+  const bool accumulate_residual = call.accumulate_residual;
+  const Weights<kKind> weights{call.weight, call.weight_offset};
   const std::int64_t columns = dy.columns;
   const float inverse_columns = 1.0F / static_cast<float>(columns);
-  const bool drops = dropout.active() && dx.data != nullptr;
-  RowDropout mask(drops ? dropout : Dropout{}, names, columns);
+  const bool drops = call.dropout.active() && dx.data != nullptr;
+  RowDropout mask(drops ? call.dropout : Dropout{}, call.names, columns);
   for (std::int64_t row = begin; row < end; ++row) {
     const T* dy_row = dy.row(row);
     const T* sum_row = sum.row(row);
-    const auto center = hn::Set(d, mean[row]);
-    const auto factor = hn::Set(d, rstd[row]);
+    const auto center = hn::Set(d, kCenters ? call.mean[row] : 0.0F);
+    const auto factor = hn::Set(d, call.rstd[row]);
+    const auto normal_at = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto v = access.load(d, sum_row + i);
+      return hn::Mul(kCenters ? hn::Sub(v, center) : v, factor);
+    };
 
     auto total = hn::Zero(d);
     auto normal_total = hn::Zero(d);
     const auto add_up = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
       const auto v = access.load(d, dy_row + i);  // zero beyond the end, and so is what comes of it
-      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
-      const auto g = hn::Mul(v, access.load(d, weight + i));
-      total = hn::Add(total, g);
+      const auto normal = normal_at(access, i);
+      const auto g = hn::Mul(v, weights.load(access, d, i));
+      if constexpr (kCenters) {
+        total = hn::Add(total, g);
+      }
       normal_total = hn::MulAdd(g, normal, normal_total);
       if (weight_sums != nullptr) {
         access.store(hn::MulAdd(v, normal, access.load(d, weight_sums + i)), d, weight_sums + i);
@@ -135,16 +174,16 @@ void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* me
       continue;
     }
 
-    const auto mean_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns);
+    const auto mean_g = hn::Set(d, kCenters ? hn::GetLane(hn::SumOfLanes(d, total)) * inverse_columns : 0.0F);
     const auto mean_normal_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, normal_total)) * inverse_columns);
     T* dx_row = dx.data == nullptr ? nullptr : dx.row(row);
     T* residual_row = d_residual.data == nullptr ? nullptr : d_residual.row(row);
     const T* d_sum_row = d_sum.data == nullptr ? nullptr : d_sum.row(row);
     mask.draw(row);
     const auto propagate = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      const auto normal = hn::Mul(hn::Sub(access.load(d, sum_row + i), center), factor);
-      const auto g = hn::Mul(access.load(d, dy_row + i), access.load(d, weight + i));
-      auto change = hn::Mul(factor, hn::NegMulAdd(normal, mean_normal_g, hn::Sub(g, mean_g)));
+      const auto normal = normal_at(access, i);
+      const auto g = hn::Mul(access.load(d, dy_row + i), weights.load(access, d, i));
+      auto change = hn::Mul(factor, hn::NegMulAdd(normal, mean_normal_g, kCenters ? hn::Sub(g, mean_g) : g));
       if (d_sum_row != nullptr) {
         change = hn::Add(change, access.load(d, d_sum_row + i));
       }
@@ -160,32 +199,31 @@ void backward_typed(MatrixOf<const T> dy, MatrixOf<const T> sum, const float* me
   }
 }
 
-}  // namespace
-
-void layer_norm_forward_rows(ConstRows x, ConstRows residual, TokenKeys names, const Dropout& dropout,
-                             const float* weight, const float* bias, float epsilon, Rows y, Rows sum, float* mean,
-                             float* rstd, std::int64_t begin, std::int64_t end) {
-  if (x.type == DType::bf16) {
-    forward_typed(x.as<BFloat16>(), residual.as<BFloat16>(), names, dropout, weight, bias, epsilon, y.as<BFloat16>(),
-                  sum.as<BFloat16>(), mean, rstd, begin, end);
+/// function.template operator()<kind, type>().
+template <typename Function>
+void with_kind_and_type(NormKind kind, DType type, const Function& function) {
+  const bool rounds = type == DType::bf16;
+  if (kind == NormKind::layer) {
+    rounds ? function.template operator()<NormKind::layer, BFloat16>()
+           : function.template operator()<NormKind::layer, float>();
   } else {
-    forward_typed(x.as<float>(), residual.as<float>(), names, dropout, weight, bias, epsilon, y.as<float>(),
-                  sum.as<float>(), mean, rstd, begin, end);
+    rounds ? function.template operator()<NormKind::root_mean_square, BFloat16>()
+           : function.template operator()<NormKind::root_mean_square, float>();
   }
 }
 
-void layer_norm_backward_rows(ConstRows dy, ConstRows sum, const float* mean, const float* rstd, const float* weight,
-                              ConstRows d_sum, TokenKeys names, const Dropout& dropout, Rows dx, Rows d_residual,
-                              bool accumulate_residual, float* weight_sums, float* bias_sums, std::int64_t begin,
-                              std::int64_t end) {
-  if (dy.type == DType::bf16) {
-    backward_typed(dy.as<BFloat16>(), sum.as<BFloat16>(), mean, rstd, weight, d_sum.as<BFloat16>(), names, dropout,
-                   dx.as<BFloat16>(), d_residual.as<BFloat16>(), accumulate_residual, weight_sums, bias_sums, begin,
-                   end);
-  } else {
-    backward_typed(dy.as<float>(), sum.as<float>(), mean, rstd, weight, d_sum.as<float>(), names, dropout,
-                   dx.as<float>(), d_residual.as<float>(), accumulate_residual, weight_sums, bias_sums, begin, end);
-  }
+}  // namespace
+
+void layer_norm_forward_rows(const calls::LayerNormForward& call, std::int64_t begin, std::int64_t end) {
+  with_kind_and_type(call.kind, call.x.type,
+                     [&]<NormKind kKind, typename T>() { forward_typed<kKind, T>(call, begin, end); });
+}
+
+void layer_norm_backward_rows(const calls::LayerNormBackward& call, float* weight_sums, float* bias_sums,
+                              std::int64_t begin, std::int64_t end) {
+  with_kind_and_type(call.kind, call.dy.type, [&]<NormKind kKind, typename T>() {
+    backward_typed<kKind, T>(call, weight_sums, bias_sums, begin, end);
+  });
 }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -201,8 +239,7 @@ void CpuKernels::run(const calls::LayerNormForward& call) {
   (void)common_type(call.kKernel.name, call.x, call.residual, call.y, call.sum);
   parallel_ranges(call.x.rows, call.x.columns * 4, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(layer_norm_forward_rows)
-    (call.x, call.residual, call.names, call.dropout, call.weight, call.bias, call.epsilon, call.y, call.sum, call.mean,
-     call.rstd, begin, end);
+    (call, begin, end);
   });
 }
 
@@ -215,9 +252,8 @@ void CpuKernels::run(const calls::LayerNormBackward& call) {
                   [&](std::int64_t first, std::int64_t last) {
                     for (std::int64_t block = first; block < last; ++block) {
                       HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
-                      (call.dy, call.sum, call.mean, call.rstd, call.weight, call.d_sum, call.names, call.dropout,
-                       call.dx, call.d_residual, call.accumulate_residual, weight_sums.block(block),
-                       bias_sums.block(block), block * block_rows, std::min(call.dy.rows, (block + 1) * block_rows));
+                      (call, weight_sums.block(block), bias_sums.block(block), block * block_rows,
+                       std::min(call.dy.rows, (block + 1) * block_rows));
                     }
                   });
   weight_sums.write(call.d_weight, call.accumulate_weight);

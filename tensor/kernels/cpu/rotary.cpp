@@ -2,9 +2,12 @@
 // no table of positions and no longest one.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
@@ -60,12 +63,51 @@ HWY_INLINE SineCosine sine_and_cosine(Angles d, hn::Vec<Angles> angle) {
           hn::Xor(turned_cosine, hn::BitCast(d, cosine_is_negative))};
 }
 
+/// The frequencies of each row, which are asked for in the order of the rows.
+class RowFrequencies {
+ public:
+  explicit RowFrequencies(const calls::Rotate& call) : call_(call), current_(call.frequencies) {}
+
+  std::span<const float> of_row(std::int64_t row) {
+    if (call_.usual_length > 0 && row >= end_) enter(row);
+    return current_;
+  }
+
+ private:
+  /// The sequence of a row.
+  void enter(std::int64_t row) {
+    const PackedSequences& sequences = call_.sequences;
+    const std::int32_t* starts = sequences.query_starts != nullptr ? sequences.query_starts : sequences.starts;
+    const std::int32_t* next = std::upper_bound(starts, starts + sequences.sequences + 1, row);
+    end_ = *next;
+    const auto length = static_cast<double>(sequences.length(next - starts - 1));
+    const auto usual = static_cast<double>(call_.usual_length);
+    current_ = call_.frequencies;
+    if (length <= usual) return;
+    current_ = call_.long_frequencies;
+    if (call_.growth == 0.0F) return;
+    const double growth = 1.0 + static_cast<double>(call_.growth) * (length / usual - 1.0);
+    stretched_.assign(current_.begin(), current_.end());
+    for (std::size_t i = 0; i < stretched_.size(); ++i) {
+      const double exponent = -static_cast<double>(i) / static_cast<double>(stretched_.size() - 1);
+      stretched_[i] = static_cast<float>(static_cast<double>(stretched_[i]) * std::pow(growth, exponent));
+    }
+    current_ = stretched_;
+  }
+
+  const calls::Rotate& call_;
+  std::span<const float> current_;
+  std::vector<float> stretched_;
+  std::int64_t end_ = 0;  ///< of the sequence's rows
+};
+
 /// The factors of a row. Of pairs of neighbours each stands twice, the first sine being negative: an element then is
 /// multiplied by its own cosine, and its neighbour by its own sine.
 class RowFactors {
  public:
   explicit RowFactors(const calls::Rotate& call)
       : call_(call),
+        frequencies_(call),
         cosines_(static_cast<std::size_t>(call.pairs())),
         sines_(static_cast<std::size_t>(call.pairs())),
         twice_cosines_(call.layout == RotaryPairs::neighbours ? 2 * cosines_.size() : 0),
@@ -73,11 +115,12 @@ class RowFactors {
 
   void compute(std::int64_t row) {
     const Angles d;
+    const std::span<const float> frequencies = frequencies_.of_row(row);
     const auto position = hn::Set(d, static_cast<float>(call_.positions[row]));
     const auto sine_scale = hn::Set(d, call_.backwards ? -call_.scale : call_.scale);
     const auto cosine_scale = hn::Set(d, call_.scale);
     const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      const SineCosine both = sine_and_cosine(d, hn::Mul(position, access.load(d, call_.frequencies.data() + i)));
+      const SineCosine both = sine_and_cosine(d, hn::Mul(position, access.load(d, frequencies.data() + i)));
       access.store(hn::Mul(both.sine, sine_scale), d, sines_.data() + i);
       access.store(hn::Mul(both.cosine, cosine_scale), d, cosines_.data() + i);
     };
@@ -130,6 +173,7 @@ class RowFactors {
 
  private:
   const calls::Rotate& call_;
+  RowFrequencies frequencies_;
   std::vector<float> cosines_;
   std::vector<float> sines_;
   std::vector<float> twice_cosines_;

@@ -80,10 +80,10 @@ HWY_INLINE void finish_gradient(float* y, float factor, float share, const float
 
 /// One row's loss, and its gradient where d_logits is not null. With z the logits, s the share that smoothing gives a
 /// class, w the class weights and W their sum:
-///   loss = -hit log p[label] - sum over c of s w[c] log p[c],   hit = (1 - smoothing) w[label]
-///   gradient[c] = (hit + s W) p[c] - s w[c] - (c is the label) hit
+///   loss = -hit log p[label] - sum over c of s w[c] log p[c] + z_loss w[label] (ln Z)^2,   hit = (1 - smoothing)
+///   w[label] gradient[c] = (hit + s W + 2 z_loss w[label] ln Z) p[c] - s w[c] - (c is the label) hit,   Z = sum of e^z
 double cross_entropy_row(const float* logits, std::int32_t label, const float* class_weights, double total_weight,
-                         double smoothing, std::int64_t classes, float* d_logits) {
+                         double smoothing, double z_loss, std::int64_t classes, float* d_logits) {
   const double weight = class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]);
   const double hit = (1.0 - smoothing) * weight;
   const double share = smoothing / static_cast<double>(classes);
@@ -92,12 +92,13 @@ double cross_entropy_row(const float* logits, std::int32_t label, const float* c
   const double smoothed =
       share == 0.0 ? 0.0 : share * static_cast<double>(weighted_sum(logits, largest, class_weights, classes));
   const double sum = sum_of_exponentials(logits, largest, classes, d_logits);
+  const double log_z = static_cast<double>(largest) + std::log(sum);
   if (d_logits != nullptr) {
-    finish_gradient(d_logits, static_cast<float>((hit + share * total_weight) / sum), static_cast<float>(share),
-                    class_weights, classes);
+    const double mass = hit + share * total_weight + 2.0 * z_loss * weight * log_z;
+    finish_gradient(d_logits, static_cast<float>(mass / sum), static_cast<float>(share), class_weights, classes);
     d_logits[label] -= static_cast<float>(hit);
   }
-  return (hit + share * total_weight) * std::log(sum) - hit * label_logit - smoothed;
+  return (hit + share * total_weight) * std::log(sum) - hit * label_logit - smoothed + z_loss * weight * log_z * log_z;
 }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -183,8 +184,8 @@ void CpuKernels::run(const calls::CrossEntropy& call) {
     double loss = 0.0;
     if (call.labels[row] != kNotCounted) {
       loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(x.read(call.logits, row), call.labels[row], call.class_weights,
-                                                     total_weight, static_cast<double>(call.label_smoothing), classes,
-                                                     d_row);
+                                                     total_weight, static_cast<double>(call.label_smoothing),
+                                                     static_cast<double>(call.z_loss), classes, d_row);
     } else if (d_row != nullptr) {
       std::fill_n(d_row, classes, 0.0F);
     }

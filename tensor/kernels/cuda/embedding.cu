@@ -127,6 +127,15 @@ __global__ void __launch_bounds__(kThreads) gather(MatrixOf<const T> x, const st
   store(values, place.count, row_of(y, place.row) + place.column);
 }
 
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads) scatter(MatrixOf<const T> x, const std::int32_t* rows, MatrixOf<T> y) {
+  const Place place = place_in<kWidth>(x.rows, x.columns);
+  if (place.count == 0) return;
+  float values[kWidth];
+  load(row_of(x, place.row) + place.column, place.count, values);
+  store(values, place.count, row_of(y, rows[place.row]) + place.column);
+}
+
 /// A warp has some columns of a row of dy. If no row before it goes to the same place, the warp adds it and those after
 /// it that do, in their order; else it leaves all to the first of them.
 template <typename T, int kWidth>
@@ -198,6 +207,16 @@ void CudaKernels::run(const calls::GatherRows& call) {
     with_width(rows_begin_packs(call.x) && rows_begin_packs(call.y),
                [&]<int kWidth>(std::integral_constant<int, kWidth>) {
                  launch(gather<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
+                        call.x.as<T>(), call.rows, call.y.as<T>());
+               });
+  });
+}
+
+void CudaKernels::run(const calls::ScatterRows& call) {
+  with_type(call.x.type, [&]<typename T>(std::type_identity<T>) {
+    with_width(rows_begin_packs(call.x) && rows_begin_packs(call.y),
+               [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+                 launch(scatter<T, kWidth>, grid_over<kWidth>(call.x.rows, call.x.columns), kThreads, 0, stream_,
                         call.x.as<T>(), call.rows, call.y.as<T>());
                });
   });

@@ -1,4 +1,4 @@
-// Layer norm with what stands around it in an encoder: dropout and the residual sum before it. A row is read once: a
+// Layer norm and RMS norm with what stands around them: dropout and the residual sum before it. A row is read once: a
 // warp (or, where it is wide, a block) keeps it in registers. Rows that do not begin on 16 bytes, or are wider than
 // that, are read again for every pass.
 //
@@ -25,6 +25,8 @@ struct Forward {
   const float* weight;
   const float* bias;
   float epsilon;
+  NormKind kind;
+  float weight_offset;
   MatrixOf<T> y;
   MatrixOf<T> sum;
   float* mean;
@@ -38,6 +40,8 @@ struct Backward {
   const float* mean;
   const float* rstd;
   const float* weight;
+  NormKind kind;
+  float weight_offset;
   MatrixOf<const T> d_sum;
   TokenKeys names;
   DropoutMask mask;
@@ -45,6 +49,21 @@ struct Backward {
   MatrixOf<T> d_residual;
   bool accumulate_residual;
 };
+
+/// Of a layer norm; a root-mean-square norm takes the mean to be 0.
+template <typename Arguments>
+__device__ bool centers(const Arguments& of) {
+  return of.kind == NormKind::layer;
+}
+
+/// The weights of kWidth columns from there on.
+template <typename Arguments, int kWidth>
+__device__ void load_weights(const Arguments& of, std::int64_t column, float (&weights)[kWidth]) {
+  load(of.weight + column, kWidth, weights);
+  if (centers(of)) return;
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) weights[i] += of.weight_offset;
+}
 
 /// Over the kTeam threads that share a row: a warp, or a block.
 template <int kTeam>
@@ -72,7 +91,7 @@ __device__ void load_sum(const Forward<T>& of, std::int64_t row, std::int64_t co
 
 template <typename T>
 __device__ void store_statistics(const Forward<T>& of, std::int64_t row, float mean, float rstd) {
-  if (of.mean != nullptr) of.mean[row] = mean;
+  if (of.mean != nullptr && centers(of)) of.mean[row] = mean;
   if (of.rstd != nullptr) of.rstd[row] = rstd;
 }
 
@@ -126,7 +145,7 @@ __global__ void __launch_bounds__(kThreads) forward_in_registers(Forward<T> of) 
       for (int i = 0; i < kPack; ++i) total += values[i];
     }
   }
-  const float mean = sum_of_team<kTeam>(total) * inverse_columns;
+  const float mean = centers(of) ? sum_of_team<kTeam>(total) * inverse_columns : 0.0F;
 
   float squares = 0.0F;
 #pragma unroll
@@ -148,7 +167,7 @@ __global__ void __launch_bounds__(kThreads) forward_in_registers(Forward<T> of) 
       float weights[kPack];
       float biases[kPack] = {};
       unpack(kept[p], values);
-      load(of.weight + column, kPack, weights);
+      load_weights(of, column, weights);
       if (of.bias != nullptr) load(of.bias + column, kPack, biases);
 #pragma unroll
       for (int i = 0; i < kPack; ++i) values[i] = fmaf((values[i] - mean) * rstd, weights[i], biases[i]);
@@ -190,8 +209,8 @@ __device__ void store_partial(const float (&sums)[kPacks][kPack], std::int64_t c
 }
 
 /// The gradient of the sum is d_sum + rstd (g - mean(g) - normal mean(g normal)), where g = dy weight and normal = (sum
-/// - mean) rstd. A block has rows_each rows; what it sums over them goes to d_weight and d_bias [blocks, columns], each
-/// of which may be null.
+/// - mean) rstd; of a root-mean-square norm mean and mean(g) are 0. A block has rows_each rows; what it sums over them
+/// goes to d_weight and d_bias [blocks, columns], each of which may be null.
 template <typename T, int kTeam, int kPacks>
 __global__ void __launch_bounds__(kThreads)
     backward_in_registers(Backward<T> of, std::int64_t rows_each, float* d_weight, float* d_bias) {
@@ -206,7 +225,7 @@ __global__ void __launch_bounds__(kThreads)
   float weight_sums[kPacks][kPack] = {};
   float bias_sums[kPacks][kPack] = {};
   for (std::int64_t row = begin + threadIdx.x / kTeam; row < end; row += kTeams) {
-    const float mean = of.mean[row];
+    const float mean = centers(of) ? of.mean[row] : 0.0F;
     const float rstd = of.rstd[row];
     Pack<T> kept_dy[kPacks] = {};
     Pack<T> kept_sum[kPacks] = {};
@@ -223,7 +242,7 @@ __global__ void __launch_bounds__(kThreads)
         float weights[kPack];
         unpack(kept_dy[p], dy);
         unpack(kept_sum[p], normal);
-        load(of.weight + column, kPack, weights);
+        load_weights(of, column, weights);
 #pragma unroll
         for (int i = 0; i < kPack; ++i) {
           normal[i] = (normal[i] - mean) * rstd;
@@ -236,7 +255,7 @@ __global__ void __launch_bounds__(kThreads)
       }
     }
     if (!propagates) continue;
-    const float mean_g = sum_of_team<kTeam>(total) * inverse_columns;
+    const float mean_g = centers(of) ? sum_of_team<kTeam>(total) * inverse_columns : 0.0F;
     const float mean_normal_g = sum_of_team<kTeam>(normal_total) * inverse_columns;
 #pragma unroll
     for (int p = 0; p < kPacks; ++p) {
@@ -247,7 +266,7 @@ __global__ void __launch_bounds__(kThreads)
         float weights[kPack];
         unpack(kept_dy[p], values);
         unpack(kept_sum[p], normal);
-        load(of.weight + column, kPack, weights);
+        load_weights(of, column, weights);
 #pragma unroll
         for (int i = 0; i < kPack; ++i) {
           normal[i] = (normal[i] - mean) * rstd;
@@ -278,7 +297,7 @@ __global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
     write(value[0], sum + column);
     total += value[0];
   }
-  const float mean = over_block<kThreads>(Sum{}, total) * inverse_columns;
+  const float mean = centers(of) ? over_block<kThreads>(Sum{}, total) * inverse_columns : 0.0F;
   float squares = 0.0F;
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
     const float difference = read(sum + column) - mean;
@@ -287,7 +306,9 @@ __global__ void __launch_bounds__(kThreads) forward_any(Forward<T> of) {
   const float rstd = 1.0F / sqrtf(fmaf(over_block<kThreads>(Sum{}, squares), inverse_columns, of.epsilon));
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
     const float bias = of.bias != nullptr ? of.bias[column] : 0.0F;
-    write(fmaf((read(sum + column) - mean) * rstd, of.weight[column], bias), y + column);
+    float weight[1];
+    load_weights(of, column, weight);
+    write(fmaf((read(sum + column) - mean) * rstd, weight[0], bias), y + column);
   }
   if (threadIdx.x == 0) store_statistics(of, row, mean, rstd);
 }
@@ -300,20 +321,24 @@ __global__ void __launch_bounds__(kThreads) backward_any(Backward<T> of) {
   const float inverse_columns = 1.0F / static_cast<float>(columns);
   const T* dy = row_of(of.dy, row);
   const T* sum = row_of(of.sum, row);
-  const float mean = of.mean[row];
+  const float mean = centers(of) ? of.mean[row] : 0.0F;
   const float rstd = of.rstd[row];
   float total = 0.0F;
   float normal_total = 0.0F;
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
-    const float g = read(dy + column) * of.weight[column];
+    float weight[1];
+    load_weights(of, column, weight);
+    const float g = read(dy + column) * weight[0];
     total += g;
     normal_total = fmaf(g, (read(sum + column) - mean) * rstd, normal_total);
   }
-  const float mean_g = over_block<kThreads>(Sum{}, total) * inverse_columns;
+  const float mean_g = centers(of) ? over_block<kThreads>(Sum{}, total) * inverse_columns : 0.0F;
   const float mean_normal_g = over_block<kThreads>(Sum{}, normal_total) * inverse_columns;
   for (std::int64_t column = threadIdx.x; column < columns; column += kThreads) {
     const float normal = (read(sum + column) - mean) * rstd;
-    float change[1] = {rstd * fmaf(-normal, mean_normal_g, fmaf(read(dy + column), of.weight[column], -mean_g))};
+    float weight[1];
+    load_weights(of, column, weight);
+    float change[1] = {rstd * fmaf(-normal, mean_normal_g, fmaf(read(dy + column), weight[0], -mean_g))};
     store_gradients(of, row, column, change);
   }
 }
@@ -334,7 +359,7 @@ template <typename T>
 struct WeightTerm {
   MatrixOf<const T> dy;
   MatrixOf<const T> sum;
-  const float* mean;
+  const float* mean;  ///< null: 0
   const float* rstd;
 
   template <int kWidth>
@@ -343,7 +368,7 @@ struct WeightTerm {
     load(row_of(dy, row) + column, count, values);
     load(row_of(sum, row) + column, count, sums);
 #pragma unroll
-    for (int i = 0; i < kWidth; ++i) values[i] *= (sums[i] - mean[row]) * rstd[row];
+    for (int i = 0; i < kWidth; ++i) values[i] *= (sums[i] - (mean != nullptr ? mean[row] : 0.0F)) * rstd[row];
   }
 };
 
@@ -392,8 +417,12 @@ void CudaKernels::run(const calls::LayerNormForward& call) {
   const bool in_packs = rows_begin_packs(call.x) && rows_begin_packs(call.residual) && rows_begin_packs(call.y) &&
                         rows_begin_packs(call.sum) && begins_pack(call.weight) && begins_pack(call.bias);
   with_type(call.x.type, [&]<typename T>(std::type_identity<T>) {
-    const Forward<T> of{call.x.as<T>(), call.residual.as<T>(), call.names,     mask_of(call.dropout), call.weight,
-                        call.bias,      call.epsilon,          call.y.as<T>(), call.sum.as<T>(),      call.mean,
+    const Forward<T> of{call.x.as<T>(),     call.residual.as<T>(),
+                        call.names,         mask_of(call.dropout),
+                        call.weight,        call.bias,
+                        call.epsilon,       call.kind,
+                        call.weight_offset, call.y.as<T>(),
+                        call.sum.as<T>(),   call.mean,
                         call.rstd};
     const auto in_registers = [&]<int kTeam, int kPacks>(Constant<kTeam>, Constant<kPacks>) {
       launch(forward_in_registers<T, kTeam, kPacks>, dim3(parts(call.x.rows, kThreads / kTeam)), kThreads, 0, stream_,
@@ -416,6 +445,8 @@ void CudaKernels::run(const calls::LayerNormBackward& call) {
                          call.mean,
                          call.rstd,
                          call.weight,
+                         call.kind,
+                         call.weight_offset,
                          call.d_sum.as<T>(),
                          call.names,
                          mask_of(call.dropout),
@@ -431,8 +462,8 @@ void CudaKernels::run(const calls::LayerNormBackward& call) {
     // The sums first: dx may lie where dy does.
     with_width(sums_in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
       if (call.d_weight != nullptr) {
-        weight_sums.add_up<kWidth>(WeightTerm<T>{call.dy.as<T>(), call.sum.as<T>(), call.mean, call.rstd},
-                                   call.dy.rows);
+        const float* mean = call.kind == NormKind::layer ? call.mean : nullptr;
+        weight_sums.add_up<kWidth>(WeightTerm<T>{call.dy.as<T>(), call.sum.as<T>(), mean, call.rstd}, call.dy.rows);
       }
       if (call.d_bias != nullptr) bias_sums.add_up<kWidth>(BiasTerm<T>{call.dy.as<T>()}, call.dy.rows);
     });

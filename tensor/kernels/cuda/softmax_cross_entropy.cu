@@ -19,6 +19,7 @@ struct SoftmaxLoss {
   const std::int32_t* labels;
   const float* class_weights;  ///< [classes], or null
   double smoothing;
+  double z_loss;
   double* losses;   ///< [rows]
   double* weights;  ///< [rows]: what each loss is to be divided by
 };
@@ -26,8 +27,8 @@ struct SoftmaxLoss {
 /// One block per row: the largest logit and the sum of exponentials in one pass (Milakov, Gimelshein: "Online
 /// normalizer calculation for softmax", 2018), the gradient in another. With z the logits, s the share that smoothing
 /// gives a class, w the class weights and W their sum:
-///   loss = -hit log p[label] - sum over c of s w[c] log p[c],   hit = (1 - smoothing) w[label]
-///   gradient[c] = (hit + s W) p[c] - s w[c] - (c is the label) hit
+///   loss = -hit log p[label] - sum over c of s w[c] log p[c] + z_loss w[label] (ln Z)^2,   hit = (1 - smoothing)
+///   w[label] gradient[c] = (hit + s W + 2 z_loss w[label] ln Z) p[c] - s w[c] - (c is the label) hit,   Z = sum of e^z
 template <typename T, int kCount, int kWidth>
 __global__ void __launch_bounds__(kCount)
     cross_entropy_of_row(MatrixOf<const T> logits, SoftmaxLoss loss, MatrixOf<T> d_logits) {
@@ -100,15 +101,16 @@ __global__ void __launch_bounds__(kCount)
     total_weight = over_block<kCount>(Sum{}, total_weight);
     mass += share * total_weight;
   }
+  const double log_z = loss.z_loss == 0.0 ? 0.0 : static_cast<double>(row_largest) + log(static_cast<double>(row_sum));
   if (threadIdx.x == 0) {
     const auto shift = static_cast<double>(row_largest);
     loss.losses[row] = mass * log(static_cast<double>(row_sum)) - hit * (static_cast<double>(label_logit) - shift) -
-                       share * (weighted_logits - shift * total_weight);
+                       share * (weighted_logits - shift * total_weight) + loss.z_loss * weight * log_z * log_z;
     loss.weights[row] = weight;
   }
   if (to == nullptr) return;
 
-  const auto factor = static_cast<float>(mass / static_cast<double>(row_sum));
+  const auto factor = static_cast<float>((mass + 2.0 * loss.z_loss * weight * log_z) / static_cast<double>(row_sum));
   for (std::int64_t column = first; column < classes; column += kStep) {
     const int count = count_at(column);
     float values[kWidth];
@@ -208,7 +210,11 @@ void CudaKernels::run(const calls::CrossEntropy& call) {
   constexpr int kFew = kWarp;
   constexpr int kMany = kThreads;
   const DeviceScratch<double> losses(memory_, 2 * call.logits.rows);
-  const SoftmaxLoss loss{call.labels, call.class_weights, static_cast<double>(call.label_smoothing), losses.data(),
+  const SoftmaxLoss loss{call.labels,
+                         call.class_weights,
+                         static_cast<double>(call.label_smoothing),
+                         static_cast<double>(call.z_loss),
+                         losses.data(),
                          losses.data() + call.logits.rows};
   const bool in_packs =
       rows_begin_packs(call.logits) && rows_begin_packs(call.d_logits) && begins_pack(call.class_weights);

@@ -44,6 +44,41 @@ TEST(TokenModels, GiveTheIdsThatTheReferenceGives) {
   }
 }
 
+TEST(TokenModels, WholeTextsAreCutOnlyWhereNoMergeReaches) {
+  struct CutCase {
+    std::vector<std::pair<std::string, std::string>> merges;
+    std::vector<std::int32_t> ids;  // of the tokenizers library (0.23.3)
+  };
+  const std::vector<CutCase> cases = {
+      {{{"t", "h"}, {"th", "e"}, {"▁", "the"}, {"▁", "▁"}, {"▁", "b"}},
+       {9, 12, 2, 6, 11, 2, 6, 10, 1, 6, 2, 3, 7, 10, 1, 0, 10, 12, 2, 8}},
+      {{{"t", "h"}, {"th", "e"}, {"e", "▁"}, {"▁", "the"}, {"▁", "▁"}, {"▁", "b"}},
+       {9, 13, 2, 6, 12, 2, 6, 11, 1, 6, 2, 3, 7, 11, 1, 0, 11, 13, 2, 8}},
+      {{{"t", "h"}, {"th", "e"}, {"<unk>", "▁"}, {"▁", "b"}},
+       {9, 11, 2, 6, 1, 1, 2, 6, 1, 9, 1, 6, 2, 3, 7, 1, 9, 1, 10, 9, 11, 2, 8}},
+  };
+  for (const CutCase& c : cases) {
+    nlohmann::json vocabulary = nlohmann::json::object();
+    for (const char* character : {"<unk>", "▁", "a", "b", "e", "h", "t", "."})
+      vocabulary.emplace(character, vocabulary.size());
+    nlohmann::json merges = nlohmann::json::array();
+    for (const auto& [first, second] : c.merges) {
+      merges.push_back({first, second});
+      vocabulary.emplace(first + second, vocabulary.size());
+    }
+    const auto tokenizer =
+        tokenizer_of({{"normalizer", {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}}},
+                      {"model",
+                       {{"type", "BPE"},
+                        {"unk_token", "<unk>"},
+                        {"fuse_unk", true},
+                        {"byte_fallback", false},
+                        {"vocab", vocabulary},
+                        {"merges", merges}}}});
+    EXPECT_EQ(tokenizer->encode_plain("the bat  at the tab. the ééé the bath"), c.ids);
+  }
+}
+
 TEST(TokenModels, NameWhatTheyDoNotKnow) {
   const auto message = [](const nlohmann::json& model, std::string_view text) -> std::string {
     try {

@@ -131,6 +131,36 @@ TEST_P(GpuElementwiseTest, RotaryEmbeddingMatchesCpu) {
   }
 }
 
+TEST_P(GpuElementwiseTest, TurnsLongSequencesByOtherFrequencies) {
+  TwinArray<std::int32_t> starts(gpu(), {0, 2, 7, 16});
+  std::vector<std::uint32_t> counted;
+  for (std::uint32_t i = 0; i < 16; ++i) counted.push_back(3 * i);
+  TwinArray<std::uint32_t> positions(gpu(), counted);
+  const std::vector<float> usual{1.0F, 0.4F, 0.02F};
+  const std::vector<float> beyond{0.9F, 0.3F, 0.01F};
+  for (const float growth : {0.0F, 2.5F}) {
+    for (const bool backwards : {false, true}) {
+      auto x = random({16, 14}, 1, Lie::gaps);
+      calls::Rotate call{.x = x.cpu(),
+                         .positions = positions.cpu(),
+                         .heads = 2,
+                         .frequencies = usual,
+                         .scale = 1.25F,
+                         .backwards = backwards,
+                         .sequences = {.tokens = 16, .sequences = 3, .starts = starts.cpu(), .longest = 9},
+                         .usual_length = 4,
+                         .long_frequencies = beyond,
+                         .growth = growth};
+      on_cpu().run(call);
+      call.x = x.gpu();
+      call.positions = positions.gpu();
+      call.sequences.starts = starts.gpu();
+      on_gpu().run(call);
+      x.expect_agreement(gpu(), tolerance(2e-6));
+    }
+  }
+}
+
 TEST_P(GpuElementwiseTest, ClearsRowsThatLieApart) {
   auto x = random({5, 24}, 1, Lie::gaps);
   const auto element = static_cast<std::int64_t>(size_of(type()));

@@ -308,6 +308,82 @@ TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
   }
 }
 
+TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
+  for (const MatrixSize size : sizes()) {
+    Names names(gpu(), size.rows);
+    auto weight = parameters(size.columns, 3);
+    for (const Lie lie : kLies) {
+      for (const float offset : {0.0F, 1.0F}) {
+        auto x = random(size, 1, lie);
+        auto residual = random(size, 2, lie);
+        auto y = empty(size, lie);
+        auto sum = empty(size, lie);
+        auto rstd = statistics(size.rows);
+        calls::LayerNormForward forward{.x = x.cpu(),
+                                        .residual = residual.cpu(),
+                                        .names = names.cpu(),
+                                        .dropout = kDropout,
+                                        .weight = weight.cpu().data,
+                                        .epsilon = kEpsilon,
+                                        .kind = NormKind::root_mean_square,
+                                        .weight_offset = offset,
+                                        .y = y.cpu(),
+                                        .sum = sum.cpu(),
+                                        .rstd = rstd.cpu().data};
+        on_cpu().run(forward);
+        forward.x = x.gpu();
+        forward.residual = residual.gpu();
+        forward.names = names.gpu();
+        forward.weight = weight.gpu_floats();
+        forward.y = y.gpu();
+        forward.sum = sum.gpu();
+        forward.rstd = rstd.gpu_floats();
+        on_gpu().run(forward);
+        y.expect_agreement(gpu(), tolerance(5e-6));
+        sum.expect_agreement(gpu(), tolerance(1e-6));
+        rstd.expect_agreement(gpu(), tolerance(5e-6));
+
+        auto dy = random(size, 4, lie);
+        auto d_sum = random(size, 5, lie);
+        auto given = random(size, 6, lie);
+        auto known = parameters(size.rows, 7);
+        auto dx = empty(size, lie);
+        auto d_residual = random(size, 8, lie);
+        auto d_weight = parameters(size.columns, 9);
+        calls::LayerNormBackward backward{.dy = dy.cpu(),
+                                          .sum = given.cpu(),
+                                          .mean = nullptr,
+                                          .rstd = known.cpu().data,
+                                          .weight = weight.cpu().data,
+                                          .kind = NormKind::root_mean_square,
+                                          .weight_offset = offset,
+                                          .d_sum = d_sum.cpu(),
+                                          .names = names.cpu(),
+                                          .dropout = kDropout,
+                                          .dx = dx.cpu(),
+                                          .d_residual = d_residual.cpu(),
+                                          .accumulate_residual = true,
+                                          .d_weight = d_weight.cpu().data,
+                                          .accumulate_weight = true};
+        on_cpu().run(backward);
+        backward.dy = dy.gpu();
+        backward.sum = given.gpu();
+        backward.rstd = known.gpu_floats();
+        backward.weight = weight.gpu_floats();
+        backward.d_sum = d_sum.gpu();
+        backward.names = names.gpu();
+        backward.dx = dx.gpu();
+        backward.d_residual = d_residual.gpu();
+        backward.d_weight = d_weight.gpu_floats();
+        on_gpu().run(backward);
+        dx.expect_agreement(gpu(), tolerance(5e-6));
+        d_residual.expect_agreement(gpu(), tolerance(5e-6));
+        d_weight.expect_agreement(gpu(), 1e-5);
+      }
+    }
+  }
+}
+
 TEST_P(GpuLayerNormTest, BackwardGivesOnlyWhatIsWanted) {
   for (const MatrixSize size : {MatrixSize{67, 48}, MatrixSize{5, 7}, MatrixSize{3, 2056}}) {
     auto weight = parameters(size.columns, 3);

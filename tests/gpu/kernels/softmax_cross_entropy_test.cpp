@@ -51,12 +51,14 @@ TEST_P(GpuCrossEntropyTest, MatchesCpu) {
                                            .labels = row_labels.cpu(),
                                            .class_weights = weighted ? weights.cpu().data : nullptr,
                                            .label_smoothing = smoothing,
+                                           .z_loss = 0.1F * smoothing,
                                            .d_logits = d_logits.cpu(),
                                            .sum = sum.cpu()});
           on_gpu().run(calls::CrossEntropy{.logits = logits.gpu(),
                                            .labels = row_labels.gpu(),
                                            .class_weights = weighted ? weights.gpu_floats() : nullptr,
                                            .label_smoothing = smoothing,
+                                           .z_loss = 0.1F * smoothing,
                                            .d_logits = d_logits.gpu(),
                                            .sum = sum.gpu()});
           d_logits.expect_agreement(gpu(), tolerance(5e-6));

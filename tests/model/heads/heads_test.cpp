@@ -1,6 +1,7 @@
 // Heads as the end of a pass: what they read, what they give, and their loss.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/heads/causal_lm_head.h"
@@ -132,6 +133,18 @@ TEST_F(Heads, ACausalHeadPredictsWordsByTheTableOrByAMatrixOfItsOwn) {
     EXPECT_TRUE(model->parameters().find(table)->variable.gradient_written());
     model->loss_of(evaluation, outputs, targets, sum);
     EXPECT_NEAR(device_->download<double>(sum)[0], 2 * expected, 2e-5 * expected);
+
+    const RowLosses of_rows{Tensor::empty(device_->memory(), {8}, DType::f64),
+                            Tensor::empty(device_->memory(), {8}, DType::i32)};
+    model->row_losses(evaluation, batch_.input, {}, targets, sum, of_rows);
+    EXPECT_NEAR(device_->download<double>(sum)[0], 3 * expected, 3e-5 * expected);
+    const std::vector<double> losses = device_->download<double>(of_rows.losses);
+    const std::vector<std::int32_t> predicted = device_->download<std::int32_t>(of_rows.predicted);
+    for (std::size_t t = 0; t < next.size(); ++t) {
+      const std::span<const float> row = std::span(logits).subspan(t * kWords, kWords);
+      EXPECT_NEAR(losses[t], next[t] < 0 ? 0.0 : loss_of(row, next[t]), 1e-5) << t;
+      EXPECT_EQ(predicted[t], std::max_element(row.begin(), row.end()) - row.begin()) << t;
+    }
   }
 }
 

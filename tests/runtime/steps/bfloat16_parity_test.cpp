@@ -80,7 +80,8 @@ TEST_P(BFloat16Parity, LossAndLogitsAreThoseOfPyTorchInBFloat16) {
   const double expected = reference.loss;
   EXPECT_NEAR(loss[0] / loss[1], expected, 0.01 * (1.0 + std::abs(expected)));
   if (reference.logits.empty()) return;
-  EXPECT_LE(distance(device_->download_as_f32(logits.value()), reference.logits), 0.02);
+  const double of_pytorch = distance(reference.logits, fixture.logits(/*labelled=*/true));
+  EXPECT_LE(distance(device_->download_as_f32(logits.value()), reference.logits), std::max(0.02, 2.0 * of_pytorch));
 }
 
 TEST_P(BFloat16Parity, GradientsLieAsNearToF32AsThoseOfPyTorch) {

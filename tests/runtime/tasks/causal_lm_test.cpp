@@ -5,9 +5,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/packed_rows.h"
+#include "data/text/running_text.h"
 #include "data/token_store.h"
 #include "model/heads/causal_lm_head.h"
 #include "model/layers/text_embeddings.h"
+#include "runtime/evaluation/document_losses.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/steps/training_step.h"
 #include "runtime/tasks/prediction_json.h"
@@ -48,7 +51,9 @@ class CausalLm : public testing::Test {
     for (const Parameter& parameter : model_->parameters().all()) parameter.variable.set_requires_gradient(true);
   }
 
-  Metrics measure(const TokenStore& rows, std::int64_t batch_size) {
+  Metrics measure(const TokenStore& rows, std::int64_t batch_size) { return evaluate_source(rows, batch_size); }
+
+  Metrics evaluate_source(const ExampleSource& rows, std::int64_t batch_size) {
     EvaluationSettings settings;
     settings.task = &task_;
     settings.batch_size = batch_size;
@@ -76,27 +81,50 @@ TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
   EXPECT_NEAR(metrics.value("loss"), sum / tokens, 1e-6);
 }
 
-TEST_F(CausalLm, PredictsTheLossOfEachText) {
-  const TokenStore rows = rows_of({{1, 2, 3, 4}, {5}, {6, 6, 0}});
+TEST_F(CausalLm, WritesTheLossOfEachText) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
   const LabelSet labels;
   const PredictionContext context{.labels = labels, .tokenizer = *tokenizer};
   const auto writer = task_.make_prediction_writer(context);
-  std::vector<PredictionJson> written;
-  predict(*model_, *device_, rows, DType::f32, 0, rows.rows(), 2,
-          [&](std::int64_t row, std::span<const float> outputs) {
-            const auto first = static_cast<std::size_t>(rows.starts()[static_cast<std::size_t>(row)]);
-            const auto length = static_cast<std::size_t>(rows.length(row));
-            ASSERT_EQ(outputs.size(), length * kWords);
-            writer->write(written.emplace_back(), {"", {rows.ids().subspan(first, length), {}, outputs}});
-          });
-  ASSERT_EQ(written.size(), 3U);
-  EXPECT_EQ(written[0]["predicted_tokens"], 3);
-  const double loss = measure(rows_of({{1, 2, 3, 4}}), 1).value("loss");
-  EXPECT_NEAR(written[0]["loss"].get<double>(), loss, 2e-6);
-  EXPECT_NEAR(written[0]["perplexity"].get<double>(), std::exp(loss), 1e-5 * std::exp(loss));
-  EXPECT_EQ(written[1].dump(), R"({"loss":null,"perplexity":null,"predicted_tokens":0})") << "nothing is predicted";
-  EXPECT_NE(written[2]["loss"], written[0]["loss"]);
+  PredictionJson some;
+  writer->write(some, {"", {}, {.sum = 3.0, .tokens = 2, .bytes = 6}});
+  EXPECT_NEAR(some["loss"].get<double>(), 1.5, 1e-6);
+  EXPECT_NEAR(some["perplexity"].get<double>(), std::exp(1.5), 1e-5);
+  EXPECT_NEAR(some["bits_per_byte"].get<double>(), 0.721348, 1e-6) << "3 nats are 4.32809 bits, for 6 bytes";
+  EXPECT_EQ(some["predicted_tokens"], 2);
+  PredictionJson nothing;
+  writer->write(nothing, {"", {}, {}});
+  EXPECT_EQ(nothing.dump(), R"({"loss":null,"perplexity":null,"bits_per_byte":null,"predicted_tokens":0})");
+}
+
+/// Documents of the text, without classes, as tokenize_rows gives them.
+TokenStore documents_of(const std::vector<std::vector<std::int32_t>>& texts) {
+  TokenRows rows;
+  for (const std::vector<std::int32_t>& text : texts) {
+    rows.ids.insert(rows.ids.end(), text.begin(), text.end());
+    rows.starts.push_back(rows.tokens());
+  }
+  rows.types.assign(rows.ids.size(), 0);
+  return TokenStore(std::move(rows));
+}
+
+TEST_F(CausalLm, ADocumentHasTheSameLossPackedAndAlone) {
+  const std::vector<std::vector<std::int32_t>> texts{{1, 2, 3, 4}, {5, 2}, {6, 6, 0, 1, 3, 2}, {3, 3, 1}};
+  const TokenStore rows = sequences_of(documents_of(texts), {TextPacking::documents, 6});
+  const PackedRows packed(rows, 6);
+  ASSERT_LT(packed.rows(), rows.rows());
+  const TextWindows windows(rows, 6, 6);
+  const auto never = [] { return false; };
+  const std::vector<TextLoss> together = document_losses(*model_, *device_, windows, 4, 4, never);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const TextWindows alone(documents_of({texts[i]}), 6, 6);
+    EXPECT_EQ(document_losses(*model_, *device_, alone, 1, 1, never).front().sum, together[i].sum) << i;
+    EXPECT_EQ(together[i].tokens, static_cast<std::int64_t>(texts[i].size()) - 1);
+  }
+  double sum = 0.0;
+  for (const TextLoss& loss : together) sum += loss.sum;
+  EXPECT_NEAR(measure(rows, 2).value("loss"), sum / 11.0, 1e-6) << "the evaluation's mean is that of the documents";
+  EXPECT_NEAR(evaluate_source(packed, 1).value("loss"), sum / 11.0, 1e-6) << "so is that of packs";
 }
 
 TEST_F(CausalLm, LearnsWhichTokenFollows) {

@@ -172,6 +172,9 @@ TEST_F(ElementTypeTest, ASecondTypeIsRefusedWithASentence) {
       DType::f16);
   expect_refused<2>("gather_rows",
                     [&](auto& at) { kernels_.run(calls::GatherRows{.x = at[0], .rows = indices.data(), .y = at[1]}); });
+  expect_refused<2>("scatter_rows", [&](auto& at) {
+    kernels_.run(calls::ScatterRows{.x = at[0], .rows = indices.data(), .y = at[1]});
+  });
   expect_refused<2>("scatter_add_rows", [&](auto& at) {
     kernels_.run(calls::ScatterAddRows{.dy = at[0], .rows = indices.data(), .dx = at[1]});
   });

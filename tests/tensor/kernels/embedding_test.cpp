@@ -155,5 +155,21 @@ TEST_P(EmbeddingTest, ScatterUndoesGather) {
   EXPECT_TRUE(dx.gaps_untouched());
 }
 
+TEST_P(EmbeddingTest, ScatterWritesTheRowsThatItNames) {
+  const auto x = TestMatrix::random(3, 33, 1, 40);
+  TestMatrix y(5, 33, 34);
+  for (std::int64_t i = 0; i < 5; ++i) std::fill_n(&y(i, 0), 33, 7.0F);
+  const std::vector<std::int32_t> rows{4, 0, 2};
+  kernels_.run(calls::ScatterRows{.x = x, .rows = rows.data(), .y = y});
+  for (std::int64_t j = 0; j < 33; ++j) {
+    ASSERT_EQ(y(4, j), x(0, j));
+    ASSERT_EQ(y(0, j), x(1, j));
+    ASSERT_EQ(y(2, j), x(2, j));
+    ASSERT_EQ(y(1, j), 7.0F);
+    ASSERT_EQ(y(3, j), 7.0F);
+  }
+  EXPECT_TRUE(y.gaps_untouched());
+}
+
 }  // namespace
 }  // namespace temper

@@ -127,5 +127,65 @@ TEST_P(RotaryTest, BitsDependOnNeitherThreadsNorOtherRows) {
     ASSERT_EQ(static_cast<double>(alone(321, j)), results[0][static_cast<std::size_t>(321 * x.columns() + j)]);
 }
 
+/// Sequences of 2, 5 and 9 tokens, of which 3 are more than the usual length.
+TEST_P(RotaryTest, LongSequencesTurnByOtherFrequencies) {
+  const std::vector<std::int32_t> starts{0, 2, 7, 16};
+  const std::vector<std::int32_t> lengths{2, 5, 9};
+  const auto usual = frequencies(5, 100.0);
+  const auto beyond = frequencies(5, 900.0);
+  for (const float growth : {0.0F, 2.5F}) {
+    std::vector<std::uint32_t> positions;
+    for (const std::int32_t length : lengths) {
+      for (std::int32_t t = 0; t < length; ++t) positions.push_back(static_cast<std::uint32_t>(100 + t));
+    }
+    for (const RotaryPairs layout : {RotaryPairs::halves, RotaryPairs::neighbours}) {
+      const auto x = TestMatrix::random(16, kHeads * 10, 1);
+      std::vector<double> expected;
+      for (std::size_t s = 0; s < lengths.size(); ++s) {
+        std::vector<float> own = lengths[s] > 4 ? beyond : usual;
+        if (lengths[s] > 4) {
+          const double grown = 1.0 + static_cast<double>(growth) * (lengths[s] / 4.0 - 1.0);
+          for (std::size_t i = 0; i < own.size(); ++i)
+            own[i] = static_cast<float>(own[i] * std::pow(grown, -static_cast<double>(i) / 4.0));
+        }
+        const auto all = rotated(x, 10, positions, own, layout, 1.0);
+        expected.insert(expected.end(), all.begin() + starts[s] * x.columns(),
+                        all.begin() + starts[s + 1] * x.columns());
+      }
+      auto turned = x;
+      calls::Rotate call{.x = turned,
+                         .positions = positions.data(),
+                         .heads = kHeads,
+                         .frequencies = usual,
+                         .layout = layout,
+                         .sequences = {.tokens = 16, .sequences = 3, .starts = starts.data(), .longest = 9},
+                         .usual_length = 4,
+                         .long_frequencies = beyond,
+                         .growth = growth};
+      kernels_.run(call);
+      expect_close(turned.values(), expected, 1e-6);
+
+      // Of each sequence the last token alone: the sequence's length counts, not how many of it there are.
+      const std::vector<std::int32_t> query_starts{0, 1, 2, 3};
+      TestMatrix last(3, x.columns());
+      std::vector<double> expected_last;
+      std::vector<std::uint32_t> last_positions;
+      for (std::int64_t s = 0; s < 3; ++s) {
+        const std::int64_t row = starts[static_cast<std::size_t>(s) + 1] - 1;
+        for (std::int64_t j = 0; j < x.columns(); ++j) {
+          last(s, j) = x(row, j);
+          expected_last.push_back(turned(row, j));
+        }
+        last_positions.push_back(positions[static_cast<std::size_t>(row)]);
+      }
+      call.x = last;
+      call.positions = last_positions.data();
+      call.sequences.query_starts = query_starts.data();
+      kernels_.run(call);
+      EXPECT_EQ(last.values(), expected_last);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace temper

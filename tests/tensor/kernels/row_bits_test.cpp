@@ -1,5 +1,6 @@
 // What a model makes of a text does not depend on which others come with it (design.md, decision 7): in every product
 // of a forward pass, a row has the bits that it has alone.
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -78,6 +79,39 @@ TEST_P(RowBits, OfALinearLayerAreThoseOfTheRowAlone) {
   }
 }
 
+/// As a language model's next tokens are computed, whose own order of sums is near the other.
+TEST_P(RowBits, OfALinearLayerRowByRowAreThoseOfTheRowAlone) {
+  for (const auto& [n, k] : shapes(generator_)) {
+    const auto x = TestMatrix::random(kMany, k, 1, stride_of(n, k));
+    const auto weight = TestMatrix::random(n, k, 2);
+    const auto bias = TestMatrix::random(1, n, 3);
+    const auto multiply = [&, n = n](ConstRows some, Rows y, bool row_by_row) {
+      kernels_.run(calls::LinearForward{.x = some,
+                                        .weight = weight,
+                                        .bias = n % 3 == 0 ? ConstRows() : ConstRows(bias),
+                                        .activation = n % 3 == 0 ? Activation::none : Activation::gelu,
+                                        .row_by_row = row_by_row,
+                                        .z = y,
+                                        .y = y});
+    };
+    expect_each_row_alone(x, n, DType::f32, generator_, [&](ConstRows some, Rows y) { multiply(some, y, true); });
+    if (HasFatalFailure()) return;
+    const auto other = TestMatrix::random(kMany, n, 4);
+    const auto own = TestMatrix::random(kMany, n, 5);
+    const auto writable = [](const TestMatrix& m) {
+      const ConstRows rows = m;
+      return Rows(const_cast<void*>(rows.data), rows.rows, rows.columns, rows.stride, rows.type);
+    };
+    multiply(x, writable(own), true);
+    multiply(x, writable(other), false);
+    const ConstMatrix a = ConstRows(own).as<float>();
+    const ConstMatrix b = ConstRows(other).as<float>();
+    for (std::int64_t i = 0; i < kMany; ++i)
+      for (std::int64_t j = 0; j < n; ++j)
+        ASSERT_NEAR(a.row(i)[j], b.row(i)[j], 1e-4 * std::sqrt(static_cast<double>(k)) + 1e-5) << n << " by " << k;
+  }
+}
+
 /// As attention over inputs uses it, over a head's width (kernels.h).
 TEST_P(RowBits, OfAProductOfTwoMatricesAreThoseOfTheRowAlone) {
   for (const auto& [n, k] : shapes(generator_)) {
@@ -100,15 +134,20 @@ TEST(RowBitsOfBFloat16, AreThoseOfTheRowAlone) {
     const Rows x(wide.elements().data, kMany, k, stride, DType::bf16);
     RoundedMatrix weight(TestMatrix::random(n, k, 2));
     RoundedMatrix bias(TestMatrix::random(1, n, 3));
-    for (const Activation activation : {Activation::none, Activation::gelu}) {
-      expect_each_row_alone(x, n, DType::bf16, generator, [&](ConstRows some, Rows y) {
-        kernels.run(calls::LinearForward{.x = some,
-                                         .weight = weight.elements(),
-                                         .bias = activation == Activation::none ? Rows() : Rows(bias.elements()),
-                                         .activation = activation,
-                                         .z = y,
-                                         .y = y});
-      });
+    for (const auto& [activation, row_by_row] : {std::pair{Activation::none, false},
+                                                 {Activation::gelu, false},
+                                                 {Activation::none, true},
+                                                 {Activation::gelu, true}}) {
+      expect_each_row_alone(
+          x, n, DType::bf16, generator, [&, activation = activation, row_by_row = row_by_row](ConstRows some, Rows y) {
+            kernels.run(calls::LinearForward{.x = some,
+                                             .weight = weight.elements(),
+                                             .bias = activation == Activation::none ? Rows() : Rows(bias.elements()),
+                                             .activation = activation,
+                                             .row_by_row = row_by_row,
+                                             .z = y,
+                                             .y = y});
+          });
       if (testing::Test::HasFatalFailure()) return;
     }
     expect_each_row_alone(x, n, DType::f32, generator, [&](ConstRows some, Rows y) {

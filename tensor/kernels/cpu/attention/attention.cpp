@@ -46,10 +46,13 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
   const std::int64_t padded_value_width = padded(value_width);
   const bool is_f32 = std::is_same_v<T, float>;
   const std::int64_t tile = std::min(kTile, sequences.longest * group);
-  const Scratch keys_transposed(width * padded(sequences.longest));
-  const Scratch keys_room(is_f32 ? 0 : sequences.longest * padded_width);
+  // Where all queries fit into one tile, keys are turned as they are met, and those that no query sees are not.
+  const bool one_tile = most_queries(sequences) * group <= kTile;
+  const Scratch keys_transposed(width * padded(one_tile ? std::min(kTile, sequences.longest) : sequences.longest));
+  const Scratch keys_room(is_f32 ? 0 : (one_tile ? kTile : sequences.longest) * padded_width);
   const Scratch queries_room(is_f32 && evenly_spaced(q, group, width) ? 0 : tile * padded_width);
-  const Scratch values_room(fits_in_place<T>(value_width) ? 0 : sequences.longest * padded_value_width);
+  const Scratch values_room(
+      fits_in_place<T>(value_width) ? 0 : (one_tile ? kTile : sequences.longest) * padded_value_width);
   const Scratch out_room(
       fits_in_place<T>(value_width) && evenly_spaced(out, group, value_width) ? 0 : tile * padded_value_width);
   const Scratch scores_room(tile * padded(tile));
@@ -65,11 +68,20 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
     if (query_tokens.count == 0 || length > most_tokens) {
       continue;
     }
-    const HeadRows key_rows =
-        as_f32(k.row(part.start) + part.key_head * width, k.stride, length, width, keys_room.data());
-    transpose_tiles(key_rows.data, key_rows.stride, length, width, keys_transposed.data());
-    const HeadRows values = with_padding(v.row(part.start) + part.key_head * value_width, v.stride, length, value_width,
-                                         values_room.data());
+    const auto values_from = [&](std::int64_t first, std::int64_t count) TEMPER_VECTOR_LAMBDA {
+      return with_padding(v.row(part.start + first) + part.key_head * value_width, v.stride, count, value_width,
+                          values_room.data());
+    };
+    const auto turn_keys = [&](std::int64_t first, std::int64_t count) TEMPER_VECTOR_LAMBDA {
+      const HeadRows key_rows =
+          as_f32(k.row(part.start + first) + part.key_head * width, k.stride, count, width, keys_room.data());
+      transpose_tiles(key_rows.data, key_rows.stride, count, width, keys_transposed.data());
+    };
+    HeadRows all_values{};
+    if (!one_tile) {
+      turn_keys(0, length);
+      all_values = values_from(0, length);
+    }
     const GroupRows<const T> all_queries(q, query_tokens.start, part.key_head, group, width);
     const GroupRows<T> all_results(out, query_tokens.start, part.key_head, group, value_width);
     shaped.begin(part);
@@ -84,8 +96,9 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = padded(keys);
         const bool first = first_key == seen.first_tile();
-        small_matmul(query_rows, keys_transposed.data() + first_key * width, stride, queries, stride, width, scores,
-                     stride, false);
+        if (one_tile) turn_keys(first_key, keys);
+        const float* turned = keys_transposed.data() + (one_tile ? 0 : first_key * width);
+        small_matmul(query_rows, turned, stride, queries, stride, width, scores, stride, false);
         const float scale = shaped.finish(scores, stride, part, first_query, queries, first_key, keys);
         softmax_tile(scores, stride, queries, keys, scale, first, shaped.seen(), running);
         if (mask.active()) {
@@ -95,8 +108,10 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
         if (!first) {
           multiply_rows(result.data, result.stride, queries, padded_value_width, running.rescale);
         }
-        small_matmul({scores, stride, 1}, values.row(first_key), values.stride, queries, padded_value_width, keys,
-                     result.data, result.stride, !first);
+        const HeadRows values =
+            one_tile ? values_from(first_key, keys) : HeadRows{all_values.row(first_key), all_values.stride};
+        small_matmul({scores, stride, 1}, values.data, values.stride, queries, padded_value_width, keys, result.data,
+                     result.stride, !first);
       }
       for (std::int64_t i = 0; i < queries; ++i) {
         running.rescale[i] = 1.0F / running.sums[i];
@@ -131,13 +146,13 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
   const std::int64_t value_width = shape.value_width;
   const std::int64_t padded_value_width = padded(value_width);
   const std::int64_t longest = sequences.longest;
-  const std::int64_t most_queries = longest * group;
-  const std::int64_t tile = std::min(kTile, most_queries);
+  const std::int64_t group_queries = longest * group;
+  const std::int64_t tile = std::min(kTile, group_queries);
   const std::int64_t room = fits_in_place<T>(width) ? 0 : longest * padded_width;
   const std::int64_t value_room = fits_in_place<T>(value_width) ? 0 : longest * padded_value_width;
   // Queries that are not evenly spaced are copied, too.
   const auto room_for = [&](const auto& x, std::int64_t columns) {
-    return fits_in_place<T>(columns) && evenly_spaced(x, group, columns) ? 0 : most_queries * padded(columns);
+    return fits_in_place<T>(columns) && evenly_spaced(x, group, columns) ? 0 : group_queries * padded(columns);
   };
   const bool of_keys = dk.data != nullptr;
   const bool one_for_both = k.data == v.data && k.stride == v.stride && width == value_width;
@@ -151,7 +166,7 @@ void backward_typed(const calls::AttentionBackward& call, const SharedTermSums& 
   const Scratch dq_room(room_for(dq, width));
   const Scratch dk_room(of_keys ? room : 0);
   const Scratch dv_room(of_keys ? value_room : 0);
-  const Scratch products_room(most_queries);
+  const Scratch products_room(group_queries);
   const Scratch p_room(tile * padded(tile));
   const Scratch ds_room(tile * padded(tile));
   float* products = products_room.data();
@@ -290,8 +305,8 @@ std::int64_t most_tokens_alone(DType type, const PackedSequences& sequences) {
 
 void CpuKernels::run(const calls::AttentionForward& call) {
   // What is refused must be refused here: nothing may throw inside the team.
-  const std::int64_t alone =
-      most_tokens_alone(common_type(call.kKernel.name, call.q, call.k, call.v, call.out), call.sequences);
+  const DType type = common_type(call.kKernel.name, call.q, call.k, call.v, call.out);
+  const std::int64_t alone = call.row_by_row ? call.sequences.longest : most_tokens_alone(type, call.sequences);
   call.check();
   parallel_team(threads_for(call.sequences, call.q, call.shape.key_heads, 2),
                 [&](std::int64_t member, std::int64_t members) {

@@ -231,6 +231,14 @@ struct Queries {
   }
 };
 
+/// Tokens that ask, of the sequence that has most of them.
+HWY_INLINE std::int64_t most_queries(const PackedSequences& sequences) {
+  if (sequences.query_starts == nullptr) return sequences.longest;
+  std::int64_t most = 0;
+  for (std::int64_t s = 0; s < sequences.sequences; ++s) most = std::max(most, sequences.queries(s));
+  return most;
+}
+
 /// One head of keys of one sequence, and its queries.
 struct HeadOfSequence {
   std::int64_t sequence;

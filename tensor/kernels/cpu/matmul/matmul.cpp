@@ -16,6 +16,7 @@
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
+#include "tensor/kernels/cpu/matmul/row_products.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 namespace temper {
@@ -24,7 +25,9 @@ namespace {
 // Rows of a part: its result is still in the second-level cache when the activation reads it, and the many numbers of
 // rows that a training run meets become few shapes.
 constexpr std::int64_t kPartRows = 256;
-// The same for gradients of weights in bf16, where a part takes little time.
+// oneDNN adds a lone row of bf16 up in another order than the same row beside others.
+constexpr std::int64_t kLeastRows = 2;
+// Rows of a part for gradients of weights in bf16, where a part takes little time.
 constexpr std::int64_t kPartRowsOfBFloat16Gradient = 384;
 // Columns of a part where a result is wider than high.
 constexpr std::int64_t kPartColumns = 384;
@@ -38,13 +41,16 @@ struct Part {
   std::int64_t count;
 };
 
-/// The parts of a side, the last of which may be smaller.
+/// The parts of a side. The last may be smaller, but not smaller than `least`: then it belongs to the one before.
 struct Cut {
   std::int64_t side;
   std::int64_t length;
+  std::int64_t least = 1;
 
-  [[nodiscard]] std::int64_t parts() const { return (side + length - 1) / length; }
-  [[nodiscard]] Part part(std::int64_t i) const { return {i * length, std::min(length, side - i * length)}; }
+  [[nodiscard]] std::int64_t parts() const {
+    return side > 0 ? std::max<std::int64_t>((side + length - least) / length, 1) : 0;
+  }
+  [[nodiscard]] Part part(std::int64_t i) const { return {i * length, i + 1 < parts() ? length : side - i * length}; }
 };
 
 /// c [m, n] (+)= op(a) op(b) + bias, k being the inner dimension.
@@ -80,8 +86,8 @@ class CutProduct {
   CutProduct(const Operands& operands, bool by_rows, ProductPrimitives& primitives)
       : o_(operands),
         by_rows_(by_rows),
-        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_)} : Cut{o_.c.columns, kPartColumns}),
-        pieces_{o_.k(), piece_length(o_)},
+        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_), kLeastRows} : Cut{o_.c.columns, kPartColumns}),
+        pieces_{.side = o_.k(), .length = piece_length(o_)},
         packed_(packs()) {
     find_primitives(primitives);
     if (packed_ && !primitive(0, 0)->packs_like(*primitive(parts_.parts() - 1, 0))) {
@@ -184,6 +190,27 @@ ConstRows without_gaps(ConstRows a) {
   return {room.data(), a.rows, a.columns, a.columns, a.type};
 }
 
+bool is_lone_row(const Operands& o) { return o.c.rows == 1 && o.a.type == DType::bf16 && !o.transpose_a; }
+
+/// The product of a lone row (kLeastRows), computed as two.
+void multiply_lone_row(const Operands& o, bool by_rows, ProductPrimitives& primitives) {
+  thread_local std::vector<std::byte> left;
+  thread_local std::vector<std::byte> result;
+  const auto twice = [](std::vector<std::byte>& room, const void* row, std::size_t bytes) {
+    room.resize(2 * bytes);
+    std::memcpy(room.data(), row, bytes);
+    std::memcpy(room.data() + bytes, row, bytes);
+  };
+  const std::size_t result_bytes = static_cast<std::size_t>(o.c.columns) * size_of(o.c.type);
+  twice(left, o.a.data, static_cast<std::size_t>(o.a.columns) * size_of(o.a.type));
+  twice(result, o.c.data, result_bytes);  // which only a product that accumulates reads
+  Operands pair = o;
+  pair.a = {left.data(), 2, o.a.columns, o.a.columns, o.a.type};
+  pair.c = {result.data(), 2, o.c.columns, o.c.columns, o.c.type};
+  CutProduct(pair, by_rows, primitives).run([](std::int64_t /*first*/, std::int64_t /*count*/) {});
+  std::memcpy(o.c.data, result.data(), result_bytes);
+}
+
 /// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
 /// columns where it is cut by these.
 template <typename ThenDo>
@@ -193,6 +220,9 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
   } else if (runs_in_panels(o)) {
     multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b.as<float>(), o.transpose_b,
                        static_cast<const float*>(o.bias.data), o.c.as<float>(), o.accumulate, then_do);
+  } else if (is_lone_row(o)) {
+    multiply_lone_row(o, by_rows, primitives);
+    then_do(0, 1);
   } else {
     Operands operands = o;
     if (left_rows_have_gaps(o)) operands.a = without_gaps(o.a);
@@ -232,6 +262,11 @@ void CpuKernels::run(const calls::LinearForward& call) {
     return;
   }
   const bool has_more = call.activation != Activation::none || call.y.data != call.z.data;
+  if (call.row_by_row) {
+    multiply_row_by_row(call.x, call.weight, call.bias, call.z);
+    if (has_more) run(calls::BiasActivationForward{.z = call.z, .activation = call.activation, .y = call.y});
+    return;
+  }
   multiply({call.x, false, call.weight, true, call.bias, call.z, false}, true, products_,
            [&](std::int64_t first, std::int64_t count) {
              if (has_more)

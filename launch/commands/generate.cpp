@@ -1,0 +1,189 @@
+// temper generate: texts that go on, from prompts.
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/spool.h"
+#include "data/tables/table_reader.h"
+#include "launch/commands/answer_evaluation.h"
+#include "launch/commands/answer_printer.h"
+#include "launch/commands/command.h"
+#include "launch/commands/generation_options.h"
+#include "launch/commands/report.h"
+#include "launch/commands/standard_input.h"
+#include "launch/commands/table_options.h"
+#include "launch/device_choice.h"
+#include "launch/signals.h"
+#include "runtime/environment/host_agreement.h"
+#include "runtime/environment/node_cores.h"
+#include "runtime/generation/shared_prompts.h"
+
+namespace temper {
+namespace {
+
+struct GenerateArguments {
+  std::string model;
+  std::vector<std::string> prompts;
+  std::optional<std::string> input;
+  std::optional<std::string> text;
+  std::string output;
+  GenerationOptions options;
+  std::string device = "auto";
+  int threads = 0;
+  bool json = false;
+};
+
+/// Answers chunk after chunk of prompts; `next` gives an empty chunk at the end.
+class Conversation {
+ public:
+  Conversation(const FittedModel& fitted, const GenerationDefaults& defaults, Generator& generator,
+               AnswerPrinter& printer, CommandContext& context)
+      : fitted_(fitted), defaults_(defaults), generator_(generator), printer_(printer), context_(context) {}
+
+  /// False once a signal asked to stop.
+  bool answer(const std::vector<TextPrompt>& prompts) {
+    printer_.begin(prompts);
+    const AnswerListener listener{[&](std::size_t number, std::string_view piece) { printer_.add_text(number, piece); },
+                                  [&](std::size_t number, const Answer& answer) { printer_.end(number, answer); }};
+    const PromptAnswers all = answer_prompts(fitted_, defaults_, generator_, prompts, context_.world, listener);
+    if (context_.world.size() > 1 && context_.speaks())
+      for (std::size_t i = 0; i < prompts.size(); ++i)
+        if (!all.answers[i].tokens.empty()) printer_.end(i, all.answers[i]);
+    if (context_.speaks()) printer_.finish();
+    return !all.stopped;
+  }
+
+ private:
+  const FittedModel& fitted_;
+  const GenerationDefaults& defaults_;
+  Generator& generator_;
+  AnswerPrinter& printer_;
+  CommandContext& context_;
+};
+
+bool answer_words(const GenerateArguments& arguments, Conversation& conversation) {
+  std::vector<TextPrompt> prompts;
+  for (std::size_t i = 0; i < arguments.prompts.size(); ++i)
+    prompts.push_back({arguments.prompts[i], fmt::format("prompt {}", i + 1)});
+  return conversation.answer(prompts);
+}
+
+bool answer_file(const GenerateArguments& arguments, const FittedModel& fitted, const TableSource& table,
+                 Conversation& conversation) {
+  const std::size_t column = prompt_column(arguments.text, fitted, table.head());
+  constexpr std::int64_t kRowsAtATime = 4096;
+  bool going_on = true;
+  table.read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
+    std::vector<TextPrompt> prompts;
+    for (std::size_t row = 0; row < chunk.rows.size(); ++row)
+      prompts.push_back({std::move(chunk.rows[row][column]), place_of(chunk, row)});
+    going_on = conversation.answer(prompts);
+    return going_on;
+  });
+  return going_on;
+}
+
+/// Each line is a prompt. Of one rank, lines are answered as they come; of several, rank 0 reads them all first.
+bool answer_standard_input(Conversation& conversation, Communicator& world) {
+  std::int64_t number = 0;
+  const auto as_prompts = [&](std::vector<std::string> lines) {
+    std::vector<TextPrompt> prompts;
+    for (std::string& line : lines)
+      prompts.push_back({std::move(line), fmt::format("standard input, line {}", ++number)});
+    return prompts;
+  };
+  if (world.size() == 1) {
+    StandardInputLines input(stop_signal_received);
+    while (true) {
+      std::vector<std::string> lines = input.next();
+      if (lines.empty()) return !stop_signal_received();
+      if (!conversation.answer(as_prompts(std::move(lines)))) return false;
+    }
+  }
+  std::vector<std::string> lines = standard_input_of_all(world, stop_signal_received);
+  std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
+  world.all_reduce(std::span(stop), Reduction::max);
+  return stop.front() == 0 && conversation.answer(as_prompts(std::move(lines)));
+}
+
+void require_one_source(const GenerateArguments& arguments) {
+  if (!arguments.prompts.empty() && arguments.input)
+    throw usage_error("prompts are given as words and with --input; choose one");
+  std::error_code absent;
+  if (!arguments.input || *arguments.input == "-" || arguments.output.empty()) return;
+  if (std::filesystem::equivalent(*arguments.input, arguments.output, absent))
+    throw usage_error("{}: is the input as well; the answers would replace it, so choose another file with -o",
+                      arguments.output);
+}
+
+int run(const GenerateArguments& arguments, CommandContext& context) {
+  require_one_source(arguments);
+  Communicator& world = context.world;
+  const std::unique_ptr<Device> device = make_device(arguments.device, world);
+  set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(world));
+  const bool from_file = arguments.input && *arguments.input != "-";
+  HostAgreement hosts(world,
+                      input_files(arguments.model, from_file ? std::vector<std::filesystem::path>{*arguments.input}
+                                                             : std::vector<std::filesystem::path>{}),
+                      device->arithmetic());
+  FittedModel fitted(arguments.model, *device);
+  require_language_model(fitted, arguments.model);
+  if (context.speaks()) print_notes(fitted.notes());
+  const GenerationDefaults defaults = read_generation_defaults(fitted.config());
+  GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
+  settings.slots = arguments.options.slots;
+  settings.stop_requested = stop_signal_received;
+  const std::unique_ptr<TableSource> table = from_file ? open_table(*arguments.input) : nullptr;
+  hosts.finish();
+
+  Generator generator(fitted.model(), fitted.tokenizer(), *device, settings);
+  Spool written;
+  AnswerPrinter printer(arguments.json || !arguments.output.empty(), [&](std::string_view text) {
+    if (arguments.output.empty()) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    } else {
+      written.append(std::as_bytes(std::span(text)));
+    }
+  });
+  Conversation conversation(fitted, defaults, generator, printer, context);
+  const bool finished = !arguments.prompts.empty() ? answer_words(arguments, conversation)
+                        : from_file                ? answer_file(arguments, fitted, *table, conversation)
+                                                   : answer_standard_input(conversation, world);
+  if (!finished) return kExitStopped;
+  if (!context.speaks()) return kExitDone;
+  if (!arguments.output.empty()) {
+    const std::span<const std::byte> lines = written.view();
+    write_file_atomically(arguments.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  }
+  if (std::fflush(stdout) != 0) throw Error("the answers could not be written to standard output");
+  return kExitDone;
+}
+
+}  // namespace
+
+Command add_generate_command(const CommandLine& program) {
+  auto arguments = std::make_shared<GenerateArguments>();
+  const CommandLine command = program.command("generate", "Go on with texts by a causal language model");
+  command.option("model", arguments->model, "Folder of a causal language model").required();
+  command.words("prompts", arguments->prompts, "Texts to go on with; none: standard input, one per line");
+  command.option("--input", arguments->input,
+                 "CSV, TSV, JSONL or text file of prompts; - for standard input, one per line");
+  command.option("--text", arguments->text, "Column of the prompts; default: prompt, else as in training, else text");
+  command.option("-o,--output", arguments->output, "File for the answers, as JSON lines; default: standard output");
+  add_generation_options(command, arguments->options);
+  command.option("--batch-size", arguments->options.slots, "Answers under way at a time, on each rank")
+      .shows_default()
+      .within(1, 1 << 16);
+  command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.flag("--json", arguments->json, "Print a JSON object for each prompt, with the tokens and why it ended");
+  command.footer(
+      "An answer depends on the model, its prompt and the seed: not on the other prompts, --batch-size, threads or "
+      "ranks.\n\nExamples:\n  temper generate runs/domain/model 'The patient was admitted with'\n  mpirun -n 2 temper "
+      "generate runs/domain/model --input prompts.jsonl --top-p 0.9 --temperature 0.7 -o answers.jsonl");
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
+}
+
+}  // namespace temper

@@ -1,0 +1,204 @@
+#include "model/huggingface/gguf_rope.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace temper {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Llama 3's rule (Hugging Face: rope_type "llama3").
+struct Llama3Rule {
+  double factor = 8.0;
+  double low = 1.0;
+  double high = 4.0;
+  double original_length = 8192.0;
+};
+
+double wave_length(const GgufRope& rope, std::size_t pair) {
+  return 2.0 * std::numbers::pi *
+         std::pow(rope.base, 2.0 * static_cast<double>(pair) / static_cast<double>(rope.turned));
+}
+
+double factor_of(const Llama3Rule& rule, double length) {
+  if (length < rule.original_length / rule.high) return 1.0;
+  if (length > rule.original_length / rule.low) return rule.factor;
+  const double smooth = (rule.original_length / length - rule.low) / (rule.high - rule.low);
+  return 1.0 / ((1.0 - smooth) / rule.factor + smooth);
+}
+
+bool gives(const Llama3Rule& rule, const GgufRope& rope) {
+  for (std::size_t pair = 0; pair < rope.factors.size(); ++pair) {
+    const double expected = factor_of(rule, wave_length(rope, pair));
+    if (std::abs(expected - static_cast<double>(rope.factors[pair])) > 1e-5 * expected) return false;
+  }
+  return true;
+}
+
+/// A number that is all but whole or a short decimal becomes one.
+double rounded(double value) {
+  for (const double unit : {1.0, 2.0, 4.0, 10.0, 100.0})
+    if (std::abs(std::round(value * unit) - value * unit) < 1e-3 * unit) return std::round(value * unit) / unit;
+  return value;
+}
+
+/// How far a frequency between is from stretched (0) to unchanged (1).
+double smooth_of(double stretched, double factor) { return (1.0 / stretched - 1.0 / factor) / (1.0 - 1.0 / factor); }
+
+/// The rule behind the factors; nothing where there is none.
+std::optional<Llama3Rule> find_rule(const GgufRope& rope) {
+  Llama3Rule rule;
+  rule.factor = rounded(static_cast<double>(*std::max_element(rope.factors.begin(), rope.factors.end())));
+  std::vector<std::pair<double, double>> between;  // 1 / wave length, smooth
+  for (std::size_t pair = 0; pair < rope.factors.size(); ++pair) {
+    const auto factor = static_cast<double>(rope.factors[pair]);
+    if (factor > 1.0 + 1e-6 && factor < rule.factor * (1.0 - 1e-6))
+      between.emplace_back(1.0 / wave_length(rope, pair), smooth_of(factor, rule.factor));
+  }
+  std::vector<Llama3Rule> candidates;
+  if (between.size() >= 2) {
+    // smooth = (length / (high - low)) x - low / (high - low) is a line.
+    const auto [x0, y0] = between.front();
+    const auto [x1, y1] = between.back();
+    const double slope = (y1 - y0) / (x1 - x0);
+    const double below = slope * x0 - y0;
+    if (below > 0.0) candidates.push_back({rule.factor, 1.0, rounded(1.0 + 1.0 / below), std::round(slope / below)});
+  }
+  for (const double high : {4.0, 2.0, 8.0}) {
+    if (between.size() == 1) {
+      const auto [x, y] = between.front();
+      candidates.push_back({rule.factor, 1.0, high, std::round((y * (high - 1.0) + 1.0) / x)});
+    }
+    for (double length = 8192.0; length >= 1.0; length /= 2.0) candidates.push_back({rule.factor, 1.0, high, length});
+    for (double length = 16384.0; length <= 262144.0; length *= 2.0)
+      candidates.push_back({rule.factor, 1.0, high, length});
+  }
+  for (const Llama3Rule& candidate : candidates)
+    if (gives(candidate, rope)) return candidate;
+  return std::nullopt;
+}
+
+Json llama3_scaling(const GgufRope& rope) {
+  if (const std::optional<Llama3Rule> rule = find_rule(rope))
+    return {{"rope_type", "llama3"},
+            {"factor", rule->factor},
+            {"low_freq_factor", rule->low},
+            {"high_freq_factor", rule->high},
+            {"original_max_position_embeddings", static_cast<std::int64_t>(rule->original_length)}};
+  return nullptr;
+}
+
+const Json* member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::optional<double> number(const Json& object, const char* key) {
+  const Json* value = member(object, key);
+  return value != nullptr && value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
+}
+
+std::vector<float> list(const Json& object, const char* key) {
+  const Json* value = member(object, key);
+  std::vector<float> numbers;
+  if (value != nullptr && value->is_array())
+    for (const Json& item : *value)
+      if (item.is_number()) numbers.push_back(item.get<float>());
+  return numbers;
+}
+
+}  // namespace
+
+Json rope_scaling_of(const GgufRope& rope, const std::string& path) {
+  const auto pairs = static_cast<std::size_t>(rope.turned / 2);
+  for (const std::vector<float>* factors : {&rope.factors, &rope.short_factors, &rope.long_factors})
+    if (!factors->empty() && factors->size() != pairs)
+      throw Error(
+          "{}: has {} factors of rotary frequencies, expected {}, one for each pair of a head's {} elements; "
+          "convert the model anew",
+          path, factors->size(), pairs, rope.turned);
+  if (!rope.short_factors.empty() && !rope.long_factors.empty()) {
+    Json scaling{{"rope_type", "longrope"}, {"short_factor", rope.short_factors}, {"long_factor", rope.long_factors}};
+    if (rope.attention_factor) scaling["attention_factor"] = *rope.attention_factor;
+    if (rope.original_length) scaling["original_max_position_embeddings"] = *rope.original_length;
+    return scaling;
+  }
+  const bool is_stretched =
+      std::any_of(rope.factors.begin(), rope.factors.end(), [](float factor) { return factor != 1.0F; });
+  if (is_stretched) {
+    const Json scaling = llama3_scaling(rope);
+    if (scaling.is_null())
+      throw Error(
+          "{}: the factors of \"rope_freqs.weight\" follow no rule of Llama 3, which config.json could name; use "
+          "the model's Hugging Face folder",
+          path);
+    return scaling;
+  }
+  if (rope.type == "none" || rope.type.empty() || rope.factor.value_or(1.0) == 1.0) return nullptr;
+  if (rope.type != "linear" && rope.type != "yarn")
+    throw Error(
+        "{}: stretches positions by the rule \"{}\" (rope.scaling.type), expected none, linear, yarn or "
+        "longrope; choose another model",
+        path, rope.type);
+  Json scaling{{"rope_type", rope.type}, {"factor", *rope.factor}};
+  if (rope.type == "linear") return scaling;
+  if (rope.original_length) scaling["original_max_position_embeddings"] = *rope.original_length;
+  if (rope.attention_factor) scaling["attention_factor"] = *rope.attention_factor;
+  if (rope.beta_fast) scaling["beta_fast"] = *rope.beta_fast;
+  if (rope.beta_slow) scaling["beta_slow"] = *rope.beta_slow;
+  return scaling;
+}
+
+GgufRope gguf_rope_of(const Json& config, std::int64_t turned, const std::string& path) {
+  GgufRope rope;
+  rope.turned = turned;
+  const Json* parameters = member(config, "rope_parameters");
+  const Json* scaling = parameters != nullptr ? parameters : member(config, "rope_scaling");
+  const Json none = Json::object();
+  // Models with windows describe the layers that see everything and the others apart.
+  if (scaling != nullptr && scaling->contains("full_attention")) scaling = &(*scaling)["full_attention"];
+  const Json& rule = scaling != nullptr && scaling->is_object() ? *scaling : none;
+  rope.base = number(rule, "rope_theta")
+                  .value_or(number(config, "rope_theta").value_or(number(config, "rotary_emb_base").value_or(10000.0)));
+  const Json* type = member(rule, "rope_type") != nullptr ? member(rule, "rope_type") : member(rule, "type");
+  const std::string name = type != nullptr && type->is_string() ? type->get<std::string>() : "default";
+  rope.factor = number(rule, "factor");
+  rope.attention_factor = number(rule, "attention_factor");
+  rope.beta_fast = number(rule, "beta_fast");
+  rope.beta_slow = number(rule, "beta_slow");
+  std::optional<double> length = number(rule, "original_max_position_embeddings");
+  if (!length) length = number(config, "original_max_position_embeddings");
+  if (length) rope.original_length = static_cast<std::int64_t>(*length);
+  if (name == "default") {
+    rope.factor.reset();
+    rope.original_length.reset();
+    return rope;
+  }
+  if (name == "linear" || name == "yarn") {
+    rope.type = name;
+  } else if (name == "longrope") {
+    rope.type = name;
+    rope.short_factors = list(rule, "short_factor");
+    rope.long_factors = list(rule, "long_factor");
+  } else if (name == "llama3") {
+    const Llama3Rule llama3{rope.factor.value_or(8.0), number(rule, "low_freq_factor").value_or(1.0),
+                            number(rule, "high_freq_factor").value_or(4.0), length.value_or(8192.0)};
+    for (std::size_t pair = 0; pair < static_cast<std::size_t>(turned / 2); ++pair)
+      rope.factors.push_back(static_cast<float>(factor_of(llama3, wave_length(rope, pair))));
+    rope.factor.reset();
+    rope.original_length.reset();
+  } else {
+    throw Error(
+        "{}: stretches positions by the rule \"{}\", which GGUF files do not have; export a Hugging Face folder", path,
+        name);
+  }
+  return rope;
+}
+
+}  // namespace temper

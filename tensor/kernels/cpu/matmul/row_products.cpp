@@ -1,0 +1,179 @@
+#include "tensor/kernels/cpu/matmul/row_products.h"
+
+#include "tensor/kernels/cpu/vector/vector_targets.h"
+//
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/kernels/cpu/vector/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/row_products.cpp"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "tensor/kernels/cpu/vector/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::HWY_NAMESPACE {
+namespace {
+
+/// Rows of the left operand that share what is loaded of the weights.
+constexpr int kMostRows = 4;
+
+/// Rows of weights that are read side by side: as many sums as registers hold, and streams as the processor follows.
+template <int kRows>
+constexpr int weights_beside() {
+  if constexpr (HWY_TARGET == HWY_AVX3) return kRows == 4 ? 6 : 8;
+  return kRows == 1 ? 8 : 8 / kRows;
+}
+
+/// sums [kRows, kOutputs] = x [kRows, k] w^T [k, kOutputs]. The block of weights that comes next is fetched meanwhile.
+template <int kRows, int kOutputs, typename T>
+HWY_NOINLINE void multiply_block(const float* x, std::int64_t x_stride, const T* w, std::int64_t w_stride,
+                                 std::int64_t k, float* sums) {
+  const Floats d;
+  FloatVector parts[kRows][kOutputs];
+  HWY_UNROLL(4)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(8)
+    for (int j = 0; j < kOutputs; ++j) {
+      parts[i][j] = hn::Zero(d);
+    }
+  }
+  const auto step = [&](auto access, std::int64_t p) TEMPER_VECTOR_LAMBDA {
+    FloatVector left[kRows];
+    HWY_UNROLL(4)
+    for (int i = 0; i < kRows; ++i) {
+      left[i] = access.load(d, x + i * x_stride + p);
+    }
+    HWY_UNROLL(8)
+    for (int j = 0; j < kOutputs; ++j) {
+      const T* from = w + j * w_stride + p;
+      const auto right = access.load(d, from);
+      hwy::Prefetch(from + kOutputs * w_stride);
+      HWY_UNROLL(4)
+      for (int i = 0; i < kRows; ++i) {
+        parts[i][j] = hn::MulAdd(left[i], right, parts[i][j]);
+      }
+    }
+  };
+  for_each_vector(d, k, step);
+  HWY_UNROLL(4)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(8)
+    for (int j = 0; j < kOutputs; ++j) {
+      sums[i * kOutputs + j] = hn::GetLane(hn::SumOfLanes(d, parts[i][j]));
+    }
+  }
+}
+
+/// Elements (i, j) of a result, j counting from `first`.
+template <typename T, typename Out>
+struct Result {
+  MatrixOf<Out> c;
+  const T* bias;
+
+  void put(std::int64_t i, std::int64_t j, float sum) const {
+    const float whole = bias == nullptr ? sum : sum + as_float(bias[j]);
+    assign(whole, c.row(i)[j]);
+  }
+
+ private:
+  static float as_float(float v) { return v; }
+  static float as_float(BFloat16 v) { return to_float(v); }
+  static void assign(float v, float& to) { to = v; }
+  static void assign(float v, BFloat16& to) { to = to_bfloat16(v); }
+};
+
+/// kOutputs outputs from `first` on of all rows, so many at a time, and then fewer.
+template <int kRows, int kOutputs, typename T, typename Out>
+void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const MatrixOf<const T>& w, std::int64_t first,
+                   const Result<T, Out>& result) {
+  float sums[kRows * kOutputs];
+  for (; i + kRows <= rows; i += kRows) {
+    multiply_block<kRows, kOutputs>(x + i * w.columns, w.columns, w.row(first), w.stride, w.columns, sums);
+    for (int r = 0; r < kRows; ++r) {
+      for (int j = 0; j < kOutputs; ++j) {
+        result.put(i + r, first + j, sums[r * kOutputs + j]);
+      }
+    }
+  }
+  if constexpr (kRows > 1) {
+    if (i < rows) multiply_rows<kRows / 2, kOutputs>(x, rows, i, w, first, result);
+  }
+}
+
+/// Outputs [begin, end). What is read of the weights at a time stays in the cache for further rows.
+template <int kRows, typename T, typename Out>
+void multiply_outputs(const float* x, std::int64_t rows, const MatrixOf<const T>& w, const Result<T, Out>& result,
+                      std::int64_t begin, std::int64_t end) {
+  constexpr int kOutputs = weights_beside<kRows>();
+  std::int64_t first = begin;
+  for (; first + kOutputs <= end; first += kOutputs) {
+    multiply_rows<kRows, kOutputs>(x, rows, 0, w, first, result);
+  }
+  for (; first < end; ++first) {
+    multiply_rows<kRows, 1>(x, rows, 0, w, first, result);
+  }
+}
+
+template <typename T, typename Out>
+void multiply_typed(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin, std::int64_t end) {
+  const Result<T, Out> result{c.as<Out>(), static_cast<const T*>(bias.data)};
+  const MatrixOf<const T> weights = w.as<T>();
+  if (c.rows >= kMostRows) return multiply_outputs<4>(x, c.rows, weights, result, begin, end);
+  if (c.rows > 1) return multiply_outputs<2>(x, c.rows, weights, result, begin, end);
+  multiply_outputs<1>(x, c.rows, weights, result, begin, end);
+}
+
+}  // namespace
+
+void multiply_row_by_row_part(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin,
+                              std::int64_t end) {
+  if (w.type == DType::f32) return multiply_typed<float, float>(x, w, bias, c, begin, end);
+  if (c.type == DType::f32) return multiply_typed<BFloat16, float>(x, w, bias, c, begin, end);
+  multiply_typed<BFloat16, BFloat16>(x, w, bias, c, begin, end);
+}
+
+/// Rows in f32, one after the other.
+void widen_rows(ConstRows a, std::vector<float>& x) {
+  const Floats d;
+  x.resize(static_cast<std::size_t>(a.rows * a.columns));
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    float* to = x.data() + i * a.columns;
+    const auto copy = [&](const auto* from) TEMPER_VECTOR_LAMBDA {
+      for_each_vector(d, a.columns, [&](auto access, std::int64_t p) TEMPER_VECTOR_LAMBDA {
+        access.store(access.load(d, from + p), d, to + p);
+      });
+    };
+    a.type == DType::bf16 ? copy(a.as<BFloat16>().row(i)) : copy(a.as<float>().row(i));
+  }
+}
+
+}  // namespace temper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace temper {
+
+HWY_EXPORT(multiply_row_by_row_part);
+HWY_EXPORT(widen_rows);
+
+void multiply_row_by_row(ConstRows a, ConstRows b, ConstRows bias, Rows c) {
+  thread_local std::vector<float> room;
+  HWY_DYNAMIC_DISPATCH(widen_rows)(a, room);
+  const float* x = room.data();
+  constexpr std::int64_t kGranule = 24;  // whole blocks of any size but the last
+  parallel_ranges(
+      c.columns, b.columns,
+      [&](std::int64_t begin, std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(multiply_row_by_row_part)(x, b, bias, c, begin, end);
+      },
+      kGranule);
+}
+
+}  // namespace temper
+#endif  // HWY_ONCE

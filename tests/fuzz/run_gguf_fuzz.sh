@@ -1,0 +1,27 @@
+#!/bin/sh
+# Builds the fuzzer of the GGUF reader, what reads GGUF with AddressSanitizer and UndefinedBehaviorSanitizer and the rest
+# from a finished build, and runs it.
+# Usage, from the root of the checkout: tests/fuzz/run_gguf_fuzz.sh BUILD_FOLDER SECONDS SEED FILE.gguf...
+set -e
+build=$1
+shift
+mkdir -p "$build/fuzz"
+flags="-std=c++20 -O1 -g -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=all -I. -I$build/generated"
+objects=""
+for source in tests/fuzz/gguf_fuzz.cpp model/gguf/gguf_file.cpp model/gguf/gguf_metadata.cpp model/gguf/ggml_type.cpp \
+  model/gguf/dequantize.cpp model/huggingface/gguf_model.cpp model/huggingface/gguf_config.cpp \
+  model/huggingface/gguf_rope.cpp model/huggingface/gguf_form.cpp model/huggingface/gguf_architecture.cpp \
+  model/huggingface/weight_files.cpp data/tokenizer/ggml_vocabulary.cpp runtime/inputs/model_tokenizer.cpp \
+  base/mapped_file.cpp; do
+  object="$build/fuzz/$(echo "$source" | tr / _).o"
+  if [ ! -e "$object" ] || [ "$source" -nt "$object" ]; then
+    # shellcheck disable=SC2086
+    ${CXX:-g++} $flags -c "$source" -o "$object"
+  fi
+  objects="$objects $object"
+done
+# shellcheck disable=SC2086
+g++ -fsanitize=address,undefined $objects "$build/libtemper_data.a" "$build/libtemper_model.a" "$build/libtemper_base.a" \
+  -o "$build/fuzz/gguf_fuzz" -licuuc -licui18n -licudata -lfmt -lcrypto -lxxhash -lz
+cd "$build/fuzz"
+exec ./gguf_fuzz "$@"
