@@ -68,7 +68,7 @@ const std::map<std::string, Names> kRooms{
       "runtime/frozen", "runtime/checkpoints", "runtime/evaluation"}},
     {"runtime",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",
-      "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/reporting"}},
+      "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/generation", "runtime/reporting"}},
 };
 
 /// Folders that stand outside the house and may include any of it.

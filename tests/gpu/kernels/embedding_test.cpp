@@ -102,7 +102,7 @@ TEST_P(GpuEmbeddingTest, ScatterMatchesCpuAndLeavesOtherRowsAlone) {
       std::vector<std::int32_t> every_second;
       for (std::int64_t i = 0; i < size.rows; ++i)
         every_second.push_back(static_cast<std::int32_t>(2 * (size.rows - 1 - i)));
-      const TwinArray<std::int32_t> rows(gpu(), every_second);
+      TwinArray<std::int32_t> rows(gpu(), every_second);
       auto y = random({2 * size.rows, size.columns}, 3, lie);
       on_cpu().run(calls::ScatterRows{.x = x.cpu(), .rows = rows.cpu(), .y = y.cpu()});
       on_gpu().run(calls::ScatterRows{.x = x.gpu(), .rows = rows.gpu(), .y = y.gpu()});

@@ -14,7 +14,10 @@ constexpr const char* kSizes = R"("num_hidden_layers":4,"hidden_size":32,"interm
                                R"("num_attention_heads":4,"max_position_embeddings":64)";
 
 ModelConfig config_of(const std::string& type, const std::string& more) {
-  return parse_model_config("{\"model_type\":\"" + type + "\"," + kSizes + more + "}", "");
+  const bool has_key_heads = more.find("num_key_value_heads") != std::string::npos;
+  return parse_model_config(
+      "{\"model_type\":\"" + type + "\"," + kSizes + (has_key_heads ? "" : R"(,"num_key_value_heads":4)") + more + "}",
+      "");
 }
 
 std::string definition(const std::string& type, const std::string& more) {

@@ -94,7 +94,7 @@ TEST(Registry, UntiedLanguageModelsHaveOutputEmbeddingsOfTheirOwn) {
         return std::count_if(all.begin(), all.end(),
                              [](const Parameter& p) { return p.shape.dimensions() == 2 && p.shape[0] == 97; });
       };
-      EXPECT_EQ(parameters_over_words(keys + "}"), 1) << type;
+      EXPECT_EQ(parameters_over_words(keys + R"(,"tie_word_embeddings":true})"), 1) << type;
       EXPECT_EQ(parameters_over_words(keys + R"(,"tie_word_embeddings":false})"), 2) << type;
     }
   }
