@@ -70,6 +70,8 @@ struct ModelFixture {
   /// scores of a query: what a program finds is rounding, and AdamW, which divides a gradient by its own size, follows
   /// the sign of it.
   bool is_rounding(std::span<const float> gradient) const;
+  /// Tensors of the file that rounding to f32 decides after some steps, with how far PyTorch's f32 lies from f64.
+  std::map<std::string, double> undetermined;
 
  private:
   void pack_inputs(const SafetensorsFile& inputs);

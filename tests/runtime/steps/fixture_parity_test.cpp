@@ -177,11 +177,13 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
     ASSERT_EQ(actual.size(), expected.size()) << name;
     const std::vector<float> gradient = *values_as_stored(fixture.expected, "grad.", model->names(), parameter);
     if (fixture.is_rounding(gradient)) continue;
+    const auto loose = fixture.undetermined.find(model->names().forms_of(parameter).front().name);
+    const double bound = loose == fixture.undetermined.end() ? 1e-4 : 3.0 * loose->second;
     for (std::size_t i = 0; i < actual.size(); ++i) {
       // Of a bias of keys that turn in part, the gradient of the columns that do not is rounding.
       if (gradient[i] != 0.0F && fixture.is_rounding(std::span(gradient).subspan(i, 1))) continue;
       const double difference = std::abs(actual[i] - expected[i]);
-      ASSERT_LE(difference, 1e-4) << name << " at " << i;
+      ASSERT_LE(difference, bound) << name << " at " << i;
       ++elements;
       within += difference <= 5e-6 ? 1 : 0;
     }

@@ -102,6 +102,7 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
     rows_ = tokenize_rows(table_, columns_of(configuration_.data, task_), *tokenizer_, labels_, options, 0, 1);
     const std::vector<std::int64_t> all{0};
     TokenStore source(rows_);
+    if (task_.labels == LabelKind::next_token) source.label_with_next_tokens();
     if (task_.masks_tokens) source.transform_with(masking(*tokenizer_, tokenizer_->vocabulary_size()), 1);
     batch_ = source.read(all, 0);
   }
