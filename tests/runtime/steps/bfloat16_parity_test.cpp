@@ -149,7 +149,9 @@ TEST_P(BFloat16Parity, FiveStepsFollowF32AsCloselyAsThoseOfPyTorch) {
     const double loss = reference.losses[number];
     const double norm = reference.gradient_norms[number];
     EXPECT_NEAR(outcome.loss, loss, 0.02 * (1.0 + std::abs(loss))) << "step " << number;
-    EXPECT_NEAR(outcome.gradient_norm, norm, 0.03 * norm) << "step " << number;
+    // Where rounding takes PyTorch's own steps elsewhere, it may take ours as far.
+    const double of_pytorch = reference.exact_norms.empty() ? 0.0 : std::abs(norm - reference.exact_norms.at(number));
+    EXPECT_NEAR(outcome.gradient_norm, norm, std::max(0.03 * norm, 2.0 * of_pytorch)) << "step " << number;
   }
 
   const SafetensorsFile after(fixture.folder / "after_steps.safetensors");
