@@ -114,6 +114,7 @@ VARIANTS = [
 ]
 TASKS = {"ForMaskedLM": ["model.task=masked-lm"],
          "LMHeadModel": ["model.task=causal-lm"],
+         "ForCausalLM": ["model.task=causal-lm"],
          "ForTokenClassification": ["model.task=token-classification", "data.label=word_labels"],
          "regression": ["model.task=regression", "data.label=score"],
          "multi_label_classification": ["model.task=multi-label", "data.label=tags"],

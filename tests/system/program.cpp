@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 
 namespace temper::system_tests {
 namespace {
@@ -60,6 +62,7 @@ struct Pipe {
                        static_cast<rlim_t>(invocation.largest_file_bytes)};
     setrlimit(RLIMIT_FSIZE, &limit);
   }
+  signal(SIGPIPE, SIG_DFL);
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -73,6 +76,14 @@ bool drain(int descriptor, std::string& text) {
   const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
   if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
   return count > 0;
+}
+
+/// Writes what a pipe takes of `text`, and leaves the rest in it, nothing if nobody reads any more; false at its end.
+bool feed(int descriptor, std::string_view& text) {
+  const ssize_t count = ::write(descriptor, text.data(), text.size());
+  if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+  if (count < 0 && errno != EAGAIN && errno != EINTR) text = {};
+  return !text.empty();
 }
 
 }  // namespace
@@ -123,19 +134,23 @@ Outcome run_command(const std::vector<std::string>& command, const Invocation& i
   in.close_end(0);
   out.close_end(1);
   err.close_end(1);
-  if (!invocation.input.empty() && ::write(in.ends[1], invocation.input.data(), invocation.input.size()) < 0)
-    throw std::runtime_error("no input");
-  in.close_end(1);
+  // Who never reads is no failure here.
+  signal(SIGPIPE, SIG_IGN);
+  fcntl(in.ends[1], F_SETFL, O_NONBLOCK);
+  std::string_view input = invocation.input;
+  if (input.empty()) in.close_end(1);
 
   Outcome outcome;
   bool out_open = true;
   bool err_open = true;
   while (out_open || err_open) {
-    std::array<pollfd, 2> ready{pollfd{out_open ? out.ends[0] : -1, POLLIN, 0},
-                                pollfd{err_open ? err.ends[0] : -1, POLLIN, 0}};
+    std::array<pollfd, 3> ready{pollfd{out_open ? out.ends[0] : -1, POLLIN, 0},
+                                pollfd{err_open ? err.ends[0] : -1, POLLIN, 0},
+                                pollfd{input.empty() ? -1 : in.ends[1], POLLOUT, 0}};
     poll(ready.data(), ready.size(), 20);
     if (ready[0].revents != 0) out_open = drain(out.ends[0], outcome.out);
     if (ready[1].revents != 0) err_open = drain(err.ends[0], outcome.err);
+    if (ready[2].revents != 0 && !feed(in.ends[1], input)) in.close_end(1);
     if (invocation.meanwhile) invocation.meanwhile(child);
     outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (outcome.seconds > invocation.limit_seconds && !outcome.timed_out) {
