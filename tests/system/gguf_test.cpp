@@ -116,13 +116,14 @@ TEST_F(Gguf, InspectTellsWhatItHolds) {
 }
 
 TEST_F(Gguf, RunsBeginFromOneAndEndInOne) {
-  const Outcome trained = train(
-      "out", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1", "checkpoint.keep_last=1"});
+  const Outcome trained = train("out", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1",
+                                        "checkpoint.keep=1", "data.end_token=\"none\""});
   ASSERT_EQ(trained.status, 0) << trained.err;
-  const double loss = loss_of("out/model");
-  EXPECT_LT(loss, loss_of("base.gguf"));
   std::string checkpoint;
   for (const auto& file : std::filesystem::directory_iterator(path("out/checkpoints"))) checkpoint = file.path();
+  ASSERT_EQ(temper({"export", checkpoint, "-o", "folder"}).status, 0);
+  const double loss = loss_of("folder");
+  EXPECT_LT(loss, loss_of("base.gguf"));
   for (const char* type : {"F32", "BF16", "Q8_0", "q4_0"}) {
     const std::string file = std::string(type) + ".gguf";
     const Outcome exported = temper({"export", checkpoint, "--gguf", type, "-o", file});
@@ -136,7 +137,8 @@ TEST_F(Gguf, RunsBeginFromOneAndEndInOne) {
 }
 
 TEST_F(Gguf, TwoRanksHaveTheSameBits) {
-  const std::vector<std::string> settings{"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1"};
+  const std::vector<std::string> settings{"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1",
+                                          "train.grains=2"};
   ASSERT_EQ(train("one", settings).status, 0);
   const Outcome two = train("two", settings, 2);
   ASSERT_EQ(two.status, 0) << two.err;

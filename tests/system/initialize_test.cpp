@@ -17,7 +17,8 @@ class FromNothingRun : public TinyRun {
   }
 
   static std::vector<std::string> initialized(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> overrides{"model.initialize=true", "train.epochs=2", "output.tensorboard=false"};
+    std::vector<std::string> overrides{"model.initialize=true", "train.epochs=2", "train.grains=2",
+                                       "train.schedule=\"constant\"", "output.tensorboard=false"};
     overrides.insert(overrides.end(), more.begin(), more.end());
     return overrides;
   }
