@@ -75,19 +75,21 @@ MakeRowReader reader_of(const Format& format, TextUnit unit) {
   return unit == TextUnit::paragraph ? paragraph_rows : whole_text_rows;
 }
 
-bool is_data_file(const std::filesystem::path& path) {
+bool is_text_file(const std::filesystem::path& path) {
   std::string extension = lower_case(path.extension().string());
   if (extension == ".gz") extension = lower_case(path.stem().extension().string());
-  return std::any_of(kFormats.begin(), kFormats.end(),
-                     [&](const Format& format) { return extension == format.extension; });
+  return extension == ".txt";
 }
 
-/// The data files of a folder and of its folders, sorted bytewise.
+/// The .txt files of a folder and of its folders, sorted bytewise. Tables are not taken so: a folder of these holds,
+/// more often than not, the rows to test on beside those to train on.
 std::vector<std::filesystem::path> files_in(const std::string& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && is_data_file(entry.path())) files.push_back(entry.path());
-  if (files.empty()) throw Error("{}: the folder has no data file ({})", folder, known_extensions());
+    if (entry.is_regular_file() && is_text_file(entry.path())) files.push_back(entry.path());
+  if (files.empty())
+    throw Error("{}: is a directory without .txt files; name a data file, or a pattern such as {}/*.jsonl", folder,
+                folder);
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
   return files;
 }

@@ -23,8 +23,8 @@ std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> 
 std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit = TextUnit::line);
 
 /// The files that names stand for, in their order: a name with *, ? or [ that is no file itself is a pattern, and
-/// stands for what fits it, sorted bytewise; a folder stands for the data files in it and in its folders, sorted in the
-/// same way. Throws Error for a pattern that nothing fits, and for a folder without data files.
+/// stands for what fits it, sorted bytewise; a folder stands for the .txt files in it and in its folders, sorted in the
+/// same way. Throws Error for a pattern that nothing fits, and for a folder without such files.
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names);
 
 }  // namespace temper

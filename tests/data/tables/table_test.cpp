@@ -71,6 +71,11 @@ TEST(TableReader, NamesAndPatternsStandForFiles) {
   EXPECT_EQ(files_named(std::vector{at("odd[1].csv")}), (Paths{at("odd[1].csv")})) << "a file of this name comes first";
   EXPECT_EQ(files_named(std::vector{at("absent.csv")}), (Paths{at("absent.csv")})) << "which its reader refuses";
   EXPECT_HAS(error_of([&] { files_named(std::vector{at("*.jsonl")}); }), "no file fits this pattern");
+  EXPECT_EQ(files_named(std::vector{folder.path().string()}), (Paths{at("c.txt")})) << "tables are not taken unnamed";
+  std::filesystem::create_directory(at("inner"));
+  EXPECT_HAS(error_of([&] { files_named(std::vector{at("inner")}); }), "is a directory without .txt files");
+  EXPECT_FALSE(folder.file("inner/a.TXT", "x\n").empty());
+  EXPECT_EQ(files_named(std::vector{folder.path().string()}), (Paths{at("c.txt"), at("inner/a.TXT")}));
 }
 
 TEST(TableSource, IsReadAsOftenAsWantedAndUntilSomebodyHasEnough) {
