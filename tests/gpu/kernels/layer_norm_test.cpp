@@ -339,7 +339,8 @@ TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
         forward.sum = sum.gpu();
         forward.rstd = rstd.gpu_floats();
         on_gpu().run(forward);
-        y.expect_agreement(gpu(), tolerance(5e-6));
+        // In bf16 the sum is rounded before y is.
+        y.expect_agreement(gpu(), 2.0 * tolerance(5e-6));
         sum.expect_agreement(gpu(), tolerance(1e-6));
         rstd.expect_agreement(gpu(), tolerance(5e-6));
 
