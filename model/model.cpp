@@ -80,6 +80,7 @@ Variable Model::run_lowest(Tape& tape, const PackedInput& input, const TokenSele
 
 Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                             const FrozenPart& frozen) const {
+  watch(tape);
   const auto above = [&](std::int64_t stages, const Variable& hidden) {
     return through_blocks(tape, input, selection, stages - 1, this->stages() - 1, hidden);
   };
@@ -91,7 +92,6 @@ Variable Model::last_hidden(Tape& tape, const PackedInput& input, const TokenSel
 
 Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                         const FrozenPart& frozen) const {
-  watch(tape);
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   return tape.stage(stages(), [&](Tape& on) {
     return parts_.head->outputs(on, {hidden, input, selection, dropout_places_.back()});
@@ -100,7 +100,6 @@ Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelecti
 
 void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& selection, const Targets& targets,
                  const Tensor& sum, const FrozenPart& frozen) const {
-  watch(tape);
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   (void)tape.stage(stages(), [&](Tape& on) {
     parts_.head->loss(on, {hidden, input, selection, dropout_places_.back()}, targets, sum);

@@ -104,7 +104,7 @@ class Model final {
   /// Through blocks [first, last). The topmost gives the tokens alone that the head reads.
   [[nodiscard]] Variable through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                         std::int64_t first, std::int64_t last, Variable hidden) const;
-  /// What the head reads.
+  /// What the head reads. Every pass to the head begins here, and with it the observation of its stages.
   [[nodiscard]] Variable last_hidden(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                      const FrozenPart& frozen) const;
   [[nodiscard]] TokenSelection selection_of_topmost_block(const TokenSelection& selection) const {

@@ -41,8 +41,7 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   if (run.data().test.rows() > 0) {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
     const RunData& data = run.data();
-    const ExampleSource& test = data.test_windows ? static_cast<const ExampleSource&>(*data.test_windows) : data.test;
-    std::optional<Metrics> metrics = measure_model(run, test, nullptr, wants_to_stop);
+    std::optional<Metrics> metrics = measure_model(run, measured(data.test, data.test_windows), nullptr, wants_to_stop);
     if (!metrics) return std::nullopt;
     delivered.test = std::move(*metrics);
   }

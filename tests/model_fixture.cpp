@@ -291,7 +291,6 @@ BFloat16Reference ModelFixture::bfloat16() const {
   const std::string name = folder.filename().string();
   nlohmann::json facts = read_json(folder / "fixture.json");
   BFloat16Reference reference;
-  if (facts.contains("gradient_norms")) facts["gradient_norms"].get_to(reference.exact_norms);
   facts = facts.contains("bf16") && facts["bf16"].contains("gradient_distances")
               ? facts.at("bf16")
               : read_json(source_directory() / "tests/runtime/bfloat16_reference/reference.json").at(name);

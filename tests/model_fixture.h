@@ -38,7 +38,6 @@ struct BFloat16Reference {
   std::map<std::string, double> gradient_distances;  ///< of each parameter, as a share of the gradient's norm
   std::vector<double> losses;                        ///< of five steps
   std::vector<double> gradient_norms;
-  std::vector<double> exact_norms;                   ///< of f64; empty where they are not told
   std::map<std::string, double> movement_distances;  ///< after them, as a share of the way
 };
 

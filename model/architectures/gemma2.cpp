@@ -8,19 +8,7 @@ namespace temper {
 namespace {
 
 RotaryDecoder read_gemma2(const ConfigKeys& keys) {
-  RotaryDecoder gemma = read_gemma_keys(keys, "gemma2",
-                                        {.vocabulary = 256000,
-                                         .width = 2304,
-                                         .intermediate_width = 9216,
-                                         .layers = 26,
-                                         .heads = 8,
-                                         .key_heads = 4,
-                                         .head_width = 256,
-                                         .positions = 8192,
-                                         .activation_key = "hidden_activation",
-                                         .activation = "gelu_pytorch_tanh",
-                                         .tied = true,
-                                         .padding_id = 0});
+  RotaryDecoder gemma = read_gemma_keys(keys, "gemma2", 256000, 8192);
   gemma.attention_soft_cap = read_soft_cap(keys, "attn_logit_softcapping", 50.0F);
   gemma.logits.soft_cap = read_soft_cap(keys, "final_logit_softcapping", 30.0F);
   turn_all_layers(gemma, read_rotary_keys(keys, gemma.head_width, {.positions = gemma.sizes.longest_sequence}));

@@ -8,33 +8,18 @@
 namespace temper {
 namespace {
 
-constexpr const char* kGemma3Global = "full_attention";
-constexpr const char* kGemma3Local = "sliding_attention";
-
 RotaryDecoder read_gemma3(const ConfigKeys& keys) {
-  RotaryDecoder gemma = read_gemma_keys(keys, "gemma3_text",
-                                        {.vocabulary = 262208,
-                                         .width = 2304,
-                                         .intermediate_width = 9216,
-                                         .layers = 26,
-                                         .heads = 8,
-                                         .key_heads = 4,
-                                         .head_width = 256,
-                                         .positions = 131072,
-                                         .activation_key = "hidden_activation",
-                                         .activation = "gelu_pytorch_tanh",
-                                         .tied = true,
-                                         .padding_id = 0});
+  RotaryDecoder gemma = read_gemma_keys(keys, "gemma3_text", 262208, 131072);
   gemma.query_key_norm = QueryKeyNorm::each_head;
   // transformers reads "attn_logit_softcapping" and hands it to nobody.
   gemma.logits.soft_cap = read_soft_cap(keys, "final_logit_softcapping", 0.0F);
   const std::int64_t positions = gemma.sizes.longest_sequence;
   const RotaryKeys global = read_rotary_keys(
-      keys, gemma.head_width, {.positions = positions, .theta = 1'000'000.0, .layer_type = kGemma3Global});
+      keys, gemma.head_width, {.positions = positions, .theta = 1'000'000.0, .layer_type = kFullAttention});
   const RotaryKeys local = read_rotary_keys(keys, gemma.head_width,
                                             {.positions = positions,
                                              .theta_key = "rope_local_base_freq",
-                                             .layer_type = kGemma3Local,
+                                             .layer_type = kWindowAttention,
                                              .reads_scaling = false});
   const auto interval =
       static_cast<std::size_t>(keys.size(ConfigKey("sliding_window_pattern", "_sliding_window_pattern"), 6));

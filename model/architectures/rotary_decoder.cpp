@@ -20,9 +20,6 @@
 namespace temper {
 namespace {
 
-constexpr const char* kFullAttention = "full_attention";
-constexpr const char* kWindowAttention = "sliding_attention";
-
 std::int64_t read_head_width(const ConfigKeys& keys, const ModelSizes& sizes, std::int64_t otherwise) {
   const bool is_absent = keys.find("head_dim") == nullptr;
   if (is_absent ? otherwise > 0 : !keys.is_null("head_dim")) return keys.size("head_dim", otherwise);

@@ -20,6 +20,10 @@ namespace temper {
 /// What transformers puts on top of decoders.
 inline constexpr std::array kDecoderHeads{HeadKind::sequence, HeadKind::token, HeadKind::causal_language_model};
 
+/// What "layer_types" and the keys of each type's angles call a layer.
+inline constexpr const char* kFullAttention = "full_attention";
+inline constexpr const char* kWindowAttention = "sliding_attention";
+
 /// Names behind that of the block, as Llama has them; empty: there is no such part.
 struct RotaryDecoderNames {
   std::string prefix = "model.";

@@ -67,8 +67,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
   settings.stop_requested = stop_requested;
-  std::optional<Metrics> metrics =
-      evaluate(model(), device_, communicator, windows ? static_cast<const ExampleSource&>(*windows) : rows, settings);
+  std::optional<Metrics> metrics = evaluate(model(), device_, communicator, measured(rows, windows), settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
   return metrics;

@@ -204,15 +204,15 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   sample.train = laid_out(documents, 0, reading);
   transform(sample.train, reading);
   sample.packed = packed_rows(sample.train, reading);
-  // Documents are not the rows of a step; those that were looked at stand for all.
-  const std::int64_t rows = sample.packed ? sample.packed->rows() : sample.train.rows();
-  const double share = kept == 0 ? 0.0 : static_cast<double>(sample.train_rows) / static_cast<double>(kept);
-  if (task.labels == LabelKind::next_token) {
-    sample.validation_rows = static_cast<std::int64_t>(
-        std::llround(static_cast<double>(sample.validation_rows) * static_cast<double>(sample.train.rows()) /
-                     static_cast<double>(std::max<std::int64_t>(1, kept))));
-    sample.train_rows = sample.train_rows == kept ? rows : std::llround(share * static_cast<double>(rows));
-  }
+  if (task.labels != LabelKind::next_token || kept == 0) return sample;
+  // Documents are not the rows of a step or of an evaluation; those that were looked at stand for all.
+  const auto rows_for = [&](std::int64_t of_table, std::int64_t rows_looked_at) {
+    const double each = static_cast<double>(rows_looked_at) / static_cast<double>(kept);
+    return static_cast<std::int64_t>(std::llround(each * static_cast<double>(of_table)));
+  };
+  sample.train_rows = rows_for(sample.train_rows, sample.training().rows());
+  for (std::int64_t* rows : {&sample.validation_rows, &sample.test_rows}) *rows = rows_for(*rows, sample.train.rows());
+  for (std::int64_t& rows : sample.set_rows) rows = rows_for(rows, sample.train.rows());
   return sample;
 }
 

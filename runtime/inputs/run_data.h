@@ -23,16 +23,24 @@
 
 namespace temper {
 
+/// What an epoch goes through: packs where rows are packed, else the rows.
+inline const ExampleSource& trained(const TokenStore& rows, const std::optional<PackedRows>& packed) {
+  return packed ? static_cast<const ExampleSource&>(*packed) : rows;
+}
+
+/// What an evaluation goes through: windows where there are some, else the rows.
+inline const ExampleSource& measured(const TokenStore& rows, const std::optional<TextWindows>& windows) {
+  return windows ? static_cast<const ExampleSource&>(*windows) : rows;
+}
+
 /// Of evaluate.sets.
 struct EvaluationSet {
   std::string name;
   TokenStore rows;
   std::optional<TextWindows> windows;  ///< of running text that is measured with a stride
+  std::int64_t every_steps = 0;        ///< as in the configuration
 
-  [[nodiscard]] const ExampleSource& examples() const {
-    return windows ? static_cast<const ExampleSource&>(*windows) : rows;
-  }
-  std::int64_t every_steps = 0;  ///< as in the configuration
+  [[nodiscard]] const ExampleSource& examples() const { return measured(rows, windows); }
 };
 
 struct RunData {
@@ -47,10 +55,7 @@ struct RunData {
   std::vector<DataFileLineage> files;  ///< every file that the run reads (lineage_of_files)
   std::vector<Finding> findings;
 
-  /// What training takes: packs, or rows.
-  [[nodiscard]] const ExampleSource& training() const {
-    return packed ? static_cast<const ExampleSource&>(*packed) : train;
-  }
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed); }
 };
 
 /// The head of a task over these labels: an output for each of them, or one for a number.
@@ -72,6 +77,8 @@ struct DataSample {
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
+
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed); }
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.

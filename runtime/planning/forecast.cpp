@@ -90,7 +90,7 @@ class Forecaster {
 
     grains_ = configuration.train.grains > 0 ? static_cast<int>(configuration.train.grains) : ranks;
     LoaderOptions loading;
-    const ExampleSource& taken = data_.packed ? static_cast<const ExampleSource&>(*data_.packed) : data_.train;
+    const ExampleSource& taken = data_.training();
     forecast_.rows_looked_at = taken.rows();
     forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(taken.rows());
     step_rows_ = std::min(configuration.train.batch_size, taken.rows());

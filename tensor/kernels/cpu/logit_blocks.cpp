@@ -51,18 +51,6 @@ HWY_INLINE LogitsOfBlock shape_logits(float* x, const float* bias, const LogitSh
   return {hn::GetLane(hn::MaxOfLanes(d, largest)), hn::GetLane(hn::SumOfLanes(d, total))};
 }
 
-HWY_INLINE float sum_of_shifted_exponentials(const float* x, float shift, std::int64_t n) {
-  const Floats d;
-  const auto shifts = hn::Set(d, shift);
-  auto sum = hn::Zero(d);
-  const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    const auto e = exponential(d, hn::Sub(access.load(d, x + i), shifts));
-    sum = hn::Add(sum, access.valid_or_zero(d, e));
-  };
-  for_each_vector(d, n, step);
-  return hn::GetLane(hn::SumOfLanes(d, sum));
-}
-
 /// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share).
 template <bool kCaps>
 HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float largest, float factor, float share,
@@ -106,7 +94,7 @@ void logit_statistics_of_row(float* x, const float* bias, const LogitShape& shap
   } else {
     block = shape_logits<false, false>(x, bias, shape, n);
   }
-  const double sum = sum_of_shifted_exponentials(x, block.largest, n);
+  const double sum = sum_of_exponentials(x, block.largest, n);
   if (first_class == 0) row = {0.0, 0.0, -std::numeric_limits<float>::infinity(), 0.0F, 0, 0};
   row.total += static_cast<double>(block.total);
   if (label >= 0) row.label = x[label];

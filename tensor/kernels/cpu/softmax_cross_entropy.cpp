@@ -35,22 +35,6 @@ HWY_INLINE float largest_of(const float* x, std::int64_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
-/// The sum of e^(x - shift), whose terms are left in y where y is not null.
-HWY_INLINE float sum_of_exponentials(const float* x, float shift, std::int64_t n, float* y) {
-  const Floats d;
-  const auto shifts = hn::Set(d, shift);
-  auto sum = hn::Zero(d);
-  const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    const auto e = exponential(d, hn::Sub(access.load(d, x + i), shifts));
-    sum = hn::Add(sum, access.valid_or_zero(d, e));
-    if (y != nullptr) {
-      access.store(e, d, y + i);
-    }
-  };
-  for_each_vector(d, n, step);
-  return hn::GetLane(hn::SumOfLanes(d, sum));
-}
-
 /// The sum of weight * (x - shift); weights may be null: then each is 1.
 HWY_INLINE float weighted_sum(const float* x, float shift, const float* weights, std::int64_t n) {
   const Floats d;

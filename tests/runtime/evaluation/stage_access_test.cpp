@@ -178,7 +178,7 @@ TEST_P(StageAccess, NobodyReadsWhatIsNotThere) {
 // No stage of these reads what another's counts for.
 INSTANTIATE_TEST_SUITE_P(Models, StageAccess,
                          testing::Values("bert-classification", "roberta-multilabel", "electra-tokens",
-                                         "gpt2-classification", "modernbert-tokens"),
+                                         "gpt2-classification", "modernbert-tokens", "gpt2-untied-causal"),
                          testing_support::test_name);
 
 }  // namespace

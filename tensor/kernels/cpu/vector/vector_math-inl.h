@@ -284,6 +284,22 @@ HWY_INLINE void philox_half_words(const std::uint32_t* blocks, const std::uint32
 #endif
 }
 
+/// The sum of e^(x - shift), whose terms are left in y where y is not null.
+HWY_INLINE float sum_of_exponentials(const float* x, float shift, std::int64_t n, float* y = nullptr) {
+  const Floats d;
+  const auto shifts = hn::Set(d, shift);
+  auto sum = hn::Zero(d);
+  const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+    const auto e = exponential(d, hn::Sub(access.load(d, x + i), shifts));
+    sum = hn::Add(sum, access.valid_or_zero(d, e));
+    if (y != nullptr) {
+      access.store(e, d, y + i);
+    }
+  };
+  for_each_vector(d, n, step);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
 /// v * scale where the element's half-word is not below the threshold, else 0.
 template <class D>
 HWY_INLINE hn::Vec<D> drop(D d, hn::Vec<D> v, const std::uint16_t* half_words, std::int32_t threshold, float scale) {
