@@ -1,5 +1,7 @@
 #include "data/tokenizer/tokenizer_folder.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>

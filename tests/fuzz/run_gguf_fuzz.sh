@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the fuzzer of the GGUF reader, what reads GGUF with AddressSanitizer and UndefinedBehaviorSanitizer and the rest
-# from a finished build, and runs it.
+# from a finished build, one without TEMPER_FILES_IN_UNIT, and runs it.
 # Usage, from the root of the checkout: tests/fuzz/run_gguf_fuzz.sh BUILD_FOLDER SECONDS SEED FILE.gguf...
 set -e
 build=$1

@@ -9,7 +9,7 @@ mkdir -p "$build"
 flags="-std=c++20 -O1 -g1 -fno-omit-frame-pointer -I$root"
 [ "${SANITIZE-address,undefined}" = "" ] || flags="$flags -fsanitize=${SANITIZE-address,undefined} -fno-sanitize-recover=all"
 ls "$root"/data/tokenizer/*.cpp "$root"/base/error*.cpp "$root"/base/digest.cpp "$root"/base/mapped_file.cpp \
-   "$root"/base/nearest_name.cpp "$root"/base/name_list.cpp "$root/tests/fuzz/tokenizer_fuzz.cpp" 2>/dev/null |
+   "$root"/base/nearest_name.cpp "$root"/base/name_list.cpp "$root"/base/regular_file.cpp "$root/tests/fuzz/tokenizer_fuzz.cpp" 2>/dev/null |
   while read -r source; do
     object=$build/$(basename "$source" .cpp).o
     [ "$object" -nt "$source" ] || echo "$source $object"
