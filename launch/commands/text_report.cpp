@@ -1,6 +1,7 @@
 #include "launch/commands/text_report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -62,9 +63,9 @@ Json inspect_running_text(const TextQuestion& question, Communicator& communicat
             {"sequences", data.train.rows()},
             {"rows", rows},
             {"fill", share(data.train.tokens(), rows * length)}};
-  double duplicates = 0.0;
+  std::int64_t duplicates = 0;
   for (const Finding& finding : data.findings)
-    if (finding.name == "duplicates") duplicates = finding.value;
+    if (finding.name == "duplicates") duplicates = std::llround(finding.value * static_cast<double>(documents));
   json["duplicates"] = duplicates;
   add_findings(data.findings, json);
   return json;

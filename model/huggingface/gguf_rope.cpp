@@ -114,7 +114,7 @@ std::vector<float> list(const Json& object, const char* key) {
 }
 
 /// What YaRN multiplies sines and cosines by, of its own accord (Peng et al. 2023, 3.4).
-double yarn_magnitude(double factor, double scale = 1.0) {
+double own_factor_of_yarn(double factor, double scale = 1.0) {
   return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
 }
 
@@ -123,8 +123,8 @@ double yarn_attention_factor(const Json& rule, double factor) {
   if (const std::optional<double> given = number(rule, "attention_factor")) return *given;
   const double scale = number(rule, "mscale").value_or(0.0);
   const double scale_of_all = number(rule, "mscale_all_dim").value_or(0.0);
-  if (scale == 0.0 || scale_of_all == 0.0) return yarn_magnitude(factor);
-  return yarn_magnitude(factor, scale) / yarn_magnitude(factor, scale_of_all);
+  if (scale == 0.0 || scale_of_all == 0.0) return own_factor_of_yarn(factor);
+  return own_factor_of_yarn(factor, scale) / own_factor_of_yarn(factor, scale_of_all);
 }
 
 double longrope_attention_factor(const Json& rule, double factor, double original_length) {
@@ -147,8 +147,8 @@ void add_yarn(const Json& rule, double positions, GgufRope& rope, const std::str
   rope.factor = factor_or_ratio(rule, positions, original_length);
   const double attention_factor = yarn_attention_factor(rule, *rope.factor);
   rope.attention_factor.reset();
-  if (attention_factor != yarn_magnitude(*rope.factor))
-    rope.attention_factor = attention_factor / yarn_magnitude(*rope.factor);
+  if (attention_factor != own_factor_of_yarn(*rope.factor))
+    rope.attention_factor = attention_factor / own_factor_of_yarn(*rope.factor);
   for (std::optional<double>* beta : {&rope.beta_fast, &rope.beta_slow})
     if (*beta == 0.0) beta->reset();  // the usual one, as in transformers
 }
@@ -202,7 +202,7 @@ Json rope_scaling_of(const GgufRope& rope, const std::string& path) {
   if (rope.type == "linear") return scaling;
   if (rope.original_length) scaling["original_max_position_embeddings"] = *rope.original_length;
   if (rope.attention_factor) {
-    scaling["attention_factor"] = *rope.attention_factor * yarn_magnitude(*rope.factor);
+    scaling["attention_factor"] = *rope.attention_factor * own_factor_of_yarn(*rope.factor);
   } else if (rope.whole_attention_factor) {
     scaling["attention_factor"] = *rope.whole_attention_factor;
   }

@@ -169,7 +169,7 @@ TEST_F(DataForms, InspectCountsTheTokensOfRunningText) {
   EXPECT_EQ(json.at("tokens"), 18 + 4 * ends);
   EXPECT_EQ(json.at("longest_tokens"), 7 + ends);
   EXPECT_EQ(json.at("longer_than_a_row"), 0);
-  EXPECT_EQ(json.at("duplicates"), 1.0);
+  EXPECT_EQ(json.at("duplicates"), 1);
   EXPECT_EQ(json.at("rows"), 3);
   EXPECT_NEAR(json.at("fill").get<double>(), json.at("tokens").get<double>() / 24.0, 1e-12);
   invocation.arguments = {"inspect", "texts", "--model", "causal", "--documents", "chapter"};
