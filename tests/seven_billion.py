@@ -22,6 +22,8 @@ import numpy
 
 VOCABULARY = 32000
 SHARD_BYTES = 5 << 30
+# Beside the plan: blocks of weights that are widened, and MPI.
+BESIDE_MIB = 256
 
 
 def tensors(layers, width, inner):
@@ -186,17 +188,19 @@ output = {{ export_model = false, log_every = 1, tensorboard = false }}
                                      capture_output=True, text=True)
             if planned.returncode != 0:
                 sys.exit(f"temper plan: {planned.stderr}")
-            memory = json.loads(planned.stdout.splitlines()[-1])["phases"][0]["memory_bytes"]
+            phase = json.loads(planned.stdout.splitlines()[-1])["phases"][0]
+            memory = phase["memory_bytes"]
             planned_mib = {name: value >> 20 for name, value in memory.items()}
             print(f"{ranks} ranks, planned, MiB: {planned_mib}")
             output = options.folder / f"run-{ranks}"
             shutil.rmtree(output, ignore_errors=True)
             most, first_step, seconds = train(program, run, ranks, output)
-            # Beside the plan: what the program holds while it starts, and MPI.
             private = memory["process"] + memory["gradients"] + memory["moments"] + memory["activations"]
-            limit = (private >> 20) + 256 + (memory["parameters"] - weights >> 20 if ranks == 1 else 0)
+            # Several ranks have what is trained in a window that they share.
+            private += 4 * phase["trainable"] if ranks == 1 else 0
+            limit = (private >> 20) + BESIDE_MIB
             for pid, of_rank in most.items():
-                print(f"{ranks} ranks, process {pid}, MiB at most: {of_rank}, planned private {limit}")
+                print(f"{ranks} ranks, process {pid}, MiB at most: {of_rank}, at most of its own by the plan: {limit}")
                 if of_rank["RssAnon"] > limit or of_rank["VmSwap"] > 0:
                     sys.exit(f"{ranks} ranks: a rank holds {of_rank['RssAnon']} MiB of its own, expected {limit}")
             print(f"{ranks} ranks: first step after {first_step or 0:.1f} s, all after {seconds:.1f} s")

@@ -34,28 +34,26 @@ const std::vector<Size>& sizes() {
 TEST_P(WidenedWeights, LinearHasTheBitsOfF32) {
   for (const auto& [m, n, k] : sizes()) {
     for (const bool row_by_row : {false, true}) {
-      for (const bool with_bias : {false, true}) {
-        RoundedMatrix weight(TestMatrix::random(n, k, 2));
-        for (const std::int64_t gap : {std::int64_t{0}, std::int64_t{5}}) {
-          const auto x = TestMatrix::random(m, k, 1, k + gap);
-          const auto bias = TestMatrix::random(1, n, 3);
-          TestMatrix expected(m, n, n + gap);
-          TestMatrix found(m, n, n + gap);
-          const auto run = [&](ConstRows w, TestMatrix& y) {
-            kernels_.run(calls::LinearForward{.x = x,
-                                              .weight = w,
-                                              .bias = with_bias ? ConstRows(bias) : ConstRows(),
-                                              .activation = Activation::silu,
-                                              .row_by_row = row_by_row,
-                                              .z = y,
-                                              .y = y});
-          };
-          run(weight.values(), expected);
-          run(weight.elements(), found);
-          expect_same_bits(found, expected,
-                           "rows " + std::to_string(m) + ", outputs " + std::to_string(n) + ", inputs " +
-                               std::to_string(k) + (row_by_row ? ", row by row" : ""));
-        }
+      RoundedMatrix weight(TestMatrix::random(n, k, 2));
+      for (const std::int64_t gap : {std::int64_t{0}, std::int64_t{5}}) {
+        const auto x = TestMatrix::random(m, k, 1, k + gap);
+        const auto bias = TestMatrix::random(1, n, 3);
+        TestMatrix expected(m, n, n + gap);
+        TestMatrix found(m, n, n + gap);
+        const auto run = [&](ConstRows w, TestMatrix& y) {
+          kernels_.run(calls::LinearForward{.x = x,
+                                            .weight = w,
+                                            .bias = gap == 0 ? ConstRows(bias) : ConstRows(),
+                                            .activation = Activation::silu,
+                                            .row_by_row = row_by_row,
+                                            .z = y,
+                                            .y = y});
+        };
+        run(weight.values(), expected);
+        run(weight.elements(), found);
+        expect_same_bits(found, expected,
+                         "rows " + std::to_string(m) + ", outputs " + std::to_string(n) + ", inputs " +
+                             std::to_string(k) + (row_by_row ? ", row by row" : ""));
       }
     }
   }

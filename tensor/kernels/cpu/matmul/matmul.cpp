@@ -43,10 +43,10 @@ constexpr std::int64_t kPieceOfF32InputGradient = 768;
 
 constexpr auto kNothingMore = [](std::int64_t /*first*/, std::int64_t /*count*/) {};
 
-/// Columns of a result for which weights, of rows so long, are widened together: about 8 MiB.
+/// Columns of a result for which a thread widens weights, of rows so long, at a time: about 4 MiB.
 std::int64_t widened_columns(std::int64_t inner) {
-  constexpr std::int64_t kFloats = std::int64_t{2} << 20;
-  constexpr std::int64_t kLeast = 384;
+  constexpr std::int64_t kFloats = std::int64_t{1} << 20;
+  constexpr std::int64_t kLeast = 128;
   return std::max(kFloats / std::max<std::int64_t>(inner, 1), kLeast);
 }
 
@@ -132,6 +132,9 @@ class CutProduct {
     }
   }
 
+  /// The same product of other matrices of the same shapes and strides.
+  void move_to(const Operands& operands) { o_ = operands; }
+
   /// Runs all parts, on as many threads as they are worth; then_do(first, count) follows each part, with
   /// its rows or columns.
   template <typename ThenDo>
@@ -195,13 +198,14 @@ class CutProduct {
     for (std::int64_t j = 0; j < pieces_.parts(); ++j) {
       const std::int64_t inner = pieces_.part(j).begin;
       const void* const b = packed_       ? packed_b
-                            : o_.widens() ? widened(pieces_.part(j), parts_.part(i))
+                            : o_.widens() ? widened(pieces_.part(j), by_rows_ ? Part{0, o_.c.columns} : parts_.part(i))
                                           : o_.of_b(inner, column);
       primitive(i, j)->run(o_.of_a(row, inner), b, o_.bias.data, o_.c.at(row, column));
     }
   }
 
-  /// The part of b for these columns of the result, with the stride that b has.
+  /// The part of b for these columns of the result, with the stride that b has. By rows it is widened for each part of
+  /// them: that is little beside the part's product, and what another thread has just written is slow to read.
   [[nodiscard]] const void* widened(Part inner, Part columns) const {
     const ConstRows part = o_.part_of_b(inner.begin, inner.count, columns.begin, columns.count);
     float* const room = widening_room<Widening::weights>(part.rows * part.stride);
@@ -257,52 +261,45 @@ void multiply_lone_row(const Operands& o, bool by_rows, ProductPrimitives& primi
   std::memcpy(o.c.data, result.data(), result_bytes);
 }
 
-/// b widened, rows [begin, begin + count) of it as it lies.
-ConstRows widened_rows(ConstRows b, Part rows) {
-  float* const room = widening_room<Widening::weights>(rows.count * b.stride);
-  widen_weights(b.part(rows.begin, rows.count), room, b.stride);
-  return {room, rows.count, b.columns, b.stride, DType::f32};
+void copy_rows(const Matrix& from, const Matrix& to) {
+  for (std::int64_t row = 0; row < from.rows; ++row) std::copy_n(from.row(row), from.columns, to.row(row));
 }
 
-/// c (+)= a b by rows, b being narrower: it is widened once for all of them, in the pieces of the inner dimension that
-/// oneDNN is given one after the other anyway.
-void multiply_widened_pieces(const Operands& o, ProductPrimitives& primitives) {
-  const Cut pieces{.side = o.k(), .length = piece_length(o)};
-  for (std::int64_t i = 0; i < pieces.parts(); ++i) {
-    Operands piece = o;
-    piece.b = widened_rows(o.b, pieces.part(i));
-    piece.a = {o.a.at(0, pieces.part(i).begin), o.a.rows, pieces.part(i).count, o.a.stride, o.a.type};
-    piece.accumulate = o.accumulate || i > 0;
-    if (i > 0) piece.bias = {};
-    CutProduct(piece, true, primitives).run(kNothingMore);
-  }
-}
-
-/// c (+)= a b^T + bias by rows, b being narrower: it is widened for some columns of c at a time. In which order oneDNN
-/// adds up depends on whether the rows of c lie side by side, but not on their length; so where they do, these columns
-/// are computed beside c.
+/// c (+)= a b^T + bias by rows, b being narrower. A thread widens b for some columns of c and computes these: what
+/// another thread has just written is slow to read. In which order oneDNN adds up depends on whether the rows of c lie
+/// side by side, but not on their length; so where they do, the columns are computed beside c.
 void multiply_widened_columns(const Operands& o, ProductPrimitives& primitives) {
+  constexpr std::int64_t kLeastColumns = 64;
   const bool beside = o.c.stride == o.c.columns;
-  constexpr std::int64_t kLeastColumns = 256;
   const Cut columns{o.c.columns, widened_columns(o.k()), kLeastColumns};
-  for (std::int64_t i = 0; i < columns.parts(); ++i) {
-    const Part part = columns.part(i);
-    const Rows own(o.c.at(0, part.begin), o.c.rows, part.count, o.c.stride, o.c.type);
-    const auto copy = [](const Matrix& from, const Matrix& to) {
-      parallel_ranges(from.rows, from.columns, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) std::copy_n(from.row(row), from.columns, to.row(row));
-      });
-    };
+  const auto operands_of = [&](Part part) {
     Operands some = o;
-    some.b = widened_rows(o.b, part);
-    some.c = own;
+    some.b = {nullptr, part.count, o.b.columns, o.b.stride, DType::f32};
+    some.c = {o.c.at(0, part.begin), o.c.rows, part.count, beside ? part.count : o.c.stride, DType::f32};
     if (o.bias.data != nullptr) some.bias = {o.bias.at(0, part.begin), 1, part.count, part.count, o.bias.type};
-    if (beside)
-      some.c = Matrix{widening_room<Widening::result>(o.c.rows * part.count), o.c.rows, part.count, part.count};
-    if (beside && o.accumulate) copy(own.as<float>(), some.c.as<float>());
-    CutProduct(some, true, primitives).run(kNothingMore);
-    if (beside) copy(some.c.as<float>(), own.as<float>());
-  }
+    return some;
+  };
+  const std::int64_t parts = columns.parts();
+  const CutProduct ordinary(operands_of(columns.part(0)), true, primitives);
+  const CutProduct last(operands_of(columns.part(parts - 1)), true, primitives);
+  const int threads = static_cast<int>(
+      std::min<std::int64_t>(parts, worthwhile_threads(o.c.rows * o.c.columns * o.k(), kMultiplicationsPerThread)));
+  parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
+    for (std::int64_t i = parts * member / members; i < parts * (member + 1) / members; ++i) {
+      const Part part = columns.part(i);
+      Operands some = operands_of(part);
+      float* const weights = widening_room<Widening::weights>(part.count * o.b.stride);
+      widen_weights(o.b.part(part.begin, part.count), weights, o.b.stride);
+      some.b.data = weights;
+      const Matrix own{static_cast<float*>(some.c.data), o.c.rows, part.count, o.c.stride};
+      if (beside) some.c.data = widening_room<Widening::result>(o.c.rows * part.count);
+      if (beside && o.accumulate) copy_rows(own, some.c.as<float>());
+      CutProduct product = i + 1 < parts ? ordinary : last;
+      product.move_to(some);
+      product.run(kNothingMore);
+      if (beside) copy_rows(some.c.as<float>(), own);
+    }
+  });
 }
 
 /// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
@@ -317,8 +314,8 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
   } else if (is_lone_row(o)) {
     multiply_lone_row(o, by_rows, primitives);
     then_do(0, 1);
-  } else if (o.widens() && by_rows && !o.transpose_a) {
-    o.transpose_b ? multiply_widened_columns(o, primitives) : multiply_widened_pieces(o, primitives);
+  } else if (o.widens() && by_rows && o.transpose_b && !o.transpose_a) {
+    multiply_widened_columns(o, primitives);
     then_do(0, o.c.rows);
   } else {
     Operands operands = o;

@@ -4,8 +4,6 @@
 //
 #include <cstdint>
 
-#include "tensor/kernels/cpu/vector/parallel.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/widened_weights.cpp"
 #include "hwy/foreach_target.h"
@@ -27,9 +25,7 @@ namespace temper {
 HWY_EXPORT(widen_some);
 
 void widen_weights(ConstRows weights, float* to, std::int64_t stride) {
-  parallel_ranges(weights.rows, weights.columns, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(widen_some)(weights.part(begin, end - begin), to + begin * stride, stride);
-  });
+  HWY_DYNAMIC_DISPATCH(widen_some)(weights, to, stride);
 }
 
 }  // namespace temper

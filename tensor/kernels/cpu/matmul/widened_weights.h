@@ -5,7 +5,7 @@
 
 namespace temper {
 
-/// to[i * stride + j] = element (i, j) of f32 or bf16 weights, by as many threads as that is worth.
+/// to[i * stride + j] = element (i, j) of f32 or bf16 weights, by the calling thread.
 void widen_weights(ConstRows weights, float* to, std::int64_t stride);
 
 }  // namespace temper
