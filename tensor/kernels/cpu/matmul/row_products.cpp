@@ -24,11 +24,15 @@ namespace {
 /// Rows of the left operand that share what is loaded of the weights.
 constexpr int kMostRows = 4;
 
-/// Rows of weights that are read side by side: as many sums as registers hold, and streams as the processor follows.
-template <int kRows>
+/// Rows of weights that are read side by side. For few rows on the left memory is the limit, and it is read fastest as
+/// one stream, from beginning to end, as long as the one chain of sums keeps up with it (docs/performance.md); for more
+/// rows, as many sums as registers hold.
+template <int kRows, typename T>
 constexpr int weights_beside() {
-  if constexpr (HWY_TARGET == HWY_AVX3) return kRows == 4 ? 6 : 8;
-  return kRows == 1 ? 8 : 8 / kRows;
+  constexpr bool is_wide = HWY_TARGET == HWY_AVX3;
+  if constexpr (kRows <= 2 && (is_wide || sizeof(T) == sizeof(float))) return 1;
+  if constexpr (is_wide) return kRows == 4 ? 6 : 8;
+  return 8 / kRows;
 }
 
 /// sums [kRows, kOutputs] = x [kRows, k] w^T [k, kOutputs]. The block of weights that comes next is fetched meanwhile.
@@ -54,7 +58,7 @@ HWY_NOINLINE void multiply_block(const float* x, std::int64_t x_stride, const T*
     for (int j = 0; j < kOutputs; ++j) {
       const T* from = w + j * w_stride + p;
       const auto right = access.load(d, from);
-      hwy::Prefetch(from + kOutputs * w_stride);
+      if constexpr (kOutputs > 1) hwy::Prefetch(from + kOutputs * w_stride);  // the processor fetches one stream itself
       HWY_UNROLL(4)
       for (int i = 0; i < kRows; ++i) {
         parts[i][j] = hn::MulAdd(left[i], right, parts[i][j]);
@@ -111,7 +115,7 @@ void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const Matr
 template <int kRows, typename T, typename Bias, typename Out>
 void multiply_outputs(const float* x, std::int64_t rows, const MatrixOf<const T>& w, const Result<Bias, Out>& result,
                       std::int64_t begin, std::int64_t end) {
-  constexpr int kOutputs = weights_beside<kRows>();
+  constexpr int kOutputs = weights_beside<kRows, T>();
   std::int64_t first = begin;
   for (; first + kOutputs <= end; first += kOutputs) {
     multiply_rows<kRows, kOutputs>(x, rows, 0, w, first, result);
