@@ -35,4 +35,8 @@ Variable ParameterPlace::add(const std::string& name, const Shape& shape, Initia
       .variable;
 }
 
+Variable ParameterPlace::add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const {
+  return list.add({prefix + name, {rows, columns}, stage, role, weights, true, true}).variable;
+}
+
 }  // namespace temper

@@ -104,7 +104,7 @@ void PreparedRun::load_base_model() {
                  LoadOptions{configuration_.model.replace_head, seed(),
                              labels_that_keep_head(data_->labels, model_folder_->config.labels),
                              configuration_.model.initialize, configuration_.train.mup_base_width},
-                 device_);
+                 device_, &communicator_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 

@@ -88,7 +88,8 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const std::int64_t skipped = position_offset * width;
   const Tensor y = tape.empty({indices.ids.size(), width}, tape.activations());
   tape.kernels().run(
-      calls::EmbeddingSumForward{.words = words.value().data<float>(),
+      calls::EmbeddingSumForward{.words = words.value().bytes(),
+                                 .words_type = words.value().type(),
                                  .ids = indices.ids.data<std::int32_t>(),
                                  .positions = positions.defined() ? positions.value().data<float>() + skipped : nullptr,
                                  .position_ids = indices.positions.data<std::int32_t>(),

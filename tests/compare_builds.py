@@ -258,7 +258,7 @@ def without_clock(text):
     """Standard error without rates, durations and what mpirun says."""
     text = re.sub(r"^-{20,}\n.*?^-{20,}\n|^\[[^\]\n]*:\d+\][^\n]*\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"\S+ (ex|tok)/s", r"? \1/s", text)
-    text = re.sub(r"  left .*", "", text)
+    text = re.sub(r"  (left|eta) .*", "", text)
     return re.sub(r"\b[0-9.]+ (ms|s|seconds|MiB|GiB)\b", r"? \1", text)
 
 

@@ -35,7 +35,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   const int threads = arguments.threads > 0 ? arguments.threads : default_threads(context.world);
   set_cpu_threads(threads);
   HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  FittedModel fitted(arguments.model, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       open_table(arguments.data, text_unit(document_unit(arguments.requests, fitted.trained())));

@@ -128,7 +128,7 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
                       input_files(arguments.model, from_file ? std::vector<std::filesystem::path>{*arguments.input}
                                                              : std::vector<std::filesystem::path>{}),
                       device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  FittedModel fitted(arguments.model, *device, &world);
   require_language_model(fitted, arguments.model);
   if (context.speaks()) print_notes(fitted.notes());
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());

@@ -76,7 +76,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   options.threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
   set_cpu_threads(options.threads);
   HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  FittedModel fitted(arguments.model, *device, &world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       arguments.input == "-"

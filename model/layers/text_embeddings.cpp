@@ -10,7 +10,7 @@ Variable add_embedding(const ParameterPlace& place, const std::string& name, std
 
 TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names,
                                const TextEmbeddingShape& shape)
-    : words_(add_embedding(place, names.words, shape.vocabulary, shape.width)),
+    : words_(place.within(names.words).add_matrix("weight", shape.vocabulary, shape.width)),
       positions_(shape.positions > 0 ? add_embedding(place, names.positions, shape.positions, shape.width)
                                      : Variable()),
       types_(shape.types > 0 ? add_embedding(place, names.types, shape.types, shape.width) : Variable()),

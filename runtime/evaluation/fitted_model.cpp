@@ -22,13 +22,13 @@ std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& 
 
 }  // namespace
 
-FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
+FittedModel::FittedModel(const std::filesystem::path& folder, Device& device, Communicator* communicator)
     : device_(device),
       folder_(folder),
       trained_(read_trained_use(folder)),
       task_(task_of(folder_.config)),
       labels_(LabelSet::from_names(label_names(folder_.config, task_))) {
-  model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{}, device);
+  model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{}, device, communicator);
   if (!model_->report.initialized.empty())
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", folder.string(),
                 model_->report.initialized.front());

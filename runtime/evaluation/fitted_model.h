@@ -16,9 +16,9 @@ namespace temper {
 
 class FittedModel {
  public:
-  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head, and if its temper.json
-  /// is damaged.
-  FittedModel(const std::filesystem::path& folder, Device& device);
+  /// Reads a model folder; the task comes from its config.json. With a communicator this is collective, as RunModel is.
+  /// Throws Error if it has no head, and if its temper.json is damaged.
+  FittedModel(const std::filesystem::path& folder, Device& device, Communicator* communicator = nullptr);
 
   [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }

@@ -10,6 +10,7 @@
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/inputs/model_tokenizer.h"
+#include "runtime/inputs/node_weights.h"
 
 namespace temper {
 namespace {
@@ -126,10 +127,11 @@ std::int64_t ModelFolder::max_length(std::int64_t requested) const {
 }
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-                   Device& device)
+                   Device& device, Communicator* communicator)
     : files(options.initialize ? WeightFiles::none(folder.path) : WeightFiles::open(folder.path)),
+      room(communicator != nullptr && device.shares_host_memory() ? make_node_weights(*communicator) : nullptr),
       model(make_model(folder.config, request, dropout)),
-      report(load_weights(*model, files, device, options)) {}
+      report(load_weights(*model, files, device, options, room.get())) {}
 
 std::string initialized_note(const Model& model, std::uint64_t seed) {
   std::int64_t weights = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
@@ -65,12 +66,15 @@ std::string first_token_note(const ModelFolder& folder, const Readout& readout);
 /// A model with its weights. The weights' files stay mapped as long as it lives.
 struct RunModel {
   WeightFiles files;
+  std::unique_ptr<SharedWeightRoom> room;  ///< for what is converted once per node; null: each rank converts
   std::unique_ptr<Model> model;
   LoadReport report;
 
-  /// dropout < 0: the rates of config.json; else it replaces them all.
+  /// dropout < 0: the rates of config.json; else it replaces them all. With a communicator, making it is collective,
+  /// and so is giving it up: what is not read as it lies in the files is converted once per node
+  /// (runtime/inputs/node_weights.h).
   RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-           Device& device);
+           Device& device, Communicator* communicator = nullptr);
 };
 
 /// One sentence about a model from nothing: how many weights were drawn, and by which seed.

@@ -1,6 +1,7 @@
 #include "runtime/planning/dry_run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/freezing.h"
 #include "runtime/steps/compute_copies.h"
@@ -36,12 +37,21 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
   return *this;
 }
 
-DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations)
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
-      model_(make_model(config, request)) {
-  for (const Parameter& parameter : model_->parameters().all())
-    parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
+      model_(make_model(config, request)),
+      held_(std::move(held)) {
+  make_values();
+}
+
+void DryRun::make_values() {
+  const auto& parameters = model_->parameters().all();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const DType type = held_.empty() || parameters[i].trainable() ? DType::f32 : held_[i].type;
+    parameters[i].variable.set_value(Tensor());
+    parameters[i].variable.set_value(Tensor::empty(device_.memory(), parameters[i].shape, type));
+  }
   ensure_compute_copies(*model_, device_, activations_);
 }
 
@@ -49,6 +59,7 @@ void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_
                        bool frozen_dropout) {
   frozen_dropout_ = frozen_dropout;
   apply_freezing(*model_, freeze);
+  make_values();
   model_->checkpoint_activations(layers_between_checkpoints);
 }
 
@@ -111,6 +122,13 @@ std::int64_t DryRun::trainable() const {
   std::int64_t elements = 0;
   for (const Parameter& parameter : model_->parameters().all())
     if (parameter.trainable()) elements += parameter.size();
+  return elements;
+}
+
+std::int64_t DryRun::narrow() const {
+  std::int64_t elements = 0;
+  for (const Parameter& parameter : model_->parameters().all())
+    if (parameter.variable.value().type() == DType::bf16) elements += parameter.size();
   return elements;
 }
 
