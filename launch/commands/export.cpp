@@ -74,7 +74,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
     const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
     if (gguf) {
-      export_gguf_model(*model.model, *device, folder, type, arguments.output);
+      export_gguf_model(*model.model, *device, folder, type, use, arguments.output);
     } else {
       export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     }

@@ -23,7 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> kOwnFiles = {"config.json", "model.safetensors", "README.md", "temper.json"};
+constexpr std::array<std::string_view, 5> kOwnFiles = {"config.json", "model.safetensors", "README.md", "temper.json",
+                                                       kGenerationFile};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {
@@ -57,6 +58,13 @@ fs::path hidden_sibling(const fs::path& target, std::string_view purpose) {
 
 bool is_exported_file(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
+  if (entry.is_directory() && !entry.is_symlink() && name == kChatTemplates) {
+    std::error_code error;
+    const fs::directory_iterator templates(entry.path(), error);
+    return !error && std::all_of(begin(templates), end(templates), [](const fs::directory_entry& file) {
+      return file.is_regular_file() && file.path().extension() == ".jinja";
+    });
+  }
   const auto is_name = [&](std::string_view known) { return known == name; };
   return entry.is_regular_file() && (std::any_of(kOwnFiles.begin(), kOwnFiles.end(), is_name) ||
                                      std::any_of(kTokenizerFiles.begin(), kTokenizerFiles.end(), is_name));
@@ -177,7 +185,12 @@ void export_model(const ExportRequest& request) {
 
   TemporaryFolder fresh(hidden_sibling(target, "partial"));
   write_file_atomically(fresh.path() / "config.json", config);
-  for (const auto& [name, content] : request.tokenizer_files) write_file_atomically(fresh.path() / name, content);
+  for (const auto& [name, content] : request.tokenizer_files) {
+    fs::create_directories((fresh.path() / name).parent_path(), error);
+    write_file_atomically(fresh.path() / name, content);
+  }
+  if (!request.generation_config.empty())
+    write_file_atomically(fresh.path() / kGenerationFile, request.generation_config);
   // transformers refuses weights that do not say which framework's layout they have.
   write_safetensors(fresh.path() / "model.safetensors", request.tensors, {{"format", "pt"}});
   write_file_atomically(fresh.path() / "README.md", request.model_card);

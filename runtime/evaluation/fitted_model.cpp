@@ -57,6 +57,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   const TokenStore rows = tokenize_table(table, notes, reading, communicator, [](const std::string&) {});
   const std::optional<TextWindows> windows = text_windows(rows, notes, reading);
   require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
+  require_countable(measured(rows, windows), table.head().path.string());
   // Split documents have more rows than the table, and lose nothing.
   if (rows.rows() == table.rows() && rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);

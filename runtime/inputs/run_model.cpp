@@ -5,6 +5,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
 #include "model/gguf/gguf_file.h"
@@ -88,7 +89,10 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+  const std::filesystem::path generation = path / kGenerationFile;
+  std::error_code absent;
+  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
+          std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
 }
 
 GgmlVocabulary ModelFolder::ggml_vocabulary() const {

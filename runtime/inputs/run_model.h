@@ -24,6 +24,7 @@ namespace temper {
 struct ExportSource {
   std::filesystem::path folder;
   std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
+  std::string generation_config = {};                  ///< text of generation_config.json; empty: there is none
 };
 
 /// The newest checkpoint of a run's folder, or of its folder of checkpoints; empty where there is none.
