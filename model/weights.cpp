@@ -64,15 +64,6 @@ TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_
   return part;
 }
 
-/// Of a tensor with other rows between, or that is decoded as a whole.
-std::vector<float> picked(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
-  to_f32(stored, all);
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
-  return values;
-}
-
 /// Of a tensor that is stored transposed: of each of its rows the columns of this parameter, a band of rows at a time,
 /// so that nothing is converted that other parameters hold, nor the whole held twice.
 std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
@@ -103,7 +94,7 @@ Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& s
   // What is decoded may have its rows in another order there.
   const bool is_decoded_part = stored.type == StoredType::gguf && (form.rows != 0 || form.transposed);
   if (is_decoded_part || form.block != 0)
-    return device.upload(std::span<const float>(picked(stored, form, shape)), shape);
+    return device.upload(std::span<const float>(parameter_values(stored, form, shape)), shape);
   if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
   const TensorView rows = rows_of(stored, form, shape[0]);
   if (is_mappable_f32(rows) && device.shares_host_memory())
@@ -138,6 +129,14 @@ void require_all(const std::vector<std::string>& missing, const WeightFiles& fil
 }
 
 }  // namespace
+
+std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
+  to_f32(stored, all);
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
+  return values;
+}
 
 void check_weights(const Model& model, const WeightFiles& files) {
   std::vector<std::string> missing;
@@ -192,13 +191,27 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
   return report;
 }
 
-StoredWeights::StoredWeights(const Model& model, Device& device) {
+namespace {
+
+std::vector<ParameterToStore> weights_of(const Model& model) {
+  std::vector<ParameterToStore> weights;
+  for (const Parameter& parameter : model.parameters().all())
+    if (parameter.role != ParameterRole::adapter)
+      weights.push_back({&parameter, model.names().forms_of(parameter).front()});
+  return weights;
+}
+
+}  // namespace
+
+StoredWeights::StoredWeights(const Model& model, Device& device) : StoredWeights(weights_of(model), device) {}
+
+StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Device& device) {
   const auto extents_of = [](const Shape& shape) {
     return std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end());
   };
   std::map<std::string, std::vector<float>*> composed;
-  for (const Parameter& parameter : model.parameters().all()) {
-    const StoredForm form = model.names().forms_of(parameter).front();
+  for (const auto& [stored, form] : parameters) {
+    const Parameter& parameter = *stored;
     const Shape shape = form.shape_of_tensor(parameter.shape);
     if (form.is_plain()) {
       copies_.emplace_back(device, parameter.variable.value());

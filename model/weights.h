@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,22 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
 /// Throws Error as load_weights does for tensors that are missing or of another shape, reading none.
 void check_weights(const Model& model, const WeightFiles& files);
 
+/// The values of a parameter that lies so in a tensor of a file, whatever its type.
+std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& parameter);
+
+/// A parameter, and how it is to lie in a file.
+struct ParameterToStore {
+  const Parameter* parameter;
+  StoredForm form;
+};
+
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
 /// device shares the host's memory; the model must then outlive this.
 class StoredWeights {
  public:
+  /// All but adapters, which lie in files of their own.
   StoredWeights(const Model& model, Device& device);
+  StoredWeights(std::span<const ParameterToStore> parameters, Device& device);
 
   /// In the order in which the model meets them.
   [[nodiscard]] const std::vector<TensorToWrite>& tensors() const { return tensors_; }

@@ -4,12 +4,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
+#include "model/adapters/lora.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/huggingface/weight_files.h"
@@ -67,6 +69,7 @@ struct RunModel {
   WeightFiles files;
   std::unique_ptr<Model> model;
   LoadReport report;
+  std::optional<Lora> lora = {};  ///< adapters beside the model (runtime/inputs/run_adapter.h)
 
   /// dropout < 0: the rates of config.json; else it replaces them all.
   RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/freezing.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
 #include "runtime/steps/parameter_store.h"
@@ -36,12 +37,13 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
   return *this;
 }
 
-DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations)
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, const Configuration* adapters)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)) {
   for (const Parameter& parameter : model_->parameters().all())
     parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
+  if (adapters != nullptr) (void)put_adapters(*model_, device_, *adapters, {});
   ensure_compute_copies(*model_, device_, activations_);
 }
 

@@ -33,10 +33,14 @@ struct PassDemand {
   PassDemand& operator+=(const PassDemand& other);
 };
 
+struct Configuration;
+
 class DryRun {
  public:
-  /// `activations`: f32 or bf16. Parameters have shapes, but no values.
-  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations);
+  /// `activations`: f32 or bf16. Parameters have shapes, but no values. With the adapters that a configuration asks
+  /// for, if one is given.
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations,
+         const Configuration* adapters = nullptr);
 
   /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
   /// nothing.
