@@ -54,9 +54,9 @@ bool asks_for_something(const Json& value) {
   return true;
 }
 
-class Keys {
+class PeftKeys {
  public:
-  Keys(const Json& object, std::string file) : object_(object), file_(std::move(file)) {}
+  PeftKeys(const Json& object, std::string file) : object_(object), file_(std::move(file)) {}
 
   [[nodiscard]] const Json* find(const char* key) const {
     const auto found = object_.find(key);
@@ -132,7 +132,7 @@ class Keys {
 };
 
 /// Of how A and B began; some change the base as well.
-void check_initialization(const Keys& keys) {
+void check_initialization(const PeftKeys& keys) {
   const Json* value = keys.find("init_lora_weights");
   if (value == nullptr || value->is_boolean()) return;
   const std::string name = value->is_string() ? value->get<std::string>() : "";
@@ -142,7 +142,7 @@ void check_initialization(const Keys& keys) {
                 "this adapter then belongs to");
 }
 
-LoraBias bias_of(const Keys& keys) {
+LoraBias bias_of(const PeftKeys& keys) {
   const std::string name = keys.text("bias");
   if (name.empty() || name == "none") return LoraBias::none;
   if (name == "all") return LoraBias::all;
@@ -207,7 +207,7 @@ bool is_adapter_folder(const std::filesystem::path& folder) {
 
 PeftConfig parse_peft_config(const std::string& json, const std::filesystem::path& file) {
   const Json object = parse_json_object(json, file);
-  const Keys keys(object, file.string());
+  const PeftKeys keys(object, file.string());
   if (keys.text("peft_type") != "LORA") keys.refuse("peft_type", "\"LORA\": other methods are not computed here");
   for (const auto& [key, value] : object.items())
     if (!has(kRead, key) && !has(kWithoutEffect, key) && asks_for_something(value))

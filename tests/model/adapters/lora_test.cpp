@@ -12,7 +12,7 @@
 #include "model/freezing.h"
 #include "model/layers/linear.h"
 #include "tests/model/packed_batch.h"
-#include "tests/test_device.h"
+#include "tensor/device.h"
 
 namespace temper {
 namespace {
@@ -73,7 +73,7 @@ class LoraTest : public testing::Test {
     return device_->download_as_f32(last.value());
   }
 
-  std::unique_ptr<Device> device_ = make_test_device();
+  std::unique_ptr<Device> device_ = make_cpu_device();
 };
 
 TEST_F(LoraTest, NewAdaptersChangeNothing) {
