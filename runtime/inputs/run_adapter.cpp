@@ -80,8 +80,13 @@ std::string adapters_note(const Lora& lora) {
 
 ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters) {
   ModelChoice choice{folder, {adapters.begin(), adapters.end()}};
+  for (const std::filesystem::path& adapter : choice.adapters) {
+    (void)read_peft_config(adapter);
+    (void)base_digest_of(adapter);
+  }
   if (!is_adapter_folder(folder)) return choice;
   choice.model = read_peft_config(folder).base_model;
+  (void)base_digest_of(folder);
   choice.adapters.insert(choice.adapters.begin(), folder);
   std::error_code absent;
   if (choice.model.empty() || !std::filesystem::exists(choice.model, absent))

@@ -38,7 +38,7 @@ struct ModelChoice {
 };
 
 /// An adapter's folder stands for the model that its adapter_config.json names, with the adapter on it. Throws Error
-/// where it names none.
+/// where it names none, and where one of the adapters is no adapter.
 ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters);
 /// The files of the adapters, which all hosts must have alike.
 std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice);
