@@ -52,6 +52,20 @@ Dropout Tape::dropout(double rate, std::uint32_t place) const {
   return {mode_ == Mode::training ? static_cast<float>(rate) : 0.0F, place, key_, device_key_};
 }
 
+void Tape::enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read) {
+  stage_ = stage;
+  all_rows_ = all;
+  read_rows_ = read;
+}
+
+TokenKeys Tape::names_of_rows(std::int64_t rows) const {
+  // Where as many are read as there are, they are the same.
+  if (rows == all_rows_.rows) return all_rows_.names;
+  if (rows == read_rows_.rows) return read_rows_.names;
+  throw Error("a matrix of {} rows in stage {} of a model is not of its {} tokens, nor of the {} that are read", rows,
+              stage_, all_rows_.rows, read_rows_.rows);
+}
+
 bool Tape::records(std::initializer_list<const Variable*> inputs) const {
   return mode_ == Mode::training &&
          std::any_of(inputs.begin(), inputs.end(), [](const Variable* input) { return input->requires_gradient(); });

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tensor/device.h"
+#include "tensor/random.h"
 #include "tensor/tensor.h"
 
 namespace temper {
@@ -117,6 +118,12 @@ struct GradientTarget {
   [[nodiscard]] float* parameter() const { return tensor.defined() ? tensor.data<float>() : nullptr; }
 };
 
+/// Which tokens the rows of a matrix of so many rows are.
+struct RowNames {
+  std::int64_t rows = 0;
+  TokenKeys names = {};
+};
+
 class Tape {
  public:
   enum class Mode : std::uint8_t { training, evaluation };
@@ -139,6 +146,14 @@ class Tape {
   [[nodiscard]] bool is_row_by_row() const { return row_by_row_; }
   /// The dropout of a place in the model; inactive in evaluation.
   [[nodiscard]] Dropout dropout(double rate, std::uint32_t place) const;
+
+  /// Says which stage of a model runs on this tape now, and which tokens its matrices' rows are: all of the batch, or
+  /// those that are read (none: no rows). For ops deep inside a stage that draw random numbers of rows and are told
+  /// nothing of them.
+  void enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read);
+  [[nodiscard]] std::int64_t current_stage() const { return stage_; }
+  /// Which tokens the rows of a matrix of so many rows are. Throws Error where the stage has no such matrix.
+  [[nodiscard]] TokenKeys names_of_rows(std::int64_t rows) const;
 
   /// True if an op over these inputs has a backward.
   [[nodiscard]] bool records(std::initializer_list<const Variable*> inputs) const;
@@ -213,6 +228,9 @@ class Tape {
   DType activations_;
   const PhiloxKey* device_key_ = nullptr;
   bool row_by_row_ = false;
+  std::int64_t stage_ = 0;
+  RowNames all_rows_;
+  RowNames read_rows_;
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
   std::vector<Record> records_;

@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
+#include "model/adapters/peft_config.h"
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/inputs/model_tokenizer.h"
@@ -50,8 +51,17 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
   if (fs::is_regular_file(folder, ignored) && folder.extension() == ".h5")
     throw Error("{}: is a checkpoint, expected a model folder; write one with 'temper export {} -o FOLDER'",
                 folder.string(), folder.string());
+  if (is_adapter_folder(folder))
+    throw Error(
+        "{}: is an adapter, expected a model folder; name the folder of its base model, and the adapter as "
+        "model.adapter "
+        "or with --adapter",
+        folder.string());
   if (!fs::is_directory(folder, ignored) || fs::exists(folder / "config.json", ignored)) return folder;
   const fs::path exported = folder / "model";
+  if (is_adapter_folder(exported))
+    throw Error("{}: is the folder of a run, expected a model folder; the run's adapter is {}", folder.string(),
+                exported.string());
   if (fs::exists(exported / "config.json", ignored))
     throw Error("{}: is the folder of a run, expected a model folder; the run's model is {}", folder.string(),
                 exported.string());

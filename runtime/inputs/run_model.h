@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
+#include "model/adapters/lora.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/huggingface/weight_files.h"
@@ -70,6 +72,7 @@ struct RunModel {
   std::unique_ptr<SharedWeightRoom> room;  ///< for what is converted once per node; null: each rank converts
   std::unique_ptr<Model> model;
   LoadReport report;
+  std::optional<Lora> lora = {};  ///< adapters beside the model (runtime/inputs/run_adapter.h)
 
   /// dropout < 0: the rates of config.json; else it replaces them all. With a communicator, making it is collective,
   /// and so is giving it up: what is not read as it lies in the files is converted once per node
