@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace temper {
@@ -46,6 +47,11 @@ class Tokenizer {
 
   /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
+
+  /// The same of a text of which bytes [begin, end), rising spans, come from somebody who may have written anything:
+  /// whatever they spell, no special token holds one of them.
+  std::vector<std::int32_t> encode_plain(std::string_view text,
+                                         std::span<const std::pair<std::size_t, std::size_t>> untrusted) const;
 
   /// The special tokens of one text put around ids that encode_plain gave, which are cut, as encode does, so that at
   /// most `max_length` tokens come out. For rows that are put together word by word.
