@@ -44,7 +44,7 @@ const std::map<std::string, Names> kRooms{
     {"data/chat", {"data/jinja", "data/tokenizer"}},
     {"data/tables", {"data/tokenizer"}},
     {"data", {"data/tables", "data/tokenizer"}},
-    {"data/text", {"data", "data/chat", "data/jinja", "data/tables", "data/tokenizer"}},
+    {"data/text", {"data", "data/chat", "data/tables", "data/tokenizer"}},
     {"model/gguf", {}},
     {"model/huggingface", {"model/gguf"}},
     {"model", {"model/huggingface"}},

@@ -56,34 +56,36 @@ Value make_message(const char* role, const Value& content) {
 }
 
 constexpr std::array<std::pair<std::string_view, const char*>, 17> kSpeakers{{{"human", "user"},
-                                                                               {"user", "user"},
-                                                                               {"prompter", "user"},
-                                                                               {"gpt", "assistant"},
-                                                                               {"chatgpt", "assistant"},
-                                                                               {"assistant", "assistant"},
-                                                                               {"bot", "assistant"},
-                                                                               {"bing", "assistant"},
-                                                                               {"bard", "assistant"},
-                                                                               {"model", "assistant"},
-                                                                               {"function_call", "assistant"},
-                                                                               {"system", "system"},
-                                                                               {"tool", "tool"},
-                                                                               {"function", "tool"},
-                                                                               {"function_response", "tool"},
-                                                                               {"tool_response", "tool"},
-                                                                               {"observation", "tool"}}};
+                                                                              {"user", "user"},
+                                                                              {"prompter", "user"},
+                                                                              {"gpt", "assistant"},
+                                                                              {"chatgpt", "assistant"},
+                                                                              {"assistant", "assistant"},
+                                                                              {"bot", "assistant"},
+                                                                              {"bing", "assistant"},
+                                                                              {"bard", "assistant"},
+                                                                              {"model", "assistant"},
+                                                                              {"function_call", "assistant"},
+                                                                              {"system", "system"},
+                                                                              {"tool", "tool"},
+                                                                              {"function", "tool"},
+                                                                              {"function_response", "tool"},
+                                                                              {"tool_response", "tool"},
+                                                                              {"observation", "tool"}}};
 
 /// {"from": "human", "value": "..."} as {"role": "user", "content": "..."}; its other members stay.
 Value from_and_value(const Dict& object, const Value& from) {
   if (!jinja::is_text(from)) throw Error("found {} in \"from\", expected who speaks", kind_of(from));
   const std::string& speaker = jinja::text_of(from).bytes();
-  const auto known = std::find_if(kSpeakers.begin(), kSpeakers.end(), [&](const auto& one) { return one.first == speaker; });
+  const auto known =
+      std::find_if(kSpeakers.begin(), kSpeakers.end(), [&](const auto& one) { return one.first == speaker; });
   std::vector<std::pair<Value, Value>> entries;
   entries.emplace_back(jinja::make_text("role"), known == kSpeakers.end() ? from : jinja::make_text(known->second));
   const Value* value = object.find("value");
   entries.emplace_back(jinja::make_text("content"), value == nullptr ? Value(jinja::None{}) : *value);
   for (const auto& [key, entry] : object.entries)
-    if (jinja::text_of(key).bytes() != "from" && jinja::text_of(key).bytes() != "value") entries.emplace_back(key, entry);
+    if (jinja::text_of(key).bytes() != "from" && jinja::text_of(key).bytes() != "value")
+      entries.emplace_back(key, entry);
   return jinja::make_dict(std::move(entries));
 }
 
@@ -149,7 +151,8 @@ void read_instruction(ChatRow& row, const Dict& object, const Value& instruction
   if (const Value* history = member(object, "history"))
     for (const Value& turn : list_in(*history, "history")) {
       const std::vector<Value>& both = list_in(turn, "history");
-      if (both.size() != 2) throw Error("a turn in \"history\" has {} texts, expected a question and its answer", both.size());
+      if (both.size() != 2)
+        throw Error("a turn in \"history\" has {} texts, expected a question and its answer", both.size());
       add_pair(row, both[0], both[1]);
     }
   jinja::Text question = jinja::text_of(instruction);
@@ -187,16 +190,19 @@ std::string_view chat_form(const std::vector<std::string>& members) {
 
 ChatRow parse_chat_row(std::string_view json) {
   const Value value = parse_json_value(json);
-  if (!jinja::is_dict(value)) throw Error("found {}, expected an object such as {{\"messages\": [...]}}", kind_of(value));
+  if (!jinja::is_dict(value))
+    throw Error("found {}, expected an object such as {{\"messages\": [...]}}", kind_of(value));
   const Dict& object = members_of_object(value);
   const std::vector<std::string> names = names_of_members(object);
   const std::string_view form = chat_form(names);
   if (form.empty())
-    throw Error("is no conversation: found {}, expected \"messages\", \"conversations\", \"prompt\" and \"completion\", "
-                "or \"instruction\" and \"output\"",
-                names.empty() ? "an object without members" : name_list(names));
+    throw Error(
+        "is no conversation: found {}, expected \"messages\", \"conversations\", \"prompt\" and \"completion\", "
+        "or \"instruction\" and \"output\"",
+        names.empty() ? "an object without members" : name_list(names));
   ChatRow row;
-  if (const Value* system = member(object, "system"); system != nullptr && jinja::is_text(*system) && !jinja::text_of(*system).empty())
+  if (const Value* system = member(object, "system");
+      system != nullptr && jinja::is_text(*system) && !jinja::text_of(*system).empty())
     add_messages(row, {make_message("system", *system)}, true);
   const bool has_system = !row.conversation.messages.empty();
   if (form == "prompt") {
@@ -221,7 +227,8 @@ ChatRow parse_chat_row(std::string_view json) {
   if (const Value* documents = member(object, "documents"))
     row.conversation.documents = list_or_json(*documents, "documents");
   if (const Value* variables = member(object, "chat_template_kwargs")) {
-    if (!jinja::is_dict(*variables)) throw Error("found {} in \"chat_template_kwargs\", expected an object", kind_of(*variables));
+    if (!jinja::is_dict(*variables))
+      throw Error("found {} in \"chat_template_kwargs\", expected an object", kind_of(*variables));
     for (const auto& [key, entry] : members_of_object(*variables).entries)
       row.conversation.variables.emplace_back(jinja::text_of(key).bytes(), entry);
   }

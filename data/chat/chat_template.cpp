@@ -21,9 +21,10 @@ jinja::Template parsed_template(const std::string& source, const std::string& pl
   try {
     return jinja::Template(source);
   } catch (const jinja::TemplateError& error) {
-    throw Error("{}, line {} of the chat template: {}; fetch the file again, or name a template of your own with "
-                "data.chat_template",
-                place, error.line(), error.what());
+    throw Error(
+        "{}, line {} of the chat template: {}; fetch the file again, or name a template of your own with "
+        "data.chat_template",
+        place, error.line(), error.what());
   }
 }
 
@@ -39,9 +40,10 @@ ChatTemplate::ChatTemplate(const Tokenizer& tokenizer, const std::filesystem::pa
     place_ = own_file.string();
   }
   if (sources.empty())
-    throw Error("{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), which "
-                "conversations need; name a file with one in data.chat_template, or take a model that was taught to talk",
-                place_.empty() ? "the tokenizer" : place_);
+    throw Error(
+        "{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), which "
+        "conversations need; name a file with one in data.chat_template, or take a model that was taught to talk",
+        place_.empty() ? "the tokenizer" : place_);
   for (const auto& [name, source] : sources) {
     templates_.push_back({name, parsed_template(source, place_)});
     identity_ += name + "\n" + source + "\n";
@@ -55,13 +57,12 @@ const jinja::Template& ChatTemplate::choose(const Conversation& conversation) co
   const auto named = [&](std::string_view name) {
     return std::find_if(templates_.begin(), templates_.end(), [&](const Named& one) { return one.name == name; });
   };
-  if (!jinja::is_none(conversation.tools) && named(kWithTools) != templates_.end())
-    return named(kWithTools)->parsed;
+  if (!jinja::is_none(conversation.tools) && named(kWithTools) != templates_.end()) return named(kWithTools)->parsed;
   if (named(kDefault) != templates_.end()) return named(kDefault)->parsed;
   std::vector<std::string> names;
   for (const Named& one : templates_) names.push_back(one.name);
-  throw Error("{}: has chat templates called {}, but none called \"default\"; name a file in data.chat_template", place_,
-              name_list(names));
+  throw Error("{}: has chat templates called {}, but none called \"default\"; name a file in data.chat_template",
+              place_, name_list(names));
 }
 
 RenderedChat ChatTemplate::render(const Conversation& conversation, std::size_t messages, bool prompts) const {
@@ -69,7 +70,8 @@ RenderedChat ChatTemplate::render(const Conversation& conversation, std::size_t 
   const jinja::Template& chosen = choose(conversation);
   std::vector<std::pair<std::string, jinja::Value>> variables;
   const auto set = [&](const std::string& name, jinja::Value value) {
-    const auto known = std::find_if(variables.begin(), variables.end(), [&](const auto& one) { return one.first == name; });
+    const auto known =
+        std::find_if(variables.begin(), variables.end(), [&](const auto& one) { return one.first == name; });
     if (known == variables.end()) {
       variables.emplace_back(name, std::move(value));
     } else {

@@ -26,9 +26,9 @@ struct RenderedChat {
 class ChatTemplate {
  public:
   /// The template that the tokenizer's files hold (transformers' order: chat_template.jinja, chat_template.json,
-  /// tokenizer_config.json; tokenizer.chat_template of a GGUF file), or that of a file. `own_file`: may be empty. `now`:
-  /// the date that strftime_now writes. Throws Error, naming the place, where there is none, where it is no template,
-  /// and where the file cannot be read.
+  /// tokenizer_config.json; tokenizer.chat_template of a GGUF file), or that of a file. `own_file`: may be empty.
+  /// `now`: the date that strftime_now writes. Throws Error, naming the place, where there is none, where it is no
+  /// template, and where the file cannot be read.
   ChatTemplate(const Tokenizer& tokenizer, const std::filesystem::path& own_file, const std::tm& now);
 
   /// The first `messages` messages, and, where `prompts`, the beginning of the answer. Throws Error with the line of

@@ -31,6 +31,7 @@ struct Tokenizer::Parts {
         decoder(make_decoder(file.root())),
         cuts_left(file.cuts_left),
         end_token(std::move(file.end_token)),
+        chat(std::move(file.chat)),
         digest(std::move(file.digest)) {
     if (file.token_types) return;
     for (std::vector<TemplatePiece>* pieces : {&post_processor.single, &post_processor.pair})
@@ -67,6 +68,7 @@ struct Tokenizer::Parts {
   std::unique_ptr<Decoder> decoder;
   bool cuts_left;
   std::string end_token;
+  ChatFiles chat;
   std::string digest;
   mutable WorkspacePool workspaces;
 };
@@ -332,6 +334,8 @@ bool Tokenizer::is_special(std::int32_t id) const {
   const AddedToken* added = parts_->added_tokens.find(id);
   return added != nullptr && added->special;
 }
+
+const ChatFiles& Tokenizer::chat() const { return parts_->chat; }
 
 const std::string& Tokenizer::end_token() const { return parts_->end_token; }
 

@@ -16,6 +16,7 @@
 
 namespace temper {
 
+struct ChatFiles;
 struct TokenizerFile;
 
 struct Encoding {
@@ -75,6 +76,8 @@ class Tokenizer {
   /// What the folder of the tokenizer calls the end of a text (eos_token), or an empty text; the vocabulary need not
   /// have it.
   const std::string& end_token() const;
+  /// What the folder of the tokenizer says about conversations (data/chat reads it).
+  const ChatFiles& chat() const;
   /// Whether a text that is too long loses its beginning rather than its end.
   bool cuts_left() const;
   /// Whether there is a special token before the first of a text.

@@ -87,7 +87,12 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+  if (!own_chat_template.empty()) {
+    source.tokenizer_files["chat_template.jinja"] = own_chat_template;
+    source.tokenizer_files.erase("chat_template.json");
+  }
+  return source;
 }
 
 GgmlVocabulary ModelFolder::ggml_vocabulary() const {

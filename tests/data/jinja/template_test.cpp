@@ -207,8 +207,10 @@ TEST(JinjaTemplate, OriginOfEveryByteIsKept) {
   EXPECT_EQ(marked(rendered("{{ messages[1].content.replace('night', '<s>') }}").text), "[Letter ]<s>[.]");
   EXPECT_EQ(marked(rendered("{{ '%s!' % messages[1].content[:3] }}{{ messages[1].content[::-12] }}").text),
             "[Let]![.L]");
-  EXPECT_EQ(marked(rendered("{% set x %}a{{ messages[1].content | truncate(8) }}{% endset %}{{ x ~ 'b' }}").text),
-            "a[Lette]...b");
+  EXPECT_EQ(
+      marked(rendered("{% set x %}a{{ messages[1].content | truncate(8, true, '...', 0) }}{% endset %}{{ x ~ 'b' }}")
+                 .text),
+      "a[Lette]...b");
 }
 
 TEST(JinjaTemplate, GenerationBlocksAreMarked) {
