@@ -51,7 +51,7 @@ class Talk {
     } else if (line.starts_with("/save")) {
       save(line.size() > 6 ? line.substr(6) : std::string());
     } else if (line.starts_with("/") && line.find(' ') == std::string::npos) {
-      say("no such command; " + std::string(kHelp));
+      say(fmt::format("no such command; {}", kHelp));
     } else if (line.find_first_not_of(" \t") != std::string::npos) {
       answer(line);
     }
@@ -73,7 +73,7 @@ class Talk {
     if (file.empty()) return say("name a file: /save talk.jsonl");
     try {
       write_file_atomically(file, conversation_json(messages_) + "\n");
-      say("written to " + file);
+      say(fmt::format("written to {}", file));
     } catch (const Error& error) {
       say(error.what());
     }
@@ -178,8 +178,9 @@ Command add_chat_command(const CommandLine& program) {
   command.option("--threads", arguments->threads, "Threads; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
   command.footer(
-      std::string("In the conversation, ") + kHelp +
-      ".\n\nExample:\n  temper chat runs/support/model --system 'You answer in few words.' --temperature 0.7");
+      fmt::format("In the conversation, {}.\n\nExample:\n  temper chat runs/support/model --system 'You answer in few "
+                  "words.' --temperature 0.7",
+                  kHelp));
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 

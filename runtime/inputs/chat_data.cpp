@@ -134,9 +134,10 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
   const std::int64_t learnt = of(counts, ChatCount::learnt_tokens);
   const auto end_token = static_cast<std::int32_t>(of(counts, ChatCount::end_token_of_turns) - 1);
   const std::string end = end_token >= 0 ? fmt::format(" ({})", tokenizer.token(end_token)) : std::string();
-  std::string what = fmt::format("{} {}: {} of {} are learnt", counted(rows, std::string(role) + " conversation"),
-                                 settings.turns == LearntTurns::all ? "whole" : counted(turns, "turn") + " to learn",
-                                 learnt, counted(tokens, "token"));
+  const std::string learns =
+      settings.turns == LearntTurns::all ? "learnt whole" : counted(turns, "turn") + " to learn in them";
+  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} conversation", role)), learns,
+                                       learnt, counted(tokens, "token"));
   findings.push_back(note("conversations",
                           fmt::format("{}; the longest has {}", what, counted(of(counts, ChatCount::longest), "token")),
                           tokens == 0 ? 0.0 : number(learnt) / number(tokens)));
@@ -157,7 +158,7 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
         warning("nothing_to_learn",
                 fmt::format("{} of {} {} nothing to learn and {} left out: no turn of {} is in what is kept "
                             "of them",
-                            nothing, counted(rows, std::string(role) + " row"), plural(nothing, "has", "have"),
+                            nothing, counted(rows, fmt::format("{} row", role)), plural(nothing, "has", "have"),
                             plural(nothing, "is", "are"), name_list(settings.roles)),
                 number(nothing) / number(rows)));
   if (const std::int64_t rewritten = of(counts, ChatCount::rewritten); rewritten > 0)
@@ -165,7 +166,7 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
         "turns_rewritten",
         fmt::format("{} of {}: the chat template writes earlier turns otherwise once there are more, so each turn is "
                     "learnt behind the text that stands before it when the model is asked",
-                    rewritten, counted(rows, std::string(role) + " conversation")),
+                    rewritten, counted(rows, fmt::format("{} conversation", role))),
         number(rewritten) / number(rows)));
   if (const std::int64_t longer = of(counts, ChatCount::long_rows); longer > 0) {
     const std::int64_t cut = of(counts, ChatCount::cut_turns);
@@ -173,7 +174,7 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
     findings.push_back(
         warning("answers_cut",
                 fmt::format("{} of {} {} more than {} (data.max_length, data.long_documents): {}", longer,
-                            counted(rows, std::string(role) + " conversation"), plural(longer, "has", "have"),
+                            counted(rows, fmt::format("{} conversation", role)), plural(longer, "has", "have"),
                             counted(settings.max_length, "token"),
                             dropped > 0 ? fmt::format("{} left out", plural(dropped, "it is", "they are"))
                                         : fmt::format("{} cut", counted(cut, "answer") + plural(cut, " is", " are"))),
@@ -201,8 +202,10 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
              number(merged)));
   std::string stop;
   std::string pad;
-  for (const auto& [key, text] : tokenizer.chat().special_tokens)
-    (key == "eos_token" ? stop : key == "pad_token" ? pad : what) = text;
+  for (const auto& [key, text] : tokenizer.chat().special_tokens) {
+    if (key == "eos_token") stop = text;
+    if (key == "pad_token") pad = text;
+  }
   if (!stop.empty() && stop == pad && role == "training")
     findings.push_back(
         note("pad_is_stop",

@@ -95,7 +95,18 @@ std::int32_t end_token_of(const DataSection& data, const Tokenizer& tokenizer) {
 
 /// Tokenised documents as the sequences of the run, with what bits per byte divide by.
 TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const RowReading& reading) {
-  if (reading.task.labels != LabelKind::next_token || reads_conversations(reading.configuration.data)) return documents;
+  if (reading.task.labels != LabelKind::next_token) return documents;
+  if (reads_conversations(reading.configuration.data)) {
+    TokenStore rows = documents;
+    std::int64_t learnt_bytes = 0;
+    rows.scan(rows.classes(), [&](std::span<const std::int32_t> classes, std::size_t) {
+      for (const std::int32_t id : classes)
+        if (id != kUnlabelled) learnt_bytes += reading.tokenizer.bytes_of(id);
+      return true;
+    });
+    rows.set_text_bytes(learnt_bytes);
+    return rows;
+  }
   const DataSection& data = reading.configuration.data;
   const TextPacking packing = data.pack == "blocks" ? TextPacking::blocks : TextPacking::documents;
   TokenStore rows = sequences_of(documents, {packing, reading.max_length});
