@@ -18,6 +18,7 @@
 #include "launch/signals.h"
 #include "launch/slurm_end.h"
 #include "runtime/config/config.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/trainer.h"
 
 namespace temper {
@@ -108,7 +109,9 @@ Configuration configuration_of(const TrainArguments& arguments) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
   if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
-  return read_configuration(arguments.file, overrides);
+  Configuration configuration = read_configuration(arguments.file, overrides);
+  resolve_data_format(configuration);
+  return configuration;
 }
 
 std::optional<double> wait_limit(const TrainArguments& arguments) {

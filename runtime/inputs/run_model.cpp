@@ -101,8 +101,13 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 ExportSource ModelFolder::source() const {
   const std::filesystem::path generation = path / kGenerationFile;
   std::error_code absent;
-  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
-          std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
+  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
+                      std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
+  if (!own_chat_template.empty()) {
+    source.tokenizer_files["chat_template.jinja"] = own_chat_template;
+    source.tokenizer_files.erase("chat_template.json");
+  }
+  return source;
 }
 
 GgmlVocabulary ModelFolder::ggml_vocabulary() const {

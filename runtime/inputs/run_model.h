@@ -43,6 +43,7 @@ struct ModelFolder {
   TruncationSide side;
   std::vector<std::string> notes;  ///< of the tokenizer, a sentence each, for the user
   std::unique_ptr<Tokenizer> tokenizer;
+  std::string own_chat_template;  ///< a text that takes the place of the folder's in exports; empty: that stays
 
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
   /// give instead, for the folder of a run and for a checkpoint.
