@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/mapped_file.h"
+#include "model/adapters/peft_folder.h"
 #include "model/huggingface/export.h"
 #include "model/huggingface/gguf_export.h"
 #include "model/huggingface/model_card.h"
@@ -65,6 +67,22 @@ void export_trained_model(const Model& model, Device& device, const TaskSpec& ta
   request.tensors = weights.tensors();
   request.model_card = model_card(lineage);
   export_model(request);
+}
+
+void export_trained_adapter(const RunModel& model, Device& device, const TaskSpec& task, const ExportSource& source,
+                            const std::vector<std::string>& labels, TrainedUse use, Lineage lineage,
+                            const std::string& base_model, const std::filesystem::path& target_folder) {
+  lineage.title = target_folder.filename().string();
+  lineage.architecture = model.model->class_name();
+  lineage.hub_pipeline = task.hub_pipeline;
+  lineage.is_adapter = true;
+  use.labels = labels;
+  write_exported_folder(target_folder, source.folder, [&](const std::filesystem::path& folder) {
+    write_adapter({*model.model, device, *model.lora, base_model, lineage.base_model_sha256}, folder);
+    for (const auto& [name, content] : source.tokenizer_files) write_file_atomically(folder / name, content);
+    write_file_atomically(folder / "README.md", model_card(lineage));
+    write_file_atomically(folder / "temper.json", to_json(use));
+  });
 }
 
 void export_gguf_model(const Model& model, Device& device, const ModelFolder& folder, GgmlType type,

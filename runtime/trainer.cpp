@@ -191,7 +191,7 @@ TrainReport Trainer::report() {
     throw no_progress(state_.step, report_.seconds, report_.cache_seconds);
   report_.trace = trace_.write(run_.folder().path(), meter_.steps());
   // A run that was finished before has exported its model then.
-  if (std::filesystem::exists(run_.folder().model() / "config.json")) report_.model = run_.folder().model();
+  if (run_.has_delivered()) report_.model = run_.folder().model();
   return std::move(report_);
 }
 

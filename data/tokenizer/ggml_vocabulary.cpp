@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/tokenizer/chat_files.h"
 #include "data/tokenizer/ggml_pre_tokenizers.h"
 #include "data/tokenizer/utf8.h"
 
@@ -288,6 +289,7 @@ TokenizerFolder tokenizer_folder_of(const GgmlVocabulary& vocabulary, Truncation
   file.cuts_left = side == TruncationSide::left;
   file.token_types = false;
   file.end_token = folder.tokens.name("eos_token").value_or("");
+  file.chat = chat_files_of(folder.config, folder.tokens, vocabulary.place);
   file.digest = digest_of(file);
   folder.changed = true;  // there is no tokenizer.json that says the same
   return folder;

@@ -1,4 +1,7 @@
 // temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -9,6 +12,7 @@
 #include "base/mapped_file.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands/command.h"
+#include "launch/commands/mask_report.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
 #include "launch/commands/text_report.h"
@@ -37,7 +41,24 @@ struct InspectArguments {
   bool tensors = false;
   bool json = false;
   TextQuestion running = {};  ///< with a model: the data are running text
+  bool mask = false;
+  MaskArguments masked;
 };
+
+/// What of conversations is learnt.
+void show_mask(const InspectArguments& arguments) {
+  const nlohmann::ordered_json report = mask_report(arguments.path, arguments.masked);
+  if (!arguments.masked.html.empty()) {
+    write_file_atomically(arguments.masked.html,
+                          mask_page(report, std::filesystem::path(arguments.path).filename().string()));
+    std::fprintf(stderr, "%s: written\n", arguments.masked.html.c_str());
+  }
+  if (arguments.json) {
+    print_json_line(report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } else {
+    print_mask_report(report, ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr);
+  }
+}
 
 Json tensor_json(const std::string& name, const std::string& type, const std::vector<std::int64_t>& shape) {
   return {{"name", name}, {"type", type}, {"shape", shape}};
@@ -210,11 +231,26 @@ Command add_inspect_command(const CommandLine& program) {
       .option("--pack", arguments->running.pack, "With --model: what a training row holds: documents, blocks or none")
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
+  command.flag("--mask", arguments->mask, "Show which tokens of conversations are learnt; needs --model");
+  command.option("--model", arguments->masked.model, "Model folder or .gguf whose chat template makes the tokens");
+  command.option("--rows", arguments->masked.rows, "Rows that --mask shows").shows_default();
+  command.option("--html", arguments->masked.html, "File that --mask writes as a page");
+  command.option("--max-length", arguments->masked.max_length, "Tokens per row, as data.max_length; 0: the model's")
+      .shows_default();
+  command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all").shows_default();
+  command.repeated("--learn-role", arguments->masked.learn_roles, "As data.learn_roles; repeat it").shows_default();
+  command.option("--chat-template", arguments->masked.chat_template, "As data.chat_template").shows_default();
+  command.option("--long-documents", arguments->masked.long_documents, "As data.long_documents").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent\n"
-      "  temper inspect texts --model models/decoder --max-length 512 --documents paragraph");
+      "  temper inspect texts --model models/decoder --max-length 512 --documents paragraph\n"
+      "  temper inspect data/train.jsonl --model models/SmolLM2-135M-Instruct --mask");
   return {command, [arguments](CommandContext& context) {
+            if (arguments->mask) {
+              if (context.speaks()) show_mask(*arguments);
+              return kExitDone;
+            }
             const Json json = inspect_path(*arguments, context.world);
             if (!context.speaks()) return kExitDone;
             if (arguments->json) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,5 +35,10 @@ struct ExportRequest {
 /// but what an export writes; the source folder itself never is. Throws Error; one process at a time may export to a
 /// target.
 void export_model(const ExportRequest& request);
+
+/// The same for other content: `fill` writes the files into the folder that it is given. Names that an export does not
+/// know, in a target that is there already, keep it from being replaced.
+void write_exported_folder(const std::filesystem::path& target_folder, const std::filesystem::path& source_folder,
+                           const std::function<void(const std::filesystem::path&)>& fill);
 
 }  // namespace temper

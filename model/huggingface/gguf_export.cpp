@@ -238,8 +238,10 @@ GgufTensorToWrite tensor_of(const TensorToWrite& tensor, const SourceConfig& con
   if (form.change == GgufChange::transposed) std::swap(out.shape[0], out.shape[1]);
   out.type = type_of(out, wanted);
   const std::string place = fmt::format("tensor {}", in_quotes(tensor.name));
-  out.blocks = [form, place, type = out.type, rows = tensor.shape.front(),
-                values = tensor.values](std::vector<std::byte>& blocks) {
+  out.blocks = [form, place, type = out.type, rows = tensor.shape.front(), tensor](std::vector<std::byte>& blocks) {
+    std::vector<float> widened(tensor.narrow.size());
+    std::transform(tensor.narrow.begin(), tensor.narrow.end(), widened.begin(), to_float);
+    const std::span<const float> values = widened.empty() ? tensor.values : widened;
     if (form.change == GgufChange::none) return quantize(type, values, place, blocks);
     std::vector<float> changed(values.size());
     apply_change(form, rows, static_cast<std::int64_t>(values.size()) / rows, values, changed);

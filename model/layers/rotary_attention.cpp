@@ -28,7 +28,10 @@ RotaryAttention::RotaryAttention(const ParameterPlace& place, const RotaryAttent
       query_norm_(norm_of(place, names.query_norm, shape.attention.query_heads)),
       key_norm_(norm_of(place, names.key_norm, shape.attention.key_heads)),
       output_(place.drawing(shape.output_weights), names.output, shape.width,
-              shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {}
+              shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {
+  for (const Linear& layer : projections_) layer.belongs_to(ModulePart::attention);
+  output_.belongs_to(ModulePart::attention);
+}
 
 Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                   const Variable& query_rows, const TokenSelection& selection,

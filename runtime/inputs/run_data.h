@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "data/chat/chat_encoder.h"
 #include "data/diagnostics.h"
 #include "data/packed_rows.h"
 #include "data/tables/labels.h"
@@ -118,7 +119,9 @@ std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& ta
 
 /// Collective. The rows of one table, which has some: from the cache where it holds them, else tokenised by all ranks
 /// together. `notes`: of this table.
+/// `chats`: where it is given and rows are conversations, what was counted of all of them.
 TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
-                          Communicator& communicator, const std::function<void(const std::string&)>& say);
+                          Communicator& communicator, const std::function<void(const std::string&)>& say,
+                          ChatCounts* chats = nullptr);
 
 }  // namespace temper

@@ -132,6 +132,7 @@ std::string to_json(const TrainedUse& use) {
   json["columns"] = std::move(columns);
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
+  if (!use.labels.empty()) json["labels"] = use.labels;
   Json running_text = Json::object();
   put(running_text, "documents", use.documents);
   put(running_text, "pack", use.pack);
@@ -157,6 +158,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.label = columns.texts("label");
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
+  use.labels = members.texts("labels");
   const Members running_text = members.object("running_text");
   use.documents = running_text.text("documents");
   use.pack = running_text.text("pack");

@@ -30,6 +30,7 @@ struct TrainedUse {
   std::optional<std::string> documents;
   std::optional<double> threshold;           ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;  ///< which tokens an evaluation masks
+  std::vector<std::string> labels;           ///< of an adapter, which has no config.json that names them
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
 };
