@@ -40,14 +40,19 @@ struct InspectArguments {
   std::vector<std::string> label{"label"};
   bool tensors = false;
   bool json = false;
-  TextQuestion running = {};  ///< with a model: the data are running text
+  std::string model;            ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::int64_t max_length = 0;  ///< 0: the model's positions
+  TextQuestion running = {};
   bool mask = false;
   MaskArguments masked;
 };
 
 /// What of conversations is learnt.
 void show_mask(const InspectArguments& arguments) {
-  const nlohmann::ordered_json report = mask_report(arguments.path, arguments.masked);
+  MaskArguments masked = arguments.masked;
+  masked.model = arguments.model;
+  masked.max_length = arguments.max_length;
+  const nlohmann::ordered_json report = mask_report(arguments.path, masked);
   if (!arguments.masked.html.empty()) {
     write_file_atomically(arguments.masked.html,
                           mask_page(report, std::filesystem::path(arguments.path).filename().string()));
@@ -138,8 +143,10 @@ void refuse_object(const std::filesystem::path& path) {
 
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
-  if (!arguments.running.model.empty()) {
+  if (!arguments.model.empty()) {
     TextQuestion question = arguments.running;
+    question.model = arguments.model;
+    question.max_length = arguments.max_length;
     question.path = arguments.path;
     question.text = arguments.text;
     return inspect_running_text(question, world);
@@ -219,9 +226,11 @@ Command add_inspect_command(const CommandLine& program) {
       .repeated("--label", arguments->label,
                 "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
-  command.option("--model", arguments->running.model,
-                 "Look at data as running text for a language model: the model folder whose tokenizer cuts it");
-  command.option("--max-length", arguments->running.max_length, "With --model: tokens of a training row")
+  command.option("--model", arguments->model,
+                 "Look at data as running text, or with --mask as conversations: the model folder or .gguf whose "
+                 "tokenizer cuts it");
+  command
+      .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
       .shows_default();
   command
       .option("--documents", arguments->running.documents,
@@ -232,11 +241,8 @@ Command add_inspect_command(const CommandLine& program) {
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--mask", arguments->mask, "Show which tokens of conversations are learnt; needs --model");
-  command.option("--model", arguments->masked.model, "Model folder or .gguf whose chat template makes the tokens");
   command.option("--rows", arguments->masked.rows, "Rows that --mask shows").shows_default();
   command.option("--html", arguments->masked.html, "File that --mask writes as a page");
-  command.option("--max-length", arguments->masked.max_length, "Tokens per row, as data.max_length; 0: the model's")
-      .shows_default();
   command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all").shows_default();
   command.repeated("--learn-role", arguments->masked.learn_roles, "As data.learn_roles; repeat it").shows_default();
   command.option("--chat-template", arguments->masked.chat_template, "As data.chat_template").shows_default();

@@ -28,17 +28,15 @@ Json inspect_running_text(const TextQuestion& question, Communicator& communicat
   const auto quoted = [](const std::string& text) {
     return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
   };
-  const std::vector<std::string> keys{"model.path=" + quoted(question.model),
-                                      "model.task=\"causal-lm\"",
-                                      "data.train=" + quoted(question.path),
-                                      "data.text=" + quoted(question.text),
-                                      "data.documents=" + quoted(question.documents),
-                                      "data.pack=" + quoted(question.pack),
-                                      "data.max_length=" + std::to_string(question.max_length),
-                                      "data.cache=false"};
+  const ModelFolder folder(question.model);
+  const std::int64_t wanted = question.max_length > 0 ? question.max_length : folder.config.longest_sequence;
+  const std::vector<std::string> keys{
+      "model.path=" + quoted(question.model),         "model.task=\"causal-lm\"",
+      "data.train=" + quoted(question.path),          "data.text=" + quoted(question.text),
+      "data.documents=" + quoted(question.documents), "data.pack=" + quoted(question.pack),
+      "data.max_length=" + std::to_string(wanted),    "data.cache=false"};
   const Configuration configuration = parse_configuration("", "temper inspect", keys);
   const TaskSpec& task = task_named(configuration.model.task);
-  const ModelFolder folder(question.model);
   const std::int64_t length = folder.max_length(configuration.data.max_length);
   const RunData data = prepare_run_data(configuration, task, *folder.tokenizer, folder.config, length,
                                         default_threads(communicator), communicator, [](const std::string&) {});

@@ -15,7 +15,7 @@ struct TextQuestion {
   std::string text = "text";
   std::string documents = "line";
   std::string pack = "documents";
-  std::int64_t max_length = 128;
+  std::int64_t max_length = 0;  ///< tokens of a row; 0: the model's positions
 };
 
 /// Collective. Documents and their tokens, the longest of them, bytes a token, how full rows are, and what training on
