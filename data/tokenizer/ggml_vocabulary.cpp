@@ -103,9 +103,15 @@ void add_scored_merges(const GgmlVocabulary& vocabulary, TokenizerFile& file) {
     std::size_t second;
   };
   std::vector<Pair> pairs;
+  // A token of the user's that has no rank is found in texts as it stands, and made of nothing.
+  const double lowest = *std::min_element(vocabulary.scores.begin(), vocabulary.scores.end());
+  const auto is_made = [&](std::size_t id) {
+    return vocabulary.types.empty() || vocabulary.scores[id] > lowest ||
+           vocabulary.types[id] != static_cast<std::int32_t>(GgmlTokenType::user_defined);
+  };
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string_view token = vocabulary.tokens[id];
-    if (token.size() > kLongestToken) continue;
+    if (token.size() > kLongestToken || !is_made(id)) continue;
     for (std::size_t cut = 1; cut < token.size(); ++cut) {
       if ((static_cast<unsigned char>(token[cut]) & 0xc0U) == 0x80U) continue;  // inside a character
       const auto first = ids.find(token.substr(0, cut));

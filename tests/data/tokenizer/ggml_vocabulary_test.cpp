@@ -88,6 +88,20 @@ TEST(GgmlVocabulary, SentencePieceMergesByScoreAndFallsBackToBytes) {
   EXPECT_EQ(tokenizer_of(vocabulary)->encode("ab", 10).ids, (Ids{7}));
 }
 
+/// What no merge makes is found in texts as it stands, and nowhere else.
+TEST(GgmlVocabulary, TokensOfTheUserWithoutARankAreNotMadeOfOthers) {
+  GgmlVocabulary vocabulary = small_sentence_piece();
+  vocabulary.add_space_prefix = false;
+  vocabulary.tokens.emplace_back("ba");
+  vocabulary.types.push_back(static_cast<std::int32_t>(GgmlTokenType::user_defined));
+  vocabulary.scores.push_back(-102);
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("bba"), (Ids{6, 10})) << "as it stands";
+  vocabulary.tokens.back() = "\u2581\u2581";
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{4, 4}));
+  vocabulary.scores.back() = -50;
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{10})) << "made by a merge";
+}
+
 TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
   for (GgmlVocabulary vocabulary : {small_byte_level(), small_sentence_piece()}) {
     vocabulary.chat_template = "{{ messages }}";
