@@ -65,6 +65,14 @@ void require_all(const std::vector<std::string>& missing, const WeightFiles& fil
 
 }  // namespace
 
+std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
+  to_f32(stored, all);
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
+  return values;
+}
+
 void check_weights(const Model& model, const WeightFiles& files) {
   std::vector<std::string> missing;
   for (const Parameter& parameter : model.parameters().all()) {
@@ -173,22 +181,31 @@ std::optional<std::vector<BFloat16>> as_loaded_in_bf16(const Parameter& paramete
   return narrow;
 }
 
+std::vector<ParameterToStore> weights_of(const Model& model) {
+  std::vector<ParameterToStore> weights;
+  for (const Parameter& parameter : model.parameters().all())
+    if (parameter.role != ParameterRole::adapter)
+      weights.push_back({&parameter, model.names().forms_of(parameter).front()});
+  return weights;
+}
+
 }  // namespace
 
-StoredWeights::StoredWeights(const Model& model, Device& device) {
+StoredWeights::StoredWeights(const Model& model, Device& device) : StoredWeights(weights_of(model), device) {}
+
+StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Device& device) {
   const auto extents_of = [](const Shape& shape) {
     return std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end());
   };
-  std::map<std::string, std::vector<Part>> composed;
+  std::map<std::string, std::vector<ParameterToStore>> composed;
   std::vector<std::string> order;
-  for (const Parameter& parameter : model.parameters().all()) {
-    const StoredForm form = model.names().forms_of(parameter).front();
-    const bool is_first = composed.find(form.name) == composed.end();
-    if (is_first) order.push_back(form.name);
-    composed[form.name].push_back({&parameter, form});
+  for (const ParameterToStore& stored : parameters) {
+    const bool is_first = composed.find(stored.form.name) == composed.end();
+    if (is_first) order.push_back(stored.form.name);
+    composed[stored.form.name].push_back(stored);
   }
   for (const std::string& name : order) {
-    const std::vector<Part>& parts = composed[name];
+    const std::vector<ParameterToStore>& parts = composed[name];
     const auto& [parameter, form] = parts.front();
     TensorToWrite& tensor = tensors_.emplace_back();
     tensor.name = name;
@@ -222,7 +239,7 @@ void StoredWeights::add_plain(TensorToWrite& tensor, const Parameter& parameter,
   }
 }
 
-void StoredWeights::compose(TensorToWrite& tensor, const std::vector<Part>& parts, Device& device) {
+void StoredWeights::compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device) {
   const auto elements = static_cast<std::size_t>(element_count(tensor.shape).value_or(0));
   std::vector<std::vector<BFloat16>> of_parts;
   for (const auto& [parameter, form] : parts) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,25 +48,30 @@ struct HeldWeight {
 };
 /// Of each parameter, in order. Reads no weights.
 std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files);
+/// The values of a parameter that lies so in a tensor of a file, whatever its type.
+std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& parameter);
+
+/// A parameter, and how it is to lie in a file.
+struct ParameterToStore {
+  const Parameter* parameter;
+  StoredForm form;
+};
 
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
 /// device shares the host's memory; the model must then outlive this. What was loaded from bf16 and still has such
 /// values is bf16 here, the rest f32.
 class StoredWeights {
  public:
+  /// All but adapters, which lie in files of their own.
   StoredWeights(const Model& model, Device& device);
+  StoredWeights(std::span<const ParameterToStore> parameters, Device& device);
 
   /// In the order in which the model meets them.
   [[nodiscard]] const std::vector<TensorToWrite>& tensors() const { return tensors_; }
 
  private:
-  /// What a tensor of a file is made of.
-  struct Part {
-    const Parameter* parameter;
-    StoredForm form;
-  };
   void add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device);
-  void compose(TensorToWrite& tensor, const std::vector<Part>& parts, Device& device);
+  void compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device);
 
   std::deque<HostCopy> copies_;
   std::vector<Tensor> viewed_;

@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/tokenizer/chat_files.h"
 #include "data/tokenizer/ggml_pre_tokenizers.h"
 #include "data/tokenizer/utf8.h"
 
@@ -187,6 +188,8 @@ json brackets_around(const GgmlVocabulary& vocabulary, bool add_bos, bool add_eo
 }
 
 std::vector<AddedToken> added_tokens_of(const GgmlVocabulary& vocabulary) {
+  check_id(vocabulary, "tokenizer.ggml.eot_token_id", vocabulary.end_of_turn);
+  check_id(vocabulary, "tokenizer.ggml.eom_token_id", vocabulary.end_of_message);
   std::vector<AddedToken> added;
   for (std::size_t id = 0; id < vocabulary.types.size(); ++id) {
     const std::int32_t type = vocabulary.types[id];
@@ -285,6 +288,8 @@ TokenizerFolder tokenizer_folder_of(const GgmlVocabulary& vocabulary, Truncation
   }
   file.cuts_left = side == TruncationSide::left;
   file.token_types = false;
+  file.end_token = folder.tokens.name("eos_token").value_or("");
+  file.chat = chat_files_of(folder.config, folder.tokens, vocabulary.place);
   file.digest = digest_of(file);
   folder.changed = true;  // there is no tokenizer.json that says the same
   return folder;

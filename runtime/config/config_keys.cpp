@@ -69,6 +69,9 @@ std::vector<ConfigurationKey> make_keys() {
   add("model", "dropout", at(&C::model, &M::dropout),
       "Replaces every dropout rate of the model; below 0: the rates in config.json.")
       ->range = from_below(-1, 1);
+  add("model", "adapter", at(&C::model, &M::adapter),
+      "Folder of an adapter (PEFT) that is trained further, in place of new ones; its adapter_config.json says what "
+      "[lora] would.");
 
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
@@ -98,6 +101,24 @@ std::vector<ConfigurationKey> make_keys() {
   add("data", "documents", at(&C::data, &D::documents),
       "What a row of a .txt file is: a line, a paragraph (up to a blank line) or the whole file.")
       ->choices = {"line", "paragraph", "file"};
+  add("data", "format", at(&C::data, &D::format),
+      "causal-lm: what a row is. conversations: each object of a .jsonl or .json file, with messages, conversations "
+      "(from and value), prompt and completion, or instruction and output; text: the column data.text; auto: "
+      "conversations where the first row of data.train has no such column and is one.")
+      ->choices = {"auto", "text", "conversations"};
+  add("data", "learn", at(&C::data, &D::learn),
+      "Conversations: what is learnt. assistant: the turns of data.learn_roles, each with the token that ends it; "
+      "last: "
+      "of these the last one alone; all: every token.")
+      ->choices = {"assistant", "last", "all"};
+  add("data", "learn_roles", at(&C::data, &D::learn_roles), "Conversations: whose turns are learnt.");
+  add("data", "chat_template", at(&C::data, &D::chat_template),
+      "Conversations: the template that makes them text. tokenizer: the model's own; none: prompt and completion are "
+      "one "
+      "text; or a file with a Jinja template, which is then exported with the model.");
+  add("data", "template_date", at(&C::data, &D::template_date),
+      "Conversations: the date that templates write (strftime_now). One date for all rows, so that a run that goes on "
+      "another day reads the same texts.");
   add("data", "pack", at(&C::data, &D::pack),
       "causal-lm: what a training row of max_length tokens holds. documents: whole documents and pieces of longer "
       "ones, "
@@ -106,8 +127,8 @@ std::vector<ConfigurationKey> make_keys() {
       ->choices = {"documents", "blocks", "none"};
   add("data", "long_documents", at(&C::data, &D::long_documents),
       "causal-lm: what becomes of documents of more than max_length tokens: they are split into pieces, cut, or "
-      "refused.")
-      ->choices = {"split", "cut", "refuse"};
+      "refused; conversations may also be dropped.")
+      ->choices = {"split", "cut", "refuse", "drop"};
   add("data", "end_token", at(&C::data, &D::end_token),
       "causal-lm: the token behind each document: the tokenizer's end token (eos_token), none, or the token itself, "
       "such as \"<|endoftext|>\".");
@@ -133,6 +154,36 @@ std::vector<ConfigurationKey> make_keys() {
       "Keep dropout in the frozen layers at the bottom, as transformers does; they are then computed in every step.");
   add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),
       "Compute the output of the frozen layers at the bottom once per row, if a phase lasts an epoch or more.");
+
+  using L = LoraSection;
+  add("lora", "rank", at(&C::lora, &L::rank),
+      "LoRA: rank of the adapters that are trained in place of the model; 0: none, the model itself is trained.")
+      ->range = between(0, 65536);
+  add("lora", "alpha", at(&C::lora, &L::alpha), "Adapters are scaled by alpha / rank; 0: the rank, so by 1.")->range =
+      at_least(0);
+  add("lora", "dropout", at(&C::lora, &L::dropout), "Dropout of what the adapters multiply.")->range = from_below(0, 1);
+  add("lora", "targets", at(&C::lora, &L::targets),
+      "Which modules have adapters: attention, mlp or all-linear (all but the head); an array of names, each the end "
+      "of "
+      "a path ([\"q_proj\", \"v_proj\"]); or a regular expression that matches whole paths.");
+  add("lora", "exclude", at(&C::lora, &L::exclude), "Modules that have none though targets names them; written alike.");
+  add("lora", "rslora", at(&C::lora, &L::rslora), "rsLoRA: scale by alpha / sqrt(rank).");
+  add("lora", "dora", at(&C::lora, &L::dora), "DoRA: train the length of each row of the weights as well.");
+  add("lora", "bias", at(&C::lora, &L::bias),
+      "Biases that are trained as well: none, all, or those of the modules with adapters.")
+      ->choices = {"none", "all", "lora_only"};
+  add("lora", "modules_to_save", at(&C::lora, &L::modules_to_save),
+      "Modules that are trained in full and saved with the adapters, by the end of their paths. The heads of "
+      "classification and regression are among them by themselves.");
+  add("lora", "rank_pattern", at(&C::lora, &L::rank_pattern),
+      "Ranks by module: { down_proj = 16, \"layers.0.*\" = 4 }, expressions for the end of a path; if several match, "
+      "the longest applies.");
+  add("lora", "alpha_pattern", at(&C::lora, &L::alpha_pattern), "Alphas by module, likewise.");
+  add("lora", "layers", at(&C::lora, &L::layers),
+      "Numbers of the layers whose modules have adapters, where targets is an array; empty: all.")
+      ->range = {0, 1e6};
+  add("lora", "layers_pattern", at(&C::lora, &L::layers_pattern),
+      "What the modules are called that these numbers count (layers, h); empty: any.");
 
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/freezing.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
 #include "runtime/steps/parameter_store.h"
@@ -37,20 +38,25 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
   return *this;
 }
 
-DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held)
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held,
+               const Configuration* adapters)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)),
       held_(std::move(held)) {
   make_values();
+  if (adapters != nullptr) (void)put_adapters(*model_, device_, *adapters, {});
 }
 
 void DryRun::make_values() {
-  const auto& parameters = model_->parameters().all();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const DType type = held_.empty() || parameters[i].trainable() ? DType::f32 : held_[i].type;
-    parameters[i].variable.set_value(Tensor());
-    parameters[i].variable.set_value(Tensor::empty(device_.memory(), parameters[i].shape, type));
+  std::size_t in_files = 0;
+  for (const Parameter& parameter : model_->parameters().all()) {
+    // Adapters are not in the files.
+    const bool is_held = parameter.role != ParameterRole::adapter && in_files < held_.size();
+    const DType held = is_held ? held_[in_files++].type : DType::f32;
+    parameter.variable.set_value(Tensor());
+    parameter.variable.set_value(
+        Tensor::empty(device_.memory(), parameter.shape, parameter.trainable() ? DType::f32 : held));
   }
   ensure_compute_copies(*model_, device_, activations_);
 }

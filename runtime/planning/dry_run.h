@@ -34,11 +34,14 @@ struct PassDemand {
   PassDemand& operator+=(const PassDemand& other);
 };
 
+struct Configuration;
+
 class DryRun {
  public:
   /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: how they would be held that are not
-  /// trained, in order; none: all in f32.
-  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held = {});
+  /// trained, in order; none: all in f32. With the adapters that a configuration asks for, if one is given.
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held = {},
+         const Configuration* adapters = nullptr);
 
   /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
   /// nothing.

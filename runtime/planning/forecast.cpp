@@ -20,6 +20,7 @@
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/steps/phases.h"
@@ -126,7 +127,7 @@ class Forecaster {
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
     held_ = held_by_files();
-    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_);
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
@@ -150,7 +151,7 @@ class Forecaster {
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
       const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
-      if (phase.freeze.empty() && !lower.empty())
+      if (phase.freeze.empty() && !lower.empty() && !trains_adapters(configuration_))
         also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
@@ -191,7 +192,7 @@ class Forecaster {
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_, &configuration_);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;

@@ -112,6 +112,14 @@ TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
   }
 }
 
+/// Behind each document of running text.
+TEST(GgmlVocabulary, SaysWhatEndsAText) {
+  GgmlVocabulary vocabulary = small_byte_level();
+  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "<|end|>");
+  vocabulary.eos.reset();
+  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "");
+}
+
 /// A folder for transformers is made of it as well.
 TEST(GgmlVocabulary, TokenizerJsonTokenisesAlike) {
   const GgmlVocabulary vocabulary = small_byte_level();

@@ -12,8 +12,8 @@
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/row_products.cpp"
 #include "hwy/foreach_target.h"
 //
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/matmul/row_sums-inl.h"
 #include "tensor/kernels/cpu/matmul/widening-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
@@ -33,46 +33,6 @@ constexpr int weights_beside() {
   if constexpr (kRows <= 2 && (is_wide || sizeof(T) == sizeof(float))) return 1;
   if constexpr (is_wide) return kRows == 4 ? 6 : 8;
   return 8 / kRows;
-}
-
-/// sums [kRows, kOutputs] = x [kRows, k] w^T [k, kOutputs]. The block of weights that comes next is fetched meanwhile.
-template <int kRows, int kOutputs, typename T>
-HWY_NOINLINE void multiply_block(const float* x, std::int64_t x_stride, const T* w, std::int64_t w_stride,
-                                 std::int64_t k, float* sums) {
-  const Floats d;
-  FloatVector parts[kRows][kOutputs];
-  HWY_UNROLL(4)
-  for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(8)
-    for (int j = 0; j < kOutputs; ++j) {
-      parts[i][j] = hn::Zero(d);
-    }
-  }
-  const auto step = [&](auto access, std::int64_t p) TEMPER_VECTOR_LAMBDA {
-    FloatVector left[kRows];
-    HWY_UNROLL(4)
-    for (int i = 0; i < kRows; ++i) {
-      left[i] = access.load(d, x + i * x_stride + p);
-    }
-    HWY_UNROLL(8)
-    for (int j = 0; j < kOutputs; ++j) {
-      const T* from = w + j * w_stride + p;
-      const auto right = access.load(d, from);
-      if constexpr (kOutputs > 1) hwy::Prefetch(from + kOutputs * w_stride);  // the processor fetches one stream itself
-      HWY_UNROLL(4)
-      for (int i = 0; i < kRows; ++i) {
-        parts[i][j] = hn::MulAdd(left[i], right, parts[i][j]);
-      }
-    }
-  };
-  for_each_vector(d, k, step);
-  HWY_UNROLL(4)
-  for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(8)
-    for (int j = 0; j < kOutputs; ++j) {
-      sums[i * kOutputs + j] = hn::GetLane(hn::SumOfLanes(d, parts[i][j]));
-    }
-  }
 }
 
 /// Elements (i, j) of a result, j counting from `first`.
@@ -99,7 +59,7 @@ void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const Matr
                    const Result<Bias, Out>& result) {
   float sums[kRows * kOutputs];
   for (; i + kRows <= rows; i += kRows) {
-    multiply_block<kRows, kOutputs>(x + i * w.columns, w.columns, w.row(first), w.stride, w.columns, sums);
+    row_sums<kRows, kOutputs>(x + i * w.columns, w.columns, w.row(first), w.stride, w.columns, sums);
     for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < kOutputs; ++j) {
         result.put(i + r, first + j, sums[r * kOutputs + j]);
