@@ -10,14 +10,15 @@
 namespace temper {
 
 /// What a folder's tokenizer may be made of.
-inline constexpr std::array<std::string_view, 8> kTokenizerFiles = {"tokenizer.json",
+inline constexpr std::array<std::string_view, 9> kTokenizerFiles = {"tokenizer.json",
                                                                     "tokenizer_config.json",
                                                                     "special_tokens_map.json",
                                                                     "added_tokens.json",
                                                                     "vocab.txt",
                                                                     "vocab.json",
                                                                     "merges.txt",
-                                                                    "chat_template.jinja"};
+                                                                    "chat_template.jinja",
+                                                                    "chat_template.json"};
 /// Further templates of chats, NAME.jinja, which a tokenizer may have.
 inline constexpr std::string_view kChatTemplates = "additional_chat_templates";
 /// How to generate text.
