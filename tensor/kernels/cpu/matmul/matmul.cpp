@@ -324,20 +324,21 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
   }
 }
 
-void require_types(ConstRows a, ConstRows b, ConstRows c) {
+void require_types(ConstRows a, bool transpose_a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
-  const bool widens = a.type == DType::f32 && b.type == DType::bf16;
+  const bool widens = a.type == DType::f32 && !transpose_a && b.type == DType::bf16;
   if (!known(a.type) || (a.type != b.type && !widens) || (c.type != a.type && c.type != DType::f32))
     throw Error(
-        "matmul: the CPU multiplies matrices of one type, or f32 and bf16, into the type of the first or f32, but was "
-        "given {}, {} and {}",
+        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, into the type of the first or "
+        "f32, "
+        "but was given {}, {} and {}",
         name_of(a.type), name_of(b.type), name_of(c.type));
 }
 
 }  // namespace
 
 void CpuKernels::run(const calls::Matmul& call) {
-  require_types(call.a, call.b, call.c);
+  require_types(call.a, call.transpose_a, call.b, call.c);
   const Operands operands{call.a, call.transpose_a, call.b, call.transpose_b, {}, call.c, call.accumulate};
   if (call.c.rows == 0 || call.c.columns == 0) return;
   if (operands.k() == 0) {
@@ -354,7 +355,7 @@ void CpuKernels::run(const calls::LinearWeightGradient& call) { call.run_parts(w
 
 void CpuKernels::run(const calls::LinearForward& call) {
   (void)common_type(call.kKernel.name, call.x, call.bias, call.z, call.y);
-  require_types(call.x, call.weight, call.z);
+  require_types(call.x, false, call.weight, call.z);
   if (call.z.rows == 0 || call.z.columns == 0 || call.x.columns == 0) {
     call.run_parts(whole());
     return;
