@@ -34,7 +34,7 @@ std::string with_line_feeds(std::string_view source) {
 
 bool is_digit_byte(char c) { return c >= '0' && c <= '9'; }
 
-std::string_view without_space_before_tag(std::string_view text) {
+std::string_view without_space_behind(std::string_view text) {
   while (!text.empty()) {
     std::size_t last = text.size() - 1;
     while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
@@ -85,7 +85,7 @@ class Lexer {
   void add_data(std::string_view data, char sign, bool is_variable) {
     std::string_view kept = data;
     if (sign == '-') {
-      kept = without_space_before_tag(data);
+      kept = without_space_behind(data);
     } else if (sign != '+' && !is_variable) {
       const std::size_t newline = data.rfind('\n');
       const std::size_t line_begin = newline == std::string_view::npos ? 0 : newline + 1;

@@ -44,6 +44,24 @@ class Machine::Level {
   Machine& machine_;
 };
 
+/// Lets go of the scopes that were made since, unless something was made that may look into them: a macro, or a loop.
+class Machine::ScopeMark {
+ public:
+  explicit ScopeMark(Machine& machine)
+      : machine_(machine), scopes_(machine.scopes_.size()), kept_(machine.kept_.size()) {}
+  ~ScopeMark() {
+    if (machine_.kept_.size() != kept_) return;
+    while (machine_.scopes_.size() > scopes_) machine_.scopes_.pop_back();
+  }
+  ScopeMark(const ScopeMark&) = delete;
+  ScopeMark& operator=(const ScopeMark&) = delete;
+
+ private:
+  Machine& machine_;
+  std::size_t scopes_;
+  std::size_t kept_;
+};
+
 Machine::~Machine() {
   for (const ObjectPointer& object : kept_) object->clear();
   for (Scope& scope : scopes_) scope.variables().clear();
@@ -91,6 +109,7 @@ void Machine::write(const Text& text) {
 }
 
 Text Machine::text_of_body(const Body& body, Scope& outer, std::vector<std::pair<std::string, Value>> variables) {
+  const ScopeMark mark(*this);
   Scope& scope = new_scope(&outer);
   scope.variables() = std::move(variables);
   Text text;
@@ -187,6 +206,7 @@ Flow Machine::run_loop(const Statement& statement, const Value& over, Scope& sco
   if (statement.condition != nullptr) {
     std::vector<Value> chosen;
     for (Value& item : items) {
+      const ScopeMark mark(*this);
       Scope& inner = new_scope(&scope);
       assign(*statement.target, item, inner);
       if (truth(evaluate(*statement.condition, inner))) chosen.push_back(std::move(item));
@@ -195,8 +215,11 @@ Flow Machine::run_loop(const Statement& statement, const Value& over, Scope& sco
   }
   if (items.empty()) return run(statement.otherwise, new_scope(&scope));
   spend(static_cast<std::int64_t>(items.size() / 8));
-  const auto loop = keep(std::make_shared<Loop>(statement, scope, std::move(items), depth));
+  const auto loop = std::make_shared<Loop>(statement, scope, std::move(items), depth);
+  const std::size_t place = kept_.size();
+  keep(loop);
   for (std::size_t turn = 0; turn < loop->items().size(); ++turn) {
+    const ScopeMark mark(*this);
     loop->set_turn(turn);
     Scope& inner = new_scope(&scope);
     inner.set("loop", loop);
@@ -204,6 +227,8 @@ Flow Machine::run_loop(const Statement& statement, const Value& over, Scope& sco
     const Flow flow = run(statement.body, inner);
     if (flow == Flow::stop_loop) break;
   }
+  // Here and in the list alone: nobody has taken the loop along.
+  if (loop.use_count() == 2 && kept_.size() == place + 1) kept_.pop_back();
   return Flow::on;
 }
 

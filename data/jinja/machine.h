@@ -83,6 +83,7 @@ class Machine {
 
  private:
   class Level;
+  class ScopeMark;
 
   Flow run(const Body& body, Scope& scope);
   Flow run(const Statement& statement, Scope& scope);

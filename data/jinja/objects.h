@@ -72,7 +72,9 @@ class Function final : public Object {
   using Body = Value (*)(Machine& machine, const Value& self, Arguments& arguments);
   Function(std::string name, Body body, Value self) : name_(std::move(name)), body_(body), self_(std::move(self)) {}
   [[nodiscard]] std::string type_name() const override { return "builtin_function_or_method"; }
-  [[nodiscard]] std::string written() const override { return std::string("<built-in method ").append(name_).append(">"); }
+  [[nodiscard]] std::string written() const override {
+    return std::string("<built-in method ").append(name_).append(">");
+  }
   [[nodiscard]] bool callable() const override { return true; }
   Value call(Machine& machine, Arguments arguments) override { return body_(machine, self_, arguments); }
   void clear() override { self_ = None{}; }
