@@ -166,13 +166,11 @@ bool have_equal_merges(const TokenizerFile& a, const TokenizerFile& b) {
                     });
 }
 
-/// chat_template.jinja, and NAME.jinja of its folder of further ones, in which transformers keeps templates since its
+/// Templates beside that of chat_template.jinja, as NAME.jinja, in which transformers keeps them since its
 /// release 4.51; older ones are in tokenizer_config.json.
-std::vector<std::filesystem::path> chat_templates(const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> further_chat_templates(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
   std::error_code ignored;
-  if (std::filesystem::is_regular_file(folder / "chat_template.jinja", ignored))
-    found.push_back(folder / "chat_template.jinja");
   for (const auto& entry : std::filesystem::directory_iterator(folder / "additional_chat_templates", ignored))
     if (entry.is_regular_file(ignored) && entry.path().extension() == ".jinja") found.push_back(entry.path());
   return found;
@@ -214,7 +212,7 @@ std::map<std::string, std::string> tokenizer_files(const TokenizerFolder& folder
     const std::filesystem::path path = folder.path / name;
     if (std::filesystem::exists(path, ignored) && still_holds(path, folder.file)) files[name] = read_text_file(path);
   }
-  for (const std::filesystem::path& path : chat_templates(folder.path))
+  for (const std::filesystem::path& path : further_chat_templates(folder.path))
     files[path.lexically_relative(folder.path).string()] = read_text_file(path);
   return files;
 }
