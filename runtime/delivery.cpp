@@ -30,6 +30,7 @@ void load_best(PreparedRun& run, const TrainingState& state) {
   const Checkpoint best = Checkpoint::open(path, run.communicator());
   // What a later phase changed is not in an earlier checkpoint, and must be as the base model has it.
   run.load_base_model();
+  if (parse_training_state(best.state_json()).adapters_merged) run.merge_adapters();
   restore_parameters(best, run.model(), run.device());
 }
 

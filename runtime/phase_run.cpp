@@ -20,6 +20,7 @@ PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCh
       timeline_(timeline),
       phases_(run.phases(state)),
       index_(state.phase) {
+  if (phase().merge_adapters && run_.run_model().lora) merge_adapters();
   apply_freezing(run_.model(), phase().freeze, phase().freeze_key);
   make_step(std::move(checkpoint));
   // The trained values lie in the arena now.
@@ -28,6 +29,19 @@ PhaseRun::PhaseRun(PreparedRun& run, TrainingState& state, std::optional<FoundCh
   run_.reporter().phase(index_, phases_.size(), run_.model(), state_.step, !has_begun());
   if (!run_.configuration().tuning.frozen_dropout) run_.reporter().without_dropout(run_.model().frozen_stages());
   make_caches();
+}
+
+void PhaseRun::merge_adapters() {
+  // The merged weights differ from the base model, and the adapters are no more.
+  std::vector<std::string> merged;
+  for (const FileModule& module : run_.run_model().lora->modules)
+    for (const ModuleLayer& layer : module.layers) merged.push_back(layer.weight);
+  run_.merge_adapters();
+  std::erase_if(state_.changed,
+                [&](const auto& entry) { return run_.model().parameters().find(entry.first) == nullptr; });
+  for (const std::string& weight : merged) state_.changed.emplace_back(weight, 0);
+  state_.adapters_merged = true;
+  run_.say()("the adapters are merged: from here on the model itself is trained");
 }
 
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {

@@ -73,6 +73,7 @@ class PhaseRun {
 
  private:
   [[nodiscard]] const PhasePlan& phase() const { return phases_[index_]; }
+  void merge_adapters();
   void make_step(std::optional<FoundCheckpoint> checkpoint);
   void make_caches();
   /// Between two evaluations of the validation rows; 0 where there are none.

@@ -126,6 +126,7 @@ void PreparedRun::go_to_start(TrainingState& state) {
     for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say_(note);
     if (length_before_)
       change_length(state, *length_before_, configuration_.tuning, steps_per_epoch_, plan.back().end_step);
+    if (state.adapters_merged) merge_adapters();  // which makes room for the values that the checkpoint has
     restore_parameters(resumed_->checkpoint, model(), device_);
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
@@ -161,8 +162,15 @@ void PreparedRun::open_folder(const TrainingState& state) {
   reporter_.open_logs(folder_->path(), resumed_ ? std::optional(state.step) : std::nullopt);
 }
 
+void PreparedRun::merge_adapters() {
+  merge_lora(model(), device_, model_->lora.value());
+  model_->lora.reset();
+}
+
 bool PreparedRun::has_delivered() const {
-  return std::filesystem::exists(folder_->model() / (model_->lora ? kPeftConfigFile : "config.json"));
+  // Which of the two it is depends on the phase that the best model comes from.
+  return std::filesystem::exists(folder_->model() / kPeftConfigFile) ||
+         std::filesystem::exists(folder_->model() / "config.json");
 }
 
 const Lineage& PreparedRun::complete_lineage() {

@@ -57,6 +57,8 @@ class PreparedRun {
   [[nodiscard]] Model& model() { return *model_->model; }
   /// The model with its adapters, if it has some.
   [[nodiscard]] const RunModel& run_model() const { return *model_; }
+  /// Merges the adapters into the model, which has none from then on.
+  void merge_adapters();
   /// Whether the folder of a model holds what this run delivers.
   [[nodiscard]] bool has_delivered() const;
   /// Files that the model was loaded from; its frozen weights may still lie there.

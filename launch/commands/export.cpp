@@ -61,8 +61,8 @@ void report(const ExportArguments& arguments, std::int64_t step) {
 }
 
 /// What a run's checkpoint is to become: a model, or the adapters that it trained.
-bool exports_adapter(const ExportArguments& arguments, const Configuration& configuration) {
-  const bool trained_adapters = trains_adapters(configuration);
+bool exports_adapter(const ExportArguments& arguments, const Configuration& configuration, const TrainingState& state) {
+  const bool trained_adapters = trains_adapters(configuration) && !state.adapters_merged;
   if (!trained_adapters && (arguments.merge || arguments.adapter))
     throw usage_error("{}: is of a run that trained the model itself and no adapters; leave {} out",
                       arguments.checkpoint, arguments.merge ? "--merge" : "--adapter");
@@ -123,7 +123,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const TrainingState state = parse_training_state(checkpoint.state_json());
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const TaskSpec& task = task_named(configuration.model.task);
-  const bool as_adapter = exports_adapter(arguments, configuration);
+  const bool as_adapter = exports_adapter(arguments, configuration, state);
   const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
   if (gguf && task.head != HeadKind::causal_language_model)
     throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
@@ -138,6 +138,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",
                   arguments.checkpoint, lineage.base_model_sha256.substr(0, 16), folder.path.string(),
                   digest.substr(0, 16));
+    if (state.adapters_merged) merge_lora(*model.model, *device, *std::exchange(model.lora, std::nullopt));
     restore_parameters(checkpoint, *model.model, *device);
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);

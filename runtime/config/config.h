@@ -72,6 +72,7 @@ struct PhaseConfig {
   std::optional<double> learning_rate;
   std::optional<double> layer_decay;
   std::int64_t warmup_steps = 0;  ///< 0: a twentieth of the phase, for phases after the first
+  bool merge_adapters = false;    ///< into the model, which is trained itself from then on
   friend bool operator==(const PhaseConfig&, const PhaseConfig&) = default;
 };
 

@@ -149,7 +149,7 @@ std::vector<ConfigurationKey> make_keys() {
       "applies.");
   add("tuning", "phases", at(&C::tuning, &T::phases),
       "Array of phases, each { freeze = [...], epochs | steps | fraction = ..., plateau_patience, learning_rate, "
-      "layer_decay, warmup_steps }; the last one may be open-ended.");
+      "layer_decay, warmup_steps, merge_adapters }; the last one may be open-ended.");
   add("tuning", "frozen_dropout", at(&C::tuning, &T::frozen_dropout),
       "Keep dropout in the frozen layers at the bottom, as transformers does; they are then computed in every step.");
   add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),

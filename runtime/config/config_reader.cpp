@@ -97,8 +97,9 @@ void check_range(double value, const KeyRange& range, const Place& place) {
 PhaseConfig read_phase(const toml::node& node, const Place& place) {
   const auto* table = node.as_table();
   if (table == nullptr) refuse_type(node, place, "a table such as { freeze = [\"*\"], epochs = 1 }");
-  static const std::vector<std::string> known{"freeze",           "epochs",        "steps",       "fraction",
-                                              "plateau_patience", "learning_rate", "layer_decay", "warmup_steps"};
+  static const std::vector<std::string> known{"freeze",      "epochs",           "steps",
+                                              "fraction",    "plateau_patience", "learning_rate",
+                                              "layer_decay", "warmup_steps",     "merge_adapters"};
   PhaseConfig phase;
   for (const auto& [key, value] : *table) {
     const std::string name(key.str());
@@ -129,6 +130,10 @@ PhaseConfig read_phase(const toml::node& node, const Place& place) {
       phase.layer_decay = number({0, 1, false});
     } else if (name == "warmup_steps") {
       phase.warmup_steps = whole(0);
+    } else if (name == "merge_adapters") {
+      const auto* flag = value.as_boolean();
+      if (flag == nullptr) refuse_type(value, inner, "true or false");
+      phase.merge_adapters = flag->get();
     } else {
       refuse_name(inner.source, "key of a phase", name, known);
     }
@@ -412,6 +417,9 @@ void check_adapters(const Configuration& configuration, const std::string& name)
   if ((continues || has_rank) && configuration.model.initialize)
     throw usage_error("{}: a model from nothing (model.initialize) has nothing that adapters could change; keep one",
                       name);
+  for (const PhaseConfig& phase : configuration.tuning.phases)
+    if (phase.merge_adapters && !continues && !has_rank)
+      throw usage_error("{}: a phase of tuning.phases has merge_adapters, but there are none; set lora.rank", name);
   for (const double layer : configuration.lora.layers)
     if (layer != std::floor(layer)) throw usage_error("{}: lora.layers has {}, expected whole numbers", name, layer);
   if (!configuration.lora.layers.empty() && !configuration.lora.targets.listed)

@@ -46,6 +46,7 @@ std::string phase_text(const PhaseConfig& phase) {
   if (phase.learning_rate) out += ", learning_rate = " + number(*phase.learning_rate);
   if (phase.layer_decay) out += ", layer_decay = " + number(*phase.layer_decay);
   if (phase.warmup_steps > 0) out += fmt::format(", warmup_steps = {}", phase.warmup_steps);
+  if (phase.merge_adapters) out += ", merge_adapters = true";
   return out + " }";
 }
 

@@ -130,6 +130,7 @@ class Forecaster {
     DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
+      merged_ = merged_ || phase.merge_adapters;
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
       const PhaseLength length =
@@ -192,7 +193,8 @@ class Forecaster {
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_, &configuration_);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_,
+               merged_ ? nullptr : &configuration_);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -317,6 +319,7 @@ class Forecaster {
       forecast_.notes.push_back("train.early_stopping may end the run earlier");
   }
 
+  bool merged_ = false;  ///< a phase has merged the adapters
   const Configuration& configuration_;
   const MachineProfile* machine_;
   const TaskSpec& task_;

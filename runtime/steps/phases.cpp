@@ -58,6 +58,7 @@ std::vector<PhasePlan> plan_phases(const TuningSection& tuning, const TrainSecti
     plan.push_back({begin, end, phase.freeze, phase.learning_rate.value_or(train.learning_rate),
                     phase.layer_decay.value_or(tuning.layer_decay),
                     phase.warmup_steps > 0 ? phase.warmup_steps : standard_warmup, phase.plateau_patience,
+                    phase.merge_adapters,
                     tuning.phases.empty() ? "tuning.freeze" : fmt::format("tuning.phases, phase {}", i + 1)});
     begin = end;
   }

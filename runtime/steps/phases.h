@@ -20,6 +20,7 @@ struct PhasePlan {
   double layer_decay = 1.0;
   std::int64_t warmup_steps = 0;  ///< in its first steps s = 0, 1, ... the rate is multiplied by (s + 1) / warmup_steps
   std::int64_t plateau_patience = 0;         ///< evaluations without gain that end it early; 0: none do
+  bool merge_adapters = false;               ///< before its first step
   std::string freeze_key = "tuning.freeze";  ///< where its patterns stand, for messages
 };
 

@@ -7,7 +7,7 @@
 namespace temper {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, step, epoch, step_in_epoch, phase, phase_ends, grains, threads,
-                                   warmup_steps, changed, best_step, best_metrics, last_metrics, last_evaluated_step,
+                                   warmup_steps, changed, adapters_merged, best_step, best_metrics, last_metrics, last_evaluated_step,
                                    evaluations_without_gain, phase_evaluations_without_gain, finished, examples, tokens,
                                    seconds, labels)
 
@@ -33,6 +33,8 @@ TrainingState parse_training_state(const std::string& json) {
     nlohmann::json state = nlohmann::json::parse(json);
     // Checkpoints of before 0.4 come from runs whose length could not be changed.
     if (state.is_object() && !state.contains("warmup_steps")) state["warmup_steps"] = -1;
+    // Those of before 0.5 know no adapters.
+    if (state.is_object() && !state.contains("adapters_merged")) state["adapters_merged"] = false;
     return state.get<TrainingState>();
   } catch (const nlohmann::json::exception& error) {
     throw Error("the state in the checkpoint cannot be read: {}; it was written by another version of the program",

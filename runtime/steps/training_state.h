@@ -24,6 +24,8 @@ struct TrainingState {
   /// seen.
   std::vector<std::pair<std::string, std::int64_t>> changed;
 
+  bool adapters_merged = false;  ///< a phase has merged them: there are none any more
+
   std::int64_t best_step = -1;  ///< -1: nothing evaluated yet
   std::vector<std::pair<std::string, double>> best_metrics;
   std::vector<std::pair<std::string, double>> last_metrics;

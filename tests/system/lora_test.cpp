@@ -154,6 +154,39 @@ TEST_F(LoraRun, GoesOnWithAnAdapter) {
   EXPECT_NE(not_trained.err.find("was trained on a base model with SHA-256"), std::string::npos) << not_trained.err;
 }
 
+TEST_F(LoraRun, APhaseMayMergeThemAndTrainTheModel) {
+  const std::vector<std::string> overrides = with(
+      overrides_, {"tuning.phases=[{ epochs = 1 }, { merge_adapters = true, epochs = 1, learning_rate = 1e-3 }]",
+                   "checkpoint.every_steps=2", "checkpoint.keep=100", "data.validation=", "lora.targets=attention"});
+  const Outcome whole = train("whole", overrides);
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_NE(whole.err.find("the adapters are merged"), std::string::npos) << whole.err;
+  ASSERT_TRUE(std::filesystem::exists(path("whole/model/config.json")));
+  const Outcome on_two = train("on-2", overrides, 2);
+  ASSERT_EQ(on_two.status, 0) << on_two.err;
+  EXPECT_TRUE(weights("on-2") == weights("whole"));
+  // From within each phase, and from the border between them.
+  std::vector<std::string> checkpoints;
+  for (const auto& entry : std::filesystem::directory_iterator(path("whole/checkpoints")))
+    if (entry.path().extension() == ".h5") checkpoints.push_back(entry.path().filename());
+  std::sort(checkpoints.begin(), checkpoints.end());
+  ASSERT_GE(checkpoints.size(), 6U);
+  for (std::size_t i = 0; i + 1 < checkpoints.size(); i += 2) {
+    const std::string output = "from-" + std::to_string(i);
+    std::filesystem::create_directories(path(output + "/checkpoints"));
+    std::filesystem::copy_file(path("whole/checkpoints/" + checkpoints[i]),
+                               path(output + "/checkpoints/" + checkpoints[i]));
+    const Outcome rest = train(output, overrides);
+    ASSERT_EQ(rest.status, 0) << rest.err;
+    EXPECT_TRUE(weights(output) == weights("whole")) << checkpoints[i];
+  }
+  // What a checkpoint becomes depends on its phase.
+  ASSERT_EQ(temper({"export", "whole/checkpoints/" + checkpoints.front(), "-o", "first"}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("first/adapter_config.json")));
+  ASSERT_EQ(temper({"export", "whole/checkpoints/" + checkpoints.back(), "-o", "last"}).status, 0);
+  EXPECT_TRUE(read(path("last/model.safetensors")) == weights("whole"));
+}
+
 TEST_F(LoraRun, TellsWhatIsWrongBeforeTheFirstStep) {
   const auto refusal = [&](const std::vector<std::string>& overrides) {
     const Outcome outcome = train("refused", overrides);
