@@ -142,7 +142,10 @@ OptionTraits CommandLine::repeated(const std::string& names, std::vector<std::st
                                    const std::string& help) const {
   // One value for each use, or what follows would be swallowed.
   return OptionTraits(
-      app_->add_option(names, target, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+      app_->add_option(names, target, help)
+          ->expected(1)
+          ->allow_extra_args(false)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
 OptionTraits CommandLine::words(const std::string& name, std::vector<std::string>& target,

@@ -192,7 +192,7 @@ void apply_freezing(Model& model, std::span<const std::string> patterns, const s
   const std::string& prefix = model.names().prefix;
   auto& parameters = model.parameters().all();
   for (const Parameter& parameter : parameters)
-    parameter.variable.set_requires_gradient(parameter.role != ParameterRole::statistic);
+    parameter.variable.set_requires_gradient(parameter.role != ParameterRole::statistic && !parameter.is_base);
   for (const std::string& pattern : patterns) {
     refuse_absent_numbers(key, pattern, model);
     bool covered = false;

@@ -19,10 +19,10 @@ namespace temper {
 /// True if the pattern covers the parameter of this name.
 bool pattern_covers(const std::string& pattern, const Parameter& parameter, const std::string& prefix);
 
-/// Marks every parameter trainable but statistics and those that a pattern covers. Throws a usage Error naming a
-/// pattern that covers nothing (with the nearest that does, or the modules that there are) or has numbers that the
-/// model does not (with those that it has), or if nothing is left to train. `key`: where the patterns stand, for
-/// messages.
+/// Marks every parameter trainable but statistics, those that adapters stand beside, and those that a pattern covers.
+/// Throws a usage Error naming a pattern that covers nothing (with the nearest that does, or the modules that there
+/// are) or has numbers that the model does not (with those that it has), or if nothing is left to train. `key`: where
+/// the patterns stand, for messages.
 void apply_freezing(Model& model, std::span<const std::string> patterns, const std::string& key = "tuning.freeze");
 
 /// The patterns that freeze the input layer and the lower half of the blocks, with what they share with the upper half,

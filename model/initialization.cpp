@@ -69,6 +69,8 @@ void initialize(std::span<float> values, const Shape& shape, Initialization init
   if (initialization.distribution == Distribution::xavier_uniform) {
     const Fans fans = fans_of(shape, name);
     scale *= std::sqrt(6.0 / (fans.in + fans.out));
+  } else if (initialization.distribution == Distribution::kaiming_uniform) {
+    scale *= std::sqrt(3.0 / fans_of(shape, name).in);
   } else if (initialization.distribution == Distribution::kaiming_normal) {
     scale *= std::sqrt(2.0 / fans_of(shape, name).in);
   }
@@ -88,6 +90,7 @@ void initialize(std::span<float> values, const Shape& shape, Initialization init
         value = scale * random.truncated_normal();
         break;
       case Distribution::xavier_uniform:
+      case Distribution::kaiming_uniform:
         value = scale * (2.0 * random.uniform() - 1.0);
         break;
       case Distribution::kaiming_normal:

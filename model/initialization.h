@@ -16,6 +16,7 @@ enum class Distribution : std::uint8_t {
   normal,            ///< mean 0, standard deviation `scale`
   truncated_normal,  ///< the same, redrawn outside two standard deviations
   xavier_uniform,    ///< Glorot, Bengio 2010: +- scale * sqrt(6 / (fan_in + fan_out))
+  kaiming_uniform,   ///< the same paper as kaiming_normal: +- scale * sqrt(3 / fan_in)
   kaiming_normal,    ///< He, Zhang, Ren, Sun 2015: standard deviation scale * sqrt(2 / fan_in)
 };
 
@@ -28,6 +29,7 @@ struct Initialization {
   static Initialization normal(float deviation) { return {Distribution::normal, deviation}; }
   static Initialization truncated_normal(float deviation) { return {Distribution::truncated_normal, deviation}; }
   static Initialization xavier_uniform(float gain = 1.0F) { return {Distribution::xavier_uniform, gain}; }
+  static Initialization kaiming_uniform(float gain = 1.0F) { return {Distribution::kaiming_uniform, gain}; }
   static Initialization kaiming_normal(float gain = 1.0F) { return {Distribution::kaiming_normal, gain}; }
 };
 

@@ -25,9 +25,11 @@ std::int64_t Model::frozen_stages() const {
   return frozen;
 }
 
-Variable Model::token_table() const {
-  Variable table = parts_.input->token_table();
-  return table.defined() && parts_.head->reads_all_of(table) ? Variable() : table;
+Variable Model::token_table() const { return has_tied_head() ? Variable() : parts_.input->token_table(); }
+
+bool Model::has_tied_head() const {
+  const Variable table = parts_.input->token_table();
+  return table.defined() && parts_.head->reads_all_of(table);
 }
 
 Variable Model::through_blocks(Tape& tape, const PackedInput& input, const TokenSelection& selection,
@@ -40,9 +42,15 @@ Variable Model::through_blocks(Tape& tape, const PackedInput& input, const Token
                                                                                            const Variable& in) {
     const auto at = static_cast<std::size_t>(stage - 1);
     const bool topmost = at + 1 == parts_.blocks.size();
+    enter(on, stage, input, of_topmost);
     return parts_.blocks[at]->forward(on, input, in, topmost ? of_topmost : TokenSelection(), dropout_places_[at]);
   };
   return run_stages(tape, first + 1, last + 1, policy, std::move(hidden), run_block);
+}
+
+void Model::enter(Tape& on, std::int64_t stage, const PackedInput& input, const TokenSelection& selection) const {
+  const RowNames read = selection.defined() ? RowNames{selection.rows.size(), selection.names()} : RowNames();
+  on.enter_stage(stage, {input.tokens(), input.token_names()}, read);
 }
 
 void Model::for_each_value(const std::function<bool(const Parameter&)>& use) const {
@@ -69,7 +77,8 @@ Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSe
 
 Variable Model::run_lowest(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                            std::int64_t stages) const {
-  const auto embed = [this, input](Tape& on, std::int64_t /*stage*/, const Variable& /*in*/) {
+  const auto embed = [this, input](Tape& on, std::int64_t stage, const Variable& /*in*/) {
+    enter(on, stage, input, TokenSelection());
     return parts_.input->forward(on, input);
   };
   const Variable embedded = run_stages(tape, 0, 1, {blocks_between_checkpoints_}, Variable(), embed);
@@ -94,6 +103,7 @@ Variable Model::forward(Tape& tape, const PackedInput& input, const TokenSelecti
                         const FrozenPart& frozen) const {
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   return tape.stage(stages(), [&](Tape& on) {
+    enter(on, stages(), input, selection);
     return parts_.head->outputs(on, {hidden, input, selection, dropout_places_.back()});
   });
 }
@@ -102,6 +112,7 @@ void Model::loss(Tape& tape, const PackedInput& input, const TokenSelection& sel
                  const Tensor& sum, const FrozenPart& frozen) const {
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   (void)tape.stage(stages(), [&](Tape& on) {
+    enter(on, stages(), input, selection);
     parts_.head->loss(on, {hidden, input, selection, dropout_places_.back()}, targets, sum);
     return Variable();
   });
@@ -111,6 +122,7 @@ void Model::row_losses(Tape& tape, const PackedInput& input, const TokenSelectio
                        const Tensor& sum, const RowLosses& of_rows, const FrozenPart& frozen) const {
   const Variable hidden = last_hidden(tape, input, selection, frozen);
   (void)tape.stage(stages(), [&](Tape& on) {
+    enter(on, stages(), input, selection);
     parts_.head->row_losses(on, {hidden, input, selection, dropout_places_.back()}, targets, sum, of_rows);
     return Variable();
   });

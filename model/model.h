@@ -87,17 +87,24 @@ class Model final {
   /// there is none, or where the head reads all of it.
   [[nodiscard]] Variable token_table() const;
 
+  /// The head multiplies with the table of words.
+  [[nodiscard]] bool has_tied_head() const;
+
   [[nodiscard]] ParameterList& parameters() { return parts_.parameters; }
   [[nodiscard]] const ParameterList& parameters() const { return parts_.parameters; }
   [[nodiscard]] const WeightNames& names() const { return parts_.names; }
   [[nodiscard]] const HeadRequest& head_request() const { return request_; }
   [[nodiscard]] const std::string& class_name() const { return class_name_; }
   [[nodiscard]] const std::string& definition() const { return parts_.definition; }
+  /// Of what was added to a model after it was made: hidden states depend on it too.
+  void extend_definition(const std::string& text) { parts_.definition += text; }
 
  private:
   void watch(Tape& tape) const {
     if (observer_ != nullptr) tape.observe_stages(*observer_);
   }
+  /// Tells the tape what its rows are in a stage.
+  void enter(Tape& on, std::int64_t stage, const PackedInput& input, const TokenSelection& selection) const;
   /// hidden_state on a tape that has its observer.
   [[nodiscard]] Variable run_lowest(Tape& tape, const PackedInput& input, const TokenSelection& selection,
                                     std::int64_t stages) const;

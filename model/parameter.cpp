@@ -1,11 +1,29 @@
 #include "model/parameter.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "base/error.h"
 
 namespace temper {
 
 Parameter& ParameterList::add(Parameter parameter) { return parameters_.emplace_back(std::move(parameter)); }
+
+void ParameterList::insert_behind(const std::string& name, std::vector<Parameter> added) {
+  const auto found =
+      std::find_if(parameters_.begin(), parameters_.end(), [&](const Parameter& p) { return p.name == name; });
+  if (found == parameters_.end()) throw Error("there is no parameter '{}' to put others behind", name);
+  parameters_.insert(std::next(found), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
+}
+
+void ParameterList::erase_adapters() {
+  std::erase_if(parameters_, [](const Parameter& parameter) { return parameter.role == ParameterRole::adapter; });
+}
+
+std::shared_ptr<AdaptableModule> ParameterList::add_module(std::string name, AdaptableModule::Kind kind) {
+  return modules_.emplace_back(std::make_shared<AdaptableModule>(AdaptableModule{std::move(name), kind}));
+}
 
 Parameter* ParameterList::find(const std::string& name) {
   const auto found =
@@ -33,6 +51,10 @@ Variable ParameterPlace::add(const std::string& name, const Shape& shape, Initia
                              std::optional<bool> decays) const {
   return list.add({prefix + name, shape, stage, role, initialization, decays.value_or(shape.dimensions() > 1)})
       .variable;
+}
+
+Variable ParameterPlace::add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const {
+  return list.add({prefix + name, {rows, columns}, stage, role, weights, true, true}).variable;
 }
 
 }  // namespace temper

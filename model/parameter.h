@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "model/initialization.h"
 #include "tensor/tape.h"
@@ -27,17 +30,44 @@ struct Parameter {
   std::int64_t stage = 0;
   ParameterRole role = ParameterRole::weight;
   Initialization initialization = Initialization::zeros();
-  bool decays = true;  ///< weight decay shrinks it
+  bool decays = true;    ///< weight decay shrinks it
+  bool is_base = false;  ///< stays as it is, whatever is frozen: adapters beside it are trained in its place
+  /// Only products and lookups of rows read it, which take it in f32 or bf16: while it is not trained, its value may
+  /// have the type that its file has.
+  bool is_read_narrow = false;
+  bool was_bf16 = false;  ///< in the files that it was loaded from
   Variable variable = Variable(Tensor());
 
   [[nodiscard]] bool trainable() const { return variable.requires_gradient(); }
   [[nodiscard]] std::int64_t size() const { return shape.elements(); }
 };
 
-/// Owns parameters; references stay valid as more are added.
+class LowRank;
+
+/// What a layer is there for, as far as it is asked for by that ("all layers of the attention").
+enum class ModulePart : std::uint8_t { other, attention, feed_forward, output };
+
+/// A layer that multiplies with a weight, or looks up in it, beside which an adapter may stand.
+struct AdaptableModule {
+  enum class Kind : std::uint8_t { linear, embedding };
+  std::string name;  ///< of its parameters: NAME.weight, NAME.bias
+  Kind kind = Kind::linear;
+  ModulePart part = ModulePart::other;
+  std::shared_ptr<const LowRank> adapter = nullptr;  ///< model/layers/low_rank.h; null: there is none
+};
+
+/// Owns parameters; references stay valid as more are added at the end.
 class ParameterList {
  public:
   Parameter& add(Parameter parameter);
+  /// Puts parameters behind the one of this name; references become invalid. Throws Error where there is none.
+  void insert_behind(const std::string& name, std::vector<Parameter> added);
+  /// Takes those out that are adapters; references become invalid.
+  void erase_adapters();
+
+  /// Modules whose parameters are in the list, in the order in which they were made. They share each with its layer.
+  [[nodiscard]] std::span<const std::shared_ptr<AdaptableModule>> modules() const { return modules_; }
+  std::shared_ptr<AdaptableModule> add_module(std::string name, AdaptableModule::Kind kind);
 
   [[nodiscard]] std::deque<Parameter>& all() { return parameters_; }
   [[nodiscard]] const std::deque<Parameter>& all() const { return parameters_; }
@@ -47,6 +77,7 @@ class ParameterList {
 
  private:
   std::deque<Parameter> parameters_;
+  std::vector<std::shared_ptr<AdaptableModule>> modules_;
 };
 
 /// Where a module adds its parameters, and what they have in common. A module that several blocks share is made once,
@@ -65,6 +96,8 @@ struct ParameterPlace {
   /// Weight decay spares what has one dimension, biases and norms, unless told otherwise.
   Variable add(const std::string& name, const Shape& shape, Initialization initialization,
                std::optional<bool> decays = std::nullopt) const;
+  /// A matrix that products and lookups of rows alone read (Parameter::is_read_narrow), drawn as this place says.
+  Variable add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const;
 };
 
 }  // namespace temper

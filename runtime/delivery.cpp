@@ -16,9 +16,7 @@ bool delivery_is_due(PreparedRun& run) {
   // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};
   if (run.communicator().rank() == 0) {
-    const bool delivered = run.configuration().output.export_model
-                               ? std::filesystem::exists(run.folder().model() / "config.json")
-                               : run.data().test.rows() == 0;
+    const bool delivered = run.configuration().output.export_model ? run.has_delivered() : run.data().test.rows() == 0;
     due.front() = delivered ? 0 : 1;
   }
   run.communicator().all_reduce(std::span(due), Reduction::max);
@@ -53,9 +51,13 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   for (const auto& [name, value] : best.values) lineage.metrics.emplace_back("validation " + name, value);
   for (const auto& [name, value] : delivered.test.values) lineage.metrics.emplace_back("test " + name, value);
   delivered.model = run.folder().model();
-  if (run.communicator().rank() == 0)
-    export_trained_model(run.model(), run.device(), run.task(), run.model_folder().source(), state.labels,
-                         trained_use(run.configuration(), run.task(), run.max_length()), lineage, delivered.model);
+  const TrainedUse use = trained_use(run.configuration(), run.task(), run.max_length());
+  if (run.communicator().rank() == 0 && run.run_model().lora)
+    export_trained_adapter(run.run_model(), run.device(), run.task(), run.model_folder().source(), state.labels, use,
+                           lineage, run.configuration().model.path, delivered.model);
+  else if (run.communicator().rank() == 0)
+    export_trained_model(run.model(), run.device(), run.task(), run.model_folder().source(), state.labels, use, lineage,
+                         delivered.model);
   run.communicator().barrier();
   return delivered;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
+#include "model/adapters/peft_folder.h"
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
@@ -15,6 +16,7 @@
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
 #include "runtime/steps/step_settings.h"
 #include "runtime/tasks/scores.h"
@@ -101,6 +103,9 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
   base_model_digest_.emplace(model_folder_->path, communicator_, configuration_.model.initialize);
+  if (const std::string& adapter = configuration_.model.adapter; !adapter.empty())
+    require_base(adapter, base_model_digest_->get(), model_folder_->path);
+  if (model_->lora) say_(adapters_note(*model_->lora));
 }
 
 void PreparedRun::load_base_model() {
@@ -108,7 +113,8 @@ void PreparedRun::load_base_model() {
                  LoadOptions{configuration_.model.replace_head, seed(),
                              labels_that_keep_head(data_->labels, model_folder_->config.labels),
                              configuration_.model.initialize, configuration_.train.mup_base_width},
-                 device_);
+                 device_, &communicator_);
+  put_adapters(*model_, device_, configuration_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }
 
@@ -153,6 +159,10 @@ void PreparedRun::open_folder(const TrainingState& state) {
   folder_->make_checkpoint_folder();
   if (communicator_.rank() == 0) write_file_atomically(folder_->path() / "configuration.toml", to_toml(configuration_));
   reporter_.open_logs(folder_->path(), resumed_ ? std::optional(state.step) : std::nullopt);
+}
+
+bool PreparedRun::has_delivered() const {
+  return std::filesystem::exists(folder_->model() / (model_->lora ? kPeftConfigFile : "config.json"));
 }
 
 const Lineage& PreparedRun::complete_lineage() {

@@ -55,6 +55,10 @@ class PreparedRun {
   [[nodiscard]] const RunData& data() const { return *data_; }
   [[nodiscard]] const ModelFolder& model_folder() const { return *model_folder_; }
   [[nodiscard]] Model& model() { return *model_->model; }
+  /// The model with its adapters, if it has some.
+  [[nodiscard]] const RunModel& run_model() const { return *model_; }
+  /// Whether the folder of a model holds what this run delivers.
+  [[nodiscard]] bool has_delivered() const;
   /// Files that the model was loaded from; its frozen weights may still lie there.
   [[nodiscard]] WeightFiles& weight_files() { return model_->files; }
 

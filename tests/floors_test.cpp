@@ -51,6 +51,7 @@ const std::map<std::string, Names> kRooms{
     {"model/layers", {"model"}},
     {"model/blocks", {"model", "model/layers"}},
     {"model/heads", {"model", "model/layers"}},
+    {"model/adapters", {"model", "model/huggingface", "model/layers"}},
     {"model/architectures",
      {"model", "model/gguf", "model/huggingface", "model/layers", "model/blocks", "model/heads"}},
     {"runtime/updates", {}},

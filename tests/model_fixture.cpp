@@ -23,7 +23,8 @@ const TaskSpec& task_of(const nlohmann::json& facts, const std::string& name) {
   if (facts.contains("task")) return task_named(facts.at("task").get<std::string>());
   for (const auto& [part, task] : {std::pair{"regression", "regression"}, std::pair{"multilabel", "multi-label"},
                                    std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"},
-                                   std::pair{"causal", "causal-lm"}})
+                                   std::pair{"causal", "causal-lm"}, std::pair{"llama-lora", "causal-lm"},
+                                   std::pair{"llama-dora-lora", "causal-lm"}})
     if (name.find(part) != std::string::npos) return task_named(task);
   return task_named("sequence-classification");
 }
@@ -150,6 +151,20 @@ std::vector<std::string> bfloat16_fixtures() {
   std::vector<std::string> names = own_fixtures();
   for (const char* name : {"bert-classification", "bert-regression", "bert-multilabel", "bert-tokens", "bert-masked-lm",
                            "bert-frozen", "roberta-classification", "distilbert-classification"})
+    names.push_back(std::string(kShared) + name);
+  return names;
+}
+
+std::vector<std::string> own_adapter_fixtures() {
+  return {"gpt2-adapter",     "phi3-adapter",       "bert-adapter",        "deberta-v2-adapter", "albert-adapter",
+          "gpt-neox-adapter", "modernbert-adapter", "gemma3-text-adapter", "roberta-adapter",    "distilbert-adapter"};
+}
+
+std::vector<std::string> adapter_fixtures() {
+  std::vector<std::string> names = own_adapter_fixtures();
+  for (const char* name : {"bert-lora", "gpt2-lora", "llama-bf16-lora", "llama-bias-all-lora", "llama-bias-own-lora",
+                           "llama-dora-all-lora", "llama-dora-lora", "llama-embedding-lora", "llama-lora",
+                           "llama-pattern-lora", "llama-rslora", "llama-saved-modules-lora", "llama-some-layers-lora"})
     names.push_back(std::string(kShared) + name);
   return names;
 }

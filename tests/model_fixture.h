@@ -90,6 +90,11 @@ std::vector<std::string> bfloat16_fixtures();
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();
 
+/// Those of adapters, whose model is the base and whose adapter/ is what PEFT saves.
+std::vector<std::string> adapter_fixtures();
+/// The same without the shared folder's.
+std::vector<std::string> own_adapter_fixtures();
+
 /// What a fixture's file has of a parameter, under `prefix` and the name that model files call it by, as it lies in the
 /// parameter; nothing where the file lacks it.
 std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,

@@ -1,9 +1,13 @@
 // temper eval: the metrics of a fine-tuned model on labelled rows.
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/counted.h"
 #include "data/tables/table_reader.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/answer_evaluation.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
@@ -20,6 +24,7 @@ namespace {
 
 struct EvalArguments {
   std::string model;
+  std::vector<std::string> adapters;
   std::string data;
   TableRequests requests;
   std::int64_t batch_size = 64;
@@ -45,8 +50,11 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   const int threads = arguments.threads > 0 ? arguments.threads : default_threads(context.world);
   set_cpu_threads(threads);
-  HostAgreement hosts(context.world, input_files(arguments.model, {arguments.data}), device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
+  std::vector<std::filesystem::path> read = adapter_files(choice);
+  read.emplace_back(arguments.data);
+  HostAgreement hosts(context.world, input_files(choice.model, read), device->arithmetic());
+  FittedModel fitted(choice, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       open_table(arguments.data, holds_conversations(arguments, fitted)
@@ -78,7 +86,8 @@ int run(const EvalArguments& parsed, CommandContext& context) {
 Command add_eval_command(const CommandLine& program) {
   auto arguments = std::make_shared<EvalArguments>();
   const CommandLine command = program.command("eval", "Evaluate a fine-tuned model on labelled rows");
-  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("model", arguments->model, "Folder of a fine-tuned model, or of an adapter").required();
+  add_adapter_option(command, arguments->adapters);
   command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,

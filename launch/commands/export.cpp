@@ -6,13 +6,17 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "model/adapters/peft_config.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_export.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/config/config.h"
+#include "runtime/evaluation/fitted_model.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/model_export.h"
+#include "version.h"
 
 namespace temper {
 namespace {
@@ -22,6 +26,8 @@ struct ExportArguments {
   std::string output;
   std::string base;
   std::string gguf;  ///< a type of tensors; empty: a Hugging Face folder
+  bool merge = false;
+  bool adapter = false;
   bool json = false;
 };
 
@@ -46,7 +52,68 @@ void require_checkpoint_file(const std::filesystem::path& path) {
   throw Error("{}: is a folder, expected a checkpoint (.h5); its newest is {}", path.string(), newest.string());
 }
 
+void report(const ExportArguments& arguments, std::int64_t step) {
+  if (arguments.json) {
+    print_json({{"model", arguments.output}, {"step", step}});
+  } else {
+    std::printf("step %ld of %s is in %s\n", step, arguments.checkpoint.c_str(), arguments.output.c_str());
+  }
+}
+
+/// What a run's checkpoint is to become: a model, or the adapters that it trained.
+bool exports_adapter(const ExportArguments& arguments, const Configuration& configuration) {
+  const bool trained_adapters = trains_adapters(configuration);
+  if (!trained_adapters && (arguments.merge || arguments.adapter))
+    throw usage_error("{}: is of a run that trained the model itself and no adapters; leave {} out",
+                      arguments.checkpoint, arguments.merge ? "--merge" : "--adapter");
+  if (arguments.adapter && (arguments.merge || !arguments.gguf.empty()))
+    throw usage_error("--adapter writes the adapters by themselves, and {} a model that has them merged in; choose one",
+                      arguments.merge ? "--merge" : "--gguf");
+  return trained_adapters && !arguments.merge && arguments.gguf.empty();
+}
+
+/// The folder of an adapter, merged into its base.
+int merge_folder(const ExportArguments& arguments, CommandContext& context) {
+  if (!arguments.merge && arguments.gguf.empty())
+    throw usage_error("{}: is an adapter, which needs no export; --merge writes its base with the adapter merged in",
+                      arguments.checkpoint);
+  const GgmlType type = arguments.gguf.empty() ? GgmlType::f32 : type_to_write(arguments.gguf);
+  ModelChoice choice = arguments.base.empty() ? choose_model(arguments.checkpoint, {})
+                                              : ModelChoice{arguments.base, {arguments.checkpoint}};
+  const std::unique_ptr<Device> device = make_cpu_device();
+  FittedModel fitted(choice, *device);
+  if (!arguments.gguf.empty()) require_gguf_export(fitted.folder().path);
+  if (context.speaks()) {
+    merge_lora(fitted.model(), *device, *fitted.run_model().lora);
+    TrainedUse use = fitted.trained().value_or(TrainedUse{});
+    use.program_version = kVersion;
+    use.task = fitted.task().name;
+    use.labels.clear();
+    if (arguments.gguf.empty()) {
+      Lineage lineage;
+      lineage.task = fitted.task().name;
+      lineage.base_model = choice.model.filename().string();
+      lineage.base_model_sha256 = fitted.run_model().files.digest();
+      lineage.labels = fitted.labels().names();
+      lineage.program_version = kVersion;
+      export_trained_model(fitted.model(), *device, fitted.task(), fitted.folder().source(), fitted.labels().names(),
+                           use, lineage, arguments.output);
+    } else {
+      export_gguf_model(fitted.model(), *device, fitted.folder(), type, use, arguments.output);
+    }
+    if (arguments.json) {
+      print_json({{"model", arguments.output}});
+    } else {
+      std::printf("%s merged into %s is in %s\n", arguments.checkpoint.c_str(), choice.model.c_str(),
+                  arguments.output.c_str());
+    }
+  }
+  context.world.barrier();
+  return kExitDone;
+}
+
 int run(const ExportArguments& arguments, CommandContext& context) {
+  if (is_adapter_folder(arguments.checkpoint)) return merge_folder(arguments, context);
   const bool gguf = !arguments.gguf.empty();
   const GgmlType type = gguf ? type_to_write(arguments.gguf) : GgmlType::f32;
   require_checkpoint_file(arguments.checkpoint);
@@ -56,6 +123,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const TrainingState state = parse_training_state(checkpoint.state_json());
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const TaskSpec& task = task_named(configuration.model.task);
+  const bool as_adapter = exports_adapter(arguments, configuration);
   const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
   if (gguf && task.head != HeadKind::causal_language_model)
     throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
@@ -64,6 +132,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
   RunModel model(folder, request, -1.0, LoadOptions{.replace_head = true, .initialize = configuration.model.initialize},
                  *device);
+  put_adapters(model, *device, configuration);
   if (context.speaks()) {
     if (const std::string digest = model.files.digest(); digest != lineage.base_model_sha256)
       throw Error("{}: belongs to a base model with SHA-256 {}, but {} holds {}; name the right folder with --base",
@@ -73,16 +142,16 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
     const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
-    if (gguf) {
-      export_gguf_model(*model.model, *device, folder, type, arguments.output);
+    if (model.lora && !as_adapter) merge_lora(*model.model, *device, *model.lora);
+    if (as_adapter) {
+      export_trained_adapter(model, *device, task, folder.source(), state.labels, use, lineage, folder.path.string(),
+                             arguments.output);
+    } else if (gguf) {
+      export_gguf_model(*model.model, *device, folder, type, use, arguments.output);
     } else {
       export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     }
-    if (arguments.json) {
-      print_json({{"model", arguments.output}, {"step", state.step}});
-    } else {
-      std::printf("step %ld of %s is in %s\n", state.step, arguments.checkpoint.c_str(), arguments.output.c_str());
-    }
+    report(arguments, state.step);
   }
   context.world.barrier();
   return kExitDone;
@@ -93,14 +162,23 @@ int run(const ExportArguments& arguments, CommandContext& context) {
 Command add_export_command(const CommandLine& program) {
   auto arguments = std::make_shared<ExportArguments>();
   const CommandLine command =
-      program.command("export", "Turn a checkpoint into a Hugging Face model folder, or a GGUF file");
-  command.option("checkpoint", arguments->checkpoint, "Checkpoint file (.h5)").required();
+      program.command("export", "Turn a checkpoint into a Hugging Face model folder, an adapter, or a GGUF file");
+  command
+      .option("checkpoint", arguments->checkpoint,
+              "Checkpoint file (.h5); of a run with adapters, what it becomes is an adapter's folder (PEFT) unless "
+              "--merge or --gguf is given. With these, also the folder of an adapter")
+      .required();
   command.option("-o,--output", arguments->output, "Folder to write, or file with --gguf").required();
   command.option("--base", arguments->base, "Folder of the base model, if it is no longer at model.path");
   command.option("--gguf", arguments->gguf,
                  "Write one GGUF file in place of a folder, its matrices as F32, F16, BF16, Q8_0 or Q4_0");
+  command.flag("--merge", arguments->merge, "Write the base model with the adapters merged into its weights");
+  command.flag("--adapter", arguments->adapter,
+               "Write the adapters by themselves, as PEFT does: the default of such a run");
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
-  command.footer("Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642");
+  command.footer(
+      "Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642\n"
+      "  temper export runs/intents/model --merge -o models/intents");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

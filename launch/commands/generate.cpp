@@ -2,11 +2,14 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/spool.h"
 #include "data/tables/table_reader.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/answer_evaluation.h"
 #include "launch/commands/answer_printer.h"
 #include "launch/commands/command.h"
@@ -27,6 +30,7 @@ namespace {
 
 struct GenerateArguments {
   std::string model;
+  std::vector<std::string> adapters;
   std::vector<std::string> prompts;
   std::optional<std::string> input;
   std::optional<std::string> text;
@@ -158,11 +162,11 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(world));
   const bool from_file = arguments.input && *arguments.input != "-";
-  HostAgreement hosts(world,
-                      input_files(arguments.model, from_file ? std::vector<std::filesystem::path>{*arguments.input}
-                                                             : std::vector<std::filesystem::path>{}),
-                      device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
+  std::vector<std::filesystem::path> read = adapter_files(choice);
+  if (from_file) read.emplace_back(*arguments.input);
+  HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
+  FittedModel fitted(choice, *device, &world);
   require_language_model(fitted, arguments.model);
   if (context.speaks()) print_notes(fitted.notes());
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
@@ -210,7 +214,8 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
 Command add_generate_command(const CommandLine& program) {
   auto arguments = std::make_shared<GenerateArguments>();
   const CommandLine command = program.command("generate", "Go on with texts by a causal language model");
-  command.option("model", arguments->model, "Folder of a causal language model").required();
+  command.option("model", arguments->model, "Folder of a causal language model, or of an adapter").required();
+  add_adapter_option(command, arguments->adapters);
   command.words("prompts", arguments->prompts, "Texts to go on with; none: standard input, one per line");
   command.option("--input", arguments->input,
                  "CSV, TSV, JSONL or text file of prompts; - for standard input, one per line");

@@ -2,6 +2,8 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/counted.h"
 #include "base/error.h"
@@ -9,6 +11,7 @@
 #include "base/spool.h"
 #include "data/tables/table_reader.h"
 #include "data/text/cut_rows.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/commands/standard_input.h"
@@ -24,6 +27,7 @@ namespace {
 
 struct PredictArguments {
   std::string model;
+  std::vector<std::string> adapters;
   std::string input;
   std::string output;
   TableRequests requests;
@@ -75,8 +79,11 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   options.stop_requested = stop_signal_received;
   options.threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
   set_cpu_threads(options.threads);
-  HostAgreement hosts(world, input_files(arguments.model, {arguments.input}), device->arithmetic());
-  FittedModel fitted(arguments.model, *device);
+  const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
+  std::vector<std::filesystem::path> read = adapter_files(choice);
+  read.emplace_back(arguments.input);
+  HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
+  FittedModel fitted(choice, *device, &world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       arguments.input == "-"
@@ -138,7 +145,8 @@ int run(const PredictArguments& arguments, CommandContext& context) {
 Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
-  command.option("model", arguments->model, "Folder of a fine-tuned model").required();
+  command.option("model", arguments->model, "Folder of a fine-tuned model, or of an adapter").required();
+  add_adapter_option(command, arguments->adapters);
   command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text per line")
       .required();
   command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");

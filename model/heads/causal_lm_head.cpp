@@ -11,7 +11,9 @@ CausalLmHead::CausalLmHead(const ParameterPlace& place, const std::string& name,
                            std::int64_t width, const LossSettings& loss, const LogitShape& logits)
     : Head({ReadTokens::labelled}, loss),
       decoder_(place, name, vocabulary, width, Linear::Bias::none),
-      logits_(logits) {}
+      logits_(logits) {
+  decoder_.belongs_to(ModulePart::output);
+}
 
 Variable CausalLmHead::outputs(Tape& tape, const HeadInput& input) const {
   const Variable product = decoder_(tape, input.hidden);

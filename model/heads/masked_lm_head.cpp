@@ -17,10 +17,14 @@ MaskedLmHead::MaskedLmHead(const ParameterPlace& place, const MaskedLmHeadNames&
                            const MaskedLmHeadShape& shape, const LossSettings& loss)
     : Head({ReadTokens::labelled}, loss),
       transform_(place, {names.dense, names.norm}, {shape.width, shape.word_width, shape.activation, shape.epsilon}),
-      decoder_(decoder_over(words, place, names, shape)) {}
+      decoder_(decoder_over(words, place, names, shape)) {
+  decoder_.belongs_to(ModulePart::output);
+}
 
 MaskedLmHead::MaskedLmHead(HeadTransform transform, Linear decoder, const LossSettings& loss)
-    : Head({ReadTokens::labelled}, loss), transform_(std::move(transform)), decoder_(std::move(decoder)) {}
+    : Head({ReadTokens::labelled}, loss), transform_(std::move(transform)), decoder_(std::move(decoder)) {
+  decoder_.belongs_to(ModulePart::output);
+}
 
 Variable MaskedLmHead::outputs(Tape& tape, const HeadInput& input) const {
   return decoder_(tape, transform_(tape, input.hidden));

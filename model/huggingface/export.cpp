@@ -23,7 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> kOwnFiles = {"config.json", "model.safetensors", "README.md", "temper.json"};
+constexpr std::array<std::string_view, 7> kOwnFiles = {
+    "config.json",         "model.safetensors",         "README.md",    "temper.json",
+    "adapter_config.json", "adapter_model.safetensors", kGenerationFile};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {
@@ -57,20 +59,26 @@ fs::path hidden_sibling(const fs::path& target, std::string_view purpose) {
 
 bool is_exported_file(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
+  if (entry.is_directory() && !entry.is_symlink() && name == kChatTemplates) {
+    std::error_code error;
+    const fs::directory_iterator templates(entry.path(), error);
+    return !error && std::all_of(begin(templates), end(templates), [](const fs::directory_entry& file) {
+      return file.is_regular_file() && file.path().extension() == ".jinja";
+    });
+  }
   const auto is_name = [&](std::string_view known) { return known == name; };
   return entry.is_regular_file() && (std::any_of(kOwnFiles.begin(), kOwnFiles.end(), is_name) ||
                                      std::any_of(kTokenizerFiles.begin(), kTokenizerFiles.end(), is_name));
 }
 
 /// Replacing a folder deletes what was in it: that must be an older export and nothing else.
-void check_target(const ExportRequest& request, const fs::path& target) {
+void check_target(const fs::path& named, const fs::path& source, const fs::path& target) {
   std::error_code ignored;
-  if (target.filename().empty())
-    throw Error("{}: is no name for a folder; name the folder to write", request.target_folder.string());
+  if (target.filename().empty()) throw Error("{}: is no name for a folder; name the folder to write", named.string());
   if (!fs::exists(target, ignored)) return;
   if (!fs::is_directory(target, ignored))
     throw Error("{}: is a file, expected a folder or nothing; choose another output folder", target.string());
-  if (fs::equivalent(target, request.source_folder, ignored))
+  if (fs::equivalent(target, source, ignored))
     throw Error("{}: is the base model itself, which an export would replace; choose another output folder",
                 target.string());
   std::error_code error;
@@ -167,22 +175,32 @@ void put_in_place(TemporaryFolder& fresh, const fs::path& target) {
 
 }  // namespace
 
-void export_model(const ExportRequest& request) {
+void write_exported_folder(const fs::path& target_folder, const fs::path& source_folder,
+                           const std::function<void(const fs::path&)>& fill) {
   std::error_code error;
-  fs::path target = fs::weakly_canonical(fs::absolute(request.target_folder), error);
-  if (error) throw Error("{}: cannot be resolved: {}; check the path", request.target_folder.string(), error.message());
+  fs::path target = fs::weakly_canonical(fs::absolute(target_folder), error);
+  if (error) throw Error("{}: cannot be resolved: {}; check the path", target_folder.string(), error.message());
   if (target.filename().empty()) target = target.parent_path();  // "model/" is "model"
-  check_target(request, target);
-  const std::string config = config_text(request);
-
+  check_target(target_folder, source_folder, target);
   TemporaryFolder fresh(hidden_sibling(target, "partial"));
-  write_file_atomically(fresh.path() / "config.json", config);
-  for (const auto& [name, content] : request.tokenizer_files) write_file_atomically(fresh.path() / name, content);
-  // transformers refuses weights that do not say which framework's layout they have.
-  write_safetensors(fresh.path() / "model.safetensors", request.tensors, {{"format", "pt"}});
-  write_file_atomically(fresh.path() / "README.md", request.model_card);
-  if (!request.trained_use.empty()) write_file_atomically(fresh.path() / "temper.json", request.trained_use);
+  fill(fresh.path());
   put_in_place(fresh, target);
+}
+
+void export_model(const ExportRequest& request) {
+  write_exported_folder(request.target_folder, request.source_folder, [&](const fs::path& folder) {
+    write_file_atomically(folder / "config.json", config_text(request));
+    for (const auto& [name, content] : request.tokenizer_files) {
+      std::error_code error;
+      fs::create_directories((folder / name).parent_path(), error);
+      write_file_atomically(folder / name, content);
+    }
+    if (!request.generation_config.empty()) write_file_atomically(folder / kGenerationFile, request.generation_config);
+    // transformers refuses weights that do not say which framework's layout they have.
+    write_safetensors(folder / "model.safetensors", request.tensors, {{"format", "pt"}});
+    write_file_atomically(folder / "README.md", request.model_card);
+    if (!request.trained_use.empty()) write_file_atomically(folder / "temper.json", request.trained_use);
+  });
 }
 
 }  // namespace temper

@@ -31,6 +31,7 @@ struct Lineage {
   std::int64_t steps = 0;                               ///< optimiser steps; 0: unknown
   std::vector<std::pair<std::string, double>> metrics;  ///< name and value, in the order to show
   std::string configuration;                            ///< the run's TOML
+  bool is_adapter = false;                              ///< the folder holds an adapter (PEFT); not kept in JSON
   std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
 };
 

@@ -78,7 +78,11 @@ DisentangledAttention::DisentangledAttention(const ParameterPlace& place, const 
       position_query_(relative_ != nullptr && !shape.shared_matrices && shape.position_to_content
                           ? std::optional<Linear>(Linear(place, names.position_query, shape.width, shape.width))
                           : std::nullopt),
-      output_(place, names.output, shape.width, shape.width) {}
+      output_(place, names.output, shape.width, shape.width) {
+  for (const Linear* layer : {&query_, &key_, &value_, &output_}) layer->belongs_to(ModulePart::attention);
+  for (const std::optional<Linear>* layer : {&position_key_, &position_query_})
+    if (layer->has_value()) (*layer)->belongs_to(ModulePart::attention);
+}
 
 Variable DisentangledAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                         const Variable& query_rows, const TokenSelection& selection,
@@ -101,12 +105,13 @@ DistanceTerms DisentangledAttention::terms(Tape& tape, const Variable& q, const 
   DistanceTerms terms = relative_->buckets().terms(tape.device(), range);
   terms.scale = attention_.scale;
   const Variable positions = dropout(tape, relative_->rows(tape, range), relative_->names(tape.device(), range), drop);
+  const TokenKeys names = relative_->names(tape.device(), range);
   if (shape_.content_to_position) {
-    const Variable keys = (shape_.shared_matrices ? key_ : *position_key_)(tape, positions);
+    const Variable keys = (shape_.shared_matrices ? key_ : *position_key_).of_table(tape, positions, names);
     terms.query = products_by_head(tape, q, keys, shape_.heads);
   }
   if (shape_.position_to_content) {
-    const Variable queries = (shape_.shared_matrices ? query_ : *position_query_)(tape, positions);
+    const Variable queries = (shape_.shared_matrices ? query_ : *position_query_).of_table(tape, positions, names);
     terms.key = products_by_head(tape, k, queries, shape_.heads);
   }
   return terms;

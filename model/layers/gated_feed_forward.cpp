@@ -17,7 +17,11 @@ GatedFeedForward::GatedFeedForward(const ParameterPlace& place, const GatedFeedF
       dropout_(shape.dropout),
       gate_(place, names.gate, (names.value.empty() ? 2 : 1) * shape.intermediate_width, shape.width, shape.bias),
       value_(value_layer(place, names, shape)),
-      down_(place.drawing(shape.down_weights), names.down, shape.width, shape.intermediate_width, shape.bias) {}
+      down_(place.drawing(shape.down_weights), names.down, shape.width, shape.intermediate_width, shape.bias) {
+  gate_.belongs_to(ModulePart::feed_forward);
+  if (value_) value_->belongs_to(ModulePart::feed_forward);
+  down_.belongs_to(ModulePart::feed_forward);
+}
 
 Variable GatedFeedForward::forward(Tape& tape, const Variable& x, TokenKeys names, std::uint32_t dropout_place) const {
   const Variable gate = gate_(tape, x);

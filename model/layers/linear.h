@@ -1,4 +1,4 @@
-// The linear layer: x weight^T + bias, and adapters of its weight.
+// The linear layer: x weight^T + bias, and what an adapter adds (model/layers/low_rank.h).
 #pragma once
 
 #include <cstdint>
@@ -9,21 +9,6 @@
 #include "tensor/ops.h"
 
 namespace temper {
-
-class Linear;
-
-/// Changes what a linear layer computes while its weight stays as it is (low-rank adaptation and its kin).
-class Adapter {
- public:
-  Adapter() = default;
-  Adapter(const Adapter&) = delete;
-  Adapter& operator=(const Adapter&) = delete;
-  virtual ~Adapter() = default;
-
-  /// activation(base(x) and what the adapter adds): x [rows, in] -> [rows, out]. `base.without_adapter()` is the
-  /// layer's own product.
-  virtual Variable forward(Tape& tape, const Linear& base, const Variable& x, Activation activation) const = 0;
-};
 
 class Linear {
  public:
@@ -37,20 +22,25 @@ class Linear {
 
   /// activation(x weight^T + bias): x [rows, in] -> [rows, out].
   Variable operator()(Tape& tape, const Variable& x, Activation activation = Activation::none) const;
+  /// The same of rows that are no tokens of the pass, but those of a table; `names` tells them apart for dropout.
+  [[nodiscard]] Variable of_table(Tape& tape, const Variable& x, TokenKeys names) const;
   /// Outputs [first, first + count) of x alone, for layers that give several things at once.
   [[nodiscard]] Variable outputs(Tape& tape, const Variable& x, std::int64_t first, std::int64_t count) const;
   [[nodiscard]] Variable without_adapter(Tape& tape, const Variable& x, Activation activation = Activation::none) const;
 
-  void attach(std::shared_ptr<const Adapter> adapter) { adapter_ = std::move(adapter); }
+  /// What the layer is there for. Nothing where its weight is another's.
+  void belongs_to(ModulePart part) const {
+    if (module_ != nullptr) module_->part = part;
+  }
   /// The layer is its weight and its bias and nothing else: only then may others compute with these instead.
-  [[nodiscard]] bool is_plain() const { return adapter_ == nullptr; }
+  [[nodiscard]] bool is_plain() const { return module_ == nullptr || module_->adapter == nullptr; }
   [[nodiscard]] const Variable& weight() const { return weight_; }
   [[nodiscard]] const Variable& bias() const { return bias_; }
 
  private:
   Variable weight_;
   Variable bias_;
-  std::shared_ptr<const Adapter> adapter_;
+  std::shared_ptr<AdaptableModule> module_;  ///< null over parameters of others
 };
 
 }  // namespace temper

@@ -28,7 +28,10 @@ RotaryAttention::RotaryAttention(const ParameterPlace& place, const RotaryAttent
       query_norm_(norm_of(place, names.query_norm, shape.attention.query_heads)),
       key_norm_(norm_of(place, names.key_norm, shape.attention.key_heads)),
       output_(place.drawing(shape.output_weights), names.output, shape.width,
-              shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {}
+              shape.attention.query_heads * shape.attention.value_width, shape.output_bias) {
+  for (const Linear& layer : projections_) layer.belongs_to(ModulePart::attention);
+  output_.belongs_to(ModulePart::attention);
+}
 
 Variable RotaryAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                   const Variable& query_rows, const TokenSelection& selection,
@@ -73,8 +76,9 @@ void RotaryAttention::turn(Tape& tape, const Variable& x, std::int64_t heads, co
                            const TokenSelection& turned) const {
   if (shape_.angles.frequencies.empty()) return;
   const Tensor& positions = turned.defined() ? turned.positions : input.token_positions;
-  rotate(tape, x, {0, heads, shape_.attention.head_width}, positions.data<std::uint32_t>(), shape_.angles,
-         input.packed(turned));
+  PackedSequences sequences = input.packed(turned);
+  if (input.past.defined()) sequences.lengths = input.past.whole_lengths.data<std::int32_t>();
+  rotate(tape, x, {0, heads, shape_.attention.head_width}, positions.data<std::uint32_t>(), shape_.angles, sequences);
 }
 
 std::optional<LayerNorm> RotaryAttention::norm_of(const ParameterPlace& place, const std::string& name,

@@ -26,7 +26,9 @@ SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNam
       query_(place, names.query, shape.width, shape.width),
       key_(place, names.key, shape.width, shape.width),
       value_(place, names.value, shape.width, shape.width),
-      output_(place.drawing(shape.output_weights.value_or(place.weights)), names.output, shape.width, shape.width) {}
+      output_(place.drawing(shape.output_weights.value_or(place.weights)), names.output, shape.width, shape.width) {
+  for (const Linear* layer : {&query_, &key_, &value_, &output_}) layer->belongs_to(ModulePart::attention);
+}
 
 Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Variable& hidden,
                                 const Variable& query_rows, const TokenSelection& selection,

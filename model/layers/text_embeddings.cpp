@@ -1,5 +1,6 @@
 #include "model/layers/text_embeddings.h"
 
+#include "model/layers/low_rank.h"
 #include "tensor/ops.h"
 
 namespace temper {
@@ -10,7 +11,8 @@ Variable add_embedding(const ParameterPlace& place, const std::string& name, std
 
 TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names,
                                const TextEmbeddingShape& shape)
-    : words_(add_embedding(place, names.words, shape.vocabulary, shape.width)),
+    : words_(place.within(names.words).add_matrix("weight", shape.vocabulary, shape.width)),
+      words_module_(place.list.add_module(place.prefix + names.words, AdaptableModule::Kind::embedding)),
       positions_(shape.positions > 0 ? add_embedding(place, names.positions, shape.positions, shape.width)
                                      : Variable()),
       types_(shape.types > 0 ? add_embedding(place, names.types, shape.types, shape.width) : Variable()),
@@ -27,6 +29,7 @@ TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingN
 
 Variable TextEmbeddings::forward(Tape& tape, const PackedInput& input) const {
   Variable embedded = embedding_sum(tape, input.indices, words_, positions_, position_offset_, types_);
+  if (words_module_->adapter != nullptr) embedded = words_module_->adapter->adapted(tape, input.indices, embedded);
   if (scale_ != 1.0F) embedded = scale(tape, embedded, scale_);
   if (projection_) embedded = (*projection_)(tape, embedded);
   if (norm_) embedded = (*norm_)(tape, embedded);

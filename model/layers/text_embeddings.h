@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,7 @@ class TextEmbeddings final : public InputLayer {
 
  private:
   Variable words_;
+  std::shared_ptr<AdaptableModule> words_module_;
   Variable positions_;
   Variable types_;
   std::optional<Linear> projection_;

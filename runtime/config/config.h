@@ -20,6 +20,7 @@ struct ModelSection {
   bool replace_head = false;
   bool initialize = false;
   double dropout = -1.0;  ///< below 0: as the model says
+  std::string adapter;    ///< folder of one that is trained further; empty: none
 };
 
 /// Of a key that takes a string or an array of strings; the empty string stands for no value.
@@ -81,6 +82,23 @@ struct TuningSection {
   std::vector<PhaseConfig> phases;
   bool frozen_dropout = false;
   bool frozen_cache = true;
+};
+
+/// Low-rank adapters, which are trained in place of the model (model/adapters/lora_settings.h).
+struct LoraSection {
+  std::int64_t rank = 0;  ///< 0: there are none
+  double alpha = 0.0;     ///< 0: the rank
+  double dropout = 0.0;
+  OneOrMore targets{"all-linear"};  ///< a preset or an expression; listed: ends of paths of modules
+  OneOrMore exclude;                ///< an expression; listed: as above
+  bool rslora = false;
+  bool dora = false;
+  std::string bias = "none";
+  std::vector<std::string> modules_to_save;
+  std::vector<std::pair<std::string, double>> rank_pattern;  ///< later ones, which are longer, win
+  std::vector<std::pair<std::string, double>> alpha_pattern;
+  std::vector<double> layers;
+  std::vector<std::string> layers_pattern;
 };
 
 /// 0: "none", 1: "blocks", else a number of layers.
@@ -159,6 +177,7 @@ struct Configuration {
   ModelSection model;
   DataSection data;
   TuningSection tuning;
+  LoraSection lora;
   TrainSection train;
   EvaluateSection evaluate;
   CheckpointSection checkpoint;

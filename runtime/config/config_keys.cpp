@@ -69,6 +69,9 @@ std::vector<ConfigurationKey> make_keys() {
   add("model", "dropout", at(&C::model, &M::dropout),
       "Replaces every dropout rate of the model; below 0: the rates in config.json.")
       ->range = from_below(-1, 1);
+  add("model", "adapter", at(&C::model, &M::adapter),
+      "Folder of an adapter (PEFT) that is trained further, in place of new ones; its adapter_config.json says what "
+      "[lora] would.");
 
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
@@ -151,6 +154,36 @@ std::vector<ConfigurationKey> make_keys() {
       "Keep dropout in the frozen layers at the bottom, as transformers does; they are then computed in every step.");
   add("tuning", "frozen_cache", at(&C::tuning, &T::frozen_cache),
       "Compute the output of the frozen layers at the bottom once per row, if a phase lasts an epoch or more.");
+
+  using L = LoraSection;
+  add("lora", "rank", at(&C::lora, &L::rank),
+      "LoRA: rank of the adapters that are trained in place of the model; 0: none, the model itself is trained.")
+      ->range = between(0, 65536);
+  add("lora", "alpha", at(&C::lora, &L::alpha), "Adapters are scaled by alpha / rank; 0: the rank, so by 1.")->range =
+      at_least(0);
+  add("lora", "dropout", at(&C::lora, &L::dropout), "Dropout of what the adapters multiply.")->range = from_below(0, 1);
+  add("lora", "targets", at(&C::lora, &L::targets),
+      "Which modules have adapters: attention, mlp or all-linear (all but the head); an array of names, each the end "
+      "of "
+      "a path ([\"q_proj\", \"v_proj\"]); or a regular expression that matches whole paths.");
+  add("lora", "exclude", at(&C::lora, &L::exclude), "Modules that have none though targets names them; written alike.");
+  add("lora", "rslora", at(&C::lora, &L::rslora), "rsLoRA: scale by alpha / sqrt(rank).");
+  add("lora", "dora", at(&C::lora, &L::dora), "DoRA: train the length of each row of the weights as well.");
+  add("lora", "bias", at(&C::lora, &L::bias),
+      "Biases that are trained as well: none, all, or those of the modules with adapters.")
+      ->choices = {"none", "all", "lora_only"};
+  add("lora", "modules_to_save", at(&C::lora, &L::modules_to_save),
+      "Modules that are trained in full and saved with the adapters, by the end of their paths. The heads of "
+      "classification and regression are among them by themselves.");
+  add("lora", "rank_pattern", at(&C::lora, &L::rank_pattern),
+      "Ranks by module: { down_proj = 16, \"layers.0.*\" = 4 }, expressions for the end of a path; if several match, "
+      "the longest applies.");
+  add("lora", "alpha_pattern", at(&C::lora, &L::alpha_pattern), "Alphas by module, likewise.");
+  add("lora", "layers", at(&C::lora, &L::layers),
+      "Numbers of the layers whose modules have adapters, where targets is an array; empty: all.")
+      ->range = {0, 1e6};
+  add("lora", "layers_pattern", at(&C::lora, &L::layers_pattern),
+      "What the modules are called that these numbers count (layers, h); empty: any.");
 
   using R = TrainSection;
   add("train", "epochs", at(&C::train, &R::epochs), "Passes over the training rows.")->range = above(0);

@@ -396,6 +396,28 @@ void check_columns(const Configuration& configuration, const std::string& name) 
   }
 }
 
+/// Adapters are new ones or those of a folder, beside a model that has been trained.
+void check_adapters(const Configuration& configuration, const std::string& name) {
+  const bool continues = !configuration.model.adapter.empty();
+  const bool has_rank = configuration.lora.rank > 0;
+  for (const std::string& key : differing_keys(Configuration(), configuration)) {
+    if (!key.starts_with("lora.")) continue;
+    if (continues)
+      throw usage_error("{}: model.adapter names an adapter whose own settings count, so {} has no effect; remove it",
+                        name, key);
+    if (!has_rank)
+      throw usage_error("{}: {} is set, but lora.rank is 0, so there are no adapters; set lora.rank, or remove it",
+                        name, key);
+  }
+  if ((continues || has_rank) && configuration.model.initialize)
+    throw usage_error("{}: a model from nothing (model.initialize) has nothing that adapters could change; keep one",
+                      name);
+  for (const double layer : configuration.lora.layers)
+    if (layer != std::floor(layer)) throw usage_error("{}: lora.layers has {}, expected whole numbers", name, layer);
+  if (!configuration.lora.layers.empty() && !configuration.lora.targets.listed)
+    throw usage_error("{}: lora.layers counts for an array of lora.targets alone; name modules in an array", name);
+}
+
 void check_whole(Configuration& configuration, const std::string& name) {
   for (const ConfigurationKey& key : configuration_keys())
     if (key.required && is_empty(key.target(configuration)))
@@ -408,6 +430,7 @@ void check_whole(Configuration& configuration, const std::string& name) {
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);
   if (!configuration.data.validation.empty() && configuration.data.validation_fraction > 0)
     throw usage_error("{}: data.validation and data.validation_fraction exclude each other; keep one", name);
+  check_adapters(configuration, name);
   const auto& phases = configuration.tuning.phases;
   if (!phases.empty() && !configuration.tuning.freeze.empty())
     throw usage_error("{}: tuning.freeze and tuning.phases exclude each other; each phase has its own freeze", name);

@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/process_identity.h"
+#include "model/adapters/peft_config.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/environment/input_places.h"
 #include "runtime/environment/reader_wait.h"
@@ -174,6 +175,8 @@ std::vector<InputFile> input_files(const std::filesystem::path& model_folder,
 std::vector<InputFile> input_files(const Configuration& configuration) {
   std::vector<std::filesystem::path> data;
   for (const DataInput& input : data_inputs(configuration)) data.push_back(input.path);
+  if (const std::filesystem::path adapter = configuration.model.adapter; !adapter.empty())
+    for (const char* name : {kPeftConfigFile, kPeftWeightsFile}) data.push_back(adapter / name);
   return input_files(configuration.model.path, data);
 }
 

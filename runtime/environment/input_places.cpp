@@ -50,6 +50,7 @@ std::vector<Input> inputs_of(const Configuration& configuration) {
   for (fs::directory_iterator file(configuration.model.path, absent); !absent && file != fs::directory_iterator();
        file.increment(absent))
     if (file->is_symlink(absent)) add("model.path", file->path());
+  add("model.adapter", configuration.model.adapter);
   for (const DataInput& input : data_inputs(configuration)) add(input.key, input.path);
   return inputs;
 }

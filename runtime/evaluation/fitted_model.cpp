@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "data/tables/conversation_reader.h"
 #include "data/text/cut_rows.h"
+#include "model/adapters/peft_folder.h"
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/index_check.h"
@@ -14,9 +15,38 @@
 namespace temper {
 namespace {
 
+/// That of the last adapter, else the model's.
+std::optional<TrainedUse> trained_use_of(const ModelChoice& choice) {
+  if (!choice.adapters.empty())
+    if (std::optional<TrainedUse> use = read_trained_use(choice.adapters.back())) return use;
+  return read_trained_use(choice.model);
+}
+
+/// An adapter brings the head of its own task.
+const TaskSpec& task_of(const ModelConfig& config, const ModelChoice& choice,
+                        const std::optional<TrainedUse>& trained) {
+  if (choice.adapters.empty()) return task_of(config);
+  if (trained && !trained->task.empty()) return task_named(trained->task);
+  if (!head_of(config)) {
+    const std::string type = read_peft_config(choice.adapters.back()).task_type;
+    if (type == "SEQ_CLS") return task_named("sequence-classification");
+    if (type == "TOKEN_CLS") return task_named("token-classification");
+    if (type == "CAUSAL_LM") return task_named("causal-lm");
+  }
+  return task_of(config);
+}
+
 /// config.json leaves out what transformers takes as a default: LABEL_0 and LABEL_1. One number has no name, several
 /// numbers per row have.
-std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& task) {
+std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& task, const ModelChoice& choice,
+                                     const std::optional<TrainedUse>& trained) {
+  if (!choice.adapters.empty() && trained && !trained->task.empty()) return trained->labels;
+  if (!choice.adapters.empty() && has_label_column(task.labels) && !head_of(config)) {
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < outputs_of_adapter(choice.adapters.back()); ++i)
+      names.push_back(fmt::format("LABEL_{}", i));
+    return names;
+  }
   if (!has_label_column(task.labels) || (task.labels == LabelKind::regression && config.labels.size() < 2)) return {};
   if (!config.labels.empty()) return config.labels;
   return {"LABEL_0", "LABEL_1"};
@@ -24,15 +54,17 @@ std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& 
 
 }  // namespace
 
-FittedModel::FittedModel(const std::filesystem::path& folder, Device& device)
+FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator)
     : device_(device),
-      folder_(folder),
-      trained_(read_trained_use(folder)),
-      task_(task_of(folder_.config)),
-      labels_(LabelSet::from_names(label_names(folder_.config, task_))) {
-  model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{}, device);
-  if (!model_->report.initialized.empty())
-    throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", folder.string(),
+      folder_(choice.model),
+      trained_(trained_use_of(choice)),
+      task_(task_of(folder_.config, choice, trained_)),
+      labels_(LabelSet::from_names(label_names(folder_.config, task_, choice, trained_))) {
+  model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
+                 device, communicator);
+  use_adapters(*model_, device, choice);
+  if (choice.adapters.empty() && !model_->report.initialized.empty())
+    throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", choice.model.string(),
                 model_->report.initialized.front());
 }
 
@@ -61,6 +93,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   const TokenStore rows = tokenize_table(table, notes, reading, communicator, [](const std::string&) {});
   const std::optional<TextWindows> windows = text_windows(rows, notes, reading);
   require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
+  require_countable(measured(rows, windows), table.head().path.string());
   // Split documents have more rows than the table, and lose nothing.
   if (!reads_conversations(configuration.data) && rows.rows() == table.rows() &&
       rows.document_starts().data() == rows.starts().data())

@@ -7,6 +7,7 @@
 
 #include "comm/communicator.h"
 #include "data/tables/table_source.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/inputs/table_use.h"
@@ -16,14 +17,20 @@ namespace temper {
 
 class FittedModel {
  public:
-  /// Reads a model folder; the task comes from its config.json. Throws Error if it has no head, and if its temper.json
-  /// is damaged.
-  FittedModel(const std::filesystem::path& folder, Device& device);
+  /// Reads a model folder; the task comes from its config.json, or where there are adapters on it, from what the last
+  /// one says. With a communicator this is collective, as RunModel is. Throws Error if it has no head, and if its
+  /// temper.json is damaged.
+  FittedModel(const std::filesystem::path& folder, Device& device, Communicator* communicator = nullptr)
+      : FittedModel(ModelChoice{folder, {}}, device, communicator) {}
+  FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator = nullptr);
 
   [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
   [[nodiscard]] Model& model() { return *model_->model; }
+  /// The model with its files and the adapter that stands beside it, if there is one.
+  [[nodiscard]] RunModel& run_model() { return *model_; }
+  [[nodiscard]] const ModelFolder& folder() const { return folder_; }
   /// What the model's head was made for.
   [[nodiscard]] const HeadRequest& head() const { return model_->model->head_request(); }
   [[nodiscard]] const ModelConfig& config() const { return folder_.config; }

@@ -9,6 +9,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/counting_rows.h"
 #include "data/text/cut_rows.h"
 #include "data/text/masking.h"
 #include "data/text/token_cache.h"
@@ -41,6 +42,22 @@ void require_some_label(const TokenStore& train, const std::filesystem::path& fi
     throw Error("{}: no training row has a label in column{} {}; check data.label", file.string(),
                 columns.indicators.size() > 1 ? "s" : "",
                 columns.indicators.empty() ? quoted_name(columns.label) : name_list(columns.indicators));
+}
+
+/// Which tokens a task masks, by id; nothing where it masks none.
+std::optional<std::vector<bool>> maskable_of(const RowReading& reading) {
+  if (!reading.task.masks_tokens) return std::nullopt;
+  return maskable_tokens(masking_vocabulary(reading.tokenizer, reading.model.vocabulary_size));
+}
+
+/// Throws Error where no row has a token that could count: a loss of nothing would look like a perfect one.
+void require_some_lesson(const TokenStore& train, const std::vector<bool>* maskable, const std::string& source) {
+  const IdleRows rows = count_idle_rows(train, maskable, /*until_one_counts=*/true);
+  if (train.rows() == 0 || rows.idle < train.rows()) return;
+  const char* what =
+      maskable != nullptr ? "holds a token that could be masked" : "has a token that another one predicts";
+  throw Error("{}: none of the {} {}, so there is nothing to learn; give texts of several tokens", source,
+              counted(train.rows(), "training row"), what);
 }
 
 /// Names of labels where the task has none would be passed over.
@@ -163,6 +180,14 @@ HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
   return {task.head, task.labels == LabelKind::regression ? std::max<std::int64_t>(1, names) : names, {task.loss}};
 }
 
+void require_countable(const ExampleSource& rows, const std::string& source) {
+  if (rows.rows() == 0 || has_counting_row(rows)) return;
+  throw Error(
+      "{}: none of the {} that are measured has a token that counts, so every model would have a loss of 0; give rows "
+      "with labels, or texts of several tokens",
+      source, counted(rows.rows(), "row"));
+}
+
 std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                    const Tokenizer& tokenizer, const TokenizeOptions& options,
                                    Communicator& communicator) {
@@ -282,6 +307,8 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   };
   data.train = tokenize(tables.train, "training");
   require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
+  const std::optional<std::vector<bool>> maskable = maskable_of(reading);
+  require_some_lesson(data.train, maskable ? &*maskable : nullptr, configuration.data.train.text());
   data.validation = tokenize(tables.validation, "validation");
   data.test = tokenize(tables.test, "test");
   for (std::size_t i = 0; i < tables.sets.size(); ++i) {
@@ -293,6 +320,12 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   data.packed = packed_rows(data.train, reading);
   data.validation_windows = text_windows(data.validation, tables.validation.notes, reading);
   data.test_windows = text_windows(data.test, tables.test.notes, reading);
+  const DataSection& section = configuration.data;
+  require_countable(measured(data.validation, data.validation_windows),
+                    (section.validation.empty() ? section.train : section.validation).text());
+  require_countable(measured(data.test, data.test_windows), section.test.text());
+  for (std::size_t i = 0; i < data.sets.size(); ++i)
+    require_countable(data.sets[i].examples(), configuration.evaluate.sets[i].data.text());
   data.files = lineage_of_files(configuration, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
@@ -310,6 +343,7 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
       add_overlap(tables.sets[i], configuration.evaluate.sets[i].name);
     add(diagnose_label_names(data.labels, task.labels));
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
+    add(diagnose_idle_rows(data.train, maskable ? &*maskable : nullptr));
     add(diagnose_tokens(data.train, tokenizer,
                         task.labels == LabelKind::next_token &&
                                 (configuration.data.long_documents != "cut" || reads_conversations(configuration.data))

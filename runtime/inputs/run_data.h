@@ -108,6 +108,9 @@ std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& 
 /// usage Error for a stride beyond the window.
 std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading);
 
+/// Throws Error, beginning with `source`, where there are rows and none of them has anything that a measure counts.
+void require_countable(const ExampleSource& rows, const std::string& source);
+
 /// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
 /// looking at its share.
 std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,

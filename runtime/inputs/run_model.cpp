@@ -5,11 +5,14 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
+#include "model/adapters/peft_config.h"
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/inputs/model_tokenizer.h"
+#include "runtime/inputs/node_weights.h"
 
 namespace temper {
 namespace {
@@ -48,8 +51,17 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
   if (fs::is_regular_file(folder, ignored) && folder.extension() == ".h5")
     throw Error("{}: is a checkpoint, expected a model folder; write one with 'temper export {} -o FOLDER'",
                 folder.string(), folder.string());
+  if (is_adapter_folder(folder))
+    throw Error(
+        "{}: is an adapter, expected a model folder; name the folder of its base model, and the adapter as "
+        "model.adapter "
+        "or with --adapter",
+        folder.string());
   if (!fs::is_directory(folder, ignored) || fs::exists(folder / "config.json", ignored)) return folder;
   const fs::path exported = folder / "model";
+  if (is_adapter_folder(exported))
+    throw Error("{}: is the folder of a run, expected a model folder; the run's adapter is {}", folder.string(),
+                exported.string());
   if (fs::exists(exported / "config.json", ignored))
     throw Error("{}: is the folder of a run, expected a model folder; the run's model is {}", folder.string(),
                 exported.string());
@@ -87,7 +99,10 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+  const std::filesystem::path generation = path / kGenerationFile;
+  std::error_code absent;
+  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
+                      std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
   if (!own_chat_template.empty()) {
     source.tokenizer_files["chat_template.jinja"] = own_chat_template;
     source.tokenizer_files.erase("chat_template.json");
@@ -131,10 +146,11 @@ std::int64_t ModelFolder::max_length(std::int64_t requested) const {
 }
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-                   Device& device)
+                   Device& device, Communicator* communicator)
     : files(options.initialize ? WeightFiles::none(folder.path) : WeightFiles::open(folder.path)),
+      room(communicator != nullptr && device.shares_host_memory() ? make_node_weights(*communicator) : nullptr),
       model(make_model(folder.config, request, dropout)),
-      report(load_weights(*model, files, device, options)) {}
+      report(load_weights(*model, files, device, options, room.get())) {}
 
 std::string initialized_note(const Model& model, std::uint64_t seed) {
   std::int64_t weights = 0;

@@ -4,12 +4,15 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
+#include "model/adapters/lora.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/huggingface/weight_files.h"
@@ -23,6 +26,7 @@ namespace temper {
 struct ExportSource {
   std::filesystem::path folder;
   std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
+  std::string generation_config = {};                  ///< text of generation_config.json; empty: there is none
 };
 
 /// The newest checkpoint of a run's folder, or of its folder of checkpoints; empty where there is none.
@@ -66,12 +70,16 @@ std::string first_token_note(const ModelFolder& folder, const Readout& readout);
 /// A model with its weights. The weights' files stay mapped as long as it lives.
 struct RunModel {
   WeightFiles files;
+  std::unique_ptr<SharedWeightRoom> room;  ///< for what is converted once per node; null: each rank converts
   std::unique_ptr<Model> model;
   LoadReport report;
+  std::optional<Lora> lora = {};  ///< adapters beside the model (runtime/inputs/run_adapter.h)
 
-  /// dropout < 0: the rates of config.json; else it replaces them all.
+  /// dropout < 0: the rates of config.json; else it replaces them all. With a communicator, making it is collective,
+  /// and so is giving it up: what is not read as it lies in the files is converted once per node
+  /// (runtime/inputs/node_weights.h).
   RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-           Device& device);
+           Device& device, Communicator* communicator = nullptr);
 };
 
 /// One sentence about a model from nothing: how many weights were drawn, and by which seed.

@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/text/masking.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/gguf_export.h"
+#include "model/huggingface/gguf_model.h"
 #include "runtime/config/config.h"
 #include "version.h"
 
@@ -129,6 +132,7 @@ std::string to_json(const TrainedUse& use) {
   json["columns"] = std::move(columns);
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
+  if (!use.labels.empty()) json["labels"] = use.labels;
   Json running_text = Json::object();
   put(running_text, "documents", use.documents);
   put(running_text, "pack", use.pack);
@@ -154,6 +158,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.label = columns.texts("label");
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
+  use.labels = members.texts("labels");
   const Members running_text = members.object("running_text");
   use.documents = running_text.text("documents");
   use.pack = running_text.text("pack");
@@ -164,6 +169,12 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
 }
 
 std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder) {
+  if (is_gguf_file(folder)) {
+    const GgufModel model(folder);
+    const std::optional<std::string> text = model.metadata().text(kTrainedUseKey);
+    if (!text) return std::nullopt;
+    return parse_trained_use(*text, fmt::format("{}: {}", folder.string(), kTrainedUseKey));
+  }
   const std::filesystem::path file = folder / kFileName;
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return std::nullopt;

@@ -30,6 +30,7 @@ struct TrainedUse {
   std::optional<std::string> documents;
   std::optional<double> threshold;           ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;  ///< which tokens an evaluation masks
+  std::vector<std::string> labels;           ///< of an adapter, which has no config.json that names them
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
 };
@@ -43,7 +44,8 @@ std::string to_json(const TrainedUse& use);
 /// than to_json gives it; members that are missing or unknown are passed over.
 TrainedUse parse_trained_use(const std::string& json, const std::string& name);
 
-/// Of folder/temper.json; nothing where there is no such file. Throws Error as parse_trained_use does.
+/// Of folder/temper.json, or of a GGUF file in the folder's place; nothing where there is none. Throws Error as
+/// parse_trained_use does.
 std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder);
 
 }  // namespace temper

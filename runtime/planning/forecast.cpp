@@ -14,10 +14,13 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "model/freezing.h"
+#include "model/huggingface/model_files.h"
+#include "model/weights.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 #include "runtime/steps/phases.h"
@@ -123,7 +126,8 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32);
+    held_ = held_by_files();
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
@@ -147,7 +151,7 @@ class Forecaster {
       if (!bf16_ && machine_ != nullptr && machine_->alone.bf16_operations > 0.0)
         also("train.precision=bf16", phase.freeze, interval, true);
       const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
-      if (phase.freeze.empty() && !lower.empty())
+      if (phase.freeze.empty() && !lower.empty() && !trains_adapters(configuration_))
         also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
@@ -174,9 +178,21 @@ class Forecaster {
     return facts;
   }
 
+  /// How a run would hold what it does not train. A plan needs no weights: without, all is taken for f32.
+  [[nodiscard]] std::vector<HeldWeight> held_by_files() const {
+    const std::vector<std::filesystem::path> files = model_files(configuration_.model.path).weights;
+    std::error_code ignored;
+    const bool are_there = std::any_of(files.begin(), files.end(), [&](const std::filesystem::path& file) {
+      return std::filesystem::exists(file, ignored);
+    });
+    if (configuration_.model.initialize || !are_there) return {};
+    return held_weights(*make_model(config_, head_request(task_, data_.labels)),
+                        WeightFiles::open(configuration_.model.path));
+  }
+
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32);
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_, &configuration_);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -184,6 +200,7 @@ class Forecaster {
     facts.grains = grains_;
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
+    facts.narrow = dry.narrow();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
@@ -307,6 +324,7 @@ class Forecaster {
   DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
+  std::vector<HeldWeight> held_;  ///< of each parameter
   int grains_ = 1;
   bool bf16_ = false;
   std::int64_t process_bytes_ = 0;

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "model/layers/low_rank.h"
+
 namespace temper {
 namespace {
 
@@ -42,28 +44,30 @@ TEST_F(LinearTest, AddsItsParametersAndComputesWithThem) {
   EXPECT_EQ(device_->download<float>(bare(tape, x).value()), (std::vector<float>{-4, 14}));
 }
 
-/// Computes with another weight.
-class Exchange final : public Adapter {
- public:
-  explicit Exchange(Variable weight) : weight_(std::move(weight)) {}
-  Variable forward(Tape& tape, const Linear& base, const Variable& x, Activation activation) const override {
-    return linear(tape, x, weight_, base.bias(), activation);
-  }
-
- private:
-  Variable weight_;
-};
-
-TEST_F(LinearTest, AnAdapterTakesThePlaceOfTheProduct) {
-  Linear layer(place_, "dense", 2, 3);
+TEST_F(LinearTest, AnAdapterAddsToTheProductBeforeTheActivation) {
+  const Linear layer(place_, "dense", 2, 3);
   give_values();
   EXPECT_TRUE(layer.is_plain());
-  layer.attach(std::make_shared<Exchange>(numbers({2, 3}, 1.0F)));
+  ASSERT_EQ(list_.modules().size(), 1U);
+  EXPECT_EQ(list_.modules().front()->name, "dense");
+  // A (1 2 3), B (1) and (2), scale 0.5: x (1 2 3) has 14, so 7 and 14 are added.
+  list_.modules().front()->adapter = std::make_shared<const LowRank>(
+      LowRankParts{.a = numbers({1, 3}, 1.0F), .b = numbers({2, 1}, 1.0F), .scale = 0.5F});
   EXPECT_FALSE(layer.is_plain());
   Tape tape(*device_, Tape::Mode::evaluation);
   const Variable x = numbers({1, 3}, 1.0F);
-  EXPECT_EQ(device_->download<float>(layer(tape, x).value()), (std::vector<float>{14 - 2, 32 - 1}));
+  EXPECT_EQ(device_->download<float>(layer(tape, x).value()), (std::vector<float>{-6 + 7, 13 + 14}));
   EXPECT_EQ(device_->download<float>(layer.without_adapter(tape, x).value()), (std::vector<float>{-6, 13}));
+  EXPECT_EQ(device_->download<float>(layer.outputs(tape, x, 1, 1).value()), std::vector<float>{27});
+  EXPECT_EQ(device_->download<float>(layer(tape, scale(tape, x, -1.0F), Activation::relu).value()),
+            (std::vector<float>{0, 0}));
+}
+
+TEST_F(LinearTest, OverParametersOfOthersThereIsNoPlaceForOne) {
+  const Linear layer(numbers({2, 3}, 1.0F), Variable());
+  layer.belongs_to(ModulePart::output);
+  EXPECT_TRUE(layer.is_plain());
+  EXPECT_TRUE(list_.modules().empty());
 }
 
 }  // namespace

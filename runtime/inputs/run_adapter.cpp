@@ -1,0 +1,128 @@
+#include "runtime/inputs/run_adapter.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/counted.h"
+#include "base/error.h"
+#include "base/name_list.h"
+#include "model/adapters/peft_folder.h"
+
+namespace temper {
+namespace {
+
+ModuleNames module_names(const OneOrMore& names) { return {names.values, !names.listed && !names.empty()}; }
+
+TargetPreset preset_of(const OneOrMore& targets) {
+  if (targets.listed || targets.empty()) return TargetPreset::none;
+  const std::string& name = targets.values.front();
+  if (name == "attention") return TargetPreset::attention;
+  if (name == "mlp") return TargetPreset::mlp;
+  return name == "all-linear" ? TargetPreset::all_linear : TargetPreset::none;
+}
+
+/// PEFT takes the first that matches; the configuration has the longest last.
+std::vector<std::pair<std::string, double>> longest_first(std::vector<std::pair<std::string, double>> patterns) {
+  std::reverse(patterns.begin(), patterns.end());
+  return patterns;
+}
+
+}  // namespace
+
+bool trains_adapters(const Configuration& configuration) {
+  return configuration.lora.rank > 0 || !configuration.model.adapter.empty();
+}
+
+LoraSettings lora_settings(const LoraSection& section) {
+  LoraSettings settings;
+  settings.rank = section.rank;
+  settings.alpha = section.alpha > 0 ? section.alpha : static_cast<double>(section.rank);
+  settings.dropout = section.dropout;
+  settings.preset = preset_of(section.targets);
+  if (settings.preset == TargetPreset::none) settings.targets = module_names(section.targets);
+  settings.excluded = module_names(section.exclude);
+  settings.bias = section.bias == "all"         ? LoraBias::all
+                  : section.bias == "lora_only" ? LoraBias::lora_only
+                                                : LoraBias::none;
+  settings.rslora = section.rslora;
+  settings.dora = section.dora;
+  settings.modules_to_save = section.modules_to_save;
+  settings.rank_pattern = longest_first(section.rank_pattern);
+  settings.alpha_pattern = longest_first(section.alpha_pattern);
+  for (const double layer : section.layers) settings.layers.push_back(static_cast<std::int64_t>(layer));
+  settings.layers_pattern = section.layers_pattern;
+  return settings;
+}
+
+std::optional<Lora> put_adapters(Model& model, Device& device, const Configuration& configuration,
+                                 std::span<const std::string> drawn) {
+  if (!configuration.model.adapter.empty()) return load_adapter(model, device, configuration.model.adapter);
+  if (configuration.lora.rank == 0) return std::nullopt;
+  LoraSettings settings = lora_settings(configuration.lora);
+  add_trained_heads(settings, model, drawn);
+  return attach_lora(model, device, std::move(settings), static_cast<std::uint64_t>(configuration.train.seed),
+                     "lora.targets");
+}
+
+void put_adapters(RunModel& model, Device& device, const Configuration& configuration) {
+  std::vector<std::string> drawn = model.report.initialized;
+  drawn.insert(drawn.end(), model.report.replaced.begin(), model.report.replaced.end());
+  model.lora = put_adapters(*model.model, device, configuration, drawn);
+}
+
+std::string adapters_note(const Lora& lora) {
+  std::set<std::string> names;
+  for (const FileModule& module : lora.modules) names.insert(module.name.substr(module.name.rfind('.') + 1));
+  const std::vector<std::string> list(names.begin(), names.end());
+  return fmt::format("adapters of rank {}{} at {}: {}", lora.settings.rank, lora.settings.dora ? " (DoRA)" : "",
+                     counted(lora.modules.size(), "module"), name_list(list));
+}
+
+ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters) {
+  ModelChoice choice{folder, {adapters.begin(), adapters.end()}};
+  for (const std::filesystem::path& adapter : choice.adapters) {
+    (void)read_peft_config(adapter);
+    (void)base_digest_of(adapter);
+  }
+  if (!is_adapter_folder(folder)) return choice;
+  choice.model = read_peft_config(folder).base_model;
+  (void)base_digest_of(folder);
+  choice.adapters.insert(choice.adapters.begin(), folder);
+  std::error_code absent;
+  if (choice.model.empty() || !std::filesystem::exists(choice.model, absent))
+    throw Error("{}: is an adapter {}; name the folder of its base model, and the adapter with --adapter {}",
+                folder.string(),
+                choice.model.empty() ? "that does not say of which model"
+                                     : fmt::format("of {}, which is not to be found from here", choice.model.string()),
+                folder.string());
+  return choice;
+}
+
+std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice) {
+  std::vector<std::filesystem::path> files;
+  for (const std::filesystem::path& adapter : choice.adapters)
+    for (const char* name : {kPeftConfigFile, kPeftWeightsFile}) files.push_back(adapter / name);
+  return files;
+}
+
+void use_adapters(RunModel& model, Device& device, const ModelChoice& choice) {
+  if (choice.adapters.empty()) return;
+  std::set<std::string> drawn(model.report.initialized.begin(), model.report.initialized.end());
+  drawn.insert(model.report.replaced.begin(), model.report.replaced.end());
+  std::string digest;  // which takes a pass over all weights, so only where an adapter knows its own
+  for (const std::filesystem::path& adapter : choice.adapters) {
+    if (!base_digest_of(adapter).empty()) {
+      if (digest.empty()) digest = model.files.digest();
+      require_base(adapter, digest, choice.model);
+    }
+    if (model.lora) merge_lora(*model.model, device, *model.lora);
+    model.lora = load_adapter(*model.model, device, adapter);
+    for (const TrainedInAdapter& trained : model.lora->trained) drawn.erase(trained.parameter);
+  }
+  if (!drawn.empty())
+    throw Error(
+        "{}: lacks the head ('{}' and others), and {} does not bring one; name a model that has been fine-tuned",
+        choice.model.string(), *drawn.begin(), choice.adapters.back().string());
+}
+
+}  // namespace temper

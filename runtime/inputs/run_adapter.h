@@ -1,0 +1,51 @@
+// Adapters of a run, and those that a command is given with a model.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/adapters/lora.h"
+#include "runtime/config/config.h"
+#include "runtime/inputs/run_model.h"
+#include "tensor/device.h"
+
+namespace temper {
+
+/// Whether a run trains adapters in place of its model.
+bool trains_adapters(const Configuration& configuration);
+
+/// What [lora] asks for.
+LoraSettings lora_settings(const LoraSection& section);
+
+/// Puts the adapters beside the model that the configuration asks for, if it does: new ones, or those of a folder.
+/// `drawn`: parameters that the model's files lack. Throws Error as attach_lora and load_adapter do.
+std::optional<Lora> put_adapters(Model& model, Device& device, const Configuration& configuration,
+                                 std::span<const std::string> drawn);
+
+/// The same for a model that has just been loaded.
+void put_adapters(RunModel& model, Device& device, const Configuration& configuration);
+
+/// A sentence for the user: where adapters are, and how large.
+std::string adapters_note(const Lora& lora);
+
+/// A model's folder, and adapters that go on it.
+struct ModelChoice {
+  std::filesystem::path model;
+  std::vector<std::filesystem::path> adapters;  ///< in the order in which they are merged
+};
+
+/// An adapter's folder stands for the model that its adapter_config.json names, with the adapter on it. Throws Error
+/// where it names none, and where one of the adapters is no adapter.
+ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters);
+/// The files of the adapters, which all hosts must have alike.
+std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice);
+
+/// Puts adapters on a model: all but the last are merged into its weights, in this order. `drawn`: parameters of the
+/// head that the model's files lack. Throws Error as load_adapter does, for an adapter of another base, and where no
+/// adapter brings what was drawn.
+void use_adapters(RunModel& model, Device& device, const ModelChoice& choice);
+
+}  // namespace temper
