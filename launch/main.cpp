@@ -56,7 +56,7 @@ int run(int argc, char** argv) {
       "--help");
   const std::vector<Command> commands{add_train_command(program),   add_eval_command(program),
                                       add_predict_command(program), add_generate_command(program),
-                                      add_export_command(program),  add_inspect_command(program),
+                                      add_chat_command(program), add_export_command(program),  add_inspect_command(program),
                                       add_plan_command(program),    add_tokenizer_command(program),
                                       add_bench_command(program),   add_version_command(program)};
   const std::string unknown = program.unknown_command(

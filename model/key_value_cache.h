@@ -52,7 +52,9 @@ struct CachedPast {
   Tensor rows;                     ///< i32 [tokens]: the cache's row of each new token
   Tensor starts;                   ///< i32 [sequences + 1]: the cache's row of each sequence's first token
   Tensor lengths;                  ///< i32 [sequences]: tokens of each, the new ones included
-  std::int64_t tokens = 0;         ///< their sum
+  /// i32 [sequences]: tokens of each whole text, of which more may be to come: what angles go by that depend on it.
+  Tensor whole_lengths;
+  std::int64_t tokens = 0;  ///< sum of the lengths
   std::int64_t longest = 0;
 
   [[nodiscard]] bool defined() const { return cache != nullptr; }

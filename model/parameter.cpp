@@ -49,7 +49,24 @@ ParameterPlace ParameterPlace::drawing(Initialization weights_otherwise) const {
 
 Variable ParameterPlace::add(const std::string& name, const Shape& shape, Initialization initialization,
                              std::optional<bool> decays) const {
-  return list.add({prefix + name, shape, stage, role, initialization, decays.value_or(shape.dimensions() > 1)})
+  return list
+      .add({.name = prefix + name,
+            .shape = shape,
+            .stage = stage,
+            .role = role,
+            .initialization = initialization,
+            .decays = decays.value_or(shape.dimensions() > 1)})
+      .variable;
+}
+
+Variable ParameterPlace::add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const {
+  return list
+      .add({.name = prefix + name,
+            .shape = {rows, columns},
+            .stage = stage,
+            .role = role,
+            .initialization = weights,
+            .is_read_narrow = true})
       .variable;
 }
 

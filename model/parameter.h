@@ -32,6 +32,10 @@ struct Parameter {
   Initialization initialization = Initialization::zeros();
   bool decays = true;    ///< weight decay shrinks it
   bool is_base = false;  ///< stays as it is, whatever is frozen: adapters beside it are trained in its place
+  /// Only products and lookups of rows read it, which take it in f32 or bf16: while it is not trained, its value may
+  /// have the type that its file has.
+  bool is_read_narrow = false;
+  bool was_bf16 = false;  ///< in the files that it was loaded from
   Variable variable = Variable(Tensor());
 
   [[nodiscard]] bool trainable() const { return variable.requires_gradient(); }
@@ -92,6 +96,8 @@ struct ParameterPlace {
   /// Weight decay spares what has one dimension, biases and norms, unless told otherwise.
   Variable add(const std::string& name, const Shape& shape, Initialization initialization,
                std::optional<bool> decays = std::nullopt) const;
+  /// A matrix that products and lookups of rows alone read (Parameter::is_read_narrow), drawn as this place says.
+  Variable add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const;
 };
 
 }  // namespace temper

@@ -1,12 +1,15 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
 
 #include "base/error.h"
+#include "model/weight_values.h"
 #include "model/width_scaling.h"
 
 namespace temper {
@@ -35,74 +38,6 @@ void draw(const Parameter& parameter, Device& device, std::uint64_t seed) {
 Shape shape_of(const TensorView& stored) {
   return Shape(stored.shape.size() <= Shape::kMaxDimensions ? std::span<const std::int64_t>(stored.shape)
                                                             : std::span<const std::int64_t>());
-}
-
-/// Calls visit(here, there) for each element of a parameter: where it lies in the parameter, and where in the tensor
-/// that holds it.
-template <typename Visit>
-void for_each_element(const Shape& parameter, const StoredForm& form, const Visit& visit) {
-  const std::int64_t rows = parameter[0];
-  const std::int64_t columns = rows > 0 ? parameter.elements() / rows : 0;
-  const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const std::int64_t there =
-          form.transposed ? column * all_rows + form.row_of(row) : form.row_of(row) * columns + column;
-      visit(static_cast<std::size_t>(row * columns + column), static_cast<std::size_t>(there));
-    }
-  }
-}
-
-/// The rows of a tensor where they lie together.
-TensorView rows_of(const TensorView& tensor, const StoredForm& form, std::int64_t rows) {
-  if (form.rows == 0) return tensor;
-  TensorView part = tensor;
-  const std::size_t row_bytes = tensor.bytes.size() / static_cast<std::size_t>(form.rows);
-  part.shape.front() = rows;
-  part.bytes = tensor.bytes.subspan(static_cast<std::size_t>(form.first_row) * row_bytes,
-                                    static_cast<std::size_t>(rows) * row_bytes);
-  return part;
-}
-
-/// Of a tensor that is stored transposed: of each of its rows the columns of this parameter, a band of rows at a time,
-/// so that nothing is converted that other parameters hold, nor the whole held twice.
-std::vector<float> turned(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  constexpr std::int64_t kBandRows = 16;
-  const std::int64_t outs = shape[0];
-  const std::int64_t ins = shape[1];
-  const std::int64_t all_outs = form.rows > 0 ? form.rows : outs;
-  const std::size_t element = size_in_bytes(stored.type);
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  std::vector<float> band(static_cast<std::size_t>(kBandRows * outs));
-  TensorView part = stored;
-  part.shape = {outs};
-  for (std::int64_t first = 0; first < ins; first += kBandRows) {
-    const std::int64_t rows = std::min(kBandRows, ins - first);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      part.bytes = stored.bytes.subspan(static_cast<std::size_t>((first + row) * all_outs + form.first_row) * element,
-                                        static_cast<std::size_t>(outs) * element);
-      to_f32(part, std::span(band).subspan(static_cast<std::size_t>(row * outs), static_cast<std::size_t>(outs)));
-    }
-    for (std::int64_t out = 0; out < outs; ++out)
-      for (std::int64_t row = 0; row < rows; ++row)
-        values[static_cast<std::size_t>(out * ins + first + row)] = band[static_cast<std::size_t>(row * outs + out)];
-  }
-  return values;
-}
-
-Tensor value_of(const TensorView& stored, const StoredForm& form, const Shape& shape, Device& device) {
-  // What is decoded may have its rows in another order there.
-  const bool is_decoded_part = stored.type == StoredType::gguf && (form.rows != 0 || form.transposed);
-  if (is_decoded_part || form.block != 0)
-    return device.upload(std::span<const float>(parameter_values(stored, form, shape)), shape);
-  if (form.transposed) return device.upload(std::span<const float>(turned(stored, form, shape)), shape);
-  const TensorView rows = rows_of(stored, form, shape[0]);
-  if (is_mappable_f32(rows) && device.shares_host_memory())
-    // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
-    return Tensor::view(const_cast<std::byte*>(rows.bytes.data()), shape);
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  to_f32(rows, values);
-  return device.upload(std::span<const float>(values), shape);
 }
 
 /// The tensor that holds a parameter, and how; null where no file has it.
@@ -152,13 +87,34 @@ void check_weights(const Model& model, const WeightFiles& files) {
   require_all(missing, files);
 }
 
-LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options) {
+namespace {
+
+/// Values that do not lie in files as the model reads them, in memory of the device, or once for the ranks of a node.
+void convert_values(std::span<const std::pair<const Parameter*, WeightValue>> values, Device& device,
+                    SharedWeightRoom* room) {
+  if (room == nullptr || !device.shares_host_memory()) {
+    for (const auto& [parameter, value] : values) parameter->variable.set_value(value.upload(device));
+    return;
+  }
+  std::vector<SharedWeightRoom::Want> wanted;
+  for (const auto& [parameter, value] : values) wanted.push_back({value.shape(), value.type()});
+  const std::vector<Tensor> made =
+      room->make(wanted, [&](std::size_t i, std::span<std::byte> bytes) { values[i].second.convert(bytes); });
+  for (std::size_t i = 0; i < values.size(); ++i) values[i].first->variable.set_value(made[i]);
+}
+
+}  // namespace
+
+LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options,
+                        SharedWeightRoom* room) {
   if (options.initialize && options.base_width > 0) scale_initialization(model, options.base_width);
   LoadReport report;
   std::vector<std::string> missing;
   std::set<std::string> used;
-  for (const Parameter& parameter : model.parameters().all()) {
+  std::vector<std::pair<const Parameter*, WeightValue>> converted;
+  for (Parameter& parameter : model.parameters().all()) {
     const auto [stored, form] = find_stored(model, parameter, files);
+    parameter.was_bf16 = stored != nullptr && stored->type == StoredType::bf16;
     if (stored == nullptr) {
       if (!may_be_drawn(parameter) && !options.initialize) {
         missing.push_back(parameter.name);
@@ -172,7 +128,13 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
     const Shape shape = shape_of(*stored);
     const Shape expected = form.shape_of_tensor(parameter.shape);
     if (shape == expected) {
-      parameter.variable.set_value(value_of(*stored, form, parameter.shape, device));
+      const WeightValue value(parameter, *stored, form);
+      value.require_numbers();
+      if (value.lies_in_file() && device.shares_host_memory()) {
+        parameter.variable.set_value(value.view());
+      } else {
+        converted.emplace_back(&parameter, value);
+      }
       continue;
     }
     if (!may_be_drawn(parameter)) refuse_shape(*stored, expected, files);
@@ -183,15 +145,41 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
           files.file_of(stored->name).string(), stored->name, shape.text(), expected.text(),
           options.keeps_head.empty() ? "" : fmt::format("to keep it, set {}; ", options.keeps_head));
     draw(parameter, device, options.seed);
+    parameter.was_bf16 = false;
     report.replaced.push_back(parameter.name);
   }
+  convert_values(converted, device, room);
   require_all(missing, files);
   for (const std::string& name : files.names())
     if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
 }
 
+std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files) {
+  std::vector<HeldWeight> held;
+  for (const Parameter& parameter : model.parameters().all()) {
+    const auto [stored, form] = find_stored(model, parameter, files);
+    held.emplace_back();
+    if (stored == nullptr || shape_of(*stored) != form.shape_of_tensor(parameter.shape)) continue;
+    const WeightValue value(parameter, *stored, form);
+    held.back() = {value.type(), value.lies_in_file()};
+  }
+  return held;
+}
+
 namespace {
+
+/// The values as files have them in bf16, if that is how they were loaded and nothing is lost by it.
+std::optional<std::vector<BFloat16>> as_loaded_in_bf16(const Parameter& parameter, std::span<const float> values) {
+  if (!parameter.was_bf16) return std::nullopt;
+  std::vector<BFloat16> narrow(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(values[i]);
+    if ((bits & 0xFFFFU) != 0) return std::nullopt;
+    narrow[i] = {static_cast<std::uint16_t>(bits >> 16)};
+  }
+  return narrow;
+}
 
 std::vector<ParameterToStore> weights_of(const Model& model) {
   std::vector<ParameterToStore> weights;
@@ -209,24 +197,70 @@ StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Devic
   const auto extents_of = [](const Shape& shape) {
     return std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end());
   };
-  std::map<std::string, std::vector<float>*> composed;
-  for (const auto& [stored, form] : parameters) {
-    const Parameter& parameter = *stored;
-    const Shape shape = form.shape_of_tensor(parameter.shape);
-    if (form.is_plain()) {
-      copies_.emplace_back(device, parameter.variable.value());
-      tensors_.push_back({form.name, extents_of(shape), copies_.back().values()});
-      continue;
-    }
-    std::vector<float>*& values = composed[form.name];
-    if (values == nullptr) {
-      values = &composed_.emplace_back(static_cast<std::size_t>(shape.elements()));
-      tensors_.push_back({form.name, extents_of(shape), *values});
-    }
-    const HostCopy copy(device, parameter.variable.value());
-    for_each_element(parameter.shape, form,
-                     [&](std::size_t here, std::size_t there) { (*values)[there] = copy.values()[here]; });
+  std::map<std::string, std::vector<ParameterToStore>> composed;
+  std::vector<std::string> order;
+  for (const ParameterToStore& stored : parameters) {
+    const bool is_first = composed.find(stored.form.name) == composed.end();
+    if (is_first) order.push_back(stored.form.name);
+    composed[stored.form.name].push_back(stored);
   }
+  for (const std::string& name : order) {
+    const std::vector<ParameterToStore>& parts = composed[name];
+    const auto& [parameter, form] = parts.front();
+    TensorToWrite& tensor = tensors_.emplace_back();
+    tensor.name = name;
+    tensor.shape = extents_of(form.shape_of_tensor(parameter->shape));
+    if (form.is_plain()) {
+      add_plain(tensor, *parameter, device);
+    } else {
+      compose(tensor, parts, device);
+    }
+  }
+}
+
+void StoredWeights::add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device) {
+  const Tensor& value = parameter.variable.value();
+  if (value.type() == DType::bf16) {
+    viewed_.push_back(value);
+    if (!device.shares_host_memory()) {
+      narrow_.push_back(device.download<BFloat16>(value));
+      tensor.narrow = narrow_.back();
+    } else {
+      tensor.narrow = value.span<BFloat16>();
+    }
+    return;
+  }
+  copies_.emplace_back(device, value);
+  if (auto narrow = as_loaded_in_bf16(parameter, copies_.back().values())) {
+    narrow_.push_back(*std::move(narrow));
+    tensor.narrow = narrow_.back();
+  } else {
+    tensor.values = copies_.back().values();
+  }
+}
+
+void StoredWeights::compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device) {
+  const auto elements = static_cast<std::size_t>(element_count(tensor.shape).value_or(0));
+  std::vector<std::vector<BFloat16>> of_parts;
+  for (const auto& [parameter, form] : parts) {
+    const HostCopy copy(device, parameter->variable.value());
+    if (auto narrow = as_loaded_in_bf16(*parameter, copy.values())) of_parts.push_back(*std::move(narrow));
+  }
+  if (of_parts.size() == parts.size()) {
+    std::vector<BFloat16>& all = narrow_.emplace_back(elements);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      for_each_element(parts[i].parameter->shape, parts[i].form,
+                       [&](std::size_t here, std::size_t there) { all[there] = of_parts[i][here]; });
+    tensor.narrow = all;
+    return;
+  }
+  std::vector<float>& all = composed_.emplace_back(elements);
+  for (const auto& [parameter, form] : parts) {
+    const HostCopy copy(device, parameter->variable.value());
+    for_each_element(parameter->shape, form,
+                     [&](std::size_t here, std::size_t there) { all[there] = copy.values()[here]; });
+  }
+  tensor.values = all;
 }
 
 }  // namespace temper

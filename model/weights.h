@@ -9,6 +9,7 @@
 
 #include "model/huggingface/weight_files.h"
 #include "model/model.h"
+#include "model/weight_values.h"
 #include "tensor/device.h"
 #include "tensor/host_copy.h"
 
@@ -29,14 +30,24 @@ struct LoadReport {
   std::vector<std::string> unexpected;  ///< tensors of the files that the model has no use for
 };
 
-/// Weights stored as f32 are not copied where the device shares the host's memory, unless they are stored transposed:
-/// the parameters view the mapped files, which must outlive the model. Names are those of the model's WeightNames.
+/// Weights stored as f32, or as bf16 where the parameter may be (Parameter::is_read_narrow), are not copied where the
+/// device shares the host's memory, unless they are stored transposed: the parameters view the mapped files, which must
+/// outlive the model. The others are converted, where there is a `room` (on all ranks, or on none) into that: then this
+/// is collective. Names are those of the model's WeightNames.
 /// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
-LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options);
+LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options,
+                        SharedWeightRoom* room = nullptr);
 
 /// Throws Error as load_weights does for tensors that are missing or of another shape, reading none.
 void check_weights(const Model& model, const WeightFiles& files);
 
+/// How a host would hold the value of a parameter that is not trained.
+struct HeldWeight {
+  DType type = DType::f32;
+  bool is_mapped = false;  ///< in its file; else it is converted or drawn
+};
+/// Of each parameter, in order. Reads no weights.
+std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files);
 /// The values of a parameter that lies so in a tensor of a file, whatever its type.
 std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& parameter);
 
@@ -47,7 +58,8 @@ struct ParameterToStore {
 };
 
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
-/// device shares the host's memory; the model must then outlive this.
+/// device shares the host's memory; the model must then outlive this. What was loaded from bf16 and still has such
+/// values is bf16 here, the rest f32.
 class StoredWeights {
  public:
   /// All but adapters, which lie in files of their own.
@@ -58,8 +70,13 @@ class StoredWeights {
   [[nodiscard]] const std::vector<TensorToWrite>& tensors() const { return tensors_; }
 
  private:
+  void add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device);
+  void compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device);
+
   std::deque<HostCopy> copies_;
-  std::deque<std::vector<float>> composed_;  ///< tensors that are transposed or hold several parameters
+  std::vector<Tensor> viewed_;
+  std::deque<std::vector<float>> composed_;   ///< tensors that are transposed or hold several parameters
+  std::deque<std::vector<BFloat16>> narrow_;  ///< those and others in bf16
   std::vector<TensorToWrite> tensors_;
 };
 

@@ -1,5 +1,9 @@
 #include "runtime/model_export.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "base/mapped_file.h"
 #include "model/adapters/peft_folder.h"
 #include "model/huggingface/export.h"
@@ -7,11 +11,28 @@
 #include "model/huggingface/model_card.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
+#include "runtime/generation/generation_defaults.h"
 #include "runtime/inputs/model_tokenizer.h"
 #include "runtime/inputs/run_data.h"
 #include "version.h"
 
 namespace temper {
+namespace {
+
+/// What generation_config.json and config.json say and the tokenizer's files do not.
+void add_generation_tokens(const GenerationDefaults& defaults, GgmlVocabulary& vocabulary) {
+  const auto is_token = [&](std::int64_t id) { return std::cmp_less(id, vocabulary.tokens.size()); };
+  if (!vocabulary.bos && defaults.first_token && is_token(*defaults.first_token)) vocabulary.bos = defaults.first_token;
+  const std::array places = {&vocabulary.eos, &vocabulary.end_of_turn, &vocabulary.end_of_message};
+  for (const std::int64_t id : defaults.stop_tokens) {
+    if (!is_token(id) || std::any_of(places.begin(), places.end(), [&](const auto* place) { return *place == id; }))
+      continue;
+    const auto free = std::find_if(places.begin(), places.end(), [](const auto* place) { return !place->has_value(); });
+    if (free != places.end()) **free = id;
+  }
+}
+
+}  // namespace
 
 Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
                    int ranks) {
@@ -35,6 +56,7 @@ void export_trained_model(const Model& model, Device& device, const TaskSpec& ta
   ExportRequest request;
   request.source_folder = source.folder;
   request.tokenizer_files = source.tokenizer_files;
+  if (task.head == HeadKind::causal_language_model) request.generation_config = source.generation_config;
   request.target_folder = target_folder;
   request.architecture = lineage.architecture;
   if (!is_over_vocabulary(task.head)) request.outputs = static_cast<std::size_t>(model.head_request().labels);
@@ -57,20 +79,26 @@ void export_trained_adapter(const RunModel& model, Device& device, const TaskSpe
   use.labels = labels;
   write_exported_folder(target_folder, source.folder, [&](const std::filesystem::path& folder) {
     write_adapter({*model.model, device, *model.lora, base_model, lineage.base_model_sha256}, folder);
-    for (const auto& [name, content] : source.tokenizer_files) write_file_atomically(folder / name, content);
+    for (const auto& [name, content] : source.tokenizer_files) {
+      std::filesystem::create_directories((folder / name).parent_path());
+      write_file_atomically(folder / name, content);
+    }
     write_file_atomically(folder / "README.md", model_card(lineage));
     write_file_atomically(folder / "temper.json", to_json(use));
   });
 }
 
 void export_gguf_model(const Model& model, Device& device, const ModelFolder& folder, GgmlType type,
-                       const std::filesystem::path& target_file) {
+                       const TrainedUse& use, const std::filesystem::path& target_file) {
   GgufExportRequest request;
   request.source = folder.path;
   request.target = target_file;
   request.type = type;
   request.name = target_file.stem().string();
-  request.tokenizer = keys_of(folder.ggml_vocabulary());
+  GgmlVocabulary vocabulary = folder.ggml_vocabulary();
+  add_generation_tokens(read_generation_defaults(folder.config), vocabulary);
+  request.tokenizer = keys_of(vocabulary);
+  request.trained_use = to_json(use);
   const StoredWeights weights(model, device);
   request.tensors = weights.tensors();
   export_gguf(request);

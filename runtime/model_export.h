@@ -33,8 +33,9 @@ void export_trained_adapter(const RunModel& model, Device& device, const TaskSpe
                             const std::vector<std::string>& labels, TrainedUse use, Lineage lineage,
                             const std::string& base_model, const std::filesystem::path& target_folder);
 
-/// The same as a GGUF file, its matrices in this type; for causal language models.
+/// The same as a GGUF file, its matrices in this type; for causal language models. The tokens that end an answer go
+/// along, as far as the format has places for them: an end token, one of turns and one of messages.
 void export_gguf_model(const Model& model, Device& device, const ModelFolder& folder, GgmlType type,
-                       const std::filesystem::path& target_file);
+                       const TrainedUse& use, const std::filesystem::path& target_file);
 
 }  // namespace temper

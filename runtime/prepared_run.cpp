@@ -13,6 +13,7 @@
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/model_selection.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
@@ -65,6 +66,9 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
   for (const std::string& note : folder_notes(*model_folder_, configuration_.data.max_length)) say_(note);
+  if (reads_conversations(configuration_.data) && configuration_.data.chat_template != "tokenizer" &&
+      configuration_.data.chat_template != "none")
+    model_folder_->own_chat_template = std::string(MappedFile(configuration_.data.chat_template).text());
   require_head(model_folder_->config, task_.head);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
@@ -109,7 +113,7 @@ void PreparedRun::load_base_model() {
                  LoadOptions{configuration_.model.replace_head, seed(),
                              labels_that_keep_head(data_->labels, model_folder_->config.labels),
                              configuration_.model.initialize, configuration_.train.mup_base_width},
-                 device_);
+                 device_, &communicator_);
   put_adapters(*model_, device_, configuration_);
   model_->model->checkpoint_activations(configuration_.train.checkpoint_activations.layers);
 }

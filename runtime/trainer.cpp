@@ -70,6 +70,7 @@ class Trainer {
   std::optional<PhaseRun> phase_;  ///< of the last phase: also behind its last step
   bool stop_ = false;
   bool ended_early_ = false;
+  bool said_nothing_counts_ = false;
   TrainReport report_;  ///< what is known of it so far
 };
 
@@ -122,6 +123,11 @@ bool Trainer::take_step() {
   if (advance(state_, batch.global_rows, outcome.tokens, seconds, run_.steps_per_epoch())) meter_.end_epoch();
   run_.begin_base_model_digest();
   reporter_.step(meter_.line(state_, total_steps_, epochs(), outcome, rate));
+  if (outcome.weight == 0.0 && !std::exchange(said_nothing_counts_, true))
+    reporter_.say(fmt::format(
+        "step {} had nothing to learn from: nothing in its rows counts, and its loss is shown as 0; no more is said of "
+        "such steps",
+        state_.step));
   // The first step loads libraries and chooses algorithms.
   if (meter_.steps() == 1 && !has_ended()) run_.device().forget_kernel_times();
 

@@ -32,7 +32,8 @@ FILLER = "the a this is was it and very we they".split()
 LONGEST_SECONDS = 300  # of a run
 STOPPED = 75  # the status of a run that saved and stopped before its end
 BY_CLOCK = {"examples_per_second", "tokens_per_second", "seconds", "seconds_to_first_step", "cache_seconds",
-            "last_epoch_examples_per_second", "peak_memory_bytes", "peak_device_memory_bytes"}
+            "last_epoch_examples_per_second", "peak_memory_bytes", "peak_device_memory_bytes",
+            "proportional_memory_bytes"}
 
 
 class Run:
@@ -257,7 +258,7 @@ def without_clock(text):
     """Standard error without rates, durations and what mpirun says."""
     text = re.sub(r"^-{20,}\n.*?^-{20,}\n|^\[[^\]\n]*:\d+\][^\n]*\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"\S+ (ex|tok)/s", r"? \1/s", text)
-    text = re.sub(r"  left .*", "", text)
+    text = re.sub(r"  (left|eta) .*", "", text)
     return re.sub(r"\b[0-9.]+ (ms|s|seconds|MiB|GiB)\b", r"? \1", text)
 
 

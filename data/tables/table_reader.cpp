@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "data/tables/conversation_reader.h"
 #include "data/tables/csv_reader.h"
 #include "data/tables/file_text.h"
 #include "data/tables/jsonl_reader.h"
@@ -70,7 +71,12 @@ struct OpenFile {
   std::vector<std::size_t> places;  ///< of the table's columns (places_of_columns)
 };
 
-MakeRowReader reader_of(const Format& format, TextUnit unit) {
+MakeRowReader reader_of(const Format& format, TextUnit unit, const std::filesystem::path& path) {
+  if (unit == TextUnit::conversation) {
+    if (format.make == jsonl_rows || format.make == json_rows) return conversation_rows;
+    throw Error("{}: conversations are read from .jsonl and .json files alone, each also with .gz; convert the file",
+                path.string());
+  }
   if (format.make != text_rows || unit == TextUnit::line) return format.make;
   return unit == TextUnit::paragraph ? paragraph_rows : whole_text_rows;
 }
@@ -100,7 +106,7 @@ OpenFile open_file(const std::filesystem::path& path, TextUnit unit) {
   if (compressed) extension = lower_case(path.stem().extension().string());
   for (const Format& format : kFormats)
     if (extension == format.extension)
-      return {path, reader_of(format, unit), std::make_unique<FileText>(path, compressed), {}};
+      return {path, reader_of(format, unit, path), std::make_unique<FileText>(path, compressed), {}};
   refuse(path, compressed ? extension + ".gz" : extension);
 }
 

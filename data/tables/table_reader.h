@@ -12,8 +12,9 @@
 
 namespace temper {
 
-/// What makes a row of a .txt file.
-enum class TextUnit : std::uint8_t { line, paragraph, file };
+/// What makes a row of a .txt file; or that each object of a .jsonl or .json file is one, as it stands
+/// (conversation_reader.h).
+enum class TextUnit : std::uint8_t { line, paragraph, file, conversation };
 
 /// Files as one table, at least one, each by the extension of its name: .csv, .tsv, .jsonl, .json or .txt, also with
 /// .gz behind it. Reads them once, to find what is wrong with any row and how many there are; later readings hold no

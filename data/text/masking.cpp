@@ -72,6 +72,12 @@ MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t em
   return vocabulary;
 }
 
+std::vector<bool> maskable_tokens(const MaskingVocabulary& vocabulary) {
+  std::vector<bool> maskable = vocabulary.special;
+  maskable.flip();
+  return maskable;
+}
+
 BatchTransform masking(const Tokenizer& tokenizer, std::int64_t embeddings) {
   return [vocabulary = masking_vocabulary(tokenizer, embeddings)](
              Batch& batch, std::uint64_t seed, std::int64_t epoch) { mask_tokens(batch, vocabulary, seed, epoch); };

@@ -28,6 +28,9 @@ void mask_tokens(Batch& batch, const MaskingVocabulary& vocabulary, std::uint64_
 /// Throws Error if the tokenizer has no mask token that has an embedding.
 MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer, std::int64_t embeddings);
 
+/// By id, whether a token may be masked.
+std::vector<bool> maskable_tokens(const MaskingVocabulary& vocabulary);
+
 /// mask_tokens with that vocabulary, for a source. In an evaluation the epoch is always the same, and so are the masks.
 BatchTransform masking(const Tokenizer& tokenizer, std::int64_t embeddings);
 

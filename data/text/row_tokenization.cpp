@@ -18,6 +18,7 @@
 #include "base/name_list.h"
 #include "base/nearest_name.h"
 
+#include "data/chat/chat_encoder.h"
 #include "data/tables/label_reader.h"
 
 namespace temper {
@@ -72,6 +73,10 @@ class RowTokenizer {
   // What these throw is given the row's place by tokenize().
 
   void append(TokenRows& block, const std::vector<std::string>& fields) const {
+    if (options_.chat != nullptr) {
+      append_conversation(block, fields[text_]);
+      return;
+    }
     std::vector<std::int32_t> token_classes;
     Encoding encoding;
     if (options_.kind == LabelKind::token_class) {
@@ -105,6 +110,17 @@ class RowTokenizer {
       case LabelKind::none:
       case LabelKind::next_token:
         break;
+    }
+  }
+
+  void append_conversation(TokenRows& block, const std::string& json) const {
+    for (const LearntSequence& sequence : options_.chat->encode(json)) {
+      block.ids.insert(block.ids.end(), sequence.ids.begin(), sequence.ids.end());
+      block.types.resize(block.ids.size());
+      for (std::size_t i = 1; i < sequence.ids.size(); ++i)
+        block.classes.push_back(sequence.learnt[i] ? sequence.ids[i] : kUnlabelled);
+      block.classes.push_back(kUnlabelled);
+      block.starts.push_back(block.tokens());
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "data/tables/label_reader.h"
 #include "data/tables/table.h"
@@ -10,6 +11,8 @@
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {
+
+class ChatEncoder;
 
 /// What becomes of documents of more than max_length tokens; of next_token alone.
 enum class LongDocuments : std::uint8_t {
@@ -24,7 +27,10 @@ struct TokenizeOptions {
   LabelKind kind = LabelKind::single_class;
   LongDocuments long_documents = LongDocuments::cut;
   std::int32_t end_token = -1;  ///< of next_token: stands behind each document, unless its last token is that anyway
-  bool number_words = false;    ///< token_class without a label column: a word's class is its place in the row, from 0
+  /// Of next_token: rows are conversations, which this reads; their tokens have classes, the next token where it is to
+  /// be learnt and kUnlabelled elsewhere, and a row may become several rows, or none.
+  std::shared_ptr<const ChatEncoder> chat = nullptr;
+  bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
 };
 
 /// Tokenises rows [begin, end) of a table or of a chunk of one. The result, and which error is thrown, do not depend on

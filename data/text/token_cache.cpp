@@ -17,6 +17,7 @@
 #include "base/hdf5_handle.h"
 #include "base/mapped_file.h"
 #include "base/positioned_file.h"
+#include "data/chat/chat_encoder.h"
 
 namespace temper {
 namespace {
@@ -165,6 +166,7 @@ std::string TokenCacheKey::key(const Tokenizer& tokenizer, const LabelSet& label
         static_cast<std::int64_t>(options.long_documents), static_cast<std::int64_t>(options.end_token)})
     digest.add(std::to_string(number));
   digest.add(tokenizer.digest());
+  if (options.chat != nullptr) digest.add(options.chat->identity());
   for (const std::string& name : labels.names()) digest.add(name);
   digest.add(rows_.hex());
   return digest.hex();

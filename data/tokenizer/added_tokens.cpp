@@ -15,6 +15,13 @@ bool is_part_of_word(std::string_view text, std::size_t start, std::size_t stop)
          (stop < text.size() && is_word_character(decode_utf8(text.data() + stop).value));
 }
 
+/// Whether bytes [begin, end) hold one of the spans.
+bool touches(PlainSpans spans, std::size_t begin, std::size_t end) {
+  const auto behind = std::upper_bound(spans.begin(), spans.end(), begin,
+                                       [](std::size_t place, const auto& span) { return place < span.second; });
+  return behind != spans.end() && behind->first < end;
+}
+
 AddedToken read_added_token(const JsonNode& node) {
   AddedToken token;
   token.content = node.member("content").text();
@@ -43,21 +50,24 @@ TokenFinder::TokenFinder(const std::vector<std::pair<std::string, const AddedTok
   }
 }
 
-const TokenFinder::Pattern* TokenFinder::match(std::string_view text, std::size_t position) const {
+const TokenFinder::Pattern* TokenFinder::match(std::string_view text, std::size_t position, PlainSpans plain) const {
   const auto [first, last] = ranges_[static_cast<unsigned char>(text[position])];
-  for (std::size_t i = first; i < last; ++i)
-    if (text.substr(position).starts_with(patterns_[i].text)) return &patterns_[i];
+  for (std::size_t i = first; i < last; ++i) {
+    if (!text.substr(position).starts_with(patterns_[i].text)) continue;
+    if (patterns_[i].token->special && touches(plain, position, position + patterns_[i].text.size())) continue;
+    return &patterns_[i];
+  }
   return nullptr;
 }
 
-void TokenFinder::split(std::string_view text, std::vector<Piece>& pieces) const {
+void TokenFinder::split(std::string_view text, std::vector<Piece>& pieces, PlainSpans plain) const {
   pieces.clear();
   std::size_t done = 0;  // the pieces reach up to here
   const auto add_text = [&](std::size_t end) {
     if (done < end) pieces.push_back({text.substr(done, end - done), nullptr});
   };
   for (std::size_t i = 0; i < text.size() && !patterns_.empty();) {
-    const Pattern* found = begins_[static_cast<unsigned char>(text[i])] ? match(text, i) : nullptr;
+    const Pattern* found = begins_[static_cast<unsigned char>(text[i])] ? match(text, i, plain) : nullptr;
     if (found == nullptr) {
       ++i;
       continue;

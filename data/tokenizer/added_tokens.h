@@ -6,8 +6,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/tokenizer/json_node.h"
@@ -27,6 +29,9 @@ struct AddedToken {
   bool special = false;
 };
 
+/// Bytes [begin, end) of a text that are to stay text: no special token that holds one of them is found.
+using PlainSpans = std::span<const std::pair<std::size_t, std::size_t>>;
+
 /// Finds tokens in a text: at each place the longest, from left to right.
 class TokenFinder {
  public:
@@ -38,15 +43,15 @@ class TokenFinder {
     std::string_view text;
     const AddedToken* token;
   };
-  /// Replaces `pieces` by those that a text consists of, none of them empty.
-  void split(std::string_view text, std::vector<Piece>& pieces) const;
+  /// Replaces `pieces` by those that a text consists of, none of them empty. `plain`: rising.
+  void split(std::string_view text, std::vector<Piece>& pieces, PlainSpans plain = {}) const;
 
  private:
   struct Pattern {
     std::string text;
     const AddedToken* token;
   };
-  [[nodiscard]] const Pattern* match(std::string_view text, std::size_t position) const;
+  [[nodiscard]] const Pattern* match(std::string_view text, std::size_t position, PlainSpans plain) const;
 
   std::vector<Pattern> patterns_;                                  // by first byte, then the longest first
   std::array<std::pair<std::size_t, std::size_t>, 256> ranges_{};  // of patterns_, by first byte

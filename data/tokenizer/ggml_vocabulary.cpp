@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/tokenizer/chat_files.h"
 #include "data/tokenizer/ggml_pre_tokenizers.h"
 #include "data/tokenizer/utf8.h"
 
@@ -102,9 +103,15 @@ void add_scored_merges(const GgmlVocabulary& vocabulary, TokenizerFile& file) {
     std::size_t second;
   };
   std::vector<Pair> pairs;
+  // A token of the user's that has no rank is found in texts as it stands, and made of nothing.
+  const double lowest = *std::min_element(vocabulary.scores.begin(), vocabulary.scores.end());
+  const auto is_made = [&](std::size_t id) {
+    return vocabulary.types.empty() || vocabulary.scores[id] > lowest ||
+           vocabulary.types[id] != static_cast<std::int32_t>(GgmlTokenType::user_defined);
+  };
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string_view token = vocabulary.tokens[id];
-    if (token.size() > kLongestToken) continue;
+    if (token.size() > kLongestToken || !is_made(id)) continue;
     for (std::size_t cut = 1; cut < token.size(); ++cut) {
       if ((static_cast<unsigned char>(token[cut]) & 0xc0U) == 0x80U) continue;  // inside a character
       const auto first = ids.find(token.substr(0, cut));
@@ -187,6 +194,8 @@ json brackets_around(const GgmlVocabulary& vocabulary, bool add_bos, bool add_eo
 }
 
 std::vector<AddedToken> added_tokens_of(const GgmlVocabulary& vocabulary) {
+  check_id(vocabulary, "tokenizer.ggml.eot_token_id", vocabulary.end_of_turn);
+  check_id(vocabulary, "tokenizer.ggml.eom_token_id", vocabulary.end_of_message);
   std::vector<AddedToken> added;
   for (std::size_t id = 0; id < vocabulary.types.size(); ++id) {
     const std::int32_t type = vocabulary.types[id];
@@ -285,6 +294,8 @@ TokenizerFolder tokenizer_folder_of(const GgmlVocabulary& vocabulary, Truncation
   }
   file.cuts_left = side == TruncationSide::left;
   file.token_types = false;
+  file.end_token = folder.tokens.name("eos_token").value_or("");
+  file.chat = chat_files_of(folder.config, folder.tokens, vocabulary.place);
   file.digest = digest_of(file);
   folder.changed = true;  // there is no tokenizer.json that says the same
   return folder;

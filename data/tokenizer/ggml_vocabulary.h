@@ -35,6 +35,8 @@ struct GgmlVocabulary {
   std::optional<std::int64_t> eos = {};
   std::optional<std::int64_t> unknown = {};
   std::optional<std::int64_t> padding = {};
+  std::optional<std::int64_t> end_of_turn = {};  ///< ends an answer, as eos does
+  std::optional<std::int64_t> end_of_message = {};
   std::optional<bool> add_bos = {};  ///< where it is not said, the model's kind says it
   std::optional<bool> add_eos = {};
   std::optional<bool> add_space_prefix = {};

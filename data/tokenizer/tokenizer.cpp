@@ -31,6 +31,7 @@ struct Tokenizer::Parts {
         decoder(make_decoder(file.root())),
         cuts_left(file.cuts_left),
         end_token(std::move(file.end_token)),
+        chat(std::move(file.chat)),
         digest(std::move(file.digest)) {
     if (file.token_types) return;
     for (std::vector<TemplatePiece>* pieces : {&post_processor.single, &post_processor.pair})
@@ -38,7 +39,14 @@ struct Tokenizer::Parts {
   }
 
   /// Replaces `ids` by those of a text, at most `limit` of them.
-  void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids) const;
+  void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids,
+              PlainSpans untrusted = {}) const;
+  /// Appends the ids of a part of it without added tokens that normalising does not change. `may_be_special`: the
+  /// others are found in it.
+  void append_part(std::string_view text, bool at_start, bool may_be_special, std::size_t limit, Workspace& workspace,
+                   std::vector<std::int32_t>& ids) const;
+  /// Special tokens that normalising a text brings out.
+  std::size_t special_tokens_in(std::string_view text, Workspace& workspace) const;
   /// Appends the ids of a part of it. `at_start`: whether it is the beginning of the text.
   void append_words(std::string_view text, bool at_start, std::size_t limit, Workspace& workspace,
                     std::vector<std::int32_t>& ids) const;
@@ -60,6 +68,7 @@ struct Tokenizer::Parts {
   std::unique_ptr<Decoder> decoder;
   bool cuts_left;
   std::string end_token;
+  ChatFiles chat;
   std::string digest;
   mutable WorkspacePool workspaces;
 };
@@ -97,31 +106,75 @@ void Tokenizer::Parts::append_words(std::string_view text, bool at_start, std::s
   }
 }
 
+void Tokenizer::Parts::append_part(std::string_view text, bool at_start, bool may_be_special, std::size_t limit,
+                                   Workspace& workspace, std::vector<std::int32_t>& ids) const {
+  std::string_view normalized = text;
+  if (normalizer) {
+    at_start = normalizer->normalize(text, workspace.normalized) && at_start;
+    normalized = workspace.normalized;
+  }
+  const std::pair<std::size_t, std::size_t> all{0, normalized.size()};
+  added_tokens.normalized().split(normalized, workspace.normalized_pieces,
+                                  may_be_special ? PlainSpans() : PlainSpans(&all, 1));
+  for (const TokenFinder::Piece& part : workspace.normalized_pieces) {
+    if (part.token != nullptr) {
+      ids.push_back(part.token->id);
+    } else {
+      append_words(part.text, at_start && part.text.data() == normalized.data(), limit, workspace, ids);
+    }
+  }
+}
+
+std::size_t Tokenizer::Parts::special_tokens_in(std::string_view text, Workspace& workspace) const {
+  std::string_view normalized = text;
+  if (normalizer) {
+    normalizer->normalize(text, workspace.normalized);
+    normalized = workspace.normalized;
+  }
+  added_tokens.normalized().split(normalized, workspace.normalized_pieces);
+  return static_cast<std::size_t>(
+      std::count_if(workspace.normalized_pieces.begin(), workspace.normalized_pieces.end(),
+                    [](const TokenFinder::Piece& part) { return part.token != nullptr && part.token->special; }));
+}
+
 void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspace& workspace,
-                              std::vector<std::int32_t>& ids) const {
+                              std::vector<std::int32_t>& ids, PlainSpans untrusted) const {
   require_utf8(text);
   ids.clear();
-  added_tokens.plain().split(text, workspace.pieces);
+  added_tokens.plain().split(text, workspace.pieces, untrusted);
+  std::vector<std::pair<std::string_view, bool>> parts;  // of a piece, and whether each is trusted
   for (const TokenFinder::Piece& piece : workspace.pieces) {
     if (ids.size() >= limit) break;
     if (piece.token != nullptr) {
       ids.push_back(piece.token->id);
       continue;
     }
-    std::string_view normalized = piece.text;
-    bool at_start = piece.text.data() == text.data();
-    if (normalizer) {
-      at_start = normalizer->normalize(piece.text, workspace.normalized) && at_start;
-      normalized = workspace.normalized;
+    const bool at_start = piece.text.data() == text.data();
+    // Normalising loses the places of bytes. So where it brings out special tokens that the trusted parts do not have
+    // by themselves, each part is tokenised for itself.
+    parts.clear();
+    const auto begin = static_cast<std::size_t>(piece.text.data() - text.data());
+    std::size_t done = begin;
+    for (const auto& [first, last] : untrusted) {
+      const std::size_t from = std::max(first, done);
+      const std::size_t to = std::min(last, begin + piece.text.size());
+      if (from >= to) continue;
+      if (done < from) parts.emplace_back(text.substr(done, from - done), true);
+      parts.emplace_back(text.substr(from, to - from), false);
+      done = to;
     }
-    added_tokens.normalized().split(normalized, workspace.normalized_pieces);
-    for (const TokenFinder::Piece& part : workspace.normalized_pieces) {
-      if (part.token != nullptr) {
-        ids.push_back(part.token->id);
-      } else {
-        append_words(part.text, at_start && part.text.data() == normalized.data(), limit, workspace, ids);
-      }
+    if (!parts.empty() && done < begin + piece.text.size())
+      parts.emplace_back(text.substr(done, begin + piece.text.size() - done), true);
+    std::size_t special = parts.empty() ? 0 : special_tokens_in(piece.text, workspace);
+    if (special > 0)
+      for (const auto& [part, trusted] : parts)
+        special -= std::min(special, trusted ? special_tokens_in(part, workspace) : 0);
+    if (special == 0) {
+      append_part(piece.text, at_start, true, limit, workspace, ids);
+      continue;
     }
+    for (const auto& [part, trusted] : parts)
+      append_part(part, part.data() == text.data(), trusted, limit, workspace, ids);
   }
   if (ids.size() > limit) ids.resize(limit);
 }
@@ -233,6 +286,13 @@ std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
   return workspace->ids;
 }
 
+std::vector<std::int32_t> Tokenizer::encode_plain(
+    std::string_view text, std::span<const std::pair<std::size_t, std::size_t>> untrusted) const {
+  const WorkspacePool::Lease workspace = parts_->workspaces.take();
+  parts_->encode(text, kUnlimited, *workspace, workspace->ids, untrusted);
+  return workspace->ids;
+}
+
 Encoding Tokenizer::with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const {
   const std::vector<TemplatePiece>& pieces = parts_->post_processor.single;
   return apply(pieces, parts_->cut(ids, room_for_first(pieces, max_length)), {});
@@ -274,6 +334,8 @@ bool Tokenizer::is_special(std::int32_t id) const {
   const AddedToken* added = parts_->added_tokens.find(id);
   return added != nullptr && added->special;
 }
+
+const ChatFiles& Tokenizer::chat() const { return parts_->chat; }
 
 const std::string& Tokenizer::end_token() const { return parts_->end_token; }
 

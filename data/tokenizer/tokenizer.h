@@ -11,10 +11,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace temper {
 
+struct ChatFiles;
 struct TokenizerFile;
 
 struct Encoding {
@@ -47,6 +49,11 @@ class Tokenizer {
   /// One text without special tokens, of any length. Throws Error if it is not valid UTF-8.
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
 
+  /// The same of a text of which bytes [begin, end), rising spans, come from somebody who may have written anything:
+  /// whatever they spell, no special token holds one of them.
+  std::vector<std::int32_t> encode_plain(std::string_view text,
+                                         std::span<const std::pair<std::size_t, std::size_t>> untrusted) const;
+
   /// The special tokens of one text put around ids that encode_plain gave, which are cut, as encode does, so that at
   /// most `max_length` tokens come out. For rows that are put together word by word.
   Encoding with_special_tokens(std::span<const std::int32_t> ids, std::size_t max_length) const;
@@ -69,6 +76,8 @@ class Tokenizer {
   /// What the folder of the tokenizer calls the end of a text (eos_token), or an empty text; the vocabulary need not
   /// have it.
   const std::string& end_token() const;
+  /// What the folder of the tokenizer says about conversations (data/chat reads it).
+  const ChatFiles& chat() const;
   /// Whether a text that is too long loses its beginning rather than its end.
   bool cuts_left() const;
   /// Whether there is a special token before the first of a text.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -165,6 +166,16 @@ bool have_equal_merges(const TokenizerFile& a, const TokenizerFile& b) {
                     });
 }
 
+/// Templates beside that of chat_template.jinja, as NAME.jinja, in which transformers keeps them since its
+/// release 4.51; older ones are in tokenizer_config.json.
+std::vector<std::filesystem::path> further_chat_templates(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "additional_chat_templates", ignored))
+    if (entry.is_regular_file(ignored) && entry.path().extension() == ".jinja") found.push_back(entry.path());
+  return found;
+}
+
 /// Whether an older file of the folder holds the vocabulary, or the merges, that is in use.
 bool still_holds(const std::filesystem::path& path, const TokenizerFile& file) {
   TokenizerFile other;
@@ -194,10 +205,15 @@ std::map<std::string, std::string> tokenizer_files(const TokenizerFolder& folder
   std::error_code ignored;
   if (std::filesystem::exists(folder.path / "special_tokens_map.json", ignored))
     files["special_tokens_map.json"] = special_tokens_map(folder);
+  for (const char* name : {"chat_template.jinja", "chat_template.json"})
+    if (const std::filesystem::path path = folder.path / name; std::filesystem::exists(path, ignored))
+      files[name] = read_text_file(path);
   for (const char* name : {"vocab.txt", "vocab.json", "merges.txt"}) {
     const std::filesystem::path path = folder.path / name;
     if (std::filesystem::exists(path, ignored) && still_holds(path, folder.file)) files[name] = read_text_file(path);
   }
+  for (const std::filesystem::path& path : further_chat_templates(folder.path))
+    files[path.lexically_relative(folder.path).string()] = read_text_file(path);
   return files;
 }
 

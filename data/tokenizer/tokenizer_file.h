@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/tokenizer/json_node.h"
@@ -24,6 +26,13 @@ struct Merge {
 /// An id beyond this is a mistake in the file rather than a vocabulary.
 inline constexpr std::int64_t kHighestTokenId = (1 << 24) - 1;
 
+/// What a tokenizer's files say about conversations.
+struct ChatFiles {
+  std::map<std::string, std::string> templates;                     ///< by name: "default", "tool_use", ...
+  std::vector<std::pair<std::string, std::string>> special_tokens;  ///< "bos_token" and its text, where there is one
+  std::string place;                                                ///< where they stand, for messages
+};
+
 struct TokenizerFile {
   std::string name;         // of the file, for messages
   std::string digest;       // sha256_hex of its bytes, or of all that the tokenizer was made of
@@ -37,6 +46,7 @@ struct TokenizerFile {
   bool has_merges = false;  // model.merges is there, perhaps empty
 
   bool cuts_left = false;   // texts that are too long lose their beginning; as truncation.direction says
+  ChatFiles chat;           // what its folder says about conversations
   std::string end_token;    // what stands behind a text, as the folder names it (eos_token); empty: it names none
   bool token_types = true;  // false: all tokens have the segment 0, whatever the post-processor says
 

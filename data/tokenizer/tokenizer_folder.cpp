@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/tokenizer/chat_files.h"
 #include "data/tokenizer/class_document.h"
 #include "data/tokenizer/json_file.h"
 #include "data/tokenizer/tokenizer_differences.h"
@@ -219,6 +220,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& path, TruncationSide side)
     (*truncation)["direction"] = direction;
   }
   file.end_token = folder.tokens.name("eos_token").value_or("");
+  file.chat = read_chat_files(path, settings.config, folder.tokens);
   file.token_types = uses_token_types(settings.config, folder.tokenizer_class);
   file.digest = sha256_hex(fmt::format("{}\n{}\n{}\n{}", files_digest, folder.changed ? file.document.dump() : "",
                                        file.cuts_left, file.token_types));

@@ -40,6 +40,7 @@ Command add_train_command(const CommandLine& program);
 Command add_eval_command(const CommandLine& program);
 Command add_predict_command(const CommandLine& program);
 Command add_generate_command(const CommandLine& program);
+Command add_chat_command(const CommandLine& program);
 Command add_export_command(const CommandLine& program);
 Command add_inspect_command(const CommandLine& program);
 Command add_bench_command(const CommandLine& program);

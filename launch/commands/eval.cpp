@@ -17,6 +17,7 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/inputs/chat_data.h"
 
 namespace temper {
 namespace {
@@ -33,6 +34,16 @@ struct EvalArguments {
   bool json = false;
 };
 
+/// Whether the file's rows are conversations, as training takes them.
+bool holds_conversations(const EvalArguments& arguments, const FittedModel& fitted) {
+  Configuration configuration;
+  configuration.model.task = fitted.task().name;
+  configuration.data.train = OneOrMore(arguments.data);
+  configuration.data.text = text_column(arguments.requests, fitted.trained());
+  if (!arguments.answers.reference) resolve_data_format(configuration);
+  return reads_conversations(configuration.data);
+}
+
 int run(const EvalArguments& parsed, CommandContext& context) {
   EvalArguments arguments = parsed;
   arguments.answers.text = arguments.requests.text;
@@ -43,10 +54,12 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   std::vector<std::filesystem::path> read = adapter_files(choice);
   read.emplace_back(arguments.data);
   HostAgreement hosts(context.world, input_files(choice.model, read), device->arithmetic());
-  FittedModel fitted(choice, *device);
+  FittedModel fitted(choice, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
-      open_table(arguments.data, text_unit(document_unit(arguments.requests, fitted.trained())));
+      open_table(arguments.data, holds_conversations(arguments, fitted)
+                                     ? TextUnit::conversation
+                                     : text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);

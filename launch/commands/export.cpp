@@ -85,6 +85,10 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
   if (!arguments.gguf.empty()) require_gguf_export(fitted.folder().path);
   if (context.speaks()) {
     merge_lora(fitted.model(), *device, *fitted.run_model().lora);
+    TrainedUse use = fitted.trained().value_or(TrainedUse{});
+    use.program_version = kVersion;
+    use.task = fitted.task().name;
+    use.labels.clear();
     if (arguments.gguf.empty()) {
       Lineage lineage;
       lineage.task = fitted.task().name;
@@ -92,14 +96,10 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
       lineage.base_model_sha256 = fitted.run_model().files.digest();
       lineage.labels = fitted.labels().names();
       lineage.program_version = kVersion;
-      TrainedUse use = fitted.trained().value_or(TrainedUse{});
-      use.program_version = kVersion;
-      use.task = fitted.task().name;
-      use.labels.clear();
       export_trained_model(fitted.model(), *device, fitted.task(), fitted.folder().source(), fitted.labels().names(),
                            use, lineage, arguments.output);
     } else {
-      export_gguf_model(fitted.model(), *device, fitted.folder(), type, arguments.output);
+      export_gguf_model(fitted.model(), *device, fitted.folder(), type, use, arguments.output);
     }
     if (arguments.json) {
       print_json({{"model", arguments.output}});
@@ -148,7 +148,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
       export_trained_adapter(model, *device, task, folder.source(), state.labels, use, lineage, folder.path.string(),
                              arguments.output);
     } else if (gguf) {
-      export_gguf_model(*model.model, *device, folder, type, arguments.output);
+      export_gguf_model(*model.model, *device, folder, type, use, arguments.output);
     } else {
       export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     }

@@ -21,7 +21,9 @@
 #include "launch/signals.h"
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/node_cores.h"
+#include "runtime/generation/chat_prompts.h"
 #include "runtime/generation/shared_prompts.h"
+#include "runtime/inputs/chat_data.h"
 
 namespace temper {
 namespace {
@@ -32,6 +34,9 @@ struct GenerateArguments {
   std::vector<std::string> prompts;
   std::optional<std::string> input;
   std::optional<std::string> text;
+  std::vector<std::string> chat;
+  std::string system;
+  std::string chat_template;
   std::string output;
   GenerationOptions options;
   std::string device = "auto";
@@ -40,10 +45,10 @@ struct GenerateArguments {
 };
 
 /// Answers chunk after chunk of prompts; `next` gives an empty chunk at the end.
-class Conversation {
+class AnswerRun {
  public:
-  Conversation(const FittedModel& fitted, const GenerationDefaults& defaults, Generator& generator,
-               AnswerPrinter& printer, CommandContext& context)
+  AnswerRun(const FittedModel& fitted, const GenerationDefaults& defaults, Generator& generator, AnswerPrinter& printer,
+            CommandContext& context)
       : fitted_(fitted), defaults_(defaults), generator_(generator), printer_(printer), context_(context) {}
 
   /// False once a signal asked to stop.
@@ -67,7 +72,7 @@ class Conversation {
   CommandContext& context_;
 };
 
-bool answer_words(const GenerateArguments& arguments, Conversation& conversation) {
+bool answer_words(const GenerateArguments& arguments, AnswerRun& conversation) {
   std::vector<TextPrompt> prompts;
   for (std::size_t i = 0; i < arguments.prompts.size(); ++i)
     prompts.push_back({arguments.prompts[i], fmt::format("prompt {}", i + 1)});
@@ -75,7 +80,7 @@ bool answer_words(const GenerateArguments& arguments, Conversation& conversation
 }
 
 bool answer_file(const GenerateArguments& arguments, const FittedModel& fitted, const TableSource& table,
-                 Conversation& conversation) {
+                 AnswerRun& conversation) {
   const std::size_t column = prompt_column(arguments.text, fitted, table.head());
   constexpr std::int64_t kRowsAtATime = 4096;
   bool going_on = true;
@@ -89,8 +94,33 @@ bool answer_file(const GenerateArguments& arguments, const FittedModel& fitted, 
   return going_on;
 }
 
+/// Questions of the command line, each a conversation of its own.
+bool answer_questions(const GenerateArguments& arguments, const ChatPrompts& chats, AnswerRun& run) {
+  std::vector<TextPrompt> prompts;
+  for (std::size_t i = 0; i < arguments.chat.size(); ++i) {
+    Conversation conversation;
+    if (!arguments.system.empty()) conversation.messages.push_back(typed_message("system", arguments.system));
+    conversation.messages.push_back(typed_message("user", arguments.chat[i]));
+    prompts.push_back(chats.prompt(conversation, fmt::format("question {}", i + 1)));
+  }
+  return run.answer(prompts);
+}
+
+bool answer_conversations(const ChatPrompts& chats, const TableSource& table, AnswerRun& run) {
+  constexpr std::int64_t kRowsAtATime = 4096;
+  bool going_on = true;
+  table.read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
+    std::vector<TextPrompt> prompts;
+    for (std::size_t row = 0; row < chunk.rows.size(); ++row)
+      prompts.push_back(chats.prompt(chunk.rows[row].front(), place_of(chunk, row)));
+    going_on = run.answer(prompts);
+    return going_on;
+  });
+  return going_on;
+}
+
 /// Each line is a prompt. Of one rank, lines are answered as they come; of several, rank 0 reads them all first.
-bool answer_standard_input(Conversation& conversation, Communicator& world) {
+bool answer_standard_input(AnswerRun& conversation, Communicator& world) {
   std::int64_t number = 0;
   const auto as_prompts = [&](std::vector<std::string> lines) {
     std::vector<TextPrompt> prompts;
@@ -115,6 +145,10 @@ bool answer_standard_input(Conversation& conversation, Communicator& world) {
 void require_one_source(const GenerateArguments& arguments) {
   if (!arguments.prompts.empty() && arguments.input)
     throw usage_error("prompts are given as words and with --input; choose one");
+  if (!arguments.chat.empty() && (!arguments.prompts.empty() || arguments.input))
+    throw usage_error("--chat gives questions, and prompts are given as words or with --input, too; choose one");
+  if (!arguments.system.empty() && arguments.chat.empty())
+    throw usage_error("--system goes with --chat; conversations of a file have their own system text");
   std::error_code absent;
   if (!arguments.input || *arguments.input == "-" || arguments.output.empty()) return;
   if (std::filesystem::equivalent(*arguments.input, arguments.output, absent))
@@ -132,14 +166,22 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   std::vector<std::filesystem::path> read = adapter_files(choice);
   if (from_file) read.emplace_back(*arguments.input);
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
-  FittedModel fitted(choice, *device);
+  FittedModel fitted(choice, *device, &world);
   require_language_model(fitted, arguments.model);
   if (context.speaks()) print_notes(fitted.notes());
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
   GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
   settings.slots = arguments.options.slots;
   settings.stop_requested = stop_signal_received;
-  const std::unique_ptr<TableSource> table = from_file ? open_table(*arguments.input) : nullptr;
+  const bool of_conversations = from_file && !arguments.text && holds_conversations(*arguments.input);
+  const std::unique_ptr<TableSource> table =
+      from_file ? open_table(*arguments.input, of_conversations ? TextUnit::conversation : TextUnit::line) : nullptr;
+  std::optional<ChatPrompts> chats;
+  if (of_conversations || !arguments.chat.empty()) {
+    chats.emplace(fitted.tokenizer(), arguments.chat_template);
+    if (!arguments.options.ignore_stop_tokens)
+      for (const std::int32_t id : chats->more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);
+  }
   hosts.finish();
 
   Generator generator(fitted.model(), fitted.tokenizer(), *device, settings);
@@ -151,10 +193,12 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
       written.append(std::as_bytes(std::span(text)));
     }
   });
-  Conversation conversation(fitted, defaults, generator, printer, context);
-  const bool finished = !arguments.prompts.empty() ? answer_words(arguments, conversation)
-                        : from_file                ? answer_file(arguments, fitted, *table, conversation)
-                                                   : answer_standard_input(conversation, world);
+  AnswerRun conversation(fitted, defaults, generator, printer, context);
+  const bool finished = !arguments.chat.empty()      ? answer_questions(arguments, *chats, conversation)
+                        : of_conversations           ? answer_conversations(*chats, *table, conversation)
+                        : !arguments.prompts.empty() ? answer_words(arguments, conversation)
+                        : from_file                  ? answer_file(arguments, fitted, *table, conversation)
+                                                     : answer_standard_input(conversation, world);
   if (!finished) return kExitStopped;
   if (!context.speaks()) return kExitDone;
   if (!arguments.output.empty()) {
@@ -176,6 +220,12 @@ Command add_generate_command(const CommandLine& program) {
   command.option("--input", arguments->input,
                  "CSV, TSV, JSONL or text file of prompts; - for standard input, one per line");
   command.option("--text", arguments->text, "Column of the prompts; default: prompt, else as in training, else text");
+  command.repeated(
+      "--chat", arguments->chat,
+      "A question, which the model's chat template makes a prompt; may be repeated. Files of conversations "
+      "(--input) go through it as well");
+  command.option("--system", arguments->system, "What the model is told before each question of --chat");
+  command.option("--chat-template", arguments->chat_template, "File with a template in place of the model's own");
   command.option("-o,--output", arguments->output, "File for the answers, as JSON lines; default: standard output");
   add_generation_options(command, arguments->options);
   command.option("--batch-size", arguments->options.slots, "Answers under way at a time, on each rank")

@@ -91,6 +91,7 @@ GenerationSettings generation_settings(const GenerationOptions& options, const G
     settings.stop_texts.push_back(unescaped(stop));
   }
   settings.positions = config.longest_sequence;
+  settings.renewed_beyond = config.renewed_beyond;
   if (options.precision != "f32" && options.precision != "bf16")
     throw usage_error("--precision is '{}', expected f32 or bf16", options.precision);
   if (options.precision == "bf16") {

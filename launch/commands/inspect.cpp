@@ -1,4 +1,7 @@
 // temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -9,8 +12,10 @@
 #include "base/mapped_file.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands/command.h"
+#include "launch/commands/mask_report.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
+#include "launch/commands/text_report.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/gguf/gguf_file.h"
@@ -35,7 +40,30 @@ struct InspectArguments {
   std::vector<std::string> label{"label"};
   bool tensors = false;
   bool json = false;
+  std::string model;            ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::int64_t max_length = 0;  ///< 0: the model's positions
+  TextQuestion running = {};
+  bool mask = false;
+  MaskArguments masked;
 };
+
+/// What of conversations is learnt.
+void show_mask(const InspectArguments& arguments) {
+  MaskArguments masked = arguments.masked;
+  masked.model = arguments.model;
+  masked.max_length = arguments.max_length;
+  const nlohmann::ordered_json report = mask_report(arguments.path, masked);
+  if (!arguments.masked.html.empty()) {
+    write_file_atomically(arguments.masked.html,
+                          mask_page(report, std::filesystem::path(arguments.path).filename().string()));
+    std::fprintf(stderr, "%s: written\n", arguments.masked.html.c_str());
+  }
+  if (arguments.json) {
+    print_json_line(report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } else {
+    print_mask_report(report, ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr);
+  }
+}
 
 Json tensor_json(const std::string& name, const std::string& type, const std::vector<std::int64_t>& shape) {
   return {{"name", name}, {"type", type}, {"shape", shape}};
@@ -115,6 +143,14 @@ void refuse_object(const std::filesystem::path& path) {
 
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
+  if (!arguments.model.empty()) {
+    TextQuestion question = arguments.running;
+    question.model = arguments.model;
+    question.max_length = arguments.max_length;
+    question.path = arguments.path;
+    question.text = arguments.text;
+    return inspect_running_text(question, world);
+  }
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
   if (std::filesystem::is_directory(path)) return inspect_model(as_model_folder(path), arguments.tensors);
   if (is_gguf_file(path)) return inspect_model(path, arguments.tensors);
@@ -181,17 +217,46 @@ Command add_inspect_command(const CommandLine& program) {
   auto arguments = std::make_shared<InspectArguments>();
   const CommandLine command =
       program.command("inspect", "Show the contents of a model folder, checkpoint, weights or data file");
-  command.option("path", arguments->path, "Model folder, .gguf, .h5, .safetensors, .bin, or a data file").required();
+  command
+      .option("path", arguments->path,
+              "Model folder, .gguf, .h5, .safetensors, .bin, or a data file; with --model also a folder of texts")
+      .required();
   command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
   command
       .repeated("--label", arguments->label,
                 "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
+  command.option("--model", arguments->model,
+                 "Look at data as running text, or with --mask as conversations: the model folder or .gguf whose "
+                 "tokenizer cuts it");
+  command
+      .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
+      .shows_default();
+  command
+      .option("--documents", arguments->running.documents,
+              "With --model: what a document of a .txt file is: line, paragraph or file")
+      .shows_default();
+  command
+      .option("--pack", arguments->running.pack, "With --model: what a training row holds: documents, blocks or none")
+      .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
+  command.flag("--mask", arguments->mask, "Show which tokens of conversations are learnt; needs --model");
+  command.option("--rows", arguments->masked.rows, "Rows that --mask shows").shows_default();
+  command.option("--html", arguments->masked.html, "File that --mask writes as a page");
+  command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all").shows_default();
+  command.repeated("--learn-role", arguments->masked.learn_roles, "As data.learn_roles; repeat it").shows_default();
+  command.option("--chat-template", arguments->masked.chat_template, "As data.chat_template").shows_default();
+  command.option("--long-documents", arguments->masked.long_documents, "As data.long_documents").shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
-      "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent");
+      "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent\n"
+      "  temper inspect texts --model models/decoder --max-length 512 --documents paragraph\n"
+      "  temper inspect data/train.jsonl --model models/SmolLM2-135M-Instruct --mask");
   return {command, [arguments](CommandContext& context) {
+            if (arguments->mask) {
+              if (context.speaks()) show_mask(*arguments);
+              return kExitDone;
+            }
             const Json json = inspect_path(*arguments, context.world);
             if (!context.speaks()) return kExitDone;
             if (arguments->json) {

@@ -14,6 +14,7 @@
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
 #include "launch/device_choice.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/planning/forecast.h"
 #include "runtime/planning/machine_bench.h"
 #include "runtime/planning/slurm_script.h"
@@ -176,7 +177,8 @@ void print(const RunForecast& forecast) {
 int run(const PlanArguments& arguments, CommandContext& context) {
   if (arguments.sbatch && arguments.json)
     throw usage_error("--sbatch prints a script and --json an object; give one of them");
-  const Configuration configuration = read_configuration(arguments.file, arguments.overrides);
+  Configuration configuration = read_configuration(arguments.file, arguments.overrides);
+  resolve_data_format(configuration);
   const int ranks = arguments.ranks > 0 ? arguments.ranks : context.world.size();
   if (arguments.nodes > ranks)
     throw usage_error("--nodes is {}, but there {} {}", arguments.nodes, plural(ranks, "is", "are"),

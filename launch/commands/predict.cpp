@@ -83,7 +83,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   std::vector<std::filesystem::path> read = adapter_files(choice);
   read.emplace_back(arguments.input);
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
-  FittedModel fitted(choice, *device);
+  FittedModel fitted(choice, *device, &world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       arguments.input == "-"

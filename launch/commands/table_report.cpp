@@ -144,12 +144,16 @@ Json inspect_table(const std::filesystem::path& path, const ColumnChoice& wished
     constexpr std::size_t kMostClasses = 1000;
     if (names.size() <= std::min(kMostClasses, rows / 2)) add(diagnose_label_counts(numbers, labels));
   }
-  for (const Finding& finding : findings)
-    json["findings"].push_back({{"name", finding.name},
-                                {"severity", finding.severity == Severity::warning ? "warning" : "note"},
-                                {"sentence", finding.sentence},
-                                {"value", finding.value}});
+  add_findings(findings, json);
   return json;
+}
+
+void add_findings(std::span<const Finding> findings, Json& report) {
+  for (const Finding& finding : findings)
+    report["findings"].push_back({{"name", finding.name},
+                                  {"severity", finding.severity == Severity::warning ? "warning" : "note"},
+                                  {"sentence", finding.sentence},
+                                  {"value", finding.value}});
 }
 
 }  // namespace temper

@@ -18,6 +18,8 @@ struct ModelSizes {
   std::int64_t vocabulary_size = 0;
   std::int64_t type_vocabulary_size = 0;
   std::int64_t longest_sequence = 0;  ///< tokens; what the position embedding has room for
+  /// A text that grows beyond so many tokens is computed anew, since all of it is turned by other angles from there on.
+  std::int64_t renewed_beyond = 0;
   std::int64_t width = 0;
   std::int64_t layers = 0;
   std::int64_t heads = 0;

@@ -161,13 +161,12 @@ ModernBert read_modernbert(const ConfigKeys& keys) {
 
 ModelSizes sizes_of_modernbert(const ConfigKeys& keys) {
   const ModernBert model = read_modernbert(keys);
-  return {model.vocabulary,
-          0,
-          model.positions,
-          model.width,
-          static_cast<std::int64_t>(model.is_local.size()),
-          model.heads,
-          model.intermediate_width};
+  return {.vocabulary_size = model.vocabulary,
+          .longest_sequence = model.positions,
+          .width = model.width,
+          .layers = static_cast<std::int64_t>(model.is_local.size()),
+          .heads = model.heads,
+          .intermediate_width = model.intermediate_width};
 }
 
 /// Layers that write into the residual stream are initialised with a standard deviation that shrinks with depth.

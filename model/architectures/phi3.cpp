@@ -26,6 +26,8 @@ RotaryDecoder read_phi3(const ConfigKeys& keys) {
                                         {.positions = phi.sizes.longest_sequence,
                                          .share_key = "partial_rotary_factor",
                                          .yarn_is_longrope = true}));
+  const RotaryScaling& scaling = phi.layers.front().rotary->scaling;
+  if (scaling.kind == RotaryScalingKind::longrope) phi.sizes.renewed_beyond = scaling.original_length;
   if (keys.find("sliding_window") != nullptr && !keys.is_null("sliding_window"))
     add_windows(keys, "sliding_window", 4096, std::vector<bool>(phi.layers.size(), true), phi);
   return phi;

@@ -97,13 +97,13 @@ PostNormEncoder read_roberta_keys(const ConfigKeys& keys, std::int64_t default_v
 }
 
 ModelSizes sizes_of(const PostNormEncoder& encoder) {
-  return {encoder.vocabulary,
-          encoder.types,
-          encoder.positions - encoder.position_offset,
-          encoder.width,
-          encoder.layers,
-          encoder.heads,
-          encoder.intermediate_width};
+  return {.vocabulary_size = encoder.vocabulary,
+          .type_vocabulary_size = encoder.types,
+          .longest_sequence = encoder.positions - encoder.position_offset,
+          .width = encoder.width,
+          .layers = encoder.layers,
+          .heads = encoder.heads,
+          .intermediate_width = encoder.intermediate_width};
 }
 
 ModelParts make_parts(const PostNormEncoder& encoder, const HeadRequest& request) {

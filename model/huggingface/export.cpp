@@ -23,8 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> kOwnFiles = {
-    "config.json", "model.safetensors", "README.md", "temper.json", "adapter_config.json", "adapter_model.safetensors"};
+constexpr std::array<std::string_view, 7> kOwnFiles = {
+    "config.json",         "model.safetensors",         "README.md",    "temper.json",
+    "adapter_config.json", "adapter_model.safetensors", kGenerationFile};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {
@@ -58,6 +59,13 @@ fs::path hidden_sibling(const fs::path& target, std::string_view purpose) {
 
 bool is_exported_file(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
+  if (entry.is_directory() && !entry.is_symlink() && name == kChatTemplates) {
+    std::error_code error;
+    const fs::directory_iterator templates(entry.path(), error);
+    return !error && std::all_of(begin(templates), end(templates), [](const fs::directory_entry& file) {
+      return file.is_regular_file() && file.path().extension() == ".jinja";
+    });
+  }
   const auto is_name = [&](std::string_view known) { return known == name; };
   return entry.is_regular_file() && (std::any_of(kOwnFiles.begin(), kOwnFiles.end(), is_name) ||
                                      std::any_of(kTokenizerFiles.begin(), kTokenizerFiles.end(), is_name));
@@ -182,7 +190,12 @@ void write_exported_folder(const fs::path& target_folder, const fs::path& source
 void export_model(const ExportRequest& request) {
   write_exported_folder(request.target_folder, request.source_folder, [&](const fs::path& folder) {
     write_file_atomically(folder / "config.json", config_text(request));
-    for (const auto& [name, content] : request.tokenizer_files) write_file_atomically(folder / name, content);
+    for (const auto& [name, content] : request.tokenizer_files) {
+      std::error_code error;
+      fs::create_directories((folder / name).parent_path(), error);
+      write_file_atomically(folder / name, content);
+    }
+    if (!request.generation_config.empty()) write_file_atomically(folder / kGenerationFile, request.generation_config);
     // transformers refuses weights that do not say which framework's layout they have.
     write_safetensors(folder / "model.safetensors", request.tensors, {{"format", "pt"}});
     write_file_atomically(folder / "README.md", request.model_card);

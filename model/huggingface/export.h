@@ -24,14 +24,16 @@ struct ExportRequest {
   std::vector<TensorToWrite> tensors;                  ///< under transformers' names
   std::string model_card;                              ///< text of README.md
   std::map<std::string, std::string> tokenizer_files;  ///< name, such as tokenizer.json, and content of each
+  std::string generation_config = {};                  ///< text of generation_config.json; empty: none is written
   std::string trained_use = {};                        ///< text of temper.json; empty: none is written
 };
 
 /// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced), the
-/// tokenizer's files, model.safetensors, README.md and temper.json. All is built in a hidden folder beside the target
-/// and put in its place in one step: a reader sees the old folder or the new. After a failure the old one is untouched
-/// and nothing of the new one is left. An existing target is replaced only if it holds nothing but what an export
-/// writes; the source folder itself never is. Throws Error; one process at a time may export to a target.
+/// tokenizer's files, generation_config.json, model.safetensors, README.md and temper.json. All is built in a hidden
+/// folder beside the target and put in its place in one step: a reader sees the old folder or the new. After a failure
+/// the old one is untouched and nothing of the new one is left. An existing target is replaced only if it holds nothing
+/// but what an export writes; the source folder itself never is. Throws Error; one process at a time may export to a
+/// target.
 void export_model(const ExportRequest& request);
 
 /// The same for other content: `fill` writes the files into the folder that it is given. Names that an export does not

@@ -1,6 +1,7 @@
 // The metadata of a GGUF file as config.json. What llama.cpp knows by heart of an architecture, config.json says.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -79,15 +80,19 @@ void add_rotary(const GgufModel& model, Json& config) {
   rope.base = base;
   rope.turned = turned;
   rope.type = model.metadata().text(model.key("rope.scaling.type")).value_or("none");
-  rope.factor = model.real("rope.scaling.factor");
-  rope.attention_factor = model.real("rope.scaling.attn_factor");
-  if (!rope.attention_factor) rope.attention_factor = model.real("rope.scaling.yarn_attn_factor");
-  rope.beta_fast = model.real("rope.scaling.yarn_beta_fast");
-  rope.beta_slow = model.real("rope.scaling.yarn_beta_slow");
+  const auto number = [&](std::string_view suffix) {
+    const std::optional<double> value = model.real(suffix);
+    return value ? std::optional(shortest(*value)) : std::nullopt;
+  };
+  rope.factor = number("rope.scaling.factor");
+  rope.attention_factor = number("rope.scaling.attn_factor");
+  rope.whole_attention_factor = number("rope.scaling.yarn_attn_factor");
+  rope.beta_fast = number("rope.scaling.yarn_beta_fast");
+  rope.beta_slow = number("rope.scaling.yarn_beta_slow");
   rope.original_length = model.size("rope.scaling.original_context_length");
-  rope.factors = factors(model, "rope_freqs.weight");
-  rope.short_factors = factors(model, "rope_factors_short.weight");
-  rope.long_factors = factors(model, "rope_factors_long.weight");
+  rope.factors = factors(model, kRopeFactors);
+  rope.short_factors = factors(model, kRopeShortFactors);
+  rope.long_factors = factors(model, kRopeLongFactors);
   if (const Json scaling = rope_scaling_of(rope, model.metadata().path()); !scaling.is_null())
     config["rope_scaling"] = scaling;
   // Phi-3 has it beside its factors, too.
@@ -131,9 +136,11 @@ void add_family(const GgufModel& model, Json& config) {
     const bool is_largest = layers == (name == "gemma2" ? 46 : 62);
     config["query_pre_attn_scalar"] = is_largest ? width_of(model) / model.heads() : width;
     config["hidden_activation"] = "gelu_pytorch_tanh";
-    config["attention_bias"] = false;
-    for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"})
-      if (!config.contains(cap)) config[cap] = nullptr;
+    config["attention_bias"] = model.find("blk.0.attn_q.bias") != nullptr;
+    // What llama.cpp takes where a file of Gemma 2 says nothing.
+    const std::pair<const char*, double> caps[] = {{"attn_logit_softcapping", 50.0}, {"final_logit_softcapping", 30.0}};
+    for (const auto& [cap, usual] : caps)
+      if (!config.contains(cap)) config[cap] = name == "gemma2" ? Json(usual) : Json();
     add_layer_types(config, layers, name == "gemma2" ? 2 : 6);
     if (name == "gemma3") config["rope_local_base_freq"] = shortest(model.real("rope.freq_base_swa").value_or(10000.0));
   } else if (model.architecture().gated) {
@@ -157,6 +164,16 @@ void add_token_ids(const GgufModel& model, Json& config, std::int64_t vocabulary
       if (*id >= vocabulary) model.metadata().refuse(key, fmt::format("the id of one of {} tokens", vocabulary));
       config[name] = *id;
     }
+  // What ends an answer beside the end token.
+  for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    const auto id = model.metadata().integer(key, -1, UINT32_MAX);
+    if (!id || *id < 0 || *id == UINT32_MAX) continue;
+    if (*id >= vocabulary) model.metadata().refuse(key, fmt::format("the id of one of {} tokens", vocabulary));
+    Json& ends = config["eos_token_id"];
+    if (!ends.is_array()) ends = ends.is_null() ? Json::array() : Json::array({ends});
+    if (std::find(ends.begin(), ends.end(), Json(*id)) == ends.end()) ends.push_back(*id);
+    if (ends.size() == 1) ends = Json(ends.front());
+  }
 }
 
 }  // namespace

@@ -88,7 +88,12 @@ void require_family(const SourceConfig& config) {
   const std::string_view name = config.architecture().name;
   if (config.architecture().gated) config.require("hidden_act", "silu");
   if (name == "gptneox") config.require("hidden_act", "gelu");
-  if (name == "gpt2") config.require("activation_function", "gelu_new");
+  if (name == "gpt2") {
+    config.require("activation_function", "gelu_new");
+    config.require("scale_attn_weights", true);
+    config.require("scale_attn_by_inverse_layer_idx", false);
+  }
+  if (name == "gemma2" || name == "command-r") config.require("tie_word_embeddings", true);
   if (name == "qwen2" || name == "qwen3") config.require("use_sliding_window", false);
   if (name == "smollm3") {
     config.require("use_sliding_window", false);
@@ -102,7 +107,13 @@ void require_family(const SourceConfig& config) {
   const std::int64_t scalar = is_largest ? config.width() / config.heads() : config.head_width();
   if (config.number("query_pre_attn_scalar").value_or(static_cast<double>(scalar)) != static_cast<double>(scalar))
     config.refuse("query_pre_attn_scalar", fmt::format("is not {}", scalar));
+  if (name == "gemma2")
+    for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"})
+      if (config.json().contains(cap) && config.find(cap) == nullptr)
+        config.refuse(cap, "is null, where llama.cpp caps the logits of all of this family");
   const std::size_t period = name == "gemma2" ? 2 : 6;
+  if (name == "gemma3" && config.find("layer_types") == nullptr)
+    for (const char* interval : {"sliding_window_pattern", "_sliding_window_pattern"}) config.require(interval, period);
   if (const Json* types = config.find("layer_types"); types != nullptr && types->is_array())
     for (std::size_t layer = 0; layer < types->size(); ++layer)
       if ((*types)[layer] != Json((layer + 1) % period == 0 ? "full_attention" : "sliding_attention"))
@@ -161,6 +172,13 @@ void add_rope(const SourceConfig& config, GgufKeys& keys, std::vector<GgufTensor
   if (config.architecture().rotary == GgufRotary::none) return;
   const std::int64_t turned = turned_of(config);
   const GgufRope rope = gguf_rope_of(config.json(), turned, config.path());
+  const std::string_view name = config.architecture().name;
+  if (turned % 2 != 0)
+    throw Error("{}: {} elements of each head are turned, an odd number, {}", config.path(), turned, kNotInGguf);
+  const bool has_factors = !rope.factors.empty() || !rope.long_factors.empty();
+  if (has_factors && name != "llama" && (name != "phi3" || rope.long_factors.empty()))
+    throw Error("{}: stretches positions by a factor for each frequency, which llama.cpp does not read of {}, {}",
+                config.path(), name, kNotInGguf);
   keys.add_u32(config.key("rope.dimension_count"), static_cast<std::uint32_t>(turned));
   keys.add_f32(config.key("rope.freq_base"), static_cast<float>(rope.base));
   if (config.architecture().name == "gemma3") {
@@ -178,9 +196,9 @@ void add_rope(const SourceConfig& config, GgufKeys& keys, std::vector<GgufTensor
     keys.add_f32(config.key("rope.scaling.attn_factor"), static_cast<float>(*rope.attention_factor));
   if (rope.beta_fast) keys.add_f32(config.key("rope.scaling.yarn_beta_fast"), static_cast<float>(*rope.beta_fast));
   if (rope.beta_slow) keys.add_f32(config.key("rope.scaling.yarn_beta_slow"), static_cast<float>(*rope.beta_slow));
-  if (!rope.factors.empty()) tensors.push_back(vector_of("rope_freqs.weight", rope.factors));
-  if (!rope.short_factors.empty()) tensors.push_back(vector_of("rope_factors_short.weight", rope.short_factors));
-  if (!rope.long_factors.empty()) tensors.push_back(vector_of("rope_factors_long.weight", rope.long_factors));
+  if (!rope.factors.empty()) tensors.push_back(vector_of(kRopeFactors, rope.factors));
+  if (!rope.short_factors.empty()) tensors.push_back(vector_of(kRopeShortFactors, rope.short_factors));
+  if (!rope.long_factors.empty()) tensors.push_back(vector_of(kRopeLongFactors, rope.long_factors));
 }
 
 /// general.file_type (llama.cpp's llama_ftype).
@@ -220,8 +238,10 @@ GgufTensorToWrite tensor_of(const TensorToWrite& tensor, const SourceConfig& con
   if (form.change == GgufChange::transposed) std::swap(out.shape[0], out.shape[1]);
   out.type = type_of(out, wanted);
   const std::string place = fmt::format("tensor {}", in_quotes(tensor.name));
-  out.blocks = [form, place, type = out.type, rows = tensor.shape.front(),
-                values = tensor.values](std::vector<std::byte>& blocks) {
+  out.blocks = [form, place, type = out.type, rows = tensor.shape.front(), tensor](std::vector<std::byte>& blocks) {
+    std::vector<float> widened(tensor.narrow.size());
+    std::transform(tensor.narrow.begin(), tensor.narrow.end(), widened.begin(), to_float);
+    const std::span<const float> values = widened.empty() ? tensor.values : widened;
     if (form.change == GgufChange::none) return quantize(type, values, place, blocks);
     std::vector<float> changed(values.size());
     apply_change(form, rows, static_cast<std::int64_t>(values.size()) / rows, values, changed);
@@ -264,6 +284,7 @@ void export_gguf(const GgufExportRequest& request) {
       keys.add_u32(config.key("vocab_size"), static_cast<std::uint32_t>(tensor.shape.front()));
   }
   keys.add(request.tokenizer);
+  if (!request.trained_use.empty()) keys.add_text(kTrainedUseKey, request.trained_use);
   write_gguf(request.target, keys, tensors);
 }
 

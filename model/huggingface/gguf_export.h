@@ -11,6 +11,9 @@
 
 namespace temper {
 
+/// Of the metadata: how the model was trained, which other readers pass over.
+inline constexpr const char* kTrainedUseKey = "temper.trained_use";
+
 struct GgufExportRequest {
   std::filesystem::path source;  ///< the base model, a folder or a GGUF file: its configuration goes along
   std::filesystem::path target;  ///< the file to write
@@ -18,6 +21,7 @@ struct GgufExportRequest {
   std::string name;                        ///< general.name
   std::span<const TensorToWrite> tensors;  ///< under transformers' names
   GgufKeys tokenizer;                      ///< "tokenizer..."
+  std::string trained_use = {};            ///< text of temper.json, under kTrainedUseKey; empty: none is written
 };
 
 /// Matrices are written in the type that is asked for, vectors as F32, as llama.cpp's converter does; where the rows of

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/huggingface/gguf_rope.h"
 
 namespace temper {
 namespace {
@@ -125,6 +126,7 @@ std::vector<TensorFile> GgufModel::take_weights() {
   for (const GgufFile& part : parts_) {
     std::map<std::string, TensorView>& of_part = views.emplace_back();
     for (const auto& [name, tensor] : part.tensors()) {
+      if (is_rope_factor_tensor(name)) continue;  // config.json says what they do
       TensorView view = view_of(tensor, part.path());
       const std::string new_name = view.name;
       if (!of_part.emplace(new_name, std::move(view)).second)

@@ -113,6 +113,57 @@ std::vector<float> list(const Json& object, const char* key) {
   return numbers;
 }
 
+/// What YaRN multiplies sines and cosines by, of its own accord (Peng et al. 2023, 3.4).
+double own_factor_of_yarn(double factor, double scale = 1.0) {
+  return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
+}
+
+/// That of a rule of config.json, as transformers computes it.
+double yarn_attention_factor(const Json& rule, double factor) {
+  if (const std::optional<double> given = number(rule, "attention_factor")) return *given;
+  const double scale = number(rule, "mscale").value_or(0.0);
+  const double scale_of_all = number(rule, "mscale_all_dim").value_or(0.0);
+  if (scale == 0.0 || scale_of_all == 0.0) return own_factor_of_yarn(factor);
+  return own_factor_of_yarn(factor, scale) / own_factor_of_yarn(factor, scale_of_all);
+}
+
+double longrope_attention_factor(const Json& rule, double factor, double original_length) {
+  if (const std::optional<double> given = number(rule, "attention_factor")) return *given;
+  return factor <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(factor) / std::log(original_length));
+}
+
+/// Of the rules that take the ratio of the lengths where no factor is given.
+double factor_or_ratio(const Json& rule, double positions, double original_length) {
+  return number(rule, "factor").value_or(original_length > 0.0 ? positions / original_length : 1.0);
+}
+
+/// llama.cpp multiplies YaRN's own factor by "rope.scaling.attn_factor", and rounds the limits of its ramp.
+void add_yarn(const Json& rule, double positions, GgufRope& rope, const std::string& path) {
+  if (const Json* truncates = member(rule, "truncate"); truncates != nullptr && *truncates == false)
+    throw Error(
+        "{}: \"truncate\" of the rule \"yarn\" is false, which GGUF files do not have; export a Hugging Face folder",
+        path);
+  const double original_length = rope.original_length ? static_cast<double>(*rope.original_length) : positions;
+  rope.factor = factor_or_ratio(rule, positions, original_length);
+  const double attention_factor = yarn_attention_factor(rule, *rope.factor);
+  rope.attention_factor.reset();
+  if (attention_factor != own_factor_of_yarn(*rope.factor))
+    rope.attention_factor = attention_factor / own_factor_of_yarn(*rope.factor);
+  for (std::optional<double>* beta : {&rope.beta_fast, &rope.beta_slow})
+    if (*beta == 0.0) beta->reset();  // the usual one, as in transformers
+}
+
+/// llama.cpp knows no other factor of LongRoPE's sines and cosines than the one that the file says.
+void add_longrope(const Json& rule, double positions, GgufRope& rope) {
+  rope.short_factors = list(rule, "short_factor");
+  rope.long_factors = list(rule, "long_factor");
+  if (!rope.original_length) rope.original_length = static_cast<std::int64_t>(positions);
+  const auto original_length = static_cast<double>(*rope.original_length);
+  rope.attention_factor =
+      longrope_attention_factor(rule, factor_or_ratio(rule, positions, original_length), original_length);
+  rope.factor.reset();
+}
+
 }  // namespace
 
 Json rope_scaling_of(const GgufRope& rope, const std::string& path) {
@@ -125,7 +176,8 @@ Json rope_scaling_of(const GgufRope& rope, const std::string& path) {
           path, factors->size(), pairs, rope.turned);
   if (!rope.short_factors.empty() && !rope.long_factors.empty()) {
     Json scaling{{"rope_type", "longrope"}, {"short_factor", rope.short_factors}, {"long_factor", rope.long_factors}};
-    if (rope.attention_factor) scaling["attention_factor"] = *rope.attention_factor;
+    if (const auto factor = rope.attention_factor ? rope.attention_factor : rope.whole_attention_factor)
+      scaling["attention_factor"] = *factor;
     if (rope.original_length) scaling["original_max_position_embeddings"] = *rope.original_length;
     return scaling;
   }
@@ -149,7 +201,11 @@ Json rope_scaling_of(const GgufRope& rope, const std::string& path) {
   Json scaling{{"rope_type", rope.type}, {"factor", *rope.factor}};
   if (rope.type == "linear") return scaling;
   if (rope.original_length) scaling["original_max_position_embeddings"] = *rope.original_length;
-  if (rope.attention_factor) scaling["attention_factor"] = *rope.attention_factor;
+  if (rope.attention_factor) {
+    scaling["attention_factor"] = *rope.attention_factor * own_factor_of_yarn(*rope.factor);
+  } else if (rope.whole_attention_factor) {
+    scaling["attention_factor"] = *rope.whole_attention_factor;
+  }
   if (rope.beta_fast) scaling["beta_fast"] = *rope.beta_fast;
   if (rope.beta_slow) scaling["beta_slow"] = *rope.beta_slow;
   return scaling;
@@ -180,12 +236,15 @@ GgufRope gguf_rope_of(const Json& config, std::int64_t turned, const std::string
     rope.original_length.reset();
     return rope;
   }
-  if (name == "linear" || name == "yarn") {
+  const double positions = number(config, "max_position_embeddings").value_or(0.0);
+  if (name == "linear") {
     rope.type = name;
-  } else if (name == "longrope") {
+  } else if (name == "longrope" || name == "su" || (name == "yarn" && rule.contains("long_factor"))) {
+    rope.type = "longrope";  // which the first Phi-3 called by other names
+    add_longrope(rule, positions, rope);
+  } else if (name == "yarn") {
     rope.type = name;
-    rope.short_factors = list(rule, "short_factor");
-    rope.long_factors = list(rule, "long_factor");
+    add_yarn(rule, positions, rope, path);
   } else if (name == "llama3") {
     const Llama3Rule llama3{rope.factor.value_or(8.0), number(rule, "low_freq_factor").value_or(1.0),
                             number(rule, "high_freq_factor").value_or(4.0), length.value_or(8192.0)};

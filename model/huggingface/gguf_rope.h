@@ -5,9 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace temper {
+
+inline constexpr const char* kRopeFactors = "rope_freqs.weight";
+inline constexpr const char* kRopeShortFactors = "rope_factors_short.weight";
+inline constexpr const char* kRopeLongFactors = "rope_factors_long.weight";
+
+/// Whether a tensor is a part of the configuration.
+inline bool is_rope_factor_tensor(std::string_view name) {
+  return name == kRopeFactors || name == kRopeShortFactors || name == kRopeLongFactors;
+}
 
 /// What "ARCHITECTURE.rope." and the tensors of factors say.
 struct GgufRope {
@@ -15,7 +25,9 @@ struct GgufRope {
   std::int64_t turned = 0;  ///< elements of a head that rotate
   std::string type = "none";
   std::optional<double> factor = {};
+  /// Of sines and cosines; of yarn, what its own factor is multiplied by.
   std::optional<double> attention_factor = {};
+  std::optional<double> whole_attention_factor = {};  ///< "yarn_attn_factor": config.json's own, as converters copy it
   std::optional<double> beta_fast = {};
   std::optional<double> beta_slow = {};
   std::optional<std::int64_t> original_length = {};

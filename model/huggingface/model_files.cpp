@@ -48,6 +48,7 @@ ModelFiles model_files(const fs::path& folder) {
   }
   files.texts.push_back(folder / "config.json");
   for (const std::string_view name : kTokenizerFiles) files.texts.push_back(folder / name);
+  files.texts.push_back(folder / kGenerationFile);
   files.texts.push_back(folder / "temper.json");
   std::error_code ignored;
   // The form that is found first is read: a single file of safetensors, its shards, then the older format.

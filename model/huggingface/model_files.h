@@ -10,13 +10,19 @@
 namespace temper {
 
 /// What a folder's tokenizer may be made of.
-inline constexpr std::array<std::string_view, 7> kTokenizerFiles = {"tokenizer.json",
+inline constexpr std::array<std::string_view, 9> kTokenizerFiles = {"tokenizer.json",
                                                                     "tokenizer_config.json",
                                                                     "special_tokens_map.json",
                                                                     "added_tokens.json",
                                                                     "vocab.txt",
                                                                     "vocab.json",
-                                                                    "merges.txt"};
+                                                                    "merges.txt",
+                                                                    "chat_template.jinja",
+                                                                    "chat_template.json"};
+/// Further templates of chats, NAME.jinja, which a tokenizer may have.
+inline constexpr std::string_view kChatTemplates = "additional_chat_templates";
+/// How to generate text.
+inline constexpr std::string_view kGenerationFile = "generation_config.json";
 /// A folder's weights in one file, in the order in which they are preferred; the index of their shards has the same
 /// name and ".index.json" behind it.
 inline constexpr std::array<std::string_view, 2> kWeightFiles = {"model.safetensors", "pytorch_model.bin"};

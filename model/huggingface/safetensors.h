@@ -16,6 +16,7 @@
 
 #include "base/mapped_file.h"
 #include "model/huggingface/gguf_form.h"
+#include "tensor/bfloat16.h"
 
 namespace temper {
 
@@ -69,14 +70,20 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// A tensor to be stored as F32; values: product(shape) floats, row-major, borrowed during the write.
+/// A tensor to be stored as F32; values: product(shape) floats, row-major, borrowed during the write. Or as BF16: then
+/// `narrow` has as many, and `values` none.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
+  std::span<const BFloat16> narrow = {};
+
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return narrow.empty() ? std::as_bytes(values) : std::as_bytes(narrow);
+  }
 };
 
-/// Writes the tensors as F32. The data begins at a multiple of 64 bytes (the header is padded with blanks, as the
+/// Writes the tensors. The data begins at a multiple of 64 bytes (the header is padded with blanks, as the
 /// specification allows), and tensors of a multiple of 64 bytes come first, so that each of them is aligned, too; apart
 /// from that they lie in the order given. Written beside its final name, synced, renamed: a reader sees the old file or
 /// the new, and after a failure the old one. Throws Error for names given twice, shapes that do not match their

@@ -18,7 +18,7 @@ constexpr std::size_t kDataAlignment = 64;
 std::vector<TensorToWrite> aligned_first(std::span<const TensorToWrite> tensors) {
   std::vector<TensorToWrite> ordered(tensors.begin(), tensors.end());
   std::stable_partition(ordered.begin(), ordered.end(),
-                        [](const TensorToWrite& tensor) { return tensor.values.size_bytes() % kDataAlignment == 0; });
+                        [](const TensorToWrite& tensor) { return tensor.bytes().size() % kDataAlignment == 0; });
   return ordered;
 }
 
@@ -32,11 +32,13 @@ std::string header_of(std::span<const TensorToWrite> tensors, const std::map<std
       throw Error("{}: cannot hold a tensor named {}: names must be unique, not empty and not \"__metadata__\"",
                   path.string(), in_quotes(tensor.name));
     const auto count = element_count(tensor.shape);
-    if (!count.has_value() || static_cast<std::uint64_t>(*count) != tensor.values.size())
+    const std::size_t values = tensor.narrow.empty() ? tensor.values.size() : tensor.narrow.size();
+    if (!count.has_value() || static_cast<std::uint64_t>(*count) != values)
       throw Error("{}: tensor {} has {} values, expected as many as its shape {} has elements", path.string(),
-                  in_quotes(tensor.name), tensor.values.size(), nlohmann::json(tensor.shape).dump());
-    const std::uint64_t end = offset + tensor.values.size_bytes();
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+                  in_quotes(tensor.name), values, nlohmann::json(tensor.shape).dump());
+    const std::uint64_t end = offset + tensor.bytes().size();
+    const std::string_view type = name_of(tensor.narrow.empty() ? StoredType::f32 : StoredType::bf16);
+    header[tensor.name] = {{"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text;
@@ -60,7 +62,7 @@ void write_safetensors(const fs::path& path, std::span<const TensorToWrite> tens
   PartialFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(std::as_bytes(std::span(header)));
-  for (const TensorToWrite& tensor : ordered) file.write(std::as_bytes(tensor.values));
+  for (const TensorToWrite& tensor : ordered) file.write(tensor.bytes());
   file.commit();
 }
 

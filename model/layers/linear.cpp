@@ -7,7 +7,7 @@ namespace temper {
 Linear::Linear(const ParameterPlace& place, const std::string& name, std::int64_t out, std::int64_t in, Bias bias)
     : module_(place.list.add_module(place.prefix + name, AdaptableModule::Kind::linear)) {
   const ParameterPlace inner = place.within(name);
-  weight_ = inner.add("weight", {out, in}, place.weights);
+  weight_ = inner.add_matrix("weight", out, in);
   if (bias == Bias::zeros) bias_ = inner.add("bias", {out}, Initialization::zeros());
 }
 

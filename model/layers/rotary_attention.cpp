@@ -76,8 +76,9 @@ void RotaryAttention::turn(Tape& tape, const Variable& x, std::int64_t heads, co
                            const TokenSelection& turned) const {
   if (shape_.angles.frequencies.empty()) return;
   const Tensor& positions = turned.defined() ? turned.positions : input.token_positions;
-  rotate(tape, x, {0, heads, shape_.attention.head_width}, positions.data<std::uint32_t>(), shape_.angles,
-         input.packed(turned));
+  PackedSequences sequences = input.packed(turned);
+  if (input.past.defined()) sequences.lengths = input.past.whole_lengths.data<std::int32_t>();
+  rotate(tape, x, {0, heads, shape_.attention.head_width}, positions.data<std::uint32_t>(), shape_.angles, sequences);
 }
 
 std::optional<LayerNorm> RotaryAttention::norm_of(const ParameterPlace& place, const std::string& name,

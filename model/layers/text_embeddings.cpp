@@ -11,7 +11,7 @@ Variable add_embedding(const ParameterPlace& place, const std::string& name, std
 
 TextEmbeddings::TextEmbeddings(const ParameterPlace& place, const TextEmbeddingNames& names,
                                const TextEmbeddingShape& shape)
-    : words_(add_embedding(place, names.words, shape.vocabulary, shape.width)),
+    : words_(place.within(names.words).add_matrix("weight", shape.vocabulary, shape.width)),
       words_module_(place.list.add_module(place.prefix + names.words, AdaptableModule::Kind::embedding)),
       positions_(shape.positions > 0 ? add_embedding(place, names.positions, shape.positions, shape.width)
                                      : Variable()),

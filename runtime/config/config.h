@@ -49,9 +49,14 @@ struct DataSection {
   std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
   std::string cache_dir;               ///< empty: <output.dir>/cache
   bool cache = true;
-  std::string documents = "line";        ///< what is a document in a .txt file: "line", "paragraph", "file"
+  std::string documents = "line";   ///< what is a document in a .txt file: "line", "paragraph", "file"
+  std::string format = "auto";      ///< of a language model's rows: "auto", "text", "conversations"
+  std::string learn = "assistant";  ///< of conversations: "assistant" (the roles below), "last", "all"
+  std::vector<std::string> learn_roles{"assistant"};
+  std::string chat_template = "tokenizer";  ///< "tokenizer", "none", or a file
+  std::string template_date = "2024-07-26";
   std::string pack = "documents";        ///< of running text: "documents", "blocks", "none"
-  std::string long_documents = "split";  ///< "split", "cut", "refuse"
+  std::string long_documents = "split";  ///< "split", "cut", "refuse", "drop"
   std::string end_token = "tokenizer";   ///< "tokenizer", "none", or the token itself
   bool shuffle = true;
   double validation_fraction = 0.0;

@@ -101,6 +101,24 @@ std::vector<ConfigurationKey> make_keys() {
   add("data", "documents", at(&C::data, &D::documents),
       "What a row of a .txt file is: a line, a paragraph (up to a blank line) or the whole file.")
       ->choices = {"line", "paragraph", "file"};
+  add("data", "format", at(&C::data, &D::format),
+      "causal-lm: what a row is. conversations: each object of a .jsonl or .json file, with messages, conversations "
+      "(from and value), prompt and completion, or instruction and output; text: the column data.text; auto: "
+      "conversations where the first row of data.train has no such column and is one.")
+      ->choices = {"auto", "text", "conversations"};
+  add("data", "learn", at(&C::data, &D::learn),
+      "Conversations: what is learnt. assistant: the turns of data.learn_roles, each with the token that ends it; "
+      "last: "
+      "of these the last one alone; all: every token.")
+      ->choices = {"assistant", "last", "all"};
+  add("data", "learn_roles", at(&C::data, &D::learn_roles), "Conversations: whose turns are learnt.");
+  add("data", "chat_template", at(&C::data, &D::chat_template),
+      "Conversations: the template that makes them text. tokenizer: the model's own; none: prompt and completion are "
+      "one "
+      "text; or a file with a Jinja template, which is then exported with the model.");
+  add("data", "template_date", at(&C::data, &D::template_date),
+      "Conversations: the date that templates write (strftime_now). One date for all rows, so that a run that goes on "
+      "another day reads the same texts.");
   add("data", "pack", at(&C::data, &D::pack),
       "causal-lm: what a training row of max_length tokens holds. documents: whole documents and pieces of longer "
       "ones, "
@@ -109,8 +127,8 @@ std::vector<ConfigurationKey> make_keys() {
       ->choices = {"documents", "blocks", "none"};
   add("data", "long_documents", at(&C::data, &D::long_documents),
       "causal-lm: what becomes of documents of more than max_length tokens: they are split into pieces, cut, or "
-      "refused.")
-      ->choices = {"split", "cut", "refuse"};
+      "refused; conversations may also be dropped.")
+      ->choices = {"split", "cut", "refuse", "drop"};
   add("data", "end_token", at(&C::data, &D::end_token),
       "causal-lm: the token behind each document: the tokenizer's end token (eos_token), none, or the token itself, "
       "such as \"<|endoftext|>\".");

@@ -73,6 +73,8 @@ std::vector<DataInput> data_inputs(const Configuration& configuration) {
   add("data.validation", configuration.data.validation);
   add("data.test", configuration.data.test);
   for (const EvaluationSetConfig& set : configuration.evaluate.sets) add("evaluate.sets", set.data);
+  if (const std::string& chat = configuration.data.chat_template; chat != "tokenizer" && chat != "none")
+    inputs.push_back({"data.chat_template", chat});
   return inputs;
 }
 

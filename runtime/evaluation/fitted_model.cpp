@@ -4,9 +4,11 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "data/tables/conversation_reader.h"
 #include "data/text/cut_rows.h"
 #include "model/adapters/peft_folder.h"
 #include "runtime/evaluation/evaluator.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/steps/finite_weights.h"
 
@@ -52,14 +54,14 @@ std::vector<std::string> label_names(const ModelConfig& config, const TaskSpec& 
 
 }  // namespace
 
-FittedModel::FittedModel(const ModelChoice& choice, Device& device)
+FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator)
     : device_(device),
       folder_(choice.model),
       trained_(trained_use_of(choice)),
       task_(task_of(folder_.config, choice, trained_)),
       labels_(LabelSet::from_names(label_names(folder_.config, task_, choice, trained_))) {
   model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
-                 device);
+                 device, communicator);
   use_adapters(*model_, device, choice);
   if (choice.adapters.empty() && !model_->report.initialized.empty())
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", choice.model.string(),
@@ -82,6 +84,8 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   configuration.data.pack = use.pack;
   configuration.data.long_documents = use.long_documents;
   configuration.data.end_token = use.end_token;
+  if (table.head().columns == std::vector<std::string>{kConversationColumn})
+    configuration.data.format = "conversations";
   configuration.evaluate.stride = use.stride;
   const RowReading reading{configuration, task_, tokenizer(), folder_.config, labels_, max_length(use.max_length),
                            threads};
@@ -89,8 +93,10 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   const TokenStore rows = tokenize_table(table, notes, reading, communicator, [](const std::string&) {});
   const std::optional<TextWindows> windows = text_windows(rows, notes, reading);
   require_indices(rows, index_limits(folder_.config, head()), table.head().path.string());
+  require_countable(measured(rows, windows), table.head().path.string());
   // Split documents have more rows than the table, and lose nothing.
-  if (rows.rows() == table.rows() && rows.document_starts().data() == rows.starts().data())
+  if (!reads_conversations(configuration.data) && rows.rows() == table.rows() &&
+      rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task_), use, threads, communicator, say);
   const std::optional<EntityLabels> entities = entity_labels(task_.labels, labels_.names());
   EvaluationSettings settings;

@@ -18,9 +18,11 @@ namespace temper {
 class FittedModel {
  public:
   /// Reads a model folder; the task comes from its config.json, or where there are adapters on it, from what the last
-  /// one says. Throws Error if it has no head, and if its temper.json is damaged.
-  FittedModel(const std::filesystem::path& folder, Device& device) : FittedModel(ModelChoice{folder, {}}, device) {}
-  FittedModel(const ModelChoice& choice, Device& device);
+  /// one says. With a communicator this is collective, as RunModel is. Throws Error if it has no head, and if its
+  /// temper.json is damaged.
+  FittedModel(const std::filesystem::path& folder, Device& device, Communicator* communicator = nullptr)
+      : FittedModel(ModelChoice{folder, {}}, device, communicator) {}
+  FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator = nullptr);
 
   [[nodiscard]] const TaskSpec& task() const { return task_; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }

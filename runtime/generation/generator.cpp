@@ -30,6 +30,7 @@ struct PassArrays {
   std::vector<std::int32_t> cache_rows;
   std::vector<std::int32_t> cache_starts;
   std::vector<std::int32_t> lengths;
+  std::vector<std::int32_t> whole_lengths;
   std::vector<std::int32_t> last_rows;
   std::vector<std::int32_t> last_starts{0};
   std::vector<std::uint32_t> last_positions;
@@ -37,7 +38,7 @@ struct PassArrays {
   std::int64_t tokens = 0;
   std::int64_t longest = 0;
 
-  void add(std::span<const std::int32_t> piece, std::int64_t before, std::int64_t first_row) {
+  void add(std::span<const std::int32_t> piece, std::int64_t before, std::int64_t whole, std::int64_t first_row) {
     const auto count = static_cast<std::int64_t>(piece.size());
     for (std::int64_t i = 0; i < count; ++i) {
       ids.push_back(piece[static_cast<std::size_t>(i)]);
@@ -48,6 +49,7 @@ struct PassArrays {
     starts.push_back(static_cast<std::int32_t>(ids.size()));
     cache_starts.push_back(static_cast<std::int32_t>(first_row));
     lengths.push_back(static_cast<std::int32_t>(before + count));
+    whole_lengths.push_back(static_cast<std::int32_t>(whole));
     last_rows.push_back(static_cast<std::int32_t>(ids.size()) - 1);
     last_starts.push_back(static_cast<std::int32_t>(last_rows.size()));
     last_positions.push_back(static_cast<std::uint32_t>(before + count - 1));
@@ -73,10 +75,11 @@ struct Generator::Text {
   std::int64_t cached = 0;           ///< tokens that have been through the model
   PromptRandom random;
   AnswerText text;
+  bool renewed = false;
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
   /// The answer's next token comes from a pass over one token.
-  [[nodiscard]] bool is_answering() const { return tokens.size() > prompt; }
+  [[nodiscard]] bool is_answering() const { return tokens.size() > prompt && cached + 1 == size(); }
   [[nodiscard]] Answer answer(Finish finish) const {
     return {{tokens.begin() + static_cast<std::ptrdiff_t>(prompt), tokens.end()}, text.text(), finish};
   }
@@ -117,7 +120,7 @@ Tensor Generator::pass(std::span<Text* const> texts, bool row_by_row) {
   for (Text* text : texts) {
     const std::int64_t count = next_piece(*text);
     arrays.add(std::span(text->tokens).subspan(static_cast<std::size_t>(text->cached), static_cast<std::size_t>(count)),
-               text->cached, cache_->first_row(text->slot));
+               text->cached, text->size(), cache_->first_row(text->slot));
     text->cached += count;
   }
   const std::vector<std::int32_t> no_types(arrays.ids.size());
@@ -137,6 +140,7 @@ Tensor Generator::pass(std::span<Text* const> texts, bool row_by_row) {
   bundle.add(arrays.cache_rows, input.past.rows);
   bundle.add(arrays.cache_starts, input.past.starts);
   bundle.add(arrays.lengths, input.past.lengths);
+  bundle.add(arrays.whole_lengths, input.past.whole_lengths);
   bundle.add(arrays.last_rows, last.rows);
   bundle.add(arrays.last_starts, last.starts);
   bundle.add(std::span<const std::uint32_t>(no_examples).first(texts.size()), {static_cast<std::int64_t>(texts.size())},
@@ -151,6 +155,14 @@ Tensor Generator::pass(std::span<Text* const> texts, bool row_by_row) {
   Tape tape(device_, Tape::Mode::evaluation, {}, settings_.activations);
   tape.set_row_by_row(row_by_row);
   return model_.forward(tape, input, last).value();
+}
+
+void Generator::renew(Text& text) const {
+  const std::int64_t limit = settings_.renewed_beyond;
+  if (limit == 0 || text.renewed || std::cmp_equal(text.size(), text.prompt)) return;
+  if (text.cached > limit || text.size() <= limit) return;
+  text.cached = 0;
+  text.renewed = true;
 }
 
 bool Generator::draw(Text& text, std::span<const float> logits, const AnswerListener& listener) {
@@ -191,6 +203,7 @@ void Generator::run(std::span<const std::vector<std::int32_t>> prompts, const An
     std::int64_t tokens = 0;
     for (const auto& text : texts_) {
       if (text == nullptr) continue;
+      renew(*text);
       if (text->is_answering()) {
         answering.push_back(text.get());
       } else if (tokens == 0 || tokens + next_piece(*text) <= kMostTokensOfPass) {
@@ -234,7 +247,9 @@ std::vector<float> Generator::logits_by_token(std::span<const std::int32_t> text
   while (one->cached < one->size()) logits = pass(std::span(&one, 1), false);
   for (std::int64_t i = prompt; i < static_cast<std::int64_t>(all.size()); ++i) {
     one->tokens.push_back(all[static_cast<std::size_t>(i)]);
-    logits = pass(std::span(&one, 1), true);
+    renew(*one);
+    do logits = pass(std::span(&one, 1), one->is_answering());
+    while (one->cached < one->size());
   }
   texts_[0] = nullptr;
   const HostCopy host(device_, logits);

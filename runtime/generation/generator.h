@@ -25,6 +25,7 @@ struct GenerationSettings {
   std::vector<std::int32_t> stop_tokens = {};
   std::vector<std::string> stop_texts = {};  ///< none of them empty
   std::int64_t positions = 0;                ///< of the model: no text has more tokens
+  std::int64_t renewed_beyond = 0;           ///< tokens beyond which a text is computed anew, once; 0: never
   std::int64_t slots = 8;                    ///< answers under way at a time
   DType activations = DType::f32;            ///< or bf16, with weights and cache in bf16
   std::function<bool()> stop_requested = [] { return false; };
@@ -75,6 +76,8 @@ class Generator {
   void require_room(std::int64_t tokens);
   /// A pass over the next tokens of these texts; gives the logits [texts, vocabulary] behind the last token of each.
   [[nodiscard]] Tensor pass(std::span<Text* const> texts, bool row_by_row);
+  /// Forgets what is known of a text that has outgrown its angles.
+  void renew(Text& text) const;
   /// What a text gives to a pass over prompts.
   [[nodiscard]] static std::int64_t next_piece(const Text& text);
   /// Draws the next token of a text that is all in the cache; true where its answer has ended.

@@ -40,7 +40,8 @@ std::vector<std::int32_t> prompt_tokens(const FittedModel& fitted, const Generat
   if (const std::size_t offset = first_invalid_utf8(prompt.text); offset != std::string_view::npos)
     throw Error("{}: the prompt is not UTF-8 at byte {}; convert it", prompt.place, offset);
   // Nothing is cut here: what is too long is refused.
-  std::vector<std::int32_t> ids = fitted.tokenizer().encode(prompt.text, prompt.text.size() * 4 + 1024).ids;
+  std::vector<std::int32_t> ids = prompt.ids;
+  if (ids.empty()) ids = fitted.tokenizer().encode(prompt.text, prompt.text.size() * 4 + 1024).ids;
   if (ids.empty() && !defaults.first_token)
     throw Error(
         "{}: the prompt is empty, and neither generation_config.json nor config.json has a bos_token_id to begin with; "

@@ -14,7 +14,8 @@ namespace temper {
 
 struct TextPrompt {
   std::string text;
-  std::string place;  ///< for messages: "prompts.jsonl, line 3"
+  std::string place;                   ///< for messages: "prompts.jsonl, line 3"
+  std::vector<std::int32_t> ids = {};  ///< its tokens, where they are not those that the tokenizer makes of the text
 };
 
 /// Throws a usage Error unless the model goes on with texts: its task is one of a causal language model.

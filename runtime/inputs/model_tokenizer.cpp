@@ -38,6 +38,8 @@ GgmlVocabulary read_ggml_vocabulary(const GgufMetadata& metadata) {
   vocabulary.eos = token_id(metadata, "tokenizer.ggml.eos_token_id");
   vocabulary.unknown = token_id(metadata, "tokenizer.ggml.unknown_token_id");
   vocabulary.padding = token_id(metadata, "tokenizer.ggml.padding_token_id");
+  vocabulary.end_of_turn = token_id(metadata, "tokenizer.ggml.eot_token_id");
+  vocabulary.end_of_message = token_id(metadata, "tokenizer.ggml.eom_token_id");
   vocabulary.add_bos = metadata.flag("tokenizer.ggml.add_bos_token");
   vocabulary.add_eos = metadata.flag("tokenizer.ggml.add_eos_token");
   vocabulary.add_space_prefix = metadata.flag("tokenizer.ggml.add_space_prefix");
@@ -58,7 +60,9 @@ GgufKeys keys_of(const GgmlVocabulary& vocabulary) {
       {"tokenizer.ggml.bos_token_id", vocabulary.bos},
       {"tokenizer.ggml.eos_token_id", vocabulary.eos},
       {"tokenizer.ggml.unknown_token_id", vocabulary.unknown},
-      {"tokenizer.ggml.padding_token_id", vocabulary.padding}};
+      {"tokenizer.ggml.padding_token_id", vocabulary.padding},
+      {"tokenizer.ggml.eot_token_id", vocabulary.end_of_turn},
+      {"tokenizer.ggml.eom_token_id", vocabulary.end_of_message}};
   for (const auto& [key, id] : ids)
     if (id) keys.add_u32(key, static_cast<std::uint32_t>(*id));
   const std::pair<const char*, std::optional<bool>> flags[] = {

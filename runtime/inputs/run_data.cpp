@@ -9,10 +9,12 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/text/counting_rows.h"
 #include "data/text/cut_rows.h"
 #include "data/text/masking.h"
 #include "data/text/token_cache.h"
 #include "data/text/token_spool.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/shared_rows.h"
 
 namespace temper {
@@ -40,6 +42,22 @@ void require_some_label(const TokenStore& train, const std::filesystem::path& fi
     throw Error("{}: no training row has a label in column{} {}; check data.label", file.string(),
                 columns.indicators.size() > 1 ? "s" : "",
                 columns.indicators.empty() ? quoted_name(columns.label) : name_list(columns.indicators));
+}
+
+/// Which tokens a task masks, by id; nothing where it masks none.
+std::optional<std::vector<bool>> maskable_of(const RowReading& reading) {
+  if (!reading.task.masks_tokens) return std::nullopt;
+  return maskable_tokens(masking_vocabulary(reading.tokenizer, reading.model.vocabulary_size));
+}
+
+/// Throws Error where no row has a token that could count: a loss of nothing would look like a perfect one.
+void require_some_lesson(const TokenStore& train, const std::vector<bool>* maskable, const std::string& source) {
+  const IdleRows rows = count_idle_rows(train, maskable, /*until_one_counts=*/true);
+  if (train.rows() == 0 || rows.idle < train.rows()) return;
+  const char* what =
+      maskable != nullptr ? "holds a token that could be masked" : "has a token that another one predicts";
+  throw Error("{}: none of the {} {}, so there is nothing to learn; give texts of several tokens", source,
+              counted(train.rows(), "training row"), what);
 }
 
 /// Names of labels where the task has none would be passed over.
@@ -71,6 +89,15 @@ void transform(TokenStore& rows, const RowReading& reading) {
                       static_cast<std::uint64_t>(reading.configuration.train.seed));
 }
 
+/// Collective. What was counted of conversations when they were cached; false where that is not known.
+bool find_counts(const std::filesystem::path& file, ChatCounts& counts, Communicator& communicator) {
+  const std::optional<ChatCounts> found = communicator.rank() == 0 ? read_chat_counts(file) : std::nullopt;
+  std::vector<std::int64_t> known{found ? 1 : 0};
+  communicator.all_reduce(std::span(known), Reduction::max);
+  counts = counts_of_all(found.value_or(ChatCounts{}), communicator);
+  return known.front() == 1;
+}
+
 /// The end token of documents; -1: none.
 std::int32_t end_token_of(const DataSection& data, const Tokenizer& tokenizer) {
   if (data.end_token == "none") return -1;
@@ -86,6 +113,17 @@ std::int32_t end_token_of(const DataSection& data, const Tokenizer& tokenizer) {
 /// Tokenised documents as the sequences of the run, with what bits per byte divide by.
 TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const RowReading& reading) {
   if (reading.task.labels != LabelKind::next_token) return documents;
+  if (reads_conversations(reading.configuration.data)) {
+    TokenStore rows = documents;
+    std::int64_t learnt_bytes = 0;
+    rows.scan(rows.classes(), [&](std::span<const std::int32_t> classes, std::size_t) {
+      for (const std::int32_t id : classes)
+        if (id != kUnlabelled) learnt_bytes += reading.tokenizer.bytes_of(id);
+      return true;
+    });
+    rows.set_text_bytes(learnt_bytes);
+    return rows;
+  }
   const DataSection& data = reading.configuration.data;
   const TextPacking packing = data.pack == "blocks" ? TextPacking::blocks : TextPacking::documents;
   TokenStore rows = sequences_of(documents, {packing, reading.max_length});
@@ -104,6 +142,9 @@ TokenizeOptions tokenize_options(const RowReading& reading) {
   if (data.long_documents == "split" || blocks) options.long_documents = LongDocuments::split;
   if (data.long_documents == "refuse" && !blocks) options.long_documents = LongDocuments::refuse;
   options.end_token = end_token_of(data, reading.tokenizer);
+  options.chat = chat_encoder_of(data, reading.tokenizer, reading.max_length, options.end_token);
+  if (options.chat == nullptr && data.long_documents == "drop")
+    throw usage_error("data.long_documents is drop, which conversations can be; of texts take split, cut or refuse");
   return options;
 }
 
@@ -116,6 +157,8 @@ std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& 
 
 std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading) {
   const std::int64_t stride = reading.configuration.evaluate.stride;
+  if (stride != 0 && reads_conversations(reading.configuration.data))
+    throw usage_error("evaluate.stride is {}, but conversations are measured whole; take the key out", stride);
   if (stride == 0 || reading.task.labels != LabelKind::next_token || rows.rows() == 0) return std::nullopt;
   const std::int64_t bytes = tokenize_options(reading).long_documents == LongDocuments::cut ? -1 : notes.text_bytes;
   if (stride > reading.max_length)
@@ -137,6 +180,14 @@ HeadRequest head_request(const TaskSpec& task, const LabelSet& labels) {
   return {task.head, task.labels == LabelKind::regression ? std::max<std::int64_t>(1, names) : names, {task.loss}};
 }
 
+void require_countable(const ExampleSource& rows, const std::string& source) {
+  if (rows.rows() == 0 || has_counting_row(rows)) return;
+  throw Error(
+      "{}: none of the {} that are measured has a token that counts, so every model would have a loss of 0; give rows "
+      "with labels, or texts of several tokens",
+      source, counted(rows.rows(), "row"));
+}
+
 std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
                                    const Tokenizer& tokenizer, const TokenizeOptions& options,
                                    Communicator& communicator) {
@@ -152,7 +203,8 @@ std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& ta
 }
 
 TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
-                          Communicator& communicator, const std::function<void(const std::string&)>& say) {
+                          Communicator& communicator, const std::function<void(const std::string&)>& say,
+                          ChatCounts* chats) {
   const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
   const TokenizeOptions options = tokenize_options(reading);
@@ -164,6 +216,9 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
     cached = {cache_folder(configuration), key.key(tokenizer, labels, options)};
     store = find_shared_rows(*cached, communicator);
   }
+  const std::filesystem::path file = cached ? token_file_path(cached->folder, cached->key) : std::filesystem::path();
+  ChatCounts counts{};
+  if (store && options.chat != nullptr && !find_counts(file, counts, communicator)) store.reset();
   if (!store) {
     TokenSpool mine;
     read_share(table, communicator, [&](const Table& chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
@@ -172,7 +227,12 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
                                 notes.labels ? &*notes.labels : nullptr));
     });
     store = share_rows(mine, cached, communicator, say);
+    if (options.chat != nullptr) {
+      counts = counts_of_all(options.chat->counts(), communicator);
+      if (cached && communicator.rank() == 0 && std::filesystem::exists(file)) write_chat_counts(file, counts);
+    }
   }
+  if (chats != nullptr) *chats = counts;
   transform(*store, reading);
   return laid_out(*store, notes.text_bytes, reading);
 }
@@ -226,23 +286,46 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   RunData data;
   data.labels = tables.labels;
   const RowReading reading{configuration, task, tokenizer, model, data.labels, max_length, threads};
-  const auto tokenize = [&](const RunTable& table) {
+  const auto tokenize = [&](const RunTable& table, std::string_view role) {
     if (table.rows() == 0) return TokenStore();
-    return tokenize_table(*table.source, table.notes, reading, communicator, say);
+    ChatCounts chats{};
+    TokenStore rows = tokenize_table(*table.source, table.notes, reading, communicator, say, &chats);
+    if (!reads_conversations(configuration.data)) return rows;
+    if (rows.rows() == 0)
+      throw Error(
+          "{}: no row has anything to learn (data.learn, data.learn_roles, data.max_length); its longest conversation "
+          "has "
+          "{}, and the roles that are learnt are {}",
+          table.source->head().path.string(), counted(count_of(chats, ChatCount::longest), "token"),
+          name_list(configuration.data.learn_roles));
+    if (diagnoses) {
+      const ChatSettings settings = tokenize_options(reading).chat->settings();
+      for (Finding& finding : diagnose_chats(chats, settings, tokenizer, role))
+        data.findings.push_back(std::move(finding));
+    }
+    return rows;
   };
-  data.train = tokenize(tables.train);
+  data.train = tokenize(tables.train, "training");
   require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
-  data.validation = tokenize(tables.validation);
-  data.test = tokenize(tables.test);
+  const std::optional<std::vector<bool>> maskable = maskable_of(reading);
+  require_some_lesson(data.train, maskable ? &*maskable : nullptr, configuration.data.train.text());
+  data.validation = tokenize(tables.validation, "validation");
+  data.test = tokenize(tables.test, "test");
   for (std::size_t i = 0; i < tables.sets.size(); ++i) {
     const EvaluationSetConfig& set = configuration.evaluate.sets[i];
-    TokenStore rows = tokenize(tables.sets[i]);
+    TokenStore rows = tokenize(tables.sets[i], configuration.evaluate.sets[i].name);
     std::optional<TextWindows> windows = text_windows(rows, tables.sets[i].notes, reading);
     data.sets.push_back({set.name, std::move(rows), std::move(windows), set.every_steps});
   }
   data.packed = packed_rows(data.train, reading);
   data.validation_windows = text_windows(data.validation, tables.validation.notes, reading);
   data.test_windows = text_windows(data.test, tables.test.notes, reading);
+  const DataSection& section = configuration.data;
+  require_countable(measured(data.validation, data.validation_windows),
+                    (section.validation.empty() ? section.train : section.validation).text());
+  require_countable(measured(data.test, data.test_windows), section.test.text());
+  for (std::size_t i = 0; i < data.sets.size(); ++i)
+    require_countable(data.sets[i].examples(), configuration.evaluate.sets[i].data.text());
   data.files = lineage_of_files(configuration, tables);
   if (diagnoses) {
     const auto add = [&](std::vector<Finding> findings) {
@@ -260,8 +343,10 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
       add_overlap(tables.sets[i], configuration.evaluate.sets[i].name);
     add(diagnose_label_names(data.labels, task.labels));
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
+    add(diagnose_idle_rows(data.train, maskable ? &*maskable : nullptr));
     add(diagnose_tokens(data.train, tokenizer,
-                        task.labels == LabelKind::next_token && configuration.data.long_documents != "cut"
+                        task.labels == LabelKind::next_token &&
+                                (configuration.data.long_documents != "cut" || reads_conversations(configuration.data))
                             ? std::numeric_limits<std::size_t>::max()
                             : static_cast<std::size_t>(max_length)));
   }

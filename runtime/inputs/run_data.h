@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "data/chat/chat_encoder.h"
 #include "data/diagnostics.h"
 #include "data/packed_rows.h"
 #include "data/tables/labels.h"
@@ -107,6 +108,9 @@ std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& 
 /// usage Error for a stride beyond the window.
 std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading);
 
+/// Throws Error, beginning with `source`, where there are rows and none of them has anything that a measure counts.
+void require_countable(const ExampleSource& rows, const std::string& source);
+
 /// Collective. How many of the rows that `table` was tokenised to are longer than the limit of `options`, each rank
 /// looking at its share.
 std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns,
@@ -115,7 +119,9 @@ std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& ta
 
 /// Collective. The rows of one table, which has some: from the cache where it holds them, else tokenised by all ranks
 /// together. `notes`: of this table.
+/// `chats`: where it is given and rows are conversations, what was counted of all of them.
 TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
-                          Communicator& communicator, const std::function<void(const std::string&)>& say);
+                          Communicator& communicator, const std::function<void(const std::string&)>& say,
+                          ChatCounts* chats = nullptr);
 
 }  // namespace temper

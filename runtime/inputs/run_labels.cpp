@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/tables/conversation_reader.h"
 #include "data/tables/look_alikes.h"
+#include "runtime/inputs/chat_data.h"
 
 namespace temper {
 namespace {
@@ -83,6 +85,7 @@ std::string setting_of(const std::vector<std::string>& names) {
 }  // namespace
 
 ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
+  if (reads_conversations(data) && task.labels == LabelKind::next_token) return ColumnChoice{kConversationColumn};
   ColumnChoice columns{data.text, data.text_pair};
   if (!has_label_column(task.labels)) return columns;
   if (data.label.listed) {

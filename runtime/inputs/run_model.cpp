@@ -5,12 +5,14 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "base/name_list.h"
 #include "data/tokenizer/tokenizer_export.h"
 #include "model/adapters/peft_config.h"
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/inputs/model_tokenizer.h"
+#include "runtime/inputs/node_weights.h"
 
 namespace temper {
 namespace {
@@ -97,7 +99,15 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
 }
 
 ExportSource ModelFolder::source() const {
-  return {path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer)};
+  const std::filesystem::path generation = path / kGenerationFile;
+  std::error_code absent;
+  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
+                      std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
+  if (!own_chat_template.empty()) {
+    source.tokenizer_files["chat_template.jinja"] = own_chat_template;
+    source.tokenizer_files.erase("chat_template.json");
+  }
+  return source;
 }
 
 GgmlVocabulary ModelFolder::ggml_vocabulary() const {
@@ -136,10 +146,11 @@ std::int64_t ModelFolder::max_length(std::int64_t requested) const {
 }
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-                   Device& device)
+                   Device& device, Communicator* communicator)
     : files(options.initialize ? WeightFiles::none(folder.path) : WeightFiles::open(folder.path)),
+      room(communicator != nullptr && device.shares_host_memory() ? make_node_weights(*communicator) : nullptr),
       model(make_model(folder.config, request, dropout)),
-      report(load_weights(*model, files, device, options)) {}
+      report(load_weights(*model, files, device, options, room.get())) {}
 
 std::string initialized_note(const Model& model, std::uint64_t seed) {
   std::int64_t weights = 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
@@ -25,6 +26,7 @@ namespace temper {
 struct ExportSource {
   std::filesystem::path folder;
   std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
+  std::string generation_config = {};                  ///< text of generation_config.json; empty: there is none
 };
 
 /// The newest checkpoint of a run's folder, or of its folder of checkpoints; empty where there is none.
@@ -41,6 +43,7 @@ struct ModelFolder {
   TruncationSide side;
   std::vector<std::string> notes;  ///< of the tokenizer, a sentence each, for the user
   std::unique_ptr<Tokenizer> tokenizer;
+  std::string own_chat_template;  ///< a text that takes the place of the folder's in exports; empty: that stays
 
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
   /// give instead, for the folder of a run and for a checkpoint.
@@ -67,13 +70,16 @@ std::string first_token_note(const ModelFolder& folder, const Readout& readout);
 /// A model with its weights. The weights' files stay mapped as long as it lives.
 struct RunModel {
   WeightFiles files;
+  std::unique_ptr<SharedWeightRoom> room;  ///< for what is converted once per node; null: each rank converts
   std::unique_ptr<Model> model;
   LoadReport report;
   std::optional<Lora> lora = {};  ///< adapters beside the model (runtime/inputs/run_adapter.h)
 
-  /// dropout < 0: the rates of config.json; else it replaces them all.
+  /// dropout < 0: the rates of config.json; else it replaces them all. With a communicator, making it is collective,
+  /// and so is giving it up: what is not read as it lies in the files is converted once per node
+  /// (runtime/inputs/node_weights.h).
   RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,
-           Device& device);
+           Device& device, Communicator* communicator = nullptr);
 };
 
 /// One sentence about a model from nothing: how many weights were drawn, and by which seed.

@@ -8,13 +8,15 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "data/tables/table_reader.h"
+#include "runtime/inputs/chat_data.h"
 
 namespace temper {
 namespace {
 
 std::shared_ptr<const TableSource> open_files(const OneOrMore& names, const DataSection& data) {
   if (names.empty()) return nullptr;
-  return open_tables(files_named(names.values), text_unit(data.documents));
+  return open_tables(files_named(names.values),
+                     reads_conversations(data) ? TextUnit::conversation : text_unit(data.documents));
 }
 
 /// Nothing where a column is missing.
@@ -64,8 +66,8 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
   std::optional<std::size_t> text;
   if (splits) {
     const std::vector<std::string>& names = all.head().columns;
-    const auto found = std::find(names.begin(), names.end(), data.text);
-    if (found != names.end() && !all.head().unusable.contains(data.text))
+    const auto found = std::find(names.begin(), names.end(), columns.text);
+    if (found != names.end() && !all.head().unusable.contains(columns.text))
       text = static_cast<std::size_t>(found - names.begin());
   }
   TableNotes trains = begin_notes(all.head(), columns, kind, with_texts);
@@ -95,7 +97,7 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
     tables.train = {tables.all_training_rows, std::move(trains)};
     return;
   }
-  const std::size_t column = column_index(all.head(), data.text);
+  const std::size_t column = column_index(all.head(), columns.text);
   const auto part = [&](bool kept, std::vector<std::int64_t> rows) {
     const double fraction = data.validation_fraction;
     return std::make_shared<PartOfTable>(

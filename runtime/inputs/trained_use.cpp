@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/text/masking.h"
+#include "model/gguf/gguf_file.h"
+#include "model/huggingface/gguf_export.h"
+#include "model/huggingface/gguf_model.h"
 #include "runtime/config/config.h"
 #include "version.h"
 
@@ -166,6 +169,12 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
 }
 
 std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder) {
+  if (is_gguf_file(folder)) {
+    const GgufModel model(folder);
+    const std::optional<std::string> text = model.metadata().text(kTrainedUseKey);
+    if (!text) return std::nullopt;
+    return parse_trained_use(*text, fmt::format("{}: {}", folder.string(), kTrainedUseKey));
+  }
   const std::filesystem::path file = folder / kFileName;
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return std::nullopt;

@@ -44,7 +44,8 @@ std::string to_json(const TrainedUse& use);
 /// than to_json gives it; members that are missing or unknown are passed over.
 TrainedUse parse_trained_use(const std::string& json, const std::string& name);
 
-/// Of folder/temper.json; nothing where there is no such file. Throws Error as parse_trained_use does.
+/// Of folder/temper.json, or of a GGUF file in the folder's place; nothing where there is none. Throws Error as
+/// parse_trained_use does.
 std::optional<TrainedUse> read_trained_use(const std::filesystem::path& folder);
 
 }  // namespace temper

@@ -21,8 +21,10 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   const std::int64_t ranks_of_node = (facts.ranks + facts.nodes - 1) / facts.nodes;
   MemoryPlan memory;
   memory.process = facts.process_bytes;
-  memory.parameters = arena + (facts.parameters - facts.trainable) * kFloat;
-  if (facts.bf16) memory.parameters += facts.parameters * 2;
+  constexpr std::int64_t kNarrow = sizeof(BFloat16);
+  memory.parameters = arena + (facts.parameters - facts.trainable - facts.narrow) * kFloat + facts.narrow * kNarrow;
+  // Products read those in bf16 as they are, and copies of the others.
+  if (facts.bf16) memory.parameters += (facts.parameters - facts.narrow) * kNarrow;
   // Of gradients and moments only what is written takes memory.
   const std::int64_t written = (facts.arena_elements - facts.table.elements + facts.table.touched) * kFloat;
   memory.gradients = written * facts.gradient_buffers;

@@ -1,6 +1,7 @@
 #include "runtime/planning/dry_run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/freezing.h"
 #include "runtime/inputs/run_adapter.h"
@@ -37,13 +38,26 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
   return *this;
 }
 
-DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, const Configuration* adapters)
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held,
+               const Configuration* adapters)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
-      model_(make_model(config, request)) {
-  for (const Parameter& parameter : model_->parameters().all())
-    parameter.variable.set_value(Tensor::empty(device_.memory(), parameter.shape));
+      model_(make_model(config, request)),
+      held_(std::move(held)) {
+  make_values();
   if (adapters != nullptr) (void)put_adapters(*model_, device_, *adapters, {});
+}
+
+void DryRun::make_values() {
+  std::size_t in_files = 0;
+  for (const Parameter& parameter : model_->parameters().all()) {
+    // Adapters are not in the files.
+    const bool is_held = parameter.role != ParameterRole::adapter && in_files < held_.size();
+    const DType held = is_held ? held_[in_files++].type : DType::f32;
+    parameter.variable.set_value(Tensor());
+    parameter.variable.set_value(
+        Tensor::empty(device_.memory(), parameter.shape, parameter.trainable() ? DType::f32 : held));
+  }
   ensure_compute_copies(*model_, device_, activations_);
 }
 
@@ -51,6 +65,7 @@ void DryRun::configure(std::span<const std::string> freeze, std::int64_t layers_
                        bool frozen_dropout) {
   frozen_dropout_ = frozen_dropout;
   apply_freezing(*model_, freeze);
+  make_values();
   model_->checkpoint_activations(layers_between_checkpoints);
 }
 
@@ -113,6 +128,13 @@ std::int64_t DryRun::trainable() const {
   std::int64_t elements = 0;
   for (const Parameter& parameter : model_->parameters().all())
     if (parameter.trainable()) elements += parameter.size();
+  return elements;
+}
+
+std::int64_t DryRun::narrow() const {
+  std::int64_t elements = 0;
+  for (const Parameter& parameter : model_->parameters().all())
+    if (parameter.variable.value().type() == DType::bf16) elements += parameter.size();
   return elements;
 }
 

@@ -11,6 +11,7 @@
 
 #include "data/batch.h"
 #include "model/architectures/registry.h"
+#include "model/weights.h"
 #include "tensor/cost/idle_device.h"
 
 namespace temper {
@@ -37,9 +38,9 @@ struct Configuration;
 
 class DryRun {
  public:
-  /// `activations`: f32 or bf16. Parameters have shapes, but no values. With the adapters that a configuration asks
-  /// for, if one is given.
-  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations,
+  /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: how they would be held that are not
+  /// trained, in order; none: all in f32. With the adapters that a configuration asks for, if one is given.
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held = {},
          const Configuration* adapters = nullptr);
 
   /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
@@ -59,13 +60,18 @@ class DryRun {
   [[nodiscard]] std::int64_t arena_elements() const;
   [[nodiscard]] std::int64_t trainable() const;
   [[nodiscard]] std::int64_t parameters() const;
+  /// Of those that are held in bf16.
+  [[nodiscard]] std::int64_t narrow() const;
 
  private:
+  /// Parameters, and copies in the type of the activations.
+  void make_values();
   void see(const KernelId& kernel, const KernelWork& work);
 
   DType activations_;
   IdleDevice device_;
   std::unique_ptr<Model> model_;
+  std::vector<HeldWeight> held_;
   bool frozen_dropout_ = false;
   PassDemand pass_;
 };

@@ -14,6 +14,8 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "model/freezing.h"
+#include "model/huggingface/model_files.h"
+#include "model/weights.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
@@ -124,7 +126,8 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, &configuration_);
+    held_ = held_by_files();
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_);
     require_patterns(patterns.model(), phases, configuration_.tuning.rates);
     for (const PhasePlan& phase : phases) {
       merged_ = merged_ || phase.merge_adapters;
@@ -176,9 +179,21 @@ class Forecaster {
     return facts;
   }
 
+  /// How a run would hold what it does not train. A plan needs no weights: without, all is taken for f32.
+  [[nodiscard]] std::vector<HeldWeight> held_by_files() const {
+    const std::vector<std::filesystem::path> files = model_files(configuration_.model.path).weights;
+    std::error_code ignored;
+    const bool are_there = std::any_of(files.begin(), files.end(), [&](const std::filesystem::path& file) {
+      return std::filesystem::exists(file, ignored);
+    });
+    if (configuration_.model.initialize || !are_there) return {};
+    return held_weights(*make_model(config_, head_request(task_, data_.labels)),
+                        WeightFiles::open(configuration_.model.path));
+  }
+
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
-    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32,
+    DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_,
                merged_ ? nullptr : &configuration_);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
@@ -187,6 +202,7 @@ class Forecaster {
     facts.grains = grains_;
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
+    facts.narrow = dry.narrow();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
@@ -311,6 +327,7 @@ class Forecaster {
   DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
+  std::vector<HeldWeight> held_;  ///< of each parameter
   int grains_ = 1;
   bool bf16_ = false;
   std::int64_t process_bytes_ = 0;

@@ -49,9 +49,9 @@ void ParameterStore::move_into_arena() {
   // Each rank brings the slices that it owns, then all parameters view the arena.
   float* arena = parameters();
   for (const OwnSlice& slice : own_slices()) {
-    const float* values = parameter(slice.slot).variable.value().data<float>() + slice.begin;
+    const Rows values = parameter(slice.slot).variable.value().as_row();
     float* place = arena + layout().slots()[slice.slot].begin + slice.begin;
-    device_.kernels().run(calls::Copy{.x = ConstMatrix{values, 1, slice.size, slice.size},
+    device_.kernels().run(calls::Copy{.x = ConstRows(values.at(0, slice.begin), 1, slice.size, slice.size, values.type),
                                       .y = Matrix{place, 1, slice.size, slice.size}});
   }
   const bool shares_working = exchange_->compute_copy() != nullptr;
@@ -144,7 +144,10 @@ void ParameterStore::round(ElementRange range) {
 
 HostCopy ParameterStore::read(std::size_t parameter, ElementRange elements) const {
   const Tensor& value = model_.parameters().all()[parameter].variable.value();
-  return {device_, value.data<float>() + elements.begin, static_cast<std::size_t>(elements.size())};
+  if (value.type() == DType::f32)
+    return {device_, value.data<float>() + elements.begin, static_cast<std::size_t>(elements.size())};
+  const auto begin = elements.begin * static_cast<std::int64_t>(size_of(value.type()));
+  return {device_, value.part(begin, {elements.size()}, value.type())};
 }
 
 void ParameterStore::release() {

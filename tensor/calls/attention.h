@@ -151,7 +151,7 @@ struct AttentionForward {
   RelativeTerms relative = {};
   Dropout dropout = {};
   /// Each sequence asks with its last token, as in LinearForward: on CPUs, what lays keys out for many queries is left
-  /// out, in bf16 with other bits.
+  /// out, with other bits.
   bool row_by_row = false;
   Rows out;
   float* log_sum_exp = nullptr;

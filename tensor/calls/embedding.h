@@ -27,10 +27,11 @@ struct RowGroups {
 namespace calls {
 
 /// y[t] = words[ids[t]] + positions[position_ids[t]] + types[type_ids[t]]; positions and types may be null. ids are
-/// checked by the caller. Tables are [entries, width], f32.
+/// checked by the caller. Tables are [entries, width], f32, or of words also bf16.
 struct EmbeddingSumForward {
   static constexpr KernelId kKernel{"embedding_sum_forward", KernelClass::pass};
-  const float* words;
+  const void* words;
+  DType words_type = DType::f32;
   const std::int32_t* ids;
   const float* positions = nullptr;
   const std::int32_t* position_ids = nullptr;

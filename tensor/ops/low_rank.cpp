@@ -19,24 +19,27 @@ Variable add_product(Tape& tape, const Variable& sum, const Variable& x, const V
                                    .accumulate = true});
   Variable out(value, tape.records({&sum, &x, &weight}));
   if (!out.requires_gradient()) return out;
-  tape.record({&sum, &x, &weight}, [&tape, sum, x, weight, out] {
-    const Tensor dy = out.gradient();
-    if (weight.requires_gradient()) {
-      const GradientTarget d_weight = tape.gradient_of(weight);
-      tape.kernels().run(calls::LinearWeightGradient{.dz = dy.as_rows(),
-                                                     .x = x.value().as_rows(),
-                                                     .d_weight = d_weight.tensor.as_rows().as<float>(),
-                                                     .accumulate_weight = d_weight.accumulate});
-    }
-    if (x.requires_gradient()) {
-      const GradientTarget dx = tape.gradient_of(x);
-      tape.kernels().run(calls::Matmul{.a = dy.as_rows(),
-                                       .b = weight.compute_copy().as_rows(),
-                                       .c = dx.tensor.as_rows(),
-                                       .accumulate = dx.accumulate});
-    }
-    if (sum.requires_gradient()) tape.give_gradient(sum, dy);
-  });
+  sum.keep_value();
+  tape.record({&sum, &x, &weight},
+              [&tape, sum = sum.without_value(), x = weight.requires_gradient() ? x : x.without_value(), weight,
+               out = out.without_value()] {
+                const Tensor dy = out.gradient();
+                if (weight.requires_gradient()) {
+                  const GradientTarget d_weight = tape.gradient_of(weight);
+                  tape.kernels().run(calls::LinearWeightGradient{.dz = dy.as_rows(),
+                                                                 .x = x.value().as_rows(),
+                                                                 .d_weight = d_weight.tensor.as_rows().as<float>(),
+                                                                 .accumulate_weight = d_weight.accumulate});
+                }
+                if (x.requires_gradient()) {
+                  const GradientTarget dx = tape.gradient_of(x);
+                  tape.kernels().run(calls::Matmul{.a = dy.as_rows(),
+                                                   .b = weight.compute_copy().as_rows(),
+                                                   .c = dx.tensor.as_rows(),
+                                                   .accumulate = dx.accumulate});
+                }
+                if (sum.requires_gradient()) tape.give_gradient(sum, dy);
+              });
   return out;
 }
 
@@ -46,7 +49,8 @@ Variable add_bias(Tape& tape, const Variable& x, const Variable& bias) {
       calls::BiasActivationForward{.z = value.as_rows(), .bias = bias.compute_copy().as_row(), .y = value.as_rows()});
   Variable out(value, tape.records({&x, &bias}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x, &bias}, [&tape, x, bias, out] {
+  x.keep_value();
+  tape.record({&x, &bias}, [&tape, x = x.without_value(), bias, out = out.without_value()] {
     const Tensor dy = out.gradient();
     if (bias.requires_gradient()) {
       const GradientTarget d_bias = tape.gradient_of(bias);
@@ -105,7 +109,8 @@ Variable scale_columns(Tape& tape, const Variable& x, const Variable& magnitudes
   };
   Variable out(scaled(x.value()), tape.records({&x, &magnitudes}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x, &magnitudes}, [&tape, x, magnitudes, inverse_norms, scaled, columns, out] {
+  tape.record({&x, &magnitudes}, [&tape, x = magnitudes.requires_gradient() ? x : x.without_value(), magnitudes,
+                                  inverse_norms, scaled, columns, out = out.without_value()] {
     const Tensor dy = out.gradient();
     if (magnitudes.requires_gradient()) {
       const Tensor products = tape.empty(dy.shape(), dy.type());

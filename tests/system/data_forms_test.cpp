@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/system/tiny_run.h"
+#include "tests/tiny_text_model.h"
 
 namespace temper::system_tests {
 namespace {
@@ -114,6 +115,67 @@ TEST_F(DataForms, WhatCannotBeTrainedOnIsRefusedBeforeTheFirstStep) {
       EXPECT_NE(outcome.messages().front().find(part), std::string::npos) << refused.name << ": " << outcome.err;
     EXPECT_FALSE(std::filesystem::exists(path(refused.name) / "model")) << refused.name;
   }
+}
+
+TEST_F(DataForms, RowsThatCountForNothingAreToldAndAllOfThemRefused) {
+  testing_support::write_text_model(path("causal"));
+  write("ones.txt", "a\nb\nc\n");
+  write("words.txt", "abc abc\na\n");
+  write("special.csv", "text,label\n[SEP],x\n[SEP] [CLS],x\n");
+  const std::vector<std::string> running{"model.path=\"causal\"",   "model.task=\"causal-lm\"", "data.test=\"\"",
+                                         "data.end_token=\"none\"", "data.pack=\"none\"",       "data.shuffle=false",
+                                         "train.batch_size=1",      "train.grains=1",           "train.epochs=1"};
+  const auto with = [](std::vector<std::string> keys, const std::vector<std::string>& more) {
+    keys.insert(keys.end(), more.begin(), more.end());
+    return keys;
+  };
+  const auto expect_refused = [&](const std::vector<std::string>& keys, const std::string& sentence) {
+    const Outcome outcome = train("refused", keys);
+    EXPECT_EQ(outcome.status, 1) << sentence;
+    EXPECT_NE(outcome.err.find(sentence), std::string::npos) << outcome.err;
+  };
+  expect_refused(with(running, {"data.train=\"ones.txt\"", "data.validation=\"\""}),
+                 "ones.txt: none of the 3 training rows has a token that another one predicts");
+  expect_refused(with(running, {"data.train=\"words.txt\"", "data.validation=\"ones.txt\""}),
+                 "ones.txt: none of the 3 rows that are measured");
+  expect_refused({"model.task=\"masked-lm\"", "data.train=\"special.csv\""},
+                 "special.csv: none of the 2 training rows holds a token that could be masked");
+  const Outcome trained = train("told", with(running, {"data.train=\"words.txt\"", "data.validation=\"words.txt\""}));
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  EXPECT_NE(trained.err.find("1 of 2 training rows is of one token"), std::string::npos) << trained.err;
+  EXPECT_NE(trained.err.find("step 2 had nothing to learn from"), std::string::npos) << trained.err;
+  Invocation invocation;
+  invocation.folder = folder_;
+  invocation.arguments = {"eval", "told/model", "ones.txt"};
+  const Outcome measured = run(invocation);
+  EXPECT_EQ(measured.status, 1);
+  EXPECT_NE(measured.err.find("ones.txt: none of the 3 rows that are measured"), std::string::npos) << measured.err;
+}
+
+TEST_F(DataForms, InspectCountsTheTokensOfRunningText) {
+  testing_support::write_text_model(path("causal"));
+  std::filesystem::create_directory(path("texts"));
+  write("texts/a.txt", "abc abc\na\nabc abc\n");
+  write("texts/b.txt", "bca\n");
+  Invocation invocation;
+  invocation.folder = folder_;
+  invocation.arguments = {"inspect", "texts", "--model", "causal", "--max-length", "8", "--json"};
+  const Outcome outcome = run(invocation);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json json = Json::parse(outcome.last_line());
+  EXPECT_EQ(json.at("kind"), "running text");
+  EXPECT_EQ(json.at("documents"), 4);
+  const std::int64_t ends = (json.at("tokens").get<std::int64_t>() - 18) / 4;  // 0 or 1: an end token
+  EXPECT_EQ(json.at("tokens"), 18 + 4 * ends);
+  EXPECT_EQ(json.at("longest_tokens"), 7 + ends);
+  EXPECT_EQ(json.at("longer_than_a_row"), 0);
+  EXPECT_EQ(json.at("duplicates"), 1);
+  EXPECT_EQ(json.at("rows"), 3);
+  EXPECT_NEAR(json.at("fill").get<double>(), json.at("tokens").get<double>() / 24.0, 1e-12);
+  invocation.arguments = {"inspect", "texts", "--model", "causal", "--documents", "chapter"};
+  const Outcome refused = run(invocation);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("paragraph"), std::string::npos) << refused.err;
 }
 
 TEST_F(DataForms, InspectShowsLabelsInQuotesAndWhatTrainingWouldWarnOf) {

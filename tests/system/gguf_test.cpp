@@ -117,7 +117,7 @@ TEST_F(Gguf, InspectTellsWhatItHolds) {
 
 TEST_F(Gguf, RunsBeginFromOneAndEndInOne) {
   const Outcome trained = train("out", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1",
-                                        "checkpoint.keep=1", "data.end_token=\"none\""});
+                                        "checkpoint.keep=1"});
   ASSERT_EQ(trained.status, 0) << trained.err;
   std::string checkpoint;
   for (const auto& file : std::filesystem::directory_iterator(path("out/checkpoints"))) checkpoint = file.path();

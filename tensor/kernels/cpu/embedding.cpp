@@ -23,8 +23,8 @@ namespace temper::HWY_NAMESPACE {
 namespace {
 
 /// y = a + b + c of n elements; b and c may be null.
-template <typename T>
-void add_embeddings_typed(const float* a, const float* b, const float* c, T* y, std::int64_t n) {
+template <typename Words, typename T>
+void add_embeddings_typed(const Words* a, const float* b, const float* c, T* y, std::int64_t n) {
   const Floats d;
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
     auto v = access.load(d, a + i);
@@ -89,12 +89,15 @@ void add_groups_typed(MatrixOf<const T> dy, const RowGroups& groups, float* tabl
 
 }  // namespace
 
-void add_embeddings(const float* a, const float* b, const float* c, Rows y, std::int64_t row) {
-  if (y.type == DType::bf16) {
-    add_embeddings_typed(a, b, c, y.as<BFloat16>().row(row), y.columns);
-  } else {
-    add_embeddings_typed(a, b, c, y.as<float>().row(row), y.columns);
-  }
+void add_embeddings(ConstRows words, const float* b, const float* c, Rows y, std::int64_t row) {
+  const auto add_to = [&](auto* a) {
+    if (y.type == DType::bf16) {
+      add_embeddings_typed(a, b, c, y.as<BFloat16>().row(row), y.columns);
+    } else {
+      add_embeddings_typed(a, b, c, y.as<float>().row(row), y.columns);
+    }
+  };
+  words.type == DType::bf16 ? add_to(words.as<BFloat16>().data) : add_to(words.as<float>().data);
 }
 
 void add_rows_at(ConstRows dy, const std::int32_t* ids, Rows table, std::int64_t begin, std::int64_t end) {
@@ -131,13 +134,16 @@ constexpr std::int64_t kColumnGranule = 16;
 }  // namespace
 
 void CpuKernels::run(const calls::EmbeddingSumForward& call) {
+  (void)common_type(call.kKernel.name, ConstRows(call.words, 1, 1, 1, call.words_type));
   (void)common_type(call.kKernel.name, call.y);
   const std::int64_t width = call.y.columns;
+  const auto word = [&](std::int64_t t) {
+    return ConstRows(call.words, 1, width, width, call.words_type).part(call.ids[t], 1);
+  };
   parallel_ranges(call.y.rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       HWY_DYNAMIC_DISPATCH(add_embeddings)
-      (call.words + call.ids[t] * width,
-       call.positions == nullptr ? nullptr : call.positions + call.position_ids[t] * width,
+      (word(t), call.positions == nullptr ? nullptr : call.positions + call.position_ids[t] * width,
        call.types == nullptr ? nullptr : call.types + call.type_ids[t] * width, call.y, t);
     }
   });

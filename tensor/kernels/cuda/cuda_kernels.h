@@ -24,6 +24,10 @@ class CudaKernels final : public Kernels {
   TEMPER_KERNEL_CALLS(TEMPER_OVERRIDE_RUN)
 
  private:
+  /// A product of f32 whose `weights` are bf16.
+  template <typename Call>
+  void run_widened(Call call, ConstRows Call::*weights);
+
   cudaStream_t stream_;
   Memory& memory_;
   std::unique_ptr<CublasLt> cublas_;

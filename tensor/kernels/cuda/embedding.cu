@@ -12,8 +12,9 @@
 namespace temper {
 namespace {
 
+template <typename Words>
 struct Embeddings {
-  const float* words;
+  const Words* words;
   const std::int32_t* ids;
   const float* positions;  ///< may be null
   const std::int32_t* position_ids;
@@ -21,8 +22,8 @@ struct Embeddings {
   const std::int32_t* type_ids;
 };
 
-template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads) sum_embeddings(Embeddings from, MatrixOf<T> y) {
+template <typename Words, typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads) sum_embeddings(Embeddings<Words> from, MatrixOf<T> y) {
   const Place place = place_in<kWidth>(y.rows, y.columns);
   if (place.count == 0) return;
   float values[kWidth];
@@ -174,13 +175,16 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void CudaKernels::run(const calls::EmbeddingSumForward& call) {
-  const bool in_packs = rows_begin_packs(call.y) && call.y.columns % kPack == 0 && begins_pack(call.words) &&
-                        begins_pack(call.positions) && begins_pack(call.types);
-  with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
-    with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      launch(sum_embeddings<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
-             Embeddings{call.words, call.ids, call.positions, call.position_ids, call.types, call.type_ids},
-             call.y.as<T>());
+  with_type(call.words_type, [&]<typename Words>(std::type_identity<Words>) {
+    const auto* const words = static_cast<const Words*>(call.words);
+    const bool in_packs = rows_begin_packs(call.y) && call.y.columns % kPack == 0 && begins_pack(words) &&
+                          begins_pack(call.positions) && begins_pack(call.types);
+    with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
+      with_width(in_packs, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+        launch(sum_embeddings<Words, T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
+               Embeddings<Words>{words, call.ids, call.positions, call.position_ids, call.types, call.type_ids},
+               call.y.as<T>());
+      });
     });
   });
 }

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "tensor/kernels/cuda/cuda_kernels.h"
 #include "tensor/kernels/cuda/cuda_status.h"
+#include "tensor/kernels/cuda/scratch.h"
 
 namespace temper {
 namespace {
@@ -135,6 +136,9 @@ void describe(Operation& operation, const Operand& a, const Operand& b, const Ep
     set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, epilogue.auxiliary.stride);
   }
 }
+
+/// The right operand is bf16 where f32 is multiplied: frozen weights as their file has them.
+bool widens(ConstRows a, ConstRows b) { return a.type == DType::f32 && b.type == DType::bf16; }
 
 /// Nothing to compute, or nothing to sum.
 bool is_empty(const Operand& a, Rows c) {
@@ -257,7 +261,19 @@ CudaKernels::CudaKernels(cudaStream_t stream, Memory& memory)
 
 CudaKernels::~CudaKernels() = default;
 
+// cuBLASLt multiplies matrices of one type, so weights are widened first, for as long as the product takes.
+template <typename Call>
+void CudaKernels::run_widened(Call call, ConstRows Call::*weights) {
+  const ConstRows narrow = call.*weights;
+  const DeviceScratch<float> room(memory_, narrow.rows * narrow.columns);
+  const Matrix wide{room.data(), narrow.rows, narrow.columns, narrow.columns};
+  run(calls::Copy{.x = narrow, .y = wide});
+  call.*weights = wide;
+  run(call);
+}
+
 void CudaKernels::run(const calls::Matmul& call) {
+  if (widens(call.a, call.b)) return run_widened(call, &calls::Matmul::b);
   const Operand left{call.a, call.transpose_a};
   const Operand right{call.b, call.transpose_b};
   if (is_empty(left, call.c)) {
@@ -276,6 +292,7 @@ void CudaKernels::run(const calls::Matmul& call) {
 }
 
 void CudaKernels::run(const calls::LinearForward& call) {
+  if (widens(call.x, call.weight)) return run_widened(call, &calls::LinearForward::weight);
   const Operand left{call.x, false};
   const Operand right{call.weight, true};
   const bool bias_fits = call.bias.data != nullptr && call.bias.type == call.z.type && is_aligned(call.bias.data) &&

@@ -88,6 +88,20 @@ TEST(GgmlVocabulary, SentencePieceMergesByScoreAndFallsBackToBytes) {
   EXPECT_EQ(tokenizer_of(vocabulary)->encode("ab", 10).ids, (Ids{7}));
 }
 
+/// What no merge makes is found in texts as it stands, and nowhere else.
+TEST(GgmlVocabulary, TokensOfTheUserWithoutARankAreNotMadeOfOthers) {
+  GgmlVocabulary vocabulary = small_sentence_piece();
+  vocabulary.add_space_prefix = false;
+  vocabulary.tokens.emplace_back("ba");
+  vocabulary.types.push_back(static_cast<std::int32_t>(GgmlTokenType::user_defined));
+  vocabulary.scores.push_back(-102);
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("bba"), (Ids{6, 10})) << "as it stands";
+  vocabulary.tokens.back() = "\u2581\u2581";
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{4, 4}));
+  vocabulary.scores.back() = -50;
+  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{10})) << "made by a merge";
+}
+
 TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
   for (GgmlVocabulary vocabulary : {small_byte_level(), small_sentence_piece()}) {
     vocabulary.chat_template = "{{ messages }}";
@@ -110,6 +124,14 @@ TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
                                                : std::vector<const char*>{"the a12<|end|>", "2 the"};
     for (const char* text : texts) EXPECT_EQ(again->encode(text, 100).ids, tokenizer->encode(text, 100).ids) << text;
   }
+}
+
+/// Behind each document of running text.
+TEST(GgmlVocabulary, SaysWhatEndsAText) {
+  GgmlVocabulary vocabulary = small_byte_level();
+  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "<|end|>");
+  vocabulary.eos.reset();
+  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "");
 }
 
 /// A folder for transformers is made of it as well.

@@ -204,6 +204,20 @@ TEST(TokenizerFolder, KeepsTheOldFilesThatStillHold) {
   EXPECT_EQ(config["added_tokens_decoder"]["34"]["content"], "extra");
 }
 
+TEST(TokenizerFolder, ChatTemplatesGoAlong) {
+  const Folder folder;
+  folder.write("tokenizer.json", small_bert());
+  std::ofstream(folder.path() / "chat_template.jinja") << "{{ messages }}\n";
+  std::filesystem::create_directory(folder.path() / "additional_chat_templates");
+  std::ofstream(folder.path() / "additional_chat_templates/tool_use.jinja") << "{{ tools }}";
+  std::ofstream(folder.path() / "additional_chat_templates/notes.txt") << "not a template";
+  const TokenizerFolder read = read_tokenizer_folder(folder.path());
+  const auto files = tokenizer_files(read, *tokenizer_of(read));
+  EXPECT_EQ(files.at("chat_template.jinja"), "{{ messages }}\n");
+  EXPECT_EQ(files.at("additional_chat_templates/tool_use.jinja"), "{{ tools }}");
+  EXPECT_FALSE(files.contains("additional_chat_templates/notes.txt"));
+}
+
 TEST(TokenizerFolder, NoticesFilesThatChanged) {
   const Folder folder;
   folder.write("tokenizer.json", small_bert());

@@ -127,6 +127,19 @@ TEST_F(Export, RemovesWhatAKilledExportLeft) {
   expect_siblings({"base", "tuned"});
 }
 
+TEST_F(Export, WritesHowToGenerateAndTemplatesOfChats) {
+  request_.tokenizer_files["chat_template.jinja"] = "{{ messages }}";
+  request_.tokenizer_files["additional_chat_templates/tool_use.jinja"] = "{{ tools }}";
+  request_.generation_config = R"({"eos_token_id": [2, 5]})";
+  export_model(request_);
+  export_model(request_);  // in place of itself
+  EXPECT_EQ(read_text_file(request_.target_folder / "generation_config.json"), request_.generation_config);
+  EXPECT_EQ(read_text_file(request_.target_folder / "chat_template.jinja"), "{{ messages }}");
+  EXPECT_EQ(folder_.names("tuned/additional_chat_templates"), Names{"tool_use.jinja"});
+  folder_.write("tuned/additional_chat_templates/mine.txt", "years of work");
+  expect_refusal([&] { export_model(request_); }, {"additional_chat_templates", "would be deleted"});
+}
+
 TEST_F(Export, NeverDeletesWhatIsNotAnExport) {
   folder_.write("tuned/thesis.tex", "years of work");
   expect_refusal([&] { export_model(request_); }, {"thesis.tex", "would be deleted", "another output folder"});

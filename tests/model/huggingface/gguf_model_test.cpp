@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@
 #include "model/gguf/quantize.h"
 #include "model/huggingface/config_keys.h"
 #include "model/huggingface/gguf_export.h"
+#include "model/huggingface/gguf_rope.h"
 #include "model/huggingface/model_files.h"
 #include "model/huggingface/weight_files.h"
 #include "tests/model/huggingface/test_folder.h"
@@ -243,6 +245,63 @@ TEST(GgufExport, LlamaComesBackWithItsStretchedPositions) {
   expect_round_trip(config, shapes);
 }
 
+/// The metadata of a Llama that is stretched so.
+GgufRope rope_of(const json& scaling) {
+  nlohmann::ordered_json config(llama_config());
+  config["rope_scaling"] = scaling;
+  return gguf_rope_of(config, 64, "config.json");
+}
+
+/// llama.cpp multiplies YaRN's own factor, 0.1 ln(factor) + 1, by that of the file.
+TEST(GgufExport, YarnSaysWhatItsFactorIsMultipliedBy) {
+  const double own = 0.1 * std::log(4.0) + 1.0;
+  EXPECT_FALSE(rope_of({{"rope_type", "yarn"}, {"factor", 4.0}}).attention_factor.has_value());
+  const GgufRope given = rope_of({{"rope_type", "yarn"}, {"factor", 4.0}, {"attention_factor", 0.9}});
+  EXPECT_NEAR(*given.attention_factor, 0.9 / own, 1e-12);
+  EXPECT_NEAR(rope_scaling_of(given, "x.gguf")["attention_factor"].get<double>(), 0.9, 1e-12);
+  const GgufRope scaled = rope_of({{"rope_type", "yarn"}, {"factor", 4.0}, {"mscale", 1.2}, {"mscale_all_dim", 0.7}});
+  const double expected = (0.12 * std::log(4.0) + 1.0) / (0.07 * std::log(4.0) + 1.0);
+  EXPECT_NEAR(rope_scaling_of(scaled, "x.gguf")["attention_factor"].get<double>(), expected, 1e-12);
+  // Without a factor it is the ratio of the lengths.
+  EXPECT_EQ(rope_of({{"rope_type", "yarn"}, {"original_max_position_embeddings", 32768}}).factor, 4.0);
+  EXPECT_THROW(rope_of({{"rope_type", "yarn"}, {"factor", 4.0}, {"truncate", false}}), Error);
+}
+
+/// llama.cpp has no rule for LongRoPE's factor.
+TEST(GgufExport, LongropeSaysItsFactor) {
+  const std::vector<float> pairs(32, 2.0F);
+  const GgufRope rope = rope_of({{"rope_type", "longrope"},
+                                 {"short_factor", pairs},
+                                 {"long_factor", pairs},
+                                 {"original_max_position_embeddings", 4096}});
+  EXPECT_NEAR(*rope.attention_factor, std::sqrt(1.0 + std::log(32.0) / std::log(4096.0)), 1e-12);
+  EXPECT_EQ(rope.original_length, 4096);
+  EXPECT_EQ(rope.long_factors, pairs);
+}
+
+TEST(GgufModel, FactorsOfFrequenciesAreNoWeights) {
+  const TestFolder folder;
+  const std::filesystem::path path = folder.path() / "tiny.gguf";
+  const std::vector<GgufTensorToWrite> tensors = {counted("token_embd.weight", {3, 8}),
+                                                  counted("rope_freqs.weight", {2})};
+  write_gguf(path, llama_keys(), tensors);
+  EXPECT_EQ(WeightFiles::open(path).names(), (std::vector<std::string>{"model.embed_tokens.weight"}));
+}
+
+TEST(GgufModel, EverythingThatEndsAnAnswerIsAnEndToken) {
+  const TestFolder folder;
+  const std::filesystem::path path = folder.path() / "tiny.gguf";
+  GgufKeys keys = llama_keys();
+  keys.add_u32("tokenizer.ggml.eot_token_id", 1);
+  const std::vector<GgufTensorToWrite> tensors = {counted("token_embd.weight", {3, 8})};
+  write_gguf(path, keys, tensors);
+  EXPECT_EQ(json::parse(model_config_text(path))["eos_token_id"], 1);
+  keys.add_u32("tokenizer.ggml.eos_token_id", 2);
+  keys.add_u32("tokenizer.ggml.eom_token_id", 1);
+  write_gguf(path, keys, tensors);
+  EXPECT_EQ(json::parse(model_config_text(path))["eos_token_id"], (json{2, 1}));
+}
+
 TEST(GgufExport, OtherOrdersOfRowsComeBack) {
   expect_round_trip({{"model_type", "gpt_neox"},
                      {"max_position_embeddings", 64},
@@ -292,6 +351,16 @@ TEST(GgufExport, WhatGgufCannotSayIsRefused) {
   config = llama_config();
   config["model_type"] = "bert";
   EXPECT_THROW(require_gguf_export(source_with(folder, config)), Error);
+  config["model_type"] = "gpt2";
+  config["scale_attn_by_inverse_layer_idx"] = true;
+  EXPECT_THROW(require_gguf_export(source_with(folder, config)), Error);
+  for (const char* model_type : {"gemma2", "cohere"}) {
+    config = llama_config();
+    config["model_type"] = model_type;
+    EXPECT_NO_THROW(require_gguf_export(source_with(folder, config)));
+    config["tie_word_embeddings"] = false;  // llama.cpp has no head of these
+    EXPECT_THROW(require_gguf_export(source_with(folder, config)), Error);
+  }
   config = llama_config();
   const std::filesystem::path source = source_with(folder, config);
   require_gguf_export(source);

@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "model/weights.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/steps/device_batch.h"
+#include "tensor/host_copy.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/model_fixture.h"
 #include "tests/tiny_text_model.h"
@@ -168,6 +172,70 @@ TEST_F(Generation, LogitsWithTheCacheAreThoseWithout) {
       }
     }
   }
+}
+
+/// A Llama of random weights whose contexts are stretched so.
+std::unique_ptr<Model> stretched_llama(const std::string& rope, Device& device) {
+  const std::string json = R"({"model_type": "llama", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "intermediate_size": 24, "initializer_range": 0.3, "max_position_embeddings": 40,
+      "rope_parameters": )" +
+                           rope + "}";
+  const ModelConfig config = parse_model_config(json, "stretched");
+  std::unique_ptr<Model> model = make_model(config, {HeadKind::causal_language_model, 30, {}});
+  const WeightFiles none = WeightFiles::none("stretched");
+  load_weights(*model, none, device, {.seed = 5, .initialize = true});
+  return model;
+}
+
+double farthest(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, static_cast<double>(std::abs(a[i] - b[i])));
+  return most;
+}
+
+/// Angles that depend on the length go by that of the prompt, in whatever pieces it goes through the model.
+TEST_F(Generation, PiecesOfALongPromptAreTurnedAsTheWholeIs) {
+  const auto model = stretched_llama(R"({"rope_type": "dynamic", "rope_theta": 100.0, "factor": 8.0})", *device_);
+  settings_.positions = 320;
+  Generator generator(*model, fitted_->tokenizer(), *device_, settings_);
+  Ids text;
+  for (std::int32_t i = 0; i < 300; ++i) text.push_back((i * 7 + i / 3) % 30);
+  Tape tape(*device_, Tape::Mode::evaluation);
+  Batch batch;
+  batch.content = Tokens{text, Ids(text.size(), 0)};
+  for (std::size_t i = 0; i < text.size(); ++i) batch.positions.push_back(static_cast<std::int32_t>(i));
+  batch.examples = {0};
+  batch.sequence_starts = {0, static_cast<std::int32_t>(text.size())};
+  const DeviceBatch whole = to_device(batch, model->readout(), {.labelled = false}, *device_);
+  const Variable all = model->forward(tape, whole.input, whole.selection);
+  const HostCopy logits(*device_, all.value());
+  const std::vector<float> last(logits.values().end() - 30, logits.values().end());
+  EXPECT_LT(farthest(generator.logits_of_whole(text), last), 1e-4);
+}
+
+/// Phi-3 forgets what it knows of a text that grows beyond the length of its pre-training; other models with LongRoPE
+/// keep the keys as they were turned (transformers, release 5.24).
+TEST_F(Generation, ATextThatOutgrowsItsAnglesIsComputedAnewWhereTheModelSaysSo) {
+  const auto model = stretched_llama(
+      R"({"rope_type": "longrope", "rope_theta": 100.0, "original_max_position_embeddings": 8,
+          "short_factor": [1, 1, 1, 1], "long_factor": [2, 3, 5, 7]})",
+      *device_);
+  settings_.positions = 40;
+  const Ids text{3, 7, 1, 9, 4, 20, 11, 2, 28, 5, 17, 8};
+  for (const std::int64_t beyond : {0, 8}) {
+    settings_.renewed_beyond = beyond;
+    Generator generator(*model, fitted_->tokenizer(), *device_, settings_);
+    for (const std::int64_t prompt : {1, 7, 8, 9}) {
+      const double apart = farthest(generator.logits_by_token(text, prompt), generator.logits_of_whole(text));
+      if (beyond == 8 || prompt == 9) {
+        EXPECT_LT(apart, 1e-4) << "prompt of " << prompt;
+      } else {
+        EXPECT_GT(apart, 1e-2) << "prompt of " << prompt;
+      }
+    }
+  }
+  EXPECT_EQ(read_model_config(testing_support::fixture_folder("phi3-causal")).renewed_beyond, 2);
+  EXPECT_EQ(read_model_config(testing_support::fixture_folder("llama-causal")).renewed_beyond, 0);
 }
 
 TEST_F(Generation, InBFloat16IsTheSameInAnyCompany) {

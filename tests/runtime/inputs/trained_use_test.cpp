@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/mapped_file.h"
+#include "model/gguf/gguf_writer.h"
+#include "model/huggingface/gguf_export.h"
 #include "runtime/config/config.h"
 #include "tests/data/temporary_folder.h"
 
@@ -79,6 +81,19 @@ TEST(TrainedUseFile, AFolderFromElsewhereHasNone) {
   EXPECT_FALSE(read_trained_use(folder.path()).has_value());
   static_cast<void>(folder.file("temper.json", R"({"max_length": 48})"));
   EXPECT_EQ(read_trained_use(folder.path())->max_length, 48);
+}
+
+TEST(TrainedUseFile, AGgufFileHasItInItsMetadata) {
+  const testing_support::TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "model.gguf";
+  GgufKeys keys;
+  keys.add_text("general.architecture", "llama");
+  write_gguf(path, keys, {});
+  EXPECT_FALSE(read_trained_use(path).has_value());
+  keys.add_text(kTrainedUseKey, R"({"max_length": 48, "running_text": {"end_token": "none"}})");
+  write_gguf(path, keys, {});
+  EXPECT_EQ(read_trained_use(path)->max_length, 48);
+  EXPECT_EQ(read_trained_use(path)->end_token, "none");
 }
 
 }  // namespace

@@ -267,7 +267,7 @@ struct Trial {
   [[nodiscard]] Inputs inputs() const {
     return {q.values(), k.values(), v.values(), query_terms.values(), key_terms.values(), d_out.values()};
   }
-  void forward(Kernels& kernels) {
+  void forward(Kernels& kernels, bool row_by_row = false) {
     kernels.run(calls::AttentionForward{.q = q,
                                         .k = k,
                                         .v = v,
@@ -275,6 +275,7 @@ struct Trial {
                                         .shape = shape(),
                                         .relative = problem.relative(query_terms, key_terms),
                                         .dropout = problem.the.dropout,
+                                        .row_by_row = row_by_row,
                                         .out = out,
                                         .log_sum_exp = log_sum_exp.data()});
   }
@@ -445,6 +446,24 @@ TEST_P(AttentionShapeTest, ATokenThatAsksAloneHasTheBitsThatItHasAmongAll) {
       for (std::int64_t c = 0; c < run.q.columns(); ++c) run.q(0, c) = all.q(position, c);
       run.forward(kernels_);
       for (std::int64_t c = 0; c < run.out.columns(); ++c) ASSERT_EQ(run.out(0, c), all.out(position, c));
+    }
+  }
+}
+
+/// As generation asks: each sequence with one token, keys in rows of a cache.
+TEST_P(AttentionShapeTest, TokensThatAskRowByRowMatchReference) {
+  int number = 0;
+  for (const AttentionShape& shape :
+       {shaped(4, 2, 8, 8, true), shaped(3, 1, 16, 5, true), shaped(7, 1, 7, 16, true), shaped(2, 2, 24, 24),
+        shaped(6, 2, 64, 64, true, {30, kAll}), shaped(4, 2, 16, 16, true, {}, 3.0F)}) {
+    SCOPED_TRACE(testing::Message() << "shape " << number++);
+    const Case which{{1, 2, 67, 130, 300}, shape, Terms::none, {}, 3, {{0}, {1}, {66}, {129}, {299}}};
+    const Problem problem(which);
+    for (const std::int64_t gap : {0, 1}) {
+      Trial run(problem, gap);
+      run.forward(kernels_, /*row_by_row=*/true);
+      expect_close(without_room(run, run.out, true), reference(problem, run.inputs()).out, 2e-6);
+      EXPECT_TRUE(run.out.gaps_untouched());
     }
   }
 }

@@ -3,7 +3,8 @@
 // Scores are computed with the keys in the vector's lanes, so the keys are transposed first; lanes beyond the last key
 // hold anything finite and are masked where a row is summed or its maximum sought. Head widths that fill whole vectors
 // are read and written in place, others through padded copies. Query heads that share a head of keys are so many rows
-// of queries to it, one after the other.
+// of queries to it, one after the other. Where each sequence asks with one token, turning its keys would cost more than
+// their scores: then these are sums along the width, and what limits attention is the memory of keys and values.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
 #include <algorithm>
@@ -22,11 +23,40 @@
 //
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/attention/attention_scores-inl.h"
+#include "tensor/kernels/cpu/matmul/row_sums-inl.h"
 #include "tensor/kernels/cpu/matmul/small_matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 namespace {
+
+/// scores [queries, keys], of kRows rows of queries at a time, and then fewer; the keys are read as they lie.
+template <int kRows, typename T>
+void score_rows(const HeadRows& queries, std::int64_t first, std::int64_t count, const T* keys, std::int64_t key_stride,
+                std::int64_t key_count, std::int64_t width, float* scores, std::int64_t stride) {
+  constexpr int kKeys = 4;
+  float sums[kRows * kKeys];
+  const auto put = [&](std::int64_t first_key, int some) {
+    for (int i = 0; i < kRows; ++i) {
+      std::copy_n(sums + i * some, some, scores + (first + i) * stride + first_key);
+    }
+  };
+  for (; first + kRows <= count; first += kRows) {
+    const float* x = queries.row(first);
+    std::int64_t key = 0;
+    for (; key + kKeys <= key_count; key += kKeys) {
+      row_sums<kRows, kKeys>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
+      put(key, kKeys);
+    }
+    for (; key < key_count; ++key) {
+      row_sums<kRows, 1>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
+      put(key, 1);
+    }
+  }
+  if constexpr (kRows > 1) {
+    if (first < count) score_rows<kRows / 2>(queries, first, count, keys, key_stride, key_count, width, scores, stride);
+  }
+}
 
 /// The pairs of sequence and head of keys that fall to `member` of `members`, dealt out one by one; sequences of more
 /// than `most_tokens` are left out.
@@ -48,8 +78,10 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
   const std::int64_t tile = std::min(kTile, sequences.longest * group);
   // Where all queries fit into one tile, keys are turned as they are met, and those that no query sees are not.
   const bool one_tile = most_queries(sequences) * group <= kTile;
-  const Scratch keys_transposed(width * padded(one_tile ? std::min(kTile, sequences.longest) : sequences.longest));
-  const Scratch keys_room(is_f32 ? 0 : (one_tile ? kTile : sequences.longest) * padded_width);
+  const bool turns = !call.row_by_row || !one_tile;
+  const std::int64_t turned_tokens = one_tile ? std::min(kTile, sequences.longest) : sequences.longest;
+  const Scratch keys_transposed(turns ? width * padded(turned_tokens) : 0);
+  const Scratch keys_room(is_f32 || !turns ? 0 : (one_tile ? kTile : sequences.longest) * padded_width);
   const Scratch queries_room(is_f32 && evenly_spaced(q, group, width) ? 0 : tile * padded_width);
   const Scratch values_room(
       fits_in_place<T>(value_width) ? 0 : (one_tile ? kTile : sequences.longest) * padded_value_width);
@@ -96,9 +128,14 @@ void forward_typed(const calls::AttentionForward& call, std::int64_t most_tokens
         const std::int64_t keys = std::min(kTile, length - first_key);
         const std::int64_t stride = padded(keys);
         const bool first = first_key == seen.first_tile();
-        if (one_tile) turn_keys(first_key, keys);
-        const float* turned = keys_transposed.data() + (one_tile ? 0 : first_key * width);
-        small_matmul(query_rows, turned, stride, queries, stride, width, scores, stride, false);
+        if (turns) {
+          if (one_tile) turn_keys(first_key, keys);
+          const float* turned = keys_transposed.data() + (one_tile ? 0 : first_key * width);
+          small_matmul(query_rows, turned, stride, queries, stride, width, scores, stride, false);
+        } else {
+          score_rows<4>(tile_queries, 0, queries, k.row(part.start + first_key) + part.key_head * width, k.stride, keys,
+                        width, scores, stride);
+        }
         const float scale = shaped.finish(scores, stride, part, first_query, queries, first_key, keys);
         softmax_tile(scores, stride, queries, keys, scale, first, shaped.seen(), running);
         if (mask.active()) {

@@ -14,9 +14,11 @@
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/few_rows.cpp"
 #include "hwy/foreach_target.h"
 //
+#include "hwy/aligned_allocator.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/matmul/small_matmul-inl.h"
+#include "tensor/kernels/cpu/matmul/widening-inl.h"
 #include "tensor/kernels/cpu/vector/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -103,9 +105,31 @@ void forward_rows_of_block(std::int64_t rows, const float* w, std::int64_t w_str
   }
 }
 
+/// Memory of a thread for weights that are widened: the rows of a block, apart so that they do not share sets of the
+/// cache, or the rows of an input's gradient that are added together.
+constexpr std::int64_t kWidenedStride = kPanelDepth + kLineFloats;
+constexpr std::int64_t kWeightRowsTogether = 32;
+float* room_for_widened() {
+  thread_local const auto room = hwy::AllocateAligned<float>(kWeightRowsTogether * kWidenedStride);
+  return room.get();
+}
+
+/// The weights of a block, as f32: where they lie, or widened. Of bf16, the rows that come next are fetched meanwhile.
+ConstMatrix block_as_floats(ConstRows w) {
+  if (w.type == DType::f32) return w.as<float>();
+  float* const room = room_for_widened();
+  const MatrixOf<const BFloat16> narrow = w.as<BFloat16>();
+  for (std::int64_t i = 0; i < w.rows; ++i) {
+    const BFloat16* const next = narrow.row(w.rows + i);
+    for (std::int64_t p = 0; p < w.columns; p += 2 * kLineFloats) hwy::Prefetch(next + p);
+    widen_row(narrow.row(i), w.columns, room + i * kWidenedStride);
+  }
+  return {room, w.rows, w.columns, kWidenedStride};
+}
+
 /// Columns [begin, end) of c.
 template <int kVectors>
-void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c, std::int64_t begin, std::int64_t end) {
+void forward_columns(const float* x, ConstRows w, const float* bias, Matrix c, std::int64_t begin, std::int64_t end) {
   constexpr int kRows = weight_rows<kVectors>();
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Floats()));
   HWY_ALIGN float block[kRows * kVectors * hn::MaxLanes(Floats())];
@@ -115,7 +139,8 @@ void forward_columns(const float* x, ConstMatrix w, const float* bias, Matrix c,
     for (std::int64_t inner = 0; inner < w.columns; inner += kPanelDepth) {
       const std::int64_t depth = std::min(kPanelDepth, w.columns - inner);
       const bool last = inner + depth == w.columns;
-      forward_rows_of_block<kRows, kVectors>(rows, w.row(row) + inner, w.stride, x + inner * kVectors * lanes, depth,
+      const ConstMatrix weights = block_as_floats(columns_of(w.part(row, rows), inner, depth));
+      forward_rows_of_block<kRows, kVectors>(rows, weights.data, weights.stride, x + inner * kVectors * lanes, depth,
                                              last && bias != nullptr ? bias + row : nullptr, block, inner > 0);
     }
     const std::int64_t whole = rows / 4 * 4;
@@ -148,8 +173,7 @@ void transpose_padded(ConstMatrix a, std::vector<float>& x) {
   }
 }
 
-void few_rows_forward(const float* x, ConstMatrix w, const float* bias, Matrix c, std::int64_t begin,
-                      std::int64_t end) {
+void few_rows_forward(const float* x, ConstRows w, const float* bias, Matrix c, std::int64_t begin, std::int64_t end) {
   if constexpr (hn::MaxLanes(Floats()) < kFewestLanes) return;  // vectors_of_column() is 0
   switch (vectors_of_column(c.rows)) {
     case 1:
@@ -164,12 +188,18 @@ void few_rows_forward(const float* x, ConstMatrix w, const float* bias, Matrix c
 }
 
 /// Columns [begin, end) of c (+)= a w. Few rows of w at a time, so that they come in the order in which they lie.
-void few_rows_input_gradient(ConstMatrix a, ConstMatrix w, Matrix c, bool accumulate, std::int64_t begin,
+void few_rows_input_gradient(ConstMatrix a, ConstRows w, Matrix c, bool accumulate, std::int64_t begin,
                              std::int64_t end) {
-  constexpr std::int64_t kWeightRows = 32;
-  for (std::int64_t p = 0; p < w.rows; p += kWeightRows) {
-    small_matmul({a.data + p, a.stride, 1}, w.row(p) + begin, w.stride, c.rows, end - begin,
-                 std::min(kWeightRows, w.rows - p), c.data + begin, c.stride, accumulate || p > 0);
+  // Widened weights have to stay in the cache.
+  const std::int64_t together = w.type == DType::f32 ? end - begin : kPanelDepth;
+  for (std::int64_t column = begin; column < end; column += together) {
+    const std::int64_t columns = std::min(together, end - column);
+    for (std::int64_t p = 0; p < w.rows; p += kWeightRowsTogether) {
+      const std::int64_t rows = std::min(kWeightRowsTogether, w.rows - p);
+      const ConstMatrix weights = block_as_floats(columns_of(w.part(p, rows), column, columns));
+      small_matmul({a.data + p, a.stride, 1}, weights.data, weights.stride, c.rows, columns, rows, c.data + column,
+                   c.stride, accumulate || p > 0);
+    }
   }
 }
 
@@ -223,12 +253,12 @@ constexpr std::int64_t kGranule = 96;
 
 bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, ConstRows bias, Rows c,
                        bool accumulate) {
-  if (a.type != DType::f32 || b.type != DType::f32 || c.type != DType::f32) return false;
+  const bool widens = b.type == DType::bf16 && !transpose_a;
+  if (a.type != DType::f32 || (b.type != DType::f32 && !widens) || c.type != DType::f32) return false;
   const std::int64_t few = transpose_a ? a.rows : c.rows;
   const bool whole_vectors = c.columns % kVectorMultiple == 0;
   if (few > kFewRows || HWY_DYNAMIC_DISPATCH(vectors_of_column)(few) == 0) return false;
   const ConstMatrix left = a.as<float>();
-  const ConstMatrix right = b.as<float>();
   const Matrix out = c.as<float>();
   const std::int64_t inner = transpose_a ? a.rows : a.columns;
   if (!transpose_a && transpose_b) {
@@ -241,7 +271,7 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
     parallel_ranges(
         c.columns, inner,
         [&](std::int64_t begin, std::int64_t end) {
-          HWY_DYNAMIC_DISPATCH(few_rows_forward)(x, right, static_cast<const float*>(bias.data), out, begin, end);
+          HWY_DYNAMIC_DISPATCH(few_rows_forward)(x, b, static_cast<const float*>(bias.data), out, begin, end);
         },
         kGranule);
     return true;
@@ -251,14 +281,14 @@ bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpos
     parallel_ranges(
         c.rows, c.columns,
         [&](std::int64_t begin, std::int64_t end) {
-          HWY_DYNAMIC_DISPATCH(few_rows_weight_gradient)(left, right, out, accumulate, begin, end);
+          HWY_DYNAMIC_DISPATCH(few_rows_weight_gradient)(left, b.as<float>(), out, accumulate, begin, end);
         },
         kGranule);
   } else {
     parallel_ranges(
         c.columns, inner,
         [&](std::int64_t begin, std::int64_t end) {
-          HWY_DYNAMIC_DISPATCH(few_rows_input_gradient)(left, right, out, accumulate, begin, end);
+          HWY_DYNAMIC_DISPATCH(few_rows_input_gradient)(left, b, out, accumulate, begin, end);
         },
         kGranule);
   }

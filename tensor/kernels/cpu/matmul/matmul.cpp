@@ -4,6 +4,9 @@
 // oneDNN cuts a product among threads, the inner dimension included, as it sees fit, and its bits then depend on their
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
 // called for a part, in one thread.
+//
+// The right operand may be bf16 where the others are f32: frozen weights as their file has them. Then it is widened a
+// part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -13,10 +16,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "hwy/aligned_allocator.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
 #include "tensor/kernels/cpu/matmul/row_products.h"
+#include "tensor/kernels/cpu/matmul/widened_weights.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 namespace temper {
@@ -36,6 +41,15 @@ constexpr std::int64_t kPartColumns = 384;
 constexpr std::int64_t kPieceOfWeightGradient = 512;
 constexpr std::int64_t kPieceOfF32InputGradient = 768;
 
+constexpr auto kNothingMore = [](std::int64_t /*first*/, std::int64_t /*count*/) {};
+
+/// Columns of a result for which a thread widens weights, of rows so long, at a time: about 4 MiB.
+std::int64_t widened_columns(std::int64_t inner) {
+  constexpr std::int64_t kFloats = std::int64_t{1} << 20;
+  constexpr std::int64_t kLeast = 128;
+  return std::max(kFloats / std::max<std::int64_t>(inner, 1), kLeast);
+}
+
 struct Part {
   std::int64_t begin;
   std::int64_t count;
@@ -53,6 +67,20 @@ struct Cut {
   [[nodiscard]] Part part(std::int64_t i) const { return {i * length, i + 1 < parts() ? length : side - i * length}; }
 };
 
+/// Memory of the calling thread for one purpose, whose content is unspecified, until more is asked for it.
+enum class Widening : std::uint8_t { weights, result };
+template <Widening kPurpose>
+float* widening_room(std::int64_t floats) {
+  thread_local hwy::AlignedFreeUniquePtr<float[]> room;
+  thread_local std::int64_t size = 0;
+  if (size < floats) {
+    room.reset();
+    room = hwy::AllocateAligned<float>(static_cast<std::size_t>(floats));
+    size = floats;
+  }
+  return room.get();
+}
+
 /// c [m, n] (+)= op(a) op(b) + bias, k being the inner dimension.
 struct Operands {
   ConstRows a;
@@ -64,6 +92,14 @@ struct Operands {
   bool accumulate;
 
   [[nodiscard]] std::int64_t k() const { return transpose_a ? a.rows : a.columns; }
+  /// b is narrower than what it is multiplied as.
+  [[nodiscard]] bool widens() const { return b.type != a.type; }
+  /// Of op(b), rows [row, row + rows) and these columns, as they lie.
+  [[nodiscard]] ConstRows part_of_b(std::int64_t row, std::int64_t rows, std::int64_t column,
+                                    std::int64_t columns) const {
+    return transpose_b ? ConstRows(b.at(column, row), columns, rows, b.stride, b.type)
+                       : ConstRows(b.at(row, column), rows, columns, b.stride, b.type);
+  }
   /// Where element (i, j) of op(a) lies, and of op(b).
   [[nodiscard]] const void* of_a(std::int64_t i, std::int64_t j) const { return transpose_a ? a.at(j, i) : a.at(i, j); }
   [[nodiscard]] const void* of_b(std::int64_t i, std::int64_t j) const { return transpose_b ? b.at(j, i) : b.at(i, j); }
@@ -95,6 +131,9 @@ class CutProduct {
       find_primitives(primitives);
     }
   }
+
+  /// The same product of other matrices of the same shapes and strides.
+  void move_to(const Operands& operands) { o_ = operands; }
 
   /// Runs all parts, on as many threads as they are worth; then_do(first, count) follows each part, with
   /// its rows or columns.
@@ -158,9 +197,20 @@ class CutProduct {
     const std::int64_t column = by_rows_ ? 0 : begin;
     for (std::int64_t j = 0; j < pieces_.parts(); ++j) {
       const std::int64_t inner = pieces_.part(j).begin;
-      primitive(i, j)->run(o_.of_a(row, inner), packed_ ? packed_b : o_.of_b(inner, column), o_.bias.data,
-                           o_.c.at(row, column));
+      const void* const b = packed_       ? packed_b
+                            : o_.widens() ? widened(pieces_.part(j), by_rows_ ? Part{0, o_.c.columns} : parts_.part(i))
+                                          : o_.of_b(inner, column);
+      primitive(i, j)->run(o_.of_a(row, inner), b, o_.bias.data, o_.c.at(row, column));
     }
+  }
+
+  /// The part of b for these columns of the result, with the stride that b has. By rows it is widened for each part of
+  /// them: that is little beside the part's product, and what another thread has just written is slow to read.
+  [[nodiscard]] const void* widened(Part inner, Part columns) const {
+    const ConstRows part = o_.part_of_b(inner.begin, inner.count, columns.begin, columns.count);
+    float* const room = widening_room<Widening::weights>(part.rows * part.stride);
+    widen_weights(part, room, part.stride);
+    return room;
   }
 
   Operands o_;
@@ -176,7 +226,7 @@ class CutProduct {
 bool left_rows_have_gaps(const Operands& o) { return !o.transpose_a && o.a.stride != o.a.columns; }
 
 bool runs_in_panels(const Operands& o) {
-  const bool f32 = o.a.type == DType::f32 && o.b.type == DType::f32 && o.c.type == DType::f32;
+  const bool f32 = o.a.type == DType::f32 && o.c.type == DType::f32;
   return f32 && (!onednn_takes_f32() || left_rows_have_gaps(o));
 }
 
@@ -207,8 +257,49 @@ void multiply_lone_row(const Operands& o, bool by_rows, ProductPrimitives& primi
   Operands pair = o;
   pair.a = {left.data(), 2, o.a.columns, o.a.columns, o.a.type};
   pair.c = {result.data(), 2, o.c.columns, o.c.columns, o.c.type};
-  CutProduct(pair, by_rows, primitives).run([](std::int64_t /*first*/, std::int64_t /*count*/) {});
+  CutProduct(pair, by_rows, primitives).run(kNothingMore);
   std::memcpy(o.c.data, result.data(), result_bytes);
+}
+
+void copy_rows(const Matrix& from, const Matrix& to) {
+  for (std::int64_t row = 0; row < from.rows; ++row) std::copy_n(from.row(row), from.columns, to.row(row));
+}
+
+/// c (+)= a b^T + bias by rows, b being narrower. A thread widens b for some columns of c and computes these: what
+/// another thread has just written is slow to read. In which order oneDNN adds up depends on whether the rows of c lie
+/// side by side, but not on their length; so where they do, the columns are computed beside c.
+void multiply_widened_columns(const Operands& o, ProductPrimitives& primitives) {
+  constexpr std::int64_t kLeastColumns = 64;
+  const bool beside = o.c.stride == o.c.columns;
+  const Cut columns{o.c.columns, widened_columns(o.k()), kLeastColumns};
+  const auto operands_of = [&](Part part) {
+    Operands some = o;
+    some.b = {nullptr, part.count, o.b.columns, o.b.stride, DType::f32};
+    some.c = {o.c.at(0, part.begin), o.c.rows, part.count, beside ? part.count : o.c.stride, DType::f32};
+    if (o.bias.data != nullptr) some.bias = {o.bias.at(0, part.begin), 1, part.count, part.count, o.bias.type};
+    return some;
+  };
+  const std::int64_t parts = columns.parts();
+  const CutProduct ordinary(operands_of(columns.part(0)), true, primitives);
+  const CutProduct last(operands_of(columns.part(parts - 1)), true, primitives);
+  const int threads = static_cast<int>(
+      std::min<std::int64_t>(parts, worthwhile_threads(o.c.rows * o.c.columns * o.k(), kMultiplicationsPerThread)));
+  parallel_team(threads, [&](std::int64_t member, std::int64_t members) {
+    for (std::int64_t i = parts * member / members; i < parts * (member + 1) / members; ++i) {
+      const Part part = columns.part(i);
+      Operands some = operands_of(part);
+      float* const weights = widening_room<Widening::weights>(part.count * o.b.stride);
+      widen_weights(o.b.part(part.begin, part.count), weights, o.b.stride);
+      some.b.data = weights;
+      const Matrix own{static_cast<float*>(some.c.data), o.c.rows, part.count, o.c.stride};
+      if (beside) some.c.data = widening_room<Widening::result>(o.c.rows * part.count);
+      if (beside && o.accumulate) copy_rows(own, some.c.as<float>());
+      CutProduct product = i + 1 < parts ? ordinary : last;
+      product.move_to(some);
+      product.run(kNothingMore);
+      if (beside) copy_rows(some.c.as<float>(), own);
+    }
+  });
 }
 
 /// Runs a product in the way that takes least time; then_do(first, count) follows rows of the result, or parts of its
@@ -218,11 +309,14 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
   if (multiply_few_rows(o.a, o.transpose_a, o.b, o.transpose_b, o.bias, o.c, o.accumulate)) {
     then_do(0, o.c.rows);
   } else if (runs_in_panels(o)) {
-    multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b.as<float>(), o.transpose_b,
-                       static_cast<const float*>(o.bias.data), o.c.as<float>(), o.accumulate, then_do);
+    multiply_in_panels(o.a.as<float>(), o.transpose_a, o.b, o.transpose_b, static_cast<const float*>(o.bias.data),
+                       o.c.as<float>(), o.accumulate, then_do);
   } else if (is_lone_row(o)) {
     multiply_lone_row(o, by_rows, primitives);
     then_do(0, 1);
+  } else if (o.widens() && by_rows && o.transpose_b && !o.transpose_a) {
+    multiply_widened_columns(o, primitives);
+    then_do(0, o.c.rows);
   } else {
     Operands operands = o;
     if (left_rows_have_gaps(o)) operands.a = without_gaps(o.a);
@@ -230,17 +324,21 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
   }
 }
 
-void require_types(ConstRows a, ConstRows b, ConstRows c) {
+void require_types(ConstRows a, bool transpose_a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
-  if (!known(a.type) || a.type != b.type || (c.type != a.type && c.type != DType::f32))
-    throw Error("matmul: the CPU multiplies matrices of one type into that type or f32, but was given {}, {} and {}",
-                name_of(a.type), name_of(b.type), name_of(c.type));
+  const bool widens = a.type == DType::f32 && !transpose_a && b.type == DType::bf16;
+  if (!known(a.type) || (a.type != b.type && !widens) || (c.type != a.type && c.type != DType::f32))
+    throw Error(
+        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, into the type of the first or "
+        "f32, "
+        "but was given {}, {} and {}",
+        name_of(a.type), name_of(b.type), name_of(c.type));
 }
 
 }  // namespace
 
 void CpuKernels::run(const calls::Matmul& call) {
-  require_types(call.a, call.b, call.c);
+  require_types(call.a, call.transpose_a, call.b, call.c);
   const Operands operands{call.a, call.transpose_a, call.b, call.transpose_b, {}, call.c, call.accumulate};
   if (call.c.rows == 0 || call.c.columns == 0) return;
   if (operands.k() == 0) {
@@ -250,13 +348,14 @@ void CpuKernels::run(const calls::Matmul& call) {
     return;
   }
   const bool by_rows = call.c.rows >= call.c.columns || (call.transpose_a && call.c.rows >= part_rows(operands));
-  multiply(operands, by_rows, products_, [](std::int64_t /*first*/, std::int64_t /*count*/) {});
+  multiply(operands, by_rows, products_, kNothingMore);
 }
 
 void CpuKernels::run(const calls::LinearWeightGradient& call) { call.run_parts(whole()); }
 
 void CpuKernels::run(const calls::LinearForward& call) {
-  (void)common_type(call.kKernel.name, call.x, call.weight, call.bias, call.z, call.y);
+  (void)common_type(call.kKernel.name, call.x, call.bias, call.z, call.y);
+  require_types(call.x, false, call.weight, call.z);
   if (call.z.rows == 0 || call.z.columns == 0 || call.x.columns == 0) {
     call.run_parts(whole());
     return;

@@ -16,6 +16,7 @@
 #include "hwy/aligned_allocator.h"
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/matmul/panel_tile-inl.h"
+#include "tensor/kernels/cpu/matmul/widening-inl.h"
 #include "tensor/kernels/cpu/vector/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,7 +76,7 @@ void transpose_panel(const float* from, std::int64_t stride, std::int64_t column
   }
 }
 
-enum class Room { right_panel, right_block, left_panel, left_block };
+enum class Room { right_panel, right_block, left_panel, left_block, widened };
 
 /// Memory of a thread for one purpose.
 template <Room kPurpose, std::int64_t kFloats>
@@ -87,17 +88,41 @@ float* thread_room() {
 /// Where the i-th of n shares of `total` begins.
 std::int64_t share(std::int64_t total, std::int64_t i, std::int64_t n) { return total * i / n; }
 
-/// What the i-th of n tiles fetches of the rows or columns of b, [depth, .] or its transpose, from which a panel of
-/// `columns` columns will be made.
-Ahead fetch_of_tile(const float* from, std::int64_t stride, bool transpose_b, std::int64_t depth, std::int64_t columns,
-                    std::int64_t i, std::int64_t n) {
+/// What the i-th of n tiles fetches of `part`, columns of b [depth, .] or rows of its transpose, from which a panel
+/// will be made.
+Ahead fetch_of_tile(ConstRows part, bool transpose_b, std::int64_t i, std::int64_t n) {
+  const auto element = static_cast<std::int64_t>(size_of(part.type));
   // Transposed, a line of each row at a time.
-  const std::int64_t all = transpose_b ? (depth + kLine - 1) / kLine : depth;
+  const std::int64_t elements_of_line = kLineBytes / element;
+  const std::int64_t all = transpose_b ? (part.columns + elements_of_line - 1) / elements_of_line : part.rows;
   const std::int64_t first = share(all, i, n);
   const std::int64_t count = share(all, i + 1, n) - first;
-  if (columns <= 0 || count == 0) return {};
-  if (transpose_b) return {from + first * kLine, stride, columns, count};
-  return {from + first * stride, stride, count, kPanelLines};
+  if (part.rows <= 0 || part.columns <= 0 || count == 0) return {};
+  const auto at = [&](std::int64_t row, std::int64_t column) { return static_cast<const char*>(part.at(row, column)); };
+  if (transpose_b) return {at(0, first * elements_of_line), part.stride * element, part.rows, count};
+  return {at(first, 0), part.stride * element, count,
+          part.type == DType::f32 ? kPanelLines : (kTileColumns + elements_of_line - 1) / elements_of_line};
+}
+
+/// A part of the right operand as f32, at most kTileColumns by kPanelDepth, whichever way: where it lies, or widened.
+ConstMatrix as_floats(ConstRows part) {
+  if (part.type == DType::f32) return part.as<float>();
+  // Long rows a line further apart, so that they do not share a set of the first-level cache.
+  const std::int64_t stride = part.columns > kTileColumns ? kPanelDepth + kLine : kTileColumns;
+  constexpr std::int64_t kFloats = std::max(kTileColumns * (kPanelDepth + kLine), kPanelDepth * kTileColumns);
+  float* const room = thread_room<Room::widened, kFloats>();
+  widen_rows(part, room, stride);
+  return {room, part.rows, part.columns, stride};
+}
+
+/// panel [depth, kTileColumns] = `part` of the right operand, [depth, columns] or its transpose.
+void pack_panel(ConstRows part, bool transpose_b, float* panel) {
+  const ConstMatrix from = as_floats(part);
+  if (transpose_b) {
+    transpose_panel(from.data, from.stride, part.rows, part.columns, panel);
+  } else {
+    copy_panel<kTileColumns>(from.data, from.stride, part.rows, part.columns, panel);
+  }
 }
 
 /// A copy of at most kBlockRows rows of at most kPanelDepth columns, in which no two rows of a tile share a set of the
@@ -112,7 +137,7 @@ ConstMatrix spread(ConstMatrix a) {
 }  // namespace
 
 /// At most kBlockRows rows of c (+)= a op(b) + bias.
-void multiply_rows_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, const float* bias, Matrix c,
+void multiply_rows_in_panels(ConstMatrix a, ConstRows b, bool transpose_b, const float* bias, Matrix c,
                              bool accumulate) {
   float* const panel = thread_room<Room::right_panel, kPanelDepth * kTileColumns>();
   const std::int64_t tiles = (c.rows + kTileRows - 1) / kTileRows;
@@ -122,32 +147,30 @@ void multiply_rows_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, con
     if (a.stride % kWay == 0) left = spread(left);
     const float* const bias_of_piece = inner + depth == a.columns ? bias : nullptr;
     for (std::int64_t column = 0; column < c.columns; column += kTileColumns) {
-      const auto from_column = [&](std::int64_t j) { return transpose_b ? b.row(j) + inner : b.row(inner) + j; };
+      const auto part_of_b = [&](std::int64_t first, std::int64_t count) {
+        return transpose_b ? columns_of(b.part(first, count), inner, depth)
+                           : columns_of(b.part(inner, depth), first, count);
+      };
       const std::int64_t columns = std::min(kTileColumns, c.columns - column);
-      if (transpose_b) {
-        transpose_panel(from_column(column), b.stride, columns, depth, panel);
-      } else {
-        copy_panel<kTileColumns>(from_column(column), b.stride, depth, columns, panel);
-      }
+      pack_panel(part_of_b(column, columns), transpose_b, panel);
       // The next panel of the same depth; the first of the next depth comes unannounced.
       const std::int64_t next = std::min(column + kTileColumns, c.columns - 1);
-      const std::int64_t next_columns = std::min(kTileColumns, c.columns - column - columns);
+      const ConstRows next_part = part_of_b(next, std::min(kTileColumns, c.columns - column - columns));
       for (std::int64_t tile = 0; tile < tiles; ++tile) {
         const std::int64_t row = tile * kTileRows;
         const std::int64_t rows = std::min<std::int64_t>(kTileRows, c.rows - row);
         float* const next_tile = row + rows < c.rows ? c.row(row + rows) + column : c.data + next;
-        multiply<false>(
-            rows, columns,
-            {left.row(row), left.stride, panel, depth, bias_of_piece != nullptr ? bias_of_piece + column : nullptr,
-             c.row(row) + column, c.stride, accumulate || inner > 0, next_tile,
-             fetch_of_tile(from_column(next), b.stride, transpose_b, depth, next_columns, tile, tiles)});
+        multiply<false>(rows, columns,
+                        {left.row(row), left.stride, panel, depth,
+                         bias_of_piece != nullptr ? bias_of_piece + column : nullptr, c.row(row) + column, c.stride,
+                         accumulate || inner > 0, next_tile, fetch_of_tile(next_part, transpose_b, tile, tiles)});
       }
     }
   }
 }
 
 /// Rows of c (+)= a^T op(b), for these rows' columns of a.
-void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_b, Matrix c, bool accumulate) {
+void multiply_transposed_in_panels(ConstMatrix a, ConstRows b, bool transpose_b, Matrix c, bool accumulate) {
   constexpr std::int64_t kDepth = kPanelDepthOfWeightGradient;
   float* panels = thread_room<Room::right_block, kDepth * kBlockColumns>();
   float* left = thread_room<Room::left_panel, kDepth * kTileRows>();
@@ -158,11 +181,10 @@ void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_
       const std::int64_t depth = std::min(kDepth, a.rows - inner);
       for (std::int64_t j = 0; j < block_columns; j += kTileColumns) {
         const std::int64_t columns = std::min(kTileColumns, block_columns - j);
-        if (transpose_b) {
-          transpose_panel(b.row(first_column + j) + inner, b.stride, columns, depth, panels + j * depth);
-        } else {
-          copy_panel<kTileColumns>(b.row(inner) + first_column + j, b.stride, depth, columns, panels + j * depth);
-        }
+        const std::int64_t first = first_column + j;
+        pack_panel(transpose_b ? columns_of(b.part(first, columns), inner, depth)
+                               : columns_of(b.part(inner, depth), first, columns),
+                   transpose_b, panels + j * depth);
       }
       for (std::int64_t row = 0; row < c.rows; row += kTileRows) {
         const std::int64_t rows = std::min<std::int64_t>(kTileRows, c.rows - row);
@@ -171,7 +193,8 @@ void multiply_transposed_in_panels(ConstMatrix a, ConstMatrix b, bool transpose_
           const std::int64_t first = share(depth, j / kTileColumns, tiles);
           Ahead ahead;
           if (row + kTileRows < c.rows)
-            ahead = {a.row(inner + first) + row + kTileRows, a.stride,
+            ahead = {reinterpret_cast<const char*>(a.row(inner + first) + row + kTileRows),
+                     a.stride * static_cast<std::int64_t>(sizeof(float)),
                      share(depth, j / kTileColumns + 1, tiles) - first, 1};
           float* tile = c.row(row) + first_column + j;
           float* next_tile = j + kTileColumns < block_columns ? tile + kTileColumns
@@ -210,7 +233,7 @@ bool onednn_takes_f32() {
 #endif
 }
 
-void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstMatrix b, bool transpose_b, const float* bias, Matrix c,
+void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstRows b, bool transpose_b, const float* bias, Matrix c,
                         bool accumulate, const RowsDone& done) {
   const std::int64_t granule = HWY_DYNAMIC_DISPATCH(rows_of_tile)();
   const std::int64_t block_rows = HWY_DYNAMIC_DISPATCH(rows_of_block)();

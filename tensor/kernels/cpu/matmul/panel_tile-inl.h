@@ -66,9 +66,11 @@ constexpr std::int64_t kLine = 16;
 // this code, and there the second was measured.
 constexpr int kFetchLevel = HWY_TARGET == HWY_AVX3 ? 2 : 3;
 
-/// Lines to fetch: `rows` times `lines` that lie next to each other, `stride` floats from row to row.
+constexpr std::int64_t kLineBytes = kLine * static_cast<std::int64_t>(sizeof(float));
+
+/// Lines to fetch: `rows` times `lines` that lie next to each other, `stride` bytes from row to row.
 struct Ahead {
-  const float* next = nullptr;
+  const char* next = nullptr;
   std::int64_t stride = 0;
   std::int64_t rows = 0;
   std::int64_t lines = 0;
@@ -116,11 +118,11 @@ HWY_NOINLINE void multiply_tile(const Tile& t) {
   // Fetched a little at a time: the processor keeps few requests for lines in flight.
   const std::int64_t turns = std::max<std::int64_t>(t.ahead.rows, kRows);
   const std::int64_t depth_of_turn = t.depth / turns;
-  const float* ahead = t.ahead.next;
+  const char* ahead = t.ahead.next;
   for (std::int64_t turn = 0; turn < turns; ++turn) {
     if (turn < t.ahead.rows) {
       for (std::int64_t line = 0; line < t.ahead.lines; ++line)
-        __builtin_prefetch(ahead + line * kLine, 0, kFetchLevel);
+        __builtin_prefetch(ahead + line * kLineBytes, 0, kFetchLevel);
       ahead += t.ahead.stride;
     }
     if (turn < kRows) {

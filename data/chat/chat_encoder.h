@@ -1,0 +1,129 @@
+// Conversations to tokens, some of which are to be learnt.
+//
+// What a turn adds is found by rendering the conversation up to it and once more with it: what the second text has
+// beyond the first, and beyond the beginning of an answer that the template writes itself, is the turn. No marker in
+// the template is needed, and none is trusted. Learnt is the turn up to the token that ends it, which is the
+// tokenizer's end token where the turn has it and otherwise the last special token behind what was said; not what
+// stands in front of it by the template's own doing, such as an empty thinking block, which a program that asks the
+// model writes, too.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/chat/chat_row.h"
+#include "data/chat/chat_template.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace temper {
+
+/// Which turns of a conversation are learnt.
+enum class LearntTurns : std::uint8_t {
+  each,  ///< those of the roles
+  last,  ///< the last of these alone
+  all,   ///< every token of the conversation
+};
+
+/// What becomes of a conversation of more than max_length tokens.
+enum class LongChats : std::uint8_t { split, cut, drop, refuse };
+
+struct ChatSettings {
+  LearntTurns turns = LearntTurns::each;
+  std::vector<std::string> roles{"assistant"};
+  std::size_t max_length = 0;
+  LongChats long_chats = LongChats::split;
+  std::int32_t end_token = -1;  ///< stands behind texts that no template ends; -1: none
+};
+
+/// What is counted over all rows, whichever rank and thread sees them.
+enum class ChatCount : std::uint8_t {
+  rows,
+  sequences,         ///< that came of them
+  turns,             ///< to be learnt
+  ended_turns,       ///< of these, with their end token
+  cut_turns,         ///< of which a part is not learnt, because the conversation is too long
+  rewritten,         ///< rows whose earlier turns the template writes otherwise once there are more
+  merged_turns,      ///< whose first token began in the prompt
+  nothing_to_learn,  ///< rows of which no token is learnt
+  long_rows,         ///< of more than max_length tokens
+  dropped,           ///< of these, those that were left out
+  tokens,
+  learnt_tokens,
+  doubled_beginnings,  ///< sequences that begin with two begin tokens
+  without_beginning,   ///< sequences without a begin token, where others have one
+  longest,             ///< the tokens of the longest row (a maximum, not a sum)
+  end_token_of_turns,  ///< 1 + the id of the token that ends turns, if it is one and the same (a maximum)
+};
+inline constexpr std::size_t kChatCounts = 16;
+using ChatCounts = std::array<std::int64_t, kChatCounts>;
+inline std::int64_t count_of(const ChatCounts& counts, ChatCount which) {
+  return counts[static_cast<std::size_t>(which)];
+}
+/// Whether counts are put together as their maximum.
+constexpr bool is_maximum(ChatCount which) {
+  return which == ChatCount::longest || which == ChatCount::end_token_of_turns;
+}
+
+/// Tokens of which some are learnt.
+struct LearntSequence {
+  std::vector<std::int32_t> ids;
+  std::vector<bool> learnt;  ///< [tokens]
+};
+
+class ChatEncoder {
+ public:
+  /// `chat`: null for texts without a template. The tokenizer must outlive it.
+  ChatEncoder(const Tokenizer& tokenizer, std::shared_ptr<const ChatTemplate> chat, ChatSettings settings);
+
+  /// The sequences of a row, none longer than max_length and each with a token to learn; none where there is nothing to
+  /// learn. Throws Error, without the row's place, as parse_chat_row and ChatTemplate::render do, and for what is too
+  /// long where that is refused. Adds to the counts; may be called from several threads.
+  [[nodiscard]] std::vector<LearntSequence> encode(std::string_view json) const;
+  /// The same of whole rows, whatever their length and whether there is something to learn; counts nothing.
+  [[nodiscard]] std::vector<LearntSequence> encode_whole(std::string_view json) const;
+
+  /// All but the tokenizer that decides what encode() gives.
+  [[nodiscard]] std::string identity() const;
+  [[nodiscard]] ChatCounts counts() const;
+  [[nodiscard]] const ChatSettings& settings() const { return settings_; }
+
+ private:
+  struct Turn {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    bool merged = false;
+    std::int32_t end_token = -1;  ///< -1: it has none
+  };
+  struct Encoded {
+    std::vector<LearntSequence> sequences;
+    std::int64_t turns = 0;
+    std::int64_t ended = 0;
+    std::int64_t merged = 0;
+    std::int32_t end_token = -1;
+    bool rewritten = false;
+  };
+
+  [[nodiscard]] Encoded encode_row(const ChatRow& row) const;
+  [[nodiscard]] Encoded encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const;
+  [[nodiscard]] Encoded encode_pair(const ChatRow& row) const;
+  [[nodiscard]] std::vector<std::size_t> turns_to_learn(const ChatRow& row) const;
+  /// `whole`: the conversation up to the turn; `shared`: how many of its tokens it has in common with all of it.
+  [[nodiscard]] Turn find_turn(const Conversation& conversation, std::size_t turn, const RenderedChat& whole,
+                               const std::vector<std::int32_t>& ids, std::size_t shared) const;
+  void add(ChatCount which, std::int64_t count) const;
+
+  const Tokenizer& tokenizer_;
+  std::shared_ptr<const ChatTemplate> chat_;
+  ChatSettings settings_;
+  std::optional<std::int32_t> begin_token_;
+  std::optional<std::int32_t> stop_token_;
+  mutable std::array<std::atomic<std::int64_t>, kChatCounts> counts_{};
+};
+
+}  // namespace temper

@@ -1,0 +1,187 @@
+// temper chat: a conversation with a model, typed or from a file.
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "launch/commands/command.h"
+#include "launch/commands/generation_options.h"
+#include "launch/commands/report.h"
+#include "launch/commands/standard_input.h"
+#include "launch/device_choice.h"
+#include "launch/signals.h"
+#include "runtime/environment/node_cores.h"
+#include "runtime/generation/chat_prompts.h"
+
+namespace temper {
+namespace {
+
+struct ChatArguments {
+  std::string model;
+  std::string system;
+  std::string script;
+  std::string chat_template;
+  GenerationOptions options;
+  std::string device = "auto";
+  int threads = 0;
+};
+
+constexpr const char* kHelp = "/reset forgets the conversation, /save FILE writes it, /quit ends";
+
+/// What was said so far, and who answers.
+class Talk {
+ public:
+  Talk(const FittedModel& fitted, const GenerationDefaults& defaults, Generator& generator, const ChatPrompts& prompts,
+       std::string system)
+      : fitted_(fitted), defaults_(defaults), generator_(generator), prompts_(prompts), system_(std::move(system)) {
+    reset();
+  }
+
+  /// Takes a line; false where the conversation ends.
+  bool take(const std::string& line) {
+    if (line == "/quit" || line == "/exit") return false;
+    if (line == "/reset") {
+      reset();
+      say("forgotten");
+    } else if (line == "/help") {
+      say(kHelp);
+    } else if (line.starts_with("/save")) {
+      save(line.size() > 6 ? line.substr(6) : std::string());
+    } else if (line.starts_with("/") && line.find(' ') == std::string::npos) {
+      say(fmt::format("no such command; {}", kHelp));
+    } else if (line.find_first_not_of(" \t") != std::string::npos) {
+      answer(line);
+    }
+    return !stop_signal_received();
+  }
+
+ private:
+  static void say(const std::string& text) {
+    std::printf("(%s)\n", text.c_str());
+    std::fflush(stdout);
+  }
+
+  void reset() {
+    messages_.clear();
+    if (!system_.empty()) messages_.push_back(typed_message("system", system_));
+  }
+
+  void save(const std::string& file) const {
+    if (file.empty()) return say("name a file: /save talk.jsonl");
+    try {
+      write_file_atomically(file, conversation_json(messages_) + "\n");
+      say(fmt::format("written to {}", file));
+    } catch (const Error& error) {
+      say(error.what());
+    }
+  }
+
+  void answer(const std::string& text) {
+    messages_.push_back(typed_message("user", text));
+    Conversation conversation;
+    conversation.messages = messages_;
+    std::vector<std::int32_t> ids;
+    try {
+      ids = prompt_tokens(fitted_, defaults_, prompts_.prompt(conversation, "the conversation"));
+    } catch (const Error& error) {
+      messages_.pop_back();
+      return say(error.what());
+    }
+    Answer given;
+    const AnswerListener listener{[](std::size_t, std::string_view piece) {
+                                    std::fwrite(piece.data(), 1, piece.size(), stdout);
+                                    std::fflush(stdout);
+                                  },
+                                  [&](std::size_t, Answer ended) { given = std::move(ended); }};
+    generator_.run(std::span(&ids, 1), listener);
+    std::puts("");
+    if (given.finish == Finish::length) say("cut at --max-new-tokens");
+    if (given.finish == Finish::positions) say("the model has no more positions; /reset begins anew");
+    messages_.push_back(typed_message("assistant", given.text));
+  }
+
+  const FittedModel& fitted_;
+  const GenerationDefaults& defaults_;
+  Generator& generator_;
+  const ChatPrompts& prompts_;
+  std::string system_;
+  std::vector<jinja::Value> messages_;
+};
+
+void talk_by_script(Talk& talk, const std::string& file) {
+  std::ifstream lines(file);
+  if (!lines) throw Error("{}: cannot be read; check the path", file);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    std::printf("> %s\n", line.c_str());
+    if (!talk.take(line)) return;
+  }
+}
+
+void talk_by_typing(Talk& talk) {
+  const bool at_terminal = ::isatty(STDIN_FILENO) != 0;
+  if (at_terminal) std::printf("(%s)\n", kHelp);
+  StandardInputLines input(stop_signal_received);
+  while (true) {
+    if (at_terminal) {
+      std::fputs("> ", stdout);
+      std::fflush(stdout);
+    }
+    const std::vector<std::string> lines = input.next();
+    if (lines.empty()) break;
+    for (const std::string& line : lines)
+      if (!talk.take(line)) return;
+  }
+  if (at_terminal) std::puts("");
+}
+
+int run(const ChatArguments& arguments, CommandContext& context) {
+  if (context.world.size() > 1)
+    throw usage_error("temper chat runs on one rank, and {} were started; temper generate answers files on many",
+                      context.world.size());
+  const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
+  set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(context.world));
+  FittedModel fitted(arguments.model, *device);
+  require_language_model(fitted, arguments.model);
+  print_notes(fitted.notes());
+  const GenerationDefaults defaults = read_generation_defaults(fitted.config());
+  const ChatPrompts prompts(fitted.tokenizer(), arguments.chat_template);
+  GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
+  settings.slots = 1;
+  settings.stop_requested = stop_signal_received;
+  if (!arguments.options.ignore_stop_tokens)
+    for (const std::int32_t id : prompts.more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);
+  Generator generator(fitted.model(), fitted.tokenizer(), *device, settings);
+  Talk talk(fitted, defaults, generator, prompts, arguments.system);
+  if (arguments.script.empty()) {
+    talk_by_typing(talk);
+  } else {
+    talk_by_script(talk, arguments.script);
+  }
+  return stop_signal_received() ? kExitStopped : kExitDone;
+}
+
+}  // namespace
+
+Command add_chat_command(const CommandLine& program) {
+  auto arguments = std::make_shared<ChatArguments>();
+  const CommandLine command = program.command("chat", "Talk with a causal language model in a terminal");
+  command.option("model", arguments->model, "Folder of a causal language model with a chat template, or a .gguf file")
+      .required();
+  command.option("--system", arguments->system, "What the model is told before the conversation");
+  command.option("--script", arguments->script, "File whose lines are taken as if they were typed");
+  command.option("--chat-template", arguments->chat_template, "File with a template in place of the model's own");
+  add_generation_options(command, arguments->options);
+  command.option("--threads", arguments->threads, "Threads; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.footer(
+      fmt::format("In the conversation, {}.\n\nExample:\n  temper chat runs/support/model --system 'You answer in few "
+                  "words.' --temperature 0.7",
+                  kHelp));
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
+}
+
+}  // namespace temper

@@ -1,0 +1,219 @@
+#include "runtime/inputs/chat_data.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/counted.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/name_list.h"
+#include "data/tables/conversation_reader.h"
+#include "data/tables/file_text.h"
+#include "data/tables/jsonl_reader.h"
+#include "data/tables/table_reader.h"
+#include "data/tokenizer/tokenizer_file.h"
+
+namespace temper {
+namespace {
+
+/// The members of the first object of a file of JSON.
+std::vector<std::string> first_members(const std::filesystem::path& path) {
+  std::filesystem::path name = path;
+  const bool compressed = name.extension() == ".gz";
+  if (compressed) name = name.stem();
+  if (name.extension() != ".jsonl" && name.extension() != ".json") return {};
+  const FileText text(path, compressed);
+  const auto reader = name.extension() == ".json" ? json_rows(text.text(), path) : jsonl_rows(text.text(), path);
+  std::vector<std::string> fields;
+  if (!reader->next(fields)) return {};
+  std::vector<std::string> members;
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (!fields[i].empty()) members.push_back(reader->head().columns[i]);
+  return members;
+}
+
+std::int64_t of(const ChatCounts& counts, ChatCount which) { return count_of(counts, which); }
+
+Finding note(const char* name, std::string sentence, double value) {
+  return {Severity::note, name, std::move(sentence), value};
+}
+Finding warning(const char* name, std::string sentence, double value) {
+  return {Severity::warning, name, std::move(sentence), value};
+}
+
+}  // namespace
+
+void resolve_data_format(Configuration& configuration) {
+  DataSection& data = configuration.data;
+  if (data.format != "auto") return;
+  data.format = "text";
+  if (task_named(configuration.model.task).labels != LabelKind::next_token) return;
+  try {
+    const std::vector<std::filesystem::path> files = files_named(data.train.values);
+    if (files.empty()) return;
+    const std::vector<std::string> members = first_members(files.front());
+    const bool has_text = std::find(members.begin(), members.end(), data.text) != members.end();
+    if (!has_text && !chat_form(members).empty()) data.format = "conversations";
+  } catch (const Error&) {
+    // Who reads the file tells what is wrong with it.
+  }
+}
+
+bool holds_conversations(const std::filesystem::path& file) {
+  try {
+    const std::string_view form = chat_form(first_members(file));
+    return form == "messages" || form == "conversations" || form == "conversation";
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer) {
+  if (data.chat_template == "none") return nullptr;
+  const std::optional<std::tm> date = parse_date(data.template_date);
+  if (!date)
+    throw usage_error("data.template_date is {}, expected a date such as 2024-07-26", quoted_name(data.template_date));
+  const bool own = data.chat_template != "tokenizer";
+  return std::make_shared<const ChatTemplate>(tokenizer, own ? data.chat_template : std::string(), *date);
+}
+
+std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
+                                                   std::int64_t max_length, std::int32_t end_token) {
+  if (!reads_conversations(data)) return nullptr;
+  if (data.pack == "blocks")
+    throw usage_error("data.pack is blocks, which would cut conversations anywhere; take documents or none");
+  ChatSettings settings;
+  settings.turns = data.learn == "last"  ? LearntTurns::last
+                   : data.learn == "all" ? LearntTurns::all
+                                         : LearntTurns::each;
+  settings.roles = data.learn_roles;
+  settings.max_length = static_cast<std::size_t>(max_length);
+  settings.long_chats = data.long_documents == "cut"      ? LongChats::cut
+                        : data.long_documents == "drop"   ? LongChats::drop
+                        : data.long_documents == "refuse" ? LongChats::refuse
+                                                          : LongChats::split;
+  settings.end_token = end_token;
+  return std::make_shared<const ChatEncoder>(tokenizer, chat_template_of(data, tokenizer), std::move(settings));
+}
+
+ChatCounts counts_of_all(const ChatCounts& mine, Communicator& communicator) {
+  std::vector<std::int64_t> sums(mine.begin(), mine.end());
+  std::vector<std::int64_t> most = sums;
+  communicator.all_reduce(std::span(sums), Reduction::sum);
+  communicator.all_reduce(std::span(most), Reduction::max);
+  ChatCounts all{};
+  for (std::size_t i = 0; i < kChatCounts; ++i) all[i] = is_maximum(static_cast<ChatCount>(i)) ? most[i] : sums[i];
+  return all;
+}
+
+std::optional<ChatCounts> read_chat_counts(const std::filesystem::path& tokens) {
+  std::ifstream file(tokens.string() + ".counts");
+  std::string title;
+  ChatCounts counts{};
+  if (!std::getline(file, title) || title != "temper chat counts 1") return std::nullopt;
+  for (std::int64_t& count : counts)
+    if (!(file >> count)) return std::nullopt;
+  return counts;
+}
+
+void write_chat_counts(const std::filesystem::path& tokens, const ChatCounts& counts) {
+  std::string text = "temper chat counts 1\n";
+  for (const std::int64_t count : counts) text += fmt::format("{}\n", count);
+  write_file_atomically(tokens.string() + ".counts", text);
+}
+
+std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings& settings, const Tokenizer& tokenizer,
+                                    std::string_view role) {
+  std::vector<Finding> findings;
+  const std::int64_t rows = of(counts, ChatCount::rows);
+  if (rows == 0) return findings;
+  const auto number = [](std::int64_t count) { return static_cast<double>(count); };
+  const std::int64_t turns = of(counts, ChatCount::turns);
+  const std::int64_t ended = of(counts, ChatCount::ended_turns);
+  const std::int64_t tokens = of(counts, ChatCount::tokens);
+  const std::int64_t learnt = of(counts, ChatCount::learnt_tokens);
+  const auto end_token = static_cast<std::int32_t>(of(counts, ChatCount::end_token_of_turns) - 1);
+  const std::string end = end_token >= 0 ? fmt::format(" ({})", tokenizer.token(end_token)) : std::string();
+  const std::string learns =
+      settings.turns == LearntTurns::all ? "learnt whole" : counted(turns, "turn") + " to learn in them";
+  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} conversation", role)), learns,
+                                       learnt, counted(tokens, "token"));
+  findings.push_back(note("conversations",
+                          fmt::format("{}; the longest has {}", what, counted(of(counts, ChatCount::longest), "token")),
+                          tokens == 0 ? 0.0 : number(learnt) / number(tokens)));
+  if (settings.turns != LearntTurns::all && turns > 0) {
+    if (ended == turns) {
+      findings.push_back(note("ends_learnt", fmt::format("each of these turns ends with its end token{}", end), 1.0));
+    } else {
+      findings.push_back(warning(
+          "ends_not_learnt",
+          fmt::format("{} of {} have no end token, so the model will not learn to stop there; the chat template writes "
+                      "none behind them",
+                      turns - ended, counted(turns, "turn")),
+          number(turns - ended) / number(turns)));
+    }
+  }
+  if (const std::int64_t nothing = of(counts, ChatCount::nothing_to_learn); nothing > 0)
+    findings.push_back(
+        warning("nothing_to_learn",
+                fmt::format("{} of {} {} nothing to learn and {} left out: no turn of {} is in what is kept "
+                            "of them",
+                            nothing, counted(rows, fmt::format("{} row", role)), plural(nothing, "has", "have"),
+                            plural(nothing, "is", "are"), name_list(settings.roles)),
+                number(nothing) / number(rows)));
+  if (const std::int64_t rewritten = of(counts, ChatCount::rewritten); rewritten > 0)
+    findings.push_back(note(
+        "turns_rewritten",
+        fmt::format("{} of {}: the chat template writes earlier turns otherwise once there are more, so each turn is "
+                    "learnt behind the text that stands before it when the model is asked",
+                    rewritten, counted(rows, fmt::format("{} conversation", role))),
+        number(rewritten) / number(rows)));
+  if (const std::int64_t longer = of(counts, ChatCount::long_rows); longer > 0) {
+    const std::int64_t cut = of(counts, ChatCount::cut_turns);
+    const std::int64_t dropped = of(counts, ChatCount::dropped);
+    findings.push_back(
+        warning("answers_cut",
+                fmt::format("{} of {} {} more than {} (data.max_length, data.long_documents): {}", longer,
+                            counted(rows, fmt::format("{} conversation", role)), plural(longer, "has", "have"),
+                            counted(settings.max_length, "token"),
+                            dropped > 0 ? fmt::format("{} left out", plural(dropped, "it is", "they are"))
+                                        : fmt::format("{} cut", counted(cut, "answer") + plural(cut, " is", " are"))),
+                number(longer) / number(rows)));
+  }
+  const std::int64_t sequences = of(counts, ChatCount::sequences);
+  if (const std::int64_t doubled = of(counts, ChatCount::doubled_beginnings); doubled > 0)
+    findings.push_back(
+        warning("doubled_beginnings",
+                fmt::format("{} of {} begin with two begin tokens; take one out of the chat template or of "
+                            "the texts",
+                            doubled, counted(sequences, "sequence")),
+                number(doubled) / number(sequences)));
+  if (const std::int64_t without = of(counts, ChatCount::without_beginning); without > 0 && without < sequences)
+    findings.push_back(note("beginnings",
+                            fmt::format("{} of {} begin with the begin token, the others do not", sequences - without,
+                                        counted(sequences, "sequence")),
+                            number(without) / number(sequences)));
+  if (const std::int64_t merged = of(counts, ChatCount::merged_turns); merged > 0)
+    findings.push_back(
+        note("merged_turns",
+             fmt::format("the first token of {} began in the prompt, which a program that asks the model "
+                         "will not split so",
+                         counted(merged, "turn")),
+             number(merged)));
+  std::string stop;
+  std::string pad;
+  for (const auto& [key, text] : tokenizer.chat().special_tokens) {
+    if (key == "eos_token") stop = text;
+    if (key == "pad_token") pad = text;
+  }
+  if (!stop.empty() && stop == pad && role == "training")
+    findings.push_back(
+        note("pad_is_stop",
+             fmt::format("the pad token is the end token, {}; nothing is padded here, so every end is learnt "
+                         "all the same",
+                         stop),
+             1.0));
+  return findings;
+}
+
+}  // namespace temper

@@ -1,0 +1,195 @@
+// Conversations, as users train on them, look at them and hold them.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "tests/data/temporary_folder.h"
+#include "tests/system/program.h"
+#include "tests/tiny_text_model.h"
+
+namespace temper::system_tests {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// 1 and 2 stand for the user and the assistant: the tiny model knows few characters.
+constexpr const char* kTemplate =
+    "{% for m in messages %}{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('roles are user and "
+    "assistant, "
+    "not ' ~ m.role) }}{% endif %}{{ ('1' if m.role == 'user' else '2') + m.content + eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '2' }}{% endif %}";
+
+class Chat : public testing::Test {
+ protected:
+  void SetUp() override {
+    testing_support::write_text_model(folder_.path() / "model");
+    write("model/chat_template.jinja", kTemplate);
+    write(
+        "model/tokenizer_config.json",
+        R"({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"})");
+    write("run.toml",
+          "[model]\npath = \"model\"\ntask = \"causal-lm\"\n[data]\ntrain = \"train.jsonl\"\nvalidation = "
+          "\"train.jsonl\"\n"
+          "max_length = 16\n[train]\nmax_steps = 2\nbatch_size = 4\ngrains = 2\n[output]\ndir = "
+          "\"out\"\n[run]\nthreads = 1\n");
+  }
+  void write(const std::string& name, const std::string& content) const {
+    std::ofstream(folder_.path() / name) << content;
+  }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    std::ifstream file(folder_.path() / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  [[nodiscard]] Outcome temper(const std::vector<std::string>& arguments, int ranks = 0,
+                               const std::string& input = "") const {
+    Invocation invocation;
+    invocation.arguments = arguments;
+    invocation.ranks = ranks;
+    invocation.input = input;
+    invocation.folder = folder_.path();
+    return run(invocation);
+  }
+
+  testing_support::TemporaryFolder folder_;
+};
+
+std::string rows_of(const std::function<Json(const std::string& question, const std::string& answer)>& form) {
+  std::string rows;
+  for (int i = 0; i < 12; ++i)
+    rows +=
+        form(std::string(1, static_cast<char>('a' + i)) + "b", std::string("c") + static_cast<char>('a' + i)).dump() +
+        "\n";
+  return rows;
+}
+
+Json message(const char* role, const std::string& content) { return {{"role", role}, {"content", content}}; }
+
+TEST_F(Chat, EveryFormTrainsOnTwoRanksToTheSameWeights) {
+  const std::vector<std::string> forms{
+      rows_of([](const auto& q, const auto& a) {
+        return Json{{"messages", {message("user", q), message("assistant", a)}}};
+      }),
+      rows_of([](const auto& q, const auto& a) {
+        return Json{{"conversations", {{{"from", "human"}, {"value", q}}, {{"from", "gpt"}, {"value", a}}}}};
+      }),
+      rows_of([](const auto& q, const auto& a) {
+        return Json{{"prompt", q}, {"completion", a}};
+      }),
+      rows_of([](const auto& q, const auto& a) {
+        return Json{{"instruction", q}, {"output", a}};
+      })};
+  std::string weights;
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    write("train.jsonl", forms[i]);
+    const std::string out = "out" + std::to_string(i);
+    const Outcome outcome =
+        temper({"train", "run.toml", "--set", "output.dir=" + out, "--set", "data.cache=false"}, i == 0 ? 0 : 2);
+    ASSERT_EQ(outcome.status, 0) << outcome.err << outcome.out;
+    EXPECT_NE((outcome.out + outcome.err).find("12 training conversations, 12 turns to learn in them: 36 of 96 tokens"),
+              std::string::npos)
+        << outcome.out << outcome.err;
+    const std::string trained = read(out + "/model/model.safetensors");
+    EXPECT_TRUE(i == 0 || trained == weights) << i;
+    weights = trained;
+    EXPECT_EQ(read(out + "/model/chat_template.jinja"), kTemplate);
+    const Outcome measured = temper({"eval", out + "/model", "train.jsonl", "--json"});
+    ASSERT_EQ(measured.status, 0) << measured.err;
+    EXPECT_EQ(Json::parse(measured.last_line())["rows"], 12);
+    EXPECT_GT(Json::parse(measured.last_line())["bits_per_byte"], 0.0);
+  }
+}
+
+TEST_F(Chat, CachedRowsTellTheSameOfThemselves) {
+  write("train.jsonl", rows_of([](const auto& q, const auto& a) {
+          return Json{{"messages", {message("user", q), message("assistant", a)}}};
+        }));
+  for (const char* out : {"one", "two"}) {
+    const Outcome outcome =
+        temper({"train", "run.toml", "--set", std::string("output.dir=") + out, "--set", "data.cache_dir=cache"});
+    EXPECT_NE((outcome.out + outcome.err).find("each of these turns ends with its end token (<|endoftext|>)"),
+              std::string::npos)
+        << outcome.out << outcome.err;
+  }
+}
+
+TEST_F(Chat, RowsThatAreNoConversationAreRefusedByFileAndLine) {
+  const std::string good = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"({"messages": [{"role": "critic", "content": "a"}]})",
+       "train.jsonl, line 2: the chat template (model/chat_template.jinja, line 1) refuses the conversation: roles are "
+       "user "
+       "and assistant, not critic"},
+      {R"({"messages": [{"content": "a"}]})", "train.jsonl, line 2: message 1 has no role"},
+      {R"({"text": "a"})", "train.jsonl, line 2: is no conversation: found \"text\""},
+      {R"({"messages": [})", "train.jsonl, line 2: it is no JSON at byte"}};
+  for (const auto& [row, message] : cases) {
+    write("train.jsonl", good + "\n" + row + "\n");
+    const Outcome outcome = temper({"train", "run.toml"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find(message), std::string::npos) << outcome.err;
+  }
+  write("train.jsonl", R"({"messages": [{"role": "user", "content": "a"}]})"
+                       "\n");
+  const Outcome nothing = temper({"train", "run.toml"});
+  EXPECT_NE(nothing.err.find("no row has anything to learn"), std::string::npos) << nothing.err;
+}
+
+TEST_F(Chat, TemplateThatLoopsIsRefused) {
+  write("model/chat_template.jinja",
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% "
+        "endfor %}");
+  write("train.jsonl", R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})"
+                       "\n");
+  const Outcome outcome = temper({"train", "run.toml"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("the template takes more than 5000000 steps"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Chat, MaskIsShownWithPlainMarksAndAsAPage) {
+  write("talk.jsonl", R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]})"
+                      "\n");
+  const Outcome outcome = temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--html", "page.html"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("talk.jsonl, line 1: 3 of 8 tokens are learnt\n1ab<|endoftext|>2[[cd<|endoftext|>]]\n"),
+            std::string::npos)
+      << outcome.out;
+  EXPECT_NE(read("page.html").find("1ab&lt;|endoftext|&gt;2<mark>cd&lt;|endoftext|&gt;</mark>"), std::string::npos);
+  const Outcome json = temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--json"});
+  EXPECT_EQ(Json::parse(json.last_line())["rows"][0]["learnt"], Json({0, 0, 0, 0, 0, 1, 1, 1}));
+}
+
+TEST_F(Chat, QuestionsAndConversationsGoThroughTheTemplate) {
+  const Outcome question = temper({"generate", "model", "--chat", "ab", "--max-new-tokens", "2", "--json"});
+  ASSERT_EQ(question.status, 0) << question.err;
+  EXPECT_EQ(Json::parse(question.last_line())["prompt"], "1ab<|endoftext|>2");
+  write("talk.jsonl", R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]})"
+                      "\n");
+  const Outcome file = temper({"generate", "model", "--input", "talk.jsonl", "--max-new-tokens", "2", "--json"}, 2);
+  ASSERT_EQ(file.status, 0) << file.err;
+  EXPECT_EQ(Json::parse(file.last_line()), Json::parse(question.last_line()));
+}
+
+TEST_F(Chat, ScriptedConversationKeepsItsHistory) {
+  write("script.txt", "a\n/save one.jsonl\nb\n/save two.jsonl\n/reset\n/save three.jsonl\n/what\n/quit\nc\n");
+  const Outcome outcome = temper({"chat", "model", "--script", "script.txt", "--max-new-tokens", "1"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json one = Json::parse(read("one.jsonl"))["messages"];
+  const Json two = Json::parse(read("two.jsonl"))["messages"];
+  ASSERT_EQ(one.size(), 2U);
+  ASSERT_EQ(two.size(), 4U);
+  EXPECT_EQ(two[0], one[0]);
+  EXPECT_EQ(two[1], one[1]);
+  EXPECT_EQ(two[2]["content"], "b");
+  EXPECT_TRUE(Json::parse(read("three.jsonl"))["messages"].empty());
+  EXPECT_NE(outcome.out.find("(no such command"), std::string::npos);
+  EXPECT_EQ(outcome.out.find("> c"), std::string::npos);
+  const Outcome typed = temper({"chat", "model", "--max-new-tokens", "1"}, 0, "a\n/save typed.jsonl\n");
+  EXPECT_EQ(typed.status, 0) << typed.err;
+  EXPECT_EQ(Json::parse(read("typed.jsonl"))["messages"], one);
+}
+
+}  // namespace
+}  // namespace temper::system_tests

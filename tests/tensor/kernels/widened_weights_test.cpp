@@ -1,0 +1,104 @@
+// Products of f32 rows with weights in bf16 have the bits of those with the same weights in f32, whichever way they are
+// computed: few rows, panels, oneDNN, row by row.
+#include <bit>
+#include <tuple>
+
+#include "tests/tensor/kernels/kernel_testing.h"
+
+namespace temper {
+namespace {
+
+class WidenedWeights : public KernelTest {
+ protected:
+  /// Of two results, element by element.
+  static void expect_same_bits(const TestMatrix& found, const TestMatrix& expected, const std::string& what) {
+    for (std::int64_t i = 0; i < expected.rows(); ++i)
+      for (std::int64_t j = 0; j < expected.columns(); ++j)
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(found(i, j)), std::bit_cast<std::uint32_t>(expected(i, j)))
+            << what << ": element " << i << ", " << j;
+    EXPECT_TRUE(found.gaps_untouched()) << what;
+  }
+};
+TEMPER_ON_EACH_INSTRUCTION_SET(WidenedWeights);
+
+using Size = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+
+/// Rows, outputs and inputs: few rows and many, sides that are no whole vectors, and sums in several pieces.
+const std::vector<Size>& sizes() {
+  static const std::vector<Size> all = {{1, 1, 1},       {3, 48, 96},     {17, 130, 1030},  {32, 208, 512},
+                                        {33, 5, 7},      {40, 400, 33},   {100, 1600, 96},  {257, 1100, 768},
+                                        {300, 48, 1600}, {520, 1040, 65}, {64, 1088, 2100}, {600, 1552, 800}};
+  return all;
+}
+
+TEST_P(WidenedWeights, LinearHasTheBitsOfF32) {
+  for (const auto& [m, n, k] : sizes()) {
+    for (const bool row_by_row : {false, true}) {
+      RoundedMatrix weight(TestMatrix::random(n, k, 2));
+      for (const std::int64_t gap : {std::int64_t{0}, std::int64_t{5}}) {
+        const auto x = TestMatrix::random(m, k, 1, k + gap);
+        const auto bias = TestMatrix::random(1, n, 3);
+        TestMatrix expected(m, n, n + gap);
+        TestMatrix found(m, n, n + gap);
+        const auto run = [&](ConstRows w, TestMatrix& y) {
+          kernels_.run(calls::LinearForward{.x = x,
+                                            .weight = w,
+                                            .bias = gap == 0 ? ConstRows(bias) : ConstRows(),
+                                            .activation = Activation::silu,
+                                            .row_by_row = row_by_row,
+                                            .z = y,
+                                            .y = y});
+        };
+        run(weight.values(), expected);
+        run(weight.elements(), found);
+        expect_same_bits(found, expected,
+                         "rows " + std::to_string(m) + ", outputs " + std::to_string(n) + ", inputs " +
+                             std::to_string(k) + (row_by_row ? ", row by row" : ""));
+      }
+    }
+  }
+}
+
+TEST_P(WidenedWeights, ProductsHaveTheBitsOfF32) {
+  for (const auto& [m, n, k] : sizes()) {
+    for (const bool transpose_b : {false, true}) {
+      for (const bool accumulate : {false, true}) {
+        RoundedMatrix b(transpose_b ? TestMatrix::random(n, k, 2) : TestMatrix::random(k, n, 2));
+        const auto a = TestMatrix::random(m, k, 1);
+        auto expected = TestMatrix::random(m, n, 3, n + 3);
+        auto found = TestMatrix::random(m, n, 3, n + 3);
+        const auto run = [&](ConstRows right, TestMatrix& c) {
+          kernels_.run(calls::Matmul{.a = a, .b = right, .transpose_b = transpose_b, .c = c, .accumulate = accumulate});
+        };
+        run(b.values(), expected);
+        run(b.elements(), found);
+        expect_same_bits(found, expected,
+                         "[" + std::to_string(m) + ", " + std::to_string(k) + "] [" + std::to_string(k) + ", " +
+                             std::to_string(n) + "]" + (transpose_b ? " transposed" : ""));
+      }
+    }
+  }
+}
+
+TEST_P(WidenedWeights, EmbeddingsHaveTheBitsOfF32) {
+  RoundedMatrix words(TestMatrix::random(40, 70, 1));
+  const auto positions = TestMatrix::random(9, 70, 2);
+  const std::vector<std::int32_t> ids = {39, 0, 7, 7, 12};
+  const std::vector<std::int32_t> places = {0, 8, 3, 4, 4};
+  const auto run = [&](const void* table, DType type, TestMatrix& y) {
+    kernels_.run(calls::EmbeddingSumForward{.words = table,
+                                            .words_type = type,
+                                            .ids = ids.data(),
+                                            .positions = positions.data(),
+                                            .position_ids = places.data(),
+                                            .y = y});
+  };
+  TestMatrix expected(5, 70, 73);
+  TestMatrix found(5, 70, 73);
+  run(words.values().data(), DType::f32, expected);
+  run(words.elements().data, DType::bf16, found);
+  expect_same_bits(found, expected, "embeddings");
+}
+
+}  // namespace
+}  // namespace temper
