@@ -205,8 +205,9 @@ std::map<std::string, std::string> tokenizer_files(const TokenizerFolder& folder
   std::error_code ignored;
   if (std::filesystem::exists(folder.path / "special_tokens_map.json", ignored))
     files["special_tokens_map.json"] = special_tokens_map(folder);
-  if (const std::filesystem::path path = folder.path / "chat_template.json"; std::filesystem::exists(path, ignored))
-    files["chat_template.json"] = read_text_file(path);
+  for (const char* name : {"chat_template.jinja", "chat_template.json"})
+    if (const std::filesystem::path path = folder.path / name; std::filesystem::exists(path, ignored))
+      files[name] = read_text_file(path);
   for (const char* name : {"vocab.txt", "vocab.json", "merges.txt"}) {
     const std::filesystem::path path = folder.path / name;
     if (std::filesystem::exists(path, ignored) && still_holds(path, folder.file)) files[name] = read_text_file(path);

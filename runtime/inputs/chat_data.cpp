@@ -46,7 +46,6 @@ Finding warning(const char* name, std::string sentence, double value) {
 void resolve_data_format(Configuration& configuration) {
   DataSection& data = configuration.data;
   if (data.format != "auto") return;
-  data.format = "text";
   if (task_named(configuration.model.task).labels != LabelKind::next_token) return;
   try {
     const std::vector<std::filesystem::path> files = files_named(data.train.values);

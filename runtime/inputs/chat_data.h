@@ -19,9 +19,9 @@ namespace temper {
 /// Whether data.format says so.
 inline bool reads_conversations(const DataSection& data) { return data.format == "conversations"; }
 
-/// Where data.format is "auto": what the first row of the first file of data.train is, which then stands in the
-/// configuration. Reads no more than that row. A file that cannot be read, or is of another format, holds texts: who
-/// reads it tells what is wrong.
+/// Where data.format is "auto": "conversations", if the first row of the first file of data.train is one; else it
+/// stays, and rows are texts, as before there were conversations. Reads no more than that row. A file that cannot be
+/// read, or is of another format, holds texts: who reads it tells what is wrong.
 void resolve_data_format(Configuration& configuration);
 
 /// Whether the first row of a file of JSON is a list of messages; false where it cannot be read.
