@@ -216,7 +216,7 @@ TEST(Configuration, CallsANumberThatNothingHoldsTooLarge) {
                                 "train.batch_size=99999999999999999999", "train.batch_size=+99999999999999999999"}) {
     const std::size_t equals = set.find('=');
     const std::string start = "--set " + set + ": " + set.substr(0, equals) + " is " + set.substr(equals + 1) +
-                              ", which is too large; allowed";
+                              ", which is too large; it must be";
     EXPECT_TRUE(refusal(kSmallest, {set}).starts_with(start)) << refusal(kSmallest, {set});
   }
   EXPECT_NE(refusal(kSmallest, {"train.epochs=many"}).find("of type string"), std::string::npos);
