@@ -80,7 +80,7 @@ std::string sentence_of(const CLI::ParseError& error, const CLI::App& program) {
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
     if (const std::vector<std::string> words = program.remaining(/*recurse=*/true); !words.empty())
-      return fmt::format("{} is one word more than {} takes", words.front(), path);
+      return fmt::format("unexpected argument {} of {}", words.front(), path);
   return error.what();
 }
 
@@ -117,6 +117,19 @@ const OptionTraits& OptionTraits::between(double low, double high) const {
   return *this;
 }
 
+const OptionTraits& OptionTraits::one_of(const std::vector<std::string>& choices) const {
+  std::string listed = fmt::format("{}", fmt::join(choices.begin(), choices.end() - 1, ", "));
+  listed += " or " + choices.back();
+  const auto check = [choices, listed](const std::string& text) -> std::string {
+    if (std::find(choices.begin(), choices.end(), text) != choices.end()) return "";
+    const std::string nearest = nearest_name(text, choices);
+    return fmt::format("found {}, expected {}{}", text, listed,
+                       nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest));
+  };
+  option_->check(CLI::Validator(check, ""));
+  return *this;
+}
+
 const OptionTraits& OptionTraits::separated_by(char separator) const {
   option_->delimiter(separator);
   return *this;
@@ -141,11 +154,10 @@ OptionTraits CommandLine::option(const std::string& names, Value& target, const 
 OptionTraits CommandLine::repeated(const std::string& names, std::vector<std::string>& target,
                                    const std::string& help) const {
   // One value for each use, or what follows would be swallowed.
-  return OptionTraits(
-      app_->add_option(names, target, help)
-          ->expected(1)
-          ->allow_extra_args(false)
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+  return OptionTraits(app_->add_option(names, target, help)
+                          ->expected(1)
+                          ->allow_extra_args(false)
+                          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
 OptionTraits CommandLine::words(const std::string& name, std::vector<std::string>& target,
@@ -202,7 +214,7 @@ std::string ProgramLine::unknown_command(std::span<const char* const> words) con
     }
     if (next == nullptr) {
       const std::string nearest = nearest_name(word, known);
-      return fmt::format("{} is no command of {}; {} See {} --help", word, path,
+      return fmt::format("unknown command {} of {}; {} See {} --help", word, path,
                          nearest.empty() ? fmt::format("there are {}.", fmt::join(known, ", "))
                                          : fmt::format("did you mean {}?", nearest),
                          path);
@@ -222,8 +234,8 @@ std::string ProgramLine::unknown_option() const {
     const std::string name = word.substr(0, word.find('='));
     if (!name.starts_with("--") || name == "--" || std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string nearest = nearest_name(name, known);
-    return fmt::format("{} is no option of {}; {}See {} --help", name, path,
-                       nearest.empty() ? "" : fmt::format("did you mean {}? ", nearest), path);
+    return fmt::format("unknown option {} of {}; {} {} --help", name, path,
+                       nearest.empty() ? "see" : fmt::format("did you mean {}? See", nearest), path);
   }
   return "";
 }

@@ -26,6 +26,8 @@ class OptionTraits {
   const OptionTraits& within(std::int64_t least, std::int64_t most) const;
   /// Refuses numbers that do not lie between the two, which are refused too.
   const OptionTraits& between(double low, double high) const;
+  /// Refuses what is none of these, at least two, and names the nearest.
+  const OptionTraits& one_of(const std::vector<std::string>& choices) const;
   /// One word may hold several values: a,b.
   const OptionTraits& separated_by(char separator) const;
   /// What help calls the value, such as KEY=VALUE.
@@ -73,8 +75,8 @@ class ProgramLine : public CommandLine {
   ProgramLine(const ProgramLine&) = delete;
   ProgramLine& operator=(const ProgramLine&) = delete;
 
-  /// A sentence about the first word that stands where a command is needed and is none: "trian is no command of temper;
-  /// did you mean train? See temper --help". Empty where there is no such word.
+  /// A sentence about the first word that stands where a command is needed and is none: "unknown command trian of
+  /// temper; did you mean train? See temper --help". Empty where there is no such word.
   [[nodiscard]] std::string unknown_command(std::span<const char* const> words) const;
 
   /// Parses the words. Gives `go_on`, or the exit status of a program that has nothing more to do: 0 after help was

@@ -36,6 +36,7 @@ PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Com
   HostAgreement hosts(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
   take_folder(hosts);
   find_start(state);
+  require_possible_metric(configuration_.train.metric, task_);
   activations_ = activation_type(configuration_.train, device_, say_);
   nccl_ = connect_gpus(configuration_.run, device_, communicator_, say_);
   prepare_data(state);
@@ -65,7 +66,11 @@ void PreparedRun::prepare_data(TrainingState& state) {
   warn_of_shape(state, resumed_.has_value(), device_, communicator_, say_);
 
   model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
-  for (const std::string& note : folder_notes(*model_folder_, configuration_.data.max_length)) say_(note);
+  const bool splits = task_.labels == LabelKind::next_token && configuration_.data.long_documents == "split";
+  for (const std::string& note :
+       folder_notes(*model_folder_, configuration_.data.max_length,
+                    splits ? "longer documents are split into pieces of so many" : "longer texts are cut there"))
+    say_(note);
   if (reads_conversations(configuration_.data) && configuration_.data.chat_template != "tokenizer" &&
       configuration_.data.chat_template != "none")
     model_folder_->own_chat_template = std::string(MappedFile(configuration_.data.chat_template).text());

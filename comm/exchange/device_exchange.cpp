@@ -52,7 +52,7 @@ class DeviceExchange final : public GradientExchange {
 
   void finish() override {
     if (communicator_.size() == 1) return;
-    nccl_->wait("the gradients of a bucket");
+    nccl_->wait("the sum of the gradients");
     nccl_->device().compute_waits_for_communication();
   }
 

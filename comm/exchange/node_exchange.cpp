@@ -67,7 +67,7 @@ class NodeExchange final : public GradientExchange {
 
   void finish() override {
     while (next_send_ < plan_.buckets.size()) {
-      communicator_.wait_until([this] { return is_ready(next_send_); }, "the gradients of a bucket");
+      communicator_.wait_until([this] { return is_ready(next_send_); }, "the sum of the gradients");
       send(next_send_++);
     }
     for (; next_sum_ < transfers_.size(); ++next_sum_) {

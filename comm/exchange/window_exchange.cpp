@@ -39,7 +39,7 @@ class WindowExchange final : public GradientExchange {
 
   void finish() override {
     while (next_ < static_cast<int>(plan_.buckets.size())) {
-      communicator_.wait_until([this] { return window_.is_ready(next_, step_); }, "the gradients of a bucket");
+      communicator_.wait_until([this] { return window_.is_ready(next_, step_); }, "the sum of the gradients");
       reduce_ready_buckets();
     }
   }

@@ -29,10 +29,16 @@ constexpr std::array<Signature, 6> kSignatures = {{
     {"PK\x03\x04", "a zip archive, as spreadsheets are", "unpack it, or save it as CSV"},
 }};
 
+bool is_of_separated_values(const std::filesystem::path& path) {
+  const std::filesystem::path name = path.extension() == ".gz" ? path.stem() : path;
+  return name.extension() == ".csv" || name.extension() == ".tsv";
+}
+
 Error no_column(const Table& table, std::string_view name) {
   const std::string nearest = nearest_name(name, table.columns);
-  return Error("{}: has no column \"{}\"{}; its columns are {}", table.path.string(), name,
-               nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(table.columns));
+  return Error("{}: has no column \"{}\"{}; its columns are {}{}", table.path.string(), name,
+               nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(table.columns),
+               nearest.empty() && is_of_separated_values(table.path) ? "; the first row must name the columns" : "");
 }
 
 }  // namespace

@@ -9,11 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "data/tables/conversation_reader.h"
 #include "data/tables/csv_reader.h"
 #include "data/tables/file_text.h"
 #include "data/tables/jsonl_reader.h"
+#include "data/tables/label_values.h"
 #include "data/tables/text_reader.h"
 
 namespace temper {
@@ -81,23 +83,56 @@ MakeRowReader reader_of(const Format& format, TextUnit unit, const std::filesyst
   return unit == TextUnit::paragraph ? paragraph_rows : whole_text_rows;
 }
 
-bool is_text_file(const std::filesystem::path& path) {
-  std::string extension = lower_case(path.extension().string());
-  if (extension == ".gz") extension = lower_case(path.stem().extension().string());
-  return extension == ".txt";
+/// Whether a text file holds nothing to read. A large one is not asked: who reads it tells.
+bool is_blank_file(const std::filesystem::path& path) {
+  constexpr std::uintmax_t kLarge = std::uintmax_t{1} << 16;
+  std::error_code unknown;
+  const std::uintmax_t size = std::filesystem::file_size(path, unknown);
+  if (unknown || size > kLarge) return false;
+  if (size == 0) return true;
+  try {
+    const FileText text(path, path.extension() == ".gz");
+    return is_blank(without_byte_order_mark(text.text()));
+  } catch (const Error&) {
+    return false;
+  }
 }
 
-/// The .txt files of a folder and of its folders, sorted bytewise. Tables are not taken so: a folder of these holds,
-/// more often than not, the rows to test on beside those to train on.
+struct FolderContent {
+  std::vector<std::filesystem::path> texts;  ///< .txt files, sorted bytewise
+  std::int64_t blank = 0;                    ///< .txt files without a text
+  std::int64_t others = 0;
+};
+
+/// Of a folder and of its folders.
+FolderContent content_of(const std::string& folder) {
+  FolderContent content;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    if (!is_text_file(entry.path())) {
+      ++content.others;
+    } else if (is_blank_file(entry.path())) {
+      ++content.blank;
+    } else {
+      content.texts.push_back(entry.path());
+    }
+  }
+  std::sort(content.texts.begin(), content.texts.end(),
+            [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  return content;
+}
+
+/// The .txt files of a folder. Tables are not taken so: a folder of these holds, more often than not, the rows to test
+/// on beside those to train on.
 std::vector<std::filesystem::path> files_in(const std::string& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && is_text_file(entry.path())) files.push_back(entry.path());
-  if (files.empty())
+  FolderContent content = content_of(folder);
+  if (content.texts.empty() && content.blank > 0)
+    throw Error("{}: its {} blank, expected texts", folder,
+                content.blank == 1 ? "only .txt file is" : fmt::format("{} .txt files are all", content.blank));
+  if (content.texts.empty())
     throw Error("{}: is a directory without .txt files; name a data file, or a pattern such as {}/*.jsonl", folder,
                 folder);
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
-  return files;
+  return std::move(content.texts);
 }
 
 OpenFile open_file(const std::filesystem::path& path, TextUnit unit) {
@@ -188,6 +223,35 @@ std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> 
 
 std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit) {
   return open_tables(std::span(&path, 1), unit);
+}
+
+bool is_text_file(const std::filesystem::path& path) {
+  std::string extension = lower_case(path.extension().string());
+  if (extension == ".gz") extension = lower_case(path.stem().extension().string());
+  return extension == ".txt";
+}
+
+bool holds_text_files(const std::filesystem::path& folder) {
+  const auto is_text = [](const auto& entry) { return entry.is_regular_file() && is_text_file(entry.path()); };
+  const std::filesystem::recursive_directory_iterator entries(folder);
+  return std::any_of(begin(entries), end(entries), is_text);
+}
+
+std::vector<std::string> unread_file_notes(std::span<const std::string> names) {
+  std::vector<std::string> notes;
+  for (const std::string& name : names) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(name, ignored)) continue;
+    const FolderContent content = content_of(name);
+    if (content.others > 0)
+      notes.push_back(fmt::format("{}: {} in the folder {} not read: of a folder only .txt files are, others by name",
+                                  name, counted(content.others, "other file"), content.others == 1 ? "is" : "are"));
+    if (content.blank > 0)
+      notes.push_back(
+          fmt::format("{}: {} blank and passed over", name,
+                      content.blank == 1 ? "1 .txt file is" : fmt::format("{} .txt files are", content.blank)));
+  }
+  return notes;
 }
 
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names) {

@@ -24,8 +24,16 @@ std::unique_ptr<TableSource> open_tables(std::span<const std::filesystem::path> 
 std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextUnit unit = TextUnit::line);
 
 /// The files that names stand for, in their order: a name with *, ? or [ that is no file itself is a pattern, and
-/// stands for what fits it, sorted bytewise; a folder stands for the .txt files in it and in its folders, sorted in the
-/// same way. Throws Error for a pattern that nothing fits, and for a folder without such files.
+/// stands for what fits it, sorted bytewise; a folder stands for the .txt files in it and in its folders, but for
+/// blank ones, sorted in the same way. Throws Error for a pattern that nothing fits, and for a folder without such
+/// files.
 std::vector<std::filesystem::path> files_named(std::span<const std::string> names);
+/// For each folder among the names what of it is not read, a sentence each: files of other types, and blank ones.
+std::vector<std::string> unread_file_notes(std::span<const std::string> names);
+
+/// .txt or .txt.gz.
+bool is_text_file(const std::filesystem::path& path);
+/// Whether there is one in a folder or in its folders.
+bool holds_text_files(const std::filesystem::path& folder);
 
 }  // namespace temper

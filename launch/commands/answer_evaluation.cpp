@@ -4,9 +4,9 @@
 
 #include "base/counted.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/spool.h"
+#include "launch/commands/line_output.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "launch/signals.h"
 #include "runtime/generation/answer_scores.h"
 #include "runtime/generation/shared_prompts.h"
@@ -28,9 +28,12 @@ std::string answer_line(const TextPrompt& prompt, const std::string& reference, 
 }  // namespace
 
 void AnswerRequests::require_none() const {
-  if (!capture && output.empty()) return;
-  throw usage_error("{} is about generated answers; name the column that they are compared with by --reference",
-                    capture ? "--capture" : "--answers");
+  std::string given = options.given();
+  if (capture) given = "--capture";
+  if (!output.empty()) given = "--answers";
+  if (!given.empty())
+    throw usage_error("{} is about generated answers; name the column that they are compared with by --reference",
+                      given);
 }
 
 void add_answer_options(const CommandLine& command, AnswerRequests& requests) {
@@ -62,7 +65,7 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
   Generator generator(fitted.model(), fitted.tokenizer(), device, settings);
 
   std::vector<AnswerScore> scores;
-  Spool written;
+  LineOutput output(requests.output);
   bool stopped = false;
   constexpr std::int64_t kRowsAtATime = 4096;
   table.read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
@@ -71,23 +74,25 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
       prompts.push_back({chunk.rows[row][text], place_of(chunk, row)});
     const PromptAnswers all = answer_prompts(fitted, defaults, generator, prompts, context.world, {});
     stopped = all.stopped;
-    if (stopped || !context.speaks()) return !stopped;
+    if (!context.speaks()) return !stopped;
     for (std::size_t row = 0; row < prompts.size(); ++row) {
+      if (all.answers[row].finish == Finish::interrupted) continue;
       const std::string& expected = chunk.rows[row][reference];
       scores.push_back(score_answer(all.answers[row].text, expected, pattern ? &*pattern : nullptr));
       if (requests.output.empty()) continue;
       const std::string line =
           answer_line(prompts[row], expected, all.answers[row], scores.back(), pattern.has_value());
-      written.append(std::as_bytes(std::span(line)));
+      output.append(line);
     }
-    return true;
+    return !stopped;
   });
-  if (stopped) return kExitStopped;
-  if (!context.speaks()) return kExitDone;
-  if (!requests.output.empty()) {
-    const std::span<const std::byte> lines = written.view();
-    write_file_atomically(requests.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  if (stopped) {
+    const auto done = static_cast<std::int64_t>(scores.size());
+    print_note(context, output.stop("the answers", done, table.rows(), "row") + "; metrics are of all rows only");
+    return kExitStopped;
   }
+  if (!context.speaks()) return kExitDone;
+  output.finish("the answers");
   const Metrics metrics = answer_metrics(scores, pattern.has_value());
   if (json) {
     nlohmann::json object = metrics_json(metrics);

@@ -25,6 +25,8 @@ void AnswerPrinter::add_text(std::size_t number, std::string_view piece) {
 
 void AnswerPrinter::end(std::size_t number, const Answer& answer) {
   Waiting& waiting = waiting_[number];
+  // A line of JSON stands for a whole answer; of a text, what has come of it is shown.
+  if (json_ && answer.finish == Finish::interrupted) return;
   waiting.ended = true;
   if (json_) {
     const nlohmann::ordered_json line{{"prompt", (*prompts_)[number].text},
@@ -43,6 +45,7 @@ void AnswerPrinter::write_ready() {
     write(waiting_[next_].text);
     waiting_[next_] = {};
     ++next_;
+    begun_ = false;
     // What has come of the next one meanwhile.
     if (next_ < waiting_.size() && !json_ && !waiting_[next_].ended) {
       write(waiting_[next_].text);
@@ -53,12 +56,18 @@ void AnswerPrinter::write_ready() {
 }
 
 void AnswerPrinter::write(std::string_view text) {
-  if (!text.empty()) write_(text);
+  if (text.empty()) return;
+  if (!json_ && !begun_ && wrote_before_) write_("\n");
+  begun_ = true;
+  wrote_before_ = true;
+  write_(text);
 }
 
 void AnswerPrinter::finish() {
-  for (Waiting& waiting : waiting_)
+  for (Waiting& waiting : waiting_) {
     if (waiting.ended) write(waiting.text);
+    begun_ = false;
+  }
   waiting_.clear();
   std::fflush(stdout);
 }

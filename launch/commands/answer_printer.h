@@ -13,8 +13,8 @@ namespace temper {
 
 class AnswerPrinter {
  public:
-  /// `json`: a line for each answer, {"prompt", "text", "tokens", "finish_reason"}; else its text, as it comes, and a
-  /// line feed behind it.
+  /// `json`: a line for each answer, {"prompt", "text", "tokens", "finish_reason"}; else its text, as it comes, a
+  /// line feed behind it, and a blank line before the next one.
   AnswerPrinter(bool json, std::function<void(std::string_view)> write) : json_(json), write_(std::move(write)) {}
 
   /// The prompts whose answers come next. They must live until finish().
@@ -36,7 +36,9 @@ class AnswerPrinter {
   std::function<void(std::string_view)> write_;
   const std::vector<TextPrompt>* prompts_ = nullptr;
   std::vector<Waiting> waiting_;
-  std::size_t next_ = 0;  ///< whose turn it is
+  std::size_t next_ = 0;       ///< whose turn it is
+  bool begun_ = false;         ///< something of it has been written
+  bool wrote_before_ = false;  ///< of any answer
 };
 
 }  // namespace temper

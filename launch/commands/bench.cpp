@@ -79,7 +79,7 @@ Command add_bench_command(const CommandLine& program) {
                  "File to write; default: $TEMPER_MACHINE_PROFILE, else temper/machine.json in $XDG_CONFIG_HOME or "
                  "~/.config");
   machine.option("--folder", arguments->folder, "Folder in which disk writes are measured").shows_default();
-  machine.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  machine.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   machine.flag("--quick", arguments->quick, "Fewer shapes, measured once: about 2 s");
   for (const CommandLine& one : {command, machine})
     one.footer("Example:\n  mpirun -n 2 temper bench machine --output machine.json");

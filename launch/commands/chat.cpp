@@ -176,7 +176,7 @@ Command add_chat_command(const CommandLine& program) {
   command.option("--chat-template", arguments->chat_template, "File with a template in place of the model's own");
   add_generation_options(command, arguments->options);
   command.option("--threads", arguments->threads, "Threads; 0: the cores it may use");
-  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   command.footer(
       fmt::format("In the conversation, {}.\n\nExample:\n  temper chat runs/support/model --system 'You answer in few "
                   "words.' --temperature 0.7",

@@ -52,24 +52,29 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   set_cpu_threads(threads);
   const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
   std::vector<std::filesystem::path> read = adapter_files(choice);
-  read.emplace_back(arguments.data);
+  const std::vector<std::filesystem::path> files = files_named(std::span(&arguments.data, 1));
+  read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(context.world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table =
-      open_table(arguments.data, holds_conversations(arguments, fitted)
-                                     ? TextUnit::conversation
-                                     : text_unit(document_unit(arguments.requests, fitted.trained())));
+  const std::unique_ptr<TableSource> table = open_tables(
+      files, holds_conversations(arguments, fitted) ? TextUnit::conversation
+                                                    : text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
+  if (context.speaks()) print_notes(unread_file_notes(std::span(&arguments.data, 1)));
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
   arguments.answers.require_none();
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =
       resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
+  require_fitting_stride(use, fitted.max_length(use.max_length));
   const std::optional<Metrics> metrics =
       fitted.evaluate_table(*table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
-  if (!metrics) return kExitStopped;
+  if (!metrics) {
+    print_note(context, "stopped by a signal before all rows were measured, so there are no metrics");
+    return kExitStopped;
+  }
   if (!context.speaks()) return kExitDone;
   if (arguments.json) {
     nlohmann::json json = metrics_json(*metrics);
@@ -86,16 +91,20 @@ int run(const EvalArguments& parsed, CommandContext& context) {
 Command add_eval_command(const CommandLine& program) {
   auto arguments = std::make_shared<EvalArguments>();
   const CommandLine command = program.command("eval", "Evaluate a fine-tuned model on labelled rows");
-  command.option("model", arguments->model, "Folder of a fine-tuned model, or of an adapter").required();
+  command.option("model", arguments->model, "Folder of a fine-tuned model or of an adapter, or a .gguf file")
+      .required();
   add_adapter_option(command, arguments->adapters);
-  command.option("data", arguments->data, "CSV, TSV or JSONL file with labels").required();
+  command
+      .option("data", arguments->data,
+              "CSV, TSV or JSONL file with labels; for language models also a .txt file, or a folder of them")
+      .required();
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,
                    "Column of the label; repeat it if each label has its own column");
   add_answer_options(command, arguments->answers);
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
-  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Columns and lengths default to those used in training, which the model folder records "

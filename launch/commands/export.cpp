@@ -170,7 +170,7 @@ Command add_export_command(const CommandLine& program) {
               "--merge or --gguf is given. With these, also the folder of an adapter")
       .required();
   command.option("-o,--output", arguments->output, "Folder to write, or file with --gguf").required();
-  command.option("--base", arguments->base, "Folder of the base model, if it is no longer at model.path");
+  command.option("--base", arguments->base, "Folder or .gguf file of the base model, if it is no longer at model.path");
   command.option("--gguf", arguments->gguf,
                  "Write one GGUF file in place of a folder, its matrices as F32, F16, BF16, Q8_0 or Q4_0");
   command.flag("--merge", arguments->merge, "Write the base model with the adapters merged into its weights");

@@ -1,4 +1,5 @@
-// temper generate: texts that go on, from prompts.
+// temper generate: text that continues prompts.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,14 +7,14 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/spool.h"
+#include "data/tables/label_values.h"
 #include "data/tables/table_reader.h"
 #include "launch/commands/adapter_option.h"
 #include "launch/commands/answer_evaluation.h"
 #include "launch/commands/answer_printer.h"
 #include "launch/commands/command.h"
 #include "launch/commands/generation_options.h"
+#include "launch/commands/line_output.h"
 #include "launch/commands/report.h"
 #include "launch/commands/standard_input.h"
 #include "launch/commands/table_options.h"
@@ -61,8 +62,12 @@ class AnswerRun {
       for (std::size_t i = 0; i < prompts.size(); ++i)
         if (!all.answers[i].tokens.empty()) printer_.end(i, all.answers[i]);
     if (context_.speaks()) printer_.finish();
+    finished_ += std::count_if(all.answers.begin(), all.answers.end(),
+                               [](const Answer& answer) { return answer.finish != Finish::interrupted; });
     return !all.stopped;
   }
+  /// Prompts that have their whole answer.
+  [[nodiscard]] std::int64_t finished() const { return finished_; }
 
  private:
   const FittedModel& fitted_;
@@ -70,6 +75,7 @@ class AnswerRun {
   Generator& generator_;
   AnswerPrinter& printer_;
   CommandContext& context_;
+  std::int64_t finished_ = 0;
 };
 
 bool answer_words(const GenerateArguments& arguments, AnswerRun& conversation) {
@@ -119,13 +125,16 @@ bool answer_conversations(const ChatPrompts& chats, const TableSource& table, An
   return going_on;
 }
 
-/// Each line is a prompt. Of one rank, lines are answered as they come; of several, rank 0 reads them all first.
+/// Each line that is not blank is a prompt, as in a .txt file. Of one rank, lines are answered as they come; of
+/// several, rank 0 reads them all first.
 bool answer_standard_input(AnswerRun& conversation, Communicator& world) {
   std::int64_t number = 0;
   const auto as_prompts = [&](std::vector<std::string> lines) {
     std::vector<TextPrompt> prompts;
-    for (std::string& line : lines)
-      prompts.push_back({std::move(line), fmt::format("standard input, line {}", ++number)});
+    for (std::string& line : lines) {
+      ++number;
+      if (!is_blank(line)) prompts.push_back({std::move(line), fmt::format("standard input, line {}", number)});
+    }
     return prompts;
   };
   if (world.size() == 1) {
@@ -154,6 +163,14 @@ void require_one_source(const GenerateArguments& arguments) {
   if (std::filesystem::equivalent(*arguments.input, arguments.output, absent))
     throw usage_error("{}: is the input as well; the answers would replace it, so choose another file with -o",
                       arguments.output);
+}
+
+/// Nothing of standard input, of which only its end tells.
+std::optional<std::int64_t> prompt_count(const GenerateArguments& arguments, const TableSource* table) {
+  if (!arguments.chat.empty()) return static_cast<std::int64_t>(arguments.chat.size());
+  if (!arguments.prompts.empty()) return static_cast<std::int64_t>(arguments.prompts.size());
+  if (table != nullptr) return table->rows();
+  return std::nullopt;
 }
 
 int run(const GenerateArguments& arguments, CommandContext& context) {
@@ -185,27 +202,22 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   hosts.finish();
 
   Generator generator(fitted.model(), fitted.tokenizer(), *device, settings);
-  Spool written;
-  AnswerPrinter printer(arguments.json || !arguments.output.empty(), [&](std::string_view text) {
-    if (arguments.output.empty()) {
-      std::fwrite(text.data(), 1, text.size(), stdout);
-    } else {
-      written.append(std::as_bytes(std::span(text)));
-    }
-  });
+  LineOutput output(arguments.output);
+  AnswerPrinter printer(arguments.json || !arguments.output.empty(),
+                        [&](std::string_view text) { output.append(text); });
   AnswerRun conversation(fitted, defaults, generator, printer, context);
   const bool finished = !arguments.chat.empty()      ? answer_questions(arguments, *chats, conversation)
                         : of_conversations           ? answer_conversations(*chats, *table, conversation)
                         : !arguments.prompts.empty() ? answer_words(arguments, conversation)
                         : from_file                  ? answer_file(arguments, fitted, *table, conversation)
                                                      : answer_standard_input(conversation, world);
-  if (!finished) return kExitStopped;
-  if (!context.speaks()) return kExitDone;
-  if (!arguments.output.empty()) {
-    const std::span<const std::byte> lines = written.view();
-    write_file_atomically(arguments.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  if (!finished) {
+    if (context.speaks())
+      print_note(context,
+                 output.stop("the answers", conversation.finished(), prompt_count(arguments, table.get()), "prompt"));
+    return kExitStopped;
   }
-  if (std::fflush(stdout) != 0) throw Error("the answers could not be written to standard output");
+  if (context.speaks()) output.finish("the answers");
   return kExitDone;
 }
 
@@ -213,12 +225,15 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
 
 Command add_generate_command(const CommandLine& program) {
   auto arguments = std::make_shared<GenerateArguments>();
-  const CommandLine command = program.command("generate", "Go on with texts by a causal language model");
-  command.option("model", arguments->model, "Folder of a causal language model, or of an adapter").required();
+  const CommandLine command = program.command("generate", "Generate text with a causal language model");
+  command.option("model", arguments->model, "Folder of a causal language model or of an adapter, or a .gguf file")
+      .required();
   add_adapter_option(command, arguments->adapters);
-  command.words("prompts", arguments->prompts, "Texts to go on with; none: standard input, one per line");
-  command.option("--input", arguments->input,
-                 "CSV, TSV, JSONL or text file of prompts; - for standard input, one per line");
+  command.words("prompts", arguments->prompts,
+                "Texts to continue; none: standard input, one per line. Blank lines are skipped");
+  command.option(
+      "--input", arguments->input,
+      "CSV, TSV, JSONL or text file of prompts, or - for standard input; of lines, those that are blank are skipped");
   command.option("--text", arguments->text, "Column of the prompts; default: prompt, else as in training, else text");
   command.repeated(
       "--chat", arguments->chat,
@@ -232,7 +247,7 @@ Command add_generate_command(const CommandLine& program) {
       .shows_default()
       .within(1, 1 << 16);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
-  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   command.flag("--json", arguments->json, "Print a JSON object for each prompt, with the tokens and why it ended");
   command.footer(
       "An answer depends on the model, its prompt and the seed: not on the other prompts, --batch-size, threads or "

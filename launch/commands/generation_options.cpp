@@ -42,7 +42,7 @@ SamplingSettings sampling_settings(const GenerationOptions& options, const Gener
   const double otherwise = top_k || top_p || min_p ? 1.0 : 0.0;
   const double t = temperature.value_or(otherwise);
   sampling.temperature =
-      within("--temperature", t, t >= 0.0 && std::isfinite(t), "0, for the likeliest token, or more");
+      within("--temperature", t, t >= 0.0 && std::isfinite(t), "0, for the most probable token, or more");
   const std::int64_t k = top_k.value_or(0);
   sampling.top_k = within("--top-k", k, k >= 0, "0, for all tokens, or more");
   const double p = top_p.value_or(1.0);
@@ -58,16 +58,32 @@ SamplingSettings sampling_settings(const GenerationOptions& options, const Gener
 
 }  // namespace
 
+std::string GenerationOptions::given() const {
+  const GenerationOptions other;
+  if (temperature) return "--temperature";
+  if (top_k) return "--top-k";
+  if (top_p) return "--top-p";
+  if (min_p) return "--min-p";
+  if (repetition_penalty) return "--repetition-penalty";
+  if (recommended) return "--recommended";
+  if (seed != other.seed) return "--seed";
+  if (most_tokens != other.most_tokens) return "--max-new-tokens";
+  if (!stops.empty()) return "--stop";
+  if (ignore_stop_tokens) return "--ignore-stop-tokens";
+  return precision != other.precision ? "--precision" : "";
+}
+
 void add_generation_options(const CommandLine& command, GenerationOptions& options) {
   command.option("--max-new-tokens", options.most_tokens, "Tokens of an answer at most")
       .shows_default()
       .within(1, 1 << 24);
-  command.option("--temperature", options.temperature,
-                 "Divides the logits before a token is drawn; 0: the likeliest token. Default: 0, or 1 where --top-k, "
-                 "--top-p or --min-p is given");
-  command.option("--top-k", options.top_k, "Draw from so many likeliest tokens only");
-  command.option("--top-p", options.top_p, "Draw from the likeliest tokens that have this probability together");
-  command.option("--min-p", options.min_p, "Draw from tokens at least so likely, as a share of the likeliest");
+  command.option(
+      "--temperature", options.temperature,
+      "Divides the logits before a token is drawn; 0: the most probable token. Default: 0, or 1 where --top-k, "
+      "--top-p or --min-p is given");
+  command.option("--top-k", options.top_k, "Draw from so many most probable tokens only");
+  command.option("--top-p", options.top_p, "Draw from the most probable tokens that have this probability together");
+  command.option("--min-p", options.min_p, "Draw from tokens at least so likely, as a share of the most probable");
   command.option("--repetition-penalty", options.repetition_penalty,
                  "Divides the logits of tokens that the text has already; above 1 they become less likely");
   command.flag("--recommended", options.recommended,
@@ -75,8 +91,9 @@ void add_generation_options(const CommandLine& command, GenerationOptions& optio
   command.option("--seed", options.seed, "Of what is drawn: an answer depends on its prompt and the seed")
       .shows_default();
   command.repeated("--stop", options.stops, "Text before which an answer ends; may be repeated; \\n is a line feed");
-  command.flag("--ignore-stop-tokens", options.ignore_stop_tokens, "Go on behind the model's stop tokens");
+  command.flag("--ignore-stop-tokens", options.ignore_stop_tokens, "Do not end at the model's stop tokens");
   command.option("--precision", options.precision, "f32, or bf16: weights and cache take half the memory and time")
+      .one_of({"f32", "bf16"})
       .shows_default();
 }
 
@@ -92,8 +109,6 @@ GenerationSettings generation_settings(const GenerationOptions& options, const G
   }
   settings.positions = config.longest_sequence;
   settings.renewed_beyond = config.renewed_beyond;
-  if (options.precision != "f32" && options.precision != "bf16")
-    throw usage_error("--precision is '{}', expected f32 or bf16", options.precision);
   if (options.precision == "bf16") {
     if (!device.has_bf16())
       throw usage_error(

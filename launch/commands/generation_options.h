@@ -25,6 +25,9 @@ struct GenerationOptions {
   bool ignore_stop_tokens = false;
   std::int64_t slots = 8;
   std::string precision = "f32";
+
+  /// The first that is not as by default; empty: none.
+  [[nodiscard]] std::string given() const;
 };
 
 /// --max-new-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --recommended, --seed, --stop,

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "data/tables/table_reader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands/command.h"
 #include "launch/commands/mask_report.h"
@@ -128,6 +129,9 @@ Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communi
     for (const CheckpointTensor& tensor : checkpoint.tensors())
       json["tensors"].push_back(tensor_json(tensor.name, "F32", tensor.shape));
   json["lineage"] = Json::parse(checkpoint.lineage_json());
+  // What a delivered model has there: of a checkpoint it is the step and the metrics above.
+  json["lineage"].erase("steps");
+  json["lineage"].erase("metrics");
   return json;
 }
 
@@ -152,6 +156,9 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
     return inspect_running_text(question, world);
   }
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
+  if (std::filesystem::is_directory(path) && !std::filesystem::exists(as_model_folder(path) / "config.json") &&
+      holds_text_files(path))
+    throw Error("{}: is a folder of texts; name a model with --model, whose tokenizer cuts them", path.string());
   if (std::filesystem::is_directory(path)) return inspect_model(as_model_folder(path), arguments.tensors);
   if (is_gguf_file(path)) return inspect_model(path, arguments.tensors);
   if (path.extension() == ".h5") return inspect_checkpoint(path, arguments.tensors, world);
@@ -235,18 +242,24 @@ Command add_inspect_command(const CommandLine& program) {
   command
       .option("--documents", arguments->running.documents,
               "With --model: what a document of a .txt file is: line, paragraph or file")
+      .one_of({"line", "paragraph", "file"})
       .shows_default();
   command
       .option("--pack", arguments->running.pack, "With --model: what a training row holds: documents, blocks or none")
+      .one_of({"documents", "blocks", "none"})
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--mask", arguments->mask, "Show which tokens of conversations are learnt; needs --model");
   command.option("--rows", arguments->masked.rows, "Rows that --mask shows").shows_default();
   command.option("--html", arguments->masked.html, "File that --mask writes as a page");
-  command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all").shows_default();
+  command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all")
+      .one_of({"assistant", "last", "all"})
+      .shows_default();
   command.repeated("--learn-role", arguments->masked.learn_roles, "As data.learn_roles; repeat it").shows_default();
   command.option("--chat-template", arguments->masked.chat_template, "As data.chat_template").shows_default();
-  command.option("--long-documents", arguments->masked.long_documents, "As data.long_documents").shows_default();
+  command.option("--long-documents", arguments->masked.long_documents, "As data.long_documents")
+      .one_of({"split", "cut", "drop", "refuse"})
+      .shows_default();
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent\n"

@@ -1,4 +1,5 @@
 // temper predict: labels and probabilities for unlabelled rows.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,12 +8,12 @@
 
 #include "base/counted.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/spool.h"
+#include "data/tables/label_values.h"
 #include "data/tables/table_reader.h"
 #include "data/text/cut_rows.h"
 #include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
+#include "launch/commands/line_output.h"
 #include "launch/commands/report.h"
 #include "launch/commands/standard_input.h"
 #include "launch/commands/table_options.h"
@@ -38,12 +39,16 @@ struct PredictArguments {
   bool json = false;
 };
 
-/// Standard input, one text per line. Rank 0 has it; the others receive it.
+/// Standard input, one text per line, without those that are blank, as of a .txt file. Rank 0 has it; the others
+/// receive it.
 std::unique_ptr<TableSource> read_lines(const std::string& column, Communicator& world) {
   Table table{"standard input", {column}, {}, {}};
+  std::size_t number = 0;
   for (std::string& line : standard_input_of_all(world, stop_signal_received)) {
+    ++number;
+    if (is_blank(line)) continue;
     table.rows.push_back({std::move(line)});
-    table.lines.push_back(table.rows.size());
+    table.lines.push_back(number);
   }
   return std::make_unique<HeldTable>(std::move(table));
 }
@@ -81,21 +86,25 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   set_cpu_threads(options.threads);
   const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
   std::vector<std::filesystem::path> read = adapter_files(choice);
-  read.emplace_back(arguments.input);
+  std::vector<std::filesystem::path> files{arguments.input};
+  if (arguments.input != "-") files = files_named(std::span(&arguments.input, 1));
+  read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
-      arguments.input == "-"
-          ? read_lines(text_column(arguments.requests, fitted.trained()), world)
-          : open_table(arguments.input, text_unit(document_unit(arguments.requests, fitted.trained())));
+      arguments.input == "-" ? read_lines(text_column(arguments.requests, fitted.trained()), world)
+                             : open_tables(files, text_unit(document_unit(arguments.requests, fitted.trained())));
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
+  require_fitting_stride(use, fitted.max_length(use.max_length));
+  if (context.speaks() && arguments.input != "-") print_notes(unread_file_notes(std::span(&arguments.input, 1)));
 
   hosts.finish();
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held in memory.
-  constexpr std::int64_t kRowsAtATime = 8192;
-  Spool written;
+  // Documents are long, and those of a chunk that a signal interrupts are lost.
+  const std::int64_t rows_at_a_time = fitted.task().labels == LabelKind::next_token ? 256 : 8192;
+  LineOutput output(arguments.output);
   PredictedLines all;
   const auto must_stop = [&] {
     std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
@@ -104,6 +113,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   };
   bool stopped = must_stop();
   std::int64_t predicted = 0;
+  std::int64_t written = 0;
   const auto predict_rows = [&](const Table& chunk) {
     const auto count = static_cast<std::int64_t>(chunk.rows.size());
     predicted += count;
@@ -115,27 +125,23 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine.lines)))) {
       if (!context.speaks()) continue;
       const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
-      if (arguments.output.empty()) {
-        std::fwrite(text.data(), 1, text.size(), stdout);
-      } else {
-        written.append(part);
-      }
+      written += std::count(text.begin(), text.end(), '\n');
+      output.append(text);
     }
   };
   if (!stopped)
-    table->read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
+    table->read(rows_at_a_time, [&](Table& chunk, std::int64_t) {
       predict_rows(chunk);
       stopped = must_stop();
       return !stopped;
     });
   report_cut_rows(all, use, fitted, predicted, context);
-  if (stopped) return kExitStopped;
-  if (!context.speaks()) return kExitDone;
-  if (!arguments.output.empty()) {
-    const std::span<const std::byte> lines = written.view();
-    write_file_atomically(arguments.output, {reinterpret_cast<const char*>(lines.data()), lines.size()});
+  if (stopped) {
+    if (context.speaks()) print_note(context, output.stop("the predictions", written, table->rows(), "row"));
+    return kExitStopped;
   }
-  if (std::fflush(stdout) != 0) throw Error("the predictions could not be written to standard output");
+  if (!context.speaks()) return kExitDone;
+  output.finish("the predictions");
   if (arguments.json) print_json({{"rows", table->rows()}, {"output", arguments.output}});
   return kExitDone;
 }
@@ -145,9 +151,12 @@ int run(const PredictArguments& arguments, CommandContext& context) {
 Command add_predict_command(const CommandLine& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const CommandLine command = program.command("predict", "Label rows with a fine-tuned model, as JSON lines");
-  command.option("model", arguments->model, "Folder of a fine-tuned model, or of an adapter").required();
+  command.option("model", arguments->model, "Folder of a fine-tuned model or of an adapter, or a .gguf file")
+      .required();
   add_adapter_option(command, arguments->adapters);
-  command.option("input", arguments->input, "CSV, TSV or JSONL file; - for standard input, one text per line")
+  command
+      .option("input", arguments->input,
+              "CSV, TSV, JSONL or .txt file, or a folder of .txt files; - for standard input, one text per line")
       .required();
   command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");
   add_table_options(command, arguments->requests);
@@ -159,7 +168,7 @@ Command add_predict_command(const CommandLine& program) {
   command.flag("--no-tokens", arguments->without_tokens, "Words without the list of their tokens");
   command.option("--batch-size", arguments->options.batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
-  command.option("--device", arguments->device, "auto, cpu or cuda").shows_default();
+  command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   command.flag("--json", arguments->json, "Print one JSON object with the number of rows as the last line");
   command.footer(
       "Columns, lengths and the threshold default to those used in training, which the model folder records "

@@ -10,8 +10,10 @@ void add_table_options(const CommandLine& command, TableRequests& requests) {
       .option("--stride", requests.stride,
               "causal-lm: windows of the maximum length that begin so many tokens behind one another; 0: pieces")
       .within(0, 1 << 20);
-  command.option("--documents", requests.documents,
-                 "What a row of a .txt file is: line, paragraph or file; default: as in training, else line");
+  command
+      .option("--documents", requests.documents,
+              "What a row of a .txt file is: line, paragraph or file; default: as in training, else line")
+      .one_of({"line", "paragraph", "file"});
   command.option("--threshold", requests.threshold, "Multi-label: labels with a probability above it are predicted")
       .between(0.0, 1.0);
 }

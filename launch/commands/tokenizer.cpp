@@ -100,6 +100,7 @@ void train(const TokenizerArguments& arguments) {
   const std::unique_ptr<PreTokenizer> split = make_word_split(arguments.split);
   refuse_existing(arguments.output);
   const std::vector<std::filesystem::path> files = files_named(arguments.files);
+  print_notes(unread_file_notes(arguments.files));
   const CountedTexts counted_texts =
       count_words_of_files(files, arguments.text, *split, static_cast<int>(threads_of(arguments)));
   const BytePairs learnt = learn_byte_pairs(counted_texts.words.sorted(), settings);

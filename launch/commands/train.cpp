@@ -9,6 +9,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "launch/commands/command.h"
 #include "launch/commands/profile_report.h"
 #include "launch/commands/report.h"
@@ -80,18 +81,19 @@ void print_memory(const TrainReport& report) {
 void print(const TrainReport& report) {
   if (report.already_finished) std::printf("This run was finished before; nothing was trained.\n");
   if (report.stopped)
-    std::printf("Stopped %s at step %ld of %ld; start it again to go on.\n",
-                report.stopped_in_time ? "before its time is up" : "by a signal", report.steps, report.total_steps);
-  std::printf("%-12s %ld of %ld on %s, %.1f s, %.1f examples/s, %.0f tokens/s\n", "steps", report.steps,
-              report.total_steps, counted(report.ranks, "rank").c_str(), report.seconds, report.examples_per_second,
-              report.tokens_per_second);
+    fmt::print("Stopped {} at step {} of {}; start it again to resume.\n",
+               report.stopped_in_time ? "before its time is up" : "by a signal", grouped(report.steps),
+               grouped(report.total_steps));
+  fmt::print("{:<12} {} of {} on {}, {:.1f} s, {} examples/s, {} tokens/s\n", "steps", grouped(report.steps),
+             grouped(report.total_steps), counted(report.ranks, "rank"), report.seconds,
+             significant(report.examples_per_second, 3), significant(report.tokens_per_second, 3));
   if (report.cache_seconds > 0.0)
-    std::printf("%-12s frozen layers computed once in %.1f s; last epoch %.1f examples/s\n", "cache",
-                report.cache_seconds, report.last_epoch_examples_per_second);
+    fmt::print("{:<12} frozen layers computed once in {:.1f} s; last epoch {} examples/s\n", "cache",
+               report.cache_seconds, significant(report.last_epoch_examples_per_second, 3));
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);
-  print_memory(report);
+  if (report.peak_memory_bytes > 0) print_memory(report);
   if (!report.checkpoint.empty()) std::printf("%-12s %s\n", "checkpoint", report.checkpoint.c_str());
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
 }

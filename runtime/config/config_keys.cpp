@@ -76,7 +76,7 @@ std::vector<ConfigurationKey> make_keys() {
   using D = DataSection;
   add("data", "train", at(&C::data, &D::train),
       "Rows to train on: .csv, .tsv, .jsonl, .json or, for language models, .txt, each optionally with .gz; several "
-      "files as an array, or as a pattern such as \"data/*.csv\".")
+      "files as an array, or as a pattern such as \"data/*.csv\"; or a folder, of which the .txt files are read.")
       ->required = true;
   no_weights();  // the rows are known by the file's digest
   add("data", "validation", at(&C::data, &D::validation),

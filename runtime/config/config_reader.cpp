@@ -78,7 +78,7 @@ std::vector<std::string> read_strings(const toml::node& node, const Place& place
 
 void check_range(double value, const KeyRange& range, const Place& place) {
   if (!range.contains(value))
-    throw usage_error("{}: {} is {}; allowed is {}", place.source, place.key, value, range.text());
+    throw usage_error("{}: {} is {}; it must be {}", place.source, place.key, value, range.text());
 }
 
 [[noreturn]] void refuse_name(const std::string& source, const char* what, const std::string& name,
@@ -362,7 +362,7 @@ void apply_override(const std::string& text, Configuration& configuration, Given
   const bool wants_number = std::holds_alternative<double*>(target) || std::holds_alternative<std::int64_t*>(target) ||
                             std::holds_alternative<LayerInterval*>(target);
   if (wants_number && parsed.get_as<std::string>("value") != nullptr && is_too_large(value))
-    throw usage_error("{}: {} is {}, which is too large; allowed is {}", source, key.full_name(), value,
+    throw usage_error("{}: {} is {}, which is too large; it must be {}", source, key.full_name(), value,
                       key.range.text());
   const bool wants_list = std::holds_alternative<OneOrMore*>(target) && parsed.get_as<toml::array>("value") != nullptr;
   const bool wants_string =
@@ -377,6 +377,24 @@ void apply_rule_defaults(Configuration& configuration, const GivenKeys& given) {
   for (const auto& [name, value] : update_rule(configuration.train.update.rule).defaults) {
     const ConfigurationKey& key = find_key("train", std::string(name), "the table of update rules");
     if (!given.contains(key.full_name())) *std::get<double*>(key.target(configuration)) = value;
+  }
+}
+
+/// Hyper-parameters of another update rule than the one chosen.
+void check_hyper_parameters(const Configuration& configuration, const std::string& name) {
+  const std::string& rule = configuration.train.update.rule;
+  const auto has = [](const UpdateRule& one, std::string_view key) {
+    return std::find(one.hyper_parameters.begin(), one.hyper_parameters.end(), key) != one.hyper_parameters.end();
+  };
+  Configuration defaults;
+  defaults.train.update.rule = rule;
+  apply_rule_defaults(defaults, {});
+  for (const std::string& key : differing_keys(defaults, configuration)) {
+    if (!key.starts_with("train.") || has(update_rule(rule), key.substr(6))) continue;
+    for (const UpdateRule& other : update_rules())
+      if (has(other, key.substr(6)))
+        throw usage_error("{}: {} has no effect with train.optimizer = \"{}\", as it has with \"{}\"; remove it", name,
+                          key, rule, other.name);
   }
 }
 
@@ -439,6 +457,7 @@ void check_whole(Configuration& configuration, const std::string& name) {
   if (!configuration.data.validation.empty() && configuration.data.validation_fraction > 0)
     throw usage_error("{}: data.validation and data.validation_fraction exclude each other; keep one", name);
   check_adapters(configuration, name);
+  check_hyper_parameters(configuration, name);
   const auto& phases = configuration.tuning.phases;
   if (!phases.empty() && !configuration.tuning.freeze.empty())
     throw usage_error("{}: tuning.freeze and tuning.phases exclude each other; each phase has its own freeze", name);

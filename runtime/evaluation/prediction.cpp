@@ -94,7 +94,7 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[text_column], {ids, {}, {}}, loss});
-    result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
+    result.lines += json_line(json);
   }
   return result;
 }
@@ -132,9 +132,9 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   const auto write_row = [&](std::int64_t row, std::span<const float> outputs) {
     if (!all_finite(outputs))
-      refuse_not_finite(fitted.model(), device,
-                        fmt::format("{}, line {}: what the model says is", table.path.string(),
-                                    table.lines[static_cast<std::size_t>(begin + row)]));
+      refuse_not_finite(
+          fitted.model(), device,
+          fmt::format("{}: what the model says is", place_of(table, static_cast<std::size_t>(begin + row))));
     const auto first = static_cast<std::size_t>(rows.starts()[static_cast<std::size_t>(row)]);
     const auto length = static_cast<std::size_t>(rows.length(row));
     RowTokens tokens{rows.ids().subspan(first, length), {}, outputs};
@@ -143,7 +143,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[text_column], tokens});
-    result.lines += json.dump(-1, ' ', false, PredictionJson::error_handler_t::replace) + "\n";
+    result.lines += json_line(json);
   };
   for (std::int64_t first = 0; first < rows.rows() && !options.stop_requested(); first += options.batch_size)
     predict(fitted.model(), device, rows, DType::f32, first, std::min(rows.rows(), first + options.batch_size),

@@ -100,7 +100,7 @@ CapturePattern::CapturePattern(const std::string& pattern) : compiled_(std::make
   compiled_->expression = uregex_open(text.getBuffer(), text.length(), UREGEX_MULTILINE, &where, &status);
   if (U_FAILURE(status))
     throw usage_error(
-        "the pattern '{}' is no regular expression: {} at character {}; see the syntax in docs/generate.md", pattern,
+        "the pattern '{}' is no regular expression: {} at character {}; see \"Patterns\" in docs/generate.md", pattern,
         u_errorName(status), where.offset);
   uregex_setTimeLimit(compiled_->expression, kMatchLimit, &status);
 }

@@ -31,7 +31,7 @@ void unpack(std::span<const std::byte> bytes, std::size_t rank, std::size_t rank
 
 void require_language_model(const FittedModel& fitted, const std::string& folder) {
   if (fitted.task().head == HeadKind::causal_language_model) return;
-  throw usage_error("{}: is a model for {}, which does not go on with texts, as a model for causal-lm does", folder,
+  throw usage_error("{}: is a model for {}, which does not generate text, as a model for causal-lm does", folder,
                     fitted.task().name);
 }
 

@@ -9,6 +9,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/tables/table_reader.h"
 #include "data/text/counting_rows.h"
 #include "data/text/cut_rows.h"
 #include "data/text/masking.h"
@@ -60,8 +61,19 @@ void require_some_lesson(const TokenStore& train, const std::vector<bool>* maska
               counted(train.rows(), "training row"), what);
 }
 
-/// Names of labels where the task has none would be passed over.
-void refuse_needless_names(const DataSection& data, const TaskSpec& task) {
+/// What has no effect for the task would be passed over. Values that are those of the defaults say nothing.
+void refuse_needless_keys(const Configuration& configuration, const TaskSpec& task) {
+  const DataSection& data = configuration.data;
+  const DataSection defaults;
+  const auto refuse = [&](bool is_set, const char* key) {
+    if (is_set) throw usage_error("{} is for causal-lm and has no effect for {}; take the key out", key, task.name);
+  };
+  if (task.labels != LabelKind::next_token) {
+    refuse(data.pack != defaults.pack, "data.pack");
+    refuse(data.long_documents != defaults.long_documents, "data.long_documents");
+    refuse(data.end_token != defaults.end_token, "data.end_token");
+    refuse(configuration.evaluate.stride != 0, "evaluate.stride");
+  }
   if (!data.labels.empty() && !has_names(task.labels))
     throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
                       task.name);
@@ -239,7 +251,7 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
 
 DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                            const ModelConfig& model, std::int64_t max_length, int threads, std::int64_t most_rows) {
-  refuse_needless_names(configuration.data, task);
+  refuse_needless_keys(configuration, task);
   const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
   DataSample sample;
   sample.labels = tables.labels;
@@ -279,10 +291,18 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
 RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
                          const std::function<void(const std::string&)>& say) {
-  refuse_needless_names(configuration.data, task);
+  refuse_needless_keys(configuration, task);
   // The findings are for a person; one rank looks.
   const bool diagnoses = communicator.rank() == 0;
   const RunTables tables = read_run_tables(configuration, task, model.labels, diagnoses);
+  if (diagnoses) {
+    const auto tell = [&](const OneOrMore& names) {
+      for (const std::string& note : unread_file_notes(names.values)) say(note);
+    };
+    for (const OneOrMore* names : {&configuration.data.train, &configuration.data.validation, &configuration.data.test})
+      tell(*names);
+    for (const EvaluationSetConfig& set : configuration.evaluate.sets) tell(set.data);
+  }
   RunData data;
   data.labels = tables.labels;
   const RowReading reading{configuration, task, tokenizer, model, data.labels, max_length, threads};

@@ -125,11 +125,11 @@ TruncationSide truncation_side(const std::string& truncate) {
   return truncate == "right" ? TruncationSide::right : TruncationSide::as_tokenizer;
 }
 
-std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length) {
+std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length, const char* longer) {
   std::vector<std::string> notes = folder.notes;
   if (folder.max_length(max_length) < max_length)
-    notes.push_back(fmt::format("data.max_length is {}, but the model has positions for {}: texts are cut there",
-                                max_length, folder.max_length(max_length)));
+    notes.push_back(fmt::format("data.max_length is {}, but the model has positions for {}: {}", max_length,
+                                folder.max_length(max_length), longer));
   return notes;
 }
 

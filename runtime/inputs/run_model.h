@@ -62,8 +62,9 @@ struct ModelFolder {
 /// data.truncate of a configuration.
 TruncationSide truncation_side(const std::string& truncate);
 
-/// What there is to say about a folder before a run: the notes, and texts that are cut below data.max_length.
-std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length);
+/// What there is to say about a folder before a run: the notes, and that rows end below data.max_length. `longer`: what
+/// then becomes of texts.
+std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t max_length, const char* longer);
 /// One sentence where a head that is to read what stands before a text reads the text's first token; else empty.
 std::string first_token_note(const ModelFolder& folder, const Readout& readout);
 

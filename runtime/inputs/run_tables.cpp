@@ -130,7 +130,9 @@ TableNotes noted(const TableSource& source, const ColumnChoice& columns, LabelKi
 
 TextUnit text_unit(const std::string& documents) {
   if (documents == "file") return TextUnit::file;
-  return documents == "paragraph" ? TextUnit::paragraph : TextUnit::line;
+  if (documents == "paragraph") return TextUnit::paragraph;
+  if (documents == "line") return TextUnit::line;
+  throw usage_error("a row of a .txt file is '{}'; expected line, paragraph or file", documents);
 }
 
 TableNotes notes_of(const TableSource& source, const ColumnChoice& columns, LabelKind kind) {

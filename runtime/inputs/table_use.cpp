@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/tables/table_reader.h"
 
 namespace temper {
 namespace {
@@ -38,7 +39,27 @@ class Differences {
   std::vector<std::string> list_;
 };
 
+/// Options that would change nothing.
+void refuse_needless_requests(const TableRequests& requests, const TaskSpec& task, const Table& table) {
+  const bool of_texts = table.files.empty() ? is_text_file(table.path)
+                                            : std::any_of(table.files.begin(), table.files.end(), is_text_file);
+  if (requests.documents && !of_texts)
+    throw usage_error("{}: is no .txt file, of which --documents says what a row is; leave the option out",
+                      table.path.string());
+  if (requests.stride > 0 && task.labels != LabelKind::next_token)
+    throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
+  if (requests.threshold && task.labels != LabelKind::multi_label)
+    throw usage_error("--threshold is for models for multi-label, but this one is for {}; leave the option out",
+                      task.name);
+}
+
 }  // namespace
+
+void require_fitting_stride(const TableUse& use, std::int64_t max_length) {
+  if (use.stride > max_length)
+    throw usage_error("--stride is {}, more than the {} tokens of a window (--max-length); lower it", use.stride,
+                      max_length);
+}
 
 std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
   if (requests.text) return *requests.text;
@@ -71,6 +92,7 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
     if (use.label.empty() || (requests.label.empty() && lacks && has_column(table, kDefaultLabel)))
       use.label = {kDefaultLabel};
   }
+  refuse_needless_requests(requests, task, table);
   use.max_length = requests.max_length.value_or(known.max_length.value_or(use.max_length));
   use.threshold = requests.threshold.value_or(known.threshold.value_or(use.threshold));
   use.stride = requests.stride;
@@ -85,6 +107,7 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   if (labelled && has_label_column(task.labels) && !known.label.empty())
     differences.note("label column", use.label, std::optional(known.label), "--label");
   differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
+  if (requests.documents) differences.note("rows of .txt files", *requests.documents, known.documents, "--documents");
   if (task.labels == LabelKind::multi_label)
     differences.note("threshold", use.threshold, known.threshold, "--threshold");
   if (const std::string line = differences.line(); !line.empty()) say(line);

@@ -46,8 +46,11 @@ std::string document_unit(const TableRequests& requests, const std::optional<Tra
 
 /// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
 /// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws
-/// Error where a second text is missing that the model was trained with.
+/// Error where a second text is missing that the model was trained with, and a usage Error for an option that has no
+/// effect on such a file or model.
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
                  const Table& table, bool labelled, const std::function<void(const std::string&)>& say);
+/// Throws a usage Error for windows that would leave tokens between them; `max_length`: tokens of a window.
+void require_fitting_stride(const TableUse& use, std::int64_t max_length);
 
 }  // namespace temper

@@ -22,7 +22,7 @@ void ProgressObserver::start(const RunSummary& summary) {
       summary.device == "cpu" ? "of " + counted(summary.threads, "thread") : fmt::format("on {}", summary.device);
   message(fmt::format("{} {}, {}, {}{}", counted(summary.ranks, "rank"), each, counted(summary.grains, "grain"),
                       grouped(summary.total_steps, "step"),
-                      summary.first_step > 0 ? ", going on from step " + grouped(summary.first_step) : ""));
+                      summary.first_step > 0 ? ", resuming from step " + grouped(summary.first_step) : ""));
   if (!summary.job.exists()) return;
   message(summary.job.text());
   const int used = summary.threads * summary.local_ranks;

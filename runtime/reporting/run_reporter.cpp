@@ -40,7 +40,7 @@ void RunReporter::say(const std::string& text) {
 }
 
 void RunReporter::weights(const LoadReport& report) {
-  if (!report.initialized.empty()) say("new weights: " + listed(report.initialized));
+  if (!report.initialized.empty()) say("newly initialised: " + listed(report.initialized));
   if (!report.replaced.empty()) say("replaced weights: " + listed(report.replaced));
   if (!report.unexpected.empty()) say("weights that this model has no use for: " + listed(report.unexpected));
 }

@@ -250,7 +250,10 @@ double Metrics::value(std::string_view metric) const {
   for (const auto& [name, number] : values)
     if (name == metric) return number;
   const std::vector<std::string> names = names_of(*this);
-  const std::string near = nearest_name(metric, names);
+  // "f1" is far from "macro_f1" by its letters.
+  const auto longer = std::find_if(names.begin(), names.end(),
+                                   [&](const std::string& name) { return name.ends_with("_" + std::string(metric)); });
+  const std::string near = longer != names.end() ? *longer : nearest_name(metric, names);
   throw usage_error("there is no metric '{}' for this task{}; its metrics are {}", metric,
                     near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", "));
 }

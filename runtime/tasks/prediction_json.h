@@ -94,6 +94,10 @@ std::size_t index_of_largest(std::span<const double> values);
 /// Indices of the `count` largest, the largest first; of equals the first.
 std::vector<std::size_t> largest(std::span<const double> values, std::size_t count);
 
+/// A line of JSON with its line feed. Numbers have the fewest digits that read back as the same number (nlohmann's own
+/// writer gives 0.24224300000000001 for 0.242243); what is not UTF-8 is replaced.
+std::string json_line(const PredictionJson& json);
+
 /// {label: probability}: of all in the order of their ids, or, where `top` is above 0, of the most probable, in order.
 PredictionJson probabilities_json(const LabelSet& labels, std::span<const double> probabilities, std::int64_t top);
 

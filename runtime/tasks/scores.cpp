@@ -126,4 +126,12 @@ std::string choose_metric(const std::string& wanted, const TaskSpec& task, const
   return wanted;
 }
 
+void require_possible_metric(const std::string& wanted, const TaskSpec& task) {
+  const std::vector<std::string> of_entities = entity_metric_names();
+  if (task.labels == LabelKind::token_class &&
+      std::find(of_entities.begin(), of_entities.end(), wanted) != of_entities.end())
+    return;
+  (void)choose_metric(wanted, task);
+}
+
 }  // namespace temper

@@ -75,5 +75,7 @@ std::vector<std::string> metric_names(const TaskSpec& task, const EntityLabels* 
 /// The metric `wanted`, or the task's own choice where that is empty. Throws a usage Error where it is none of the
 /// task's, so that a mistyped name is refused before the first evaluation.
 std::string choose_metric(const std::string& wanted, const TaskSpec& task, const EntityLabels* entities = nullptr);
+/// Throws as choose_metric does, before the labels are known: what only they can tell is let through.
+void require_possible_metric(const std::string& wanted, const TaskSpec& task);
 
 }  // namespace temper

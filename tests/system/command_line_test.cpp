@@ -35,9 +35,16 @@ TEST_F(CommandLineOfTemper, WrongUseIsOneSentence) {
             "--ranks: found two, expected a whole number; see temper plan --help"},
            {{"eval", "m", "x", "--threads", "two"},
             "--threads: found two, expected a whole number; see temper eval --help"},
-           {{"inspect", "A", "B"}, "B is one word more than temper inspect takes; see temper inspect --help"},
-           {{"bogus-bogus"}, "bogus-bogus is no command of temper; there are " + all + ". See temper --help"},
-           {{"trian"}, "trian is no command of temper; did you mean train? See temper --help"}}) {
+           {{"predict", "m", "x", "--documents", "files"},
+            "--documents: found files, expected line, paragraph or file (did you mean file?); see temper predict "
+            "--help"},
+           {{"eval", "m", "x", "--device", "tpu"},
+            "--device: found tpu, expected auto, cpu or cuda; see temper eval --help"},
+           {{"train", "run.toml", "--qqqqqqqqqqqqqqqq"},
+            "unknown option --qqqqqqqqqqqqqqqq of temper train; see temper train --help"},
+           {{"inspect", "A", "B"}, "unexpected argument B of temper inspect; see temper inspect --help"},
+           {{"bogus-bogus"}, "unknown command bogus-bogus of temper; there are " + all + ". See temper --help"},
+           {{"trian"}, "unknown command trian of temper; did you mean train? See temper --help"}}) {
     const Outcome outcome = start(words);
     EXPECT_EQ(outcome.status, 2) << sentence;
     EXPECT_EQ(outcome.err, "temper: " + sentence + "\n");
@@ -110,8 +117,9 @@ TEST_F(CommandLineOfTemper, WhatABeginningRunIsToldIsNotToldAgain) {
   ASSERT_EQ(first.status, 0) << first.err;
   const Outcome again = train("out", words);
   ASSERT_EQ(again.status, 0) << again.err;
-  for (const char* line : {"new weights: ", "new weights that no phase trains stay as they were drawn, classifier.",
-                           "train.warmup_steps is 5, but the run has 1 step: "}) {
+  for (const char* line :
+       {"newly initialised: ", "new weights that no phase trains stay as they were drawn, classifier.",
+        "train.warmup_steps is 5, but the run has 1 step: "}) {
     EXPECT_TRUE(has(first, line)) << line << first.err;
     EXPECT_FALSE(has(again, line)) << line << again.err;
   }

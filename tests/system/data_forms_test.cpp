@@ -172,6 +172,21 @@ TEST_F(DataForms, InspectCountsTheTokensOfRunningText) {
   EXPECT_EQ(json.at("duplicates"), 1);
   EXPECT_EQ(json.at("rows"), 3);
   EXPECT_NEAR(json.at("fill").get<double>(), json.at("tokens").get<double>() / 24.0, 1e-12);
+  invocation.arguments = {"inspect", "texts"};
+  EXPECT_NE(run(invocation).err.find("texts: is a folder of texts; name a model with --model"), std::string::npos);
+  // What else is in the folder is told of and not read.
+  write("texts/blank.txt", "\n \n");
+  write("texts/train.csv", "text\nabc\n");
+  write("texts/notes.md", "# notes\n");
+  invocation.arguments = {"eval", "causal", "texts", "--max-length", "8", "--json"};
+  const Outcome measured = run(invocation);
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  EXPECT_EQ(Json::parse(measured.last_line()).at("rows"), 4);
+  EXPECT_NE(measured.err.find("texts: 2 other files in the folder are not read"), std::string::npos) << measured.err;
+  EXPECT_NE(measured.err.find("texts: 1 .txt file is blank and passed over"), std::string::npos) << measured.err;
+  invocation.arguments = {"eval", "causal", "texts", "--max-length", "8", "--stride", "9"};
+  EXPECT_NE(run(invocation).err.find("--stride is 9, more than the 8 tokens of a window (--max-length)"),
+            std::string::npos);
   invocation.arguments = {"inspect", "texts", "--model", "causal", "--documents", "chapter"};
   const Outcome refused = run(invocation);
   EXPECT_EQ(refused.status, 2);

@@ -90,7 +90,7 @@ TEST_F(FrozenCacheRun, GoesOnAfterBeingKilled) {
   ASSERT_NE(train("out", with(head_only_, more), 2, killed).status, 0);
   ASSERT_FALSE(std::filesystem::exists(path("out/model")));
   const Outcome resumed = trained("out", with(more, {"run.cache_memory_mib=0"}), 3);
-  EXPECT_TRUE(says(resumed, "going on from step")) << resumed.err;
+  EXPECT_TRUE(says(resumed, "resuming from step")) << resumed.err;
   EXPECT_TRUE(weights("out") == weights("whole"));
 }
 

@@ -128,6 +128,55 @@ TEST_F(Generate, FollowsTheModelsOwnTokensAndRecommendations) {
   EXPECT_EQ(temper(recommended).out, temper(same).out);
 }
 
+TEST_F(Generate, BlankLinesAreNoPrompts) {
+  (void)folder_.file("prompts.txt", "dhb\n\n  \nf\n");
+  const std::vector<std::string> tail{"--json", "--max-new-tokens", "2"};
+  std::vector<std::string> of_file{"generate", "model", "--input", "prompts.txt"};
+  of_file.insert(of_file.end(), tail.begin(), tail.end());
+  std::vector<std::string> of_input{"generate", "model"};
+  of_input.insert(of_input.end(), tail.begin(), tail.end());
+  const Outcome file = temper(of_file);
+  EXPECT_EQ(rows(file.out).size(), 2U) << file.err;
+  EXPECT_EQ(temper(of_input, 0, "dhb\n\n  \nf\n").out, file.out);
+  EXPECT_EQ(temper(of_input, 2, "dhb\n\n  \nf\n").out, file.out);
+  // Texts of several prompts are told apart.
+  EXPECT_HAS(temper({"generate", "model", "dhb", "dhb", "--max-new-tokens", "5"}).out, "n 1n\n\n\uFFFDn");
+}
+
+TEST_F(Generate, ASignalKeepsTheAnswersThatAreWhole) {
+  std::string prompts;
+  for (int i = 0; i < 100000; ++i) prompts += std::string(1 + i % 9, static_cast<char>('a' + i % 18)) + "\n";
+  (void)folder_.file("prompts.txt", prompts);
+  (void)folder_.file(
+      "references.csv", "question,answer\n" + [&] {
+        std::string table;
+        for (int i = 0; i < 100000; ++i) table += "dhb,n 1n\n";
+        return table;
+      }());
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"generate", "model", "--input", "prompts.txt", "-o", "answers.jsonl"},
+                                             {"eval", "model", "references.csv", "--text", "question", "--reference",
+                                              "answer", "--answers", "answers.jsonl"}}) {
+    Invocation invocation;
+    invocation.arguments = arguments;
+    invocation.folder = folder_.path();
+    int looks = 0;
+    invocation.meanwhile = [&](pid_t process) {
+      if (++looks == 60) kill(process, SIGTERM);
+    };
+    const Outcome outcome = run(invocation);
+    ASSERT_EQ(outcome.status, 75) << outcome.err;
+    EXPECT_HAS(outcome.err, "stopped after ");
+    std::ifstream file(folder_.path() / "answers.jsonl");
+    std::int64_t kept = 0;
+    for (std::string line; std::getline(file, line); ++kept)
+      EXPECT_NE(Json::parse(line).at("finish_reason"), "interrupted");
+    EXPECT_HAS(outcome.err, "stopped after " + std::to_string(kept) + " of 100000 ");
+    file.close();
+    std::filesystem::remove(folder_.path() / "answers.jsonl");
+  }
+}
+
 TEST_F(Generate, ASignalEndsItCleanly) {
   Invocation invocation;
   invocation.arguments = {"generate", "model", "--json"};

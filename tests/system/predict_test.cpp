@@ -172,7 +172,11 @@ TEST_F(EvalAndPredict, EndInTheirOwnTimeWhenTheyAreToldTo) {
     const Outcome outcome = run_command({"sh", "-c", "exec " + command, TEMPER_PROGRAM}, invocation);
     EXPECT_EQ(outcome.status, 75) << command << ": " << outcome.err;
     EXPECT_TRUE(outcome.messages().empty()) << outcome.err;
-    EXPECT_FALSE(std::filesystem::exists(path("labels.jsonl")));
+    EXPECT_NE(outcome.err.find("stopped "), std::string::npos) << outcome.err;
+    EXPECT_EQ(std::filesystem::exists(path("labels.jsonl")),
+              outcome.err.find("labels.jsonl holds the predictions") != std::string::npos)
+        << outcome.err;
+    std::filesystem::remove(path("labels.jsonl"));
   }
 }
 
@@ -203,6 +207,17 @@ TEST_F(EvalAndPredict, OptionsChooseWhatIsWritten) {
     arguments.insert(arguments.end(), wrong.begin(), wrong.end());
     EXPECT_EQ(temper(arguments).status, 2) << wrong[0];
   }
+  for (const std::vector<std::string>& needless :
+       std::vector<std::vector<std::string>>{{"--stride", "8"}, {"--documents", "file"}}) {
+    std::vector<std::string> arguments{"predict", "out/model", "data/test.csv"};
+    arguments.insert(arguments.end(), needless.begin(), needless.end());
+    const Outcome refused = temper(arguments);
+    EXPECT_EQ(refused.status, 2) << needless[0];
+    EXPECT_NE(refused.err.find("leave the option out"), std::string::npos) << refused.err;
+  }
+  const Outcome answers = temper({"eval", "out/model", "data/test.csv", "--temperature", "0.5"});
+  EXPECT_EQ(answers.status, 2);
+  EXPECT_NE(answers.err.find("--temperature is about generated answers"), std::string::npos) << answers.err;
   const Outcome missing = temper({"predict", "out/model", "data/test.csv", "--keep", "scroe"});
   EXPECT_EQ(missing.status, 1);
   EXPECT_NE(missing.err.find("did you mean \"score\"?"), std::string::npos) << missing.err;

@@ -49,7 +49,7 @@ TEST_F(Resume, AfterBeingKilledOnAnotherNumberOfRanks) {
   ASSERT_FALSE(std::filesystem::exists(path("out/model")));
   const Outcome resumed = train("out", overrides(), 3);
   ASSERT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+  EXPECT_NE(resumed.err.find("resuming from step"), std::string::npos) << resumed.err;
   EXPECT_TRUE(weights("out") == whole);
 }
 
@@ -69,7 +69,7 @@ TEST_F(Resume, InEveryModeThatChangesHowAStepIsComputed) {
     again.push_back(later);
     const Outcome resumed = train(output, again, 3);
     ASSERT_EQ(resumed.status, 0) << resumed.err;
-    EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+    EXPECT_NE(resumed.err.find("resuming from step"), std::string::npos) << resumed.err;
     EXPECT_TRUE(weights(output) == whole) << later;
   }
 }
@@ -84,7 +84,7 @@ TEST_F(Resume, OfMaskedRowsWhereTheHeadHasAMatrixOfItsOwn) {
   ASSERT_NE(train("out", overrides(mode), 2, signalled("out", SIGKILL, 12)).status, 0);
   const Outcome resumed = train("out", overrides(mode), 3);
   ASSERT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+  EXPECT_NE(resumed.err.find("resuming from step"), std::string::npos) << resumed.err;
   EXPECT_TRUE(weights("out") == whole);
 }
 
@@ -96,7 +96,7 @@ TEST_F(Resume, WithEveryUpdateRule) {
     ASSERT_NE(train(rule, overrides(mode), 2, signalled(rule, SIGKILL, 12)).status, 0);
     const Outcome resumed = train(rule, overrides(mode), 3);
     ASSERT_EQ(resumed.status, 0) << resumed.err;
-    EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+    EXPECT_NE(resumed.err.find("resuming from step"), std::string::npos) << resumed.err;
     EXPECT_TRUE(weights(rule) == whole) << rule;
   }
 }
@@ -120,7 +120,7 @@ TEST_F(Resume, FromACheckpointOfTheFormatBefore) {
     write(place, read(fixtures / "checkpoint-format-1" / (rule + ".h5")));
     const Outcome resumed = train("out-" + rule, settings, 2);
     ASSERT_EQ(resumed.status, 0) << resumed.err;
-    EXPECT_NE(resumed.err.find("going on from step 3"), std::string::npos) << resumed.err;
+    EXPECT_NE(resumed.err.find("resuming from step 3"), std::string::npos) << resumed.err;
     // The first three steps were taken on another machine, perhaps.
     const std::string found = weights("out-" + rule);
     const std::string whole = weights("whole-" + rule);
@@ -220,6 +220,14 @@ TEST_F(Resume, OfAFinishedRunSaysSo) {
   const Outcome again = train("out", {"train.epochs=1"});
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_TRUE(weights("out") == before);
+  // Nor does it need what it was trained from.
+  std::filesystem::rename(path("made/model"), path("made/moved"));
+  const Outcome moved = train("out", {"train.epochs=1"});
+  EXPECT_EQ(moved.status, 0) << moved.err;
+  EXPECT_NE(moved.out.find("\"already_finished\":true"), std::string::npos) << moved.out;
+  EXPECT_EQ(train("out", {"train.epochs=1", "train.seed=9"}).status, 2);
+  EXPECT_EQ(train("other", {"train.epochs=1"}).status, 1);
+  std::filesystem::rename(path("made/moved"), path("made/model"));
 }
 
 TEST_F(Resume, IsRefusedWithAnotherConfigurationModelOrData) {
@@ -278,7 +286,7 @@ TEST_F(Resume, OfAFinishedRunMakesItLongerWhereNoRateDependsOnTheLength) {
   ASSERT_EQ(train("out", settings("train.epochs=2")).status, 0);
   const Outcome longer = train("out", settings("train.epochs=5"), 2);
   ASSERT_EQ(longer.status, 0) << longer.err;
-  EXPECT_NE(longer.err.find("going on from step 14"), std::string::npos) << longer.err;
+  EXPECT_NE(longer.err.find("resuming from step 14"), std::string::npos) << longer.err;
   EXPECT_TRUE(weights("out") == weights("whole"));
   EXPECT_TRUE(std::filesystem::exists(path("out/model.old-1"))) << "the model of the shorter run is kept";
   // Also by steps, and in a run that was stopped on the way.

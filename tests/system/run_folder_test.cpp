@@ -92,7 +92,7 @@ TEST_F(RunFolder, NeedsNoFileLocks) {
   fs::remove(path("out/checkpoints/checkpoint-00000014.h5"));
   const Outcome again = without_locks(0, settings);
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_NE(again.err.find("going on from step 12"), std::string::npos) << again.err;
+  EXPECT_NE(again.err.find("resuming from step 12"), std::string::npos) << again.err;
   EXPECT_TRUE(weights("out") == weights("whole"));
 }
 

@@ -169,9 +169,11 @@ TEST(Configuration, RefusesWrongTypes) {
 }
 
 TEST(Configuration, RefusesValuesOutOfRangeAndSaysWhatIsAllowed) {
-  EXPECT_REFUSED("[train]\nlearning_rate = -1e-4\n", "allowed is above 0");
-  EXPECT_REFUSED("[train]\nbatch_size = 0\n", "allowed is at least 1");
-  EXPECT_REFUSED("[train]\nlabel_smoothing = 1.0\n", "allowed is at least 0 and below 1");
+  EXPECT_REFUSED("[train]\nlearning_rate = -1e-4\n", "must be above 0");
+  EXPECT_REFUSED("[train]\noptimizer = \"sgd\"\nbeta1 = 0.8\n",
+                 "train.beta1 has no effect with train.optimizer = \"sgd\"");
+  EXPECT_REFUSED("[train]\nbatch_size = 0\n", "must be at least 1");
+  EXPECT_REFUSED("[train]\nlabel_smoothing = 1.0\n", "must be at least 0 and below 1");
   EXPECT_REFUSED("[train]\noptimizer = \"adam\"\n", "adamw");
 }
 
@@ -214,7 +216,7 @@ TEST(Configuration, CallsANumberThatNothingHoldsTooLarge) {
                                 "train.batch_size=99999999999999999999", "train.batch_size=+99999999999999999999"}) {
     const std::size_t equals = set.find('=');
     const std::string start = "--set " + set + ": " + set.substr(0, equals) + " is " + set.substr(equals + 1) +
-                              ", which is too large; allowed";
+                              ", which is too large; it must be";
     EXPECT_TRUE(refusal(kSmallest, {set}).starts_with(start)) << refusal(kSmallest, {set});
   }
   EXPECT_NE(refusal(kSmallest, {"train.epochs=many"}).find("of type string"), std::string::npos);
@@ -297,7 +299,7 @@ TEST(Configuration, ReadsALayerIntervalAsAWordOrANumber) {
   EXPECT_EQ(interval("1"), 1);
   EXPECT_EQ(interval("3"), 3);
   EXPECT_REFUSED("[train]\ncheckpoint_activations = \"layers\"\n", "known are none, blocks");
-  EXPECT_REFUSED("[train]\ncheckpoint_activations = 0\n", "allowed is at least 1");
+  EXPECT_REFUSED("[train]\ncheckpoint_activations = 0\n", "must be at least 1");
   EXPECT_REFUSED("[train]\ncheckpoint_activations = true\n", "expected a string or a whole number");
   EXPECT_TRUE(differing_keys(parse(kSmallest), parse(kSmallest, {"train.checkpoint_activations=2"})).empty());
 }

@@ -82,9 +82,9 @@ TEST_F(RunReporterTest, SaysWhatTheRunIs) {
             "1,234 rows to train on, 3 labels\n"
             "2 ranks of 1 thread, 4 grains, 40 steps\n"
             "1,234 rows to train on, 10 to validate, 20 to test\n"
-            "1 rank of 8 threads, 1 grain, 40 steps, going on from step 7\n"
+            "1 rank of 8 threads, 1 grain, 40 steps, resuming from step 7\n"
             "1,234 rows to train on, 10 to validate, 20 to test\n"
-            "1 rank on a GPU, 1 grain, 40 steps, going on from step 7\n");
+            "1 rank on a GPU, 1 grain, 40 steps, resuming from step 7\n");
 }
 
 TEST_F(RunReporterTest, NamesWeightsThatAreNewAndCountsTheRest) {
@@ -97,7 +97,7 @@ TEST_F(RunReporterTest, NamesWeightsThatAreNewAndCountsTheRest) {
   report.replaced = {"z"};
   reporter_->weights(report);
   EXPECT_EQ(screen_.bytes(),
-            "new weights: a, b, c, d, e, f\n"
+            "newly initialised: a, b, c, d, e, f\n"
             "replaced weights: z\n"
             "weights that this model has no use for: a, b, c, d, e, f and 2 more\n");
 }

@@ -79,7 +79,7 @@ TEST_P(CompressedRun, ResumedFromItsCheckpointsGoesOnAsItWouldHave) {
     });
     EXPECT_TRUE(train_into("resumed", "bf16") == whole) << checkpoint;
     if (world_.rank() == 0) {
-      EXPECT_NE(said_.find("going on from step " + std::to_string(step)), std::string::npos) << said_;
+      EXPECT_NE(said_.find("resuming from step " + std::to_string(step)), std::string::npos) << said_;
     }
   }
 }

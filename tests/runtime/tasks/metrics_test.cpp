@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "runtime/tasks/scores.h"
 
 namespace temper {
 namespace {
@@ -199,6 +200,14 @@ TEST(Metrics, AMistypedNameIsAnsweredWithTheNearest) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_NE(std::string(error.what()).find("did you mean 'macro_f1'?"), std::string::npos) << error.what();
   }
+  try {
+    require_possible_metric("f1", task_named("sequence-classification"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean 'macro_f1'?"), std::string::npos) << error.what();
+  }
+  EXPECT_NO_THROW(require_possible_metric("entity_f1", task_named("token-classification")));
+  EXPECT_NO_THROW(require_possible_metric("", task_named("sequence-classification")));
 }
 
 TEST(Metrics, LossesAndErrorsAreBetterWhenLow) {

@@ -16,6 +16,18 @@ std::vector<float> logits_of(const std::vector<double>& probabilities) {
 
 PredictionJson parsed(const char* json) { return PredictionJson::parse(json); }
 
+TEST(PredictionJsonLine, NumbersHaveTheFewestDigitsThatReadBackAlike) {
+  // nlohmann's writer gives more for some.
+  const PredictionJson json{{"a", 0.242243},
+                            {"b", PredictionJson::array({1.0, 0.000649, 12345678.5})},
+                            {"c", PredictionJson::object()},
+                            {"d", "\u00e9\xFF\n"},
+                            {"e", nullptr},
+                            {"f", 7}};
+  EXPECT_EQ(json_line(json),
+            "{\"a\":0.242243,\"b\":[1.0,0.000649,12345678.5],\"c\":{},\"d\":\"\u00e9\uFFFD\\n\",\"e\":null,\"f\":7}\n");
+}
+
 TEST(PredictionOfAClass, NamesTheMostProbable) {
   const LabelSet labels = LabelSet::from_names({"bad", "good", "so so"});
   PredictionJson row;
