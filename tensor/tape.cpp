@@ -216,7 +216,13 @@ void Tape::computes_again(const Variable& out, std::function<Tensor()> compute) 
 void Tape::let_values_go(const Variable& out) {
   for (const std::weak_ptr<Variable::Value>& of_stage : computed_again_) {
     const std::shared_ptr<Variable::Value> value = of_stage.lock();
-    if (value != nullptr && value->compute && value != out.value_) value->tensor = Tensor();
+    if (value == nullptr || !value->compute) continue;
+    // What computes the value would keep others in memory for as long as the stage's output is there.
+    if (value == out.value_) {
+      value->compute = nullptr;
+    } else {
+      value->tensor = Tensor();
+    }
   }
   computed_again_.clear();
 }

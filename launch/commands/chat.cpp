@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
 #include "launch/commands/generation_options.h"
 #include "launch/commands/report.h"
@@ -15,12 +18,14 @@
 #include "launch/signals.h"
 #include "runtime/environment/node_cores.h"
 #include "runtime/generation/chat_prompts.h"
+#include "runtime/inputs/run_adapter.h"
 
 namespace temper {
 namespace {
 
 struct ChatArguments {
   std::string model;
+  std::vector<std::string> adapters;
   std::string system;
   std::string script;
   std::string chat_template;
@@ -144,7 +149,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
                       context.world.size());
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(context.world));
-  FittedModel fitted(arguments.model, *device);
+  FittedModel fitted(choose_model(arguments.model, arguments.adapters), *device);
   require_language_model(fitted, arguments.model);
   print_notes(fitted.notes());
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
@@ -171,6 +176,7 @@ Command add_chat_command(const CommandLine& program) {
   const CommandLine command = program.command("chat", "Talk with a causal language model in a terminal");
   command.option("model", arguments->model, "Folder of a causal language model with a chat template, or a .gguf file")
       .required();
+  add_adapter_option(command, arguments->adapters);
   command.option("--system", arguments->system, "What the model is told before the conversation");
   command.option("--script", arguments->script, "File whose lines are taken as if they were typed");
   command.option("--chat-template", arguments->chat_template, "File with a template in place of the model's own");

@@ -68,11 +68,7 @@ bool is_in_layers(const LoraSettings& settings, const std::string& module) {
 
 /// A module that is trained in full, or lies in one, has no adapter.
 bool lies_in_saved(const LoraSettings& settings, const std::string& module) {
-  return std::any_of(settings.modules_to_save.begin(), settings.modules_to_save.end(), [&](const std::string& saved) {
-    for (std::size_t end = module.find('.'); end != std::string::npos; end = module.find('.', end + 1))
-      if (ends_with_path(std::string_view(module).substr(0, end), saved)) return true;
-    return ends_with_path(module, saved);
-  });
+  return is_saved_whole(settings, module + ".weight");
 }
 
 bool is_in_preset(TargetPreset preset, const FileModule& module) {

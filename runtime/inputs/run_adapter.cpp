@@ -68,6 +68,15 @@ void put_adapters(RunModel& model, Device& device, const Configuration& configur
   std::vector<std::string> drawn = model.report.initialized;
   drawn.insert(drawn.end(), model.report.replaced.begin(), model.report.replaced.end());
   model.lora = put_adapters(*model.model, device, configuration, drawn);
+  if (configuration.model.adapter.empty()) return;
+  for (const std::string& name : drawn)
+    if (std::none_of(model.lora->trained.begin(), model.lora->trained.end(),
+                     [&](const TrainedInAdapter& trained) { return trained.parameter == name; }))
+      throw usage_error(
+          "model.adapter: {} does not bring the head ('{}' and others), which the base lacks, so it would stay as it "
+          "was "
+          "drawn; train a new adapter by [lora], or name one that was trained for this task",
+          configuration.model.adapter, name);
 }
 
 std::string adapters_note(const Lora& lora) {

@@ -241,7 +241,14 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
     store = share_rows(mine, cached, communicator, say);
     if (options.chat != nullptr) {
       counts = counts_of_all(options.chat->counts(), communicator);
-      if (cached && communicator.rank() == 0 && std::filesystem::exists(file)) write_chat_counts(file, counts);
+      if (cached && communicator.rank() == 0 && std::filesystem::exists(file)) {
+        try {
+          write_chat_counts(file, counts);
+        } catch (const Error& error) {
+          // The next run counts again; the other ranks know nothing of this one's trouble.
+          say(fmt::format("{}; the run does without it", error.what()));
+        }
+      }
     }
   }
   if (chats != nullptr) *chats = counts;

@@ -39,7 +39,7 @@ TEST_F(CommandLineOfTemper, WrongUseIsOneSentence) {
             "--documents: found files, expected line, paragraph or file (did you mean file?); see temper predict "
             "--help"},
            {{"eval", "m", "x", "--device", "tpu"},
-            "--device: found tpu, expected auto, cpu or cuda; see temper eval --help"},
+            "--device: found tpu, expected auto, cpu or cuda (did you mean cpu?); see temper eval --help"},
            {{"train", "run.toml", "--qqqqqqqqqqqqqqqq"},
             "unknown option --qqqqqqqqqqqqqqqq of temper train; see temper train --help"},
            {{"inspect", "A", "B"}, "unexpected argument B of temper inspect; see temper inspect --help"},

@@ -221,13 +221,13 @@ TEST_F(Resume, OfAFinishedRunSaysSo) {
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_TRUE(weights("out") == before);
   // Nor does it need what it was trained from.
-  std::filesystem::rename(path("made/model"), path("made/moved"));
+  std::filesystem::rename(path("model"), path("moved"));
   const Outcome moved = train("out", {"train.epochs=1"});
   EXPECT_EQ(moved.status, 0) << moved.err;
   EXPECT_NE(moved.out.find("\"already_finished\":true"), std::string::npos) << moved.out;
   EXPECT_EQ(train("out", {"train.epochs=1", "train.seed=9"}).status, 2);
   EXPECT_EQ(train("other", {"train.epochs=1"}).status, 1);
-  std::filesystem::rename(path("made/moved"), path("made/model"));
+  std::filesystem::rename(path("moved"), path("model"));
 }
 
 TEST_F(Resume, IsRefusedWithAnotherConfigurationModelOrData) {
