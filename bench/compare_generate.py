@@ -5,6 +5,8 @@ counts.
 """
 
 import argparse
+import json
+import math
 import os
 import statistics
 import subprocess
@@ -48,6 +50,20 @@ def write_prompts(options, folder):
     return paths
 
 
+def bytes_read(folder, precision):
+    """Bytes of all weights as a pass reads them: in bf16 where that is asked for or what the files have."""
+    read = 0
+    for path in folder.glob("*.safetensors"):
+        with open(path, "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        read += sum(
+            math.prod(tensor["shape"]) * (2 if precision == "bf16" or tensor["dtype"] == "BF16" else 4)
+            for tensor in tensors
+        )
+    return read
+
+
 def temper_rate(options, prompts, count, threads, precision, folder):
     def seconds(tokens):
         command = [options.temper, "generate", options.model, "--input", prompts, "--max-new-tokens", tokens]
@@ -75,7 +91,6 @@ def compare(options):
     require(options.model / "config.json", "name a decoder in Hugging Face layout by --model")
     python = compare_runs.peer_python(options)
     rows = [("answers", "threads", "precision", "Temper, tokens/s", "transformers", "Temper / transformers", "weights read, GB/s")]
-    weights = sum(file.stat().st_size for file in options.model.glob("*.safetensors"))
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as name:
         folder = Path(name)
         prompts = write_prompts(options, folder)
@@ -88,7 +103,7 @@ def compare(options):
                         theirs.append(peer_rate(options, python, prompts[count], count, threads, precision))
                     mine, other = statistics.median(ours), statistics.median(theirs)
                     # Each pass reads all weights once, whatever the number of answers.
-                    read = mine / count * weights / (2 if precision == "bf16" else 1) / 1e9
+                    read = mine / count * bytes_read(options.model, precision) / 1e9
                     say(f"{count} answers, {threads} threads, {precision}: {mine:.1f} against {other:.1f} tokens/s")
                     rows.append((str(count), str(threads), precision, f"{mine:.1f}", f"{other:.1f}", f"{mine / other:.2f}", f"{read:.1f}"))
     print("\n".join(aligned(rows)), flush=True)

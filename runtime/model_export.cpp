@@ -79,10 +79,7 @@ void export_trained_adapter(const RunModel& model, Device& device, const TaskSpe
   use.labels = labels;
   write_exported_folder(target_folder, source.folder, [&](const std::filesystem::path& folder) {
     write_adapter({*model.model, device, *model.lora, base_model, lineage.base_model_sha256}, folder);
-    for (const auto& [name, content] : source.tokenizer_files) {
-      std::filesystem::create_directories((folder / name).parent_path());
-      write_file_atomically(folder / name, content);
-    }
+    write_named_files(folder, source.tokenizer_files);
     write_file_atomically(folder / "README.md", model_card(lineage));
     write_file_atomically(folder / "temper.json", to_json(use));
   });

@@ -8,13 +8,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/page_size.h"
 
 namespace temper {
 
 namespace {
 
 constexpr std::size_t kBlockAlignment = 64;
-constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kGrowth = std::size_t{64} << 20;
 constexpr std::size_t kLeastReserve = std::size_t{1} << 30;
@@ -36,7 +36,7 @@ HostMemory::~HostMemory() {
 }
 
 void HostMemory::reserve() {
-  const auto installed = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * kPage;
+  const auto installed = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page_size();
   // A limit on address space (ulimit -v) may allow less than this.
   for (reserved_ = rounded_up(2 * installed, kHugePage); reserved_ >= kLeastReserve;
        reserved_ = rounded_up(reserved_ / 2, kHugePage)) {
@@ -132,8 +132,8 @@ void HostMemory::release(void* block, std::size_t bytes) noexcept {
 void HostMemory::trim() noexcept {
   const std::lock_guard lock(mutex_);
   for (const auto& [begin, size] : free_) {
-    const std::size_t first = rounded_up(begin, kPage);
-    const std::size_t last = std::min(begin + size, usable_) / kPage * kPage;
+    const std::size_t first = whole_pages(begin);
+    const std::size_t last = std::min(begin + size, usable_) / page_size() * page_size();
     if (first < last) ::madvise(region_ + first, last - first, MADV_DONTNEED);
   }
 }

@@ -194,6 +194,8 @@ output = {{ export_model = false, log_every = 1, tensorboard = false }}
             # Several ranks have what is trained in a window that they share.
             private += 4 * phase["trainable"] if ranks == 1 else 0
             limit = (private >> 20) + BESIDE_MIB
+            if len(most) != ranks:
+                sys.exit(f"{ranks} ranks: the memory of {len(most)} was seen; is the program started by a wrapper?")
             for pid, of_rank in most.items():
                 print(f"{ranks} ranks, process {pid}, MiB at most: {of_rank}, at most of its own by the plan: {limit}")
                 if of_rank["RssAnon"] > limit or of_rank["VmSwap"] > 0:

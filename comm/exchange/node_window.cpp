@@ -12,15 +12,14 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/page_size.h"
 #include "comm/aligned_array.h"
 #include "comm/node_communicator.h"
 
 namespace temper {
 namespace {
 
-constexpr std::size_t kPage = 4096;
-
-std::size_t rounded_up(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + kPage - 1) / kPage * kPage; }
+std::size_t rounded_up(std::size_t bytes) { return whole_pages(std::max<std::size_t>(bytes, 1)); }
 
 class SoloWindow final : public NodeWindow {
  public:
@@ -61,7 +60,7 @@ class SharedWindow final : public NodeWindow {
   void allocate(MPI_Comm node, std::size_t bytes) {
     // MPI puts a header before the parts, so they begin anywhere in a page; the mapping itself begins on one, in every
     // process. A page more leaves room to move each part up to the next.
-    const std::size_t mine = rounded_up(bytes) + kPage;
+    const std::size_t mine = rounded_up(bytes) + page_size();
     require_room(node, mine);
     void* base = nullptr;
     require_shared(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, node, &base, &window_),
@@ -73,8 +72,8 @@ class SharedWindow final : public NodeWindow {
       void* start = nullptr;
       require_shared(MPI_Win_shared_query(window_, rank, &size, &unit, &start), "MPI_Win_shared_query");
       const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(start);
-      const std::uintptr_t aligned = (address + kPage - 1) / kPage * kPage;
-      parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - kPage);
+      const std::uintptr_t aligned = whole_pages(address);
+      parts_.emplace_back(reinterpret_cast<std::byte*>(aligned), static_cast<std::size_t>(size) - page_size());
     }
     // Pages that are not there read as zero. They come when they are written, into the memory nearest to who does it,
     // and what nobody writes takes no memory.

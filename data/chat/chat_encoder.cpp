@@ -55,9 +55,6 @@ std::optional<std::int32_t> named_token(const Tokenizer& tokenizer, std::string_
   return std::nullopt;
 }
 
-/// Whether the model begins its answer with this turn, so that a prompt may end with the beginning of an answer.
-bool is_answer(const std::string& role) { return role == "assistant" || role == "model" || role == "gpt"; }
-
 }  // namespace
 
 ChatEncoder::ChatEncoder(const Tokenizer& tokenizer, std::shared_ptr<const ChatTemplate> chat, ChatSettings settings)
@@ -111,7 +108,7 @@ ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::
   std::vector<std::pair<std::size_t, std::size_t>> said = whole.text.data_spans();
   std::size_t prompt_bytes = 0;
   if (turn > 0) {
-    const bool answers = is_answer(role_of(conversation.messages[turn]));
+    const bool answers = is_answer_role(role_of(conversation.messages[turn]));
     const RenderedChat prompt = chat_->render(conversation, turn, answers);
     const Ids prompt_ids = token_ids(prompt, tokenizer_);
     found.begin = common_beginning(prompt_ids, ids);

@@ -13,6 +13,8 @@ constexpr std::array<std::string_view, 14> kKnownRoles{"system",   "user",    "a
 
 }  // namespace
 
+bool is_answer_role(std::string_view role) { return role == "assistant" || role == "model" || role == "gpt"; }
+
 std::string role_of(const jinja::Value& message) {
   if (!jinja::is_dict(message)) return {};
   const jinja::Value* role = std::get<jinja::DictPointer>(message)->find("role");

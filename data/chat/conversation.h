@@ -19,6 +19,8 @@ struct Conversation {
 
 /// The role of a message; empty where it has none that is text.
 std::string role_of(const jinja::Value& message);
+/// Whether the model speaks in turns of this role, as templates and data sets call it.
+bool is_answer_role(std::string_view role);
 
 /// The messages as transformers (5.24) hands them to a template: members without a value go, reasoning is there as
 /// `thinking` and `reasoning_content`, whichever of its names it came under. Roles that are known by name count as the

@@ -4,31 +4,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "data/tables/json_text.h"
 
 namespace temper {
 namespace {
-
-constexpr std::string_view kBlanks = " \t\r\n";
-
-/// Bytes of the JSON value that a text begins with, which is an object, up to the bracket that closes it.
-std::size_t object_length(std::string_view text) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-    } else if ((c == ']' || c == '}') && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return text.size();
-}
 
 class ConversationReader final : public RowReader {
  public:
@@ -52,9 +31,9 @@ class ConversationReader final : public RowReader {
       throw Error("{}, line {}: found {}, expected a JSON object such as {{\"messages\": [...]}}", head_.path.string(),
                   number_, rest_.starts_with('[') ? "a list" : "no object");
     line_ = number_;
-    const std::size_t length = is_array_ ? object_length(rest_) : std::min(rest_.find('\n'), rest_.size());
+    const std::size_t length = is_array_ ? bracketed_length(rest_) : std::min(rest_.find('\n'), rest_.size());
     std::string_view row = rest_.substr(0, length);
-    row = row.substr(0, row.find_last_not_of(kBlanks) + 1);
+    row = row.substr(0, row.find_last_not_of(kJsonBlanks) + 1);
     fields.assign(1, std::string(row));
     pass(length);
     return true;
@@ -68,12 +47,17 @@ class ConversationReader final : public RowReader {
         static_cast<std::size_t>(std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
     rest_.remove_prefix(bytes);
   }
-  void skip_blanks() { pass(std::min(rest_.find_first_not_of(kBlanks), rest_.size())); }
+  void skip_blanks() { pass(std::min(rest_.find_first_not_of(kJsonBlanks), rest_.size())); }
 
   /// Whether an object of the array comes; passes over what stands in front of it.
   bool at_array_object() {
     if (rest_.starts_with(']')) {
       if (line_ == 0) throw Error("{}: the array is empty, expected conversations", head_.path.string());
+      pass(1);
+      skip_blanks();
+      if (!rest_.empty())
+        throw Error("{}, line {}: expected the end of the file behind the array", head_.path.string(), number_);
+      is_array_ = false;
       return false;
     }
     if (line_ == 0) return true;

@@ -9,13 +9,12 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/tables/json_text.h"
 
 namespace temper {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::string_view kJsonBlanks = " \t\r\n";
 
 /// What reads the arrays later recurses once per level, so a hostile line could otherwise exhaust the stack.
 constexpr std::size_t kDeepestJson = 256;
@@ -200,26 +199,6 @@ class ObjectReader : public RowReader {
   std::unordered_map<std::string, std::size_t> columns_;
 };
 
-/// Bytes of the JSON value at the beginning of a text that starts with a bracket, up to the bracket that closes it.
-std::size_t value_length(std::string_view text) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-    } else if ((c == ']' || c == '}') && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return text.size();
-}
-
 /// Walks over a text and knows where it stands.
 class Cursor {
  public:
@@ -294,7 +273,7 @@ class ArrayReader final : public ObjectReader {
       cursor_.skip_blanks();
     }
     if (!cursor_.at('{')) fail("an object ({)");
-    const std::size_t length = value_length(cursor_.text());
+    const std::size_t length = bracketed_length(cursor_.text());
     read_object(cursor_.piece(length), "", fields);
     cursor_.advance(length);
     return true;

@@ -187,14 +187,19 @@ void write_exported_folder(const fs::path& target_folder, const fs::path& source
   put_in_place(fresh, target);
 }
 
+void write_named_files(const fs::path& folder, const std::map<std::string, std::string>& files) {
+  for (const auto& [name, content] : files) {
+    // Where there can be no folder, the file in it is what cannot be written.
+    std::error_code error;
+    fs::create_directories((folder / name).parent_path(), error);
+    write_file_atomically(folder / name, content);
+  }
+}
+
 void export_model(const ExportRequest& request) {
   write_exported_folder(request.target_folder, request.source_folder, [&](const fs::path& folder) {
     write_file_atomically(folder / "config.json", config_text(request));
-    for (const auto& [name, content] : request.tokenizer_files) {
-      std::error_code error;
-      fs::create_directories((folder / name).parent_path(), error);
-      write_file_atomically(folder / name, content);
-    }
+    write_named_files(folder, request.tokenizer_files);
     if (!request.generation_config.empty()) write_file_atomically(folder / kGenerationFile, request.generation_config);
     // transformers refuses weights that do not say which framework's layout they have.
     write_safetensors(folder / "model.safetensors", request.tensors, {{"format", "pt"}});

@@ -36,6 +36,9 @@ struct ExportRequest {
 /// target.
 void export_model(const ExportRequest& request);
 
+/// Writes files by their names, which may lie in folders of the folder. Throws Error.
+void write_named_files(const std::filesystem::path& folder, const std::map<std::string, std::string>& files);
+
 /// The same for other content: `fill` writes the files into the folder that it is given. Names that an export does not
 /// know, in a target that is there already, keep it from being replaced.
 void write_exported_folder(const std::filesystem::path& target_folder, const std::filesystem::path& source_folder,

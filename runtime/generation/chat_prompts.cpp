@@ -14,7 +14,7 @@ ChatPrompts::ChatPrompts(const Tokenizer& tokenizer, const std::string& own_temp
 
 TextPrompt ChatPrompts::prompt(const Conversation& conversation, const std::string& place) const {
   std::size_t messages = conversation.messages.size();
-  while (messages > 0 && role_of(conversation.messages[messages - 1]) == "assistant") --messages;
+  while (messages > 0 && is_answer_role(role_of(conversation.messages[messages - 1]))) --messages;
   if (messages == 0) throw Error("{}: the conversation has nothing to answer; expected a turn of the user", place);
   try {
     const RenderedChat chat = chat_->render(conversation, messages, true);

@@ -9,15 +9,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/page_size.h"
 #include "comm/agreement.h"
 #include "comm/exchange/node_window.h"
 
 namespace temper {
 namespace {
-
-constexpr std::size_t kPage = 4096;
-
-std::size_t whole_pages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 /// What the tensors of a window are given back to. Each begins on a page and has a count of the ranks that still have
 /// it; the last of them gives its pages back to the system.

@@ -98,10 +98,11 @@ Variable scale_columns(Tape& tape, const Variable& x, const Variable& magnitudes
   tape.kernels().run(calls::Copy{.x = row, .y = factors.as_rows()});
   const Tensor numbers = tape.empty({rows}, DType::i32);
   tape.kernels().run(calls::Clear{.data = numbers.bytes(), .bytes = numbers.size_bytes()});
-  const Tensor spread = tape.empty({rows, columns}, type);
-  tape.kernels().run(
-      calls::GatherRows{.x = factors.as_rows(), .rows = numbers.data<std::int32_t>(), .y = spread.as_rows()});
-  const auto scaled = [&tape, spread](const Tensor& from) {
+  // The row alone is kept for backward.
+  const auto scaled = [&tape, factors, numbers](const Tensor& from) {
+    const Tensor spread = tape.empty(from.shape(), from.type());
+    tape.kernels().run(
+        calls::GatherRows{.x = factors.as_rows(), .rows = numbers.data<std::int32_t>(), .y = spread.as_rows()});
     const Tensor y = tape.empty(from.shape(), from.type());
     tape.kernels().run(calls::MultiplyRows{.a = from.as_rows(), .b = spread.as_rows(), .y = y.as_rows()});
     tape.kernels().run(calls::AddRows{.a = y.as_rows(), .b = from.as_rows(), .y = y.as_rows()});
