@@ -6,13 +6,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string>
 
 #include "base/error.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
 #include "model/layers/linear.h"
-#include "tests/model/packed_batch.h"
 #include "tensor/device.h"
+#include "tests/model/packed_batch.h"
 
 namespace temper {
 namespace {
@@ -32,6 +34,10 @@ constexpr const char* kAlbert =
 constexpr const char* kLlama =
     R"({"model_type":"llama","vocab_size":20,"hidden_size":12,"num_hidden_layers":2,"num_attention_heads":2,)"
     R"("intermediate_size":20,"max_position_embeddings":12,"tie_word_embeddings":true})";
+
+constexpr const char* kDistilbert =
+    R"({"model_type":"distilbert","vocab_size":20,"dim":12,"n_layers":2,"n_heads":2,"hidden_dim":20,)"
+    R"("max_position_embeddings":12,"dropout":0.0,"attention_dropout":0.0})";
 
 class LoraTest : public testing::Test {
  protected:
@@ -245,6 +251,20 @@ TEST_F(LoraTest, SettingsThatDoNotFitAreRefused) {
   wanted.targets = {{"word_embeddings"}, false};
   wanted.dora = true;
   refused(wanted);
+}
+
+/// PEFT takes "classifier" for the end of "pre_classifier", too: what is trained whole has no adapter.
+TEST_F(LoraTest, WhatIsTrainedWholeHasNoAdapter) {
+  const std::unique_ptr<Model> model = make(kDistilbert, HeadKind::sequence);
+  LoraSettings all = settings();
+  add_trained_heads(all, *model, {});
+  const Lora lora = attach(*model, all);
+  EXPECT_FALSE(lora.modules.empty());
+  for (const FileModule& module : lora.modules) EXPECT_EQ(module.name.find("classifier"), std::string::npos);
+  std::set<std::string> names;
+  for (const TrainedInAdapter& trained : lora.trained) EXPECT_TRUE(names.insert(trained.form.name).second);
+  for (const char* name : {"pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"})
+    EXPECT_TRUE(names.contains(std::string("base_model.model.") + name)) << name;
 }
 
 }  // namespace
