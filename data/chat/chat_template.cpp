@@ -88,7 +88,7 @@ RenderedChat ChatTemplate::render(const Conversation& conversation, std::size_t 
   for (const auto& [name, value] : conversation.variables) set(name, value);
   try {
     jinja::Rendered rendered = chosen.render(std::move(variables), now_);
-    return {std::move(rendered.text), std::move(rendered.generations)};
+    return {std::move(rendered.text), std::move(rendered.generations), rendered.steps};
   } catch (const jinja::TemplateError& error) {
     throw Error("the chat template ({}, line {}) refuses the conversation: {}", place_, error.line(), error.what());
   }
@@ -97,6 +97,10 @@ RenderedChat ChatTemplate::render(const Conversation& conversation, std::size_t 
 std::vector<std::int32_t> token_ids(const RenderedChat& chat, const Tokenizer& tokenizer) {
   const std::vector<std::pair<std::size_t, std::size_t>> data = chat.text.data_spans();
   return tokenizer.encode_plain(chat.text.bytes(), data);
+}
+
+std::vector<std::int32_t> token_ids(const RenderedChat& chat, const Tokenizer& tokenizer, PieceMemo& memo) {
+  return tokenizer.encode_plain(chat.text.bytes(), chat.text.data_spans(), memo);
 }
 
 std::optional<std::tm> parse_date(const std::string& text) {

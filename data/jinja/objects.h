@@ -1,6 +1,8 @@
 // The objects that templates make and call.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,7 +42,7 @@ class Loop final : public Object {
   bool attribute(std::string_view name, Value& value) override;
   void clear() override;
   /// Whether a value differs from that of the last call.
-  bool changed(const std::vector<Value>& values);
+  bool changed(Meter& meter, const std::vector<Value>& values);
 
  private:
   const Statement& statement_;
@@ -63,7 +65,7 @@ class Namespace final : public Object {
   void clear() override { entries_.clear(); }
 
  private:
-  std::vector<std::pair<std::string, Value>> entries_;
+  std::map<std::string, Value, std::less<>> entries_;
 };
 
 /// A function of the environment, or a method with the value that it is of.
