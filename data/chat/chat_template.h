@@ -21,7 +21,7 @@ struct RenderedChat {
   jinja::Text text;
   /// Bytes [begin, end) that the template's generation blocks enclose, if it has any.
   std::vector<std::pair<std::size_t, std::size_t>> generations;
-  std::int64_t steps = 0;  ///< of the template
+  std::int64_t steps = 0;  ///< of the template, and for what it was handed
 };
 
 /// Immutable, and safe to share among threads.

@@ -93,6 +93,7 @@ Text Machine::render(const Body& body, std::vector<std::pair<std::string, Value>
   Scope& globals = new_scope(nullptr);
   globals.set_all(global_variables());
   Scope& context = new_scope(&globals);
+  spend_new(variables.size());
   context.set_all(std::move(variables));
   Text text;
   output_ = &text;

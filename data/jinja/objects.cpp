@@ -235,7 +235,9 @@ namespace {
 /// A value with a place that moves on when it is asked.
 class Cycler final : public Object {
  public:
-  explicit Cycler(std::vector<Value> items) : items_(std::move(items)) {}
+  explicit Cycler(std::vector<Value> items) : items_(std::move(items)) {
+    for (const Value& item : items_) depth_ = std::max(depth_, depth_around(item));
+  }
   [[nodiscard]] std::string type_name() const override { return "Cycler"; }
   bool attribute(std::string_view name, Value& value) override {
     if (name != "current") return false;
@@ -247,24 +249,28 @@ class Cycler final : public Object {
     return items_[place];
   }
   void reset() { place_ = 0; }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   std::vector<Value> items_;
+  int depth_ = 1;
   std::size_t place_ = 0;
 };
 
 /// Gives nothing when it is first called, and its text after that.
 class Joiner final : public Object {
  public:
-  explicit Joiner(Value separator) : separator_(std::move(separator)) {}
+  explicit Joiner(Value separator) : separator_(std::move(separator)), depth_(depth_around(separator_)) {}
   [[nodiscard]] std::string type_name() const override { return "Joiner"; }
   [[nodiscard]] bool callable() const override { return true; }
   Value call(Machine& /*machine*/, Arguments /*arguments*/) override {
     return std::exchange(used_, true) ? separator_ : make_text("");
   }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   Value separator_;
+  int depth_;
   bool used_ = false;
 };
 

@@ -72,7 +72,9 @@ class Namespace final : public Object {
 class Function final : public Object {
  public:
   using Body = Value (*)(Machine& machine, const Value& self, Arguments& arguments);
-  Function(std::string name, Body body, Value self) : name_(std::move(name)), body_(body), self_(std::move(self)) {}
+  /// Throws a limit error for a value that nests too deeply.
+  Function(std::string name, Body body, Value self)
+      : name_(std::move(name)), body_(body), self_(std::move(self)), depth_(depth_around(self_)) {}
   [[nodiscard]] std::string type_name() const override { return "builtin_function_or_method"; }
   [[nodiscard]] std::string written() const override {
     return std::string("<built-in method ").append(name_).append(">");
@@ -80,11 +82,13 @@ class Function final : public Object {
   [[nodiscard]] bool callable() const override { return true; }
   Value call(Machine& machine, Arguments arguments) override { return body_(machine, self_, arguments); }
   void clear() override { self_ = None{}; }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   std::string name_;
   Body body_;
   Value self_;
+  int depth_;
 };
 
 /// Arguments under the names of their parameters.

@@ -32,7 +32,7 @@ class Template {
   Template(Template&&) noexcept;
   Template& operator=(Template&&) noexcept;
 
-  /// `now`: what strftime_now writes. Throws TemplateError.
+  /// Of variables of one name the first counts. `now`: what strftime_now writes. Throws TemplateError.
   [[nodiscard]] Rendered render(std::vector<std::pair<std::string, Value>> variables, const std::tm& now,
                                 const Limits& limits = {}) const;
   /// Whether it marks with {% generation %} what the model is to say.

@@ -10,12 +10,13 @@
 namespace temper::jinja {
 namespace {
 
-/// Values that nest deeper are refused: comparing and writing them recurses once per level.
+/// Values that nest deeper are refused: comparing, writing and ending them recurses once per level.
 constexpr int kDeepestValue = 200;
 
 int depth_of(const Value& value) {
   if (const auto* sequence = std::get_if<SequencePointer>(&value)) return (*sequence)->depth;
   if (const auto* dict = std::get_if<DictPointer>(&value)) return (*dict)->depth;
+  if (const auto* object = std::get_if<ObjectPointer>(&value)) return (*object)->depth();
   return 0;
 }
 

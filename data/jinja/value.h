@@ -89,6 +89,8 @@ class Object {
   virtual bool attribute(std::string_view /*name*/, Value& /*value*/) { return false; }
   /// Lets go of all values, so that objects that hold each other end.
   virtual void clear() {}
+  /// Levels of values in one that holds values and never lets go of them, such as a method with what it is of.
+  [[nodiscard]] virtual int depth() const { return 0; }
 };
 
 // ---- making values

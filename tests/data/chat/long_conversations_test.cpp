@@ -52,6 +52,19 @@ TEST(LongConversations, TooManyTurnsAreRefused) {
   EXPECT_EQ(chat.encoder(last).encode(conversation).size(), 1U) << "which takes two renderings";
 }
 
+TEST(LongConversations, RowsOfVeryManyMembersEnd) {
+  const ChatTokenizer chat(kChatMl);
+  std::string members;
+  for (int i = 0; i < 200'000; ++i) members += "\"k" + std::to_string(i) + "\": 1, ";
+  const std::string turns = R"({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  const std::string variables =
+      R"({"messages": [)" + turns + R"(, "chat_template_kwargs": {)" + members + R"("add_generation_prompt": true}})";
+  EXPECT_EQ(chat.encoder().encode(variables).size(), 1U);
+  const std::string messages = R"({"messages": [{)" + members + R"("role": "user", "content": "a"}, )" +
+                               R"({"role": "assistant", "content": "b"}, )" + turns + "}";
+  EXPECT_EQ(chat.encoder().encode(messages).size(), 1U);
+}
+
 TEST(LongConversations, PiecesThatWereMetGiveTheSameIds) {
   const ChatTokenizer chat(kChatMl);
   const Tokenizer& tokenizer = chat.tokenizer();

@@ -236,6 +236,32 @@ TEST(JinjaLimits, DictionariesMixKeysOfAllKinds) {
   EXPECT_EQ(outcome("{{ [3, 1.0, 1, true, 'a', 'A'] | unique | list }}"), "[3, 1.0, 'a']");
 }
 
+TEST(JinjaLimits, ValuesThatMethodsHoldNestNoDeeper) {
+  for (const char* next : {"[ns.a].count", "(ns.a,).index", "cycler(ns.a)", "joiner(ns.a)", "{1: ns.a}.get"})
+    EXPECT_EQ(outcome("{% set ns = namespace(a='x') %}{% for i in range(50000) %}{% set ns.a = " + std::string(next) +
+                      " %}{% endfor %}"),
+              "LimitError: values nest more than 200 levels deep")
+        << next;
+}
+
+TEST(JinjaLimits, LongChainsEnd) {
+  const auto repeated = [](const std::string& piece) {
+    std::string all;
+    for (int i = 0; i < 30'000; ++i) all += piece;
+    return all;
+  };
+  for (const char* behind : {"|upper", ".a", "[0]", "+1", "~1", "**1", " and 1", " or 1", " if 1 else 1", " is none",
+                             "()", " < 1", ",1", "|list|first", ".strip()"})
+    EXPECT_NE(outcome("{{ 1" + repeated(behind) + " }}"), "") << behind;
+  for (const char* before : {"-", "+", "not ", "(", "[", "{1:", "f(", "1 + (", "1 if ", "1|f("})
+    EXPECT_NE(outcome("{{ " + repeated(before) + "1 }}"), "") << before;
+  for (const char* statement : {"{% if 1 %}", "{% for a in b %}", "{% macro f() %}", "{% call f() %}", "{% filter f %}",
+                                "{% set a %}", "{% with %}", "{% generation %}", "{% if 1 %}{% elif 1 %}"})
+    EXPECT_NE(outcome(repeated(statement)), "") << statement;
+  EXPECT_EQ(outcome("{% if 0 %}" + repeated("{% elif 0 %}") + "{% else %}x{% endif %}"), "x");
+  EXPECT_EQ(outcome(repeated("{# a #}") + "x"), "x");
+}
+
 TEST(JinjaLimits, TemplatesOfManyVariablesAndParametersEnd) {
   std::string variables;
   for (int i = 0; i < 100'000; ++i) variables += "{% set v" + std::to_string(i) + " = 1 %}";
