@@ -103,6 +103,8 @@ class PreparedRun {
   void go_to_start(TrainingState& state);
   /// Warns of settings of a new run that are possible but inadvisable.
   void warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan);
+  /// Says so where the folder has less room than the run may take. Throws Error where not even one checkpoint fits.
+  void check_disk(const TrainingState& state, std::span<const PhasePlan> plan);
   /// Collective. What is left of an older run is set aside, and the logs are opened.
   void open_folder(const TrainingState& state);
   [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
