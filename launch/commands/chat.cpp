@@ -147,6 +147,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
   if (context.world.size() > 1)
     throw usage_error("temper chat runs on one rank, and {} were started; temper generate answers files on many",
                       context.world.size());
+  require_possible(arguments.options);
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(context.world));
   FittedModel fitted(choose_model(arguments.model, arguments.adapters), *device);

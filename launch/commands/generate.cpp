@@ -175,6 +175,7 @@ std::optional<std::int64_t> prompt_count(const GenerateArguments& arguments, con
 
 int run(const GenerateArguments& arguments, CommandContext& context) {
   require_one_source(arguments);
+  require_possible(arguments.options);
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(world));
