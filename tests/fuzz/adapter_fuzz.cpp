@@ -168,13 +168,16 @@ void change_header(std::string& weights, Random& random) {
 /// Whether the adapter was read, merged, and written again.
 bool use_folder(const Subject& subject, Device& device, const fs::path& folder) {
   try {
-    (void)read_peft_config(folder);
-    (void)base_digest_of(folder);
-    (void)outputs_of_adapter(folder);
+    const PeftConfig config = read_peft_config(folder);
+    (void)head_kind_of(config.task_type, folder.string());
+    (void)base_of_adapter(folder);
+    (void)outputs_of_adapter(folder, *make_model(parse_model_config(subject.base_config, ""), {subject.head, 9973}));
     const auto model = make_model(parse_model_config(subject.base_config, ""), {subject.head, 3});
     testing_support::draw_all(*model, device);
+    require_same_tables(*model, device, folder);
     const Lora lora = load_adapter(*model, device, folder);
-    write_adapter({*model, device, lora, "base", ""}, folder / "written");
+    (void)idle_modules(*model, device, lora);
+    write_adapter({*model, device, lora, "base", {}}, folder / "written");
     merge_lora(*model, device, lora);
     return true;
   } catch (const Error&) {
