@@ -136,8 +136,6 @@ def train(program, run, ranks, output):
         command = ["mpirun", "-n", str(ranks), "--oversubscribe", *command]
     environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     most = {}
-    begin = time.monotonic()
-    first_step = None
     with open(f"{output}.log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         while process.poll() is None:
@@ -148,12 +146,9 @@ def train(program, run, ranks, output):
                     known = most.setdefault(pid, dict.fromkeys(now, 0))
                     for name, value in now.items():
                         known[name] = max(known[name], value)
-            metrics = Path(output) / "metrics.jsonl"
-            if first_step is None and metrics.exists() and '"step"' in metrics.read_text():
-                first_step = time.monotonic() - begin
     if process.returncode != 0:
         sys.exit(f"{' '.join(command)}: ended with {process.returncode}\n{Path(f'{output}.log').read_text()}")
-    return most, first_step, time.monotonic() - begin
+    return most, json.loads(Path(f"{output}.log").read_text().splitlines()[-1])
 
 
 def main():
@@ -194,7 +189,7 @@ output = {{ export_model = false, log_every = 1, tensorboard = false }}
             print(f"{ranks} ranks, planned, MiB: {planned_mib}")
             output = options.folder / f"run-{ranks}"
             shutil.rmtree(output, ignore_errors=True)
-            most, first_step, seconds = train(program, run, ranks, output)
+            most, report = train(program, run, ranks, output)
             private = memory["process"] + memory["gradients"] + memory["moments"] + memory["activations"]
             # Several ranks have what is trained in a window that they share.
             private += 4 * phase["trainable"] if ranks == 1 else 0
@@ -203,7 +198,8 @@ output = {{ export_model = false, log_every = 1, tensorboard = false }}
                 print(f"{ranks} ranks, process {pid}, MiB at most: {of_rank}, at most of its own by the plan: {limit}")
                 if of_rank["RssAnon"] > limit or of_rank["VmSwap"] > 0:
                     sys.exit(f"{ranks} ranks: a rank holds {of_rank['RssAnon']} MiB of its own, expected {limit}")
-            print(f"{ranks} ranks: first step after {first_step or 0:.1f} s, all after {seconds:.1f} s")
+            start = report["seconds_to_first_step"] - report["cache_seconds"]
+            print(f"{ranks} ranks: start and first step {start:.1f} s, frozen layers {report['cache_seconds']:.1f} s")
     finally:
         if not options.keep:
             shutil.rmtree(options.folder, ignore_errors=True)

@@ -57,7 +57,7 @@ HWY_NOINLINE void multiply_block(const float* x, std::int64_t x_stride, const T*
     HWY_UNROLL(8)
     for (int j = 0; j < kOutputs; ++j) {
       const T* from = w + j * w_stride + p;
-      const auto right = access.load(d, from);
+      const auto right = load_weights(access, d, from);
       if constexpr (kOutputs > 1) hwy::Prefetch(from + kOutputs * w_stride);  // the processor fetches one stream itself
       HWY_UNROLL(4)
       for (int i = 0; i < kRows; ++i) {
@@ -139,6 +139,7 @@ void multiply_typed(const float* x, ConstRows w, ConstRows bias, Rows c, std::in
 void multiply_row_by_row_part(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin,
                               std::int64_t end) {
   if (w.type == DType::f32) return multiply_typed<float, float, float>(x, w, bias, c, begin, end);
+  if (w.type == DType::f16) return multiply_typed<Float16, float, float>(x, w, bias, c, begin, end);
   if (c.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, BFloat16>(x, w, bias, c, begin, end);
   if (bias.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, float>(x, w, bias, c, begin, end);
   multiply_typed<BFloat16, float, float>(x, w, bias, c, begin, end);
