@@ -54,6 +54,15 @@ MemoryUsage memory_usage() {
   return *usage;
 }
 
+std::int64_t proportional_bytes() {
+  constexpr std::string_view kName = "Pss:";
+  std::ifstream rollup("/proc/self/smaps_rollup");
+  std::string line;
+  while (std::getline(rollup, line))
+    if (line.starts_with(kName)) return parse_kibibytes(std::string_view(line).substr(kName.size()));
+  return 0;
+}
+
 std::int64_t peak_resident_bytes() {
   // First choice, because ru_maxrss survives exec: it would count the shell or launcher that this program replaced.
   if (const auto usage = read_process_status(); usage && usage->peak_resident > 0) return usage->peak_resident;

@@ -18,6 +18,10 @@ struct MemoryUsage {
 /// Throws Error where the system has no /proc.
 MemoryUsage memory_usage();
 
+/// Resident bytes, a page that several processes have in common divided among them: the sum over the ranks of a node is
+/// what they use together. 0 where the kernel does not tell (/proc/self/smaps_rollup, Linux 4.14).
+std::int64_t proportional_bytes();
+
 /// Peak resident bytes; asks the kernel by getrusage where there is no /proc.
 std::int64_t peak_resident_bytes();
 

@@ -46,14 +46,18 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   Variable out(y, records);
   if (!records) return out;
   const Tensor kept_z = reads_z ? z : Tensor();
-  tape.record({&x, &weight, &bias}, [&tape, x, weight, bias, activation, kept_z, out] {
+  // What is not read is not kept: the input of frozen weights, the output without an activation.
+  const Variable kept_x = weight.requires_gradient() ? x : x.without_value();
+  const bool reads_y = activation != Activation::none && !reads_z;
+  tape.record({&x, &weight, &bias}, [&tape, x = kept_x, weight, bias, activation, kept_z,
+                                     kept_y = reads_y ? y : Tensor(), out = out.without_value()] {
     const Rows dy = out.gradient().as_rows();
     const bool trains_weight = weight.requires_gradient();
     GradientTarget d_bias = wanted_gradient(tape, bias);
     if (activation != Activation::none || (d_bias.tensor.defined() && !trains_weight)) {
       tape.kernels().run(calls::BiasActivationBackward{.dy = dy,
                                                        .z = kept_z.as_rows(),
-                                                       .y = out.value().as_rows(),
+                                                       .y = kept_y.as_rows(),
                                                        .activation = activation,
                                                        .dz = dy,
                                                        .d_bias = d_bias.parameter(),
@@ -95,7 +99,8 @@ Variable embedding_sum(Tape& tape, const EmbeddingIndices& indices, const Variab
   const bool records = tape.records({&words, &positions, &types});
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&words, &positions, &types}, [&tape, indices, words, positions, skipped, types, out] {
+  tape.record({&words, &positions, &types}, [&tape, indices, words, positions, skipped, types,
+                                             out = out.without_value()] {
     const auto scatter = [&](const Variable& table, const GroupedRows& groups, std::int64_t offset) {
       if (!table.requires_gradient()) return;
       tape.kernels().run(calls::EmbeddingBackward{.dy = out.gradient().as_rows(),
@@ -207,7 +212,7 @@ Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows) {
   tape.kernels().run(calls::GatherRows{.x = x.value().as_rows(), .rows = rows.data<std::int32_t>(), .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, rows, out] {
+  tape.record({&x}, [&tape, x = x.without_value(), rows, out = out.without_value()] {
     tape.kernels().run(calls::ScatterAddRows{.dy = out.gradient().as_rows(),
                                              .rows = rows.data<std::int32_t>(),
                                              .dx = tape.cleared_gradient_of(x).as_rows()});

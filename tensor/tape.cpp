@@ -26,9 +26,16 @@ bool overlap(const Region& a, const Region& b) {
 
 }  // namespace
 
-Variable::Variable(Tensor value, bool requires_gradient) : state_(std::make_shared<State>()) {
-  state_->value = std::move(value);
+Variable::Variable(Tensor value, bool requires_gradient)
+    : state_(std::make_shared<State>()), value_(std::make_shared<Value>()) {
+  set_value(std::move(value));
   state_->requires_gradient = requires_gradient;
+}
+
+void Variable::set_value(Tensor value) const {
+  state_->shape = value.shape();
+  if (value.defined()) state_->type = value.type();
+  *value_ = {std::move(value), {}, {}};
 }
 
 void Variable::bind_gradient(Tensor gradient, std::int64_t leaf) const {
@@ -63,7 +70,7 @@ void Tape::record(std::initializer_list<const Variable*> inputs, std::function<v
 GradientTarget Tape::gradient_of(const Variable& variable) {
   Variable::State& state = *variable.state_;
   if (state.whole != nullptr) return gradient_of_view(state);
-  if (!state.gradient.defined()) state.gradient = empty(state.value.shape(), state.value.type());
+  if (!state.gradient.defined()) state.gradient = empty(state.shape, state.type);
   complete(state);
   const bool accumulate = state.written;
   state.written = true;
@@ -78,7 +85,7 @@ Tensor Tape::cleared_gradient_of(const Variable& variable) {
 
 void Tape::give_gradient(const Variable& variable, const Tensor& gradient) {
   Variable::State& state = *variable.state_;
-  if (state.whole == nullptr && !state.gradient.defined() && gradient.type() == state.value.type()) {
+  if (state.whole == nullptr && !state.gradient.defined() && gradient.type() == state.type) {
     state.gradient = gradient;
     state.written = true;
     return;
@@ -102,7 +109,7 @@ void Tape::clear(const Tensor& tensor) const {
 
 Variable Tape::view(const Variable& x, const Region& region) {
   Variable out(part_of(x.value(), region), records({&x}));
-  if (x.state_->compute_copy.defined()) out.set_compute_copy(part_of(x.state_->compute_copy, region));
+  if (x.value_->compute_copy.defined()) out.set_compute_copy(part_of(x.value_->compute_copy, region));
   if (!out.requires_gradient()) return out;
   const bool of_a_view = x.state_->whole != nullptr;
   Variable::State& state = *out.state_;
@@ -113,7 +120,7 @@ Variable Tape::view(const Variable& x, const Region& region) {
   std::erase_if(state.whole->parts, [](const auto& part) { return part.expired(); });
   state.whole->parts.push_back(state.part);
   // Runs once all uses of the view have: what none of them has written is zero.
-  record({&x}, [this, out] {
+  record({&x}, [this, out = out.without_value()] {
     const Variable::State& view = *out.state_;
     if (!view.part->written && !view.whole->written) (void)cleared_gradient_of(out);
   });
@@ -131,7 +138,7 @@ std::vector<std::shared_ptr<Variable::Part>> Tape::tiles_of(Variable::State& who
     covered += area(tile->region);
     tiles.push_back(tile);
   }
-  return covered == whole.value.size() ? tiles : std::vector<std::shared_ptr<Variable::Part>>();
+  return covered == whole.shape.elements() ? tiles : std::vector<std::shared_ptr<Variable::Part>>();
 }
 
 void Tape::complete(Variable::State& whole) const {
@@ -143,7 +150,7 @@ void Tape::complete(Variable::State& whole) const {
 
 GradientTarget Tape::gradient_of_view(Variable::State& view) {
   Variable::State& whole = *view.whole;
-  if (!whole.gradient.defined()) whole.gradient = empty(whole.value.shape(), whole.value.type());
+  if (!whole.gradient.defined()) whole.gradient = empty(whole.shape, whole.type);
   view.gradient = part_of(whole.gradient, view.part->region);
   view.written = true;
   if (view.part->written || whole.written) return {view.gradient, true};
@@ -185,8 +192,28 @@ Tape Tape::in_evaluation() const {
   return tape;
 }
 
+void Tape::computes_again(const Variable& out, std::function<Tensor()> compute) {
+  // A second pass is followed by its backward at once.
+  if (forward_pass_ != StagePass::forward) return;
+  out.value_->compute = std::move(compute);
+  computed_again_.push_back(out.value_);
+}
+
+void Tape::let_values_go(const Variable& out) {
+  for (const std::weak_ptr<Variable::Value>& of_stage : computed_again_) {
+    const std::shared_ptr<Variable::Value> value = of_stage.lock();
+    if (value != nullptr && value->compute && value != out.value_) value->tensor = Tensor();
+  }
+  computed_again_.clear();
+}
+
 Variable Tape::stage(std::int64_t index, const std::function<Variable(Tape&)>& body) {
-  if (observers_.empty()) return body(*this);
+  computed_again_.clear();
+  if (observers_.empty()) {
+    Variable out = body(*this);
+    let_values_go(out);
+    return out;
+  }
   for (StageObserver* observer : observers_) observer->before(index, forward_pass_);
   records_.push_back({{}, [this, index] {
                         for (StageObserver* observer : observers_) observer->after(index, StagePass::backward, {});
@@ -200,6 +227,7 @@ Variable Tape::stage(std::int64_t index, const std::function<Variable(Tape&)>& b
                           for (StageObserver* observer : observers_) observer->before(index, StagePass::backward);
                         }});
   }
+  let_values_go(out);
   for (StageObserver* observer : observers_) observer->after(index, forward_pass_, out);
   return out;
 }
@@ -213,7 +241,7 @@ Variable Tape::recompute(const std::function<Variable(Tape&)>& block) {
   if (first.records_.empty()) return out;
   std::vector<Variable> leaves;
   for (Record& inner : first.records_) std::move(inner.leaves.begin(), inner.leaves.end(), std::back_inserter(leaves));
-  records_.push_back({{}, [this, block, out, leaves = std::move(leaves)]() mutable {
+  records_.push_back({{}, [this, block, out = out.without_value(), leaves = std::move(leaves)]() mutable {
                         Tensor gradient = out.gradient();
                         out = Variable();
                         Tape again = like_this();

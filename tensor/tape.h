@@ -28,6 +28,10 @@ struct Region {
 };
 
 /// A value on the tape and its gradient. Copies share both.
+///
+/// What backward reads has to stay in memory, and nothing else should: a closure of an op that reads no more than the
+/// gradient of a variable captures it without_value(), and a value that is cheap to compute again need not stay
+/// (Tape::computes_again).
 class Variable {
  public:
   Variable() = default;
@@ -35,26 +39,36 @@ class Variable {
 
   [[nodiscard]] bool defined() const { return state_ != nullptr; }
   [[nodiscard]] bool requires_gradient() const { return state_ != nullptr && state_->requires_gradient; }
-  [[nodiscard]] const Tensor& value() const { return state_->value; }
+  /// Computed again if it was let go of.
+  [[nodiscard]] const Tensor& value() const {
+    if (!value_->tensor.defined() && value_->compute) value_->tensor = value_->compute();
+    return value_->tensor;
+  }
   /// What products read: the value itself, or a copy of it rounded to bf16 where one was given.
   [[nodiscard]] const Tensor& compute_copy() const {
-    return state_->compute_copy.defined() ? state_->compute_copy : state_->value;
+    return value_->compute_copy.defined() ? value_->compute_copy : value();
   }
+  /// The same variable, which does not keep the value in memory and cannot give it.
+  [[nodiscard]] Variable without_value() const {
+    Variable variable = *this;
+    variable.value_ = nullptr;
+    return variable;
+  }
+  /// The value was changed in place: it is not what computing it again would give.
+  void keep_value() const { value_->compute = nullptr; }
   /// Undefined until backward has written it.
   [[nodiscard]] const Tensor& gradient() const { return state_->gradient; }
   [[nodiscard]] bool gradient_written() const { return state_->written; }
   /// For a replayed graph, which writes gradients without this tape.
   void mark_gradient_written() const { state_->written = true; }
-  [[nodiscard]] const Shape& shape() const { return state_->value.shape(); }
+  [[nodiscard]] const Shape& shape() const { return state_->shape; }
+  [[nodiscard]] DType type() const { return state_->type; }
 
   /// For leaves (parameters): replaces the value and drops the compute copy; says whether it is trained, and where its
   /// gradient is to be written.
-  void set_value(Tensor value) const {
-    state_->value = std::move(value);
-    state_->compute_copy = Tensor();
-  }
+  void set_value(Tensor value) const;
   /// Sets a copy of the value in the type of the activations; whoever changes the value keeps it up to date.
-  void set_compute_copy(Tensor compute_copy) const { state_->compute_copy = std::move(compute_copy); }
+  void set_compute_copy(Tensor compute_copy) const { value_->compute_copy = std::move(compute_copy); }
   void set_requires_gradient(bool requires_gradient) const { state_->requires_gradient = requires_gradient; }
   /// The buffer counts as unwritten. `leaf` is the number that Tape::backward reports when the gradient is complete.
   void bind_gradient(Tensor gradient, std::int64_t leaf) const;
@@ -69,9 +83,14 @@ class Variable {
     Region region;
     bool written = false;  ///< that of the gradient
   };
-  struct State {
-    Tensor value;
+  struct Value {
+    Tensor tensor;
     Tensor compute_copy;
+    std::function<Tensor()> compute;  ///< of a value that need not stay
+  };
+  struct State {
+    Shape shape;  ///< of the value, and so of the gradient
+    DType type = DType::f32;
     Tensor gradient;
     bool requires_gradient = false;
     bool written = false;
@@ -85,6 +104,7 @@ class Variable {
     std::vector<std::shared_ptr<Part>> tiles;  ///< while the gradient is written part by part: those that cover it
   };
   std::shared_ptr<State> state_;
+  std::shared_ptr<Value> value_;
 };
 
 /// Where an op writes the gradient of an input. A gradient has the type of its value: f32 for parameters, the type of
@@ -124,6 +144,10 @@ class Tape {
   [[nodiscard]] bool records(std::initializer_list<const Variable*> inputs) const;
   /// The output of an op over `inputs` (undefined ones are ignored), and how to go back.
   void record(std::initializer_list<const Variable*> inputs, std::function<void()> backward);
+
+  /// The value is cheap to compute from others that backward keeps: the one that `out` has is let go of where its stage
+  /// ends, unless it is what the stage gives, and `compute` gives the same, bit for bit, when backward asks for it.
+  void computes_again(const Variable& out, std::function<Tensor()> compute);
 
   /// For closures: the gradient of an input is about to be written there; allocates it at the first time.
   GradientTarget gradient_of(const Variable& variable);
@@ -174,6 +198,9 @@ class Tape {
   [[nodiscard]] Tape like_this() const;
   void clear(const Tensor& tensor) const;
 
+  /// Of a stage that has ended, and gives `out`.
+  void let_values_go(const Variable& out);
+
   GradientTarget gradient_of_view(Variable::State& view);
   /// Parts of `whole` that views show, if they cover it and nothing twice; else none.
   [[nodiscard]] static std::vector<std::shared_ptr<Variable::Part>> tiles_of(Variable::State& whole);
@@ -189,6 +216,7 @@ class Tape {
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
   std::vector<Record> records_;
+  std::vector<std::weak_ptr<Variable::Value>> computed_again_;           ///< of the stage that is under way
   const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way
 };
 

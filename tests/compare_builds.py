@@ -32,7 +32,8 @@ FILLER = "the a this is was it and very we they".split()
 LONGEST_SECONDS = 300  # of a run
 STOPPED = 75  # the status of a run that saved and stopped before its end
 BY_CLOCK = {"examples_per_second", "tokens_per_second", "seconds", "seconds_to_first_step", "cache_seconds",
-            "last_epoch_examples_per_second", "peak_memory_bytes", "peak_device_memory_bytes"}
+            "last_epoch_examples_per_second", "peak_memory_bytes", "peak_device_memory_bytes",
+            "proportional_memory_bytes"}
 
 
 class Run:

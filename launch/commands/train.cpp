@@ -63,8 +63,17 @@ nlohmann::json to_json(const TrainReport& report) {
           {"seconds_to_first_step", report.seconds_to_first_step},
           {"peak_memory_bytes", report.peak_memory_bytes},
           {"peak_device_memory_bytes", report.peak_device_memory_bytes},
+          {"proportional_memory_bytes", report.proportional_memory_bytes},
           {"checkpoint", report.checkpoint.string()},
           {"model", report.model.string()}};
+}
+
+void print_memory(const TrainReport& report) {
+  const auto mebibytes = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  std::printf("%-12s %.0f MiB resident, the largest rank", "memory", mebibytes(report.peak_memory_bytes));
+  if (report.ranks > 1 && report.proportional_memory_bytes > 0)
+    std::printf("; %.0f MiB where ranks share it only once", mebibytes(report.proportional_memory_bytes));
+  std::printf("\n");
 }
 
 void print(const TrainReport& report) {
@@ -81,8 +90,7 @@ void print(const TrainReport& report) {
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);
-  std::printf("%-12s %.0f MiB resident, the largest rank\n", "memory",
-              static_cast<double>(report.peak_memory_bytes) / (1 << 20));
+  print_memory(report);
   if (!report.checkpoint.empty()) std::printf("%-12s %s\n", "checkpoint", report.checkpoint.c_str());
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
 }

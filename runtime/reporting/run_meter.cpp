@@ -34,10 +34,11 @@ void RunMeter::tell(TrainReport& report, const Device& device, Communicator& com
   report.cache_seconds = throughput_.preparation_seconds();
   report.seconds = process_seconds_ + seconds_since(start_);
   report.seconds_to_first_step = seconds_to_first_step_;
-  std::array<std::int64_t, 2> most{peak_resident_bytes(), device.peak_memory_bytes()};
+  std::array<std::int64_t, 3> most{peak_resident_bytes(), device.peak_memory_bytes(), proportional_bytes()};
   communicator.all_reduce(std::span(most), Reduction::max);
   report.peak_memory_bytes = most[0];
   report.peak_device_memory_bytes = most[1];
+  report.proportional_memory_bytes = most[2];
   report.kernel_times = device.kernel_times();
   report.ranks = communicator.size();
 }

@@ -29,7 +29,9 @@ struct TrainReport {
   double seconds_to_first_step = 0.0;         ///< from the start of the process to the end of the first step
   std::int64_t peak_memory_bytes = 0;         ///< resident, the largest of all ranks
   std::int64_t peak_device_memory_bytes = 0;  ///< of tensors on the device, the largest of all ranks
-  std::vector<KernelTime> kernel_times;       ///< this rank's from its second step on; none if kernels are not timed
+  /// Resident when training ended, pages that ranks share divided among them, the largest of all ranks; 0: not known.
+  std::int64_t proportional_memory_bytes = 0;
+  std::vector<KernelTime> kernel_times;  ///< this rank's from its second step on; none if kernels are not timed
   WrittenTrace trace;
   int ranks = 1;
   std::filesystem::path checkpoint;  ///< the last one

@@ -12,11 +12,13 @@ Variable activated(Tape& tape, const Variable& x, Activation activation) {
       calls::BiasActivationForward{.z = x.value().as_rows(), .activation = activation, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, activation, out] {
+  const bool reads_x = slope_reads_input(activation);
+  tape.record({&x}, [&tape, x = x.without_value(), activation, kept_x = reads_x ? x.value() : Tensor(),
+                     kept_y = reads_x ? Tensor() : y, out = out.without_value()] {
     write_gradient(tape, x, [&](const Rows& dx) {
       tape.kernels().run(calls::BiasActivationBackward{.dy = out.gradient().as_rows(),
-                                                       .z = x.value().as_rows(),
-                                                       .y = out.value().as_rows(),
+                                                       .z = kept_x.as_rows(),
+                                                       .y = kept_y.as_rows(),
                                                        .activation = activation,
                                                        .dz = dx});
     });

@@ -22,7 +22,8 @@ Variable add(Tape& tape, const Variable& x, const Variable& residual, TokenKeys 
       .a = x.value().as_rows(), .b = residual.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
   Variable out(y, tape.records({&x, &residual}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x, &residual}, [&tape, x, residual, names, dropout, out] {
+  tape.record({&x, &residual}, [&tape, x = x.without_value(), residual = residual.without_value(), names, dropout,
+                                out = out.without_value()] {
     const Tensor dy = out.gradient();
     if (dropout.active() && x.requires_gradient()) {
       write_gradient(tape, x, [&](Rows dx) {
@@ -48,7 +49,7 @@ Variable multiply(Tape& tape, const Variable& a, const Variable& b) {
   tape.kernels().run(calls::MultiplyRows{.a = a.value().as_rows(), .b = b.value().as_rows(), .y = y.as_rows()});
   Variable out(y, tape.records({&a, &b}));
   if (!out.requires_gradient()) return out;
-  tape.record({&a, &b}, [&tape, a, b, out] {
+  tape.record({&a, &b}, [&tape, a, b, out = out.without_value()] {
     const auto write = [&](const Variable& to, const Variable& other) {
       if (!to.requires_gradient()) return;
       const GradientTarget target = tape.gradient_of(to);
@@ -68,7 +69,7 @@ Variable scale(Tape& tape, const Variable& x, float factor) {
   tape.kernels().run(calls::ScaleRows{.x = x.value().as_rows(), .factor = factor, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, factor, out] {
+  tape.record({&x}, [&tape, x = x.without_value(), factor, out = out.without_value()] {
     const GradientTarget dx = tape.gradient_of(x);
     tape.kernels().run(calls::ScaleRows{
         .x = out.gradient().as_rows(), .factor = factor, .y = dx.tensor.as_rows(), .accumulate = dx.accumulate});
@@ -91,7 +92,7 @@ Variable dropout(Tape& tape, const Variable& x, TokenKeys names, const Dropout& 
       calls::ApplyDropout{.x = x.value().as_rows(), .names = names, .dropout = dropout, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, names, dropout, out] {
+  tape.record({&x}, [&tape, x = x.without_value(), names, dropout, out = out.without_value()] {
     write_gradient(tape, x, [&](Rows dx) {
       tape.kernels().run(
           calls::ApplyDropout{.x = out.gradient().as_rows(), .names = names, .dropout = dropout, .y = dx});

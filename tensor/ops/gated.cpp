@@ -5,17 +5,25 @@
 #include "tensor/ops/gradients.h"
 
 namespace temper {
+namespace {
+
+Tensor product(const Tape& tape, const Variable& gate, const Variable& value, Activation activation) {
+  const Tensor y = tape.empty(gate.shape(), gate.type());
+  tape.kernels().run(calls::GatedForward{
+      .gate = gate.value().as_rows(), .value = value.value().as_rows(), .activation = activation, .y = y.as_rows()});
+  return y;
+}
+
+}  // namespace
 
 Variable gated(Tape& tape, const Variable& gate, const Variable& value, Activation activation) {
   if (gate.shape() != value.shape())
     throw Error("gated: the gate has shape {} and the value {}, expected one shape", gate.shape().text(),
                 value.shape().text());
-  const Tensor y = tape.empty(gate.shape(), gate.value().type());
-  tape.kernels().run(calls::GatedForward{
-      .gate = gate.value().as_rows(), .value = value.value().as_rows(), .activation = activation, .y = y.as_rows()});
-  Variable out(y, tape.records({&gate, &value}));
+  Variable out(product(tape, gate, value, activation), tape.records({&gate, &value}));
   if (!out.requires_gradient()) return out;
-  tape.record({&gate, &value}, [&tape, gate, value, activation, out] {
+  tape.computes_again(out, [&tape, gate, value, activation] { return product(tape, gate, value, activation); });
+  tape.record({&gate, &value}, [&tape, gate, value, activation, out = out.without_value()] {
     const OverwrittenGradient d_gate(tape, gate);
     const OverwrittenGradient d_value(tape, value);
     tape.kernels().run(calls::GatedBackward{.dy = out.gradient().as_rows(),

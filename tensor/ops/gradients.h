@@ -30,7 +30,7 @@ class OverwrittenGradient {
   /// Nobody may want it: then it is memory that is dropped.
   OverwrittenGradient(Tape& tape, const Variable& variable) : tape_(tape), target_(wanted_gradient(tape, variable)) {
     written_ = target_.tensor.defined() && !target_.accumulate ? target_.tensor
-                                                               : tape.empty(variable.shape(), variable.value().type());
+                                                               : tape.empty(variable.shape(), variable.type());
   }
   [[nodiscard]] Rows rows() const { return written_.as_rows(); }
   /// Once it is written.

@@ -8,9 +8,9 @@ Variable neighbours(Tape& tape, const Variable& x, const PackedSequences& sequen
       calls::GatherNeighbours{.x = x.value().as_rows(), .sequences = sequences, .span = span, .y = y.as_rows()});
   Variable out(y, tape.records({&x}));
   if (!out.requires_gradient()) return out;
-  tape.record({&x}, [&tape, x, sequences, span, out] {
+  tape.record({&x}, [&tape, x = x.without_value(), sequences, span, out = out.without_value()] {
     const GradientTarget dx = tape.gradient_of(x);
-    const Tensor written = dx.accumulate ? tape.empty(x.shape(), x.value().type()) : dx.tensor;
+    const Tensor written = dx.accumulate ? tape.empty(x.shape(), x.type()) : dx.tensor;
     tape.kernels().run(calls::AddNeighbours{
         .dy = out.gradient().as_rows(), .sequences = sequences, .span = span, .dx = written.as_rows()});
     if (dx.accumulate)

@@ -9,6 +9,20 @@ namespace {
 /// Null where there are none.
 float* floats_of(const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
 
+/// The norm of the rows of `sum`, which forward has normed before.
+Tensor norm_again(const Tape& tape, const Tensor& sum, const Variable& weight, const Variable& bias,
+                  const NormShape& shape) {
+  Tensor y = tape.empty(sum.shape(), sum.type());
+  tape.kernels().run(calls::LayerNormForward{.x = sum.as_rows(),
+                                             .weight = weight.value().data<float>(),
+                                             .bias = bias.defined() ? bias.value().data<float>() : nullptr,
+                                             .epsilon = shape.epsilon,
+                                             .kind = shape.kind,
+                                             .weight_offset = shape.weight_offset,
+                                             .y = y.as_rows()});
+  return y;
+}
+
 /// Both; the sum's variable only where somebody else is to read it.
 NormedSum normed_sum(Tape& tape, const Variable& x, const Variable& residual, const Variable& weight,
                      const Variable& bias, const NormShape& shape, TokenKeys names, const Dropout& dropout,
@@ -44,23 +58,28 @@ NormedSum normed_sum(Tape& tape, const Variable& x, const Variable& residual, co
                                              .rstd = floats_of(rstd)});
   const NormedSum out{gives_sum ? Variable(sum, tape.records({&x, &residual})) : Variable(), Variable(y, records)};
   if (!records) return out;
-  tape.record({&x, &residual, &weight, &bias}, [&tape, x, residual, weight, bias, names, dropout, is_input, sum, mean,
-                                                rstd, shape, out] {
+  const Tensor normed_rows = is_input ? x.value() : sum;
+  tape.computes_again(out.normed, [&tape, normed_rows, weight, bias, shape] {
+    return norm_again(tape, normed_rows, weight, bias, shape);
+  });
+  tape.record({&x, &residual, &weight, &bias}, [&tape, x = x.without_value(), residual = residual.without_value(),
+                                                weight, bias, names, dropout, normed_rows, mean, rstd, shape,
+                                                out_sum = out.sum.without_value(), out = out.normed.without_value()] {
     const GradientTarget d_weight = wanted_gradient(tape, weight);
     const GradientTarget d_bias = wanted_gradient(tape, bias);
     const GradientTarget d_residual = wanted_gradient(tape, residual);
-    const bool has_d_sum = out.sum.defined() && out.sum.gradient_written();
+    const bool has_d_sum = out_sum.defined() && out_sum.gradient_written();
     // Where only the sum was used.
-    const Tensor dy = out.normed.gradient_written() ? out.normed.gradient() : tape.cleared_gradient_of(out.normed);
+    const Tensor dy = out.gradient_written() ? out.gradient() : tape.cleared_gradient_of(out);
     const auto backward = [&](Rows dx) {
       tape.kernels().run(calls::LayerNormBackward{.dy = dy.as_rows(),
-                                                  .sum = (is_input ? x.value() : sum).as_rows(),
+                                                  .sum = normed_rows.as_rows(),
                                                   .mean = floats_of(mean),
                                                   .rstd = floats_of(rstd),
                                                   .weight = weight.value().data<float>(),
                                                   .kind = shape.kind,
                                                   .weight_offset = shape.weight_offset,
-                                                  .d_sum = has_d_sum ? out.sum.gradient().as_rows() : Rows(),
+                                                  .d_sum = has_d_sum ? out_sum.gradient().as_rows() : Rows(),
                                                   .names = names,
                                                   .dropout = dropout,
                                                   .dx = dx,
@@ -153,7 +172,7 @@ Variable norm_heads(Tape& tape, const Variable& x, const Variable& weight, std::
                                                .rstd = of_part(rstd, i)});
   Variable out(y, records);
   if (!records) return out;
-  tape.record({&x, &weight}, [&tape, x, weight, matrices, shape, mean, rstd, of_part, out] {
+  tape.record({&x, &weight}, [&tape, x, weight, matrices, shape, mean, rstd, of_part, out = out.without_value()] {
     const GradientTarget d_weight = wanted_gradient(tape, weight);
     const auto backward = [&](Rows dx) {
       for (std::int64_t i = 0; i < matrices.parts(); ++i)

@@ -27,8 +27,9 @@ void rotate(Tape& tape, const Variable& x, const HeadColumns& heads, const std::
                                      .growth = angles.growth});
   };
   turn(x.value(), false);
+  x.keep_value();
   if (!tape.records({&x})) return;
-  tape.record({&x}, [x, turn] {
+  tape.record({&x}, [x = x.without_value(), turn] {
     if (x.gradient_written()) turn(x.gradient(), true);
   });
 }

@@ -30,7 +30,7 @@ TEST_F(Train, LearnsOnTwoRanksAndLeavesEverythingBehind) {
   EXPECT_GT(result["test"]["accuracy"], 0.9);
   for (const char* name :
        {"best", "last", "test", "examples_per_second", "tokens_per_second", "seconds", "seconds_to_first_step",
-        "peak_memory_bytes", "peak_device_memory_bytes", "checkpoint", "model"})
+        "peak_memory_bytes", "peak_device_memory_bytes", "proportional_memory_bytes", "checkpoint", "model"})
     EXPECT_TRUE(result.contains(name)) << name;
   EXPECT_EQ(result["ranks"], 2);
   for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "README.md"})
