@@ -11,6 +11,7 @@
 #include "model/parameter.h"
 #include "model/weight_names.h"
 #include "tensor/device.h"
+#include "tensor/float16.h"
 
 namespace temper {
 
@@ -34,12 +35,16 @@ class SharedWeightRoom {
                                    const std::function<void(std::size_t i, std::span<std::byte> bytes)>& fill) = 0;
 };
 
+/// bf16 or f16 for tensors of these types, f32 for all others.
+DType narrow_type(const TensorView& stored);
+
 /// How a parameter's value comes out of its tensor.
 class WeightValue {
  public:
-  WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form);
+  /// `on_host`: products read it in f16, too.
+  WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form, bool on_host);
 
-  /// bf16 where the tensor is and the parameter may be (Parameter::is_read_narrow), else f32.
+  /// bf16 or f16 where the tensor is and the parameter may be (Parameter::is_read_narrow), else f32.
   [[nodiscard]] DType type() const { return type_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
   /// Throws Error where the tensor is no floating point.
@@ -66,7 +71,7 @@ class WeightValue {
   const TensorView* stored_;
   StoredForm form_;
   Shape shape_;
-  DType type_;
+  DType type_ = DType::f32;
 };
 
 /// Calls visit(here, there) for each element of a parameter: where it lies in the parameter, and where in the tensor

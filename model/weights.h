@@ -30,11 +30,11 @@ struct LoadReport {
   std::vector<std::string> unexpected;  ///< tensors of the files that the model has no use for
 };
 
-/// Weights stored as f32, or as bf16 where the parameter may be (Parameter::is_read_narrow), are not copied where the
-/// device shares the host's memory, unless they are stored transposed: the parameters view the mapped files, which must
-/// outlive the model. The others are converted, where there is a `room` (on all ranks, or on none) into that: then this
-/// is collective. Names are those of the model's WeightNames.
-/// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
+/// Weights stored as f32, or as bf16 or f16 where the parameter may be (Parameter::is_read_narrow), are not copied
+/// where the device shares the host's memory, unless they are stored transposed: the parameters view the mapped files,
+/// which must outlive the model. The others are converted, where there is a `room` (on all ranks, or on none) into
+/// that: then this is collective. Names are those of the model's WeightNames. Throws Error listing what is missing of
+/// the network, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options,
                         SharedWeightRoom* room = nullptr);
 
@@ -58,8 +58,8 @@ struct ParameterToStore {
 };
 
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
-/// device shares the host's memory; the model must then outlive this. What was loaded from bf16 and still has such
-/// values is bf16 here, the rest f32.
+/// device shares the host's memory; the model must then outlive this. What was loaded from bf16 or f16 and
+/// still has such values has that type here, the rest is f32.
 class StoredWeights {
  public:
   /// All but adapters, which lie in files of their own.
@@ -75,8 +75,8 @@ class StoredWeights {
 
   std::deque<HostCopy> copies_;
   std::vector<Tensor> viewed_;
-  std::deque<std::vector<float>> composed_;   ///< tensors that are transposed or hold several parameters
-  std::deque<std::vector<BFloat16>> narrow_;  ///< those and others in bf16
+  std::deque<std::vector<float>> composed_;        ///< tensors that are transposed or hold several parameters
+  std::deque<std::vector<std::uint16_t>> narrow_;  ///< those and others in bf16 or f16
   std::vector<TensorToWrite> tensors_;
 };
 

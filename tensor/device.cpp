@@ -13,6 +13,7 @@
 
 #include "base/allowed_cpus.h"
 #include "base/error.h"
+#include "tensor/float16.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/multiply_add_loop.h"
 #include "tensor/kernels/cpu/vector/instruction_set.h"
@@ -75,9 +76,15 @@ Tensor Device::zeros(const Shape& shape, DType type) {
 
 std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   if (tensor.type() == DType::f32) return download<float>(tensor);
-  const std::vector<BFloat16> stored = download<BFloat16>(tensor);
-  std::vector<float> values(stored.size());
-  std::transform(stored.begin(), stored.end(), values.begin(), to_float);
+  std::vector<float> values(static_cast<std::size_t>(tensor.size()));
+  const auto widen = [&](const auto& stored) {
+    std::transform(stored.begin(), stored.end(), values.begin(), [](auto value) { return to_float(value); });
+  };
+  if (tensor.type() == DType::f16) {
+    widen(download<Float16>(tensor));
+  } else {
+    widen(download<BFloat16>(tensor));
+  }
   return values;
 }
 

@@ -12,7 +12,7 @@ class HostCopy {
  public:
   /// Waits for the device's work so far. Of shared memory it is a view: `data` must then live as long.
   HostCopy(Device& device, const float* data, std::size_t count);
-  /// Of a tensor of f32 or bf16; bf16 is always copied. The tensor's memory stays as long as this.
+  /// Of a tensor of f32, bf16 or f16; what is no f32 is always copied. The tensor's memory stays as long as this.
   HostCopy(Device& device, const Tensor& tensor);
 
   [[nodiscard]] std::span<const float> values() const { return view_.data() != nullptr ? view_ : copy_; }

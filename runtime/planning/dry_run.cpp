@@ -131,10 +131,10 @@ std::int64_t DryRun::trainable() const {
   return elements;
 }
 
-std::int64_t DryRun::narrow() const {
+std::int64_t DryRun::held_in(DType type) const {
   std::int64_t elements = 0;
   for (const Parameter& parameter : model_->parameters().all())
-    if (parameter.variable.value().type() == DType::bf16) elements += parameter.size();
+    if (parameter.variable.value().type() == type) elements += parameter.size();
   return elements;
 }
 

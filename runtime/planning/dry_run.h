@@ -60,8 +60,8 @@ class DryRun {
   [[nodiscard]] std::int64_t arena_elements() const;
   [[nodiscard]] std::int64_t trainable() const;
   [[nodiscard]] std::int64_t parameters() const;
-  /// Of those that are held in bf16.
-  [[nodiscard]] std::int64_t narrow() const;
+  /// Of those that are held in this type.
+  [[nodiscard]] std::int64_t held_in(DType type) const;
 
  private:
   /// Parameters, and copies in the type of the activations.

@@ -202,7 +202,8 @@ class Forecaster {
     facts.grains = grains_;
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
-    facts.narrow = dry.narrow();
+    facts.in_bf16 = dry.held_in(DType::bf16);
+    facts.in_f16 = dry.held_in(DType::f16);
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;

@@ -17,6 +17,7 @@
 //
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/activation_functions-inl.h"
+#include "tensor/kernels/cpu/vector/float16_loads-inl.h"
 #include "tensor/kernels/cpu/vector/row_dropout-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
@@ -107,7 +108,7 @@ void copy_typed(const void* from, void* to, std::int64_t n, bool accumulate) {
   const auto* x = static_cast<const From*>(from);
   auto* y = static_cast<To*>(to);
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    auto v = access.load(d, x + i);
+    auto v = load_weights(access, d, x + i);
     if (accumulate) {
       v = hn::Add(access.load(d, y + i), v);
     }
@@ -146,7 +147,9 @@ void dropout_rows(ConstRows x, TokenKeys names, const Dropout& dropout, Rows y, 
 
 /// y (+)= x of n elements.
 void copy_elements(const void* x, DType x_type, void* y, DType y_type, std::int64_t n, bool accumulate) {
-  if (x_type == DType::bf16) {
+  if (x_type == DType::f16) {
+    (y_type == DType::bf16 ? copy_typed<Float16, BFloat16> : copy_typed<Float16, float>)(x, y, n, accumulate);
+  } else if (x_type == DType::bf16) {
     (y_type == DType::bf16 ? copy_typed<BFloat16, BFloat16> : copy_typed<BFloat16, float>)(x, y, n, accumulate);
   } else {
     (y_type == DType::bf16 ? copy_typed<float, BFloat16> : copy_typed<float, float>)(x, y, n, accumulate);
@@ -222,7 +225,7 @@ void CpuKernels::run(const calls::ApplyDropout& call) {
 }
 
 void CpuKernels::run(const calls::Copy& call) {
-  (void)common_type(call.kKernel.name, call.x);
+  if (call.x.type != DType::f16) (void)common_type(call.kKernel.name, call.x);
   (void)common_type(call.kKernel.name, call.y);
   if (call.x.stride == call.x.columns && call.y.stride == call.y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.

@@ -1,8 +1,13 @@
-// Products of f32 rows with weights in bf16 have the bits of those with the same weights in f32, whichever way they are
-// computed: few rows, panels, oneDNN, row by row.
+// Products of f32 rows with weights in bf16 or f16 have the bits of those with the same weights in f32, whichever way
+// they are computed: few rows, panels, oneDNN, row by row.
 #include <bit>
+#include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
+#include "base/half_float.h"
+#include "tensor/float16.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 
 namespace temper {
@@ -21,6 +26,30 @@ class WidenedWeights : public KernelTest {
 };
 TEMPER_ON_EACH_INSTRUCTION_SET(WidenedWeights);
 
+/// Weights of a narrow type, and the same in f32.
+class NarrowMatrix {
+ public:
+  NarrowMatrix(DType type, TestMatrix values) : type_(type), wide_(std::move(values)) {
+    for (std::int64_t i = 0; i < wide_.rows(); ++i)
+      for (std::int64_t j = 0; j < wide_.columns(); ++j) {
+        const float value = wide_(i, j);
+        bits_.push_back(type == DType::bf16 ? to_bfloat16(value).bits : to_f16(value));
+        wide_(i, j) = type == DType::bf16 ? to_float(BFloat16{bits_.back()}) : from_f16(bits_.back());
+      }
+  }
+  [[nodiscard]] const TestMatrix& wide() const { return wide_; }
+  [[nodiscard]] ConstRows narrow() const {
+    return {bits_.data(), wide_.rows(), wide_.columns(), wide_.columns(), type_};
+  }
+
+ private:
+  DType type_;
+  TestMatrix wide_;
+  std::vector<std::uint16_t> bits_;
+};
+
+constexpr DType kNarrowTypes[] = {DType::bf16, DType::f16};
+
 using Size = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
 
 /// Rows, outputs and inputs: few rows and many, sides that are no whole vectors, and sums in several pieces.
@@ -33,8 +62,10 @@ const std::vector<Size>& sizes() {
 
 TEST_P(WidenedWeights, LinearHasTheBitsOfF32) {
   for (const auto& [m, n, k] : sizes()) {
-    for (const bool row_by_row : {false, true}) {
-      RoundedMatrix weight(TestMatrix::random(n, k, 2));
+    for (const auto& [row_by_row, type] :
+         {std::pair{false, DType::bf16}, {true, DType::bf16}, {false, DType::f16}, {true, DType::f16}}) {
+      if (m * n * k > (1 << 26) && type == DType::f16) continue;  // as bf16 does
+      const NarrowMatrix weight(type, TestMatrix::random(n, k, 2));
       for (const std::int64_t gap : {std::int64_t{0}, std::int64_t{5}}) {
         const auto x = TestMatrix::random(m, k, 1, k + gap);
         const auto bias = TestMatrix::random(1, n, 3);
@@ -49,11 +80,11 @@ TEST_P(WidenedWeights, LinearHasTheBitsOfF32) {
                                             .z = y,
                                             .y = y});
         };
-        run(weight.values(), expected);
-        run(weight.elements(), found);
+        run(weight.wide(), expected);
+        run(weight.narrow(), found);
         expect_same_bits(found, expected,
                          "rows " + std::to_string(m) + ", outputs " + std::to_string(n) + ", inputs " +
-                             std::to_string(k) + (row_by_row ? ", row by row" : ""));
+                             std::to_string(k) + (row_by_row ? ", row by row, " : ", ") + std::string(name_of(type)));
       }
     }
   }
@@ -63,15 +94,16 @@ TEST_P(WidenedWeights, ProductsHaveTheBitsOfF32) {
   for (const auto& [m, n, k] : sizes()) {
     for (const bool transpose_b : {false, true}) {
       for (const bool accumulate : {false, true}) {
-        RoundedMatrix b(transpose_b ? TestMatrix::random(n, k, 2) : TestMatrix::random(k, n, 2));
+        const DType type = kNarrowTypes[accumulate ? 1 : 0];
+        const NarrowMatrix b(type, transpose_b ? TestMatrix::random(n, k, 2) : TestMatrix::random(k, n, 2));
         const auto a = TestMatrix::random(m, k, 1);
         auto expected = TestMatrix::random(m, n, 3, n + 3);
         auto found = TestMatrix::random(m, n, 3, n + 3);
         const auto run = [&](ConstRows right, TestMatrix& c) {
           kernels_.run(calls::Matmul{.a = a, .b = right, .transpose_b = transpose_b, .c = c, .accumulate = accumulate});
         };
-        run(b.values(), expected);
-        run(b.elements(), found);
+        run(b.wide(), expected);
+        run(b.narrow(), found);
         expect_same_bits(found, expected,
                          "[" + std::to_string(m) + ", " + std::to_string(k) + "] [" + std::to_string(k) + ", " +
                              std::to_string(n) + "]" + (transpose_b ? " transposed" : ""));
@@ -80,24 +112,30 @@ TEST_P(WidenedWeights, ProductsHaveTheBitsOfF32) {
   }
 }
 
-TEST_P(WidenedWeights, EmbeddingsHaveTheBitsOfF32) {
-  RoundedMatrix words(TestMatrix::random(40, 70, 1));
-  const auto positions = TestMatrix::random(9, 70, 2);
-  const std::vector<std::int32_t> ids = {39, 0, 7, 7, 12};
-  const std::vector<std::int32_t> places = {0, 8, 3, 4, 4};
-  const auto run = [&](const void* table, DType type, TestMatrix& y) {
-    kernels_.run(calls::EmbeddingSumForward{.words = table,
-                                            .words_type = type,
-                                            .ids = ids.data(),
-                                            .positions = positions.data(),
-                                            .position_ids = places.data(),
-                                            .y = y});
-  };
-  TestMatrix expected(5, 70, 73);
-  TestMatrix found(5, 70, 73);
-  run(words.values().data(), DType::f32, expected);
-  run(words.elements().data, DType::bf16, found);
-  expect_same_bits(found, expected, "embeddings");
+TEST_P(WidenedWeights, EmbeddingsAndCopiesHaveTheBitsOfF32) {
+  for (const DType type : kNarrowTypes) {
+    // Subnormal numbers of f16 among them.
+    const NarrowMatrix words(type, TestMatrix::random(40, 70, 1, 0, 1e-4F));
+    const auto positions = TestMatrix::random(9, 70, 2, 0, 1e-4F);
+    const std::vector<std::int32_t> ids = {39, 0, 7, 7, 12};
+    const std::vector<std::int32_t> places = {0, 8, 3, 4, 4};
+    const auto run = [&](ConstRows table, TestMatrix& y) {
+      kernels_.run(calls::EmbeddingSumForward{.words = table.data,
+                                              .words_type = table.type,
+                                              .ids = ids.data(),
+                                              .positions = positions.data(),
+                                              .position_ids = places.data(),
+                                              .y = y});
+    };
+    TestMatrix expected(5, 70, 73);
+    TestMatrix found(5, 70, 73);
+    run(words.wide(), expected);
+    run(words.narrow(), found);
+    expect_same_bits(found, expected, "embeddings");
+    TestMatrix copied(40, 70);
+    kernels_.run(calls::Copy{.x = words.narrow(), .y = copied});
+    expect_same_bits(copied, words.wide(), "copies");
+  }
 }
 
 }  // namespace

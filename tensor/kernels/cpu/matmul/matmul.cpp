@@ -5,8 +5,8 @@
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
 // called for a part, in one thread.
 //
-// The right operand may be bf16 where the others are f32: frozen weights as their file has them. Then it is widened a
-// part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
+// The right operand may be bf16 or f16 where the others are f32: frozen weights as their file has them. Then it is
+// widened a part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "hwy/aligned_allocator.h"
+#include "tensor/float16.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
@@ -326,12 +327,12 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
 
 void require_types(ConstRows a, bool transpose_a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
-  const bool widens = a.type == DType::f32 && !transpose_a && b.type == DType::bf16;
+  const bool widens = a.type == DType::f32 && !transpose_a && is_narrow(b.type);
   if (!known(a.type) || (a.type != b.type && !widens) || (c.type != a.type && c.type != DType::f32))
     throw Error(
-        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, into the type of the first or "
-        "f32, "
-        "but was given {}, {} and {}",
+        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16 or f16, into the type of the "
+        "first "
+        "or f32, but was given {}, {} and {}",
         name_of(a.type), name_of(b.type), name_of(c.type));
 }
 

@@ -99,6 +99,7 @@ void multiply_typed(const float* x, ConstRows w, ConstRows bias, Rows c, std::in
 void multiply_row_by_row_part(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin,
                               std::int64_t end) {
   if (w.type == DType::f32) return multiply_typed<float, float, float>(x, w, bias, c, begin, end);
+  if (w.type == DType::f16) return multiply_typed<Float16, float, float>(x, w, bias, c, begin, end);
   if (c.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, BFloat16>(x, w, bias, c, begin, end);
   if (bias.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, float>(x, w, bias, c, begin, end);
   multiply_typed<BFloat16, float, float>(x, w, bias, c, begin, end);
