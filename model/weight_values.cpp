@@ -33,15 +33,35 @@ DType narrow_type(const TensorView& stored) {
   return stored.type == StoredType::f16 ? DType::f16 : DType::f32;
 }
 
+namespace {
+
+bool is_paired(const TensorView& stored) {
+  return stored.type == StoredType::gguf &&
+         (stored.gguf.change == GgufChange::paired_queries || stored.gguf.change == GgufChange::paired_keys);
+}
+
+/// The type of blocks that lie in the file so that products can read them there, else f32.
+DType quantized_type(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  if (stored.type != StoredType::gguf || form.block != 0 || shape.dimensions() != 2) return DType::f32;
+  const GgufChange change = stored.gguf.change;
+  // llama.cpp has all matrices as [out, in], whichever way a Hugging Face folder has them.
+  const bool in_order = change == (form.transposed ? GgufChange::transposed : GgufChange::none) ||
+                        (is_paired(stored) && !form.transposed && form.rows == 0);
+  const GgmlTypeLayout& layout = layout_of(stored.gguf.type);
+  return in_order && shape[1] % static_cast<std::int64_t>(layout.block_elements) == 0 ? layout.quantized : DType::f32;
+}
+
+}  // namespace
+
 WeightValue::WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form, bool on_host)
     : stored_(&stored), form_(std::move(form)), shape_(parameter.shape) {
   if (!parameter.is_read_narrow) return;
-  type_ = narrow_type(stored);
-  if (type_ == DType::f16 && !on_host) type_ = DType::f32;
+  type_ = stored.type == StoredType::gguf ? quantized_type(stored, form_, shape_) : narrow_type(stored);
+  if (type_ != DType::bf16 && !on_host) type_ = DType::f32;
 }
 
 TensorView WeightValue::rows() const {
-  if (form_.rows == 0 || stored_->type == StoredType::gguf) return *stored_;
+  if (form_.rows == 0 || (stored_->type == StoredType::gguf && !is_quantized(type_))) return *stored_;
   TensorView part = *stored_;
   const std::size_t row_bytes = stored_->bytes.size() / static_cast<std::size_t>(form_.rows);
   part.shape.front() = shape_[0];
@@ -59,6 +79,7 @@ void WeightValue::require_numbers() const {
 }
 
 bool WeightValue::lies_in_file() const {
+  if (is_quantized(type_)) return true;
   if (!form_.is_together()) return false;
   if (type_ == DType::f32) return is_mappable_f32(rows());
   // Of a narrow type where the tensor is.
@@ -67,7 +88,8 @@ bool WeightValue::lies_in_file() const {
 
 Tensor WeightValue::view() const {
   // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
-  return Tensor::view(const_cast<std::byte*>(rows().bytes.data()), shape_, type_);
+  const std::int64_t paired = is_paired(*stored_) ? shape_[0] / stored_->gguf.heads : 0;
+  return Tensor::view(const_cast<std::byte*>(rows().bytes.data()), shape_, type_, paired);
 }
 
 /// Of a tensor with other rows between, or that is decoded as a whole.

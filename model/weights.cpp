@@ -12,7 +12,6 @@
 #include "base/half_float.h"
 #include "model/weight_values.h"
 #include "model/width_scaling.h"
-#include "tensor/float16.h"
 
 namespace temper {
 namespace {
@@ -151,20 +150,19 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
     report.replaced.push_back(parameter.name);
   }
   convert_values(converted, device, room);
+  if (room != nullptr && !room->note().empty()) report.notes.push_back(room->note());
   require_all(missing, files);
   for (const std::string& name : files.names())
     if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
 }
 
-std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files) {
-  std::vector<HeldWeight> held;
+std::vector<DType> held_types(const Model& model, const WeightFiles& files) {
+  std::vector<DType> held;
   for (const Parameter& parameter : model.parameters().all()) {
     const auto [stored, form] = find_stored(model, parameter, files);
-    held.emplace_back();
-    if (stored == nullptr || shape_of(*stored) != form.shape_of_tensor(parameter.shape)) continue;
-    const WeightValue value(parameter, *stored, form, true);
-    held.back() = {value.type(), value.lies_in_file()};
+    const bool is_there = stored != nullptr && shape_of(*stored) == form.shape_of_tensor(parameter.shape);
+    held.push_back(is_there ? WeightValue(parameter, *stored, form, true).type() : DType::f32);
   }
   return held;
 }
@@ -226,7 +224,7 @@ StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Devic
 void StoredWeights::add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device) {
   const Tensor& value = parameter.variable.value();
   tensor.narrow_type = stored_type(parameter.loaded);
-  if (is_narrow(value.type()) && device.shares_host_memory()) {
+  if (size_of(value.type()) == sizeof(std::uint16_t) && device.shares_host_memory()) {
     viewed_.push_back(value);
     tensor.narrow = {static_cast<const std::uint16_t*>(value.bytes()), static_cast<std::size_t>(value.size())};
     return;

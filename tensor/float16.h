@@ -20,7 +20,4 @@ constexpr DType dtype_of<Float16>() {
   return DType::f16;
 }
 
-/// Frozen weights may have this type beside matrices of f32, as their file has it: in f16 on the host alone.
-constexpr bool is_narrow(DType type) { return type == DType::bf16 || type == DType::f16; }
-
 }  // namespace temper

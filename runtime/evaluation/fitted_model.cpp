@@ -62,6 +62,7 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
       labels_(LabelSet::from_names(label_names(folder_.config, task_, choice, trained_))) {
   model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
                  device, communicator);
+  folder_.notes.insert(folder_.notes.end(), model_->report.notes.begin(), model_->report.notes.end());
   use_adapters(*model_, device, choice);
   if (choice.adapters.empty() && !model_->report.initialized.empty())
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", choice.model.string(),

@@ -22,8 +22,7 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   MemoryPlan memory;
   memory.process = facts.process_bytes;
   constexpr std::int64_t kNarrow = sizeof(BFloat16);
-  const std::int64_t narrow = facts.in_bf16 + facts.in_f16;
-  memory.parameters = arena + (facts.parameters - facts.trainable - narrow) * kFloat + narrow * kNarrow;
+  memory.parameters = arena + facts.frozen_bytes;
   // Products read those in bf16 as they are, and copies of the others.
   if (facts.bf16) memory.parameters += (facts.parameters - facts.in_bf16) * kNarrow;
   // Of gradients and moments only what is written takes memory.

@@ -180,15 +180,15 @@ class Forecaster {
   }
 
   /// How a run would hold what it does not train. A plan needs no weights: without, all is taken for f32.
-  [[nodiscard]] std::vector<HeldWeight> held_by_files() const {
+  [[nodiscard]] std::vector<DType> held_by_files() const {
     const std::vector<std::filesystem::path> files = model_files(configuration_.model.path).weights;
     std::error_code ignored;
     const bool are_there = std::any_of(files.begin(), files.end(), [&](const std::filesystem::path& file) {
       return std::filesystem::exists(file, ignored);
     });
     if (configuration_.model.initialize || !are_there) return {};
-    return held_weights(*make_model(config_, head_request(task_, data_.labels)),
-                        WeightFiles::open(configuration_.model.path));
+    return held_types(*make_model(config_, head_request(task_, data_.labels)),
+                      WeightFiles::open(configuration_.model.path));
   }
 
   /// Of a phase that is so long.
@@ -203,7 +203,7 @@ class Forecaster {
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
     facts.in_bf16 = dry.held_in(DType::bf16);
-    facts.in_f16 = dry.held_in(DType::f16);
+    facts.frozen_bytes = dry.frozen_bytes();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
@@ -328,7 +328,7 @@ class Forecaster {
   DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
-  std::vector<HeldWeight> held_;  ///< of each parameter
+  std::vector<DType> held_;  ///< of each parameter
   int grains_ = 1;
   bool bf16_ = false;
   std::int64_t process_bytes_ = 0;

@@ -12,8 +12,8 @@ class Kernels;
 namespace calls {
 
 /// c [m, n] (+)= op(a) [m, k] op(b) [k, n], where op transposes if asked. k may be 0: then c is zero (or unchanged). a
-/// and b have one type, c has theirs or f32; or a, not transposed, and c are f32 and b is bf16, on CPUs also f16: then
-/// c has the bits that it has with the same b in f32.
+/// and b have one type, c has theirs or f32; or a, not transposed, and c are f32 and b is bf16, on CPUs also f16 or
+/// quantised: then c has the bits that it has with the same b in f32.
 struct Matmul {
   static constexpr KernelId kKernel{"matmul", KernelClass::product};
   ConstRows a;

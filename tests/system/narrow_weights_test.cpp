@@ -169,5 +169,23 @@ TEST_F(NarrowWeights, PredictAndGenerateAsTheirTwin) {
   EXPECT_EQ(loss(of_narrow.last_line()), loss(of_wide.last_line()));
 }
 
+/// Where a node has no shared memory to spare, each rank converts, and one says so.
+TEST_F(NarrowWeights, AreConvertedByEachRankWhereANodeHasNoRoom) {
+  Invocation invocation;
+  invocation.arguments = {"generate", "text-narrow", "dhb", "f", "acgg. a", "--json"};
+  invocation.folder = folder_;
+  const Outcome alone = run(invocation);
+  ASSERT_EQ(alone.status, 0) << alone.err;
+  invocation.ranks = 2;
+  invocation.environment = {"LD_PRELOAD=" TEMPER_NO_SHARED_MEMORY,
+                            "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0"};
+  const Outcome crowded = run(invocation);
+  ASSERT_EQ(crowded.status, 0) << crowded.err;
+  EXPECT_EQ(crowded.out, alone.out);
+  const std::size_t said = crowded.err.find("each rank has the weights that are converted for itself");
+  EXPECT_NE(said, std::string::npos) << crowded.err;
+  EXPECT_EQ(crowded.err.find("each rank has the weights", said + 1), std::string::npos) << crowded.err;
+}
+
 }  // namespace
 }  // namespace temper::system_tests

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/quantized_blocks.h"
 #include "tensor/kernels/cpu/vector/column_sums.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
@@ -181,6 +182,16 @@ void copy_range(const void* from, DType from_type, void* to, DType to_type, std:
   }
 }
 
+void copy_decoded(const calls::Copy& call) {
+  parallel_ranges(call.x.rows, call.x.columns, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> row(static_cast<std::size_t>(call.x.columns));
+    for (std::int64_t i = begin; i < end; ++i) {
+      decode_rows(call.x.part(i, 1), row.data(), call.x.columns);
+      copy_range(row.data(), DType::f32, call.y.at(i, 0), call.y.type, call.x.columns, call.accumulate);
+    }
+  });
+}
+
 }  // namespace
 
 void CpuKernels::run(const calls::BiasActivationForward& call) {
@@ -225,8 +236,9 @@ void CpuKernels::run(const calls::ApplyDropout& call) {
 }
 
 void CpuKernels::run(const calls::Copy& call) {
-  if (call.x.type != DType::f16) (void)common_type(call.kKernel.name, call.x);
+  if (!is_narrow(call.x.type)) (void)common_type(call.kKernel.name, call.x);
   (void)common_type(call.kKernel.name, call.y);
+  if (is_quantized(call.x.type)) return copy_decoded(call);
   if (call.x.stride == call.x.columns && call.y.stride == call.y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.
     parallel_ranges(call.x.rows * call.x.columns, 1, [&](std::int64_t begin, std::int64_t end) {

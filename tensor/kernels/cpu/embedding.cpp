@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/quantized_blocks.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -98,6 +99,12 @@ void add_embeddings(ConstRows words, const float* b, const float* c, Rows y, std
       add_embeddings_typed(a, b, c, y.as<float>().row(row), y.columns);
     }
   };
+  if (is_quantized(words.type)) {
+    thread_local std::vector<float> decoded;
+    decoded.resize(static_cast<std::size_t>(words.columns));
+    decode_rows(words, decoded.data(), words.columns);
+    return add_to(decoded.data());
+  }
   if (words.type == DType::f16) return add_to(words.as<Float16>().data);
   words.type == DType::bf16 ? add_to(words.as<BFloat16>().data) : add_to(words.as<float>().data);
 }
@@ -136,7 +143,7 @@ constexpr std::int64_t kColumnGranule = 16;
 }  // namespace
 
 void CpuKernels::run(const calls::EmbeddingSumForward& call) {
-  if (call.words_type != DType::f16)
+  if (!is_narrow(call.words_type))
     (void)common_type(call.kKernel.name, ConstRows(call.words, 1, 1, 1, call.words_type));
   (void)common_type(call.kKernel.name, call.y);
   const std::int64_t width = call.y.columns;

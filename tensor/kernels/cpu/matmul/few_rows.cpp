@@ -119,7 +119,7 @@ ConstMatrix block_as_floats(ConstRows w) {
   if (w.type == DType::f32) return w.as<float>();
   constexpr std::int64_t kLineBytes = kLineFloats * static_cast<std::int64_t>(sizeof(float));
   float* const room = room_for_widened();
-  const std::int64_t row_bytes = w.columns * static_cast<std::int64_t>(size_of(w.type));
+  const auto row_bytes = static_cast<std::int64_t>(size_of(w.type, w.columns));
   for (std::int64_t i = 0; i < w.rows; ++i) {
     const auto* const next = static_cast<const char*>(w.at(w.rows + i, 0));
     for (std::int64_t p = 0; p < row_bytes; p += kLineBytes) hwy::Prefetch(next + p);

@@ -5,8 +5,8 @@
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
 // called for a part, in one thread.
 //
-// The right operand may be bf16 or f16 where the others are f32: frozen weights as their file has them. Then it is
-// widened a part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
+// The right operand may be bf16, f16 or quantised where the others are f32: frozen weights as their file has them. Then
+// it is widened a part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -17,7 +17,6 @@
 
 #include "base/error.h"
 #include "hwy/aligned_allocator.h"
-#include "tensor/float16.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
@@ -98,8 +97,7 @@ struct Operands {
   /// Of op(b), rows [row, row + rows) and these columns, as they lie.
   [[nodiscard]] ConstRows part_of_b(std::int64_t row, std::int64_t rows, std::int64_t column,
                                     std::int64_t columns) const {
-    return transpose_b ? ConstRows(b.at(column, row), columns, rows, b.stride, b.type)
-                       : ConstRows(b.at(row, column), rows, columns, b.stride, b.type);
+    return transpose_b ? b.window(column, columns, row, rows) : b.window(row, rows, column, columns);
   }
   /// Where element (i, j) of op(a) lies, and of op(b).
   [[nodiscard]] const void* of_a(std::int64_t i, std::int64_t j) const { return transpose_a ? a.at(j, i) : a.at(i, j); }
@@ -330,9 +328,8 @@ void require_types(ConstRows a, bool transpose_a, ConstRows b, ConstRows c) {
   const bool widens = a.type == DType::f32 && !transpose_a && is_narrow(b.type);
   if (!known(a.type) || (a.type != b.type && !widens) || (c.type != a.type && c.type != DType::f32))
     throw Error(
-        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16 or f16, into the type of the "
-        "first "
-        "or f32, but was given {}, {} and {}",
+        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, f16 or quantised, into the type "
+        "of the first or f32, but was given {}, {} and {}",
         name_of(a.type), name_of(b.type), name_of(c.type));
 }
 

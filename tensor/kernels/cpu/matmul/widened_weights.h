@@ -1,4 +1,4 @@
-// Weights in bf16 or f16 as f32, for products that read them as such (widening-inl.h).
+// Weights in bf16, f16 or quantised as f32, for products that read them as such (widening-inl.h).
 #pragma once
 
 #include "tensor/rows.h"

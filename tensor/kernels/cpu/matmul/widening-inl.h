@@ -1,5 +1,5 @@
-// Weights in bf16 or f16 that f32 multiplies: widened to f32, which is exact, a block at a time, where a product would
-// read them. So a product has the bits that it has with the same weights in f32.
+// Weights in bf16, f16 or quantised that f32 multiplies: turned into the f32 that they stand for, a block at a time,
+// where a product would read them. So a product has the bits that it has with the same weights in f32.
 
 #if defined(TEMPER_WIDENING_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_WIDENING_INL_H_
@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/quantized_blocks.h"
 #include "tensor/kernels/cpu/vector/float16_loads-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 #include "tensor/rows.h"
@@ -27,8 +28,9 @@ HWY_INLINE void widen_row(const T* from, std::int64_t columns, float* to) {
   });
 }
 
-/// The rows of a matrix of f32, bf16 or f16, `stride` floats apart.
+/// The rows of a matrix that may be narrow, `stride` floats apart.
 inline void widen_rows(ConstRows a, float* to, std::int64_t stride) {
+  if (is_quantized(a.type)) return decode_rows(a, to, stride);
   for (std::int64_t i = 0; i < a.rows; ++i) {
     if (a.type == DType::bf16) {
       widen_row(a.as<BFloat16>().row(i), a.columns, to + i * stride);
@@ -42,7 +44,7 @@ inline void widen_rows(ConstRows a, float* to, std::int64_t stride) {
 
 /// Columns [first, first + count) of a matrix.
 inline ConstRows columns_of(ConstRows a, std::int64_t first, std::int64_t count) {
-  return {a.at(0, first), a.rows, count, a.stride, a.type};
+  return a.window(0, a.rows, first, count);
 }
 
 }  // namespace temper::HWY_NAMESPACE
