@@ -48,23 +48,63 @@ HWY_INLINE float f16_at(const Byte* bytes) {
   return from_f16(half);
 }
 
-HWY_INLINE std::int8_t as_code(int value) { return static_cast<std::int8_t>(value); }
+/// Of 32 bytes the bits that `mask` has behind `shift`, moved up again by `up`, and `least` added; with kAdds also what
+/// the codes are already. No sum leaves a byte.
+template <bool kAdds>
+HWY_INLINE void take_bits(const Byte* from, int shift, int mask, int up, int least, std::int8_t* codes) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t i = 0; i < kGroup; ++i)
+    codes[i] = static_cast<std::int8_t>((((from[i] >> shift) & mask) << up) + least + (kAdds ? codes[i] : 0));
+#else
+  const hn::FixedTag<std::uint8_t, 16> d;
+  const hn::Repartition<std::uint16_t, decltype(d)> pairs;  // there is no shift of bytes
+  const hn::RebindToSigned<decltype(d)> whole;
+  HWY_UNROLL(2)
+  for (std::int64_t i = 0; i < kGroup; i += kHalf) {
+    const auto moved = hn::ShiftRightSame(hn::BitCast(pairs, hn::LoadU(d, from + i)), shift);
+    const auto bits = hn::And(hn::BitCast(d, moved), hn::Set(d, static_cast<std::uint8_t>(mask)));
+    const auto placed = hn::BitCast(whole, hn::ShiftLeftSame(hn::BitCast(pairs, bits), up));
+    auto sum = hn::Add(placed, hn::Set(whole, static_cast<std::int8_t>(least)));
+    if constexpr (kAdds) sum = hn::Add(sum, hn::LoadU(whole, codes + i));
+    hn::StoreU(sum, whole, codes + i);
+  }
+#endif
+}
 
 /// 32 numbers of 4 bits in 16 bytes: the lower halves of the bytes come first.
 HWY_INLINE void unpack_nibbles(const Byte* packed, int least, std::int8_t* codes) {
-  for (int i = 0; i < kHalf; ++i) {
-    codes[i] = as_code((packed[i] & 0xf) + least);
-    codes[kHalf + i] = as_code((packed[i] >> 4) + least);
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t i = 0; i < kHalf; ++i) {
+    codes[i] = static_cast<std::int8_t>((packed[i] & 0xf) + least);
+    codes[kHalf + i] = static_cast<std::int8_t>((packed[i] >> 4) + least);
   }
+#else
+  const hn::FixedTag<std::uint8_t, 16> d;
+  const hn::Repartition<std::uint16_t, decltype(d)> pairs;
+  const hn::RebindToSigned<decltype(d)> whole;
+  const auto both = hn::LoadU(d, packed);
+  const auto low_bits = hn::Set(d, std::uint8_t{0xf});
+  const auto low = hn::And(both, low_bits);
+  const auto high = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(pairs, both))), low_bits);
+  const auto offset = hn::Set(whole, static_cast<std::int8_t>(least));
+  hn::StoreU(hn::Add(hn::BitCast(whole, low), offset), whole, codes);
+  hn::StoreU(hn::Add(hn::BitCast(whole, high), offset), whole, codes + kHalf);
+#endif
 }
 
-/// The same with a fifth bit of each in four more bytes.
-HWY_INLINE void unpack_five_bits(const Byte* packed, const Byte* high, int least, std::int8_t* codes) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, high, sizeof(bits));
-  for (int i = 0; i < kHalf; ++i) {
-    codes[i] = as_code(((packed[i] & 0xf) | static_cast<int>((bits >> i & 1U) << 4)) + least);
-    codes[kHalf + i] = as_code(((packed[i] >> 4) | static_cast<int>((bits >> (kHalf + i) & 1U) << 4)) + least);
+/// The same with a fifth bit of each in four more bytes: `if_set` or `if_clear` is what it adds to the bits of a code.
+HWY_INLINE void unpack_five_bits(const Byte* packed, const Byte* high, int if_set, int if_clear, std::int8_t* codes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kDiagonal = 0x8040201008040201;
+  unpack_nibbles(packed, 0, codes);
+  for (int i = 0; i < 4; ++i) {
+    // Byte j has bit j; those that have any become 1.
+    const std::uint64_t picked = (high[i] * kOnes) & kDiagonal;
+    const std::uint64_t set = ((picked + 0x7f * kOnes) >> 7) & kOnes;
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, codes + 8 * i, sizeof(eight));
+    eight |= set * static_cast<std::uint64_t>(if_set) | (set ^ kOnes) * static_cast<std::uint64_t>(if_clear);
+    std::memcpy(codes + 8 * i, &eight, sizeof(eight));
   }
 }
 
@@ -89,7 +129,7 @@ struct Q41 {
 struct Q50 {
   static constexpr DType kType = DType::q5_0;
   static HWY_INLINE void unpack(const Byte* block, int /*number*/, Group& group) {
-    unpack_five_bits(block + 6, block + 2, -16, group.room);
+    unpack_five_bits(block + 6, block + 2, 0, 0xf0, group.room);  // 16 less
     group.scale_all(f16_at(block));
   }
 };
@@ -97,7 +137,7 @@ struct Q50 {
 struct Q51 {
   static constexpr DType kType = DType::q5_1;
   static HWY_INLINE void unpack(const Byte* block, int /*number*/, Group& group) {
-    unpack_five_bits(block + 8, block + 4, 0, group.room);
+    unpack_five_bits(block + 8, block + 4, 0x10, 0, group.room);
     group.scale_all(f16_at(block), f16_at(block + 2));
   }
 };
@@ -117,9 +157,7 @@ HWY_INLINE const Byte* two_bits_of(const Byte* quants, int number) { return quan
 struct Q2K {
   static constexpr DType kType = DType::q2_k;
   static HWY_INLINE void unpack(const Byte* block, int number, Group& group) {
-    const Byte* const quants = two_bits_of(block + 16, number);
-    const int shift = number % 4 * 2;
-    for (int i = 0; i < kGroup; ++i) group.room[i] = as_code((quants[i] >> shift) & 3);
+    take_bits<false>(two_bits_of(block + 16, number), number % 4 * 2, 3, 0, 0, group.room);
     const float scale = f16_at(block + 80);
     const float least = f16_at(block + 82);
     for (int half = 0; half < 2; ++half) {
@@ -134,10 +172,8 @@ struct Q2K {
 struct Q3K {
   static constexpr DType kType = DType::q3_k;
   static HWY_INLINE void unpack(const Byte* block, int number, Group& group) {
-    const Byte* const quants = two_bits_of(block + 32, number);
-    const int shift = number % 4 * 2;
-    for (int i = 0; i < kGroup; ++i)
-      group.room[i] = as_code(((quants[i] >> shift) & 3) + ((block[i] >> number) & 1) * 4 - 4);
+    take_bits<false>(two_bits_of(block + 32, number), number % 4 * 2, 3, 0, 0, group.room);
+    take_bits<true>(block, number, 1, 2, -4, group.room);
     const Byte* const packed = block + 96;
     const float scale = f16_at(block + 108);
     for (int half = 0; half < 2; ++half) {
@@ -170,9 +206,7 @@ HWY_INLINE void scale_with_minimum(const Byte* block, int number, Group& group) 
 struct Q4K {
   static constexpr DType kType = DType::q4_k;
   static HWY_INLINE void unpack(const Byte* block, int number, Group& group) {
-    const Byte* const quants = block + 16 + number / 2 * kGroup;
-    const int shift = number % 2 * 4;
-    for (int i = 0; i < kGroup; ++i) group.room[i] = as_code((quants[i] >> shift) & 0xf);
+    take_bits<false>(block + 16 + number / 2 * kGroup, number % 2 * 4, 0xf, 0, 0, group.room);
     scale_with_minimum(block, number, group);
   }
 };
@@ -181,11 +215,8 @@ struct Q4K {
 struct Q5K {
   static constexpr DType kType = DType::q5_k;
   static HWY_INLINE void unpack(const Byte* block, int number, Group& group) {
-    const Byte* const quants = block + 48 + number / 2 * kGroup;
-    const Byte* const high = block + 16;
-    const int shift = number % 2 * 4;
-    for (int i = 0; i < kGroup; ++i)
-      group.room[i] = as_code(((quants[i] >> shift) & 0xf) | (((high[i] >> number) & 1) << 4));
+    take_bits<false>(block + 48 + number / 2 * kGroup, number % 2 * 4, 0xf, 0, 0, group.room);
+    take_bits<true>(block + 16, number, 1, 4, 0, group.room);
     scale_with_minimum(block, number, group);
   }
 };
@@ -194,12 +225,8 @@ struct Q5K {
 struct Q6K {
   static constexpr DType kType = DType::q6_k;
   static HWY_INLINE void unpack(const Byte* block, int number, Group& group) {
-    const Byte* const low = block + number / 4 * 64 + number % 2 * kGroup;
-    const Byte* const high = two_bits_of(block + 128, number);
-    const int low_shift = number % 4 / 2 * 4;
-    const int high_shift = number % 4 * 2;
-    for (int i = 0; i < kGroup; ++i)
-      group.room[i] = as_code((((low[i] >> low_shift) & 0xf) | (((high[i] >> high_shift) & 3) << 4)) - 32);
+    take_bits<false>(block + number / 4 * 64 + number % 2 * kGroup, number % 4 / 2 * 4, 0xf, 0, -32, group.room);
+    take_bits<true>(two_bits_of(block + 128, number), number % 4 * 2, 3, 4, 0, group.room);
     const float scale = f16_at(block + 208);
     for (int half = 0; half < 2; ++half)
       group.scales[half] = scale * static_cast<float>(static_cast<std::int8_t>(block[192 + 2 * number + half]));
