@@ -103,6 +103,7 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
       labels_(LabelSet::from_names(label_names(folder_.config, task_, choice))) {
   model_.emplace(folder_, head_request(task_, labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
                  device, communicator);
+  folder_.notes.insert(folder_.notes.end(), model_->report.notes.begin(), model_->report.notes.end());
   for (std::string& note : use_adapters(*model_, device, choice, communicator))
     folder_.notes.push_back(std::move(note));
   if (choice.adapters.empty() && !model_->report.initialized.empty())

@@ -41,10 +41,10 @@ struct Configuration;
 
 class DryRun {
  public:
-  /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: how they would be held that are not
+  /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: the types of those that are not
   /// trained, in order; none: all in f32. With the adapters that a configuration asks for, if one is given; `drawn`:
   /// parameters that the files lack, which are then trained along.
-  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held = {},
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<DType> held = {},
          const Configuration* adapters = nullptr, std::span<const std::string> drawn = {});
 
   /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
@@ -66,8 +66,10 @@ class DryRun {
   [[nodiscard]] std::int64_t arena_elements() const;
   [[nodiscard]] std::int64_t trainable() const;
   [[nodiscard]] std::int64_t parameters() const;
-  /// Of those that are held in bf16.
-  [[nodiscard]] std::int64_t narrow() const;
+  /// Of those that are held in this type.
+  [[nodiscard]] std::int64_t held_in(DType type) const;
+  /// Of parameters that are not trained, in the types that they are held in.
+  [[nodiscard]] std::int64_t frozen_bytes() const;
 
  private:
   /// Parameters, and copies in the type of the activations.
@@ -78,7 +80,7 @@ class DryRun {
   IdleDevice device_;
   std::unique_ptr<Model> model_;
   std::optional<Lora> lora_;
-  std::vector<HeldWeight> held_;
+  std::vector<DType> held_;
   bool frozen_dropout_ = false;
   PassDemand pass_;
 };

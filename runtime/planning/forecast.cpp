@@ -187,8 +187,8 @@ class Forecaster {
     forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloat);
     if (!configuration_.output.export_model) return;
     const bool adapters_alone = trains_adapters(configuration_) && !merged_;
-    forecast_.disk.model =
-        adapters_alone ? facts.trainable * kFloat : (facts.parameters - facts.narrow) * kFloat + facts.narrow * kNarrow;
+    forecast_.disk.model = adapters_alone ? facts.trainable * kFloat
+                                          : (facts.parameters - facts.in_bf16) * kFloat + facts.in_bf16 * kNarrow;
   }
 
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
@@ -219,7 +219,7 @@ class Forecaster {
     if (configuration_.model.initialize || !are_there) return;
     const std::unique_ptr<Model> model = make_model(config_, head_request(task_, data_.labels));
     const WeightFiles weights = WeightFiles::open(configuration_.model.path);
-    held_ = held_weights(*model, weights);
+    held_ = held_types(*model, weights);
     for (const Parameter& parameter : model->parameters().all()) {
       if (parameter.role != ParameterRole::head) continue;
       const bool is_there = std::ranges::any_of(model->names().forms_of(parameter), [&](const StoredForm& form) {
@@ -242,7 +242,8 @@ class Forecaster {
     facts.grains = grains_;
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
-    facts.narrow = dry.narrow();
+    facts.in_bf16 = dry.held_in(DType::bf16);
+    facts.frozen_bytes = dry.frozen_bytes();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
@@ -367,7 +368,7 @@ class Forecaster {
   DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
-  std::vector<HeldWeight> held_;    ///< of each parameter
+  std::vector<DType> held_;         ///< of each parameter
   std::vector<std::string> drawn_;  ///< parameters of the head that the files lack
   int grains_ = 1;
   bool bf16_ = false;

@@ -43,6 +43,7 @@ void RunReporter::weights(const LoadReport& report) {
   if (!report.initialized.empty()) say("newly initialised: " + listed(report.initialized));
   if (!report.replaced.empty()) say("replaced weights: " + listed(report.replaced));
   if (!report.unexpected.empty()) say("weights that this model has no use for: " + listed(report.unexpected));
+  for (const std::string& note : report.notes) say(note);
 }
 
 void RunReporter::start(const RunSummary& summary) {
