@@ -206,7 +206,7 @@ void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePl
   if (need.checkpoint > room.front())
     throw Error(
         "{}: a checkpoint takes {} MiB, but the disk has {} MiB free there; free some, or choose another output.dir",
-        folder_->path().string(), mebibytes(need.checkpoint), mebibytes(room.front()));
+        folder_->path().string(), mebibytes(need.checkpoint), whole_mebibytes(room.front()));
   if (const std::string note = disk_note(need, folder_->path(), room.front(), held); !note.empty()) say_(note);
 }
 

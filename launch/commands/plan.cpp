@@ -174,7 +174,7 @@ void print(const RunForecast& forecast) {
   const DiskNeed& disk = forecast.disk;
   fmt::print("\n{:<15} up to {} MiB: {} of {} MiB, model {} MiB{}\n", "disk", mebibytes(disk.total()),
              counted(disk.checkpoints, "checkpoint"), mebibytes(disk.checkpoint), mebibytes(disk.model),
-             forecast.disk_room >= 0 ? fmt::format("; {} MiB are free", mebibytes(forecast.disk_room)) : "");
+             forecast.disk_room >= 0 ? fmt::format("; {} MiB are free", whole_mebibytes(forecast.disk_room)) : "");
   if (forecast.seconds > 0.0)
     fmt::print("{:<15} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
                human_duration(forecast.evaluation_seconds));

@@ -65,9 +65,11 @@ std::string disk_note(const DiskNeed& need, const std::filesystem::path& folder,
   return fmt::format(
       "{} will take up to {} MiB ({}), but the disk has {} MiB free there{}; free some, lower checkpoint.keep, or "
       "choose another output.dir",
-      folder.string(), mebibytes(need.total()), parts, mebibytes(room),
+      folder.string(), mebibytes(need.total()), parts, whole_mebibytes(room),
       held > 0 ? fmt::format(" beside the run's own {}", mebibytes(held)) : "");
 }
+
+std::string whole_mebibytes(std::int64_t room) { return grouped(room >> 20); }
 
 std::int64_t bytes_in(const std::filesystem::path& folder) {
   std::int64_t bytes = 0;

@@ -40,6 +40,9 @@ std::optional<std::int64_t> free_room(const std::filesystem::path& folder);
 std::string disk_note(const DiskNeed& need, const std::filesystem::path& folder, std::int64_t room,
                       std::int64_t held = 0);
 
+/// Whole MiB of a room, as messages tell it: never more than there is.
+std::string whole_mebibytes(std::int64_t room);
+
 /// Bytes of the files in a folder, which need not exist.
 std::int64_t bytes_in(const std::filesystem::path& folder);
 

@@ -59,6 +59,7 @@ TEST(DiskRoom, TheNoteNamesBothFigures) {
       disk_note(need, "out", 400 * kMiB),
       "out will take up to 1,000 MiB (3 checkpoints of 300 MiB, and the model's 100 MiB), but the disk has 400 MiB "
       "free there; free some, lower checkpoint.keep, or choose another output.dir");
+  EXPECT_NE(disk_note(need, "out", kMiB - 1).find("but the disk has 0 MiB free there"), std::string::npos);
   EXPECT_NE(disk_note(need, "out", 400 * kMiB, 300 * kMiB).find("400 MiB free there beside the run's own 300;"),
             std::string::npos);
 }
