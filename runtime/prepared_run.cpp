@@ -2,19 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
-#include "model/adapters/peft_folder.h"
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
+#include "runtime/inputs/data_origin.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
@@ -65,15 +66,15 @@ void PreparedRun::prepare_data(TrainingState& state) {
   set_cpu_threads(state.threads);
   warn_of_shape(state, resumed_.has_value(), device_, communicator_, say_);
 
-  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
+  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate),
+                        configuration_.model.adapter);
   const bool splits = task_.labels == LabelKind::next_token && configuration_.data.long_documents == "split";
   for (const std::string& note :
        folder_notes(*model_folder_, configuration_.data.max_length,
                     splits ? "longer documents are split into pieces of so many" : "longer texts are cut there"))
     say_(note);
-  if (reads_conversations(configuration_.data) && configuration_.data.chat_template != "tokenizer" &&
-      configuration_.data.chat_template != "none")
-    model_folder_->own_chat_template = std::string(MappedFile(configuration_.data.chat_template).text());
+  if (const std::string own = text_of_own_template(configuration_.data); !own.empty())
+    model_folder_->own_chat_template = own;
   require_head(model_folder_->config, task_.head);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
@@ -107,9 +108,13 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
+  lineage_.chat_template = text_of_own_template(configuration_.data);
+  add_model_files(lineage_.data_files, model_folder_->tokenizer_path, configuration_.model.adapter);
   base_model_digest_.emplace(model_folder_->path, communicator_, configuration_.model.initialize);
-  if (const std::string& adapter = configuration_.model.adapter; !adapter.empty())
-    require_base(adapter, base_model_digest_->get(), model_folder_->path);
+  if (const std::string& adapter = configuration_.model.adapter; !adapter.empty()) {
+    require_base_of(adapter, model_->files, model_folder_->path, &communicator_);
+    adapter_base_ = base_of_adapter(adapter);
+  }
   if (model_->lora) say_(adapters_note(*model_->lora));
 }
 
@@ -126,7 +131,9 @@ void PreparedRun::load_base_model() {
 void PreparedRun::go_to_start(TrainingState& state) {
   steps_per_epoch_ = temper::steps_per_epoch(data_->training().rows(), configuration_.train.batch_size);
   const std::vector<PhasePlan> plan = phases(state);
-  require_patterns(model(), plan, configuration_.tuning.rates);
+  const std::unique_ptr<Model> merged = model_of_merged(plan);
+  const ModelsOfPhases models(model(), merged.get());
+  require_patterns(models, plan, configuration_.tuning.rates);
   if (resumed_) {
     for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say_(note);
     if (length_before_)
@@ -136,15 +143,27 @@ void PreparedRun::go_to_start(TrainingState& state) {
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
-    warn_of_start(state, plan);
+    warn_of_start(state, plan, models);
   }
   schedule_ = schedule_of(configuration_.train, state);
 }
 
-void PreparedRun::warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan) {
+std::unique_ptr<Model> PreparedRun::model_of_merged(std::span<const PhasePlan> plan) const {
+  const auto merging =
+      std::find_if(plan.begin(), plan.end(), [](const PhasePlan& phase) { return phase.merge_adapters; });
+  if (merging == plan.end() || !model_->lora) return nullptr;
+  if (const std::string reason = reason_against_merging(*model_->model, *model_->lora); !reason.empty())
+    throw usage_error("tuning.phases, phase {}: {}; take merge_adapters out, or that module out of {}",
+                      merging - plan.begin() + 1, reason,
+                      configuration_.model.adapter.empty() ? "lora.targets" : "the adapter");
+  return make_model(model_folder_->config, head_);
+}
+
+void PreparedRun::warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan,
+                                const ModelsOfPhases& models) {
   std::vector<std::string> drawn;
   for (const auto& [name, step] : state.changed) drawn.push_back(name);
-  if (const auto frozen = never_trained(model(), plan, drawn); !frozen.empty())
+  if (const auto frozen = never_trained(models, plan, drawn); !frozen.empty())
     say_(
         fmt::format("new weights that no phase trains stay as they were drawn, {} among them; take what freezes them "
                     "out of {}",
@@ -180,6 +199,8 @@ bool PreparedRun::has_delivered() const {
 
 const Lineage& PreparedRun::complete_lineage() {
   lineage_.base_model_sha256 = base_model_digest_->get();
+  // What its fingerprint told at the start, all of it has now.
+  require_base(adapter_base_, lineage_.base_model_sha256, configuration_.model.adapter, model_folder_->path);
   return lineage_;
 }
 

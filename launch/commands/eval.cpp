@@ -40,6 +40,8 @@ bool holds_conversations(const EvalArguments& arguments, const FittedModel& fitt
   configuration.model.task = fitted.task().name;
   configuration.data.train = OneOrMore(arguments.data);
   configuration.data.text = text_column(arguments.requests, fitted.trained());
+  // Rows that were conversations in training are so here, even where one of their members has the name of a text's.
+  if (!arguments.requests.text && fitted.trained() && fitted.trained()->conversations) configuration.data.text.clear();
   if (!arguments.answers.reference) resolve_data_format(configuration);
   return reads_conversations(configuration.data);
 }
