@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
+#include "model/freezing.h"
+#include "runtime/checkpoints/disk_room.h"
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
@@ -146,6 +150,7 @@ void PreparedRun::go_to_start(TrainingState& state) {
     warn_of_start(state, plan, models);
   }
   schedule_ = schedule_of(configuration_.train, state);
+  if (!state.finished) check_disk(state, plan);
 }
 
 std::unique_ptr<Model> PreparedRun::model_of_merged(std::span<const PhasePlan> plan) const {
@@ -175,6 +180,34 @@ void PreparedRun::warn_of_start(const TrainingState& state, std::span<const Phas
         fmt::format("train.warmup_steps is {}, but the run has {}: the learning rate never reaches "
                     "train.learning_rate",
                     rising, counted(steps, "step")));
+}
+
+void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePlan> plan) {
+  // The smallest room counts where hosts do not see the same file system; that they share the folder has been asked.
+  const std::optional<std::int64_t> found = free_room(folder_->path());
+  std::vector<std::int64_t> room{found.value_or(std::numeric_limits<std::int64_t>::max())};
+  communicator_.all_reduce(std::span(room), Reduction::min);
+  const UpdateRule& rule = update_rule(configuration_.train.update.rule);
+  DiskNeed need;
+  bool adapters = model_->lora.has_value();
+  for (std::size_t i = state.phase; i < plan.size(); ++i) {
+    adapters = adapters && !plan[i].merge_adapters;
+    // Of a model whose adapters will be merged, what is trained then is not known before.
+    if (plan[i].merge_adapters && model_->lora) break;
+    apply_freezing(model(), plan[i].freeze, plan[i].freeze_key);
+    need.checkpoint = std::max(need.checkpoint, checkpoint_bytes(model(), rule));
+    if (configuration_.output.export_model) need.model = export_bytes(model(), adapters);
+  }
+  apply_freezing(model(), {});
+  need.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_->validation.rows() > 0,
+                                         plan.back().end_step - state.step, steps_per_epoch_);
+  // What an older run left stays, under another name; what this one left goes as new checkpoints come.
+  const std::int64_t held = resumed_ ? bytes_in(folder_->checkpoints()) + bytes_in(folder_->model()) : 0;
+  if (need.checkpoint > room.front())
+    throw Error(
+        "{}: a checkpoint takes {} MiB, but the disk has {} MiB free there; free some, or choose another output.dir",
+        folder_->path().string(), mebibytes(need.checkpoint), mebibytes(room.front()));
+  if (const std::string note = disk_note(need, folder_->path(), room.front(), held); !note.empty()) say_(note);
 }
 
 void PreparedRun::open_folder(const TrainingState& state) {

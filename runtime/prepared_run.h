@@ -108,6 +108,8 @@ class PreparedRun {
   /// What the model is once a phase has merged its adapters, without values; null where no phase will. Throws a usage
   /// Error where they cannot be merged.
   [[nodiscard]] std::unique_ptr<Model> model_of_merged(std::span<const PhasePlan> plan) const;
+  /// Says so where the folder has less room than the run may take. Throws Error where not even one checkpoint fits.
+  void check_disk(const TrainingState& state, std::span<const PhasePlan> plan);
   /// Collective. What is left of an older run is set aside, and the logs are opened.
   void open_folder(const TrainingState& state);
   [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }

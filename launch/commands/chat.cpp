@@ -156,6 +156,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
   const ChatPrompts prompts(fitted.tokenizer(), arguments.chat_template);
   GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
   settings.slots = 1;
+  settings.processes = context.world.topology().local_size;
   settings.stop_requested = stop_signal_received;
   if (!arguments.options.ignore_stop_tokens)
     for (const std::int32_t id : prompts.more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);

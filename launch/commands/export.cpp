@@ -38,7 +38,7 @@ std::string base_of(const ExportArguments& arguments, const Configuration& confi
   if (!arguments.base.empty()) return arguments.base;
   std::error_code absent;
   if (!std::filesystem::exists(configuration.model.path, absent))
-    throw usage_error(
+    throw Error(
         "{}: names {} as the folder of its base model, which is not to be found from here; say with --base "
         "where it is",
         arguments.checkpoint, configuration.model.path);

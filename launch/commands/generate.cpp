@@ -189,6 +189,7 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
   GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
   settings.slots = arguments.options.slots;
+  settings.processes = world.topology().local_size;
   settings.stop_requested = stop_signal_received;
   const bool of_conversations = from_file && !arguments.text && holds_conversations(*arguments.input);
   const std::unique_ptr<TableSource> table =

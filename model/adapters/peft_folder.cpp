@@ -157,12 +157,26 @@ class AdapterReader {
   std::vector<std::string> missing_;
 };
 
+/// A rank that is larger than all that the file holds would take its memory before its shape is found wrong.
+void require_possible_rank(const LoraSettings& settings, const SafetensorsFile& file, const std::string& place) {
+  auto rank = static_cast<double>(settings.rank);
+  for (const auto& [pattern, of_pattern] : settings.rank_pattern) rank = std::max(rank, of_pattern);
+  std::int64_t largest = 0;
+  for (const auto& [name, view] : file.tensors())
+    for (const std::int64_t extent : view.shape) largest = std::max(largest, extent);
+  if (rank > static_cast<double>(largest))
+    throw Error(
+        "{}: asks for a rank of {:.0f}, but no tensor of {} is as large as that; the two do not belong together", place,
+        rank, file.path().string());
+}
+
 }  // namespace
 
 Lora load_adapter(Model& model, Device& device, const std::filesystem::path& folder) {
   const std::string place = (folder / kPeftConfigFile).string();
   PeftConfig config = read_peft_config(folder);
   const SafetensorsFile file = open_weights(folder);
+  require_possible_rank(config.settings, file, place);
   Lora lora = attach_lora(model, device, std::move(config.settings), 0, place);
   AdapterReader reader(model, device, file);
   for (const TrainedInAdapter& trained : lora.trained) reader.read(trained);

@@ -161,14 +161,36 @@ class Forecaster {
       const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
       if (phase.freeze.empty() && !lower.empty() && !trains_adapters(configuration_))
         also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
+      add_disk(forecast.facts);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }
+    forecast_.disk.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_.validation_rows > 0,
+                                                     forecast_.total_steps, steps_an_epoch);
+    if (const auto room = free_room(configuration_.output.dir)) {
+      forecast_.disk_room = *room;
+      if (const std::string note = disk_note(forecast_.disk, configuration_.output.dir, *room); !note.empty())
+        forecast_.notes.push_back(note);
+    }
+    if (machine_ != nullptr && !busy_note(*machine_).empty()) forecast_.notes.push_back(busy_note(*machine_));
     add_up();
     return std::move(forecast_);
   }
 
  private:
+  /// What a phase leaves in output.dir.
+  void add_disk(const StepFacts& facts) {
+    constexpr std::int64_t kNarrow = sizeof(BFloat16);
+    constexpr std::int64_t kFloat = sizeof(float);
+    const std::int64_t saved =
+        facts.trainable * (1 + facts.rule_state.arrays) + facts.rule_state.sliced + facts.rule_state.whole;
+    forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloat);
+    if (!configuration_.output.export_model) return;
+    const bool adapters_alone = trains_adapters(configuration_) && !merged_;
+    forecast_.disk.model =
+        adapters_alone ? facts.trainable * kFloat : (facts.parameters - facts.narrow) * kFloat + facts.narrow * kNarrow;
+  }
+
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
     RuleStateFacts facts{.arrays = 0};
     for (const StateArray& array : rule.state) {

@@ -90,6 +90,14 @@ class PeftFolder : public testing::Test {
   std::map<std::string, std::vector<std::int64_t>> shapes_;
 };
 
+TEST_F(PeftFolder, OfARankThatTheFileLacksIsRefusedBeforeItTakesMemory) {
+  config_["r"] = 65536;
+  expect_refusal("asks for a rank of 65536, but no tensor of");
+  config_["r"] = 2;
+  config_["rank_pattern"] = {{"query", 40000}};
+  expect_refusal("asks for a rank of 40000, but no tensor of");
+}
+
 TEST_F(PeftFolder, IsReadWhereItFits) {
   write();
   EXPECT_EQ(refusal(), "");
