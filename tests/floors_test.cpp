@@ -334,5 +334,10 @@ TEST(Files, AreNeverLongerThanSixHundredLines) {
   }
 }
 
+TEST(Files, TheTrainerIsALoopAndNoMore) {
+  const std::string text = read(testing_support::source_directory() / "runtime/trainer.cpp");
+  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 200) << "give what is no part of the loop a room of its own";
+}
+
 }  // namespace
 }  // namespace temper

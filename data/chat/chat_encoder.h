@@ -109,13 +109,18 @@ class ChatEncoder {
     bool rewritten = false;
   };
 
+  struct Effort;
+
+  /// Throws Error where the conversation has taken too much.
+  [[nodiscard]] RenderedChat render(const Conversation& conversation, std::size_t messages, bool prompts,
+                                    Effort& effort) const;
   [[nodiscard]] Encoded encode_row(const ChatRow& row) const;
   [[nodiscard]] Encoded encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const;
   [[nodiscard]] Encoded encode_pair(const ChatRow& row) const;
   [[nodiscard]] std::vector<std::size_t> turns_to_learn(const ChatRow& row) const;
   /// `whole`: the conversation up to the turn; `shared`: how many of its tokens it has in common with all of it.
   [[nodiscard]] Turn find_turn(const Conversation& conversation, std::size_t turn, const RenderedChat& whole,
-                               const std::vector<std::int32_t>& ids, std::size_t shared) const;
+                               const std::vector<std::int32_t>& ids, std::size_t shared, Effort& effort) const;
   void add(ChatCount which, std::int64_t count) const;
 
   const Tokenizer& tokenizer_;

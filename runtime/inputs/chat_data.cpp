@@ -76,6 +76,11 @@ std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, co
   return std::make_shared<const ChatTemplate>(tokenizer, own ? data.chat_template : std::string(), *date);
 }
 
+std::string text_of_own_template(const DataSection& data) {
+  if (!reads_conversations(data) || data.chat_template == "tokenizer" || data.chat_template == "none") return "";
+  return std::string(MappedFile(data.chat_template).text());
+}
+
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
                                                    std::int64_t max_length, std::int32_t end_token) {
   if (!reads_conversations(data)) return nullptr;

@@ -30,6 +30,9 @@ bool holds_conversations(const std::filesystem::path& file);
 /// The template of a run; null where there is none and none is needed. Throws Error as ChatTemplate does.
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer);
 
+/// The text of data.chat_template's file; empty where it names none. Throws Error where it cannot be read.
+std::string text_of_own_template(const DataSection& data);
+
 /// How the conversations of a run become tokens; null where it reads texts. `end_token`: of texts without a template.
 /// Throws a usage Error for keys that conversations do not go with.
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,

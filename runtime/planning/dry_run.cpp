@@ -39,13 +39,13 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
 }
 
 DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<DType> held,
-               const Configuration* adapters)
+               const Configuration* adapters, std::span<const std::string> drawn)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)),
       held_(std::move(held)) {
   make_values();
-  if (adapters != nullptr) (void)put_adapters(*model_, device_, *adapters, {});
+  if (adapters != nullptr) lora_ = put_adapters(*model_, device_, *adapters, drawn);
 }
 
 void DryRun::make_values() {

@@ -69,6 +69,11 @@ void RunReporter::without_dropout(std::int64_t frozen_stages) {
 void RunReporter::step(const ProgressLine& line) {
   const bool logged = line.step % log_every_ == 0 || line.step == line.total_steps || line.step == 1;
   for (const auto& observer : observers_) observer->step(line, logged);
+  if (line.counts || std::exchange(said_nothing_counts_, true)) return;
+  say(fmt::format(
+      "step {} had nothing to learn from: nothing in its rows counts, and its loss is shown as 0; no more is said of "
+      "such steps",
+      line.step));
 }
 
 void RunReporter::evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set) {

@@ -36,6 +36,7 @@ class RunReporter {
   void phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins);
   /// So many stages from the bottom up are frozen and run without dropout; nothing is said of none.
   void without_dropout(std::int64_t frozen_stages);
+  /// Of the first step of which nothing counts it says so.
   void step(const ProgressLine& line);
   /// `set`: as EvaluationSummary has it.
   void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set = {});
@@ -47,6 +48,7 @@ class RunReporter {
   bool reports_;
   std::int64_t log_every_;
   bool wants_tensorboard_;
+  bool said_nothing_counts_ = false;
   std::vector<std::unique_ptr<RunObserver>> observers_;
 };
 

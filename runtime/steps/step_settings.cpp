@@ -7,25 +7,30 @@
 
 namespace temper {
 
-void require_patterns(Model& model, std::span<const PhasePlan> phases,
+void require_patterns(const ModelsOfPhases& models, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates) {
+  bool merged = false;
   for (const PhasePlan& phase : phases) {
-    apply_freezing(model, phase.freeze, phase.freeze_key);
-    learning_rate_factors(model, phase.layer_decay, rates);
+    merged = merged || phase.merge_adapters;
+    apply_freezing(models.of(merged), phase.freeze, phase.freeze_key);
+    learning_rate_factors(models.of(merged), phase.layer_decay, rates);
   }
-  apply_freezing(model, {});
+  apply_freezing(models.first, {});
 }
 
-std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> phases,
+std::vector<std::string> never_trained(const ModelsOfPhases& models, std::span<const PhasePlan> phases,
                                        std::span<const std::string> names) {
   std::set<std::string> frozen(names.begin(), names.end());
+  bool merged = false;
   for (const PhasePlan& phase : phases) {
+    merged = merged || phase.merge_adapters;
+    Model& model = models.of(merged);
     apply_freezing(model, phase.freeze, phase.freeze_key);
     for (const Parameter& parameter : model.parameters().all())
       if (parameter.trainable()) frozen.erase(parameter.name);
   }
-  apply_freezing(model, {});
-  for (const Parameter& parameter : model.parameters().all())
+  apply_freezing(models.first, {});
+  for (const Parameter& parameter : models.first.parameters().all())
     if (parameter.role == ParameterRole::statistic) frozen.erase(parameter.name);
   return {frozen.begin(), frozen.end()};
 }
