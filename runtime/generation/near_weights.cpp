@@ -13,6 +13,8 @@ bool bring_weights_near(const Model& model, Device& device, std::int64_t process
   std::int64_t bytes = 0;
   for (const Parameter& parameter : model.parameters().all()) {
     const Tensor& value = parameter.variable.value();
+    // Of what is quantised so few bytes are read that decoding them takes the time.
+    if (is_quantized(value.type())) continue;
     // What products read is a copy already where there is one in the type of the activations.
     const bool is_read = parameter.variable.compute_copy().bytes() == value.bytes();
     if (value.owns_memory() || !is_read) continue;

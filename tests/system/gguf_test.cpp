@@ -172,7 +172,7 @@ TEST_F(Gguf, QuantisedWeightsAreReadAsTheyLie) {
     const auto answers = [&](const std::string& model, int ranks) {
       Invocation invocation;
       invocation.arguments = {"generate",         model, "the text",    "a",      "so it", "--json",
-                              "--max-new-tokens", "12",  "--precision", precision};
+                              "--max-new-tokens", "40",  "--precision", precision};
       invocation.ranks = ranks;
       invocation.folder = folder_;
       const Outcome outcome = run(invocation);

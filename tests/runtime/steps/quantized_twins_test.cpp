@@ -23,7 +23,7 @@ constexpr std::int64_t kWidth = 256;
 constexpr std::int64_t kInner = 512;
 constexpr std::int64_t kHeads = 4;
 constexpr std::int64_t kKeyHeads = 2;
-constexpr std::int64_t kBlocks = 2;
+constexpr std::int64_t kBlocks = 1;
 
 GgmlType ggml_type_of(DType quantized) {
   for (std::uint32_t number = 0; number < 64; ++number)
@@ -184,6 +184,8 @@ class QuantizedTwins : public testing::TestWithParam<std::string> {
 
 TEST_P(QuantizedTwins, HaveTheSameBits) {
   for (const reference_blocks::Format& format : reference_blocks::formats()) {
+    // What lies in another order there than in a folder is tried in one format with a scale for 32 and one for 256.
+    if (GetParam() == "gpt2" && format.type != DType::q8_0 && format.type != DType::q4_k) continue;
     const std::string name(name_of(format.type));
     const std::filesystem::path path = folder_.path() / (name + ".gguf");
     TinyGguf(GetParam(), format, path);
@@ -194,7 +196,7 @@ TEST_P(QuantizedTwins, HaveTheSameBits) {
       if (activations == DType::bf16 && !device_->has_bf16()) continue;
       std::int64_t quantized = 0;
       const Found found = step(config, files, activations, &quantized);
-      // Of each block seven matrices, or six of which three are one tensor, and the table of words.
+      // Of the block seven matrices, or six of which three are one tensor, and the table of words.
       EXPECT_EQ(quantized, kBlocks * (GetParam() == "llama" ? 7 : 6) + 1) << name;
       const Found expected = step(config, wide, activations, &quantized);
       EXPECT_EQ(quantized, 0) << name;
