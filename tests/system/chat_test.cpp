@@ -102,6 +102,41 @@ TEST_F(Chat, EveryFormTrainsOnTwoRanksToTheSameWeights) {
   }
 }
 
+TEST_F(Chat, FilesAreMixedToTheSameBitsOnAnyRanksAndFromTheCache) {
+  write("train.jsonl", rows_of([](const auto& q, const auto& a) {
+          return Json{{"messages", {message("user", q), message("assistant", a)}}};
+        }));
+  // Of three rows one has nothing to learn, so that rows of the file and sequences are not the same.
+  write("old.jsonl",
+        R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]}
+{"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd", "weight": 0}]}
+{"prompt": "ef", "completion": "gh"}
+)");
+  std::string weights;
+  for (const int ranks : {0, 2, 3}) {
+    const std::string out = "out" + std::to_string(ranks);
+    const Outcome outcome = temper(
+        {"train", "run.toml", "--set", "output.dir=" + out, "--set", "data.train=[\"train.jsonl\", \"old.jsonl\"]",
+         "--set", "data.train_weights=[3, 1]", "--set", "train.max_steps=6", "--set", "data.pack=none", "--set",
+         "data.cache_dir=cache", "--set", "train.gradient_accumulation=2"},
+        ranks);
+    ASSERT_EQ(outcome.status, 0) << outcome.err << outcome.out;
+    EXPECT_NE(
+        (outcome.out + outcome.err)
+            .find("an epoch takes 16 rows: 12 of train.jsonl (each once), 4 of old.jsonl (of 2, so each 2 times)"),
+        std::string::npos)
+        << outcome.err;
+    const std::string trained = read(out + "/model/model.safetensors");
+    EXPECT_TRUE(weights.empty() || trained == weights) << ranks;
+    weights = trained;
+  }
+  const Outcome plan =
+      temper({"plan", "run.toml", "--json", "--set", "data.train=[\"train.jsonl\", \"old.jsonl\"]", "--set",
+              "data.train_weights=[3, 1]", "--set", "data.pack=none", "--set", "output.dir=planned"});
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  EXPECT_EQ(Json::parse(plan.last_line())["train_rows"], 16);
+}
+
 TEST_F(Chat, CachedRowsTellTheSameOfThemselves) {
   write("train.jsonl", rows_of([](const auto& q, const auto& a) {
           return Json{{"messages", {message("user", q), message("assistant", a)}}};
