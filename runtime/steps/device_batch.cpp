@@ -101,6 +101,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets.values);
   } else if (use.labelled) {
     bundle.add(out.host_classes, out.targets.classes);
+    if (weighted) bundle.add(weights, out.targets.weights);
   }
   // Last, since it is by far the largest.
   Tensor hidden;

@@ -113,13 +113,14 @@ TEST(ChatEncoder, OnlyWhatIsAskedForIsLearnt) {
             "<|im_start|>assistant\nd<|im_end|>\n");
 }
 
-/// What each token that is learnt counts, as digits: 4 for 1, 1 for 0.25.
+/// What capital letters, each a token, count in fourths: "A4" where one counts once, "A0" where it is not learnt.
 std::string counts_of(const ChatTokenizer& chat, const LearntSequence& sequence) {
   std::string text;
   for (std::size_t i = 0; i < sequence.ids.size(); ++i) {
     const float weight = !sequence.learnt[i] ? 0.0F : sequence.weights.empty() ? 1.0F : sequence.weights[i];
     const std::string piece = chat.tokenizer().decode(std::span(sequence.ids).subspan(i, 1), false);
-    text += piece.size() == 1 && piece != "\n" ? piece + std::to_string(static_cast<int>(4.0F * weight)) : "";
+    if (piece.size() == 1 && piece[0] >= 'A' && piece[0] <= 'Z')
+      text += piece + std::to_string(static_cast<int>(4.0F * weight));
   }
   return text;
 }
@@ -127,25 +128,25 @@ std::string counts_of(const ChatTokenizer& chat, const LearntSequence& sequence)
 TEST(ChatEncoder, TurnsCountByTheirWeights) {
   const ChatTokenizer chat(kChatMl);
   const std::string row =
-      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0.25},
-          {"role": "user", "content": "c", "weight": 0.5}, {"role": "assistant", "content": "d"},
-          {"role": "user", "content": "e", "train": false}, {"role": "assistant", "content": "f", "weight": 2}]})";
-  EXPECT_EQ(counts_of(chat, chat.encoder().encode(row).front()), "a0b1c0d4e0f8");
+      R"({"messages": [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B", "weight": 0.25},
+          {"role": "user", "content": "C", "weight": 0.5}, {"role": "assistant", "content": "D"},
+          {"role": "user", "content": "E", "train": false}, {"role": "assistant", "content": "F", "weight": 2}]})";
+  EXPECT_EQ(counts_of(chat, chat.encoder().encode(row).front()), "A0B1C0D4E0F8");
   ChatSettings all;
   all.turns = LearntTurns::all;
   const ChatEncoder whole = chat.encoder(all);
   const LearntSequence sequence = whole.encode(row).front();
-  EXPECT_EQ(counts_of(chat, sequence), "a4b1c2d4e0f8") << "every token, but as the row says";
+  EXPECT_EQ(counts_of(chat, sequence), "A4B1C2D4E0F8") << "every token, but as the row says";
   EXPECT_EQ(
       chat.marked(sequence),
-      "[<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
-      "<|im_start|>assistant\nd<|im_end|>\n]<|im_start|>user\ne<|im_end|>\n[<|im_start|>assistant\nf<|im_end|>\n]")
+      "[<|im_start|>user\nA<|im_end|>\n<|im_start|>assistant\nB<|im_end|>\n<|im_start|>user\nC<|im_end|>\n"
+      "<|im_start|>assistant\nD<|im_end|>\n]<|im_start|>user\nE<|im_end|>\n[<|im_start|>assistant\nF<|im_end|>\n]")
       << "a turn that is not trained on is left out with all that the template writes around it";
   EXPECT_GT(count_of(whole.counts(), ChatCount::weighted_tokens), 0);
-  EXPECT_TRUE(chat.encoder().encode(talk({{"user", "a"}, {"assistant", "b"}})).front().weights.empty());
-  const std::string pairs = R"({"prompt": [{"role": "user", "content": "a"}],
-                                "completion": [{"role": "assistant", "content": "b", "weight": 0.5}]})";
-  EXPECT_EQ(counts_of(chat, chat.encoder(all).encode(pairs).front()), "a4b2") << "a prompt is learnt where all is";
+  EXPECT_TRUE(chat.encoder().encode(talk({{"user", "A"}, {"assistant", "B"}})).front().weights.empty());
+  const std::string pairs = R"({"prompt": [{"role": "user", "content": "A"}],
+                                "completion": [{"role": "assistant", "content": "B", "weight": 0.5}]})";
+  EXPECT_EQ(counts_of(chat, chat.encoder(all).encode(pairs).front()), "A4B2") << "a prompt is learnt where all is";
 }
 
 TEST(ChatEncoder, AWeightOfATurnThatIsWrittenOtherwiseIsRefusedWhereAllIsLearnt) {
