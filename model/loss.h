@@ -12,7 +12,7 @@ enum class LossKind : std::uint8_t { cross_entropy, binary_cross_entropy, mean_s
 /// Given to a head when it is made.
 struct LossSettings {
   LossKind kind = LossKind::cross_entropy;
-  Tensor class_weights = {};     ///< of cross_entropy: f32 [classes]; undefined: all 1
+  Tensor class_weights = {};  ///< of cross_entropy: f32 [classes]; undefined: all 1
   /// Of cross_entropy, in training alone: an evaluation measures the labels.
   float label_smoothing = 0.0F;
   float z_loss = 0.0F;  ///< likewise
@@ -26,7 +26,11 @@ struct LossSettings {
 struct Targets {
   Tensor classes = {};  ///< i32 [rows of outputs], of cross_entropy
   Tensor values = {};   ///< f32 [rows of outputs, columns of outputs], of the others
+  Tensor weights = {};  ///< f32 [rows of outputs], of cross_entropy: what each counts; undefined: all 1
 };
+
+/// What the loss of these targets is besides the negative log-likelihood.
+CrossEntropyTerms loss_terms(const Tape& tape, const LossSettings& settings, const Targets& targets);
 
 /// Adds the loss to `sum` f64 [2], as a sum and what to divide it by, and leaves the gradient of the sum for
 /// Tape::backward. In training the outputs may make way for their gradient.

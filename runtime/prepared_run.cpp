@@ -95,7 +95,7 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
 void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
-  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_);
+  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   load_base_model();
@@ -133,7 +133,7 @@ void PreparedRun::load_base_model() {
 }
 
 void PreparedRun::go_to_start(TrainingState& state) {
-  steps_per_epoch_ = temper::steps_per_epoch(data_->training().rows(), configuration_.train.batch_size);
+  steps_per_epoch_ = temper::steps_per_epoch(data_->training().epoch_rows(), configuration_.train.batch_size);
   const std::vector<PhasePlan> plan = phases(state);
   const std::unique_ptr<Model> merged = model_of_merged(plan);
   const ModelsOfPhases models(model(), merged.get());
@@ -246,7 +246,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.ranks = communicator_.size();
   summary.threads = state.threads;
   summary.device = device_.name();
-  summary.train_rows = data_->training().rows();
+  summary.train_rows = data_->training().epoch_rows();
   summary.validation_rows = data_->validation.rows();
   summary.test_rows = data_->test.rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());

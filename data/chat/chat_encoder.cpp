@@ -27,6 +27,21 @@ std::size_t tokens_before(const RenderedChat& chat, std::size_t byte, const Ids&
   return common;
 }
 
+/// Lets tokens [begin, end) be learnt, each counting `weight`; of weight 0, not.
+void learn(LearntSequence& sequence, std::size_t begin, std::size_t end, float weight) {
+  const auto fill = [&](auto& values, auto value) {
+    std::fill(values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end),
+              value);
+  };
+  fill(sequence.learnt, weight > 0.0F);
+  if (weight == 0.0F || weight == 1.0F) {
+    if (!sequence.weights.empty()) fill(sequence.weights, 1.0F);
+    return;
+  }
+  sequence.weights.resize(sequence.ids.size(), 1.0F);
+  fill(sequence.weights, weight);
+}
+
 /// Bytes of an empty element, such as "<think>\n\n</think>\n\n", that a text begins with, white space around it; 0
 /// where it begins with none.
 std::size_t empty_block(std::string_view text) {
@@ -66,7 +81,7 @@ ChatEncoder::ChatEncoder(const Tokenizer& tokenizer, std::shared_ptr<const ChatT
       stop_token_(named_token(tokenizer, "eos_token")) {}
 
 std::string ChatEncoder::identity() const {
-  std::string identity = fmt::format("chat 1 {} {} {} {}\n", static_cast<int>(settings_.turns), settings_.max_length,
+  std::string identity = fmt::format("chat 2 {} {} {} {}\n", static_cast<int>(settings_.turns), settings_.max_length,
                                      static_cast<int>(settings_.long_chats), settings_.end_token);
   for (const std::string& role : settings_.roles) identity += role + "\n";
   for (const auto& [name, token] : tokenizer_.chat().special_tokens) identity += name + " " + token + "\n";
@@ -94,7 +109,7 @@ std::vector<std::size_t> ChatEncoder::turns_to_learn(const ChatRow& row) const {
   std::vector<std::size_t> turns;
   for (std::size_t i = 0; i < row.conversation.messages.size(); ++i) {
     const std::string role = role_of(row.conversation.messages[i]);
-    if (row.may_be_learnt[i] &&
+    if (row.weights[i] > 0.0F && !row.is_prompt[i] &&
         std::find(settings_.roles.begin(), settings_.roles.end(), role) != settings_.roles.end())
       turns.push_back(i);
   }
@@ -186,12 +201,9 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
   Effort effort;
   const RenderedChat whole = render(conversation, conversation.messages.size(), false, effort);
   const Ids ids = token_ids(whole, tokenizer_, effort.pieces);
-  const auto learn = [](LearntSequence& sequence, const Turn& turn) {
-    std::fill(sequence.learnt.begin() + static_cast<std::ptrdiff_t>(turn.begin),
-              sequence.learnt.begin() + static_cast<std::ptrdiff_t>(turn.end), true);
-  };
-  LearntSequence all{ids, std::vector<bool>(ids.size(), settings_.turns == LearntTurns::all)};
+  LearntSequence all{ids, std::vector<bool>(ids.size(), settings_.turns == LearntTurns::all), {}};
   if (settings_.turns == LearntTurns::all) {
+    weigh_turns(row, all, effort);
     encoded.sequences.push_back(std::move(all));
     return encoded;
   }
@@ -210,9 +222,9 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
     encoded.merged += found.merged ? 1 : 0;
     if (found.end_token >= 0) end_token = end_token && *end_token != found.end_token ? -1 : found.end_token;
     if (found.end > shared) encoded.rewritten = true;
-    if (!encoded.rewritten) learn(all, found);
-    LearntSequence& own = apart.emplace_back(LearntSequence{until_ids, std::vector<bool>(until_ids.size(), false)});
-    learn(own, found);
+    if (!encoded.rewritten) learn(all, found.begin, found.end, row.weights[turn]);
+    LearntSequence& own = apart.emplace_back(LearntSequence{until_ids, std::vector<bool>(until_ids.size(), false), {}});
+    learn(own, found.begin, found.end, row.weights[turn]);
   }
   encoded.end_token = end_token.value_or(-1);
   if (encoded.rewritten) {
@@ -222,6 +234,30 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
     encoded.sequences.push_back(std::move(all));
   }
   return encoded;
+}
+
+void ChatEncoder::weigh_turns(const ChatRow& row, LearntSequence& sequence, Effort& effort) const {
+  const Conversation& conversation = row.conversation;
+  for (std::size_t turn = 0; turn < row.weights.size(); ++turn) {
+    if (row.weights[turn] == 1.0F) continue;
+    // The turn is what all of the conversation has beyond the turns before it, up to what it has with the turn.
+    std::size_t begin = 0;
+    if (turn > 0)
+      begin = common_beginning(token_ids(render(conversation, turn, false, effort), tokenizer_, effort.pieces),
+                               sequence.ids);
+    std::size_t end = sequence.ids.size();
+    if (turn + 1 < row.weights.size()) {
+      const RenderedChat until = render(conversation, turn + 1, false, effort);
+      const Ids ids = token_ids(until, tokenizer_, effort.pieces);
+      end = common_beginning(ids, sequence.ids);
+      if (find_turn(conversation, turn, until, ids, end, effort).end > end)
+        throw Error(
+            "message {} has a weight of its own, but the chat template writes it otherwise once others follow, so that "
+            "its tokens are not found; learn the assistant's turns (data.learn), or take the weight out",
+            turn + 1);
+    }
+    learn(sequence, std::min(begin, end), end, row.weights[turn]);
+  }
 }
 
 ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
@@ -242,8 +278,7 @@ ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
   if (settings_.end_token >= 0 && (sequence.ids.empty() || sequence.ids.back() != settings_.end_token))
     sequence.ids.push_back(settings_.end_token);
   sequence.learnt.assign(sequence.ids.size(), settings_.turns == LearntTurns::all);
-  std::fill(sequence.learnt.begin() + static_cast<std::ptrdiff_t>(std::min(offset + begin, sequence.ids.size())),
-            sequence.learnt.end(), row.may_be_learnt[1]);
+  learn(sequence, std::min(offset + begin, sequence.ids.size()), sequence.ids.size(), row.weights[1]);
   Encoded encoded;
   encoded.turns = 1;
   encoded.merged = across ? 1 : 0;
@@ -272,8 +307,11 @@ bool has_something_to_learn(const LearntSequence& sequence) {
 
 LearntSequence piece_of(const LearntSequence& sequence, std::size_t begin, std::size_t end) {
   const auto place = [](const auto& from, std::size_t at) { return from.begin() + static_cast<std::ptrdiff_t>(at); };
-  return {{place(sequence.ids, begin), place(sequence.ids, end)},
-          {place(sequence.learnt, begin), place(sequence.learnt, end)}};
+  LearntSequence piece{{place(sequence.ids, begin), place(sequence.ids, end)},
+                       {place(sequence.learnt, begin), place(sequence.learnt, end)},
+                       {}};
+  if (!sequence.weights.empty()) piece.weights = {place(sequence.weights, begin), place(sequence.weights, end)};
+  return piece;
 }
 
 /// Runs of learnt tokens that `kept` pieces do not hold whole.
@@ -350,6 +388,8 @@ std::vector<LearntSequence> ChatEncoder::encode(std::string_view json) const {
   for (const LearntSequence& sequence : kept) {
     add(ChatCount::tokens, static_cast<std::int64_t>(sequence.ids.size()));
     add(ChatCount::learnt_tokens, std::count(sequence.learnt.begin() + 1, sequence.learnt.end(), true));
+    add(ChatCount::weighted_tokens, std::count_if(sequence.weights.begin() + (sequence.weights.empty() ? 0 : 1),
+                                                  sequence.weights.end(), [](float weight) { return weight != 1.0F; }));
     if (!begin_token_) continue;
     const bool begins = sequence.ids.front() == *begin_token_;
     add(ChatCount::without_beginning, begins ? 0 : 1);

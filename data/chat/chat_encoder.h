@@ -27,7 +27,7 @@ namespace temper {
 enum class LearntTurns : std::uint8_t {
   each,  ///< those of the roles
   last,  ///< the last of these alone
-  all,   ///< every token of the conversation
+  all,   ///< every token of the conversation, but for turns that the row says are not
 };
 
 /// What becomes of a conversation of more than max_length tokens.
@@ -59,8 +59,9 @@ enum class ChatCount : std::uint8_t {
   without_beginning,   ///< sequences without a begin token, where others have one
   longest,             ///< the tokens of the longest row (a maximum, not a sum)
   end_token_of_turns,  ///< 1 + the id of the token that ends turns, if it is one and the same (a maximum)
+  weighted_tokens,     ///< learnt, of turns whose weight is not 1
 };
-inline constexpr std::size_t kChatCounts = 16;
+inline constexpr std::size_t kChatCounts = 17;
 using ChatCounts = std::array<std::int64_t, kChatCounts>;
 inline std::int64_t count_of(const ChatCounts& counts, ChatCount which) {
   return counts[static_cast<std::size_t>(which)];
@@ -73,7 +74,8 @@ constexpr bool is_maximum(ChatCount which) {
 /// Tokens of which some are learnt.
 struct LearntSequence {
   std::vector<std::int32_t> ids;
-  std::vector<bool> learnt;  ///< [tokens]
+  std::vector<bool> learnt;    ///< [tokens]
+  std::vector<float> weights;  ///< [tokens] what each counts that is learnt; empty: each counts 1
 };
 
 class ChatEncoder {
@@ -118,6 +120,8 @@ class ChatEncoder {
   [[nodiscard]] Encoded encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const;
   [[nodiscard]] Encoded encode_pair(const ChatRow& row) const;
   [[nodiscard]] std::vector<std::size_t> turns_to_learn(const ChatRow& row) const;
+  /// Gives the tokens of turns whose weight is not 1 that weight. `sequence`: a whole conversation, which is learnt.
+  void weigh_turns(const ChatRow& row, LearntSequence& sequence, Effort& effort) const;
   /// `whole`: the conversation up to the turn; `shared`: how many of its tokens it has in common with all of it.
   [[nodiscard]] Turn find_turn(const Conversation& conversation, std::size_t turn, const RenderedChat& whole,
                                const std::vector<std::int32_t>& ids, std::size_t shared, Effort& effort) const;

@@ -31,7 +31,7 @@ void CausalLmHead::row_losses(Tape& tape, const HeadInput& input, const Targets&
                               const RowLosses& of_rows) const {
   if (!is_fused()) return Head::row_losses(tape, input, targets, sum, of_rows);
   linear_cross_entropy(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes,
-                       loss_settings().terms(tape), sum, of_rows);
+                       loss_terms(tape, loss_settings(), targets), sum, of_rows);
 }
 
 }  // namespace temper

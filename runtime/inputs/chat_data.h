@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -19,13 +21,13 @@ namespace temper {
 /// Whether data.format says so.
 inline bool reads_conversations(const DataSection& data) { return data.format == "conversations"; }
 
-/// Where data.format is "auto": "conversations", if the first row of the first file of data.train is one; else it
-/// stays, and rows are texts, as before there were conversations. Reads no more than that row. A file that cannot be
-/// read, or is of another format, holds texts: who reads it tells what is wrong.
+/// Where data.format is "auto": "conversations", if the first file of data.train holds_conversations; else it stays,
+/// and rows are texts. Of a file that cannot be read, who reads it tells what is wrong.
 void resolve_data_format(Configuration& configuration);
 
-/// Whether the first row of a file of JSON is a list of messages; false where it cannot be read.
-bool holds_conversations(const std::filesystem::path& file);
+/// Whether the first row of a file of JSON is a conversation, in any of the forms of data/chat/chat_row.h, and has no
+/// member of the name of the column of texts. False of other files and where the row cannot be read.
+bool holds_conversations(const std::filesystem::path& file, std::string_view text_column);
 
 /// The template of a run; null where there is none and none is needed. Throws Error as ChatTemplate does.
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer);
@@ -41,9 +43,17 @@ std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, cons
 /// Collective. The counts of all ranks.
 ChatCounts counts_of_all(const ChatCounts& mine, Communicator& communicator);
 
-/// Counts that lie beside a cached table; nothing where there are none.
-std::optional<ChatCounts> read_chat_counts(const std::filesystem::path& tokens);
-void write_chat_counts(const std::filesystem::path& tokens, const ChatCounts& counts);
+/// What was counted when a table was tokenised.
+struct ChatTally {
+  ChatCounts counts{};
+  std::vector<std::int64_t> sequences_of_files;  ///< that came of the rows of each file
+};
+
+/// What lies beside a cached table; nothing where there is none, or one of files with other numbers of rows.
+std::optional<ChatTally> read_chat_tally(const std::filesystem::path& tokens,
+                                         std::span<const std::int64_t> rows_of_files);
+void write_chat_tally(const std::filesystem::path& tokens, std::span<const std::int64_t> rows_of_files,
+                      const ChatTally& tally);
 
 /// What there is to say of a table's conversations. `role`: "training", "validation", ...
 std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings& settings, const Tokenizer& tokenizer,

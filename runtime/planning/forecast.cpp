@@ -42,7 +42,7 @@ struct SampledSteps {
 
 SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& options) {
   SampledSteps sampled;
-  const std::int64_t steps = steps_per_epoch(rows.rows(), options.batch_size);
+  const std::int64_t steps = steps_per_epoch(rows.epoch_rows(), options.batch_size);
   const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
   const std::vector<std::uint32_t> order = rows.order_of(options.seed, 0, options.shuffle);
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -72,6 +72,14 @@ std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
   return std::min(pages * elements_of_page, rows.rows() * width);
 }
 
+/// Of a row that an epoch takes.
+double mean_tokens(const ExampleSource& rows) {
+  double tokens = 0.0;
+  const std::vector<std::uint32_t> order = rows.order_of(0, 0, /*shuffle=*/false);
+  for (const std::uint32_t row : order) tokens += static_cast<double>(rows.cost(row));
+  return tokens / static_cast<double>(order.size());
+}
+
 class Forecaster {
  public:
   Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
@@ -96,8 +104,8 @@ class Forecaster {
     LoaderOptions loading;
     const ExampleSource& taken = data_.training();
     forecast_.rows_looked_at = taken.rows();
-    forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(taken.rows());
-    step_rows_ = std::min(configuration.train.batch_size, taken.rows());
+    forecast_.tokens_a_row = mean_tokens(taken);
+    step_rows_ = std::min(configuration.train.batch_size, taken.epoch_rows());
     loading.batch_size = step_rows_;
     loading.grains = grains_;
     loading.last_grain = grains_;
@@ -109,9 +117,10 @@ class Forecaster {
 
     // What a rank holds beside tensors: a started program, and what has been read here.
     const std::int64_t all_rows = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
-                                                  data_.train_rows + data_.validation_rows + data_.test_rows);
-    const double rows_more = static_cast<double>(all_rows - taken.rows());
-    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * forecast_.tokens_a_row + 16.0));
+                                                  data_.train_sequences + data_.validation_rows + data_.test_rows);
+    const double rows_more = static_cast<double>(all_rows - data_.train.rows());
+    const double tokens_each = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
+    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * tokens_each + 16.0));
     const std::int64_t here = memory_usage().resident;
     process_bytes_ =
         std::max<std::int64_t>(0, more) + (machine != nullptr ? machine->resident_bytes + here - at_start : here);
@@ -277,7 +286,7 @@ class Forecaster {
     FrozenFacts facts;
     facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
-    facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
+    facts.rows = (facts.training ? data_.train_sequences : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
     const TokenStore& rows = data_.train;
     const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
@@ -310,7 +319,7 @@ class Forecaster {
     // Of texts that were not looked at, nobody knows what they read.
     const UpdateSettings& settings = configuration_.train.update;
     const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
-    const bool known = data_.train.rows() == data_.train_rows && lazy;
+    const bool known = data_.train.rows() == data_.train_sequences && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
     if (known) read.insert_all_of(data_.train.ids());
     facts.elements = rows * width;

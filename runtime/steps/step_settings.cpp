@@ -36,7 +36,7 @@ std::vector<std::string> never_trained(const ModelsOfPhases& models, std::span<c
 }
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
-                                   const TokenStore& train) {
+                                   const ExampleSource& train) {
   TrainingStepSettings settings;
   settings.clip_norm = configuration.train.clip_norm;
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
@@ -53,8 +53,8 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   if (const Variable table = model.token_table();
       table.defined() && table.requires_gradient() && !train.is_transformed()) {
     settings.token_rows = RowSet(table.value().rows());
-    train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
-      settings.token_rows->insert_all_of(ids);
+    for_each_batch(train, [&](const Batch& batch, std::int64_t) {
+      settings.token_rows->insert_all_of(batch.text().ids);
       return true;
     });
   }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "comm/fixed_tree.h"
+#include "data/example_source.h"
 #include "data/loader.h"
-#include "data/token_store.h"
 #include "runtime/config/config.h"
 #include "runtime/steps/phases.h"
 #include "runtime/steps/training_step.h"
@@ -37,7 +37,7 @@ std::vector<std::string> never_trained(const ModelsOfPhases& models, std::span<c
 /// For a model that is frozen as the phase says, and these rows to train on. Grains, loss, types, what moments have
 /// seen and how ranks talk are for the caller to fill in.
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
-                                   const TokenStore& train);
+                                   const ExampleSource& train);
 
 /// `grains` of a batch, of which this rank has `own`. Without an end: the steps are counted elsewhere.
 LoaderOptions loader_options(const Configuration& configuration, int grains, TreeNode own);

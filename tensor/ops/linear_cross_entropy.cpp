@@ -91,6 +91,12 @@ class LogitPass {
  private:
   [[nodiscard]] std::int64_t classes() const { return weight_.rows(); }
   [[nodiscard]] LogitRow* statistics(std::int64_t row) const { return statistics_of(statistics_) + row; }
+  /// Those of the rows from `first` on.
+  [[nodiscard]] CrossEntropyTerms terms_from(std::int64_t first) const {
+    CrossEntropyTerms terms = terms_;
+    if (terms.row_weights != nullptr) terms.row_weights += first;
+    return terms;
+  }
   void clear(const Tensor& tensor) const {
     tape_.kernels().run(calls::Clear{.data = tensor.bytes(), .bytes = tensor.size_bytes()});
   }
@@ -127,7 +133,7 @@ class LogitPass {
                                              .classes = classes(),
                                              .labels = labels_ + first,
                                              .statistics = statistics(first),
-                                             .terms = terms_,
+                                             .terms = terms_from(first),
                                              .gradient = gradient});
     if (dx_.tensor.defined()) {
       const bool sums_apart = dx_sum_.defined();

@@ -181,8 +181,10 @@ void CpuKernels::run(const calls::LogitLoss& call) {
       const double above_mean = share == 0.0 ? 0.0 : share * (row.total - static_cast<double>(call.classes) * largest);
       loss = log_sum - (1.0 - smoothing) * (static_cast<double>(row.label) - largest) - above_mean +
              z_loss * log_z * log_z;
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[i]);
+      loss *= weight;
       call.sum[0] += loss;
-      call.sum[1] += 1.0;
+      call.sum[1] += weight;
     }
     if (call.losses != nullptr) call.losses[i] = loss;
     if (call.predicted != nullptr) call.predicted[i] = row.best;
@@ -193,7 +195,7 @@ void CpuKernels::run(const calls::LogitGradient& call) {
   const std::int64_t columns = call.logits.columns;
   const bool rounds = call.gradient.type == DType::bf16;
   const double smoothing = call.terms.label_smoothing;
-  const auto share = static_cast<float>(smoothing / static_cast<double>(call.classes));
+  const double share = smoothing / static_cast<double>(call.classes);
   parallel_ranges(call.logits.rows, columns * kWorkOfLogit, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       if (call.labels[row] == kNoLabel) {
@@ -206,10 +208,11 @@ void CpuKernels::run(const calls::LogitGradient& call) {
       }
       const LogitRow& known = call.statistics[row];
       const double mass = 1.0 + 2.0 * static_cast<double>(call.terms.z_loss) * log_of_exponentials(known);
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[row]);
       HWY_DYNAMIC_DISPATCH(logit_gradient_of_row)
-      (call.logits.row(row), call.shape, columns, known.largest, static_cast<float>(mass / known.sum), share,
-       place_in_block(call.labels[row], call.first_class, columns), static_cast<float>(1.0 - smoothing),
-       rounds ? call.gradient.as<BFloat16>().row(row) : nullptr);
+      (call.logits.row(row), call.shape, columns, known.largest, static_cast<float>(weight * (mass / known.sum)),
+       static_cast<float>(weight * share), place_in_block(call.labels[row], call.first_class, columns),
+       static_cast<float>(weight * (1.0 - smoothing)), rounds ? call.gradient.as<BFloat16>().row(row) : nullptr);
       if (!rounds && call.gradient.data != call.logits.data)
         std::copy_n(call.logits.row(row), columns, call.gradient.as<float>().row(row));
     }

@@ -85,9 +85,10 @@ __global__ void __launch_bounds__(kThreads)
   double mass = 1.0;
   if (terms.z_loss != 0.0F)
     mass += 2.0 * static_cast<double>(terms.z_loss) * (static_cast<double>(known.largest) + log(known.sum));
-  const auto factor = static_cast<float>(mass / known.sum);
-  const auto share = static_cast<float>(smoothing / static_cast<double>(classes));
-  const auto hit = static_cast<float>(1.0 - smoothing);
+  const double weight = terms.row_weights == nullptr ? 1.0 : static_cast<double>(terms.row_weights[row]);
+  const auto factor = static_cast<float>(weight * (mass / known.sum));
+  const auto share = static_cast<float>(weight * (smoothing / static_cast<double>(classes)));
+  const auto hit = static_cast<float>(weight * (1.0 - smoothing));
   for (std::int64_t i = threadIdx.x; i < n; i += kThreads) {
     float g = 0.0F;
     if (label != kNoLabel) {
@@ -123,7 +124,9 @@ __global__ void __launch_bounds__(kLossThreads) add_logit_losses(calls::LogitLos
       loss = log_sum - (1.0 - smoothing) * (static_cast<double>(row.label) - largest) - above_mean;
       if (call.terms.z_loss != 0.0F) loss += static_cast<double>(call.terms.z_loss) * log_z * log_z;
       if (label < 0 || label >= call.classes) loss = kNoLoss;
-      weight_sum += 1.0;
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[i]);
+      loss *= weight;
+      weight_sum += weight;
     }
     loss_sum += loss;
     if (call.losses != nullptr) call.losses[i] = loss;
