@@ -9,6 +9,8 @@ namespace {
 
 /// Of the fall of the best rate, what is as good.
 constexpr double kShareOfBest = 0.95;
+/// Of the untrained model's loss, a fall below which a few rows more or less would choose another rate.
+constexpr double kFallThatCounts = 0.01;
 
 /// How far a rate lowered the loss; NaN where it is not finite.
 double fall_of(const ProbedCurve& curve, const ProbedRate& rate) {
@@ -31,6 +33,11 @@ std::string sentence_on(const ProbedCurve& curve, const RateAdvice& advice) {
         "No rate lowered the {} loss of {:.4f} in {} steps: try lower rates (--probe-rates), or more steps "
         "(--probe-steps)",
         rows, judged_loss(curve.start), curve.steps);
+  const double share = fall_of(curve, curve.rates[*advice.lowest]) / std::abs(judged_loss(curve.start));
+  if (share < kFallThatCounts)
+    return fmt::format(
+        "No rate lowered the {} loss by more than {:.2f} %, which may be chance: more steps (--probe-steps) tell more",
+        rows, 100.0 * share);
   if (*advice.lowest + 1 == curve.rates.size())
     return "The highest rate has the lowest loss, so a higher one may be better: probe on from there (--probe-rates)";
   if (*advice.recommended == 0)

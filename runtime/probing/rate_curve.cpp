@@ -99,7 +99,12 @@ class Picture {
     add(R"(<rect x="{}" y="{}" width="{}" height="{}" fill="none" stroke="#444444"/>)"
         "\n",
         kLeft, kTop, kRight - kLeft, kBottom - kTop);
-    for (std::size_t i = 0; i < series_.size(); ++i) draw(series_[i], i);
+    bool all_shown = true;
+    for (std::size_t i = 0; i < series_.size(); ++i) {
+      draw(series_[i], i);
+      for (const double loss : series_[i].losses) all_shown = all_shown && is_shown(loss);
+    }
+    if (!all_shown) text(kRight, kBottom + 48, "end", 11, "crosses: above the picture, or not finite");
     add("</svg>\n");
     return std::move(svg_);
   }

@@ -55,6 +55,13 @@ TEST(RateAdvice, SaysWhenTheBestRateMayLieBeyondTheTriedOnes) {
   EXPECT_EQ(advise(probed(2.0, {{1e-4, 1.9}, {1e-3, 1.5}, {1e-2, kNotFinite}})).sentence, "");
 }
 
+TEST(RateAdvice, SaysWhenStepsWereTooFewToTell) {
+  const RateAdvice advice = advise(probed(2.0, {{1e-5, 1.999}, {1e-4, 1.99}, {1e-3, 1.995}}));
+  EXPECT_EQ(advice.recommended, 1U);
+  EXPECT_NE(advice.sentence.find("No rate lowered the training loss by more than 0.50 %"), std::string::npos)
+      << advice.sentence;
+}
+
 TEST(RateAdvice, RecommendsNoneWhereNoneLearns) {
   for (const RateAdvice& advice : {advise(probed(2.0, {{1e-4, 2.0}, {1e-3, 2.5}})),
                                    advise(probed(2.0, {{1e-4, kNotFinite}, {1e-3, kNotFinite}}))}) {

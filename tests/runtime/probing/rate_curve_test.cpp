@@ -79,12 +79,14 @@ TEST(RateCurve, ShowsAxesAndTheAdvice) {
   EXPECT_EQ(svg.find("validation loss"), std::string::npos);
   EXPECT_EQ(count(svg, "<circle"), 5U) << "four rates, and the key";
   EXPECT_EQ(count(svg, "<polyline"), 1U);
+  EXPECT_EQ(svg.find("crosses"), std::string::npos);
 }
 
 TEST(RateCurve, ShowsWhatDivergedAtTheUpperEdge) {
   const std::string svg = drawn(probed(2.0, {{1e-4, 1.8}, {1e-3, 1.0}, {1e-2, 50.0}, {1e-1, kNotFinite}}));
   EXPECT_EQ(count(svg, "<path"), 2U);
   EXPECT_EQ(count(svg, "<circle"), 3U);
+  EXPECT_NE(svg.find("crosses: above the picture, or not finite"), std::string::npos);
 }
 
 TEST(RateCurve, HasBothLossesWhereThereAreTwo) {
