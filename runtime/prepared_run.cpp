@@ -23,17 +23,19 @@
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
+#include "runtime/probing/probe_record.h"
 #include "runtime/steps/step_settings.h"
 #include "runtime/tasks/scores.h"
 
 namespace temper {
 
 PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-                         RunReporter& reporter, TrainingState& state)
+                         RunReporter& reporter, TrainingState& state, RunPurpose purpose)
     : configuration_(configuration),
       device_(device),
       communicator_(communicator),
       job_(job),
+      purpose_(purpose),
       reporter_(reporter),
       say_([&reporter](const std::string& text) { reporter.say(text); }),
       task_(task_named(configuration.model.task)) {
@@ -49,7 +51,7 @@ PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Com
   go_to_start(state);
   // What hosts read of the weights meanwhile is the last that may refuse the run.
   hosts.finish();
-  open_folder(state);
+  if (purpose_ == RunPurpose::training) open_folder(state);
 }
 
 void PreparedRun::take_folder(const HostAgreement& hosts) {
@@ -147,10 +149,10 @@ void PreparedRun::go_to_start(TrainingState& state) {
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
-    warn_of_start(state, plan, models);
+    if (purpose_ == RunPurpose::training) warn_of_start(state, plan, models);
   }
   schedule_ = schedule_of(configuration_.train, state);
-  if (!state.finished) check_disk(state, plan);
+  if (!state.finished && purpose_ == RunPurpose::training) check_disk(state, plan);
 }
 
 std::unique_ptr<Model> PreparedRun::model_of_merged(std::span<const PhasePlan> plan) const {
@@ -180,6 +182,8 @@ void PreparedRun::warn_of_start(const TrainingState& state, std::span<const Phas
         fmt::format("train.warmup_steps is {}, but the run has {}: the learning rate never reaches "
                     "train.learning_rate",
                     rising, counted(steps, "step")));
+  if (communicator_.rank() == 0)
+    if (const std::string note = probe_note(folder_->path(), configuration_); !note.empty()) say_(note);
 }
 
 void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePlan> plan) {

@@ -36,13 +36,16 @@
 
 namespace temper {
 
+/// What a run is prepared for: a probe of learning rates leaves the folder's run as it is, and writes no logs.
+enum class RunPurpose : std::uint8_t { training, probe };
+
 class PreparedRun {
  public:
   /// Collective. All references are borrowed, and must outlive it. `state` becomes where the run stands: at its begin,
   /// or where the checkpoint was made that it goes on from. Throws Error, a usage Error where the configuration is at
   /// fault, on all ranks.
   PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-              RunReporter& reporter, TrainingState& state);
+              RunReporter& reporter, TrainingState& state, RunPurpose purpose = RunPurpose::training);
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
 
@@ -118,6 +121,7 @@ class PreparedRun {
   Device& device_;
   Communicator& communicator_;
   const Job& job_;
+  RunPurpose purpose_;
   RunReporter& reporter_;
   Say say_;
   const TaskSpec& task_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/counted.h"
@@ -33,6 +34,13 @@ void RunReporter::open_logs(const std::filesystem::path& folder, std::optional<s
   if (!reports_) return;
   add(std::make_unique<EventLogObserver>(folder / "metrics.jsonl", resume_step));
   if (wants_tensorboard_) add(std::make_unique<TensorboardObserver>(folder / "tensorboard", resume_step));
+}
+
+void RunReporter::set_quiet(bool quiet) {
+  std::vector<std::unique_ptr<RunObserver>>& from = quiet ? observers_ : quiet_;
+  std::vector<std::unique_ptr<RunObserver>>& to = quiet ? quiet_ : observers_;
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+  from.clear();
 }
 
 void RunReporter::say(const std::string& text) {

@@ -29,6 +29,9 @@ class RunReporter {
   /// Opens metrics.jsonl and the TensorBoard file in the run's folder. Before it nothing is logged.
   void open_logs(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step);
 
+  /// While it is quiet, observers are told of nothing.
+  void set_quiet(bool quiet);
+
   void say(const std::string& text);
   void weights(const LoadReport& report);
   void start(const RunSummary& summary);
@@ -50,6 +53,7 @@ class RunReporter {
   bool wants_tensorboard_;
   bool said_nothing_counts_ = false;
   std::vector<std::unique_ptr<RunObserver>> observers_;
+  std::vector<std::unique_ptr<RunObserver>> quiet_;  ///< those that are told of nothing now
 };
 
 }  // namespace temper
