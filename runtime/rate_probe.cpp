@@ -76,7 +76,7 @@ class RateProbe {
     values_.emplace(run_.model());
   }
 
-  ProbeReport run();
+  ProbeReport probe();
 
  private:
   /// The steps of a rate from the start, but the first `left_out`, and what they led to. False if a signal came, or
@@ -106,7 +106,7 @@ class RateProbe {
   ProbeReport report_;
 };
 
-ProbeReport RateProbe::run() {
+ProbeReport RateProbe::probe() {
   ProbedCurve& curve = report_.curve;
   curve.steps = steps_;
   curve.last_steps = last_steps_of(steps_);
@@ -209,7 +209,8 @@ bool RateProbe::take_steps(PhaseRun& phase, TrainingState& state, ProbedRate& pr
 
 std::int64_t RateProbe::validation_rows() const {
   const RunData& data = run_.data();
-  const double packed = static_cast<double>(data.train.rows()) / static_cast<double>(data.training().rows());
+  const double packed =
+      data.packed ? static_cast<double>(data.train.rows()) / static_cast<double>(data.packed->rows()) : 1.0;
   const auto trained = static_cast<double>(steps_ * run_.configuration().train.batch_size) * packed;
   return std::max(kFewestValidationRows, static_cast<std::int64_t>(trained));
 }
@@ -246,7 +247,7 @@ void RateProbe::tell(const ProbedRate& probed) {
 
 ProbeReport probe_rates(const Configuration& configuration, const ProbeRequest& request, Device& device,
                         Communicator& communicator, const TrainOptions& options) {
-  return RateProbe(configuration, request, device, communicator, options).run();
+  return RateProbe(configuration, request, device, communicator, options).probe();
 }
 
 }  // namespace temper

@@ -87,8 +87,8 @@ TEST_F(RateProbeRun, EachRateHasTheLossesOfARunAtThatRate) { expect_losses_of_ru
 TEST_F(RateProbeRun, AdaptersHaveThemToo) {
   // Longer than an epoch, so that the layer below the adapters is computed once.
   expect_losses_of_runs("lora",
-                        with(four_grains_, {"lora.rank=4", "lora.dropout=0.1", "lora.layers=[1]", "train.clip_norm=0.5",
-                                            "train.optimizer=adafactor"}),
+                        with(four_grains_, {"lora.rank=4", "lora.dropout=0.1", "lora.targets=[\"query\", \"value\"]",
+                                            "lora.layers=[1]", "train.clip_norm=0.5", "train.optimizer=adafactor"}),
                         10, 0);
   expect_losses_of_runs("dora", with(four_grains_, {"lora.rank=2", "lora.dora=true", "lora.bias=all"}), 4, 2);
 }
@@ -158,7 +158,7 @@ TEST_F(RateProbeRun, LeavesTheAdviceAndNothingElse) {
 
 TEST_F(RateProbeRun, GoesOnWhereARateDiverges) {
   const Outcome probed = probe(
-      "out", {"--json", "--probe-rates", "1e-3,3e-3,1e5,1e6", "--probe-steps", "8"},
+      "out", {"--json", "--probe-rates", "1e-3,3e-3,1e5,1e30", "--probe-steps", "8"},
       with(four_grains_, {"train.optimizer=sgd", "train.clip_norm=0", "data.validation=", "train.weight_decay=0"}), 2);
   ASSERT_EQ(probed.status, 0) << probed.err;
   const Json json = Json::parse(probed.last_line());
@@ -175,7 +175,7 @@ TEST_F(RateProbeRun, GoesOnWhereARateDiverges) {
 
 TEST_F(RateProbeRun, ProbesTheFirstOfSeveralPhases) {
   const Outcome probed =
-      probe("out", {"--probe-rates", "1e-3,1e-2", "--probe-steps", "3"},
+      probe("out", {"--probe-rates", "1e-3,1e-2", "--probe-steps", "14"},
             {"tuning.phases=[{ freeze = [\"*\"], epochs = 1, learning_rate = 1e-3 }, { layer_decay = 0.8 }]"});
   ASSERT_EQ(probed.status, 0) << probed.err;
   EXPECT_EQ(record("out").at("key"), "tuning.phases[0].learning_rate");

@@ -59,7 +59,7 @@ TEST(RateGrid, TakesListsAndRanges) {
 
 TEST(RateGrid, RefusesWhatIsNoListOfRates) {
   for (const char* rates :
-       {"0,1e-3", "-1e-3,1e-3", "nan,1e-3", "inf,1", "1e-3,", "fast,slow", "1e-3..", "..1e-3", "1e-5;1e-4", "1e9,1e-3"})
+       {"0,1e-3", "-1e-3,1e-3", "nan,1e-3", "inf,1", "1e-3,", "fast,slow", "1e-3..", "..1e-3", "1e-5;1e-4"})
     EXPECT_NE(refusal({.rates = rates}).find("is no learning rate above 0"), std::string::npos) << rates;
   EXPECT_NE(refusal({.rates = "1e-3"}).find("nothing to compare it with"), std::string::npos);
   EXPECT_NE(refusal({.rates = "1e-3,0.001"}).find("names a rate twice"), std::string::npos);
