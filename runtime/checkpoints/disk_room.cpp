@@ -32,7 +32,7 @@ std::int64_t export_bytes(const Model& model, bool adapters_alone) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : model.parameters().all()) {
     if (adapters_alone && !parameter.trainable()) continue;
-    const bool is_narrow = !parameter.trainable() && parameter.variable.value().type() == DType::bf16;
+    const bool is_narrow = !parameter.trainable() && size_of(parameter.variable.value().type()) == sizeof(std::uint16_t);
     bytes += parameter.size() * (is_narrow ? kNarrowBytes : kSavedBytes);
   }
   return bytes;
