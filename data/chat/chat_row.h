@@ -25,6 +25,8 @@ struct ChatRow {
 /// (variables of the template). A message's weight, 0 or 1, or train, true or false, says whether it may be learnt.
 /// Throws Error, without the place, for a row that is none of these, saying what was found.
 ChatRow parse_chat_row(std::string_view json);
+/// The same of what the JSON says.
+ChatRow parse_chat_row(const jinja::Value& object);
 
 /// Which form an object's members make, "messages" say; empty where they make none.
 std::string_view chat_form(const std::vector<std::string>& members);

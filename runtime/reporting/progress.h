@@ -25,6 +25,7 @@ struct ProgressLine {
   double examples_per_second = 0.0;
   double tokens_per_second = 0.0;
   double seconds_left = 0.0;
+  std::vector<std::pair<std::string, double>> measures = {};  ///< what the task's loss tells beside itself
 };
 
 class Progress {

@@ -71,7 +71,8 @@ struct LogitLoss {
 };
 
 /// The gradient of the sum of losses by the products that a block was made of. `logits` are those that LogitStatistics
-/// left, and are overwritten. `gradient` [rows, classes of the block] may be `logits`, or is bf16.
+/// left, and are overwritten. `gradient` [rows, classes of the block] may be `logits`, or is bf16. `row_weights` f32
+/// [rows] (may be null: 1): the gradient is of the sum of losses times these.
 struct LogitGradient {
   static constexpr KernelId kKernel{"logit_gradient", KernelClass::pass};
   Matrix logits;
@@ -81,6 +82,7 @@ struct LogitGradient {
   const std::int32_t* labels;
   const LogitRow* statistics;
   CrossEntropyTerms terms = {};
+  const float* row_weights = nullptr;
   Rows gradient;
   [[nodiscard]] KernelWork work() const;
 };

@@ -51,15 +51,16 @@ HWY_INLINE LogitsOfBlock shape_logits(float* x, const float* bias, const LogitSh
   return {hn::GetLane(hn::MaxOfLanes(d, largest)), hn::GetLane(hn::SumOfLanes(d, total))};
 }
 
-/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share).
+/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share), of which `slope`
+/// is the part that all logits share.
 template <bool kCaps>
-HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float largest, float factor, float share,
-                                   std::int64_t n) {
+HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float slope, float largest, float factor,
+                                   float share, std::int64_t n) {
   const Floats d;
   const auto shifts = hn::Set(d, largest);
   const auto factors = hn::Set(d, factor);
   const auto shares = hn::Set(d, share);
-  const auto scale = hn::Set(d, shape.scale);
+  const auto scale = hn::Set(d, slope);
   const auto inverse_cap = hn::Set(d, kCaps ? 1.0F / shape.soft_cap : 0.0F);
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
     const auto y = access.load(d, x + i);
@@ -108,18 +109,19 @@ void logit_statistics_of_row(float* x, const float* bias, const LogitShape& shap
   }
 }
 
-/// `hit`: what the label's gradient lacks. `rounded` may be null.
+/// `hit`: what the label's gradient lacks. `weight`: of the row. `rounded` may be null.
 void logit_gradient_of_row(float* x, const LogitShape& shape, std::int64_t n, float largest, float factor, float share,
-                           std::int64_t label, float hit, BFloat16* rounded) {
-  float slope = shape.scale;
+                           std::int64_t label, float hit, float weight, BFloat16* rounded) {
+  const float shared_slope = shape.scale * weight;
+  float slope = shared_slope;
   if (label >= 0 && shape.soft_cap > 0.0F) {
     const float bend = x[label] / shape.soft_cap;
     slope *= 1.0F - bend * bend;
   }
   if (shape.soft_cap > 0.0F) {
-    turn_into_gradient<true>(x, shape, largest, factor, share, n);
+    turn_into_gradient<true>(x, shape, shared_slope, largest, factor, share, n);
   } else {
-    turn_into_gradient<false>(x, shape, largest, factor, share, n);
+    turn_into_gradient<false>(x, shape, shared_slope, largest, factor, share, n);
   }
   if (label >= 0) x[label] -= hit * slope;
   if (rounded != nullptr) round_logit_gradient(x, rounded, n);
@@ -209,6 +211,7 @@ void CpuKernels::run(const calls::LogitGradient& call) {
       HWY_DYNAMIC_DISPATCH(logit_gradient_of_row)
       (call.logits.row(row), call.shape, columns, known.largest, static_cast<float>(mass / known.sum), share,
        place_in_block(call.labels[row], call.first_class, columns), static_cast<float>(1.0 - smoothing),
+       call.row_weights == nullptr ? 1.0F : call.row_weights[row],
        rounds ? call.gradient.as<BFloat16>().row(row) : nullptr);
       if (!rounds && call.gradient.data != call.logits.data)
         std::copy_n(call.logits.row(row), columns, call.gradient.as<float>().row(row));

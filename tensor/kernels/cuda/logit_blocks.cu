@@ -74,7 +74,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     logit_gradient_of_row(Matrix logits, LogitShape shape, std::int64_t first_class, std::int64_t classes,
                           const std::int32_t* labels, const LogitRow* statistics, CrossEntropyTerms terms,
-                          MatrixOf<T> gradient) {
+                          const float* row_weights, MatrixOf<T> gradient) {
   const std::int64_t row = blockIdx.x;
   const float* const x = row_of(logits, row);
   T* const to = row_of(gradient, row);
@@ -88,13 +88,14 @@ __global__ void __launch_bounds__(kThreads)
   const auto factor = static_cast<float>(mass / known.sum);
   const auto share = static_cast<float>(smoothing / static_cast<double>(classes));
   const auto hit = static_cast<float>(1.0 - smoothing);
+  const float slope = row_weights == nullptr ? shape.scale : shape.scale * row_weights[row];
   for (std::int64_t i = threadIdx.x; i < n; i += kThreads) {
     float g = 0.0F;
     if (label != kNoLabel) {
       const float y = x[i];
       g = fmaf(__expf(y - known.largest), factor, -share);
       if (first_class + i == label) g -= hit;
-      g *= shape.scale;
+      g *= slope;
       if (shape.soft_cap > 0.0F) {
         const float bend = y / shape.soft_cap;
         g *= 1.0F - bend * bend;
@@ -151,7 +152,8 @@ void CudaKernels::run(const calls::LogitLoss& call) {
 void CudaKernels::run(const calls::LogitGradient& call) {
   with_type(call.gradient.type, [&]<typename T>(std::type_identity<T>) {
     launch(logit_gradient_of_row<T>, dim3(static_cast<unsigned>(call.logits.rows)), kThreads, 0, stream_, call.logits,
-           call.shape, call.first_class, call.classes, call.labels, call.statistics, call.terms, call.gradient.as<T>());
+           call.shape, call.first_class, call.classes, call.labels, call.statistics, call.terms, call.row_weights,
+           call.gradient.as<T>());
   });
 }
 

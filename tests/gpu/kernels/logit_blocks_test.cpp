@@ -10,6 +10,7 @@ struct LogitSettings {
   LogitShape shape = {};
   CrossEntropyTerms terms = {};
   bool bias = false;
+  bool weighted = false;  ///< rows count for more or less than 1
 };
 
 /// What LogitRow holds, as doubles of both devices.
@@ -29,7 +30,8 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
   constexpr std::int64_t kClasses = 378;
   TwinArray<std::int32_t> labels(gpu(), {0, 299, 300, 377, -100, 301, 5});
   for (const LogitSettings& settings : {LogitSettings{}, LogitSettings{{0.5F, 2.0F}, {0.1F, 1e-2F}, true},
-                                        LogitSettings{{2.0F, 0.0F}, {0.0F, 1e-3F}}}) {
+                                        LogitSettings{{2.0F, 0.0F}, {0.0F, 1e-3F}},
+                                        LogitSettings{{0.5F, 2.0F}, {}, true, true}, LogitSettings{{}, {}, false, true}}) {
     std::vector<TwinMatrix> blocks;
     std::vector<TwinMatrix> gradients;
     std::vector<TwinMatrix> biases;
@@ -84,10 +86,11 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
       EXPECT_EQ(predicted.gpu_values(gpu())[i], predicted.cpu_values()[i]) << i;
     }
 
+    TwinArray<float> weights(gpu(), {1.0F, -0.5F, 0.0F, 2.0F, 3.0F, 1e-3F, -2.0F});
     first = 0;
     for (std::size_t b = 0; b < widths.size(); ++b) {
       const auto run = [&](Kernels& kernels, Matrix logits, const std::int32_t* of_rows, const LogitRow* rows,
-                           Rows gradient) {
+                           const float* row_weights, Rows gradient) {
         kernels.run(calls::LogitGradient{.logits = logits,
                                          .shape = settings.shape,
                                          .first_class = first,
@@ -95,10 +98,11 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
                                          .labels = of_rows,
                                          .statistics = rows,
                                          .terms = settings.terms,
+                                         .row_weights = settings.weighted ? row_weights : nullptr,
                                          .gradient = gradient});
       };
-      run(on_cpu(), blocks[b].cpu(), labels.cpu(), of_cpu(), gradients[b].cpu());
-      run(on_gpu(), blocks[b].gpu().as<float>(), labels.gpu(), of_gpu(), gradients[b].gpu());
+      run(on_cpu(), blocks[b].cpu(), labels.cpu(), of_cpu(), weights.cpu(), gradients[b].cpu());
+      run(on_gpu(), blocks[b].gpu().as<float>(), labels.gpu(), of_gpu(), weights.gpu(), gradients[b].gpu());
       gradients[b].expect_agreement(gpu(), tolerance(1e-5));
       first += widths[b];
     }
