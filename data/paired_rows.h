@@ -1,5 +1,5 @@
-// Pairs of rows, the preferred one first: what an epoch shuffles and a step counts are pairs, whose two rows stay side by
-// side in every batch. They are sequences of their own: nothing is attended to across them, positions begin anew.
+// Pairs of rows, the preferred one first: what an epoch shuffles and a step counts are pairs, whose two rows stay side
+// by side in every batch. They are sequences of their own: nothing is attended to across them, positions begin anew.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ enum class LossKind : std::uint8_t {
 /// Given to a head when it is made.
 struct LossSettings {
   LossKind kind = LossKind::cross_entropy;
-  Tensor class_weights = {};     ///< of cross_entropy: f32 [classes]; undefined: all 1
+  Tensor class_weights = {};  ///< of cross_entropy: f32 [classes]; undefined: all 1
   /// Of cross_entropy, in training alone: an evaluation measures the labels.
   float label_smoothing = 0.0F;
   float z_loss = 0.0F;  ///< likewise
@@ -42,8 +42,8 @@ struct Targets {
   Tensor references = {};  ///< f64 [sequences], of preference: logarithms of probabilities under the reference
 };
 
-/// Adds the loss, of any kind but preference, to `sum` f64 [2], as a sum and what to divide it by, and leaves the gradient of the sum for
-/// Tape::backward. In training the outputs may make way for their gradient.
+/// Adds the loss, of any kind but preference, to `sum` f64 [2], as a sum and what to divide it by, and leaves the
+/// gradient of the sum for Tape::backward. In training the outputs may make way for their gradient.
 void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const LossSettings& settings,
               const Tensor& sum);
 

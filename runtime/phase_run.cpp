@@ -134,7 +134,8 @@ std::optional<PhaseRun::Evaluated> PhaseRun::evaluate() {
     return found.validation ? std::optional(std::move(found)) : std::nullopt;
   }
   if (!caches_->prepare(PhaseCaches::Rows::validation, run_.data().validation)) return std::nullopt;
-  found.validation = measure_model(run_, run_.data().validation_examples(), caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
+  found.validation = measure_model(run_, run_.data().validation_examples(), caches_->of(PhaseCaches::Rows::validation),
+                                   wants_to_stop_);
   if (!found.validation) return std::nullopt;
   return found;
 }

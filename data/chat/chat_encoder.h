@@ -60,9 +60,9 @@ enum class ChatCount : std::uint8_t {
   without_beginning,   ///< sequences without a begin token, where others have one
   longest,             ///< the tokens of the longest row (a maximum, not a sum)
   end_token_of_turns,  ///< 1 + the id of the token that ends turns, if it is one and the same (a maximum)
-  equal_pairs,    ///< of pairs: left out, since both answers have the same tokens
-  empty_answers,  ///< of pairs: left out, since an answer says nothing
-  chosen_tokens,  ///< of the learnt tokens of pairs, those of preferred answers
+  equal_pairs,         ///< of pairs: left out, since both answers have the same tokens
+  empty_answers,       ///< of pairs: left out, since an answer says nothing
+  chosen_tokens,       ///< of the learnt tokens of pairs, those of preferred answers
 };
 inline constexpr std::size_t kChatCounts = 19;
 using ChatCounts = std::array<std::int64_t, kChatCounts>;

@@ -1,4 +1,5 @@
-// Pairs of answers to tokens: each answer with its prompt is a conversation of its own, of which what answers is learnt.
+// Pairs of answers to tokens: each answer with its prompt is a conversation of its own, of which what answers is
+// learnt.
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +15,8 @@ ChatEncoder::Encoded ChatEncoder::encode_answer(const ChatRow& row, std::string_
   Encoded encoded = encode_row(row);
   if (encoded.sequences.size() != 1)
     throw Error(
-        "has {} in \"{}\", and the chat template writes earlier turns otherwise once there are more, so they are no one "
+        "has {} in \"{}\", and the chat template writes earlier turns otherwise once there are more, so they are no "
+        "one "
         "text; have the last one learnt alone (data.learn = \"last\")",
         counted(encoded.turns, "answering turn"), name);
   if (!has_something_to_learn(encoded.sequences.front()))

@@ -87,8 +87,7 @@ PreferenceRow rows_of(const Dict& object, const Value& prompt, const Value& chos
 }
 
 void require_answer(const Messages& answer, std::string_view name) {
-  if (answer.empty())
-    throw Error("has no answer in \"{}\": it ends where the prompt does; take the row out", name);
+  if (answer.empty()) throw Error("has no answer in \"{}\": it ends where the prompt does; take the row out", name);
 }
 
 /// Whole lists of messages, of which the beginning that both have is the prompt.
@@ -109,8 +108,9 @@ PreferenceRow whole_lists(const Dict& object, const Parts& parts, const Messages
   } else if (parts.prompt != nullptr) {
     const Messages& prompt = items_of(*parts.prompt);
     if (common_messages(prompt, chosen) != prompt.size() || common_messages(prompt, rejected) != prompt.size())
-      throw Error("has messages in \"prompt\" that \"chosen\" and \"rejected\", which are whole conversations, do not "
-                  "begin with");
+      throw Error(
+          "has messages in \"prompt\" that \"chosen\" and \"rejected\", which are whole conversations, do not "
+          "begin with");
     same = std::min(same, prompt.size());
   }
   const auto part = [](const Messages& list, std::size_t begin, std::size_t end) {
@@ -130,7 +130,8 @@ PreferenceRow whole_texts(const Dict& object, const jinja::Text& chosen, const j
   const std::string& b = rejected.bytes();
   auto same = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
   if (same == a.size() && same == b.size()) same = a.find_last_of(" \n\t", a.empty() ? 0 : a.size() - 1);
-  const std::size_t blank = same == 0 || same == std::string::npos ? std::string::npos : a.find_last_of(" \n\t", same - 1);
+  const std::size_t blank =
+      same == 0 || same == std::string::npos ? std::string::npos : a.find_last_of(" \n\t", same - 1);
   // A blank belongs to the word behind it, as tokenizers have it; a line feed does not.
   const std::size_t begin = blank == std::string::npos ? 0 : a[blank] == ' ' ? blank : blank + 1;
   if (begin == 0)
@@ -199,7 +200,8 @@ bool is_preference_form(const std::vector<std::string>& members) {
 PreferenceRow parse_preference_row(std::string_view json) {
   const Value value = parse_json_value(json);
   if (!jinja::is_dict(value))
-    throw Error("is no object, expected one such as {{\"prompt\": \"...\", \"chosen\": \"...\", \"rejected\": \"...\"}}");
+    throw Error(
+        "is no object, expected one such as {{\"prompt\": \"...\", \"chosen\": \"...\", \"rejected\": \"...\"}}");
   const Dict& object = *std::get<DictPointer>(value);
   Parts parts;
   std::pair<std::string_view, std::string_view> names;

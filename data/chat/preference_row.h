@@ -18,7 +18,8 @@ struct PreferenceRow {
 ///   prompt, chosen and rejected   texts, or lists of messages; the answers may also be single messages
 ///   messages (or conversations) in place of the prompt
 ///   instruction and perhaps input, or question, in place of the prompt, as texts
-///   chosen and rejected           whole lists of messages: what both begin with is the prompt. A prompt beside them must
+///   chosen and rejected           whole lists of messages: what both begin with is the prompt. A prompt beside them
+///   must
 ///                                 be what they begin with, or the last thing asked in that.
 ///   chosen and rejected           whole texts: what both begin with, up to a blank, is the prompt
 ///   input, preferred_output and non_preferred_output, as OpenAI's files have them

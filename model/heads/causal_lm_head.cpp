@@ -38,8 +38,7 @@ void CausalLmHead::row_losses(Tape& tape, const HeadInput& input, const Targets&
 void CausalLmHead::pair_loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
   const PreferencePairs pairs{input.selection.starts, targets.references};
   const PreferenceTerms terms = loss_settings().preference_terms(tape.is_training());
-  if (!is_fused())
-    return preference_loss(tape, outputs(tape, input), targets.classes, pairs, terms, sum);
+  if (!is_fused()) return preference_loss(tape, outputs(tape, input), targets.classes, pairs, terms, sum);
   linear_preference_loss(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes, pairs, terms,
                          sum);
 }

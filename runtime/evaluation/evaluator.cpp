@@ -24,9 +24,9 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
-                                     settings.threshold,
-                                     model.head_request().loss.preference_terms(/*trains=*/false)};
+  const ScoreSettings score_settings{
+      model.head_request().labels, data.rows(),        settings.entities,
+      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false)};
   const bool wants_losses = settings.task->loss == LossKind::preference;
   const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 

@@ -31,7 +31,8 @@ constexpr std::string_view kTitle = "temper reference 1\n";
 /// The last row of a block that begins with `first`: of so many tokens, or one row of more.
 std::int64_t end_of_block(const TokenStore& rows, std::int64_t first) {
   std::int64_t end = first + 1;
-  for (std::int64_t tokens = rows.length(first); end < rows.rows() && tokens + rows.length(end) <= kTokensOfBlock; ++end)
+  for (std::int64_t tokens = rows.length(first); end < rows.rows() && tokens + rows.length(end) <= kTokensOfBlock;
+       ++end)
     tokens += rows.length(end);
   return end;
 }
@@ -79,9 +80,8 @@ std::string key_of_model(const Model& model, Device& device, DType activations) 
 }
 
 std::filesystem::path file_of(const std::filesystem::path& folder, const std::string& model, const TokenStore& rows) {
-  const std::string text =
-      fmt::format("{}{}\n{}\n{}\n", model, digest_of_rows(rows, rows.ids()), digest_of_rows(rows, rows.starts()),
-                  digest_of_rows(rows, rows.classes()));
+  const std::string text = fmt::format("{}{}\n{}\n{}\n", model, digest_of_rows(rows, rows.ids()),
+                                       digest_of_rows(rows, rows.starts()), digest_of_rows(rows, rows.classes()));
   return folder / fmt::format("reference-{}.f64", sha256_hex(text).substr(0, 32));
 }
 

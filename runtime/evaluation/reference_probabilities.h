@@ -15,7 +15,7 @@ namespace temper {
 
 struct ReferenceSettings {
   DType activations = DType::f32;
-  std::filesystem::path folder = {};                ///< where they are kept for other starts; empty: nowhere
+  std::filesystem::path folder = {};                 ///< where they are kept for other starts; empty: nowhere
   std::function<void(const std::string&)> say = {};  ///< is told how far it is
 };
 

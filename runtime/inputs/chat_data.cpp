@@ -49,7 +49,8 @@ void resolve_data_format(Configuration& configuration) {
   if (task_named(configuration.model.task).labels == LabelKind::preference) {
     if (data.format == "text")
       throw usage_error(
-          "data.format is text, but {} reads pairs of answers, an object each in .jsonl or .json files; take the key out",
+          "data.format is text, but {} reads pairs of answers, an object each in .jsonl or .json files; take the key "
+          "out",
           configuration.model.task);
     data.format = "conversations";
     return;
@@ -156,8 +157,8 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
   const std::string end = end_token >= 0 ? fmt::format(" ({})", tokenizer.token(end_token)) : std::string();
   const std::string learns =
       settings.turns == LearntTurns::all ? "learnt whole" : counted(turns, "turn") + " to learn in them";
-  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} {}", role, noun)), learns, learnt,
-                                       counted(tokens, "token"));
+  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} {}", role, noun)), learns,
+                                       learnt, counted(tokens, "token"));
   findings.push_back(note("conversations",
                           fmt::format("{}; the longest has {}", what, counted(of(counts, ChatCount::longest), "token")),
                           tokens == 0 ? 0.0 : number(learnt) / number(tokens)));
@@ -206,11 +207,11 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
     const auto left_out = [&](ChatCount which, const char* name, const char* why) {
       const std::int64_t pairs = of(counts, which);
       if (pairs == 0) return;
-      findings.push_back(warning(name,
-                                 fmt::format("{} of {} {} left out: {}", pairs,
-                                             counted(rows, fmt::format("{} pair", role)), plural(pairs, "is", "are"),
-                                             why),
-                                 number(pairs) / number(rows)));
+      findings.push_back(
+          warning(name,
+                  fmt::format("{} of {} {} left out: {}", pairs, counted(rows, fmt::format("{} pair", role)),
+                              plural(pairs, "is", "are"), why),
+                  number(pairs) / number(rows)));
     };
     left_out(ChatCount::equal_pairs, "equal_answers", "both answers are the same, which no model can tell apart");
     left_out(ChatCount::empty_answers, "empty_answers", "an answer says nothing");

@@ -20,8 +20,8 @@ namespace temper {
 inline bool reads_conversations(const DataSection& data) { return data.format == "conversations"; }
 
 /// Where data.format is "auto": "conversations", if rows are pairs of answers, or if the first row of the first file of
-/// data.train is a conversation; else it stays, and rows are texts, as before there were conversations. Reads no more than that row. A file that cannot be
-/// read, or is of another format, holds texts: who reads it tells what is wrong.
+/// data.train is a conversation; else it stays, and rows are texts, as before there were conversations. Reads no more
+/// than that row. A file that cannot be read, or is of another format, holds texts: who reads it tells what is wrong.
 void resolve_data_format(Configuration& configuration);
 
 /// Whether the first row of a file of JSON is a list of messages; false where it cannot be read.
@@ -37,8 +37,7 @@ std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, co
 /// `pairs`: rows are pairs of answers.
 /// Throws a usage Error for keys that conversations do not go with.
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
-                                                   std::int64_t max_length, std::int32_t end_token,
-                                                   bool pairs = false);
+                                                   std::int64_t max_length, std::int32_t end_token, bool pairs = false);
 
 /// Collective. The counts of all ranks.
 ChatCounts counts_of_all(const ChatCounts& mine, Communicator& communicator);

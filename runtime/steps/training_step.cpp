@@ -34,7 +34,9 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
       std::make_unique<Optimizer>(device, communicator, store_->layout(), store_->plan().owned_by(communicator.rank()),
                                   settings_.optimizer, std::move(slots), store_->table());
   const TreeNode grains = buckets_->own_grains();
-  sums_ = Tensor::empty(device.memory(), {store_->layout().chunks() + (2 + settings_.measures) * (grains.end - grains.begin)}, DType::f64);
+  sums_ =
+      Tensor::empty(device.memory(),
+                    {store_->layout().chunks() + (2 + settings_.measures) * (grains.end - grains.begin)}, DType::f64);
   device.kernels().run(calls::Clear{.data = sums_.bytes(), .bytes = sums_.size_bytes()});
   if (settings_.graphs && device.records_work() && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(device);

@@ -38,7 +38,7 @@ struct TrainingStepSettings {
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
   std::optional<RowSet> token_rows = std::nullopt;
   std::int64_t measures = 0;  ///< what the loss adds to its sum behind loss and weight
-  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  bool graphs = false;        ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// Requests that take effect on all ranks if any rank raises them.
@@ -53,7 +53,7 @@ struct StepOutcome {
   double weight = 0.0;         ///< what was counted
   std::int64_t tokens = 0;     ///< of all ranks
   bool save_due = false;
-  bool stop_requested = false;  ///< by any rank
+  bool stop_requested = false;        ///< by any rank
   std::vector<double> measures = {};  ///< means over what was counted, as many as the settings say
 };
 
@@ -122,7 +122,8 @@ class TrainingStep {
   std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
   const HiddenRows* cache_ = nullptr;   ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
-  Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss, weight and measures of each own grain
+  Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss, weight and measures of each own
+                 ///< grain
 };
 
 }  // namespace temper

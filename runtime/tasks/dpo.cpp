@@ -24,7 +24,8 @@ class PairScores final : public Scores {
       const auto tokens = std::count_if(first, rows.classes.begin() + rows.sequence_starts[s + 1],
                                         [](std::int32_t id) { return id != kUnlabelled; });
       double log_probability = 0.0;
-      for (const double loss : batch.row_losses.subspan(next, static_cast<std::size_t>(tokens))) log_probability -= loss;
+      for (const double loss : batch.row_losses.subspan(next, static_cast<std::size_t>(tokens)))
+        log_probability -= loss;
       next += static_cast<std::size_t>(tokens);
       const double share = terms_.length_normalized && tokens > 0 ? 1.0 / static_cast<double>(tokens) : 1.0;
       const std::size_t pair = static_cast<std::size_t>(batch.first_row) + s / 2;

@@ -25,9 +25,8 @@ bool takes(const TaskSpec& task, std::size_t labels) { return task.labels != Lab
 }  // namespace
 
 const std::vector<TaskSpec>& tasks() {
-  static const std::vector<TaskSpec> kTasks{sequence_classification(), regression(), multi_label(),
-                                            token_classification(),    masked_lm(),  causal_lm(),
-                                            dpo()};
+  static const std::vector<TaskSpec> kTasks{
+      sequence_classification(), regression(), multi_label(), token_classification(), masked_lm(), causal_lm(), dpo()};
   return kTasks;
 }
 

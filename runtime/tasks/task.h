@@ -26,7 +26,7 @@ struct TaskSpec {
 
   HeadKind head;
   LossKind loss;
-  LabelKind labels;           ///< how a row's labels are read
+  LabelKind labels;  ///< how a row's labels are read
   /// Name of the task that a model trained by this one is for; empty: this one. What is delivered is then that task's,
   /// and nobody evaluates or predicts by this one.
   std::string_view serves_as = {};
@@ -58,8 +58,8 @@ const TaskSpec& task_named(std::string_view name);
 const TaskSpec& served_by(const TaskSpec& task);
 
 /// What a fine-tuned model's config.json tells of: the task of its head, and of several that one with its
-/// `problem_type`; none that serves as another. As in transformers, a single output is a number unless problem_type says something else. Null where
-/// no task has such a head.
+/// `problem_type`; none that serves as another. As in transformers, a single output is a number unless problem_type
+/// says something else. Null where no task has such a head.
 const TaskSpec* task_of_head(HeadKind head, std::string_view problem_type, std::size_t labels);
 
 /// The problem_type to write for a head of so many labels.

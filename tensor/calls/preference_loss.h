@@ -10,7 +10,7 @@ namespace temper {
 
 enum class PreferenceKind : std::uint8_t {
   sigmoid,  ///< -ln sigmoid(beta u)
-  ipo,      ///< (u - 1 / (2 beta))^2 (Azar et al. 2023, "A general theoretical paradigm", arXiv:2310.12036, equation 17)
+  ipo,  ///< (u - 1 / (2 beta))^2 (Azar et al. 2023, "A general theoretical paradigm", arXiv:2310.12036, equation 17)
 };
 
 struct PreferenceTerms {

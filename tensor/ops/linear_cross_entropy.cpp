@@ -150,16 +150,16 @@ class LogitPass {
   void differentiate(std::int64_t first, std::int64_t rows, std::int64_t first_class, std::int64_t count) const {
     const Matrix block = logits(rows, first_class, count);
     const Rows gradient = rounded_.defined() ? Rows(rounded_.bytes(), rows, count, count, rounded_.type()) : block;
-    tape_.kernels().run(calls::LogitGradient{.logits = block,
-                                             .shape = shape_,
-                                             .first_class = first_class,
-                                             .classes = classes(),
-                                             .labels = labels_ + first,
-                                             .statistics = statistics(first),
-                                             .terms = terms_,
-                                             .row_weights = row_weights_.defined() ? row_weights_.data<float>() + first
-                                                                                   : nullptr,
-                                             .gradient = gradient});
+    tape_.kernels().run(
+        calls::LogitGradient{.logits = block,
+                             .shape = shape_,
+                             .first_class = first_class,
+                             .classes = classes(),
+                             .labels = labels_ + first,
+                             .statistics = statistics(first),
+                             .terms = terms_,
+                             .row_weights = row_weights_.defined() ? row_weights_.data<float>() + first : nullptr,
+                             .gradient = gradient});
     if (dx_.tensor.defined()) {
       const bool sums_apart = dx_sum_.defined();
       tape_.kernels().run(
@@ -192,11 +192,11 @@ class LogitPass {
   CrossEntropyTerms terms_;
   bool records_;
   LogitBlocks blocks_;
-  Tensor statistics_;  ///< of all rows, as LogitRow
-  Tensor logits_;      ///< f32, of the rows that are at work
-  Tensor rounded_;     ///< of activations in bf16: the gradient of a block of logits
-  Tensor row_weights_; ///< f32, of all rows, where a row's loss counts for more or less than 1
-  Tensor dx_sum_;      ///< of activations in bf16: their gradient, f32, before it is rounded
+  Tensor statistics_;   ///< of all rows, as LogitRow
+  Tensor logits_;       ///< f32, of the rows that are at work
+  Tensor rounded_;      ///< of activations in bf16: the gradient of a block of logits
+  Tensor row_weights_;  ///< f32, of all rows, where a row's loss counts for more or less than 1
+  Tensor dx_sum_;       ///< of activations in bf16: their gradient, f32, before it is rounded
   GradientTarget dx_;
   GradientTarget d_weight_;
   GradientTarget d_bias_;

@@ -19,8 +19,8 @@ struct PreferencePairs {
 Tensor preference_weights(Tape& tape, const Tensor& losses, const PreferencePairs& pairs, const PreferenceTerms& terms,
                           const Tensor& sum);
 
-/// The loss of pairs by the logits of all their tokens [rows, classes], which make way for their gradient where the tape
-/// records. Every row has a label.
+/// The loss of pairs by the logits of all their tokens [rows, classes], which make way for their gradient where the
+/// tape records. Every row has a label.
 void preference_loss(Tape& tape, const Variable& logits, const Tensor& labels, const PreferencePairs& pairs,
                      const PreferenceTerms& terms, const Tensor& sum);
 

@@ -1,5 +1,5 @@
-// Training on pairs of answers, as users do it: told before the first step, the same bits on any ranks, and a model that
-// is a language model afterwards.
+// Training on pairs of answers, as users do it: told before the first step, the same bits on any ranks, and a model
+// that is a language model afterwards.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -87,7 +87,8 @@ class Preference : public testing::Test {
 };
 
 TEST_F(Preference, LearnsWhatIsPreferredFromTheModelThatItWas) {
-  for (const std::vector<std::string>& overrides : {std::vector<std::string>{}, std::vector<std::string>{"lora.rank=4"}}) {
+  for (const std::vector<std::string>& overrides :
+       {std::vector<std::string>{}, std::vector<std::string>{"lora.rank=4"}}) {
     const std::string out = overrides.empty() ? "full" : "lora";
     std::vector<std::string> all = overrides;
     all.insert(all.end(), {"output.log_every=1", "model.dropout=0", "preference.beta=0.5", "train.epochs=6"});
@@ -146,8 +147,8 @@ TEST_F(Preference, HasTheSameBitsOnOneToThreeRanksResumedAndRecomputed) {
 }
 
 TEST_F(Preference, GoesWithFrozenLayersAndTheirCache) {
-  const std::vector<std::string> overrides{"tuning.freeze=[\"transformer.h.0\", \"transformer.wte\", \"transformer.wpe\"]",
-                                           "model.dropout=0"};
+  const std::vector<std::string> overrides{
+      "tuning.freeze=[\"transformer.h.0\", \"transformer.wte\", \"transformer.wpe\"]", "model.dropout=0"};
   const Outcome cached = train("cached", overrides);
   ASSERT_EQ(cached.status, 0) << cached.err;
   std::vector<std::string> computed = overrides;
@@ -167,9 +168,9 @@ TEST_F(Preference, KnowsItsReferenceAtTheNextStart) {
 }
 
 TEST_F(Preference, OtherLossesLearnToo) {
-  for (const std::vector<std::string>& overrides :
-       {std::vector<std::string>{"preference.loss=ipo"}, {"preference.length_normalized=true", "preference.beta=2"},
-        {"preference.label_smoothing=0.1"}}) {
+  for (const std::vector<std::string>& overrides : {std::vector<std::string>{"preference.loss=ipo"},
+                                                    {"preference.length_normalized=true", "preference.beta=2"},
+                                                    {"preference.label_smoothing=0.1"}}) {
     const std::string out = "with-" + overrides.front().substr(11, 5);
     const Outcome outcome = train(out, overrides);
     ASSERT_EQ(outcome.status, 0) << outcome.err;
@@ -183,8 +184,9 @@ TEST_F(Preference, TellsOfPairsThatTeachNothing) {
                            R"({"prompt": "a", "chosen": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "rejected": "b"})" + "\n");
   const Outcome outcome = train("out", {"data.long_documents=drop"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  for (const char* told : {"8 training pairs", "1 of 8 training pairs is left out: both answers are the same",
-                           "1 of 8 training pairs is left out: an answer says nothing", "1 of 8 training pairs has more"})
+  for (const char* told :
+       {"8 training pairs", "1 of 8 training pairs is left out: both answers are the same",
+        "1 of 8 training pairs is left out: an answer says nothing", "1 of 8 training pairs has more"})
     EXPECT_NE(outcome.err.find(told), std::string::npos) << told << "\n" << outcome.err;
 }
 

@@ -51,8 +51,8 @@ HWY_INLINE LogitsOfBlock shape_logits(float* x, const float* bias, const LogitSh
   return {hn::GetLane(hn::MaxOfLanes(d, largest)), hn::GetLane(hn::SumOfLanes(d, total))};
 }
 
-/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share), of which `slope`
-/// is the part that all logits share.
+/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share), of which
+/// `slope` is the part that all logits share.
 template <bool kCaps>
 HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float slope, float largest, float factor,
                                    float share, std::int64_t n) {

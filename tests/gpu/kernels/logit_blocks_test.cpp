@@ -29,9 +29,9 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
   const std::vector<std::int64_t> widths = {300, 1, 77};
   constexpr std::int64_t kClasses = 378;
   TwinArray<std::int32_t> labels(gpu(), {0, 299, 300, 377, -100, 301, 5});
-  for (const LogitSettings& settings : {LogitSettings{}, LogitSettings{{0.5F, 2.0F}, {0.1F, 1e-2F}, true},
-                                        LogitSettings{{2.0F, 0.0F}, {0.0F, 1e-3F}},
-                                        LogitSettings{{0.5F, 2.0F}, {}, true, true}, LogitSettings{{}, {}, false, true}}) {
+  for (const LogitSettings& settings :
+       {LogitSettings{}, LogitSettings{{0.5F, 2.0F}, {0.1F, 1e-2F}, true}, LogitSettings{{2.0F, 0.0F}, {0.0F, 1e-3F}},
+        LogitSettings{{0.5F, 2.0F}, {}, true, true}, LogitSettings{{}, {}, false, true}}) {
     std::vector<TwinMatrix> blocks;
     std::vector<TwinMatrix> gradients;
     std::vector<TwinMatrix> biases;

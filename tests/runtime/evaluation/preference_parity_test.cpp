@@ -1,5 +1,5 @@
-// Direct preference optimisation against PyTorch (tests/fixtures/make_preferences.py): losses, gradients, losses of five
-// steps, and what an evaluation makes of the same pairs.
+// Direct preference optimisation against PyTorch (tests/fixtures/make_preferences.py): losses, gradients, losses of
+// five steps, and what an evaluation makes of the same pairs.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -173,8 +173,7 @@ TEST_P(PreferenceParity, EvaluationMeasuresTheSamePairs) {
     for (std::size_t i = 0; i < facts_.at("start").size(); ++i) {
       double margin = 0.0;
       for (std::size_t answer = 0; answer < 2; ++answer) {
-        const double ratio =
-            facts_["start"][i][answer].get<double>() - facts_["references"][i][answer].get<double>();
+        const double ratio = facts_["start"][i][answer].get<double>() - facts_["references"][i][answer].get<double>();
         const Json& sequence = facts_["pairs"][i][answer];
         const double tokens =
             static_cast<double>(sequence["ids"].size()) - static_cast<double>(sequence["prompt"].get<int>());

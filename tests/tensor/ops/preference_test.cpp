@@ -43,7 +43,9 @@ class Preference : public testing_support::OpsGradient {
     std::vector<double> references;
     for (std::size_t s = 0; s < c.lengths.size(); ++s)
       references.push_back(-1.5 * c.lengths[s] - static_cast<double>(s % 3));
-    return {leaf(random({starts.back(), 8})), leaf(random({c.classes, 8}, 0.5F)), indices(labels),
+    return {leaf(random({starts.back(), 8})),
+            leaf(random({c.classes, 8}, 0.5F)),
+            indices(labels),
             {indices(starts), indices(references)}};
   }
 
