@@ -47,7 +47,7 @@ void PhaseRun::merge_adapters() {
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
   settings.grains = state_.grains;
-  settings.measures = static_cast<std::int64_t>(run_.task().step_measures.size());
+  settings.measures.assign(run_.task().step_measures.begin(), run_.task().step_measures.end());
   settings.activations = run_.activations();
   settings.timeline = timeline_;
   settings.buckets.timeline = timeline_;

@@ -126,10 +126,7 @@ bool Trainer::take_step() {
   meter_.add_step(seconds, batch.global_rows, outcome.tokens);
   if (advance(state_, batch.global_rows, outcome.tokens, seconds, run_.steps_per_epoch())) meter_.end_epoch();
   run_.begin_base_model_digest();
-  ProgressLine line = meter_.line(state_, total_steps_, epochs(), outcome, rate);
-  for (std::size_t i = 0; i < outcome.measures.size(); ++i)
-    line.measures.emplace_back(run_.task().step_measures[i], outcome.measures[i]);
-  reporter_.step(line);
+  reporter_.step(meter_.line(state_, total_steps_, epochs(), outcome, rate));
   if (outcome.weight == 0.0 && !std::exchange(said_nothing_counts_, true))
     reporter_.say(fmt::format(
         "step {} had nothing to learn from: nothing in its rows counts, and its loss is shown as 0; no more is said of "

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -37,8 +39,8 @@ struct TrainingStepSettings {
   Timeline* timeline = nullptr;      ///< where parts of a step are noted; may be null
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
   std::optional<RowSet> token_rows = std::nullopt;
-  std::int64_t measures = 0;  ///< what the loss adds to its sum behind loss and weight
-  bool graphs = false;        ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
+  std::vector<std::string> measures = {};  ///< names of what the loss adds to its sum behind loss and weight
+  bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
 /// Requests that take effect on all ranks if any rank raises them.
@@ -53,8 +55,8 @@ struct StepOutcome {
   double weight = 0.0;         ///< what was counted
   std::int64_t tokens = 0;     ///< of all ranks
   bool save_due = false;
-  bool stop_requested = false;        ///< by any rank
-  std::vector<double> measures = {};  ///< means over what was counted, as many as the settings say
+  bool stop_requested = false;                                ///< by any rank
+  std::vector<std::pair<std::string, double>> measures = {};  ///< means over what was counted
 };
 
 /// The loss or the gradient of a step is infinite or NaN; nothing was updated.
@@ -107,6 +109,8 @@ class TrainingStep {
   [[nodiscard]] const Variable& variable(std::size_t slot) const {
     return model_.parameters().all()[store_->parameter_of_slot()[slot]].variable;
   }
+  /// Loss, weight and measures of a grain.
+  [[nodiscard]] std::int64_t sum_size() const { return 2 + static_cast<std::int64_t>(settings_.measures.size()); }
   [[nodiscard]] std::size_t slots() const { return store_->parameter_of_slot().size(); }
 
   Model& model_;

@@ -93,7 +93,7 @@ TEST(PreferenceRow, TextsWithoutATemplateAreLearntBehindTheirPrompt) {
 
 TEST(PreferenceRow, WhatIsNoPairIsRefused) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {R"({"prompt": "a", "completion": "b"})", "is no pair of answers: found \"prompt\" and \"completion\""},
+      {R"({"prompt": "a", "completion": "b"})", "is no pair of answers: found \"prompt\", \"completion\", expected"},
       {R"({"prompt": "a", "chosen": "b", "rejected": null})", "expected \"chosen\" and \"rejected\""},
       {R"({"prompt": "a", "chosen": 1, "rejected": "c"})", "found neither a text nor messages in \"chosen\""},
       {R"({"prompt": 7, "chosen": "b", "rejected": "c"})", "in \"prompt\", expected a text or a list of messages"},
