@@ -38,6 +38,8 @@ struct Batch {
                                                     ///< training; empty: each counts 1
   std::vector<float> targets;                       ///< [sequences, target_width]
   std::int32_t target_width = 0;
+  std::vector<double> references;  ///< of pairs (data/paired_rows.h), [sequences]: the logarithm of the probability of
+                                   ///< what counts of each under the model that another is compared with; else empty
 
   /// The content of a batch of texts. Throws Error for images.
   [[nodiscard]] const Tokens& text() const;

@@ -41,7 +41,8 @@ class Head {
 
   /// [n, labels] or [n, vocabulary]: a row for each token that is read, or for each sequence.
   virtual Variable outputs(Tape& tape, const HeadInput& input) const = 0;
-  /// Ends a pass in training: adds to `sum` f64 [2] what add_loss adds, and leaves the gradient.
+  /// Ends a pass in training: adds to `sum` f64 [2] what add_loss adds, and leaves the gradient. Of a loss of pairs it
+  /// may be f64 [4] (tensor/ops/preference.h).
   virtual void loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
     loss_of(tape, outputs(tape, input), targets, sum);
   }

@@ -1,5 +1,7 @@
 #include "model/loss.h"
 
+#include "base/error.h"
+
 namespace temper {
 
 CrossEntropyTerms loss_terms(const Tape& tape, const LossSettings& settings, const Targets& targets) {
@@ -15,6 +17,8 @@ void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const
       return mean_squared_error(tape, outputs, targets.values, sum);
     case LossKind::binary_cross_entropy:
       return binary_cross_entropy(tape, outputs, targets.values, sum);
+    case LossKind::preference:
+      throw Error("the loss of pairs is that of a head over a vocabulary, which this is not");
     case LossKind::cross_entropy:
       break;
   }

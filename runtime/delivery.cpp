@@ -40,8 +40,7 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   Delivered delivered;
   if (run.data().test.rows() > 0) {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
-    const RunData& data = run.data();
-    std::optional<Metrics> metrics = measure_model(run, measured(data.test, data.test_windows), nullptr, wants_to_stop);
+    std::optional<Metrics> metrics = measure_model(run, run.data().test_examples(), nullptr, wants_to_stop);
     if (!metrics) return std::nullopt;
     delivered.test = std::move(*metrics);
   }

@@ -47,6 +47,7 @@ void PhaseRun::merge_adapters() {
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
   settings.grains = state_.grains;
+  settings.measures.assign(run_.task().step_measures.begin(), run_.task().step_measures.end());
   settings.activations = run_.activations();
   settings.timeline = timeline_;
   settings.buckets.timeline = timeline_;
@@ -132,9 +133,9 @@ std::optional<PhaseRun::Evaluated> PhaseRun::evaluate() {
     found.validation = measure_model(run_, *run_.data().validation_windows, nullptr, wants_to_stop_);
     return found.validation ? std::optional(std::move(found)) : std::nullopt;
   }
-  const TokenStore& rows = run_.data().validation;
-  if (!caches_->prepare(PhaseCaches::Rows::validation, rows)) return std::nullopt;
-  found.validation = measure_model(run_, rows, caches_->of(PhaseCaches::Rows::validation), wants_to_stop_);
+  if (!caches_->prepare(PhaseCaches::Rows::validation, run_.data().validation)) return std::nullopt;
+  found.validation = measure_model(run_, run_.data().validation_examples(), caches_->of(PhaseCaches::Rows::validation),
+                                   wants_to_stop_);
   if (!found.validation) return std::nullopt;
   return found;
 }

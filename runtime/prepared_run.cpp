@@ -17,6 +17,7 @@
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/model_selection.h"
+#include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/data_origin.h"
@@ -100,6 +101,9 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   head_.loss.class_weights = class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
+  const PreferenceSection& preference = configuration_.preference;
+  head_.loss.preference = {preference.loss == "ipo" ? PreferenceKind::ipo : PreferenceKind::sigmoid, preference.beta,
+                           preference.label_smoothing, preference.length_normalized};
   load_base_model();
   if (const std::string note = first_token_note(*model_folder_, model().readout()); !note.empty()) say_(note);
   // Of a run that goes on, its checkpoint holds them all.
@@ -122,6 +126,21 @@ void PreparedRun::prepare_model(const TrainingState& state) {
     adapter_base_ = base_of_adapter(adapter);
   }
   if (model_->lora) say_(adapters_note(*model_->lora));
+  if (task_.loss == LossKind::preference) compare_with_start();
+}
+
+void PreparedRun::compare_with_start() {
+  const DataSection& data = configuration_.data;
+  ReferenceSettings settings{activations_, {}, say_};
+  if (data.cache)
+    settings.folder = data.cache_dir.empty() ? std::filesystem::path(configuration_.output.dir) / "cache"
+                                             : std::filesystem::path(data.cache_dir);
+  std::vector<PairedRows*> pairs;
+  for (std::optional<PairedRows>* rows : {&data_->train_pairs, &data_->validation_pairs, &data_->test_pairs})
+    if (*rows) pairs.push_back(&**rows);
+  for (EvaluationSet& set : data_->sets)
+    if (set.pairs) pairs.push_back(&*set.pairs);
+  compare_with_model(pairs, model(), device_, communicator_, settings);
 }
 
 void PreparedRun::load_base_model() {
@@ -251,8 +270,8 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.threads = state.threads;
   summary.device = device_.name();
   summary.train_rows = data_->training().epoch_rows();
-  summary.validation_rows = data_->validation.rows();
-  summary.test_rows = data_->test.rows();
+  summary.validation_rows = data_->validation_examples().rows();
+  summary.test_rows = data_->test_examples().rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());
   summary.first_step = state.step;
   summary.total_steps = phases(state).back().end_step;

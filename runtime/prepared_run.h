@@ -104,6 +104,8 @@ class PreparedRun {
   void find_start(TrainingState& state);
   void prepare_data(TrainingState& state);
   void prepare_model(const TrainingState& state);
+  /// Collective. Lets pairs of answers be compared with what the model, which must be as the run starts, makes of them.
+  void compare_with_start();
   /// Collective. Makes the model and the state those of the checkpoint, if there is one.
   void go_to_start(TrainingState& state);
   /// Warns of settings of a new run that are possible but inadvisable.

@@ -27,6 +27,7 @@
 #include "tensor/calls/matmul.h"
 #include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
+#include "tensor/calls/preference_loss.h"
 #include "tensor/calls/reduction.h"
 #include "tensor/calls/rotary.h"
 #include "tensor/calls/softmax_cross_entropy.h"
@@ -48,6 +49,7 @@ namespace temper {
   TEMPER_NEIGHBOURS_CALLS(EACH)   \
   TEMPER_LOSS_CALLS(EACH)         \
   TEMPER_LOGIT_CALLS(EACH)        \
+  TEMPER_PREFERENCE_CALLS(EACH)   \
   TEMPER_OPTIMIZER_CALLS(EACH)    \
   TEMPER_LION_CALLS(EACH)         \
   TEMPER_ADAFACTOR_CALLS(EACH)    \

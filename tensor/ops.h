@@ -11,6 +11,7 @@
 #include "tensor/ops/gated.h"
 #include "tensor/ops/linear_cross_entropy.h"
 #include "tensor/ops/norm.h"
+#include "tensor/ops/preference.h"
 #include "tensor/ops/rotary.h"
 #include "tensor/row_groups.h"
 #include "tensor/tape.h"

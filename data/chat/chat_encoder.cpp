@@ -83,6 +83,7 @@ ChatEncoder::ChatEncoder(const Tokenizer& tokenizer, std::shared_ptr<const ChatT
 std::string ChatEncoder::identity() const {
   std::string identity = fmt::format("chat 2 {} {} {} {}\n", static_cast<int>(settings_.turns), settings_.max_length,
                                      static_cast<int>(settings_.long_chats), settings_.end_token);
+  if (settings_.pairs) identity += "pairs 1\n";
   for (const std::string& role : settings_.roles) identity += role + "\n";
   for (const auto& [name, token] : tokenizer_.chat().special_tokens) identity += name + " " + token + "\n";
   return identity + (chat_ == nullptr ? "no template" : chat_->identity());
@@ -294,16 +295,16 @@ ChatEncoder::Encoded ChatEncoder::encode_row(const ChatRow& row) const {
 }
 
 std::vector<LearntSequence> ChatEncoder::encode_whole(std::string_view json) const {
+  if (settings_.pairs) return encode_whole_preference(json);
   return encode_row(parse_chat_row(json)).sequences;
 }
 
-namespace {
-
-/// Whether a token is learnt that something stands in front of.
 bool has_something_to_learn(const LearntSequence& sequence) {
   return sequence.learnt.size() > 1 &&
          std::find(sequence.learnt.begin() + 1, sequence.learnt.end(), true) != sequence.learnt.end();
 }
+
+namespace {
 
 LearntSequence piece_of(const LearntSequence& sequence, std::size_t begin, std::size_t end) {
   const auto place = [](const auto& from, std::size_t at) { return from.begin() + static_cast<std::ptrdiff_t>(at); };
@@ -335,14 +336,38 @@ std::int64_t runs_not_whole(const LearntSequence& sequence, std::size_t piece, s
 
 }  // namespace
 
-std::vector<LearntSequence> ChatEncoder::encode(std::string_view json) const {
-  Encoded encoded = encode_row(parse_chat_row(json));
-  add(ChatCount::rows, 1);
+void ChatEncoder::add_turns(const Encoded& encoded) const {
   add(ChatCount::turns, encoded.turns);
   add(ChatCount::ended_turns, encoded.ended);
   add(ChatCount::merged_turns, encoded.merged);
   add(ChatCount::rewritten, encoded.rewritten ? 1 : 0);
   if (encoded.end_token >= 0) add(ChatCount::end_token_of_turns, 1 + encoded.end_token);
+}
+
+void ChatEncoder::add_kept(const LearntSequence& sequence) const {
+  add(ChatCount::tokens, static_cast<std::int64_t>(sequence.ids.size()));
+  add(ChatCount::learnt_tokens, std::count(sequence.learnt.begin() + 1, sequence.learnt.end(), true));
+  add(ChatCount::weighted_tokens, std::count_if(sequence.weights.begin() + (sequence.weights.empty() ? 0 : 1),
+                                                sequence.weights.end(), [](float weight) { return weight != 1.0F; }));
+  if (!begin_token_) return;
+  const bool begins = sequence.ids.front() == *begin_token_;
+  add(ChatCount::without_beginning, begins ? 0 : 1);
+  add(ChatCount::doubled_beginnings, begins && sequence.ids[1] == *begin_token_ ? 1 : 0);
+}
+
+LearntSequence ChatEncoder::cut(const LearntSequence& sequence) const {
+  const std::size_t length = sequence.ids.size();
+  const std::size_t most = settings_.max_length;
+  const std::size_t begin = tokenizer_.cuts_left() ? length - most : 0;
+  add(ChatCount::cut_turns, runs_not_whole(sequence, length, begin, begin + most));
+  return piece_of(sequence, begin, begin + most);
+}
+
+std::vector<LearntSequence> ChatEncoder::encode(std::string_view json) const {
+  if (settings_.pairs) return encode_preference(json);
+  Encoded encoded = encode_row(parse_chat_row(json));
+  add(ChatCount::rows, 1);
+  add_turns(encoded);
   std::vector<LearntSequence> kept;
   bool any_to_learn = false;
   bool any_long = false;
@@ -367,12 +392,9 @@ std::vector<LearntSequence> ChatEncoder::encode(std::string_view json) const {
       case LongChats::drop:
         any_dropped = true;
         break;
-      case LongChats::cut: {
-        const std::size_t begin = tokenizer_.cuts_left() ? length - most : 0;
-        add(ChatCount::cut_turns, runs_not_whole(sequence, length, begin, begin + most));
-        kept.push_back(piece_of(sequence, begin, begin + most));
+      case LongChats::cut:
+        kept.push_back(cut(sequence));
         break;
-      }
       case LongChats::split:
         add(ChatCount::cut_turns, runs_not_whole(sequence, most, 0, length));
         for (std::size_t begin = 0; begin < length; begin += most)
@@ -385,16 +407,7 @@ std::vector<LearntSequence> ChatEncoder::encode(std::string_view json) const {
   add(ChatCount::dropped, any_dropped ? 1 : 0);
   add(ChatCount::nothing_to_learn, any_to_learn && (!kept.empty() || any_dropped) ? 0 : 1);
   add(ChatCount::sequences, static_cast<std::int64_t>(kept.size()));
-  for (const LearntSequence& sequence : kept) {
-    add(ChatCount::tokens, static_cast<std::int64_t>(sequence.ids.size()));
-    add(ChatCount::learnt_tokens, std::count(sequence.learnt.begin() + 1, sequence.learnt.end(), true));
-    add(ChatCount::weighted_tokens, std::count_if(sequence.weights.begin() + (sequence.weights.empty() ? 0 : 1),
-                                                  sequence.weights.end(), [](float weight) { return weight != 1.0F; }));
-    if (!begin_token_) continue;
-    const bool begins = sequence.ids.front() == *begin_token_;
-    add(ChatCount::without_beginning, begins ? 0 : 1);
-    add(ChatCount::doubled_beginnings, begins && sequence.ids[1] == *begin_token_ ? 1 : 0);
-  }
+  for (const LearntSequence& sequence : kept) add_kept(sequence);
   return kept;
 }
 

@@ -39,6 +39,7 @@ struct ChatSettings {
   std::size_t max_length = 0;
   LongChats long_chats = LongChats::split;
   std::int32_t end_token = -1;  ///< stands behind texts that no template ends; -1: none
+  bool pairs = false;           ///< rows are pairs of answers (data/chat/preference_row.h)
 };
 
 /// What is counted over all rows, whichever rank and thread sees them.
@@ -60,8 +61,11 @@ enum class ChatCount : std::uint8_t {
   longest,             ///< the tokens of the longest row (a maximum, not a sum)
   end_token_of_turns,  ///< 1 + the id of the token that ends turns, if it is one and the same (a maximum)
   weighted_tokens,     ///< learnt, of turns whose weight is not 1
+  equal_pairs,         ///< of pairs: left out, since both answers have the same tokens
+  empty_answers,       ///< of pairs: left out, since an answer says nothing
+  chosen_tokens,       ///< of the learnt tokens of pairs, those of preferred answers
 };
-inline constexpr std::size_t kChatCounts = 17;
+inline constexpr std::size_t kChatCounts = 20;
 using ChatCounts = std::array<std::int64_t, kChatCounts>;
 inline std::int64_t count_of(const ChatCounts& counts, ChatCount which) {
   return counts[static_cast<std::size_t>(which)];
@@ -78,6 +82,9 @@ struct LearntSequence {
   std::vector<float> weights;  ///< [tokens] what each counts that is learnt; empty: each counts 1
 };
 
+/// Whether a token is learnt that something stands in front of.
+bool has_something_to_learn(const LearntSequence& sequence);
+
 class ChatEncoder {
  public:
   /// `chat`: null for texts without a template. The tokenizer must outlive it.
@@ -86,6 +93,7 @@ class ChatEncoder {
   /// The sequences of a row, none longer than max_length and each with a token to learn; none where there is nothing to
   /// learn. Throws Error, without the row's place, as parse_chat_row and ChatTemplate::render do, and for what is too
   /// long where that is refused. Adds to the counts; may be called from several threads.
+  /// Of a pair: that of the preferred answer and then that of the other, or none.
   [[nodiscard]] std::vector<LearntSequence> encode(std::string_view json) const;
   /// The same of whole rows, whatever their length and whether there is something to learn; counts nothing.
   [[nodiscard]] std::vector<LearntSequence> encode_whole(std::string_view json) const;
@@ -117,6 +125,17 @@ class ChatEncoder {
   [[nodiscard]] RenderedChat render(const Conversation& conversation, std::size_t messages, bool prompts,
                                     Effort& effort) const;
   [[nodiscard]] Encoded encode_row(const ChatRow& row) const;
+  /// encode() and encode_whole() of pairs (preference_encoding.cpp).
+  [[nodiscard]] std::vector<LearntSequence> encode_preference(std::string_view json) const;
+  [[nodiscard]] std::vector<LearntSequence> encode_whole_preference(std::string_view json) const;
+  /// Of an answer, whose turns must make one sequence; `name`: "chosen" or "rejected".
+  [[nodiscard]] Encoded encode_answer(const ChatRow& row, std::string_view name) const;
+  /// Adds what is counted of a row's turns.
+  void add_turns(const Encoded& encoded) const;
+  /// Adds what is counted of a sequence that is kept.
+  void add_kept(const LearntSequence& sequence) const;
+  /// The part of a sequence of more than max_length tokens that is kept where it is cut. Counts the turns that are cut.
+  [[nodiscard]] LearntSequence cut(const LearntSequence& sequence) const;
   [[nodiscard]] Encoded encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const;
   [[nodiscard]] Encoded encode_pair(const ChatRow& row) const;
   [[nodiscard]] std::vector<std::size_t> turns_to_learn(const ChatRow& row) const;

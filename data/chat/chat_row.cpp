@@ -234,8 +234,9 @@ std::string_view chat_form(const std::vector<std::string>& members) {
   return {};
 }
 
-ChatRow parse_chat_row(std::string_view json) {
-  const Value value = parse_json_value(json);
+ChatRow parse_chat_row(std::string_view json) { return parse_chat_row(parse_json_value(json)); }
+
+ChatRow parse_chat_row(const Value& value) {
   if (!jinja::is_dict(value))
     throw Error("found {}, expected an object such as {{\"messages\": [...]}}", kind_of(value));
   const Dict& object = members_of_object(value);

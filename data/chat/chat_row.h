@@ -27,6 +27,8 @@ struct ChatRow {
 /// true or false, whether they do; messages without either count 1.
 /// Throws Error, without the place, for a row that is none of these, saying what was found.
 ChatRow parse_chat_row(std::string_view json);
+/// The same of what the JSON says.
+ChatRow parse_chat_row(const jinja::Value& object);
 
 /// Which form an object's members make, "messages" say; empty where they make none.
 std::string_view chat_form(const std::vector<std::string>& members);

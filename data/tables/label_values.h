@@ -8,9 +8,14 @@
 
 namespace temper {
 
-/// What a row's label is: one of several classes, any number of labels, numbers, a class for each word, nothing, or, of
-/// each token, the one that follows.
-enum class LabelKind { single_class, multi_label, regression, token_class, none, next_token };
+/// What a row's label is: one of several classes, any number of labels, numbers, a class for each word, nothing, of
+/// each token, the one that follows, or that, in two rows of which the first is preferred.
+enum class LabelKind { single_class, multi_label, regression, token_class, none, next_token, preference };
+
+/// Whether rows may be conversations, of which turns are learnt.
+constexpr bool takes_conversations(LabelKind kind) {
+  return kind == LabelKind::next_token || kind == LabelKind::preference;
+}
 
 /// Whether labels have names, each of which is a class.
 constexpr bool has_names(LabelKind kind) {

@@ -109,6 +109,7 @@ class RowTokenizer {
         break;
       case LabelKind::none:
       case LabelKind::next_token:
+      case LabelKind::preference:
         break;
     }
   }

@@ -27,8 +27,9 @@ struct TokenizeOptions {
   LabelKind kind = LabelKind::single_class;
   LongDocuments long_documents = LongDocuments::cut;
   std::int32_t end_token = -1;  ///< of next_token: stands behind each document, unless its last token is that anyway
-  /// Of next_token: rows are conversations, which this reads; their tokens have classes, the next token where it is to
-  /// be learnt and kUnlabelled elsewhere, and a row may become several rows, or none.
+  /// Of next_token and preference: rows are conversations, which this reads; their tokens have classes, the next token
+  /// where it is to be learnt and kUnlabelled elsewhere, and a row may become several rows (of preference two), or
+  /// none.
   std::shared_ptr<const ChatEncoder> chat = nullptr;
   bool number_words = false;  ///< token_class without a label column: a word's class is its place in the row, from 0
 };

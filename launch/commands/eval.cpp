@@ -35,7 +35,7 @@ struct EvalArguments {
 };
 
 /// Whether the file's rows are conversations, as training takes them.
-bool holds_conversations(const EvalArguments& arguments, const FittedModel& fitted) {
+bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted) {
   Configuration configuration;
   configuration.model.task = fitted.task().name;
   configuration.data.train = OneOrMore(arguments.data);
@@ -65,7 +65,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   FittedModel fitted(choice, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table = open_tables(
-      files, holds_conversations(arguments, fitted) ? TextUnit::conversation
+      files, has_conversations(arguments, fitted) ? TextUnit::conversation
                                                     : text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
   if (context.speaks()) print_notes(unread_file_notes(std::span(&arguments.data, 1)));

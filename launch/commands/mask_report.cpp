@@ -84,7 +84,7 @@ Json mask_report(const std::string& data, const MaskArguments& arguments) {
   std::int32_t end_token = -1;
   if (const std::string& end = folder.tokenizer->end_token(); !end.empty())
     end_token = folder.tokenizer->id_of(end).value_or(-1);
-  const auto encoder = chat_encoder_of(section, *folder.tokenizer, most, end_token);
+  const auto encoder = chat_encoder_of(section, *folder.tokenizer, most, end_token, holds_pairs(data));
   const auto table = open_table(data, TextUnit::conversation);
   Json report{{"path", data}, {"model", arguments.model}, {"rows", Json::array()}};
   std::int64_t shown = 0;
@@ -93,8 +93,11 @@ Json mask_report(const std::string& data, const MaskArguments& arguments) {
       try {
         (void)encoder->encode(chunk.rows[row].front());
         if (shown++ >= arguments.rows) continue;
-        for (const LearntSequence& sequence : encoder->encode_whole(chunk.rows[row].front()))
-          report["rows"].push_back(row_json(place_of(chunk, row), sequence, *folder.tokenizer));
+        const std::vector<LearntSequence> sequences = encoder->encode_whole(chunk.rows[row].front());
+        for (std::size_t i = 0; i < sequences.size(); ++i) {
+          const char* const which = !encoder->settings().pairs ? "" : i == 0 ? ", chosen" : ", rejected";
+          report["rows"].push_back(row_json(place_of(chunk, row) + which, sequences[i], *folder.tokenizer));
+        }
       } catch (const Error& error) {
         throw Error("{}: {}", place_of(chunk, row), error.what());
       }

@@ -18,7 +18,7 @@ constexpr std::array<GgmlType, 5> kTypesWritten = {GgmlType::f32, GgmlType::f16,
                                                    GgmlType::q4_0};
 constexpr std::size_t kBlock = 32;
 
-using Block = std::span<const float, kBlock>;
+using BlockOfValues = std::span<const float, kBlock>;
 
 void put_f16(float value, std::byte* out) {
   const std::uint16_t half = to_f16(value);
@@ -31,7 +31,7 @@ float inverse_of(float scale) {
   return std::isfinite(inverse) ? inverse : 0.0F;
 }
 
-void quantize_q8_0(Block values, std::byte* out) {
+void quantize_q8_0(BlockOfValues values, std::byte* out) {
   float largest = 0.0F;
   for (const float value : values) largest = std::max(largest, std::fabs(value));
   const float scale = largest / 127.0F;
@@ -42,7 +42,7 @@ void quantize_q8_0(Block values, std::byte* out) {
 }
 
 /// Eight steps below zero and seven above: the value of largest magnitude, the first of equal ones, becomes -8 scales.
-void quantize_q4_0(Block values, std::byte* out) {
+void quantize_q4_0(BlockOfValues values, std::byte* out) {
   float largest = 0.0F;
   for (const float value : values)
     if (std::fabs(value) > std::fabs(largest)) largest = value;
@@ -94,8 +94,8 @@ void quantize(GgmlType type, std::span<const float> values, std::string_view pla
       const std::uint16_t half = to_bf16(*from);
       std::memcpy(out, &half, sizeof(half));
     }
-    if (type == GgmlType::q8_0) quantize_q8_0(Block(from, kBlock), out);
-    if (type == GgmlType::q4_0) quantize_q4_0(Block(from, kBlock), out);
+    if (type == GgmlType::q8_0) quantize_q8_0(BlockOfValues(from, kBlock), out);
+    if (type == GgmlType::q4_0) quantize_q4_0(BlockOfValues(from, kBlock), out);
   }
 }
 

@@ -23,6 +23,7 @@ Variable CausalLmHead::outputs(Tape& tape, const HeadInput& input) const {
 }
 
 void CausalLmHead::loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
+  if (loss_settings().kind == LossKind::preference) return pair_loss(tape, input, targets, sum);
   if (!is_fused()) return Head::loss(tape, input, targets, sum);
   row_losses(tape, input, targets, sum, {});
 }
@@ -32,6 +33,14 @@ void CausalLmHead::row_losses(Tape& tape, const HeadInput& input, const Targets&
   if (!is_fused()) return Head::row_losses(tape, input, targets, sum, of_rows);
   linear_cross_entropy(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes,
                        loss_terms(tape, loss_settings(), targets), sum, of_rows);
+}
+
+void CausalLmHead::pair_loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {
+  const PreferencePairs pairs{input.selection.starts, targets.references};
+  const PreferenceTerms terms = loss_settings().preference_terms(tape.is_training());
+  if (!is_fused()) return preference_loss(tape, outputs(tape, input), targets.classes, pairs, terms, sum);
+  linear_preference_loss(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes, pairs, terms,
+                         sum);
 }
 
 }  // namespace temper

@@ -27,6 +27,8 @@ class CausalLmHead final : public Head {
   [[nodiscard]] bool is_large() const override { return true; }
 
  private:
+  /// Of LossKind::preference: each two sequences are a pair.
+  void pair_loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const;
   /// Nothing but a product stands between hidden state and logits.
   [[nodiscard]] bool is_fused() const { return decoder_.is_plain() && !loss_settings().class_weights.defined(); }
 

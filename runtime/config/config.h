@@ -134,6 +134,14 @@ struct TrainSection {
   std::string metric;
 };
 
+/// How pairs of answers are learnt from (tensor/calls/preference_loss.h).
+struct PreferenceSection {
+  double beta = 0.1;
+  std::string loss = "sigmoid";  ///< "sigmoid" (DPO), "ipo"
+  double label_smoothing = 0.0;
+  bool length_normalized = false;
+};
+
 /// Rows that a run is measured on beside its validation rows, under a name.
 struct EvaluationSetConfig {
   std::string name;
@@ -181,6 +189,7 @@ struct Configuration {
   TuningSection tuning;
   LoraSection lora;
   TrainSection train;
+  PreferenceSection preference;
   EvaluateSection evaluate;
   CheckpointSection checkpoint;
   OutputSection output;

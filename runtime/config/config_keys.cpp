@@ -108,7 +108,8 @@ std::vector<ConfigurationKey> make_keys() {
       "What a row of a .txt file is: a line, a paragraph (up to a blank line) or the whole file.")
       ->choices = {"line", "paragraph", "file"};
   add("data", "format", at(&C::data, &D::format),
-      "causal-lm: what a row is. conversations: each object of a .jsonl or .json file, with messages, conversations "
+      "causal-lm: what a row is (dpo: pairs of answers, always). conversations: each object of a .jsonl or .json file, "
+      "with messages, conversations "
       "(from and value), prompt and completion, or instruction and output; text: the column data.text; auto: "
       "conversations where the first row of data.train has no such column and is one.")
       ->choices = {"auto", "text", "conversations"};
@@ -133,7 +134,8 @@ std::vector<ConfigurationKey> make_keys() {
       ->choices = {"documents", "blocks", "none"};
   add("data", "long_documents", at(&C::data, &D::long_documents),
       "causal-lm: what becomes of documents of more than max_length tokens: they are split into pieces, cut, or "
-      "refused; conversations may also be dropped.")
+      "refused; conversations may also be dropped. dpo: pairs of which an answer with its prompt is longer are cut "
+      "(also where this says split), refused or dropped.")
       ->choices = {"split", "cut", "refuse", "drop"};
   add("data", "end_token", at(&C::data, &D::end_token),
       "causal-lm: the token behind each document: the tokenizer's end token (eos_token), none, or the token itself, "
@@ -283,6 +285,24 @@ std::vector<ConfigurationKey> make_keys() {
       ->range = at_least(0);
   add("train", "metric", at(&C::train, &R::metric),
       "Metric by which the best model is chosen; empty: the default of the task.");
+
+  using P = PreferenceSection;
+  add("preference", "beta", at(&C::preference, &P::beta),
+      "dpo: how strongly the model is held to what it was before; the larger, the nearer it stays. ipo: the margin "
+      "that is aimed at is 1 / (2 beta).")
+      ->range = above(0);
+  add("preference", "loss", at(&C::preference, &P::loss),
+      "dpo: sigmoid is the loss of direct preference optimisation (Rafailov et al. 2023); ipo the squared distance "
+      "from "
+      "a margin (Azar et al. 2023), which does not grow without end where preferences never contradict each other.")
+      ->choices = {"sigmoid", "ipo"};
+  add("preference", "label_smoothing", at(&C::preference, &P::label_smoothing),
+      "dpo, sigmoid: the share of the pairs that is taken to be the wrong way round (conservative DPO).")
+      ->range = from_below(0, 0.5);
+  add("preference", "length_normalized", at(&C::preference, &P::length_normalized),
+      "dpo: divide an answer's logarithm of probability by the number of its tokens, so that long answers weigh no "
+      "more "
+      "than short ones; beta is then larger, 2 say.");
 
   using E = EvaluateSection;
   add("evaluate", "every_steps", at(&C::evaluate, &E::every_steps),

@@ -24,8 +24,10 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   // Sum and weight of each batch's loss; those of other ranks' batches stay zero.
   const Tensor losses = Tensor::empty(device.memory(), {batches, 2}, DType::f64);
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
-  const ScoreSettings score_settings{model.head_request().labels, data.rows(), settings.entities, data.text_bytes(),
-                                     settings.threshold};
+  const ScoreSettings score_settings{
+      model.head_request().labels, data.rows(),        settings.entities,
+      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false)};
+  const bool wants_losses = settings.task->loss == LossKind::preference;
   const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
   for (std::int64_t round = 0; round * communicator.size() < batches; ++round) {
@@ -46,10 +48,13 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     constexpr std::int64_t kPairBytes = 2 * sizeof(double);
     const Tensor loss_of_batch = losses.part(b * kPairBytes, {2}, DType::f64);
     if (settings.task->reads_row_losses) {
-      const RowLosses of_rows{{}, Tensor::empty(device.memory(), {batch.rows}, DType::i32)};
+      const RowLosses of_rows{wants_losses ? Tensor::empty(device.memory(), {batch.rows}, DType::f64) : Tensor(),
+                              Tensor::empty(device.memory(), {batch.rows}, DType::i32)};
       model.row_losses(tape, batch.input, batch.selection, batch.targets, loss_of_batch, of_rows, frozen);
       const std::vector<std::int32_t> predicted = device.download<std::int32_t>(of_rows.predicted);
-      scores->add({host, first, batch.host_classes, {}, 0, predicted});
+      const std::vector<double> row_losses =
+          wants_losses ? device.download<double>(of_rows.losses) : std::vector<double>();
+      scores->add({host, first, batch.host_classes, {}, 0, predicted, row_losses});
       continue;
     }
     const Variable output = model.forward(tape, batch.input, batch.selection, frozen);

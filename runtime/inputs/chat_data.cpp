@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/name_list.h"
+#include "data/chat/preference_row.h"
 #include "data/tables/conversation_reader.h"
 #include "data/tables/file_text.h"
 #include "data/tables/jsonl_reader.h"
@@ -47,6 +48,15 @@ Finding warning(const char* name, std::string sentence, double value) {
 
 void resolve_data_format(Configuration& configuration) {
   DataSection& data = configuration.data;
+  if (task_named(configuration.model.task).labels == LabelKind::preference) {
+    if (data.format == "text")
+      throw usage_error(
+          "data.format is text, but {} reads pairs of answers, an object each in .jsonl or .json files; take the key "
+          "out",
+          configuration.model.task);
+    data.format = "conversations";
+    return;
+  }
   if (data.format != "auto") return;
   if (task_named(configuration.model.task).labels != LabelKind::next_token) return;
   try {
@@ -67,6 +77,14 @@ bool holds_conversations(const std::filesystem::path& file, std::string_view tex
   }
 }
 
+bool holds_pairs(const std::filesystem::path& file) {
+  try {
+    return is_preference_form(first_members(file));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer) {
   if (data.chat_template == "none") return nullptr;
   const std::optional<std::tm> date = parse_date(data.template_date);
@@ -82,10 +100,12 @@ std::string text_of_own_template(const DataSection& data) {
 }
 
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
-                                                   std::int64_t max_length, std::int32_t end_token) {
+                                                   std::int64_t max_length, std::int32_t end_token, bool pairs) {
   if (!reads_conversations(data)) return nullptr;
   if (data.pack == "blocks")
     throw usage_error("data.pack is blocks, which would cut conversations anywhere; take documents or none");
+  if (pairs && data.learn == "all")
+    throw usage_error("data.learn is all, but of pairs the answers alone are compared; take assistant or last");
   ChatSettings settings;
   settings.turns = data.learn == "last"  ? LearntTurns::last
                    : data.learn == "all" ? LearntTurns::all
@@ -97,6 +117,7 @@ std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, cons
                         : data.long_documents == "refuse" ? LongChats::refuse
                                                           : LongChats::split;
   settings.end_token = end_token;
+  settings.pairs = pairs;
   return std::make_shared<const ChatEncoder>(tokenizer, chat_template_of(data, tokenizer), std::move(settings));
 }
 
@@ -145,6 +166,7 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
   std::vector<Finding> findings;
   const std::int64_t rows = of(counts, ChatCount::rows);
   if (rows == 0) return findings;
+  const char* const noun = settings.pairs ? "pair" : "conversation";
   const auto number = [](std::int64_t count) { return static_cast<double>(count); };
   const std::int64_t turns = of(counts, ChatCount::turns);
   const std::int64_t ended = of(counts, ChatCount::ended_turns);
@@ -154,7 +176,7 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
   const std::string end = end_token >= 0 ? fmt::format(" ({})", tokenizer.token(end_token)) : std::string();
   const std::string learns =
       settings.turns == LearntTurns::all ? "learnt whole" : counted(turns, "turn") + " to learn in them";
-  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} conversation", role)), learns,
+  const std::string what = fmt::format("{}, {}: {} of {}", counted(rows, fmt::format("{} {}", role, noun)), learns,
                                        learnt, counted(tokens, "token"));
   findings.push_back(note("conversations",
                           fmt::format("{}; the longest has {}", what, counted(of(counts, ChatCount::longest), "token")),
@@ -182,16 +204,17 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
     findings.push_back(
         warning("nothing_to_learn",
                 fmt::format("{} of {} {} nothing to learn and {} left out: no turn of {} is in what is kept "
-                            "of them",
+                            "of them{}",
                             nothing, counted(rows, fmt::format("{} row", role)), plural(nothing, "has", "have"),
-                            plural(nothing, "is", "are"), name_list(settings.roles)),
+                            plural(nothing, "is", "are"), name_list(settings.roles),
+                            settings.pairs ? ", or of one of their two answers" : ""),
                 number(nothing) / number(rows)));
   if (const std::int64_t rewritten = of(counts, ChatCount::rewritten); rewritten > 0)
     findings.push_back(note(
         "turns_rewritten",
         fmt::format("{} of {}: the chat template writes earlier turns otherwise once there are more, so each turn is "
                     "learnt behind the text that stands before it when the model is asked",
-                    rewritten, counted(rows, fmt::format("{} conversation", role))),
+                    rewritten, counted(rows, fmt::format("{} {}", role, noun))),
         number(rewritten) / number(rows)));
   if (const std::int64_t longer = of(counts, ChatCount::long_rows); longer > 0) {
     const std::int64_t cut = of(counts, ChatCount::cut_turns);
@@ -199,13 +222,36 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
     findings.push_back(
         warning("answers_cut",
                 fmt::format("{} of {} {} more than {} (data.max_length, data.long_documents): {}", longer,
-                            counted(rows, fmt::format("{} conversation", role)), plural(longer, "has", "have"),
+                            counted(rows, fmt::format("{} {}", role, noun)), plural(longer, "has", "have"),
                             counted(settings.max_length, "token"),
                             dropped > 0 ? fmt::format("{} left out", plural(dropped, "it is", "they are"))
                                         : fmt::format("{} cut", counted(cut, "answer") + plural(cut, " is", " are"))),
                 number(longer) / number(rows)));
   }
   const std::int64_t sequences = of(counts, ChatCount::sequences);
+  if (settings.pairs) {
+    const auto left_out = [&](ChatCount which, const char* name, const char* why) {
+      const std::int64_t pairs = of(counts, which);
+      if (pairs == 0) return;
+      findings.push_back(
+          warning(name,
+                  fmt::format("{} of {} {} left out: {}", pairs, counted(rows, fmt::format("{} pair", role)),
+                              plural(pairs, "is", "are"), why),
+                  number(pairs) / number(rows)));
+    };
+    left_out(ChatCount::equal_pairs, "equal_answers", "both answers are the same, which no model can tell apart");
+    left_out(ChatCount::empty_answers, "empty_answers", "an answer says nothing");
+    if (sequences > 0) {
+      const double pairs = number(sequences) / 2.0;
+      const double chosen = number(of(counts, ChatCount::chosen_tokens)) / pairs;
+      const double rejected = number(learnt - of(counts, ChatCount::chosen_tokens)) / pairs;
+      findings.push_back(note("answer_lengths",
+                              fmt::format("the {} answers that are preferred have {:.1f} tokens on average, the others "
+                                          "{:.1f}",
+                                          role, chosen, rejected),
+                              rejected > 0.0 ? chosen / rejected : 0.0));
+    }
+  }
   if (const std::int64_t doubled = of(counts, ChatCount::doubled_beginnings); doubled > 0)
     findings.push_back(
         warning("doubled_beginnings",

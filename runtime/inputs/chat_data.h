@@ -21,13 +21,17 @@ namespace temper {
 /// Whether data.format says so.
 inline bool reads_conversations(const DataSection& data) { return data.format == "conversations"; }
 
-/// Where data.format is "auto": "conversations", if the first file of data.train holds_conversations; else it stays,
-/// and rows are texts. Of a file that cannot be read, who reads it tells what is wrong.
+/// Where data.format is "auto": "conversations", if rows are pairs of answers, or if the first file of data.train
+/// holds_conversations; else it stays, and rows are texts. Of a file that cannot be read, who reads it tells what is
+/// wrong.
 void resolve_data_format(Configuration& configuration);
 
 /// Whether the first row of a file of JSON is a conversation, in any of the forms of data/chat/chat_row.h, and has no
 /// member of the name of the column of texts. False of other files and where the row cannot be read.
 bool holds_conversations(const std::filesystem::path& file, std::string_view text_column);
+
+/// Whether it is a pair of answers (data/chat/preference_row.h); false where it cannot be read.
+bool holds_pairs(const std::filesystem::path& file);
 
 /// The template of a run; null where there is none and none is needed. Throws Error as ChatTemplate does.
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer);
@@ -36,9 +40,10 @@ std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, co
 std::string text_of_own_template(const DataSection& data);
 
 /// How the conversations of a run become tokens; null where it reads texts. `end_token`: of texts without a template.
+/// `pairs`: rows are pairs of answers.
 /// Throws a usage Error for keys that conversations do not go with.
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
-                                                   std::int64_t max_length, std::int32_t end_token);
+                                                   std::int64_t max_length, std::int32_t end_token, bool pairs = false);
 
 /// Collective. The counts of all ranks.
 ChatCounts counts_of_all(const ChatCounts& mine, Communicator& communicator);

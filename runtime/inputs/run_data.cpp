@@ -71,11 +71,25 @@ void refuse_needless_keys(const Configuration& configuration, const TaskSpec& ta
     if (is_set) throw usage_error("{} is for causal-lm and has no effect for {}; take the key out", key, task.name);
   };
   if (task.labels != LabelKind::next_token) {
+    const bool reads_chats = takes_conversations(task.labels);
     refuse(data.pack != defaults.pack, "data.pack");
-    refuse(data.long_documents != defaults.long_documents, "data.long_documents");
-    refuse(data.end_token != defaults.end_token, "data.end_token");
+    refuse(!reads_chats && data.long_documents != defaults.long_documents, "data.long_documents");
+    refuse(!reads_chats && data.end_token != defaults.end_token, "data.end_token");
     refuse(configuration.evaluate.stride != 0, "evaluate.stride");
   }
+  if (task.loss == LossKind::preference && !data.train_weights.empty())
+    throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
+  const auto differing = differing_keys(Configuration(), configuration);
+  for (const std::string& key : differing) {
+    if (task.loss != LossKind::preference && key.starts_with("preference."))
+      throw usage_error("{} is for dpo and has no effect for {}; take the key out", key, task.name);
+    if (task.loss == LossKind::preference && (key == "train.label_smoothing" || key == "train.z_loss"))
+      throw usage_error("{} has no effect for {}; take the key out{}", key, task.name,
+                        key == "train.z_loss" ? "" : ", or set preference.label_smoothing");
+  }
+  if (configuration.preference.loss != "sigmoid" && configuration.preference.label_smoothing > 0.0)
+    throw usage_error("preference.label_smoothing is {}, but preference.loss = \"{}\" has none; take the key out",
+                      configuration.preference.label_smoothing, configuration.preference.loss);
   if (!data.labels.empty() && !has_names(task.labels))
     throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
                       task.name);
@@ -233,12 +247,13 @@ TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const 
 TokenizeOptions tokenize_options(const RowReading& reading) {
   const DataSection& data = reading.configuration.data;
   TokenizeOptions options{static_cast<std::size_t>(reading.max_length), reading.threads, reading.task.labels};
-  if (reading.task.labels != LabelKind::next_token) return options;
+  if (!takes_conversations(reading.task.labels)) return options;
   const bool blocks = data.pack == "blocks";
   if (data.long_documents == "split" || blocks) options.long_documents = LongDocuments::split;
   if (data.long_documents == "refuse" && !blocks) options.long_documents = LongDocuments::refuse;
   options.end_token = end_token_of(data, reading.tokenizer);
-  options.chat = chat_encoder_of(data, reading.tokenizer, reading.max_length, options.end_token);
+  options.chat = chat_encoder_of(data, reading.tokenizer, reading.max_length, options.end_token,
+                                 reading.task.labels == LabelKind::preference);
   if (options.chat == nullptr && data.long_documents == "drop")
     throw usage_error("data.long_documents is drop, which conversations can be; of texts take split, cut or refuse");
   return options;
@@ -247,6 +262,11 @@ TokenizeOptions tokenize_options(const RowReading& reading) {
 std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& reading) {
   if (pack_length(reading) == 0 || rows.rows() == 0) return std::nullopt;
   return PackedRows(rows, reading.max_length);
+}
+
+std::optional<PairedRows> paired_rows(const TokenStore& rows, const RowReading& reading) {
+  if (reading.task.labels != LabelKind::preference || rows.rows() == 0) return std::nullopt;
+  return PairedRows(rows);
 }
 
 std::optional<TextWindows> text_windows(const TokenStore& rows, const TableNotes& notes, const RowReading& reading) {
@@ -382,16 +402,17 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
     transform(*sample.mixture, reading);
   } else {
     sample.packed = packed_rows(sample.train, reading);
+    sample.pairs = paired_rows(sample.train, reading);
   }
   const auto rows_for = [&](std::int64_t of_table, std::int64_t rows_looked_at) {
     const double each = static_cast<double>(rows_looked_at) / static_cast<double>(kept);
     return static_cast<std::int64_t>(std::llround(each * static_cast<double>(of_table)));
   };
   sample.train_sequences = kept == 0 ? 0 : rows_for(sample.train_rows, sample.train.rows());
-  if (kept == 0 || (task.labels != LabelKind::next_token && sample.mixture == nullptr)) return sample;
+  if (kept == 0 || (!takes_conversations(task.labels) && sample.mixture == nullptr)) return sample;
   // Documents are not the rows of a step or of an evaluation; those that were looked at stand for all.
   sample.train_rows = rows_for(sample.train_rows, sample.training().epoch_rows());
-  if (task.labels != LabelKind::next_token) return sample;
+  if (!takes_conversations(task.labels)) return sample;
   for (std::int64_t* rows : {&sample.validation_rows, &sample.test_rows}) *rows = rows_for(*rows, sample.train.rows());
   for (std::int64_t& rows : sample.set_rows) rows = rows_for(rows, sample.train.rows());
   return sample;
@@ -421,6 +442,11 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     TokenStore rows = tokenize_table(*table.source, table.notes, reading, communicator, say, &tally, parts);
     const ChatCounts& chats = tally.counts;
     if (!reads_conversations(configuration.data)) return rows;
+    if (rows.rows() == 0 && task.labels == LabelKind::preference)
+      throw Error(
+          "{}: no pair is left of {}: {} equal answers, {} an empty one, and the longest has {} (data.max_length)",
+          table.source->head().path.string(), table.rows(), count_of(chats, ChatCount::equal_pairs),
+          count_of(chats, ChatCount::empty_answers), counted(count_of(chats, ChatCount::longest), "token"));
     if (rows.rows() == 0)
       throw Error(
           "{}: no row has anything to learn (data.learn, data.learn_roles, data.max_length); its longest conversation "
@@ -445,7 +471,8 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     const EvaluationSetConfig& set = configuration.evaluate.sets[i];
     TokenStore rows = tokenize(tables.sets[i], configuration.evaluate.sets[i].name);
     std::optional<TextWindows> windows = text_windows(rows, tables.sets[i].notes, reading);
-    data.sets.push_back({set.name, std::move(rows), std::move(windows), set.every_steps});
+    std::optional<PairedRows> pairs = paired_rows(rows, reading);
+    data.sets.push_back({set.name, std::move(rows), std::move(windows), set.every_steps, std::move(pairs)});
   }
   if (data.train.rows() > 0) data.mixture = mixture_of(data.train, data.parts, pack_length(reading));
   if (data.mixture != nullptr) {
@@ -454,12 +481,15 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   } else {
     data.packed = packed_rows(data.train, reading);
   }
+  data.train_pairs = paired_rows(data.train, reading);
+  data.validation_pairs = paired_rows(data.validation, reading);
+  data.test_pairs = paired_rows(data.test, reading);
   data.validation_windows = text_windows(data.validation, tables.validation.notes, reading);
   data.test_windows = text_windows(data.test, tables.test.notes, reading);
   const DataSection& section = configuration.data;
-  require_countable(measured(data.validation, data.validation_windows),
+  require_countable(data.validation_examples(),
                     (section.validation.empty() ? section.train : section.validation).text());
-  require_countable(measured(data.test, data.test_windows), section.test.text());
+  require_countable(data.test_examples(), section.test.text());
   for (std::size_t i = 0; i < data.sets.size(); ++i)
     require_countable(data.sets[i].examples(), configuration.evaluate.sets[i].data.text());
   data.files = lineage_of_files(configuration, tables);
@@ -481,7 +511,7 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
     add(diagnose_idle_rows(data.train, maskable ? &*maskable : nullptr));
     add(diagnose_tokens(data.train, tokenizer,
-                        task.labels == LabelKind::next_token &&
+                        takes_conversations(task.labels) &&
                                 (configuration.data.long_documents != "cut" || reads_conversations(configuration.data))
                             ? std::numeric_limits<std::size_t>::max()
                             : static_cast<std::size_t>(max_length)));

@@ -12,6 +12,7 @@
 #include "data/chat/chat_encoder.h"
 #include "data/diagnostics.h"
 #include "data/packed_rows.h"
+#include "data/paired_rows.h"
 #include "data/tables/labels.h"
 #include "data/text/running_text.h"
 #include "data/token_store.h"
@@ -27,15 +28,19 @@
 
 namespace temper {
 
-/// What an epoch goes through: of files that are mixed, their mixture; packs where rows are packed; else the rows.
+/// What an epoch goes through: pairs where rows are pairs of answers; of files that are mixed, their mixture; packs
+/// where rows are packed; else the rows.
 inline const ExampleSource& trained(const TokenStore& rows, const std::optional<PackedRows>& packed,
-                                    const std::shared_ptr<Mixture>& mixture) {
+                                    const std::shared_ptr<Mixture>& mixture, const std::optional<PairedRows>& pairs) {
+  if (pairs) return *pairs;
   if (mixture != nullptr) return *mixture;
   return packed ? static_cast<const ExampleSource&>(*packed) : rows;
 }
 
-/// What an evaluation goes through: windows where there are some, else the rows.
-inline const ExampleSource& measured(const TokenStore& rows, const std::optional<TextWindows>& windows) {
+/// What an evaluation goes through: pairs, or windows, where there are some, else the rows.
+inline const ExampleSource& measured(const TokenStore& rows, const std::optional<TextWindows>& windows,
+                                     const std::optional<PairedRows>& pairs = std::nullopt) {
+  if (pairs) return *pairs;
   return windows ? static_cast<const ExampleSource&>(*windows) : rows;
 }
 
@@ -45,8 +50,9 @@ struct EvaluationSet {
   TokenStore rows;
   std::optional<TextWindows> windows;  ///< of running text that is measured with a stride
   std::int64_t every_steps = 0;        ///< as in the configuration
+  std::optional<PairedRows> pairs = {};
 
-  [[nodiscard]] const ExampleSource& examples() const { return measured(rows, windows); }
+  [[nodiscard]] const ExampleSource& examples() const { return measured(rows, windows, pairs); }
 };
 
 struct RunData {
@@ -63,7 +69,15 @@ struct RunData {
   std::vector<DataFileLineage> files;  ///< every file that the run reads (lineage_of_files)
   std::vector<Finding> findings;
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture); }
+  std::optional<PairedRows> train_pairs;  ///< where rows are pairs of answers
+  std::optional<PairedRows> validation_pairs;
+  std::optional<PairedRows> test_pairs;
+
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, train_pairs); }
+  [[nodiscard]] const ExampleSource& validation_examples() const {
+    return measured(validation, validation_windows, validation_pairs);
+  }
+  [[nodiscard]] const ExampleSource& test_examples() const { return measured(test, test_windows, test_pairs); }
 };
 
 /// The head of a task over these labels: an output for each of them, or one for a number.
@@ -87,8 +101,9 @@ struct DataSample {
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
+  std::optional<PairedRows> pairs = {};     ///< where rows are pairs of answers; what is measured counts answers
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture); }
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, pairs); }
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.
@@ -112,6 +127,9 @@ TokenizeOptions tokenize_options(const RowReading& reading);
 
 /// The packs of a run's training rows; nothing where it takes the rows themselves.
 std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& reading);
+
+/// The pairs that rows make; nothing where they make none.
+std::optional<PairedRows> paired_rows(const TokenStore& rows, const RowReading& reading);
 
 /// The windows of evaluate.stride over the documents of `rows`; nothing where it is 0, or there are no rows. Throws a
 /// usage Error for a stride beyond the window.

@@ -85,7 +85,7 @@ std::string setting_of(const std::vector<std::string>& names) {
 }  // namespace
 
 ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
-  if (reads_conversations(data) && task.labels == LabelKind::next_token) return ColumnChoice{kConversationColumn};
+  if (reads_conversations(data) && takes_conversations(task.labels)) return ColumnChoice{kConversationColumn};
   ColumnChoice columns{data.text, data.text_pair};
   if (!has_label_column(task.labels)) return columns;
   if (data.label.listed) {

@@ -104,7 +104,7 @@ void put(Json& object, const char* key, const std::optional<T>& value) {
 TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task, std::int64_t max_length) {
   TrainedUse use;
   use.program_version = kVersion;
-  use.task = task.name;
+  use.task = served_by(task).name;
   use.text = configuration.data.text;
   use.text_pair = configuration.data.text_pair;
   if (has_label_column(task.labels)) {

@@ -57,9 +57,11 @@ Field eta_field(const ProgressLine& line) { return {"eta ", human_duration(line.
 
 std::string plain_line(const ProgressLine& line) {
   std::string text = fmt::format("step {}/{}", grouped(line.step), grouped(line.total_steps));
-  for (const Field& field : {epoch_field(line.epoch), loss_field(line), rate_field(line), gradient_field(line),
-                             examples_field(line), tokens_field(line), eta_field(line)})
-    text += "  " + field.before + field.value + field.after;
+  std::vector<Field> fields{epoch_field(line.epoch), loss_field(line)};
+  for (const auto& [name, value] : line.measures) fields.push_back({name + " ", significant(value, 3), ""});
+  fields.insert(fields.end(),
+                {rate_field(line), gradient_field(line), examples_field(line), tokens_field(line), eta_field(line)});
+  for (const Field& field : fields) text += "  " + field.before + field.value + field.after;
   return text;
 }
 

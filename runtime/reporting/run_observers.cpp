@@ -61,13 +61,14 @@ void RecordingObserver::phase(const PhaseSummary& phase) {
 
 void RecordingObserver::step(const ProgressLine& line, bool logged) {
   if (!logged) return;
-  record(line.step, "train",
-         std::vector<std::pair<std::string, double>>{{"epoch", line.epoch},
+  std::vector<std::pair<std::string, double>> values{{"epoch", line.epoch},
                                                      {"loss", line.loss},
                                                      {"learning_rate", line.learning_rate},
                                                      {"gradient_norm", line.gradient_norm},
                                                      {"examples_per_second", line.examples_per_second},
-                                                     {"tokens_per_second", line.tokens_per_second}});
+                                                     {"tokens_per_second", line.tokens_per_second}};
+  values.insert(values.end(), line.measures.begin(), line.measures.end());
+  record(line.step, "train", values);
 }
 
 void RecordingObserver::evaluation(const EvaluationSummary& evaluation) {

@@ -103,6 +103,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     bundle.add(out.host_classes, out.targets.classes);
     if (weighted) bundle.add(weights, out.targets.weights);
   }
+  if (use.labelled && !batch.references.empty()) bundle.add(batch.references, out.targets.references);
   // Last, since it is by far the largest.
   Tensor hidden;
   if (use.cache != nullptr) {

@@ -1,14 +1,15 @@
 #include "runtime/steps/step_message.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
+#include <vector>
 
 namespace temper {
 
 void StepMessage::share(Communicator& communicator) {
-  std::array<std::int64_t, kBytes / sizeof(std::int64_t)> numbers{};
-  const std::array<ExactSum*, 3> sums{&squares, &loss, &weight};
+  std::vector<ExactSum*> sums{&squares, &loss, &weight};
+  for (ExactSum& measure : measures) sums.push_back(&measure);
+  std::vector<std::int64_t> numbers(sums.size() * ExactSum::kWords + 3);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const ExactSum::Words words = sums[i]->words();
     std::copy(words.begin(), words.end(), numbers.begin() + static_cast<std::ptrdiff_t>(i * ExactSum::kWords));

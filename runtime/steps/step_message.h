@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "comm/exact_sum.h"
@@ -11,7 +12,7 @@
 namespace temper {
 
 struct StepMessage {
-  /// What a rank sends.
+  /// What a rank sends where a loss has no measures.
   static constexpr std::int64_t kBytes = (3 * ExactSum::kWords + 3) * sizeof(std::int64_t);
 
   ExactSum squares;         ///< of the gradient, a number for each chunk
@@ -20,6 +21,7 @@ struct StepMessage {
   std::int64_t tokens = 0;  ///< summed over ranks
   bool stop = false;        ///< any rank's
   bool save = false;
+  std::vector<ExactSum> measures = {};  ///< of the loss, as many on every rank; numbers of each grain
 
   /// Collective. Each rank gives its own numbers, and all have those of all ranks afterwards.
   void share(Communicator& communicator);

@@ -34,7 +34,8 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
       std::make_unique<Optimizer>(device, communicator, store_->layout(), store_->plan().owned_by(communicator.rank()),
                                   settings_.optimizer, std::move(slots), store_->table());
   const TreeNode grains = buckets_->own_grains();
-  sums_ = Tensor::empty(device.memory(), {store_->layout().chunks() + 2 * (grains.end - grains.begin)}, DType::f64);
+  sums_ = Tensor::empty(device.memory(), {store_->layout().chunks() + sum_size() * (grains.end - grains.begin)},
+                        DType::f64);
   device.kernels().run(calls::Clear{.data = sums_.bytes(), .bytes = sums_.size_bytes()});
   if (settings_.graphs && device.records_work() && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(device);
@@ -45,7 +46,7 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
   StepMessage message;
   message.stop = requests.stop;
   message.save = requests.save;
-  constexpr std::int64_t kPairBytes = 2 * sizeof(double);
+  message.measures.resize(settings_.measures.size());
   const std::int64_t chunks = store_->layout().chunks();
   const std::int64_t loss_bytes = chunks * static_cast<std::int64_t>(sizeof(double));
   device_.kernels().run(calls::Clear{.data = sums_.data<double>() + chunks, .bytes = sums_.size_bytes() - loss_bytes});
@@ -55,7 +56,8 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
     buckets_->begin_step();
   }
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
-    const Tensor sum = sums_.part(loss_bytes + static_cast<std::int64_t>(g) * kPairBytes, {2}, DType::f64);
+    const std::int64_t place = loss_bytes + static_cast<std::int64_t>(g * sizeof(double)) * sum_size();
+    const Tensor sum = sums_.part(place, {sum_size()}, DType::f64);
     message.tokens += run_grain(batch.grains[g], buckets_->begin_grain(), number, sum);
     buckets_->end_grain();
   }
@@ -72,8 +74,10 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
       message.squares.add(sums[static_cast<std::size_t>(c)]);
   const std::span grain_sums = std::span(sums).subspan(static_cast<std::size_t>(chunks));
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
-    message.loss.add(grain_sums[2 * g]);
-    message.weight.add(grain_sums[2 * g + 1]);
+    const std::span of_grain = grain_sums.subspan(g * static_cast<std::size_t>(sum_size()));
+    message.loss.add(of_grain[0]);
+    message.weight.add(of_grain[1]);
+    for (std::size_t i = 0; i < message.measures.size(); ++i) message.measures[i].add(of_grain[2 + i]);
   }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "agreement");
@@ -94,6 +98,8 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
   // A batch without anything to count (masked tokens, say) leaves the parameters as they are.
   if (outcome.weight > 0.0) {
     outcome.loss = loss / outcome.weight;
+    for (std::size_t i = 0; i < message.measures.size(); ++i)
+      outcome.measures.emplace_back(settings_.measures[i], message.measures[i].value() / outcome.weight);
     outcome.gradient_norm = std::sqrt(squares) / outcome.weight;
     double scale = 1.0 / outcome.weight;
     if (settings_.clip_norm > 0.0) scale *= std::min(1.0, settings_.clip_norm / (outcome.gradient_norm + 1e-6));

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -37,6 +39,7 @@ struct TrainingStepSettings {
   Timeline* timeline = nullptr;      ///< where parts of a step are noted; may be null
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
   std::optional<RowSet> token_rows = std::nullopt;
+  std::vector<std::string> measures = {};  ///< names of what the loss adds to its sum behind loss and weight
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
@@ -52,7 +55,8 @@ struct StepOutcome {
   double weight = 0.0;         ///< what was counted
   std::int64_t tokens = 0;     ///< of all ranks
   bool save_due = false;
-  bool stop_requested = false;  ///< by any rank
+  bool stop_requested = false;                                ///< by any rank
+  std::vector<std::pair<std::string, double>> measures = {};  ///< means over what was counted
 };
 
 /// The loss or the gradient of a step is infinite or NaN; nothing was updated.
@@ -89,7 +93,7 @@ class TrainingStep {
  private:
   /// Rows of the table that tokens of this rank read in this step.
   [[nodiscard]] RowSet rows_of(const StepBatch& batch) const;
-  /// Adds the loss of a grain to `sum` f64 [2], on the device. Returns the grain's tokens.
+  /// Adds the loss of a grain to `sum` f64 [2 + measures], on the device. Returns the grain's tokens.
   std::int64_t run_grain(const std::vector<Batch>& micro_batches, float* gradients, std::int64_t number,
                          const Tensor& sum);
   /// Forward and backward of a micro-batch. `complete` is called for each slot whose gradient is final.
@@ -105,6 +109,8 @@ class TrainingStep {
   [[nodiscard]] const Variable& variable(std::size_t slot) const {
     return model_.parameters().all()[store_->parameter_of_slot()[slot]].variable;
   }
+  /// Loss, weight and measures of a grain.
+  [[nodiscard]] std::int64_t sum_size() const { return 2 + static_cast<std::int64_t>(settings_.measures.size()); }
   [[nodiscard]] std::size_t slots() const { return store_->parameter_of_slot().size(); }
 
   Model& model_;
@@ -120,7 +126,8 @@ class TrainingStep {
   std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
   const HiddenRows* cache_ = nullptr;   ///< of their output
   std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
-  Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss and weight of each own grain
+  Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss, weight and measures of each own
+                 ///< grain
 };
 
 }  // namespace temper

@@ -23,6 +23,7 @@ struct ScoreSettings {
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   std::int64_t text_bytes = 0;             ///< that the predicted tokens stand for (ExampleSource::text_bytes)
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+  PreferenceTerms preference = {};         ///< of pairs
 };
 
 /// Outputs on the host beside what they should be.
@@ -34,6 +35,8 @@ struct EvaluatedBatch {
   std::size_t columns = 0;
   /// Where a head gives no outputs of all rows: the class with the largest, of each. `outputs` is empty then.
   std::span<const std::int32_t> predicted = {};
+  /// Of pairs alone: the negative log-likelihood of each row.
+  std::span<const double> row_losses = {};
 
   [[nodiscard]] std::span<const float> outputs_of(std::size_t i) const { return outputs.subspan(i * columns, columns); }
   [[nodiscard]] std::int32_t predicted_class(std::size_t i) const;

@@ -15,6 +15,7 @@ TaskSpec multi_label();
 TaskSpec token_classification();
 TaskSpec masked_lm();
 TaskSpec causal_lm();
+TaskSpec dpo();
 
 namespace {
 
@@ -24,8 +25,8 @@ bool takes(const TaskSpec& task, std::size_t labels) { return task.labels != Lab
 }  // namespace
 
 const std::vector<TaskSpec>& tasks() {
-  static const std::vector<TaskSpec> kTasks{sequence_classification(), regression(), multi_label(),
-                                            token_classification(),    masked_lm(),  causal_lm()};
+  static const std::vector<TaskSpec> kTasks{
+      sequence_classification(), regression(), multi_label(), token_classification(), masked_lm(), causal_lm(), dpo()};
   return kTasks;
 }
 
@@ -42,10 +43,12 @@ const TaskSpec& task_named(std::string_view name) {
   return *found;
 }
 
+const TaskSpec& served_by(const TaskSpec& task) { return task.serves_as.empty() ? task : task_named(task.serves_as); }
+
 const TaskSpec* task_of_head(HeadKind head, std::string_view problem_type, std::size_t labels) {
   std::vector<const TaskSpec*> fitting;
   for (const TaskSpec& task : tasks())
-    if (task.head == head && takes(task, labels)) fitting.push_back(&task);
+    if (task.head == head && task.serves_as.empty() && takes(task, labels)) fitting.push_back(&task);
   for (const TaskSpec* task : fitting)
     if (!task->problem_type.empty() && task->problem_type == problem_type) return task;
   for (const TaskSpec* task : fitting)

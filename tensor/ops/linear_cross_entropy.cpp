@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "tensor/ops/gradients.h"
+#include "tensor/ops/preference.h"
 
 namespace temper {
 namespace {
@@ -69,17 +70,28 @@ class LogitPass {
   }
 
   void run() {
-    for (std::int64_t first = 0; first < x_.rows(); first += blocks_.rows) {
-      const std::int64_t rows = std::min(blocks_.rows, x_.rows() - first);
-      for_each_block([&](std::int64_t first_class, std::int64_t count) { meet(first, rows, first_class, count); });
-      if (!records_) continue;
-      for_each_block(
-          [&](std::int64_t first_class, std::int64_t count) { differentiate(first, rows, first_class, count); });
-      if (dx_sum_.defined())
-        tape_.kernels().run(calls::Copy{.x = dx_sum_.as_rows().part(0, rows),
-                                        .y = dx_.tensor.as_rows().part(first, rows),
-                                        .accumulate = dx_.accumulate});
-    }
+    for_each_part_of_rows([&](std::int64_t first, std::int64_t rows) {
+      meet_rows(first, rows);
+      if (records_) differentiate_rows(first, rows);
+    });
+  }
+
+  /// The same of a loss whose gradient by a row's loss follows from the losses of all rows: `weigh` makes f32 [rows] of
+  /// f64 [rows].
+  template <typename Weigh>
+  void run_weighted(const Weigh& weigh) {
+    for_each_part_of_rows([&](std::int64_t first, std::int64_t rows) { meet_rows(first, rows); });
+    const Tensor losses = tape_.empty({x_.rows()}, DType::f64);
+    const Tensor unread = tape_.empty({2}, DType::f64);
+    clear(unread);
+    add_to(unread, {losses});
+    row_weights_ = weigh(losses);
+    if (!records_) return;
+    const bool in_one = blocks_.rows >= x_.rows();
+    for_each_part_of_rows([&](std::int64_t first, std::int64_t rows) {
+      if (!in_one) meet_rows(first, rows);  // finds the same statistics again
+      differentiate_rows(first, rows);
+    });
   }
 
   void add_to(const Tensor& sum, const RowLosses& of_rows) const {
@@ -94,11 +106,17 @@ class LogitPass {
   /// Those of the rows from `first` on.
   [[nodiscard]] CrossEntropyTerms terms_from(std::int64_t first) const {
     CrossEntropyTerms terms = terms_;
+    if (row_weights_.defined()) terms.row_weights = row_weights_.data<float>();
     if (terms.row_weights != nullptr) terms.row_weights += first;
     return terms;
   }
   void clear(const Tensor& tensor) const {
     tape_.kernels().run(calls::Clear{.data = tensor.bytes(), .bytes = tensor.size_bytes()});
+  }
+  template <typename Body>
+  void for_each_part_of_rows(const Body& body) const {
+    for (std::int64_t first = 0; first < x_.rows(); first += blocks_.rows)
+      body(first, std::min(blocks_.rows, x_.rows() - first));
   }
   template <typename Body>
   void for_each_block(const Body& body) const {
@@ -108,6 +126,18 @@ class LogitPass {
   /// Blocks of kept logits lie one after the other.
   [[nodiscard]] Matrix logits(std::int64_t rows, std::int64_t first_class, std::int64_t count) const {
     return {logits_.data<float>() + (records_ ? rows * first_class : 0), rows, count, count};
+  }
+
+  void meet_rows(std::int64_t first, std::int64_t rows) const {
+    for_each_block([&](std::int64_t first_class, std::int64_t count) { meet(first, rows, first_class, count); });
+  }
+  void differentiate_rows(std::int64_t first, std::int64_t rows) const {
+    for_each_block(
+        [&](std::int64_t first_class, std::int64_t count) { differentiate(first, rows, first_class, count); });
+    if (dx_sum_.defined())
+      tape_.kernels().run(calls::Copy{.x = dx_sum_.as_rows().part(0, rows),
+                                      .y = dx_.tensor.as_rows().part(first, rows),
+                                      .accumulate = dx_.accumulate});
   }
 
   void meet(std::int64_t first, std::int64_t rows, std::int64_t first_class, std::int64_t count) const {
@@ -167,10 +197,11 @@ class LogitPass {
   CrossEntropyTerms terms_;
   bool records_;
   LogitBlocks blocks_;
-  Tensor statistics_;  ///< of all rows, as LogitRow
-  Tensor logits_;      ///< f32, of the rows that are at work
-  Tensor rounded_;     ///< of activations in bf16: the gradient of a block of logits
-  Tensor dx_sum_;      ///< of activations in bf16: their gradient, f32, before it is rounded
+  Tensor statistics_;   ///< of all rows, as LogitRow
+  Tensor logits_;       ///< f32, of the rows that are at work
+  Tensor rounded_;      ///< of activations in bf16: the gradient of a block of logits
+  Tensor row_weights_;  ///< f32, of all rows, where a row's loss counts for more or less than 1
+  Tensor dx_sum_;       ///< of activations in bf16: their gradient, f32, before it is rounded
   GradientTarget dx_;
   GradientTarget d_weight_;
   GradientTarget d_bias_;
@@ -197,6 +228,14 @@ void linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight,
   pass.run();
   pass.add_to(sum, of_rows);
   // The gradients are there; what is left is to say when.
+  if (pass.records()) tape.record({&x, &weight, &bias}, [] {});
+}
+
+void linear_preference_loss(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias,
+                            const LogitShape& shape, const Tensor& labels, const PreferencePairs& pairs,
+                            const PreferenceTerms& terms, const Tensor& sum) {
+  LogitPass pass(tape, x, weight, bias, shape, labels, {});
+  pass.run_weighted([&](const Tensor& losses) { return preference_weights(tape, losses, pairs, terms, sum); });
   if (pass.records()) tape.record({&x, &weight, &bias}, [] {});
 }
 

@@ -77,14 +77,15 @@ TEST(Tasks, AreReadFromTheConfigurationThatTransformersWrites) {
     seen.insert(fixture.task);
   }
   for (const TaskSpec& task : tasks())
-    EXPECT_TRUE(models_for(task).empty() || seen.contains(&task)) << "there is no fixture of " << task.name;
+    EXPECT_TRUE(models_for(task).empty() || seen.contains(&served_by(task))) << "there is no fixture of " << task.name;
 }
 
 /// A row of a file as a task has it, and how many labels it tells of.
 Table table_for(const TaskSpec& task) {
   const std::map<LabelKind, std::string> labels{{LabelKind::single_class, "b"}, {LabelKind::multi_label, "a|b"},
                                                 {LabelKind::regression, "1.5"}, {LabelKind::token_class, "a b"},
-                                                {LabelKind::none, ""},          {LabelKind::next_token, ""}};
+                                                {LabelKind::none, ""},          {LabelKind::next_token, ""},
+                                                {LabelKind::preference, ""}};
   return {"rows.csv", {"text", "label"}, {{"good road", labels.at(task.labels)}}, {2}};
 }
 
@@ -102,7 +103,7 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
     rows_ = tokenize_rows(table_, columns_of(configuration_.data, task_), *tokenizer_, labels_, options, 0, 1);
     const std::vector<std::int64_t> all{0};
     TokenStore source(rows_);
-    if (task_.labels == LabelKind::next_token) source.label_with_next_tokens();
+    if (takes_conversations(task_.labels)) source.label_with_next_tokens();
     if (task_.masks_tokens) source.transform_with(masking(*tokenizer_, tokenizer_->vocabulary_size()), 1);
     batch_ = source.read(all, 0);
   }
@@ -120,7 +121,7 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
 };
 
 TEST_P(EveryTask, HasLabelsThatItsLossAndItsHeadTake) {
-  EXPECT_EQ(batch_.target_width > 0, task_.loss != LossKind::cross_entropy);
+  EXPECT_EQ(batch_.target_width > 0, task_.loss != LossKind::cross_entropy && task_.loss != LossKind::preference);
   const bool of_tokens = task_.head != HeadKind::sequence;
   EXPECT_EQ(batch_.classes.size(), batch_.target_width > 0 ? 0 : of_tokens ? batch_.text().ids.size() : 1);
   EXPECT_GT(outputs_, 0);
@@ -136,7 +137,7 @@ TEST_P(EveryTask, HasAHeadWithAClassOfTransformersThatTellsOfIt) {
     exported.architectures = {model->class_name()};
     exported.problem_type = problem_type_of(task_, labels_.size());
     exported.labels = has_names(task_.labels) ? labels_.names() : std::vector<std::string>{"LABEL_0"};
-    EXPECT_EQ(&task_of(exported), &task_) << model->class_name();
+    EXPECT_EQ(&task_of(exported), &served_by(task_)) << model->class_name();
   }
   for (const std::string& type : supported_model_types()) {
     if (find_architecture(type)->offers(task_.head)) continue;
@@ -146,6 +147,7 @@ TEST_P(EveryTask, HasAHeadWithAClassOfTransformersThatTellsOfIt) {
 }
 
 TEST_P(EveryTask, HasScoresAndPredictionsOfTheOutputs) {
+  if (!task_.serves_as.empty()) return;  // its scores are read of pairs, and what it delivers is another task's
   // A model that is sure of its first output.
   const bool per_sequence = task_.head == HeadKind::sequence;
   const auto columns = static_cast<std::size_t>(outputs_);
@@ -178,7 +180,7 @@ TEST_P(EveryTask, HasAPlaceOnTheHubAndATableUse) {
   lineage.hub_pipeline = task_.hub_pipeline;
   EXPECT_NE(model_card(lineage).find("\npipeline_tag: "), std::string::npos);
   const TrainedUse use = trained_use(configuration_, task_, 16);
-  EXPECT_EQ(use.task, task_.name);
+  EXPECT_EQ(use.task, served_by(task_).name);
   EXPECT_EQ(use.label.empty(), !has_label_column(task_.labels));
   EXPECT_EQ(use.masking_seed.has_value(), task_.masks_tokens);
   EXPECT_EQ(cache_settings(configuration_).wanted, !task_.masks_tokens);
