@@ -124,7 +124,7 @@ bool find_tally(const std::filesystem::path& file, const TableSource& table, Cha
   if (communicator.rank() == 0) found = read_chat_tally(file, table.rows_of_files());
   std::vector<std::int64_t> known{found ? 1 : 0};
   communicator.all_reduce(std::span(known), Reduction::max);
-  if (found) tally = std::move(*found);
+  tally = found.value_or(ChatTally{});
   tally.sequences_of_files.resize(table.rows_of_files().size());
   tally.counts = counts_of_all(tally.counts, communicator);
   communicator.all_reduce(std::span(tally.sequences_of_files), Reduction::sum);
