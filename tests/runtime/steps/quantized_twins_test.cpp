@@ -18,12 +18,12 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kVocabulary = 40;
-constexpr std::int64_t kWidth = 256;
-constexpr std::int64_t kInner = 512;
-constexpr std::int64_t kHeads = 4;
-constexpr std::int64_t kKeyHeads = 2;
-constexpr std::int64_t kBlocks = 1;
+constexpr std::int64_t kTwinVocabulary = 40;
+constexpr std::int64_t kTwinWidth = 256;
+constexpr std::int64_t kTwinInner = 512;
+constexpr std::int64_t kTwinHeads = 4;
+constexpr std::int64_t kTwinKeyHeads = 2;
+constexpr std::int64_t kTwinBlocks = 1;
 
 GgmlType ggml_type_of(DType quantized) {
   for (std::uint32_t number = 0; number < 64; ++number)
@@ -45,10 +45,10 @@ class TinyGguf {
   void add_sizes(const std::string& name) {
     keys_.add_text("general.architecture", name);
     keys_.add_u32(name + ".context_length", 64);
-    keys_.add_u32(name + ".embedding_length", kWidth);
-    keys_.add_u32(name + ".block_count", kBlocks);
-    keys_.add_u32(name + ".feed_forward_length", kInner);
-    keys_.add_u32(name + ".attention.head_count", kHeads);
+    keys_.add_u32(name + ".embedding_length", kTwinWidth);
+    keys_.add_u32(name + ".block_count", kTwinBlocks);
+    keys_.add_u32(name + ".feed_forward_length", kTwinInner);
+    keys_.add_u32(name + ".attention.head_count", kTwinHeads);
   }
   void add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) {
     const std::vector<std::byte> blocks =
@@ -67,22 +67,22 @@ class TinyGguf {
 
   void add_llama() {
     add_sizes("llama");
-    keys_.add_u32("llama.attention.head_count_kv", kKeyHeads);
+    keys_.add_u32("llama.attention.head_count_kv", kTwinKeyHeads);
     keys_.add_f32("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-    add_matrix("token_embd.weight", kVocabulary, kWidth);
-    for (std::int64_t layer = 0; layer < kBlocks; ++layer) {
+    add_matrix("token_embd.weight", kTwinVocabulary, kTwinWidth);
+    for (std::int64_t layer = 0; layer < kTwinBlocks; ++layer) {
       const std::string block = "blk." + std::to_string(layer) + ".";
-      add_floats(block + "attn_norm.weight", {kWidth}, 1.0F);
-      add_matrix(block + "attn_q.weight", kWidth, kWidth);
-      add_matrix(block + "attn_k.weight", kWidth / kHeads * kKeyHeads, kWidth);
-      add_matrix(block + "attn_v.weight", kWidth / kHeads * kKeyHeads, kWidth);
-      add_matrix(block + "attn_output.weight", kWidth, kWidth);
-      add_floats(block + "ffn_norm.weight", {kWidth}, 1.0F);
-      add_matrix(block + "ffn_gate.weight", kInner, kWidth);
-      add_matrix(block + "ffn_up.weight", kInner, kWidth);
-      add_matrix(block + "ffn_down.weight", kWidth, kInner);
+      add_floats(block + "attn_norm.weight", {kTwinWidth}, 1.0F);
+      add_matrix(block + "attn_q.weight", kTwinWidth, kTwinWidth);
+      add_matrix(block + "attn_k.weight", kTwinWidth / kTwinHeads * kTwinKeyHeads, kTwinWidth);
+      add_matrix(block + "attn_v.weight", kTwinWidth / kTwinHeads * kTwinKeyHeads, kTwinWidth);
+      add_matrix(block + "attn_output.weight", kTwinWidth, kTwinWidth);
+      add_floats(block + "ffn_norm.weight", {kTwinWidth}, 1.0F);
+      add_matrix(block + "ffn_gate.weight", kTwinInner, kTwinWidth);
+      add_matrix(block + "ffn_up.weight", kTwinInner, kTwinWidth);
+      add_matrix(block + "ffn_down.weight", kTwinWidth, kTwinInner);
     }
-    add_floats("output_norm.weight", {kWidth}, 1.0F);
+    add_floats("output_norm.weight", {kTwinWidth}, 1.0F);
   }
   void add_gpt2() {
     add_sizes("gpt2");
@@ -92,19 +92,19 @@ class TinyGguf {
       add_floats(name + ".bias", {rows}, 0.0F);
     };
     const auto add_norm = [&](const std::string& name) {
-      add_floats(name + ".weight", {kWidth}, 1.0F);
-      add_floats(name + ".bias", {kWidth}, 0.0F);
+      add_floats(name + ".weight", {kTwinWidth}, 1.0F);
+      add_floats(name + ".bias", {kTwinWidth}, 0.0F);
     };
-    add_matrix("token_embd.weight", kVocabulary, kWidth);
-    add_floats("position_embd.weight", {64, kWidth}, 0.0F);
-    for (std::int64_t layer = 0; layer < kBlocks; ++layer) {
+    add_matrix("token_embd.weight", kTwinVocabulary, kTwinWidth);
+    add_floats("position_embd.weight", {64, kTwinWidth}, 0.0F);
+    for (std::int64_t layer = 0; layer < kTwinBlocks; ++layer) {
       const std::string block = "blk." + std::to_string(layer) + ".";
       add_norm(block + "attn_norm");
-      add_layer(block + "attn_qkv", 3 * kWidth, kWidth);
-      add_layer(block + "attn_output", kWidth, kWidth);
+      add_layer(block + "attn_qkv", 3 * kTwinWidth, kTwinWidth);
+      add_layer(block + "attn_output", kTwinWidth, kTwinWidth);
       add_norm(block + "ffn_norm");
-      add_layer(block + "ffn_up", kInner, kWidth);
-      add_layer(block + "ffn_down", kWidth, kInner);
+      add_layer(block + "ffn_up", kTwinInner, kTwinWidth);
+      add_layer(block + "ffn_down", kTwinWidth, kTwinInner);
     }
     add_norm("output_norm");
   }
@@ -116,7 +116,7 @@ class TinyGguf {
 };
 
 /// The weights of a file in f32, in the folder of a model.
-WeightFiles write_wide(const WeightFiles& files, const std::filesystem::path& folder) {
+WeightFiles write_wide_twin(const WeightFiles& files, const std::filesystem::path& folder) {
   std::deque<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
   for (const std::string& name : files.names()) {
@@ -130,8 +130,8 @@ WeightFiles write_wide(const WeightFiles& files, const std::filesystem::path& fo
 }
 
 /// Three texts, of which every token asks for the next one.
-Batch texts() {
-  constexpr auto kEntries = static_cast<std::int32_t>(kVocabulary);
+Batch texts_of_twins() {
+  constexpr auto kEntries = static_cast<std::int32_t>(kTwinVocabulary);
   Batch batch;
   Tokens tokens;
   for (const std::int32_t length : {21, 3, 30}) {
@@ -148,17 +148,17 @@ Batch texts() {
   return batch;
 }
 
-struct Found {
+struct TwinStep {
   std::vector<double> loss;
   std::map<std::string, std::vector<float>> gradients;
-  friend bool operator==(const Found&, const Found&) = default;
+  friend bool operator==(const TwinStep&, const TwinStep&) = default;
 };
 
 class QuantizedTwins : public testing::TestWithParam<std::string> {
  protected:
   /// Of a step that trains norms and biases alone, through all layers.
-  Found step(const ModelConfig& config, const WeightFiles& files, DType activations, std::int64_t* quantized) const {
-    const std::unique_ptr<Model> model = make_model(config, {HeadKind::causal_language_model, kVocabulary, {}});
+  TwinStep step(const ModelConfig& config, const WeightFiles& files, DType activations, std::int64_t* quantized) const {
+    const std::unique_ptr<Model> model = make_model(config, {HeadKind::causal_language_model, kTwinVocabulary, {}});
     EXPECT_TRUE(load_weights(*model, files, *device_, {}).initialized.empty());
     *quantized = 0;
     for (const Parameter& parameter : model->parameters().all()) {
@@ -166,12 +166,12 @@ class QuantizedTwins : public testing::TestWithParam<std::string> {
       if (is_quantized(parameter.variable.value().type())) ++*quantized;
     }
     ensure_compute_copies(*model, *device_, activations);
-    const DeviceBatch batch = to_device(texts(), model->readout(), {.labelled = true}, *device_);
+    const DeviceBatch batch = to_device(texts_of_twins(), model->readout(), {.labelled = true}, *device_);
     const Tensor sum = device_->zeros({2}, DType::f64);
     Tape tape(*device_, Tape::Mode::training, {}, activations);
     model->loss(tape, batch.input, batch.selection, batch.targets, sum);
     tape.backward();
-    Found found{device_->download<double>(sum), {}};
+    TwinStep found{device_->download<double>(sum), {}};
     for (const Parameter& parameter : model->parameters().all())
       if (parameter.variable.gradient_written())
         found.gradients[parameter.name] = device_->download<float>(parameter.variable.gradient());
@@ -191,14 +191,14 @@ TEST_P(QuantizedTwins, HaveTheSameBits) {
     TinyGguf(GetParam(), format, path);
     const ModelConfig config = read_model_config(path);
     const WeightFiles files = WeightFiles::open(path);
-    const WeightFiles wide = write_wide(files, folder_.path() / name);
+    const WeightFiles wide = write_wide_twin(files, folder_.path() / name);
     for (const DType activations : {DType::f32, DType::bf16}) {
       if (activations == DType::bf16 && !device_->has_bf16()) continue;
       std::int64_t quantized = 0;
-      const Found found = step(config, files, activations, &quantized);
+      const TwinStep found = step(config, files, activations, &quantized);
       // Of the block seven matrices, or six of which three are one tensor, and the table of words.
-      EXPECT_EQ(quantized, kBlocks * (GetParam() == "llama" ? 7 : 6) + 1) << name;
-      const Found expected = step(config, wide, activations, &quantized);
+      EXPECT_EQ(quantized, kTwinBlocks * (GetParam() == "llama" ? 7 : 6) + 1) << name;
+      const TwinStep expected = step(config, wide, activations, &quantized);
       EXPECT_EQ(quantized, 0) << name;
       EXPECT_EQ(found.loss, expected.loss) << name << ", " << name_of(activations);
       EXPECT_GT(expected.gradients.size(), 4U);
