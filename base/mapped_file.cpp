@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "base/page_size.h"
 #include "base/regular_file.h"
 
 namespace temper {
@@ -82,6 +84,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 void MappedFile::forget_pages(std::span<const std::byte> part) const noexcept {
   if (!part.empty()) ::madvise(const_cast<std::byte*>(part.data()), part.size(), MADV_DONTNEED);
+}
+
+void forget_file_pages(std::span<const std::byte> part) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
+  const std::uintptr_t first = whole_pages(begin);
+  const std::uintptr_t last = (begin + part.size()) / page_size() * page_size();
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): whole pages are found by their numbers.
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 std::string read_text_file(const std::filesystem::path& path) {

@@ -33,6 +33,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// As MappedFile::forget_pages, of the whole pages in `part` of any mapped file.
+void forget_file_pages(std::span<const std::byte> part) noexcept;
+
 /// The whole of a small file. Throws Error as MappedFile does.
 std::string read_text_file(const std::filesystem::path& path);
 

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-MODES = ("full", "half", "last", "head")
+MODES = ("full", "half", "last", "head", "lora")
 
 
 class Refusal(Exception):
@@ -60,7 +60,7 @@ def parse_options(arguments=None):
     )
     add("--model", CHECKOUT / "models/all-MiniLM-L6-v2", "BERT in Hugging Face layout", type=Path, metavar="FOLDER")
     add("--data", shared / "data/clinc150", "holds train.csv and test.csv: text, label", type=Path, metavar="FOLDER")
-    add("--mode", "full", "what is trained: all, the upper half, the last layer, the head", choices=MODES)
+    add("--mode", "full", "what is trained: all, the upper half, the last layer, the head, or the head and LoRA of rank 8 on query and value", choices=MODES)
     add("--precision", "f32", "of products and activations", choices=("f32", "bf16"))
     add("--ranks", 2, "processes", type=int, metavar="N")
     add("--threads", 1, "threads per rank", type=int, metavar="N")
@@ -183,8 +183,8 @@ class Data:
 
 
 def frozen_patterns(mode, layers):
-    frozen = {"full": 0, "half": layers // 2, "last": layers - 1, "head": layers}[mode]
-    return ["embeddings", *(f"encoder.layer.{i}" for i in range(frozen))] if mode != "full" else []
+    frozen = {"half": layers // 2, "last": layers - 1, "head": layers}.get(mode)
+    return [] if frozen is None else ["embeddings", *(f"encoder.layer.{i}" for i in range(frozen))]
 
 
 def configuration(options, data, layers, seed, folder):
@@ -201,6 +201,7 @@ def configuration(options, data, layers, seed, folder):
             "cache_dir": str(folder / "cache"),
         },
         "tuning": {"freeze": frozen_patterns(options.mode, layers)},
+        **({"lora": {"rank": 8, "alpha": 16, "targets": ["query", "value"]}} if options.mode == "lora" else {}),
         "train": {
             "epochs": options.epochs,
             "batch_size": options.batch,

@@ -34,6 +34,8 @@ struct Batch {
   std::vector<std::uint32_t> examples;              ///< [sequences] row of the source: names the example wherever
                                                     ///< random numbers are drawn for it
   std::vector<std::int32_t> classes;                ///< [sequences], or [tokens] with kUnlabelled; empty without
+  std::vector<float> weights;                       ///< [tokens] what each token's class counts in the loss of
+                                                    ///< training; empty: each counts 1
   std::vector<float> targets;                       ///< [sequences, target_width]
   std::int32_t target_width = 0;
   std::vector<double> references;  ///< of pairs (data/paired_rows.h), [sequences]: the logarithm of the probability of

@@ -13,7 +13,7 @@ std::vector<std::uint32_t> ExampleSource::order_of(std::uint64_t seed, std::int6
   return epoch_order(rows(), seed, epoch, shuffle);
 }
 
-Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epoch) const {
+Batch ExampleSource::gather(std::span<const std::int64_t> wanted) const {
   std::int64_t tokens = 0;
   for (const std::int64_t row : wanted) {
     if (row < 0 || row >= rows() || std::cmp_greater(row, std::numeric_limits<std::uint32_t>::max()))
@@ -29,8 +29,30 @@ Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epo
   batch.sequence_starts.reserve(wanted.size() + 1);
   batch.examples.reserve(wanted.size());
   for (const std::int64_t row : wanted) append(row, static_cast<std::uint32_t>(row), batch);
+  return batch;
+}
+
+Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epoch) const {
+  Batch batch = gather(wanted);
   for (const auto& [transform, seed] : transforms_) transform(batch, seed, epoch);
   return batch;
+}
+
+void for_each_batch(const ExampleSource& source,
+                    const std::function<bool(const Batch& batch, std::int64_t first)>& use) {
+  constexpr std::int64_t kTokens = std::int64_t{1} << 16;
+  std::vector<std::int64_t> rows;
+  for (std::int64_t first = 0; first < source.rows(); first += static_cast<std::int64_t>(rows.size())) {
+    rows.clear();
+    std::int64_t tokens = 0;
+    for (std::int64_t row = first; row < source.rows() && (rows.empty() || tokens < kTokens); ++row) {
+      rows.push_back(row);
+      tokens += source.cost(row);
+    }
+    const bool goes_on = use(source.gather(rows), first);
+    source.forget_rows(first, static_cast<std::int64_t>(rows.size()));
+    if (!goes_on) return;
+  }
 }
 
 }  // namespace temper

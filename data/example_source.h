@@ -42,6 +42,13 @@ class ExampleSource {
   /// Throws Error where there are more rows than 32 bits can name.
   [[nodiscard]] virtual std::vector<std::uint32_t> order_of(std::uint64_t seed, std::int64_t epoch, bool shuffle) const;
 
+  /// How often an epoch takes a row, on average.
+  [[nodiscard]] virtual double passes(std::int64_t /*row*/) const { return 1.0; }
+  /// Whoever has looked at rows [first, first + count) will not soon do so again: their pages may leave this process.
+  virtual void forget_rows(std::int64_t /*first*/, std::int64_t /*count*/) const {}
+
+  /// The rows in the order given, as they are; throws as read does.
+  [[nodiscard]] Batch gather(std::span<const std::int64_t> rows) const;
   /// The rows in the order given, transformed; none give an empty batch. Throws Error for a row that is not there, for
   /// more tokens than 32 bits can number, and as append does.
   [[nodiscard]] Batch read(std::span<const std::int64_t> rows, std::int64_t epoch) const;
@@ -56,5 +63,11 @@ class ExampleSource {
  private:
   std::vector<std::pair<BatchTransform, std::uint64_t>> transforms_;
 };
+
+/// Goes through all rows of a source, as they are, some at a time: `use(batch, first)` of rows that begin at row
+/// `first`, which are called by their numbers. `use` returns false to stop. What has been looked at does not stay
+/// resident.
+void for_each_batch(const ExampleSource& source,
+                    const std::function<bool(const Batch& batch, std::int64_t first)>& use);
 
 }  // namespace temper

@@ -60,6 +60,11 @@ std::int64_t Mixture::cost(std::int64_t row) const {
   return parts_[part].source->cost(row - first_row_[part]);
 }
 
+double Mixture::passes(std::int64_t row) const {
+  const std::size_t part = part_of(row);
+  return static_cast<double>(taken_[part]) / static_cast<double>(parts_[part].source->rows());
+}
+
 void Mixture::append(std::int64_t row, std::uint32_t example, Batch& batch) const {
   const std::size_t part = part_of(row);
   parts_[part].source->append(row - first_row_[part], example, batch);

@@ -33,6 +33,11 @@ class Mixture final : public ExampleSource {
   [[nodiscard]] std::int32_t target_width() const override { return parts_.front().source->target_width(); }
   void append(std::int64_t row, std::uint32_t example, Batch& batch) const override;
   [[nodiscard]] std::int64_t epoch_rows() const override { return epoch_rows_; }
+  [[nodiscard]] double passes(std::int64_t row) const override;
+  [[nodiscard]] std::size_t parts() const { return parts_.size(); }
+  /// Rows of a source, and how many rows an epoch takes of it.
+  [[nodiscard]] std::int64_t rows_of(std::size_t part) const { return parts_[part].source->rows(); }
+  [[nodiscard]] std::int64_t rows_taken(std::size_t part) const { return taken_[part]; }
   [[nodiscard]] std::vector<std::uint32_t> order_of(std::uint64_t seed, std::int64_t epoch,
                                                     bool shuffle) const override;
 

@@ -103,10 +103,12 @@ RowPacks pack_rows(std::span<const std::int64_t> row_starts, std::int64_t capaci
   return packs;
 }
 
-PackedRows::PackedRows(const TokenStore& store, std::int64_t capacity)
-    : store_(store),
-      capacity_(capacity),
-      packs_(std::make_shared<const RowPacks>(pack_rows(store.starts(), capacity))) {}
+PackedRows::PackedRows(const TokenStore& store, std::int64_t capacity, std::int64_t first, std::int64_t count)
+    : store_(store), capacity_(capacity), first_(first) {
+  const auto starts = store.starts().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count) + 1);
+  tokens_ = starts.back() - starts.front();
+  packs_ = std::make_shared<const RowPacks>(pack_rows(starts, capacity));
+}
 
 std::span<const std::uint32_t> PackedRows::rows_of(std::int64_t pack) const {
   const auto begin = static_cast<std::size_t>(packs_->starts[static_cast<std::size_t>(pack)]);
@@ -116,17 +118,20 @@ std::span<const std::uint32_t> PackedRows::rows_of(std::int64_t pack) const {
 
 std::int64_t PackedRows::cost(std::int64_t row) const {
   std::int64_t tokens = 0;
-  for (const std::uint32_t of_store : rows_of(row)) tokens += store_.length(of_store);
+  for (const std::uint32_t of_packs : rows_of(row)) tokens += store_.length(first_ + of_packs);
   return tokens;
 }
 
 void PackedRows::append(std::int64_t row, std::uint32_t /*example*/, Batch& batch) const {
-  for (const std::uint32_t of_store : rows_of(row)) store_.append(of_store, of_store, batch);
+  for (const std::uint32_t of_packs : rows_of(row)) {
+    const std::int64_t of_store = first_ + of_packs;
+    store_.append(of_store, static_cast<std::uint32_t>(of_store), batch);
+  }
 }
 
 double PackedRows::fill() const {
   if (rows() == 0) return 0.0;
-  return static_cast<double>(store_.tokens()) / (static_cast<double>(rows()) * static_cast<double>(capacity_));
+  return static_cast<double>(tokens_) / (static_cast<double>(rows()) * static_cast<double>(capacity_));
 }
 
 }  // namespace temper

@@ -32,7 +32,9 @@ RowPacks pack_rows(std::span<const std::int64_t> row_starts, std::int64_t capaci
 class PackedRows final : public ExampleSource {
  public:
   /// Throws Error as pack_rows does. The store's arrays are shared, not copied.
-  PackedRows(const TokenStore& store, std::int64_t capacity);
+  PackedRows(const TokenStore& store, std::int64_t capacity) : PackedRows(store, capacity, 0, store.rows()) {}
+  /// Of rows [first, first + count) of the store alone, which has them.
+  PackedRows(const TokenStore& store, std::int64_t capacity, std::int64_t first, std::int64_t count);
 
   [[nodiscard]] std::int64_t rows() const override { return static_cast<std::int64_t>(packs_->starts.size()) - 1; }
   [[nodiscard]] std::int64_t cost(std::int64_t row) const override;
@@ -47,6 +49,8 @@ class PackedRows final : public ExampleSource {
 
   TokenStore store_;
   std::int64_t capacity_;
+  std::int64_t tokens_;  ///< of all packs
+  std::int64_t first_;   ///< row of the store that the packs call 0
   std::shared_ptr<const RowPacks> packs_;
 };
 

@@ -17,6 +17,8 @@ void require_consistent(const TokenRows& rows, const std::string& source) {
   const std::size_t classes = rows.classes.size();
   if (classes != 0 && classes != rows.ids.size() && classes != starts.size() - 1)
     fail("the classes are neither one per row nor one per token");
+  if (!rows.weights.empty() && (rows.weights.size() != rows.ids.size() || classes != rows.ids.size()))
+    fail("not every token has a weight and a class");
   if (rows.target_width < 0 || rows.targets.size() != (starts.size() - 1) * static_cast<std::size_t>(rows.target_width))
     fail("not every row has its targets");
 }
@@ -43,6 +45,9 @@ TokenRows concatenate(std::span<const TokenRows> parts) {
     whole.ids.insert(whole.ids.end(), part.ids.begin(), part.ids.end());
     whole.types.insert(whole.types.end(), part.types.begin(), part.types.end());
     whole.classes.insert(whole.classes.end(), part.classes.begin(), part.classes.end());
+    if (!part.weights.empty()) whole.weights.resize(static_cast<std::size_t>(offset), 1.0F);
+    whole.weights.insert(whole.weights.end(), part.weights.begin(), part.weights.end());
+    if (!whole.weights.empty()) whole.weights.resize(whole.ids.size(), 1.0F);
     whole.targets.insert(whole.targets.end(), part.targets.begin(), part.targets.end());
     for (std::size_t row = 1; row < part.starts.size(); ++row) whole.starts.push_back(offset + part.starts[row]);
   }

@@ -18,6 +18,8 @@ struct TokenRows {
   std::vector<std::int32_t> types;         ///< [tokens] segment of each token
   std::vector<std::int64_t> starts = {0};  ///< [rows + 1] where each row begins in ids
   std::vector<std::int32_t> classes;       ///< [rows], or [tokens] with kUnlabelled; empty where rows have none
+  std::vector<float> weights;              ///< [tokens] what each token's class counts in training, above 0 where it
+                                           ///< has one; empty: each counts 1
   std::vector<float> targets;              ///< [rows, target_width]: numbers, or 0 and 1 for multi-label
   std::int32_t target_width = 0;
 

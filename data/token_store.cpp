@@ -42,6 +42,7 @@ std::uint64_t place_in_memory(TokenLayout& layout) {
   layout.ids_at = place(layout.tokens, sizeof(std::int32_t));
   layout.types_at = place(layout.types(), sizeof(std::int32_t));
   layout.classes_at = place(layout.classes, sizeof(std::int32_t));
+  layout.weights_at = place(layout.weights(), sizeof(float));
   layout.targets_at = place(layout.targets(), sizeof(float));
   return end;
 }
@@ -53,6 +54,7 @@ TokenStore::TokenStore(TokenRows rows) {
   starts_ = held->starts;
   document_starts_ = starts_;
   classes_ = held->classes;
+  weights_ = held->weights;
   targets_ = held->targets;
   target_width_ = held->target_width;
   owner_ = held;
@@ -74,6 +76,7 @@ void TokenStore::view(std::span<const std::byte> bytes, const TokenLayout& layou
   starts_ = array_at<std::int64_t>(bytes, layout.starts_at, layout.rows + 1);
   document_starts_ = starts_;
   classes_ = array_at<std::int32_t>(bytes, layout.classes_at, layout.classes);
+  weights_ = array_at<float>(bytes, layout.weights_at, layout.weights());
   targets_ = array_at<float>(bytes, layout.targets_at, layout.targets());
   target_width_ = layout.target_width;
 }
@@ -98,8 +101,30 @@ void TokenStore::append(std::int64_t row, std::uint32_t example, Batch& batch) c
     append_to(batch.classes, classes_, first, length);
   else if (!classes_.empty())
     batch.classes.push_back(classes_[r]);
+  // A batch may hold rows of stores of which some have weights.
+  if (!weights_.empty()) batch.weights.resize(text.ids.size() - length, 1.0F);
+  append_to(batch.weights, weights_, first, weights_.empty() ? 0 : length);
+  if (!batch.weights.empty()) batch.weights.resize(text.ids.size(), 1.0F);
   const auto width = static_cast<std::size_t>(target_width_);
   append_to(batch.targets, targets_, r * width, width);
+}
+
+void TokenStore::forget_rows(std::int64_t first, std::int64_t count) const {
+  const auto row = static_cast<std::size_t>(first);
+  const auto rows = static_cast<std::size_t>(count);
+  const auto token = static_cast<std::size_t>(starts_[row]);
+  const auto tokens = static_cast<std::size_t>(starts_[row + rows]) - token;
+  const auto forget_part = [&](const auto& array, std::size_t per_row) {
+    if (array.size() == ids_.size() && per_row == 1) return forget(std::as_bytes(array.subspan(token, tokens)));
+    if (!array.empty()) forget(std::as_bytes(array.subspan(row * per_row, rows * per_row)));
+  };
+  forget(std::as_bytes(starts_.subspan(row, rows)));
+  forget(std::as_bytes(ids_.subspan(token, tokens)));
+  for (const std::span<const std::int32_t> array : {types_, classes_}) forget_part(array, 1);
+  forget_part(weights_, 1);
+  if (target_width_ > 0)
+    forget(std::as_bytes(targets_.subspan(row * static_cast<std::size_t>(target_width_),
+                                          rows * static_cast<std::size_t>(target_width_))));
 }
 
 TokenStore TokenStore::with_rows(std::vector<std::int64_t> starts) const {
@@ -137,6 +162,7 @@ void require_consistent(const TokenStore& store, const std::string& source) {
   const auto classes = static_cast<std::int64_t>(store.classes().size());
   if (classes != 0 && classes != store.tokens() && classes != store.rows())
     fail("the classes are neither one per row nor one per token");
+  if (!store.weights().empty() && classes != store.tokens()) fail("weights are of classes, one per token");
 }
 
 }  // namespace temper

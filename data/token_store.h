@@ -1,4 +1,4 @@
-// Tokenised rows that are read and never changed: views of five arrays that lie in a file of the token cache, in memory
+// Tokenised rows that are read and never changed: views of arrays that lie in a file of the token cache, in memory
 // that the ranks of a node share, or, for few rows, on the heap. A copy shares the arrays.
 #pragma once
 
@@ -21,15 +21,18 @@ struct TokenLayout {
   std::int64_t tokens = 0;
   std::int64_t classes = 0;  ///< as many as rows, as tokens, or none
   std::int32_t target_width = 0;
-  bool has_types = false;  ///< otherwise every segment is 0, and there is no array of them
+  bool has_types = false;    ///< otherwise every segment is 0, and there is no array of them
+  bool has_weights = false;  ///< otherwise every token's class counts 1
   // In bytes, each a multiple of 8.
   std::uint64_t starts_at = 0;
   std::uint64_t ids_at = 0;
   std::uint64_t types_at = 0;
   std::uint64_t classes_at = 0;
+  std::uint64_t weights_at = 0;
   std::uint64_t targets_at = 0;
 
   [[nodiscard]] std::int64_t types() const { return has_types ? tokens : 0; }
+  [[nodiscard]] std::int64_t weights() const { return has_weights ? tokens : 0; }
   [[nodiscard]] std::int64_t targets() const { return rows * target_width; }
 };
 
@@ -51,11 +54,13 @@ class TokenStore final : public ExampleSource {
   [[nodiscard]] std::int64_t cost(std::int64_t row) const override { return length(row); }
   [[nodiscard]] std::int32_t target_width() const override { return target_width_; }
   void append(std::int64_t row, std::uint32_t example, Batch& batch) const override;
+  void forget_rows(std::int64_t first, std::int64_t count) const override;
 
   [[nodiscard]] std::span<const std::int32_t> ids() const { return ids_; }          ///< [tokens]
   [[nodiscard]] std::span<const std::int32_t> types() const { return types_; }      ///< [tokens]; empty: all are 0
   [[nodiscard]] std::span<const std::int64_t> starts() const { return starts_; }    ///< [rows + 1]
   [[nodiscard]] std::span<const std::int32_t> classes() const { return classes_; }  ///< [rows], or [tokens], or empty
+  [[nodiscard]] std::span<const float> weights() const { return weights_; }         ///< [tokens]; empty: all are 1
   [[nodiscard]] std::span<const float> targets() const { return targets_; }         ///< [rows, target_width]
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(ids_.size()); }
   /// Tokens of a row.
@@ -105,6 +110,7 @@ class TokenStore final : public ExampleSource {
   std::span<const std::int64_t> document_starts_;
   std::shared_ptr<const std::vector<std::int64_t>> own_starts_;  ///< of with_rows
   std::span<const std::int32_t> classes_;
+  std::span<const float> weights_;
   std::span<const float> targets_;
   std::int32_t target_width_ = 0;
   bool predicts_next_ = false;

@@ -6,10 +6,10 @@
 #include <initializer_list>
 #include <optional>
 
+#include "base/clock.h"
+
 namespace temper {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 sigset_t set_of(std::initializer_list<int> signals) {
   sigset_t set;

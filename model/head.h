@@ -56,7 +56,7 @@ class Head {
   /// all rows.
   virtual void row_losses(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum,
                           const RowLosses& of_rows) const {
-    row_cross_entropy(tape, outputs(tape, input), targets.classes, loss_.terms(tape), sum, of_rows);
+    row_cross_entropy(tape, outputs(tape, input), targets.classes, loss_terms(tape, loss_, targets), sum, of_rows);
   }
 
   [[nodiscard]] const Readout& readout() const { return readout_; }

@@ -4,6 +4,12 @@
 
 namespace temper {
 
+CrossEntropyTerms loss_terms(const Tape& tape, const LossSettings& settings, const Targets& targets) {
+  CrossEntropyTerms terms = settings.terms(tape);
+  if (targets.weights.defined()) terms.row_weights = targets.weights.data<float>();
+  return terms;
+}
+
 void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const LossSettings& settings,
               const Tensor& sum) {
   switch (settings.kind) {
@@ -16,7 +22,7 @@ void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const
     case LossKind::cross_entropy:
       break;
   }
-  cross_entropy(tape, outputs, targets.classes, settings.class_weights, settings.terms(tape), sum);
+  cross_entropy(tape, outputs, targets.classes, settings.class_weights, loss_terms(tape, settings, targets), sum);
 }
 
 }  // namespace temper

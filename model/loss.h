@@ -39,8 +39,12 @@ struct LossSettings {
 struct Targets {
   Tensor classes = {};     ///< i32 [rows of outputs], of cross_entropy and preference
   Tensor values = {};      ///< f32 [rows of outputs, columns of outputs], of the others
+  Tensor weights = {};     ///< f32 [rows of outputs], of cross_entropy: what each counts; undefined: all 1
   Tensor references = {};  ///< f64 [sequences], of preference: logarithms of probabilities under the reference
 };
+
+/// What the loss of these targets is besides the negative log-likelihood.
+CrossEntropyTerms loss_terms(const Tape& tape, const LossSettings& settings, const Targets& targets);
 
 /// Adds the loss, of any kind but preference, to `sum` f64 [2], as a sum and what to divide it by, and leaves the
 /// gradient of the sum for Tape::backward. In training the outputs may make way for their gradient.

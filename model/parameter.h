@@ -32,10 +32,10 @@ struct Parameter {
   Initialization initialization = Initialization::zeros();
   bool decays = true;    ///< weight decay shrinks it
   bool is_base = false;  ///< stays as it is, whatever is frozen: adapters beside it are trained in its place
-  /// Only products and lookups of rows read it, which take it in f32 or bf16: while it is not trained, its value may
-  /// have the type that its file has.
+  /// Only products and lookups of rows read it, which take it in f32, bf16 or (on CPUs) f16 or quantised: while it is
+  /// not trained, its value may have the type that its file has.
   bool is_read_narrow = false;
-  bool was_bf16 = false;  ///< in the files that it was loaded from
+  DType loaded = DType::f32;  ///< bf16 or f16 where the files have it so
   Variable variable = Variable(Tensor());
 
   [[nodiscard]] bool trainable() const { return variable.requires_gradient(); }

@@ -11,7 +11,8 @@ namespace {
 
 /// Elements of a tensor in the type that they are wanted in.
 void read_elements(const TensorView& tensor, std::span<float> to) { to_f32(tensor, to); }
-void read_elements(const TensorView& tensor, std::span<BFloat16> to) {
+template <typename Narrow>
+void read_elements(const TensorView& tensor, std::span<Narrow> to) {
   if (!to.empty()) std::memcpy(to.data(), tensor.bytes.data(), to.size_bytes());
 }
 
@@ -27,14 +28,40 @@ TensorView elements_of(const TensorView& tensor, std::int64_t first, std::int64_
 
 }  // namespace
 
-WeightValue::WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form)
-    : stored_(&stored),
-      form_(std::move(form)),
-      shape_(parameter.shape),
-      type_(parameter.is_read_narrow && stored.type == StoredType::bf16 ? DType::bf16 : DType::f32) {}
+DType narrow_type(const TensorView& stored) {
+  if (stored.type == StoredType::bf16) return DType::bf16;
+  return stored.type == StoredType::f16 ? DType::f16 : DType::f32;
+}
+
+namespace {
+
+bool is_paired(const TensorView& stored) {
+  return stored.type == StoredType::gguf &&
+         (stored.gguf.change == GgufChange::paired_queries || stored.gguf.change == GgufChange::paired_keys);
+}
+
+/// The type of blocks that lie in the file so that products can read them there, else f32.
+DType quantized_type(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  if (stored.type != StoredType::gguf || form.block != 0 || shape.dimensions() != 2) return DType::f32;
+  const GgufChange change = stored.gguf.change;
+  // llama.cpp has all matrices as [out, in], whichever way a Hugging Face folder has them.
+  const bool in_order = change == (form.transposed ? GgufChange::transposed : GgufChange::none) ||
+                        (is_paired(stored) && !form.transposed && form.rows == 0);
+  const GgmlTypeLayout& layout = layout_of(stored.gguf.type);
+  return in_order && shape[1] % static_cast<std::int64_t>(layout.block_elements) == 0 ? layout.quantized : DType::f32;
+}
+
+}  // namespace
+
+WeightValue::WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form, bool on_host)
+    : stored_(&stored), form_(std::move(form)), shape_(parameter.shape) {
+  if (!parameter.is_read_narrow) return;
+  type_ = stored.type == StoredType::gguf ? quantized_type(stored, form_, shape_) : narrow_type(stored);
+  if (type_ != DType::bf16 && !on_host) type_ = DType::f32;
+}
 
 TensorView WeightValue::rows() const {
-  if (form_.rows == 0 || stored_->type == StoredType::gguf) return *stored_;
+  if (form_.rows == 0 || (stored_->type == StoredType::gguf && !is_quantized(type_))) return *stored_;
   TensorView part = *stored_;
   const std::size_t row_bytes = stored_->bytes.size() / static_cast<std::size_t>(form_.rows);
   part.shape.front() = shape_[0];
@@ -52,21 +79,24 @@ void WeightValue::require_numbers() const {
 }
 
 bool WeightValue::lies_in_file() const {
+  if (is_quantized(type_)) return true;
   if (!form_.is_together()) return false;
   if (type_ == DType::f32) return is_mappable_f32(rows());
+  // Of a narrow type where the tensor is.
   return reinterpret_cast<std::uintptr_t>(rows().bytes.data()) % size_of(type_) == 0;
 }
 
 Tensor WeightValue::view() const {
   // The tape never writes to a parameter that is not in an arena, so the mapping may stay read-only.
-  return Tensor::view(const_cast<std::byte*>(rows().bytes.data()), shape_, type_);
+  const std::int64_t paired = is_paired(*stored_) ? shape_[0] / stored_->gguf.heads : 0;
+  return Tensor::view(const_cast<std::byte*>(rows().bytes.data()), shape_, type_, paired);
 }
 
 /// Of a tensor with other rows between, or that is decoded as a whole.
 template <typename T>
 void WeightValue::pick(std::span<T> to) const {
   std::vector<T> all(static_cast<std::size_t>(element_count(stored_->shape).value_or(0)));
-  read_elements(*stored_, all);
+  read_elements(*stored_, std::span<T>(all));
   for_each_element(shape_, form_, [&](std::size_t here, std::size_t there) { to[here] = all[there]; });
 }
 
@@ -102,6 +132,7 @@ void WeightValue::convert_to(std::span<T> to) const {
 void WeightValue::convert(std::span<std::byte> to) const {
   const auto count = static_cast<std::size_t>(shape_.elements());
   if (type_ == DType::bf16) return convert_to(std::span(reinterpret_cast<BFloat16*>(to.data()), count));
+  if (type_ == DType::f16) return convert_to(std::span(reinterpret_cast<Float16*>(to.data()), count));
   convert_to(std::span(reinterpret_cast<float*>(to.data()), count));
 }
 

@@ -6,11 +6,14 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "model/huggingface/weight_files.h"
 #include "model/parameter.h"
 #include "model/weight_names.h"
 #include "tensor/device.h"
+#include "tensor/float16.h"
 
 namespace temper {
 
@@ -28,18 +31,24 @@ class SharedWeightRoom {
     DType type = DType::f32;
   };
   /// Collective, and called once. A tensor for each of `wanted`, whose bytes one rank of the node has written by
-  /// fill(i, bytes); what a tensor takes is given back when no rank has it any more. The room must outlive them. Throws
-  /// Error on all ranks where one cannot.
+  /// fill(i, bytes), or, where the nodes have no room for them, each rank for itself; what a tensor takes is given back
+  /// when no rank has it any more. The room must outlive them. Throws Error on all ranks where one cannot fill.
   virtual std::vector<Tensor> make(std::span<const Want> wanted,
                                    const std::function<void(std::size_t i, std::span<std::byte> bytes)>& fill) = 0;
+  /// One sentence where each rank has them for itself; else empty.
+  [[nodiscard]] virtual std::string note() const = 0;
 };
+
+/// bf16 or f16 for tensors of these types, f32 for all others.
+DType narrow_type(const TensorView& stored);
 
 /// How a parameter's value comes out of its tensor.
 class WeightValue {
  public:
-  WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form);
+  /// `on_host`: products read it in f16 and quantised, too.
+  WeightValue(const Parameter& parameter, const TensorView& stored, StoredForm form, bool on_host);
 
-  /// bf16 where the tensor is and the parameter may be (Parameter::is_read_narrow), else f32.
+  /// bf16, f16 or quantised where the tensor is and the parameter may be (Parameter::is_read_narrow), else f32.
   [[nodiscard]] DType type() const { return type_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
   /// Throws Error where the tensor is no floating point.
@@ -66,7 +75,7 @@ class WeightValue {
   const TensorView* stored_;
   StoredForm form_;
   Shape shape_;
-  DType type_;
+  DType type_ = DType::f32;
 };
 
 /// Calls visit(here, there) for each element of a parameter: where it lies in the parameter, and where in the tensor

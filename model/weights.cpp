@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/half_float.h"
 #include "model/weight_values.h"
 #include "model/width_scaling.h"
 
@@ -114,7 +115,7 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
   std::vector<std::pair<const Parameter*, WeightValue>> converted;
   for (Parameter& parameter : model.parameters().all()) {
     const auto [stored, form] = find_stored(model, parameter, files);
-    parameter.was_bf16 = stored != nullptr && stored->type == StoredType::bf16;
+    parameter.loaded = stored == nullptr ? DType::f32 : narrow_type(*stored);
     if (stored == nullptr) {
       if (!may_be_drawn(parameter) && !options.initialize) {
         missing.push_back(parameter.name);
@@ -128,7 +129,7 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
     const Shape shape = shape_of(*stored);
     const Shape expected = form.shape_of_tensor(parameter.shape);
     if (shape == expected) {
-      const WeightValue value(parameter, *stored, form);
+      const WeightValue value(parameter, *stored, form, device.shares_host_memory());
       value.require_numbers();
       if (value.lies_in_file() && device.shares_host_memory()) {
         parameter.variable.set_value(value.view());
@@ -145,38 +146,38 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
           files.file_of(stored->name).string(), stored->name, shape.text(), expected.text(),
           options.keeps_head.empty() ? "" : fmt::format("to keep it, set {}; ", options.keeps_head));
     draw(parameter, device, options.seed);
-    parameter.was_bf16 = false;
+    parameter.loaded = DType::f32;
     report.replaced.push_back(parameter.name);
   }
   convert_values(converted, device, room);
+  if (room != nullptr && !room->note().empty()) report.notes.push_back(room->note());
   require_all(missing, files);
   for (const std::string& name : files.names())
     if (!used.contains(name) && !model.names().is_unread(name)) report.unexpected.push_back(name);
   return report;
 }
 
-std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files) {
-  std::vector<HeldWeight> held;
+std::vector<DType> held_types(const Model& model, const WeightFiles& files) {
+  std::vector<DType> held;
   for (const Parameter& parameter : model.parameters().all()) {
     const auto [stored, form] = find_stored(model, parameter, files);
-    held.emplace_back();
-    if (stored == nullptr || shape_of(*stored) != form.shape_of_tensor(parameter.shape)) continue;
-    const WeightValue value(parameter, *stored, form);
-    held.back() = {value.type(), value.lies_in_file()};
+    const bool is_there = stored != nullptr && shape_of(*stored) == form.shape_of_tensor(parameter.shape);
+    held.push_back(is_there ? WeightValue(parameter, *stored, form, true).type() : DType::f32);
   }
   return held;
 }
 
 namespace {
 
-/// The values as files have them in bf16, if that is how they were loaded and nothing is lost by it.
-std::optional<std::vector<BFloat16>> as_loaded_in_bf16(const Parameter& parameter, std::span<const float> values) {
-  if (!parameter.was_bf16) return std::nullopt;
-  std::vector<BFloat16> narrow(values.size());
+/// The values in the narrow type that files have them in, if nothing is lost by it.
+std::optional<std::vector<std::uint16_t>> as_loaded(const Parameter& parameter, std::span<const float> values) {
+  if (!is_narrow(parameter.loaded)) return std::nullopt;
+  const bool is_bf16 = parameter.loaded == DType::bf16;
+  std::vector<std::uint16_t> narrow(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(values[i]);
-    if ((bits & 0xFFFFU) != 0) return std::nullopt;
-    narrow[i] = {static_cast<std::uint16_t>(bits >> 16)};
+    narrow[i] = is_bf16 ? to_bf16(values[i]) : to_f16(values[i]);
+    const float again = is_bf16 ? from_bf16(narrow[i]) : from_f16(narrow[i]);
+    if (std::bit_cast<std::uint32_t>(again) != std::bit_cast<std::uint32_t>(values[i])) return std::nullopt;
   }
   return narrow;
 }
@@ -188,6 +189,8 @@ std::vector<ParameterToStore> weights_of(const Model& model) {
       weights.push_back({&parameter, model.names().forms_of(parameter).front()});
   return weights;
 }
+
+StoredType stored_type(DType narrow) { return narrow == DType::f16 ? StoredType::f16 : StoredType::bf16; }
 
 }  // namespace
 
@@ -220,18 +223,14 @@ StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Devic
 
 void StoredWeights::add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device) {
   const Tensor& value = parameter.variable.value();
-  if (value.type() == DType::bf16) {
+  tensor.narrow_type = stored_type(parameter.loaded);
+  if (size_of(value.type()) == sizeof(std::uint16_t) && device.shares_host_memory()) {
     viewed_.push_back(value);
-    if (!device.shares_host_memory()) {
-      narrow_.push_back(device.download<BFloat16>(value));
-      tensor.narrow = narrow_.back();
-    } else {
-      tensor.narrow = value.span<BFloat16>();
-    }
+    tensor.narrow = {static_cast<const std::uint16_t*>(value.bytes()), static_cast<std::size_t>(value.size())};
     return;
   }
   copies_.emplace_back(device, value);
-  if (auto narrow = as_loaded_in_bf16(parameter, copies_.back().values())) {
+  if (auto narrow = as_loaded(parameter, copies_.back().values())) {
     narrow_.push_back(*std::move(narrow));
     tensor.narrow = narrow_.back();
   } else {
@@ -241,17 +240,18 @@ void StoredWeights::add_plain(TensorToWrite& tensor, const Parameter& parameter,
 
 void StoredWeights::compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device) {
   const auto elements = static_cast<std::size_t>(element_count(tensor.shape).value_or(0));
-  std::vector<std::vector<BFloat16>> of_parts;
+  std::vector<std::vector<std::uint16_t>> of_parts;
   for (const auto& [parameter, form] : parts) {
     const HostCopy copy(device, parameter->variable.value());
-    if (auto narrow = as_loaded_in_bf16(*parameter, copy.values())) of_parts.push_back(*std::move(narrow));
+    if (auto narrow = as_loaded(*parameter, copy.values())) of_parts.push_back(*std::move(narrow));
   }
   if (of_parts.size() == parts.size()) {
-    std::vector<BFloat16>& all = narrow_.emplace_back(elements);
+    std::vector<std::uint16_t>& all = narrow_.emplace_back(elements);
     for (std::size_t i = 0; i < parts.size(); ++i)
       for_each_element(parts[i].parameter->shape, parts[i].form,
                        [&](std::size_t here, std::size_t there) { all[there] = of_parts[i][here]; });
     tensor.narrow = all;
+    tensor.narrow_type = stored_type(parts.front().parameter->loaded);
     return;
   }
   std::vector<float>& all = composed_.emplace_back(elements);

@@ -28,26 +28,22 @@ struct LoadReport {
       initialized;                    ///< parameters that the files lack and that were drawn anew: of the head, or all
   std::vector<std::string> replaced;  ///< of another size in the files and drawn anew, as asked
   std::vector<std::string> unexpected;  ///< tensors of the files that the model has no use for
+  std::vector<std::string> notes;       ///< on where they lie, one sentence each
 };
 
-/// Weights stored as f32, or as bf16 where the parameter may be (Parameter::is_read_narrow), are not copied where the
-/// device shares the host's memory, unless they are stored transposed: the parameters view the mapped files, which must
-/// outlive the model. The others are converted, where there is a `room` (on all ranks, or on none) into that: then this
-/// is collective. Names are those of the model's WeightNames.
-/// Throws Error listing what is missing of the network, or naming file, tensor and both shapes where they differ.
+/// Weights stored as f32, or as bf16, f16 or quantised where the parameter may be (Parameter::is_read_narrow), are not
+/// copied where the device shares the host's memory, unless they are stored transposed: the parameters view the mapped
+/// files, which must outlive the model. The others are converted, where there is a `room` (on all ranks, or on none)
+/// into that: then this is collective. Names are those of the model's WeightNames. Throws Error listing what is missing
+/// of the network, or naming file, tensor and both shapes where they differ.
 LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, const LoadOptions& options,
                         SharedWeightRoom* room = nullptr);
 
 /// Throws Error as load_weights does for tensors that are missing or of another shape, reading none.
 void check_weights(const Model& model, const WeightFiles& files);
 
-/// How a host would hold the value of a parameter that is not trained.
-struct HeldWeight {
-  DType type = DType::f32;
-  bool is_mapped = false;  ///< in its file; else it is converted or drawn
-};
-/// Of each parameter, in order. Reads no weights.
-std::vector<HeldWeight> held_weights(const Model& model, const WeightFiles& files);
+/// The type in which a host would hold each parameter that is not trained, in order. Reads no weights.
+std::vector<DType> held_types(const Model& model, const WeightFiles& files);
 /// The values of a parameter that lies so in a tensor of a file, whatever its type.
 std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& parameter);
 
@@ -58,8 +54,8 @@ struct ParameterToStore {
 };
 
 /// A model's weights as its files have them, on the host. What lies in a file as it does here is viewed where the
-/// device shares the host's memory; the model must then outlive this. What was loaded from bf16 and still has such
-/// values is bf16 here, the rest f32.
+/// device shares the host's memory; the model must then outlive this. What was loaded from bf16 or f16 and
+/// still has such values has that type here, the rest is f32.
 class StoredWeights {
  public:
   /// All but adapters, which lie in files of their own.
@@ -75,8 +71,8 @@ class StoredWeights {
 
   std::deque<HostCopy> copies_;
   std::vector<Tensor> viewed_;
-  std::deque<std::vector<float>> composed_;   ///< tensors that are transposed or hold several parameters
-  std::deque<std::vector<BFloat16>> narrow_;  ///< those and others in bf16
+  std::deque<std::vector<float>> composed_;        ///< tensors that are transposed or hold several parameters
+  std::deque<std::vector<std::uint16_t>> narrow_;  ///< those and others in bf16 or f16
   std::vector<TensorToWrite> tensors_;
 };
 

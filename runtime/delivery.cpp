@@ -6,6 +6,7 @@
 
 #include "runtime/checkpoints/checkpoint_folder.h"
 #include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/trained_use.h"
 #include "runtime/model_export.h"
 #include "runtime/run_evaluation.h"
@@ -44,6 +45,8 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
     delivered.test = std::move(*metrics);
   }
   run.reporter().test(state.step, delivered.test);
+  if (const std::string note = idle_note(run.run_model(), run.device()); !note.empty())
+    run.say()(note + "; they have learnt nothing, so look at the learning rate and at what is frozen");
   if (!run.configuration().output.export_model) return delivered;
 
   Lineage lineage = run.complete_lineage();

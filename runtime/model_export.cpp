@@ -78,7 +78,8 @@ void export_trained_adapter(const RunModel& model, Device& device, const TaskSpe
   lineage.is_adapter = true;
   use.labels = labels;
   write_exported_folder(target_folder, source.folder, [&](const std::filesystem::path& folder) {
-    write_adapter({*model.model, device, *model.lora, base_model, lineage.base_model_sha256}, folder);
+    const AdapterBase base{lineage.base_model_sha256, model.files.fingerprint()};
+    write_adapter({*model.model, device, *model.lora, base_model, base}, folder);
     write_named_files(folder, source.tokenizer_files);
     write_file_atomically(folder / "README.md", model_card(lineage));
     write_file_atomically(folder / "temper.json", to_json(use));

@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "data/sampler.h"
-#include "model/adapters/peft_folder.h"
+#include "model/freezing.h"
+#include "runtime/checkpoints/disk_room.h"
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
@@ -16,20 +20,23 @@
 #include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
+#include "runtime/inputs/data_origin.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
+#include "runtime/probing/probe_record.h"
 #include "runtime/steps/step_settings.h"
 #include "runtime/tasks/scores.h"
 
 namespace temper {
 
 PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-                         RunReporter& reporter, TrainingState& state)
+                         RunReporter& reporter, TrainingState& state, RunPurpose purpose)
     : configuration_(configuration),
       device_(device),
       communicator_(communicator),
       job_(job),
+      purpose_(purpose),
       reporter_(reporter),
       say_([&reporter](const std::string& text) { reporter.say(text); }),
       task_(task_named(configuration.model.task)) {
@@ -45,7 +52,7 @@ PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Com
   go_to_start(state);
   // What hosts read of the weights meanwhile is the last that may refuse the run.
   hosts.finish();
-  open_folder(state);
+  if (purpose_ == RunPurpose::training) open_folder(state);
 }
 
 void PreparedRun::take_folder(const HostAgreement& hosts) {
@@ -66,15 +73,15 @@ void PreparedRun::prepare_data(TrainingState& state) {
   set_cpu_threads(state.threads);
   warn_of_shape(state, resumed_.has_value(), device_, communicator_, say_);
 
-  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate));
+  model_folder_.emplace(configuration_.model.path, truncation_side(configuration_.data.truncate),
+                        configuration_.model.adapter);
   const bool splits = task_.labels == LabelKind::next_token && configuration_.data.long_documents == "split";
   for (const std::string& note :
        folder_notes(*model_folder_, configuration_.data.max_length,
                     splits ? "longer documents are split into pieces of so many" : "longer texts are cut there"))
     say_(note);
-  if (reads_conversations(configuration_.data) && configuration_.data.chat_template != "tokenizer" &&
-      configuration_.data.chat_template != "none")
-    model_folder_->own_chat_template = std::string(MappedFile(configuration_.data.chat_template).text());
+  if (const std::string own = text_of_own_template(configuration_.data); !own.empty())
+    model_folder_->own_chat_template = own;
   require_head(model_folder_->config, task_.head);
   data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
                            state.threads, communicator_, say_);
@@ -91,7 +98,7 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
 void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
-  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->train, data_->labels.size(), device_);
+  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   const PreferenceSection& preference = configuration_.preference;
@@ -111,9 +118,13 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   metric_ = choose_metric(configuration_.train.metric, task_, entities());
   lineage_ = lineage_of(configuration_, model_folder_->path, *data_, communicator_.size());
   lineage_.job = job_.text();
+  lineage_.chat_template = text_of_own_template(configuration_.data);
+  add_model_files(lineage_.data_files, model_folder_->tokenizer_path, configuration_.model.adapter);
   base_model_digest_.emplace(model_folder_->path, communicator_, configuration_.model.initialize);
-  if (const std::string& adapter = configuration_.model.adapter; !adapter.empty())
-    require_base(adapter, base_model_digest_->get(), model_folder_->path);
+  if (const std::string& adapter = configuration_.model.adapter; !adapter.empty()) {
+    require_base_of(adapter, model_->files, model_folder_->path, &communicator_);
+    adapter_base_ = base_of_adapter(adapter);
+  }
   if (model_->lora) say_(adapters_note(*model_->lora));
   if (task_.loss == LossKind::preference) compare_with_start();
 }
@@ -143,9 +154,11 @@ void PreparedRun::load_base_model() {
 }
 
 void PreparedRun::go_to_start(TrainingState& state) {
-  steps_per_epoch_ = temper::steps_per_epoch(data_->training().rows(), configuration_.train.batch_size);
+  steps_per_epoch_ = temper::steps_per_epoch(data_->training().epoch_rows(), configuration_.train.batch_size);
   const std::vector<PhasePlan> plan = phases(state);
-  require_patterns(model(), plan, configuration_.tuning.rates);
+  const std::unique_ptr<Model> merged = model_of_merged(plan);
+  const ModelsOfPhases models(model(), merged.get());
+  require_patterns(models, plan, configuration_.tuning.rates);
   if (resumed_) {
     for (const std::string& note : require_same_origin(*resumed_, complete_lineage(), configuration_)) say_(note);
     if (length_before_)
@@ -155,15 +168,28 @@ void PreparedRun::go_to_start(TrainingState& state) {
   } else {
     for (const auto* names : {&model_->report.initialized, &model_->report.replaced})
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
-    warn_of_start(state, plan);
+    if (purpose_ == RunPurpose::training) warn_of_start(state, plan, models);
   }
   schedule_ = schedule_of(configuration_.train, state);
+  if (!state.finished && purpose_ == RunPurpose::training) check_disk(state, plan);
 }
 
-void PreparedRun::warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan) {
+std::unique_ptr<Model> PreparedRun::model_of_merged(std::span<const PhasePlan> plan) const {
+  const auto merging =
+      std::find_if(plan.begin(), plan.end(), [](const PhasePlan& phase) { return phase.merge_adapters; });
+  if (merging == plan.end() || !model_->lora) return nullptr;
+  if (const std::string reason = reason_against_merging(*model_->model, *model_->lora); !reason.empty())
+    throw usage_error("tuning.phases, phase {}: {}; take merge_adapters out, or that module out of {}",
+                      merging - plan.begin() + 1, reason,
+                      configuration_.model.adapter.empty() ? "lora.targets" : "the adapter");
+  return make_model(model_folder_->config, head_);
+}
+
+void PreparedRun::warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan,
+                                const ModelsOfPhases& models) {
   std::vector<std::string> drawn;
   for (const auto& [name, step] : state.changed) drawn.push_back(name);
-  if (const auto frozen = never_trained(model(), plan, drawn); !frozen.empty())
+  if (const auto frozen = never_trained(models, plan, drawn); !frozen.empty())
     say_(
         fmt::format("new weights that no phase trains stay as they were drawn, {} among them; take what freezes them "
                     "out of {}",
@@ -175,6 +201,36 @@ void PreparedRun::warn_of_start(const TrainingState& state, std::span<const Phas
         fmt::format("train.warmup_steps is {}, but the run has {}: the learning rate never reaches "
                     "train.learning_rate",
                     rising, counted(steps, "step")));
+  if (communicator_.rank() == 0)
+    if (const std::string note = probe_note(folder_->path(), configuration_); !note.empty()) say_(note);
+}
+
+void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePlan> plan) {
+  // The smallest room counts where hosts do not see the same file system; that they share the folder has been asked.
+  const std::optional<std::int64_t> found = free_room(folder_->path());
+  std::vector<std::int64_t> room{found.value_or(std::numeric_limits<std::int64_t>::max())};
+  communicator_.all_reduce(std::span(room), Reduction::min);
+  const UpdateRule& rule = update_rule(configuration_.train.update.rule);
+  DiskNeed need;
+  bool adapters = model_->lora.has_value();
+  for (std::size_t i = state.phase; i < plan.size(); ++i) {
+    adapters = adapters && !plan[i].merge_adapters;
+    // Of a model whose adapters will be merged, what is trained then is not known before.
+    if (plan[i].merge_adapters && model_->lora) break;
+    apply_freezing(model(), plan[i].freeze, plan[i].freeze_key);
+    need.checkpoint = std::max(need.checkpoint, checkpoint_bytes(model(), rule));
+    if (configuration_.output.export_model) need.model = export_bytes(model(), adapters);
+  }
+  apply_freezing(model(), {});
+  need.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_->validation.rows() > 0,
+                                         plan.back().end_step - state.step, steps_per_epoch_);
+  // What an older run left stays, under another name; what this one left goes as new checkpoints come.
+  const std::int64_t held = resumed_ ? bytes_in(folder_->checkpoints()) + bytes_in(folder_->model()) : 0;
+  if (need.checkpoint > room.front())
+    throw Error(
+        "{}: a checkpoint takes {} MiB, but the disk has {} MiB free there; free some, or choose another output.dir",
+        folder_->path().string(), mebibytes(need.checkpoint), whole_mebibytes(room.front()));
+  if (const std::string note = disk_note(need, folder_->path(), room.front(), held); !note.empty()) say_(note);
 }
 
 void PreparedRun::open_folder(const TrainingState& state) {
@@ -199,6 +255,8 @@ bool PreparedRun::has_delivered() const {
 
 const Lineage& PreparedRun::complete_lineage() {
   lineage_.base_model_sha256 = base_model_digest_->get();
+  // What its fingerprint told at the start, all of it has now.
+  require_base(adapter_base_, lineage_.base_model_sha256, configuration_.model.adapter, model_folder_->path);
   return lineage_;
 }
 
@@ -211,7 +269,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.ranks = communicator_.size();
   summary.threads = state.threads;
   summary.device = device_.name();
-  summary.train_rows = data_->training().rows();
+  summary.train_rows = data_->training().epoch_rows();
   summary.validation_rows = data_->validation_examples().rows();
   summary.test_rows = data_->test_examples().rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());

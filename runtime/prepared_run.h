@@ -16,6 +16,7 @@
 
 #include "comm/communicator.h"
 #include "comm/nccl_communicator.h"
+#include "model/adapters/peft_folder.h"
 #include "model/huggingface/lineage.h"
 #include "runtime/checkpoints/base_model_digest.h"
 #include "runtime/checkpoints/checkpoint_folder.h"
@@ -28,11 +29,15 @@
 #include "runtime/inputs/run_model.h"
 #include "runtime/reporting/run_reporter.h"
 #include "runtime/steps/phases.h"
+#include "runtime/steps/step_settings.h"
 #include "runtime/steps/training_state.h"
 #include "runtime/tasks/entities.h"
 #include "tensor/device.h"
 
 namespace temper {
+
+/// What a run is prepared for: a probe of learning rates leaves the folder's run as it is, and writes no logs.
+enum class RunPurpose : std::uint8_t { training, probe };
 
 class PreparedRun {
  public:
@@ -40,7 +45,7 @@ class PreparedRun {
   /// or where the checkpoint was made that it goes on from. Throws Error, a usage Error where the configuration is at
   /// fault, on all ranks.
   PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-              RunReporter& reporter, TrainingState& state);
+              RunReporter& reporter, TrainingState& state, RunPurpose purpose = RunPurpose::training);
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
 
@@ -104,7 +109,12 @@ class PreparedRun {
   /// Collective. Makes the model and the state those of the checkpoint, if there is one.
   void go_to_start(TrainingState& state);
   /// Warns of settings of a new run that are possible but inadvisable.
-  void warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan);
+  void warn_of_start(const TrainingState& state, std::span<const PhasePlan> plan, const ModelsOfPhases& models);
+  /// What the model is once a phase has merged its adapters, without values; null where no phase will. Throws a usage
+  /// Error where they cannot be merged.
+  [[nodiscard]] std::unique_ptr<Model> model_of_merged(std::span<const PhasePlan> plan) const;
+  /// Says so where the folder has less room than the run may take. Throws Error where not even one checkpoint fits.
+  void check_disk(const TrainingState& state, std::span<const PhasePlan> plan);
   /// Collective. What is left of an older run is set aside, and the logs are opened.
   void open_folder(const TrainingState& state);
   [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.train.seed); }
@@ -113,6 +123,7 @@ class PreparedRun {
   Device& device_;
   Communicator& communicator_;
   const Job& job_;
+  RunPurpose purpose_;
   RunReporter& reporter_;
   Say say_;
   const TaskSpec& task_;
@@ -130,6 +141,7 @@ class PreparedRun {
   std::string metric_;
   Lineage lineage_;
   std::optional<BaseModelDigest> base_model_digest_;
+  AdapterBase adapter_base_;  ///< what model.adapter was trained on, as far as it is known
   std::int64_t steps_per_epoch_ = 0;
   TrainSection schedule_;
 };

@@ -5,21 +5,15 @@
 // just reduced together. No rank ever acts on its own clock or signal alone, and none waits.
 #include "runtime/trainer.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
-#include "base/counted.h"
-#include "model/adapters/peft_folder.h"
-#include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/save_policy.h"
 #include "runtime/delivery.h"
-#include "runtime/environment/input_places.h"
 #include "runtime/evaluation/model_selection.h"
+#include "runtime/finished_run.h"
 #include "runtime/phase_run.h"
 #include "runtime/prepared_run.h"
 #include "runtime/reporting/run_meter.h"
@@ -74,7 +68,6 @@ class Trainer {
   std::optional<PhaseRun> phase_;  ///< of the last phase: also behind its last step
   bool stop_ = false;
   bool ended_early_ = false;
-  bool said_nothing_counts_ = false;
   TrainReport report_;  ///< what is known of it so far
 };
 
@@ -127,11 +120,6 @@ bool Trainer::take_step() {
   if (advance(state_, batch.global_rows, outcome.tokens, seconds, run_.steps_per_epoch())) meter_.end_epoch();
   run_.begin_base_model_digest();
   reporter_.step(meter_.line(state_, total_steps_, epochs(), outcome, rate));
-  if (outcome.weight == 0.0 && !std::exchange(said_nothing_counts_, true))
-    reporter_.say(fmt::format(
-        "step {} had nothing to learn from: nothing in its rows counts, and its loss is shown as 0; no more is said of "
-        "such steps",
-        state_.step));
   // The first step loads libraries and chooses algorithms.
   if (meter_.steps() == 1 && !has_ended()) run_.device().forget_kernel_times();
 
@@ -160,8 +148,7 @@ void Trainer::evaluate() {
   const bool better = selection_.judge(*found->validation, state_);
   reporter_.evaluation(state_.step, epochs(), selection_.last(), better);
   if (selection_.patience_is_exhausted(state_)) {
-    reporter_.say(fmt::format("{} has not improved for {}: training ends", selection_.metric(),
-                              counted(state_.evaluations_without_gain, "evaluation")));
+    reporter_.say(selection_.why_it_ends(state_));
     ended_early_ = true;
   }
   // The best model so far must survive whatever comes after it.
@@ -173,47 +160,11 @@ void Trainer::deliver() {
     phase_.reset();
     load_best(run_, state_);
   }
-  const std::optional<Delivered> delivered =
-      hand_over(run_, state_, selection_.best(), wants_to_stop_, trace_.timeline());
+  const auto delivered = hand_over(run_, state_, selection_.best(), wants_to_stop_, trace_.timeline());
   stop_ = !delivered;
-  if (!delivered) return;
+  if (stop_) return;
   report_.test = delivered->test;
   report_.model = delivered->model;
-}
-
-/// Whether this host lacks the base model or data, which the same files elsewhere may replace in a run that goes on.
-bool lacks_inputs(const Configuration& configuration) {
-  std::error_code unknown;
-  const auto is_absent = [&](const std::filesystem::path& path) { return !std::filesystem::exists(path, unknown); };
-  const std::vector<DataInput> inputs = data_inputs(configuration);
-  return is_absent(configuration.model.path) ||
-         std::any_of(inputs.begin(), inputs.end(), [&](const DataInput& input) { return is_absent(input.path); });
-}
-
-/// Collective. Of a run that has ended and written its model, whose inputs are no longer in their places: it needs none
-/// of them. Nothing where there is no such run.
-std::optional<TrainReport> finished_without_inputs(const Configuration& configuration, Communicator& communicator) {
-  std::vector<std::int64_t> lacks{lacks_inputs(configuration) ? 1 : 0};
-  communicator.all_reduce(std::span(lacks), Reduction::max);
-  if (lacks.front() == 0) return std::nullopt;
-  const std::filesystem::path model = std::filesystem::path(configuration.output.dir) / "model";
-  std::vector<std::int64_t> delivered{
-      std::filesystem::exists(model / "config.json") || std::filesystem::exists(model / kPeftConfigFile) ? 1 : 0};
-  communicator.all_reduce(std::span(delivered), Reduction::min);
-  if (delivered.front() == 0) return std::nullopt;
-  const std::optional<Resumption> found =
-      find_checkpoint_to_resume(configuration, communicator, [](const std::string&) {});
-  if (!found || !found->state.finished || found->length_before) return std::nullopt;
-  TrainReport report;
-  report.already_finished = true;
-  report.steps = report.total_steps = found->state.step;
-  report.ranks = communicator.size();
-  report.best_step = found->state.best_step;
-  report.best.values = found->state.best_metrics;
-  report.last.values = found->state.last_metrics;
-  report.checkpoint = found->found.path;
-  report.model = model;
-  return report;
 }
 
 TrainReport Trainer::report() {
@@ -238,8 +189,7 @@ TrainReport Trainer::report() {
 
 TrainReport train(const Configuration& configuration, Device& device, Communicator& communicator,
                   const TrainOptions& options) {
-  if (std::optional<TrainReport> report = finished_without_inputs(configuration, communicator))
-    return std::move(*report);
+  if (std::optional<TrainReport> report = finished_without_inputs(configuration, communicator)) return *report;
   return Trainer(configuration, device, communicator, options).run();
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/allowed_cpus.h"
 #include "base/error.h"
+#include "tensor/float16.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/multiply_add_loop.h"
 #include "tensor/kernels/cpu/vector/instruction_set.h"
@@ -51,7 +52,7 @@ class CpuDevice final : public Device {
   }
   [[nodiscard]] bool has_bf16() const override { return processor_multiplies_bf16(); }
   [[nodiscard]] Tensor zeros(const Shape& shape, DType type) override {
-    const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(type);
+    const std::size_t bytes = size_of(type, shape.elements());
     return Tensor::of_block(memory_, memory_.allocate_zeroed(bytes), shape, type);
   }
   void upload(const void* from, void* to, std::size_t bytes) override { std::memcpy(to, from, bytes); }
@@ -75,9 +76,20 @@ Tensor Device::zeros(const Shape& shape, DType type) {
 
 std::vector<float> Device::download_as_f32(const Tensor& tensor) {
   if (tensor.type() == DType::f32) return download<float>(tensor);
-  const std::vector<BFloat16> stored = download<BFloat16>(tensor);
-  std::vector<float> values(stored.size());
-  std::transform(stored.begin(), stored.end(), values.begin(), to_float);
+  std::vector<float> values(static_cast<std::size_t>(tensor.size()));
+  if (is_quantized(tensor.type())) {  // which the host alone has
+    kernels().run(calls::Copy{.x = tensor.as_rows(),
+                              .y = Matrix{values.data(), tensor.rows(), tensor.columns(), tensor.columns()}});
+    return values;
+  }
+  const auto widen = [&](const auto& stored) {
+    std::transform(stored.begin(), stored.end(), values.begin(), [](auto value) { return to_float(value); });
+  };
+  if (tensor.type() == DType::f16) {
+    widen(download<Float16>(tensor));
+  } else {
+    widen(download<BFloat16>(tensor));
+  }
   return values;
 }
 

@@ -101,7 +101,7 @@ class Device {
     if (!values.empty()) download(tensor.data<T>(), values.data(), values.size() * sizeof(T));
     return values;
   }
-  /// A tensor of f32 or bf16 as f32.
+  /// A tensor of f32, bf16 or f16 as f32.
   [[nodiscard]] std::vector<float> download_as_f32(const Tensor& tensor);
 
  private:

@@ -20,4 +20,17 @@ HostCopy::HostCopy(Device& device, const Tensor& tensor) {
   }
 }
 
+HostCopy::HostCopy(Device& device, const Tensor& tensor, std::int64_t begin, std::int64_t count) {
+  if (tensor.type() == DType::f32) {
+    *this = HostCopy(device, tensor.data<float>() + begin, static_cast<std::size_t>(count));
+    return;
+  }
+  if (count == 0) return;
+  const std::int64_t first = begin / tensor.columns();
+  const std::int64_t end = (begin + count - 1) / tensor.columns() + 1;
+  copy_ = device.download_as_f32(tensor.row_range(first, end - first));
+  copy_.erase(copy_.begin(), copy_.begin() + (begin - first * tensor.columns()));
+  copy_.resize(static_cast<std::size_t>(count));
+}
+
 }  // namespace temper

@@ -231,6 +231,7 @@ void cross_entropy(Tape& tape, const Variable& logits, const Tensor& labels, con
                           .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr,
                           .label_smoothing = terms.label_smoothing,
                           .z_loss = terms.z_loss,
+                          .row_weights = terms.row_weights,
                           .d_logits = gradient.as_rows(),
                           .sum = sum.data<double>()});
   if (gradient.defined()) Tape::set_gradient(logits, gradient);

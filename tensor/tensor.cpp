@@ -28,21 +28,22 @@ std::string Shape::text() const {
 }
 
 Tensor Tensor::empty(Memory& memory, const Shape& shape, DType type) {
-  return of_block(memory, memory.allocate(static_cast<std::size_t>(shape.elements()) * size_of(type)), shape, type);
+  return of_block(memory, memory.allocate(size_of(type, shape.elements())), shape, type);
 }
 
 Tensor Tensor::of_block(Memory& memory, void* block, const Shape& shape, DType type) {
-  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(type);
+  const std::size_t bytes = size_of(type, shape.elements());
   Tensor tensor = view(block, shape, type);
   tensor.owner_ = std::shared_ptr<void>(block, [&memory, bytes](void* p) { memory.release(p, bytes); });
   return tensor;
 }
 
-Tensor Tensor::view(void* data, const Shape& shape, DType type) {
+Tensor Tensor::view(void* data, const Shape& shape, DType type, std::int64_t paired) {
   Tensor tensor;
   tensor.data_ = data;
   tensor.shape_ = shape;
   tensor.type_ = type;
+  tensor.place_.paired = paired;
   return tensor;
 }
 
@@ -67,9 +68,11 @@ Tensor Tensor::row_range(std::int64_t first, std::int64_t count) const {
 }
 
 Tensor Tensor::view_from(std::int64_t row, std::int64_t column, const Shape& shape, std::int64_t row_stride) const {
-  Tensor tensor = view(as_rows().at(row, column), shape, type_);
+  const Rows window = as_rows().window(row, shape[0], column, 1);
+  Tensor tensor = view(window.data, shape, type_);
+  tensor.place_ = window.place;
   tensor.owner_ = owner_;
-  if (row_stride != tensor.columns() && tensor.rows() > 1) tensor.row_stride_ = row_stride;
+  if (row_stride != tensor.columns() && (tensor.rows() > 1 || is_quantized(type_))) tensor.row_stride_ = row_stride;
   return tensor;
 }
 
@@ -78,8 +81,9 @@ void Tensor::require_type(DType wanted) const {
 }
 
 void Tensor::refuse_gaps() const {
-  throw Error("a tensor of shape {} whose rows lie {} elements apart was read as one block of memory", shape_.text(),
-              row_stride_);
+  throw Error(
+      "a tensor of shape {} whose rows lie {} elements apart, or in another order, was read as one block of memory",
+      shape_.text(), row_stride());
 }
 
 std::int64_t Tensor::size_of_row() const {

@@ -47,8 +47,8 @@ class Tensor {
   static Tensor empty(Memory& memory, const Shape& shape, DType type = DType::f32);
   /// Takes over a block that `memory` allocated for exactly these elements.
   static Tensor of_block(Memory& memory, void* block, const Shape& shape, DType type);
-  /// A view of memory that somebody else keeps alive (an arena, a mapped file).
-  static Tensor view(void* data, const Shape& shape, DType type = DType::f32);
+  /// A view of memory that somebody else keeps alive (an arena, a mapped file). `paired`: BlockPlace.
+  static Tensor view(void* data, const Shape& shape, DType type = DType::f32, std::int64_t paired = 0);
 
   [[nodiscard]] bool defined() const { return data_ != nullptr; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
@@ -62,18 +62,21 @@ class Tensor {
   [[nodiscard]] bool owns_memory() const { return owner_ != nullptr; }
   /// Elements from the beginning of a row to that of the next.
   [[nodiscard]] std::int64_t row_stride() const { return row_stride_ == 0 ? columns() : row_stride_; }
-  /// The elements are one block of memory.
-  [[nodiscard]] bool is_contiguous() const { return row_stride_ == 0; }
+  /// The elements are one block of memory, in their order.
+  [[nodiscard]] bool is_contiguous() const { return row_stride_ == 0 && place_ == BlockPlace(); }
 
   /// The memory, whatever the type. Throws Error unless it is contiguous.
   [[nodiscard]] void* bytes() const {
     require_contiguous();
     return data_;
   }
-  [[nodiscard]] std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(size_of(type_)); }
+  [[nodiscard]] std::int64_t size_bytes() const { return static_cast<std::int64_t>(size_of(type_, size())); }
   /// The tensor as kernels see it: [rows(), columns()]. An undefined one has no data.
   [[nodiscard]] Rows as_rows() const {
-    return defined() ? Rows(data_, rows(), columns(), row_stride(), type_) : Rows();
+    if (!defined()) return {};
+    Rows all(data_, rows(), columns(), row_stride(), type_);
+    all.place = place_;
+    return all;
   }
   /// All elements as one row. Throws Error unless they are contiguous.
   [[nodiscard]] Rows as_row() const { return {bytes(), 1, size(), size(), type_}; }
@@ -111,6 +114,7 @@ class Tensor {
   void* data_ = nullptr;
   Shape shape_;
   std::int64_t row_stride_ = 0;  ///< 0: rows lie side by side
+  BlockPlace place_;
   DType type_ = DType::f32;
 };
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Shows that a model of 7 billion parameters in bf16 starts without anything being held twice.
 
-    tests/seven_billion.py BUILD/temper [--folder /tmp/seven] [--ranks 1,2] [--layers 32] [--keep]
+    tests/seven_billion.py BUILD/temper [--folder /tmp/seven] [--ranks 1,2] [--layers 32] [--lora 8] [--keep]
 
 Writes a folder of Llama-2-7B's shape (or of fewer layers) with random weights, 13.5 GB in shards, plans a run that
 trains its last layer, and does two steps of it on each number of ranks, reading what is resident in each rank while it
-runs. Fails unless every rank's private memory is what the plan says it is, with nothing for the frozen weights, which
-are mapped. Needs numpy, the room on disk, and memory for the page cache.
+runs. With --lora RANK adapters of this rank are trained at all linear layers instead, and speed and the sizes of the
+checkpoint and the adapter are told, too. Fails unless every rank's private memory is what the plan says it is, with
+nothing for the frozen weights, which are mapped. Needs numpy, the room on disk, and memory for the page cache.
 """
 
 import argparse
@@ -103,9 +104,9 @@ def write_model(folder, layers, width, inner):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 
-def write_text(path):
+def write_text(path, words):
     random = numpy.random.default_rng(8)
-    lines = [" ".join(f"w{i}" for i in random.integers(1, VOCABULARY, 31)) for _ in range(8)]
+    lines = [" ".join(f"w{i}" for i in random.integers(1, VOCABULARY, words - 1)) for _ in range(8)]
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -160,6 +161,8 @@ def main():
     parser.add_argument("--width", type=int, default=4096)
     parser.add_argument("--inner", type=int, default=11008)
     parser.add_argument("--precision", default="f32")
+    parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="train adapters at all linear layers")
+    parser.add_argument("--length", type=int, default=32, help="tokens per text")
     parser.add_argument("--keep", action="store_true", help="leave the folder there")
     options = parser.parse_args()
     program = options.program.resolve()
@@ -167,16 +170,18 @@ def main():
     try:
         if not model.exists():
             write_model(model, options.layers, options.width, options.inner)
-        write_text(options.folder / "text.txt")
+        write_text(options.folder / "text.txt", options.length)
         weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
         print(f"weights: {weights >> 20} MiB in {len(list(model.glob('*.safetensors')))} files")
         run = options.folder / "run.toml"
+        frozen = ["embed_tokens", f"layers.0-{options.layers - 2}", "lm_head"]
+        trained = f"lora = {{ rank = {options.lora} }}" if options.lora else f"tuning = {{ freeze = {json.dumps(frozen)} }}"
         run.write_text(f"""
 model = {{ path = "{model}", task = "causal-lm" }}
-data = {{ train = "{options.folder}/text.txt", max_length = 32, cache = false }}
-tuning = {{ freeze = ["embed_tokens", "layers.0-{options.layers - 2}", "lm_head"] }}
+data = {{ train = "{options.folder}/text.txt", max_length = {options.length}, cache = false }}
+{trained}
 train = {{ batch_size = 4, epochs = 1, grains = 2, precision = "{options.precision}" }}
-output = {{ export_model = false, log_every = 1, tensorboard = false }}
+output = {{ export_model = {"true" if options.lora else "false"}, log_every = 1, tensorboard = false }}
 """)
         for ranks in map(int, options.ranks.split(",")):
             planned = subprocess.run([str(program), "plan", str(run), "--ranks", str(ranks), "--json"],
@@ -202,6 +207,10 @@ output = {{ export_model = false, log_every = 1, tensorboard = false }}
                     sys.exit(f"{ranks} ranks: a rank holds {of_rank['RssAnon']} MiB of its own, expected {limit}")
             start = report["seconds_to_first_step"] - report["cache_seconds"]
             print(f"{ranks} ranks: start and first step {start:.1f} s, frozen layers {report['cache_seconds']:.1f} s")
+            if options.lora:
+                sizes = {file.name: file.stat().st_size for file in output.rglob("*") if file.suffix in (".h5", ".safetensors")}
+                written = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())
+                print(f"{ranks} ranks: {report['tokens_per_second']:.2f} tokens/s, {report['seconds']:.0f} s in all; {written}")
     finally:
         if not options.keep:
             shutil.rmtree(options.folder, ignore_errors=True)

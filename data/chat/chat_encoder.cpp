@@ -6,6 +6,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "data/tokenizer/piece_memo.h"
 #include "data/tokenizer/tokenizer_file.h"
 
 namespace temper {
@@ -19,11 +20,26 @@ std::size_t common_beginning(const Ids& a, const Ids& b) {
 
 /// Tokens of a rendered text before one of its bytes. A token that lies across the byte is not counted; `across` tells.
 std::size_t tokens_before(const RenderedChat& chat, std::size_t byte, const Ids& ids, const Tokenizer& tokenizer,
-                          bool& across) {
-  const Ids first = token_ids({chat.text.slice(0, byte), {}}, tokenizer);
+                          PieceMemo& memo, bool& across) {
+  const Ids first = token_ids({chat.text.slice(0, byte), {}}, tokenizer, memo);
   const std::size_t common = common_beginning(first, ids);
   across = common != first.size();
   return common;
+}
+
+/// Lets tokens [begin, end) be learnt, each counting `weight`; of weight 0, not.
+void learn(LearntSequence& sequence, std::size_t begin, std::size_t end, float weight) {
+  const auto fill = [&](auto& values, auto value) {
+    std::fill(values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end),
+              value);
+  };
+  fill(sequence.learnt, weight > 0.0F);
+  if (weight == 0.0F || weight == 1.0F) {
+    if (!sequence.weights.empty()) fill(sequence.weights, 1.0F);
+    return;
+  }
+  sequence.weights.resize(sequence.ids.size(), 1.0F);
+  fill(sequence.weights, weight);
 }
 
 /// Bytes of an empty element, such as "<think>\n\n</think>\n\n", that a text begins with, white space around it; 0
@@ -65,7 +81,7 @@ ChatEncoder::ChatEncoder(const Tokenizer& tokenizer, std::shared_ptr<const ChatT
       stop_token_(named_token(tokenizer, "eos_token")) {}
 
 std::string ChatEncoder::identity() const {
-  std::string identity = fmt::format("chat 1 {} {} {} {}\n", static_cast<int>(settings_.turns), settings_.max_length,
+  std::string identity = fmt::format("chat 2 {} {} {} {}\n", static_cast<int>(settings_.turns), settings_.max_length,
                                      static_cast<int>(settings_.long_chats), settings_.end_token);
   if (settings_.pairs) identity += "pairs 1\n";
   for (const std::string& role : settings_.roles) identity += role + "\n";
@@ -94,7 +110,7 @@ std::vector<std::size_t> ChatEncoder::turns_to_learn(const ChatRow& row) const {
   std::vector<std::size_t> turns;
   for (std::size_t i = 0; i < row.conversation.messages.size(); ++i) {
     const std::string role = role_of(row.conversation.messages[i]);
-    if (row.may_be_learnt[i] &&
+    if (row.weights[i] > 0.0F && !row.is_prompt[i] &&
         std::find(settings_.roles.begin(), settings_.roles.end(), role) != settings_.roles.end())
       turns.push_back(i);
   }
@@ -102,16 +118,41 @@ std::vector<std::size_t> ChatEncoder::turns_to_learn(const ChatRow& row) const {
   return turns;
 }
 
+/// What finding the turns of one conversation has taken so far.
+struct ChatEncoder::Effort {
+  PieceMemo pieces;
+  std::int64_t steps = 0;  ///< of the template
+
+  /// Each turn is found by rendering all in front of it again, so that the effort grows with the square of their
+  /// number. This many steps take some seconds, and are enough for a thousand turns.
+  static constexpr std::int64_t kMostSteps = 20 * jinja::kMostSteps;
+  static void require(std::int64_t steps, const Conversation& conversation) {
+    if (steps > kMostSteps)
+      throw Error(
+          "the conversation has {}, too many to find what each turn adds: the chat template takes more than {} steps "
+          "for it; split it into shorter ones, or learn its last turn alone (data.learn = \"last\")",
+          counted(conversation.messages.size(), "message"), kMostSteps);
+  }
+};
+
+RenderedChat ChatEncoder::render(const Conversation& conversation, std::size_t messages, bool prompts,
+                                 Effort& effort) const {
+  RenderedChat chat = chat_->render(conversation, messages, prompts);
+  effort.steps += chat.steps;
+  Effort::require(effort.steps, conversation);
+  return chat;
+}
+
 ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::size_t turn, const RenderedChat& whole,
-                                         const Ids& ids, std::size_t shared) const {
+                                         const Ids& ids, std::size_t shared, Effort& effort) const {
   Turn found;
   const std::string& bytes = whole.text.bytes();
   std::vector<std::pair<std::size_t, std::size_t>> said = whole.text.data_spans();
   std::size_t prompt_bytes = 0;
   if (turn > 0) {
     const bool answers = is_answer_role(role_of(conversation.messages[turn]));
-    const RenderedChat prompt = chat_->render(conversation, turn, answers);
-    const Ids prompt_ids = token_ids(prompt, tokenizer_);
+    const RenderedChat prompt = render(conversation, turn, answers, effort);
+    const Ids prompt_ids = token_ids(prompt, tokenizer_, effort.pieces);
     found.begin = common_beginning(prompt_ids, ids);
     const std::string& before = prompt.text.bytes();
     if (bytes.starts_with(before)) {
@@ -125,16 +166,16 @@ ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::
   } else if (!said.empty()) {
     // Nothing can be rendered in front of the first message, so what was said begins it.
     prompt_bytes = said.front().first;
-    found.begin = tokens_before(whole, prompt_bytes, ids, tokenizer_, found.merged);
+    found.begin = tokens_before(whole, prompt_bytes, ids, tokenizer_, effort.pieces, found.merged);
   }
   std::erase_if(said, [&](const auto& span) { return span.second <= prompt_bytes; });
   const std::size_t first_said = said.empty() ? bytes.size() : std::max(said.front().first, prompt_bytes);
   const std::size_t block = empty_block(std::string_view(bytes).substr(prompt_bytes, first_said - prompt_bytes));
-  if (block > 0) found.begin = tokens_before(whole, prompt_bytes + block, ids, tokenizer_, found.merged);
+  if (block > 0) found.begin = tokens_before(whole, prompt_bytes + block, ids, tokenizer_, effort.pieces, found.merged);
   // The turn ends with the token that ends it, which stands behind all that was said.
   const std::size_t last_said = said.empty() ? prompt_bytes + block : said.back().second;
   bool across = false;
-  std::size_t tail = tokens_before(whole, last_said, ids, tokenizer_, across);
+  std::size_t tail = tokens_before(whole, last_said, ids, tokenizer_, effort.pieces, across);
   if (across) ++tail;
   tail = std::max(tail, found.begin);
   // What the template writes at the end of a whole conversation is not of the turn where others follow it.
@@ -146,7 +187,8 @@ ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::
     }
     if (found.end > 0) return found;
   }
-  found.end = tokens_before(whole, std::max(without_space_at_end(bytes), last_said), ids, tokenizer_, across);
+  found.end =
+      tokens_before(whole, std::max(without_space_at_end(bytes), last_said), ids, tokenizer_, effort.pieces, across);
   if (across) ++found.end;
   found.end = std::max(std::min(found.end, ids.size()), found.begin);
   return found;
@@ -157,33 +199,33 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
   if (chat_ == nullptr)
     throw Error("is a conversation, which needs a chat template, but data.chat_template is none; take that key out");
   Encoded encoded;
-  const RenderedChat whole = chat_->render(conversation, false);
-  const Ids ids = token_ids(whole, tokenizer_);
-  const auto learn = [](LearntSequence& sequence, const Turn& turn) {
-    std::fill(sequence.learnt.begin() + static_cast<std::ptrdiff_t>(turn.begin),
-              sequence.learnt.begin() + static_cast<std::ptrdiff_t>(turn.end), true);
-  };
-  LearntSequence all{ids, std::vector<bool>(ids.size(), settings_.turns == LearntTurns::all)};
+  Effort effort;
+  const RenderedChat whole = render(conversation, conversation.messages.size(), false, effort);
+  const Ids ids = token_ids(whole, tokenizer_, effort.pieces);
+  LearntSequence all{ids, std::vector<bool>(ids.size(), settings_.turns == LearntTurns::all), {}};
   if (settings_.turns == LearntTurns::all) {
+    weigh_turns(row, all, effort);
     encoded.sequences.push_back(std::move(all));
     return encoded;
   }
+  // Two renderings a turn, of half of the conversation on average.
+  Effort::require(whole.steps * static_cast<std::int64_t>(turns.size()), conversation);
   std::vector<LearntSequence> apart;  // of a template that writes earlier turns otherwise
   std::optional<std::int32_t> end_token;
   for (const std::size_t turn : turns) {
     const bool is_last = turn + 1 == conversation.messages.size();
-    const RenderedChat until = is_last ? whole : chat_->render(conversation, turn + 1, false);
-    const Ids until_ids = is_last ? ids : token_ids(until, tokenizer_);
+    const RenderedChat until = is_last ? whole : render(conversation, turn + 1, false, effort);
+    const Ids until_ids = is_last ? ids : token_ids(until, tokenizer_, effort.pieces);
     const std::size_t shared = is_last ? ids.size() : common_beginning(until_ids, ids);
-    const Turn found = find_turn(conversation, turn, until, until_ids, shared);
+    const Turn found = find_turn(conversation, turn, until, until_ids, shared, effort);
     ++encoded.turns;
     encoded.ended += found.end_token >= 0 ? 1 : 0;
     encoded.merged += found.merged ? 1 : 0;
     if (found.end_token >= 0) end_token = end_token && *end_token != found.end_token ? -1 : found.end_token;
     if (found.end > shared) encoded.rewritten = true;
-    if (!encoded.rewritten) learn(all, found);
-    LearntSequence& own = apart.emplace_back(LearntSequence{until_ids, std::vector<bool>(until_ids.size(), false)});
-    learn(own, found);
+    if (!encoded.rewritten) learn(all, found.begin, found.end, row.weights[turn]);
+    LearntSequence& own = apart.emplace_back(LearntSequence{until_ids, std::vector<bool>(until_ids.size(), false), {}});
+    learn(own, found.begin, found.end, row.weights[turn]);
   }
   encoded.end_token = end_token.value_or(-1);
   if (encoded.rewritten) {
@@ -195,6 +237,30 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
   return encoded;
 }
 
+void ChatEncoder::weigh_turns(const ChatRow& row, LearntSequence& sequence, Effort& effort) const {
+  const Conversation& conversation = row.conversation;
+  for (std::size_t turn = 0; turn < row.weights.size(); ++turn) {
+    if (row.weights[turn] == 1.0F) continue;
+    // The turn is what all of the conversation has beyond the turns before it, up to what it has with the turn.
+    std::size_t begin = 0;
+    if (turn > 0)
+      begin = common_beginning(token_ids(render(conversation, turn, false, effort), tokenizer_, effort.pieces),
+                               sequence.ids);
+    std::size_t end = sequence.ids.size();
+    if (turn + 1 < row.weights.size()) {
+      const RenderedChat until = render(conversation, turn + 1, false, effort);
+      const Ids ids = token_ids(until, tokenizer_, effort.pieces);
+      end = common_beginning(ids, sequence.ids);
+      if (find_turn(conversation, turn, until, ids, end, effort).end > end)
+        throw Error(
+            "message {} has a weight of its own, but the chat template writes it otherwise once others follow, so that "
+            "its tokens are not found; learn the assistant's turns (data.learn), or take the weight out",
+            turn + 1);
+    }
+    learn(sequence, std::min(begin, end), end, row.weights[turn]);
+  }
+}
+
 ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
   const auto content = [&](std::size_t message) {
     return jinja::text_of(*std::get<jinja::DictPointer>(row.conversation.messages[message])->find("content"));
@@ -202,9 +268,10 @@ ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
   RenderedChat chat{content(0), {}};
   const std::size_t prompt_bytes = chat.text.size();
   chat.text.append(content(1));
-  const Ids text = token_ids(chat, tokenizer_);
+  PieceMemo pieces;
+  const Ids text = token_ids(chat, tokenizer_, pieces);
   bool across = false;
-  const std::size_t begin = tokens_before(chat, prompt_bytes, text, tokenizer_, across);
+  const std::size_t begin = tokens_before(chat, prompt_bytes, text, tokenizer_, pieces, across);
   LearntSequence sequence;
   sequence.ids = tokenizer_.with_special_tokens(text, std::size_t{1} << 40).ids;
   const auto place = std::search(sequence.ids.begin(), sequence.ids.end(), text.begin(), text.end());
@@ -212,8 +279,7 @@ ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
   if (settings_.end_token >= 0 && (sequence.ids.empty() || sequence.ids.back() != settings_.end_token))
     sequence.ids.push_back(settings_.end_token);
   sequence.learnt.assign(sequence.ids.size(), settings_.turns == LearntTurns::all);
-  std::fill(sequence.learnt.begin() + static_cast<std::ptrdiff_t>(std::min(offset + begin, sequence.ids.size())),
-            sequence.learnt.end(), row.may_be_learnt[1]);
+  learn(sequence, std::min(offset + begin, sequence.ids.size()), sequence.ids.size(), row.weights[1]);
   Encoded encoded;
   encoded.turns = 1;
   encoded.merged = across ? 1 : 0;
@@ -242,8 +308,11 @@ namespace {
 
 LearntSequence piece_of(const LearntSequence& sequence, std::size_t begin, std::size_t end) {
   const auto place = [](const auto& from, std::size_t at) { return from.begin() + static_cast<std::ptrdiff_t>(at); };
-  return {{place(sequence.ids, begin), place(sequence.ids, end)},
-          {place(sequence.learnt, begin), place(sequence.learnt, end)}};
+  LearntSequence piece{{place(sequence.ids, begin), place(sequence.ids, end)},
+                       {place(sequence.learnt, begin), place(sequence.learnt, end)},
+                       {}};
+  if (!sequence.weights.empty()) piece.weights = {place(sequence.weights, begin), place(sequence.weights, end)};
+  return piece;
 }
 
 /// Runs of learnt tokens that `kept` pieces do not hold whole.
@@ -278,6 +347,8 @@ void ChatEncoder::add_turns(const Encoded& encoded) const {
 void ChatEncoder::add_kept(const LearntSequence& sequence) const {
   add(ChatCount::tokens, static_cast<std::int64_t>(sequence.ids.size()));
   add(ChatCount::learnt_tokens, std::count(sequence.learnt.begin() + 1, sequence.learnt.end(), true));
+  add(ChatCount::weighted_tokens, std::count_if(sequence.weights.begin() + (sequence.weights.empty() ? 0 : 1),
+                                                sequence.weights.end(), [](float weight) { return weight != 1.0F; }));
   if (!begin_token_) return;
   const bool begins = sequence.ids.front() == *begin_token_;
   add(ChatCount::without_beginning, begins ? 0 : 1);

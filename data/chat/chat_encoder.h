@@ -27,7 +27,7 @@ namespace temper {
 enum class LearntTurns : std::uint8_t {
   each,  ///< those of the roles
   last,  ///< the last of these alone
-  all,   ///< every token of the conversation
+  all,   ///< every token of the conversation, but for turns that the row says are not
 };
 
 /// What becomes of a conversation of more than max_length tokens.
@@ -60,11 +60,12 @@ enum class ChatCount : std::uint8_t {
   without_beginning,   ///< sequences without a begin token, where others have one
   longest,             ///< the tokens of the longest row (a maximum, not a sum)
   end_token_of_turns,  ///< 1 + the id of the token that ends turns, if it is one and the same (a maximum)
+  weighted_tokens,     ///< learnt, of turns whose weight is not 1
   equal_pairs,         ///< of pairs: left out, since both answers have the same tokens
   empty_answers,       ///< of pairs: left out, since an answer says nothing
   chosen_tokens,       ///< of the learnt tokens of pairs, those of preferred answers
 };
-inline constexpr std::size_t kChatCounts = 19;
+inline constexpr std::size_t kChatCounts = 20;
 using ChatCounts = std::array<std::int64_t, kChatCounts>;
 inline std::int64_t count_of(const ChatCounts& counts, ChatCount which) {
   return counts[static_cast<std::size_t>(which)];
@@ -77,7 +78,8 @@ constexpr bool is_maximum(ChatCount which) {
 /// Tokens of which some are learnt.
 struct LearntSequence {
   std::vector<std::int32_t> ids;
-  std::vector<bool> learnt;  ///< [tokens]
+  std::vector<bool> learnt;    ///< [tokens]
+  std::vector<float> weights;  ///< [tokens] what each counts that is learnt; empty: each counts 1
 };
 
 /// Whether a token is learnt that something stands in front of.
@@ -117,6 +119,11 @@ class ChatEncoder {
     bool rewritten = false;
   };
 
+  struct Effort;
+
+  /// Throws Error where the conversation has taken too much.
+  [[nodiscard]] RenderedChat render(const Conversation& conversation, std::size_t messages, bool prompts,
+                                    Effort& effort) const;
   [[nodiscard]] Encoded encode_row(const ChatRow& row) const;
   /// encode() and encode_whole() of pairs (preference_encoding.cpp).
   [[nodiscard]] std::vector<LearntSequence> encode_preference(std::string_view json) const;
@@ -132,9 +139,11 @@ class ChatEncoder {
   [[nodiscard]] Encoded encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const;
   [[nodiscard]] Encoded encode_pair(const ChatRow& row) const;
   [[nodiscard]] std::vector<std::size_t> turns_to_learn(const ChatRow& row) const;
+  /// Gives the tokens of turns whose weight is not 1 that weight. `sequence`: a whole conversation, which is learnt.
+  void weigh_turns(const ChatRow& row, LearntSequence& sequence, Effort& effort) const;
   /// `whole`: the conversation up to the turn; `shared`: how many of its tokens it has in common with all of it.
   [[nodiscard]] Turn find_turn(const Conversation& conversation, std::size_t turn, const RenderedChat& whole,
-                               const std::vector<std::int32_t>& ids, std::size_t shared) const;
+                               const std::vector<std::int32_t>& ids, std::size_t shared, Effort& effort) const;
   void add(ChatCount which, std::int64_t count) const;
 
   const Tokenizer& tokenizer_;

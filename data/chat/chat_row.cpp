@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -95,20 +96,26 @@ void require_content(const Dict& message, std::size_t number) {
   throw Error("message {} has {} as its content, expected a text, a list of parts, or null", number, kind_of(*content));
 }
 
-/// Whether the message itself lets it be learnt.
-bool is_learnable(const Dict& message, std::size_t number) {
-  if (const Value* train = member(message, "train"); train != nullptr && std::holds_alternative<bool>(*train))
-    return std::get<bool>(*train);
+/// What the message says that it counts.
+float weight_of(const Dict& message, std::size_t number) {
+  if (const Value* train = member(message, "train")) {
+    if (!std::holds_alternative<bool>(*train))
+      throw Error("message {} has {} as \"train\", expected true (it may be learnt) or false", number, kind_of(*train));
+    if (!std::get<bool>(*train)) return 0.0F;
+  }
   const Value* weight = member(message, "weight");
-  if (weight == nullptr) return true;
-  if (jinja::is_number(*weight) && (jinja::real_of(*weight) == 0.0 || jinja::real_of(*weight) == 1.0))
-    return jinja::real_of(*weight) == 1.0;
-  if (role_of(std::make_shared<Dict>(message)) != "assistant") return true;  // such a member may mean anything
-  throw Error("message {} has the weight {}, expected 0 (it is not learnt) or 1 (it is)", number,
-              jinja::string_of(*weight).bytes());
+  if (weight == nullptr) return 1.0F;
+  const bool is_number = jinja::is_number(*weight) && !std::holds_alternative<bool>(*weight);
+  const double value = is_number ? jinja::real_of(*weight) : -1.0;
+  // Weights are f32.
+  if (value >= 0.0 && value <= std::numeric_limits<float>::max()) return static_cast<float>(value);
+  throw Error(
+      "message {} has {} as its weight, expected a number of at least 0, such as 0 (it is not learnt) or 0.5 (its "
+      "tokens count half)",
+      number, is_number ? jinja::string_of(*weight).bytes() : kind_of(*weight));
 }
 
-void add_messages(ChatRow& row, const std::vector<Value>& messages, bool may_be_learnt) {
+void add_messages(ChatRow& row, const std::vector<Value>& messages, bool is_prompt = false) {
   for (const Value& given : messages) {
     const std::size_t number = row.conversation.messages.size() + 1;
     if (!jinja::is_dict(given)) throw Error("message {} is {}, expected an object with a role", number, kind_of(given));
@@ -119,13 +126,14 @@ void add_messages(ChatRow& row, const std::vector<Value>& messages, bool may_be_
     if (role_of(message).empty())
       throw Error("message {} has no role; expected {{\"role\": \"user\", \"content\": \"...\"}}", number);
     require_content(object, number);
-    row.may_be_learnt.push_back(may_be_learnt && is_learnable(object, number));
+    row.weights.push_back(weight_of(object, number));
+    row.is_prompt.push_back(is_prompt);
     row.conversation.messages.push_back(std::move(message));
   }
 }
 
-void add_pair(ChatRow& row, const Value& question, const Value& answer, bool may_be_learnt = true) {
-  add_messages(row, {make_message("user", question), make_message("assistant", answer)}, may_be_learnt);
+void add_pair(ChatRow& row, const Value& question, const Value& answer) {
+  add_messages(row, {make_message("user", question), make_message("assistant", answer)});
 }
 
 void require_text(const Value& value, std::string_view name) {
@@ -134,8 +142,8 @@ void require_text(const Value& value, std::string_view name) {
 
 void read_prompt(ChatRow& row, const Value& prompt, const Value& completion) {
   if (jinja::is_list(prompt) || jinja::is_list(completion)) {
-    add_messages(row, list_in(prompt, "prompt"), false);
-    add_messages(row, list_in(completion, "completion"), true);
+    add_messages(row, list_in(prompt, "prompt"), /*is_prompt=*/true);
+    add_messages(row, list_in(completion, "completion"));
     return;
   }
   require_text(prompt, "prompt");
@@ -165,6 +173,44 @@ void read_instruction(ChatRow& row, const Dict& object, const Value& instruction
   }
   row.is_pair = row.conversation.messages.empty();
   add_pair(row, jinja::make_text(std::move(question)), *output);
+}
+
+/// What transformers' apply_chat_template takes under these names is no variable of the template: it is what decides
+/// how the conversation is rendered, and rows have members of their own for what of it they may say.
+constexpr std::array<std::string_view, 17> kArguments{"self",
+                                                      "messages",
+                                                      "conversation",
+                                                      "conversations",
+                                                      "tools",
+                                                      "chat_template",
+                                                      "tokenize",
+                                                      "add_generation_prompt",
+                                                      "padding",
+                                                      "continue_final_message",
+                                                      "truncation",
+                                                      "return_tensors",
+                                                      "sanitize_control_tokens",
+                                                      "max_length",
+                                                      "tokenizer_kwargs",
+                                                      "return_dict",
+                                                      "return_assistant_tokens_mask"};
+
+/// A variable of the template. Special tokens may be among them, as in transformers; what they say then is text.
+void add_variable(Conversation& conversation, const Value& key, const Value& value) {
+  const std::string& name = jinja::text_of(key).bytes();
+  if (std::find(kArguments.begin(), kArguments.end(), name) != kArguments.end())
+    throw Error(
+        "\"chat_template_kwargs\" has \"{}\", which is no variable of a template but an argument of the call that "
+        "renders "
+        "it; take it out (messages and tools are members of the row)",
+        name);
+  if (name != "documents") {
+    conversation.variables.emplace_back(name, value);
+    return;
+  }
+  if (!jinja::is_none(conversation.documents))
+    throw Error("\"documents\" are in the row and in its \"chat_template_kwargs\"; keep one of them");
+  if (!jinja::is_none(value)) conversation.documents = list_or_json(value, name);
 }
 
 std::vector<std::string> names_of_members(const Dict& object) {
@@ -204,20 +250,21 @@ ChatRow parse_chat_row(const Value& value) {
   ChatRow row;
   if (const Value* system = member(object, "system");
       system != nullptr && jinja::is_text(*system) && !jinja::text_of(*system).empty())
-    add_messages(row, {make_message("system", *system)}, true);
+    add_messages(row, {make_message("system", *system)});
   const bool has_system = !row.conversation.messages.empty();
   if (form == "prompt") {
     read_prompt(row, *member(object, "prompt"), *member(object, "completion"));
   } else if (form == "instruction") {
     read_instruction(row, object, *member(object, "instruction"));
   } else {
-    add_messages(row, list_in(*member(object, form), form), true);
+    add_messages(row, list_in(*member(object, form), form));
   }
   row.is_pair = row.is_pair && !has_system;
   std::vector<Value>& messages = row.conversation.messages;
   if (has_system && messages.size() > 1 && role_of(messages[1]) == "system") {
     messages.erase(messages.begin());  // the conversation has its own
-    row.may_be_learnt.erase(row.may_be_learnt.begin());
+    row.weights.erase(row.weights.begin());
+    row.is_prompt.erase(row.is_prompt.begin());
   }
   if (messages.empty())
     throw Error("Cannot apply chat template to an empty conversation. Provide at least one message.");
@@ -230,8 +277,7 @@ ChatRow parse_chat_row(const Value& value) {
   if (const Value* variables = member(object, "chat_template_kwargs")) {
     if (!jinja::is_dict(*variables))
       throw Error("found {} in \"chat_template_kwargs\", expected an object", kind_of(*variables));
-    for (const auto& [key, entry] : members_of_object(*variables).entries)
-      row.conversation.variables.emplace_back(jinja::text_of(key).bytes(), entry);
+    for (const auto& [key, entry] : members_of_object(*variables).entries) add_variable(row.conversation, key, entry);
   }
   return row;
 }

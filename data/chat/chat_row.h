@@ -11,7 +11,8 @@ namespace temper {
 
 struct ChatRow {
   Conversation conversation;
-  std::vector<bool> may_be_learnt;  ///< [messages] false where the row says so (weight 0), and of a prompt's messages
+  std::vector<float> weights;   ///< [messages] what each counts where it is learnt, as the row says; 0: it is not
+  std::vector<bool> is_prompt;  ///< [messages] of a prompt, whose turns are no answers
   /// prompt and completion (or instruction and output) were texts: without a template they are one text.
   bool is_pair = false;
 };
@@ -22,7 +23,8 @@ struct ChatRow {
 ///   prompt and completion   texts, or lists of messages, of which those of the completion may be learnt
 ///   instruction, output (or response), perhaps input, system and history ([[question, answer], ...])
 /// and, where it is wanted, system (a text), tools and documents (lists, or the JSON of one) and chat_template_kwargs
-/// (variables of the template). A message's weight, 0 or 1, or train, true or false, says whether it may be learnt.
+/// (variables of the template). A message's weight, a number of at least 0, says how much its tokens count, and train,
+/// true or false, whether they do; messages without either count 1.
 /// Throws Error, without the place, for a row that is none of these, saying what was found.
 ChatRow parse_chat_row(std::string_view json);
 /// The same of what the JSON says.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <memory>
@@ -20,6 +21,7 @@ struct RenderedChat {
   jinja::Text text;
   /// Bytes [begin, end) that the template's generation blocks enclose, if it has any.
   std::vector<std::pair<std::size_t, std::size_t>> generations;
+  std::int64_t steps = 0;  ///< of the template, and for what it was handed
 };
 
 /// Immutable, and safe to share among threads.
@@ -62,6 +64,8 @@ class ChatTemplate {
 
 /// The ids of a rendered conversation: none is added, and nothing that came from the conversation is a special token.
 std::vector<std::int32_t> token_ids(const RenderedChat& chat, const Tokenizer& tokenizer);
+/// The same, sooner where beginnings of one conversation are tokenised one after the other.
+std::vector<std::int32_t> token_ids(const RenderedChat& chat, const Tokenizer& tokenizer, PieceMemo& memo);
 
 /// "2024-07-26" as a date at noon; nothing for another text.
 std::optional<std::tm> parse_date(const std::string& text);

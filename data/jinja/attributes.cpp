@@ -15,9 +15,10 @@ Value no_attribute(const Value& value, const std::string& name) {
       fmt::format("'{}' has no attribute {}", described_type(value), representation(Text(name)).bytes()));
 }
 
-Value no_element(const Value& value, const Value& subscript) {
+Value no_element(Meter& meter, const Value& value, const Value& subscript) {
   if (is_text(subscript)) return no_attribute(value, text_of(subscript).bytes());
-  return make_undefined(fmt::format("{} has no element {}", described_type(value), representation(subscript).bytes()));
+  return make_undefined(
+      fmt::format("{} has no element {}", described_type(value), representation(meter, subscript).bytes()));
 }
 
 Value forbidden(const Value& value, const std::string& name) {
@@ -60,10 +61,10 @@ bool find_attribute(const Value& value, const std::string& name, Value& attribut
 }
 
 /// value[subscript]: false where Python raises a TypeError or a LookupError.
-bool find_item(const Value& value, const Value& subscript, Value& item) {
+bool find_item(Meter& meter, const Value& value, const Value& subscript, Value& item) {
   if (is_dict(value)) {
-    if (is_list(subscript) || is_dict(subscript)) return false;
-    const Value* found = std::get<DictPointer>(value)->find(subscript);
+    if (!is_hashable(meter, subscript)) return false;
+    const Value* found = std::get<DictPointer>(value)->find(meter, subscript);
     if (found == nullptr) return false;
     item = *found;
     return true;
@@ -72,6 +73,7 @@ bool find_item(const Value& value, const Value& subscript, Value& item) {
   const Integer index = integral_of(subscript);
   if (is_text(value)) {
     const Text& text = text_of(value);
+    meter.spend_text(4 * text.size());
     const std::vector<std::size_t> starts = character_starts(text.bytes());
     const auto length = static_cast<Integer>(starts.size()) - 1;
     const Integer place = index < 0 ? index + length : index;
@@ -105,6 +107,8 @@ bool is_changing_method(const Value& value, std::string_view name) {
 }
 
 Value Machine::attribute(const Value& value, const std::string& name) {
+  spend(1);
+  spend_text(16 * name.size());
   require_defined(value);
   Value found = None{};
   if (find_attribute(value, name, found)) return found;
@@ -117,11 +121,12 @@ Value Machine::attribute(const Value& value, const std::string& name) {
 
 Value Machine::item(const Value& value, const Value& subscript) {
   require_defined(value);
-  if (is_text(value)) spend_text(text_of(value).size());
+  spend(1);
+  if (is_text(subscript)) spend_text(16 * text_of(subscript).size());
   Value found = None{};
-  if (find_item(value, subscript, found)) return found;
+  if (find_item(*this, value, subscript, found)) return found;
   if (is_text(subscript) && find_attribute(value, text_of(subscript).bytes(), found)) return found;
-  return no_element(value, subscript);
+  return no_element(*this, value, subscript);
 }
 
 // ---- methods of lists and dictionaries
@@ -131,65 +136,64 @@ namespace {
 Value index_in_list(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("index", arguments, {"value"});
   const std::vector<Value>& items = std::get<SequencePointer>(self)->items;
-  machine.spend(static_cast<std::int64_t>(items.size() / 8));
   for (std::size_t i = 0; i < items.size(); ++i)
-    if (equal(items[i], bound.require(0))) return make_integer(static_cast<Integer>(i));
-  throw value_error(fmt::format("{} is not in {}", representation(bound.require(0)).bytes(), type_name(self)));
+    if (equal(machine, items[i], bound.require(0))) return make_integer(static_cast<Integer>(i));
+  throw value_error(fmt::format("{} is not in {}", representation(machine, bound.require(0)).bytes(), type_name(self)));
 }
 
 Value count_in_list(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("count", arguments, {"value"});
   const std::vector<Value>& items = std::get<SequencePointer>(self)->items;
-  machine.spend(static_cast<std::int64_t>(items.size() / 8));
   Integer count = 0;
-  for (const Value& item : items) count += equal(item, bound.require(0)) ? 1 : 0;
+  for (const Value& item : items) count += equal(machine, item, bound.require(0)) ? 1 : 0;
   return make_integer(count);
 }
 
-Value copy_of_list(Machine& /*machine*/, const Value& self, Arguments& arguments) {
+Value copy_of_list(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("copy", arguments, {});
   const Sequence& sequence = *std::get<SequencePointer>(self);
+  machine.spend_items(sequence.items.size());
   return make_sequence(sequence.kind, sequence.items);
 }
 
 const Dict& dict_of(const Value& self) { return *std::get<DictPointer>(self); }
 
-Value get_from_dict(Machine& /*machine*/, const Value& self, Arguments& arguments) {
+Value get_from_dict(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("get", arguments, {"key", "default"});
   const Value& key = bound.require(0);
-  if (is_list(key) || is_dict(key)) throw type_error(fmt::format("unhashable type: '{}'", type_name(key)));
-  const Value* found = dict_of(self).find(key);
+  require_hashable(machine, key);
+  const Value* found = dict_of(self).find(machine, key);
   return found == nullptr ? bound.get(1, None{}) : *found;
 }
 
 Value items_of_dict(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("items", arguments, {});
+  machine.spend_new(2 * dict_of(self).entries.size());
   std::vector<Value> items;
   for (const auto& [key, value] : dict_of(self).entries) items.push_back(make_tuple({key, value}));
-  machine.spend(static_cast<std::int64_t>(items.size() / 4));
   return make_sequence(SequenceKind::items, std::move(items));
 }
 
 Value keys_of_dict(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("keys", arguments, {});
+  machine.spend_items(dict_of(self).entries.size());
   std::vector<Value> items;
   for (const auto& [key, value] : dict_of(self).entries) items.push_back(key);
-  machine.spend(static_cast<std::int64_t>(items.size() / 4));
   return make_sequence(SequenceKind::keys, std::move(items));
 }
 
 Value values_of_dict(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("values", arguments, {});
+  machine.spend_items(dict_of(self).entries.size());
   std::vector<Value> items;
   for (const auto& [key, value] : dict_of(self).entries) items.push_back(value);
-  machine.spend(static_cast<std::int64_t>(items.size() / 4));
   return make_sequence(SequenceKind::values, std::move(items));
 }
 
 Value copy_of_dict(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("copy", arguments, {});
-  machine.spend(static_cast<std::int64_t>(dict_of(self).entries.size()));
-  return make_dict(dict_of(self).entries);
+  machine.spend_new(dict_of(self).entries.size());
+  return make_dict(machine, dict_of(self).entries);
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ class JsonWriter {
   }
 
   void break_line(std::size_t level) {
+    machine_.spend(static_cast<std::int64_t>(level / 16));
     add("\n");
     for (std::size_t i = 0; i < level; ++i) add(*style_.indent);
   }
@@ -72,11 +73,12 @@ class JsonWriter {
 
   void write_dict(const Dict& dict, std::size_t level) {
     if (dict.entries.empty()) return add("{}");
+    machine_.spend_items(dict.entries.size());
     std::vector<const std::pair<Value, Value>*> entries;
     for (const auto& entry : dict.entries) entries.push_back(&entry);
     if (style_.sorted)
       std::stable_sort(entries.begin(), entries.end(),
-                       [](const auto* a, const auto* b) { return less(a->first, b->first); });
+                       [&](const auto* a, const auto* b) { return less(machine_, a->first, b->first); });
     add("{");
     if (style_.indent) break_line(level + 1);
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -104,6 +106,7 @@ class JsonWriter {
   }
 
   void write_text(const Text& text) {
+    machine_.spend_text(4 * text.size());
     add("\"");
     for (const Text::Run& run : text.runs()) {
       std::string bytes;

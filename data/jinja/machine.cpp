@@ -10,21 +10,31 @@
 
 namespace temper::jinja {
 
-const Value* Scope::find(std::string_view name) const {
-  for (const Scope* scope = this; scope != nullptr; scope = scope->outer_)
-    for (const auto& [known, value] : scope->variables_)
-      if (known == name) return &value;
+const Value* Scope::find_here(std::string_view name) const {
+  const auto found = variables_.find(name);
+  return found == variables_.end() ? nullptr : &found->second;
+}
+
+const Value* Scope::find(Meter& meter, std::string_view name) const {
+  constexpr int kScopesPerStep = 8;
+  int passed = 0;
+  for (const Scope* scope = this; scope != nullptr; scope = scope->outer_) {
+    if (const Value* found = scope->find_here(name)) return found;
+    if (++passed % kScopesPerStep == 0) meter.spend(1);
+  }
   return nullptr;
 }
 
 void Scope::set(std::string_view name, Value value) {
-  for (auto& [known, old] : variables_) {
-    if (known == name) {
-      old = std::move(value);
-      return;
-    }
+  if (const auto known = variables_.find(name); known != variables_.end()) {
+    known->second = std::move(value);
+  } else {
+    variables_.emplace(name, std::move(value));
   }
-  variables_.emplace_back(name, std::move(value));
+}
+
+void Scope::set_all(std::vector<std::pair<std::string, Value>> variables) {
+  for (auto& [name, value] : variables) variables_.emplace(name, std::move(value));
 }
 
 /// Counts what is within each other.
@@ -64,14 +74,7 @@ class Machine::ScopeMark {
 
 Machine::~Machine() {
   for (const ObjectPointer& object : kept_) object->clear();
-  for (Scope& scope : scopes_) scope.variables().clear();
-}
-
-void Machine::spend(std::int64_t steps) {
-  steps_ += steps;
-  if (steps_ > limits_.steps)
-    throw limit_error(
-        fmt::format("the template takes more than {} steps: it loops, or goes through far too much", limits_.steps));
+  for (Scope& scope : scopes_) scope.clear();
 }
 
 void Machine::enter_call() {
@@ -88,9 +91,10 @@ Scope& Machine::new_scope(Scope* outer) {
 
 Text Machine::render(const Body& body, std::vector<std::pair<std::string, Value>> variables) {
   Scope& globals = new_scope(nullptr);
-  globals.variables() = global_variables();
+  globals.set_all(global_variables());
   Scope& context = new_scope(&globals);
-  context.variables() = std::move(variables);
+  spend_new(variables.size());
+  context.set_all(std::move(variables));
   Text text;
   output_ = &text;
   root_output_ = &text;
@@ -111,7 +115,7 @@ void Machine::write(const Text& text) {
 Text Machine::text_of_body(const Body& body, Scope& outer, std::vector<std::pair<std::string, Value>> variables) {
   const ScopeMark mark(*this);
   Scope& scope = new_scope(&outer);
-  scope.variables() = std::move(variables);
+  scope.set_all(std::move(variables));
   Text text;
   Text* const before = std::exchange(output_, &text);
   try {
@@ -141,7 +145,7 @@ Flow Machine::run(const Statement& statement, Scope& scope) {
       if (statement.expression == nullptr) {
         write(Text(statement.data));
       } else {
-        write(string_of(evaluate(*statement.expression, scope)));
+        write(string_of(*this, evaluate(*statement.expression, scope)));
       }
       return Flow::on;
     case StatementKind::conditional:
@@ -175,7 +179,7 @@ Flow Machine::run(const Statement& statement, Scope& scope) {
       const Value inside = make_text(text_of_body(statement.body, scope, {}));
       Scope& around = new_scope(&scope);
       around.set("", inside);
-      write(string_of(evaluate(*statement.expression, around)));
+      write(string_of(*this, evaluate(*statement.expression, around)));
       return Flow::on;
     }
     case StatementKind::with: {
@@ -202,7 +206,7 @@ Flow Machine::run(const Statement& statement, Scope& scope) {
 }
 
 Flow Machine::run_loop(const Statement& statement, const Value& over, Scope& scope, int depth) {
-  std::vector<Value> items = iterate(over);
+  std::vector<Value> items = iterate(*this, over);
   if (statement.condition != nullptr) {
     std::vector<Value> chosen;
     for (Value& item : items) {
@@ -214,7 +218,6 @@ Flow Machine::run_loop(const Statement& statement, const Value& over, Scope& sco
     items = std::move(chosen);
   }
   if (items.empty()) return run(statement.otherwise, new_scope(&scope));
-  spend(static_cast<std::int64_t>(items.size() / 8));
   const auto loop = std::make_shared<Loop>(statement, scope, std::move(items), depth);
   const std::size_t place = kept_.size();
   keep(loop);
@@ -250,7 +253,7 @@ void Machine::run_call(const Statement& statement, Scope& scope) {
   const Value function = evaluate(*call_expression.parts.front(), scope);
   Arguments arguments = arguments_of(call_expression, scope);
   arguments.named.emplace_back("caller", keep(std::make_shared<Macro>(statement, scope)));
-  write(string_of(call(function, std::move(arguments))));
+  write(string_of(*this, call(function, std::move(arguments))));
 }
 
 void Machine::run_generation(const Statement& statement, Scope& scope) {
@@ -267,7 +270,7 @@ void Machine::assign(const Expression& target, const Value& value, Scope& scope)
       scope.set(target.text, value);
       return;
     case ExpressionKind::namespace_target: {
-      const Value* found = scope.find(target.text);
+      const Value* found = scope.find(*this, target.text);
       auto* object = found == nullptr ? nullptr : std::get_if<ObjectPointer>(found);
       const auto space = object == nullptr ? nullptr : std::dynamic_pointer_cast<Namespace>(*object);
       if (space == nullptr)
@@ -277,7 +280,7 @@ void Machine::assign(const Expression& target, const Value& value, Scope& scope)
       return;
     }
     default: {
-      const std::vector<Value> items = iterate(value);
+      const std::vector<Value> items = iterate(*this, value);
       if (items.size() > target.parts.size())
         throw value_error(fmt::format("too many values to unpack (expected {})", target.parts.size()));
       if (items.size() < target.parts.size())
@@ -310,7 +313,7 @@ Value Machine::evaluate(const Expression& expression, Scope& scope) {
     case ExpressionKind::constant:
       return expression.constant;
     case ExpressionKind::name: {
-      const Value* value = scope.find(expression.text);
+      const Value* value = scope.find(*this, expression.text);
       if (value != nullptr) return *value;
       return make_undefined(fmt::format("{} is undefined", representation(Text(expression.text)).bytes()));
     }
@@ -326,7 +329,7 @@ Value Machine::evaluate(const Expression& expression, Scope& scope) {
         Value key = part(i);
         entries.emplace_back(std::move(key), part(i + 1));
       }
-      return make_dict(std::move(entries));
+      return make_dict(*this, std::move(entries));
     }
     case ExpressionKind::attribute:
       return attribute(part(0), expression.text);
@@ -343,7 +346,7 @@ Value Machine::evaluate(const Expression& expression, Scope& scope) {
       Value value = None{};
       if (expression.parts.front() != nullptr) {
         value = part(0);
-      } else if (const Value* inside = scope.find("")) {
+      } else if (const Value* inside = scope.find(*this, "")) {
         value = *inside;
       }
       return filter(expression.text, value, arguments_of(expression, scope));
@@ -376,7 +379,7 @@ Value Machine::evaluate(const Expression& expression, Scope& scope) {
     }
     case ExpressionKind::concatenation: {
       Text text;
-      for (std::size_t i = 0; i < expression.parts.size(); ++i) text.append(string_of(part(i)));
+      for (std::size_t i = 0; i < expression.parts.size(); ++i) text.append(string_of(*this, part(i)));
       spend_text(text.size());
       return make_text(std::move(text));
     }
@@ -392,7 +395,7 @@ Value Machine::evaluate_comparison(const Expression& expression, Scope& scope) {
   Value left = evaluate(*expression.parts.front(), scope);
   for (std::size_t i = 0; i < expression.signs.size(); ++i) {
     Value right = evaluate(*expression.parts[i + 1], scope);
-    if (!compares(expression.signs[i], left, right)) return false;
+    if (!compares(*this, expression.signs[i], left, right)) return false;
     left = std::move(right);
   }
   return true;
@@ -408,15 +411,15 @@ Value Machine::evaluate_slice(const Expression& expression, const Value& value, 
   const bool has_bounds = std::all_of(std::begin(bounds), std::end(bounds),
                                       [](const Value& bound) { return is_none(bound) || is_integral(bound); });
   if (!has_slices || !has_bounds)
-    return make_undefined(fmt::format("{} has no element slice({}, {}, {})", described_type(value),
-                                      representation(bounds[0]).bytes(), representation(bounds[1]).bytes(),
-                                      representation(bounds[2]).bytes()));
+    return make_undefined(fmt::format(
+        "{} has no element slice({}, {}, {})", described_type(value), representation(*this, bounds[0]).bytes(),
+        representation(*this, bounds[1]).bytes(), representation(*this, bounds[2]).bytes()));
   if (is_text(value)) {
     const Text& text = text_of(value);
+    spend_text(8 * text.size());
     const std::vector<std::size_t> starts = character_starts(text.bytes());
     const SliceIndices indices =
         slice_indices(static_cast<std::int64_t>(starts.size()) - 1, bounds[0], bounds[1], bounds[2]);
-    spend_text(text.size());
     const auto start = [&](std::int64_t character) { return starts[static_cast<std::size_t>(character)]; };
     Text part;
     if (indices.step == 1) {
@@ -433,10 +436,10 @@ Value Machine::evaluate_slice(const Expression& expression, const Value& value, 
   const Sequence& sequence = *std::get<SequencePointer>(value);
   const SliceIndices indices =
       slice_indices(static_cast<std::int64_t>(sequence.items.size()), bounds[0], bounds[1], bounds[2]);
+  spend_items(static_cast<std::size_t>(indices.count));
   std::vector<Value> items;
   for (std::int64_t i = 0; i < indices.count; ++i)
     items.push_back(sequence.items[static_cast<std::size_t>(indices.begin + i * indices.step)]);
-  spend(static_cast<std::int64_t>(items.size() / 8));
   return make_sequence(sequence.kind == SequenceKind::range ? SequenceKind::list : sequence.kind, std::move(items));
 }
 
@@ -446,11 +449,12 @@ Arguments Machine::arguments_of(const Expression& expression, Scope& scope) {
     arguments.positional.push_back(evaluate(*argument, scope));
   for (const auto& [name, argument] : expression.named) arguments.named.emplace_back(name, evaluate(*argument, scope));
   if (expression.more_arguments != nullptr)
-    for (Value& value : iterate(evaluate(*expression.more_arguments, scope)))
+    for (Value& value : iterate(*this, evaluate(*expression.more_arguments, scope)))
       arguments.positional.push_back(std::move(value));
   if (expression.more_named != nullptr) {
     const Value more = evaluate(*expression.more_named, scope);
     if (!is_dict(more)) throw type_error(fmt::format("argument after ** must be a mapping, not {}", type_name(more)));
+    spend_new(std::get<DictPointer>(more)->entries.size());
     for (const auto& [key, value] : std::get<DictPointer>(more)->entries) {
       if (!is_text(key)) throw type_error("keywords must be strings");
       arguments.named.emplace_back(text_of(key).bytes(), value);

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <ctime>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,9 +20,9 @@ namespace temper::jinja {
 
 /// What a rendering may take.
 struct Limits {
-  std::int64_t steps = 5'000'000;  ///< expressions, turns of loops, and a step per 64 bytes of text that is made
-  int depth = 1000;                ///< expressions and statements within each other, macros included
-  int calls = 100;                 ///< macros within each other
+  std::int64_t steps = kMostSteps;  ///< expressions, turns of loops, and a step per 64 bytes of what is gone through
+  int depth = 1000;                 ///< expressions and statements within each other, macros included
+  int calls = 100;                  ///< macros within each other
 };
 
 /// Variables of a part of a template; what it lacks, the part around it may have.
@@ -28,22 +30,25 @@ class Scope {
  public:
   explicit Scope(Scope* outer) : outer_(outer) {}
 
-  /// Null where no scope has it.
-  [[nodiscard]] const Value* find(std::string_view name) const;
+  /// Null where this scope or none has it.
+  [[nodiscard]] const Value* find_here(std::string_view name) const;
+  [[nodiscard]] const Value* find(Meter& meter, std::string_view name) const;
   void set(std::string_view name, Value value);
-  [[nodiscard]] std::vector<std::pair<std::string, Value>>& variables() { return variables_; }
+  void set_all(std::vector<std::pair<std::string, Value>> variables);
+  void clear() { variables_.clear(); }
 
  private:
   Scope* outer_;
-  std::vector<std::pair<std::string, Value>> variables_;
+  std::map<std::string, Value, std::less<>> variables_;  ///< a template may have as many as it likes
 };
 
 /// What became of a body: it was gone through, or a loop around it ends or goes on.
 enum class Flow : std::uint8_t { on, stop_loop, next_turn };
 
-class Machine {
+/// Is the meter of all that its templates do, too.
+class Machine : public Meter {
  public:
-  Machine(std::tm now, Limits limits) : now_(now), limits_(limits) {}
+  Machine(std::tm now, Limits limits) : Meter(limits.steps), now_(now), limits_(limits) {}
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -54,14 +59,10 @@ class Machine {
   [[nodiscard]] const std::vector<std::pair<std::size_t, std::size_t>>& generations() const { return generations_; }
 
   // ---- for filters, tests, methods and objects
-  /// Throws a limit error where the template has done too much.
-  void spend(std::int64_t steps);
-  /// The same for text that was made.
-  void spend_text(std::size_t bytes) { spend(static_cast<std::int64_t>(bytes / 64) + 1); }
   [[nodiscard]] const std::tm& now() const { return now_; }
   Value call(const Value& function, Arguments arguments);
-  Value filter(const std::string& name, const Value& value, Arguments arguments);
-  bool test(const std::string& name, const Value& value, Arguments arguments);
+  Value filter(const std::string& name, const Value& value, const Arguments& arguments);
+  bool test(const std::string& name, const Value& value, const Arguments& arguments);
   /// value.name and value[subscript]: undefined where there is no such thing.
   Value attribute(const Value& value, const std::string& name);
   Value item(const Value& value, const Value& subscript);
@@ -100,7 +101,6 @@ class Machine {
 
   std::tm now_;
   Limits limits_;
-  std::int64_t steps_ = 0;
   int depth_ = 0;
   int calls_ = 0;
   int line_ = 1;

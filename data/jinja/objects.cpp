@@ -12,7 +12,8 @@ namespace temper::jinja {
 namespace {
 
 /// Takes an argument out of those that were given by name.
-std::optional<Value> take_named_argument(Arguments& arguments, std::string_view name) {
+std::optional<Value> take_named_argument(Meter& meter, Arguments& arguments, std::string_view name) {
+  meter.spend_items(arguments.named.size());
   const auto found = std::find_if(arguments.named.begin(), arguments.named.end(),
                                   [&](const auto& argument) { return argument.first == name; });
   if (found == arguments.named.end()) return std::nullopt;
@@ -70,20 +71,20 @@ Value Macro::call(Machine& machine, Arguments arguments) {
     const std::string& name = signature.parameters[i];
     if (i < arguments.positional.size()) {
       variables.emplace_back(name, arguments.positional[i]);
-    } else if (std::optional<Value> given = take_named_argument(arguments, name)) {
+    } else if (std::optional<Value> given = take_named_argument(machine, arguments, name)) {
       variables.emplace_back(name, std::move(*given));
     } else {
       missing.push_back(i);
     }
   }
   if (signature.takes_caller) {
-    std::optional<Value> caller = take_named_argument(arguments, "caller");
+    std::optional<Value> caller = take_named_argument(machine, arguments, "caller");
     variables.emplace_back("caller", caller ? std::move(*caller) : make_undefined("No caller defined"));
   }
   if (signature.takes_more_named) {
     std::vector<std::pair<Value, Value>> entries;
     for (auto& [name, value] : arguments.named) entries.emplace_back(make_text(name), std::move(value));
-    variables.emplace_back("kwargs", make_dict(std::move(entries)));
+    variables.emplace_back("kwargs", make_dict(machine, std::move(entries)));
   } else if (!arguments.named.empty()) {
     const std::string& name = arguments.named.front().first;
     if (std::any_of(arguments.named.begin(), arguments.named.end(),
@@ -102,16 +103,16 @@ Value Macro::call(Machine& machine, Arguments arguments) {
     throw type_error(fmt::format("macro '{}' takes not more than {} argument(s)", signature.name, parameters));
   }
   const std::size_t without_default = parameters - signature.defaults.size();
+  // A default may name the parameters before it.
+  Scope known(&scope_);
+  machine.spend_new(missing.empty() ? 0 : variables.size());
+  if (!missing.empty()) known.set_all(variables);
   for (const std::size_t i : missing) {
     const std::string& name = signature.parameters[i];
-    if (i < without_default) {
-      variables.emplace_back(name, make_undefined(fmt::format("parameter '{}' was not provided", name)));
-      continue;
-    }
-    // A default may name the parameters before it.
-    Scope scope(&scope_);
-    scope.variables() = variables;
-    variables.emplace_back(name, machine.evaluate(*signature.defaults[i - without_default], scope));
+    Value value = i < without_default ? make_undefined(fmt::format("parameter '{}' was not provided", name))
+                                      : machine.evaluate(*signature.defaults[i - without_default], known);
+    known.set(name, value);
+    variables.emplace_back(name, std::move(value));
   }
   return make_text(machine.text_of_body(statement_.body, scope_, std::move(variables)));
 }
@@ -125,10 +126,11 @@ void Loop::clear() {
   last_.clear();
 }
 
-bool Loop::changed(const std::vector<Value>& values) {
+bool Loop::changed(Meter& meter, const std::vector<Value>& values) {
   const bool same = has_last_ && std::equal(values.begin(), values.end(), last_.begin(), last_.end(),
-                                            [](const Value& a, const Value& b) { return equal(a, b); });
+                                            [&](const Value& a, const Value& b) { return equal(meter, a, b); });
   if (same) return false;
+  meter.spend_items(values.size());
   has_last_ = true;
   last_ = values;
   return true;
@@ -180,23 +182,14 @@ void Namespace::set(const std::string& name, const Value& value) {
                         fmt::format("Chat templates cannot store underscore-prefixed attributes on a namespace, but "
                                     "got '{}'. Please rename the attribute.",
                                     name));
-  for (auto& [known, old] : entries_) {
-    if (known == name) {
-      old = value;
-      return;
-    }
-  }
-  entries_.emplace_back(name, value);
+  entries_.insert_or_assign(name, value);
 }
 
 bool Namespace::attribute(std::string_view name, Value& value) {
-  for (const auto& [known, entry] : entries_) {
-    if (known == name) {
-      value = entry;
-      return true;
-    }
-  }
-  return false;
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return false;
+  value = found->second;
+  return true;
 }
 
 // ---- arguments
@@ -242,7 +235,9 @@ namespace {
 /// A value with a place that moves on when it is asked.
 class Cycler final : public Object {
  public:
-  explicit Cycler(std::vector<Value> items) : items_(std::move(items)) {}
+  explicit Cycler(std::vector<Value> items) : items_(std::move(items)) {
+    for (const Value& item : items_) depth_ = std::max(depth_, depth_around(item));
+  }
   [[nodiscard]] std::string type_name() const override { return "Cycler"; }
   bool attribute(std::string_view name, Value& value) override {
     if (name != "current") return false;
@@ -254,24 +249,28 @@ class Cycler final : public Object {
     return items_[place];
   }
   void reset() { place_ = 0; }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   std::vector<Value> items_;
+  int depth_ = 1;
   std::size_t place_ = 0;
 };
 
 /// Gives nothing when it is first called, and its text after that.
 class Joiner final : public Object {
  public:
-  explicit Joiner(Value separator) : separator_(std::move(separator)) {}
+  explicit Joiner(Value separator) : separator_(std::move(separator)), depth_(depth_around(separator_)) {}
   [[nodiscard]] std::string type_name() const override { return "Joiner"; }
   [[nodiscard]] bool callable() const override { return true; }
   Value call(Machine& /*machine*/, Arguments /*arguments*/) override {
     return std::exchange(used_, true) ? separator_ : make_text("");
   }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   Value separator_;
+  int depth_;
   bool used_ = false;
 };
 
@@ -279,37 +278,43 @@ Value make_range(Machine& machine, const Value& /*self*/, Arguments& arguments) 
   const std::size_t count = arguments.positional.size();
   if (count < 1 || count > 3 || !arguments.named.empty())
     throw type_error(fmt::format("range expected at least 1 argument, got {}", count));
-  std::int64_t bounds[3] = {0, 0, 1};
+  Integer bounds[3] = {0, 0, 1};
   for (std::size_t i = 0; i < count; ++i) {
     require_defined(arguments.positional[i]);
     if (!is_integral(arguments.positional[i]))
       throw type_error(
           fmt::format("'{}' object cannot be interpreted as an integer", type_name(arguments.positional[i])));
-    constexpr Integer kFar = Integer{1} << 60;
-    bounds[count == 1 ? 1 : i] =
-        static_cast<std::int64_t>(std::clamp<Integer>(integral_of(arguments.positional[i]), -kFar, kFar));
+    bounds[count == 1 ? 1 : i] = integral_of(arguments.positional[i]);
   }
   const auto [begin, end, step] = std::tie(bounds[0], bounds[1], bounds[2]);
   if (step == 0) throw value_error("range() arg 3 must not be zero");
-  const std::int64_t distance = step > 0 ? end - begin : begin - end;
-  const std::int64_t stride = step > 0 ? step : -step;
-  const std::int64_t length = distance <= 0 ? 0 : (distance - 1) / stride + 1;
-  constexpr std::int64_t kMostRange = 100'000;
+  // Differences of integers of 127 bits may have one more, which unsigned ones have.
+  __extension__ using Distance = unsigned __int128;
+  const auto distance = [](Integer low, Integer high) {
+    return static_cast<Distance>(high) - static_cast<Distance>(low);
+  };
+  const bool is_empty = step > 0 ? begin >= end : begin <= end;
+  const Distance span = step > 0 ? distance(begin, end) : distance(end, begin);
+  const Distance stride = step > 0 ? distance(0, step) : distance(step, 0);
+  const Distance length = is_empty ? 0 : (span - 1) / stride + 1;
+  constexpr int kMostRange = 100'000;
   if (length > kMostRange)
     throw TemplateError(
         Refusal::operation, "OverflowError",
         fmt::format("Range too big. The sandbox blocks ranges larger than MAX_RANGE ({}).", kMostRange));
-  machine.spend(length / 8);
+  machine.spend_items(static_cast<std::size_t>(length));
   std::vector<Value> items;
-  for (std::int64_t i = 0; i < length; ++i) items.push_back(make_integer(begin + i * step));
+  for (Distance i = 0; i < length; ++i)
+    items.push_back(make_integer(static_cast<Integer>(static_cast<Distance>(begin) + i * static_cast<Distance>(step))));
   Value range = make_sequence(SequenceKind::range, std::move(items));
-  std::get<SequencePointer>(range)->written =
-      step == 1 ? fmt::format("range({}, {})", begin, end) : fmt::format("range({}, {}, {})", begin, end, step);
+  std::string& written = std::get<SequencePointer>(range)->written;
+  written = fmt::format("range({}, {}", integer_digits(begin), integer_digits(end));
+  written += step == 1 ? ")" : fmt::format(", {})", integer_digits(step));
   return range;
 }
 
 /// The entries that dict() and namespace() are given.
-std::vector<std::pair<Value, Value>> entries_of(std::string_view function, Arguments& arguments) {
+std::vector<std::pair<Value, Value>> entries_of(Machine& machine, std::string_view function, Arguments& arguments) {
   std::vector<std::pair<Value, Value>> entries;
   if (arguments.positional.size() > 1)
     throw type_error(fmt::format("{} expected at most 1 argument, got {}", function, arguments.positional.size()));
@@ -317,10 +322,11 @@ std::vector<std::pair<Value, Value>> entries_of(std::string_view function, Argum
     const Value& from = arguments.positional.front();
     require_defined(from);
     if (is_dict(from)) {
+      machine.spend_new(std::get<DictPointer>(from)->entries.size());
       entries = std::get<DictPointer>(from)->entries;
     } else {
-      for (const Value& pair : iterate(from)) {
-        const std::vector<Value> parts = iterate(pair);
+      for (const Value& pair : iterate(machine, from)) {
+        const std::vector<Value> parts = iterate(machine, pair);
         if (parts.size() != 2)
           throw value_error(fmt::format("dictionary update sequence element #{} has length {}; 2 is required",
                                         entries.size(), parts.size()));
@@ -333,26 +339,26 @@ std::vector<std::pair<Value, Value>> entries_of(std::string_view function, Argum
 }
 
 Value make_dict_of(Machine& machine, const Value& /*self*/, Arguments& arguments) {
-  std::vector<std::pair<Value, Value>> entries = entries_of("dict", arguments);
-  machine.spend(static_cast<std::int64_t>(entries.size()));
-  return make_dict(std::move(entries));
+  return make_dict(machine, entries_of(machine, "dict", arguments));
 }
 
 Value make_namespace(Machine& machine, const Value& /*self*/, Arguments& arguments) {
   const auto space = machine.keep(std::make_shared<Namespace>());
-  for (const auto& [name, value] : entries_of("dict", arguments)) space->set(string_of(name).bytes(), value);
+  for (const auto& [name, value] : entries_of(machine, "dict", arguments))
+    space->set(string_of(machine, name).bytes(), value);
   return space;
 }
 
-Value raise(Machine& /*machine*/, const Value& /*self*/, Arguments& arguments) {
+Value raise(Machine& machine, const Value& /*self*/, Arguments& arguments) {
   const BoundArguments bound("raise_exception", arguments, {"message"});
-  throw TemplateError(Refusal::raised, "TemplateError", string_of(bound.require(0)).bytes());
+  throw TemplateError(Refusal::raised, "TemplateError", string_of(machine, bound.require(0)).bytes());
 }
 
 Value write_date(Machine& machine, const Value& /*self*/, Arguments& arguments) {
   const BoundArguments bound("strftime_now", arguments, {"format"});
   if (!is_text(bound.require(0)))
     throw type_error(fmt::format("strftime() argument 1 must be str, not {}", type_name(bound.require(0))));
+  machine.spend_text(32 * text_of(bound.require(0)).size());
   return make_text(date_text(text_of(bound.require(0)), machine.now()));
 }
 
@@ -381,8 +387,8 @@ Value cycler_reset(Machine& /*machine*/, const Value& self, Arguments& /*argumen
   return None{};
 }
 
-Value loop_changed(Machine& /*machine*/, const Value& self, Arguments& arguments) {
-  return std::dynamic_pointer_cast<Loop>(std::get<ObjectPointer>(self))->changed(arguments.positional);
+Value loop_changed(Machine& machine, const Value& self, Arguments& arguments) {
+  return std::dynamic_pointer_cast<Loop>(std::get<ObjectPointer>(self))->changed(machine, arguments.positional);
 }
 
 Value loop_cycle(Machine& machine, const Value& self, Arguments& arguments) {

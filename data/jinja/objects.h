@@ -1,6 +1,8 @@
 // The objects that templates make and call.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,7 +42,7 @@ class Loop final : public Object {
   bool attribute(std::string_view name, Value& value) override;
   void clear() override;
   /// Whether a value differs from that of the last call.
-  bool changed(const std::vector<Value>& values);
+  bool changed(Meter& meter, const std::vector<Value>& values);
 
  private:
   const Statement& statement_;
@@ -63,14 +65,16 @@ class Namespace final : public Object {
   void clear() override { entries_.clear(); }
 
  private:
-  std::vector<std::pair<std::string, Value>> entries_;
+  std::map<std::string, Value, std::less<>> entries_;
 };
 
 /// A function of the environment, or a method with the value that it is of.
 class Function final : public Object {
  public:
   using Body = Value (*)(Machine& machine, const Value& self, Arguments& arguments);
-  Function(std::string name, Body body, Value self) : name_(std::move(name)), body_(body), self_(std::move(self)) {}
+  /// Throws a limit error for a value that nests too deeply.
+  Function(std::string name, Body body, Value self)
+      : name_(std::move(name)), body_(body), self_(std::move(self)), depth_(depth_around(self_)) {}
   [[nodiscard]] std::string type_name() const override { return "builtin_function_or_method"; }
   [[nodiscard]] std::string written() const override {
     return std::string("<built-in method ").append(name_).append(">");
@@ -78,11 +82,13 @@ class Function final : public Object {
   [[nodiscard]] bool callable() const override { return true; }
   Value call(Machine& machine, Arguments arguments) override { return body_(machine, self_, arguments); }
   void clear() override { self_ = None{}; }
+  [[nodiscard]] int depth() const override { return depth_; }
 
  private:
   std::string name_;
   Body body_;
   Value self_;
+  int depth_;
 };
 
 /// Arguments under the names of their parameters.

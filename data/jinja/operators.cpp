@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "data/jinja/percent_format.h"
+#include "data/jinja/text_cutting.h"
 
 namespace temper::jinja {
 namespace {
@@ -14,17 +15,11 @@ constexpr std::size_t kMostItems = std::size_t{1} << 20;
 
 TemplateError zero_division(const char* message) { return {Refusal::operation, "ZeroDivisionError", message}; }
 
-TemplateError too_large() { return limit_error("the template computes an integer of more than 38 digits"); }
+TemplateError too_large() { return limit_error("the template computes an integer of more than 127 bits"); }
 
 TemplateError no_operation(std::string_view sign, const Value& a, const Value& b) {
   return type_error(fmt::format("unsupported operand type(s) for {}: '{}' and '{}'",
                                 sign == "**" ? "** or pow()" : sign, type_name(a), type_name(b)));
-}
-
-Integer checked_add(Integer a, Integer b) {
-  Integer sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) throw too_large();
-  return sum;
 }
 
 Integer checked_subtract(Integer a, Integer b) {
@@ -36,12 +31,20 @@ Integer checked_subtract(Integer a, Integer b) {
 Integer checked_multiply(Integer a, Integer b) {
   // The builtin needs a function that not every run-time library has.
   if (a == 0 || b == 0) return 0;
-  const long double size = static_cast<long double>(a) * static_cast<long double>(b);
-  if (std::abs(size) > 1.6e38L) throw too_large();
-  return a * b;
+  __extension__ using Magnitude = unsigned __int128;
+  const auto magnitude = [](Integer value) {
+    return value < 0 ? Magnitude{0} - static_cast<Magnitude>(value) : static_cast<Magnitude>(value);
+  };
+  const bool negative = (a < 0) != (b < 0);
+  const Magnitude most = (Magnitude{1} << 127) - (negative ? 0 : 1);
+  if (magnitude(a) > most / magnitude(b)) throw too_large();
+  return static_cast<Integer>(static_cast<Magnitude>(a) * static_cast<Magnitude>(b));
 }
 
+/// b is not 0.
 Integer floor_quotient(Integer a, Integer b) {
+  // The one quotient that does not fit, whose remainder processors refuse to compute as well.
+  if (b == -1) return checked_subtract(0, a);
   const Integer quotient = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
 }
@@ -49,10 +52,10 @@ Integer floor_quotient(Integer a, Integer b) {
 Value add_texts(Machine& machine, const Value& a, const Value& b) {
   const Text& left = text_of(a);
   const Text& right = text_of(b);
+  machine.spend_text(left.size() + right.size());
   Text sum = left.is_markup || !right.is_markup ? left : escaped(left);
   sum.append(left.is_markup && !right.is_markup ? escaped(right) : right);
   sum.is_markup = left.is_markup || right.is_markup;
-  machine.spend_text(sum.size());
   return make_text(std::move(sum));
 }
 
@@ -68,9 +71,10 @@ Value add(Machine& machine, const Value& a, const Value& b) {
           fmt::format("can only concatenate {} (not \"{}\") to {}", type_name(a), type_name(b), type_name(a)));
     std::vector<Value> items = std::get<SequencePointer>(a)->items;
     const std::vector<Value>& more = std::get<SequencePointer>(b)->items;
+    machine.spend_items(items.size() + more.size());
+    if (items.size() + more.size() > kMostItems)
+      throw limit_error("the template makes a list of more than a million elements");
     items.insert(items.end(), more.begin(), more.end());
-    machine.spend(static_cast<std::int64_t>(items.size() / 8) + 1);
-    if (items.size() > kMostItems) throw limit_error("the template makes a list of more than a million elements");
     return list ? make_list(std::move(items)) : make_tuple(std::move(items));
   }
   throw no_operation("+", a, b);
@@ -84,13 +88,14 @@ Value repeated(Machine& machine, const Value& value, Integer times) {
     Text all;
     all.is_markup = text.is_markup;
     machine.spend_text(text.size() * count);
+    machine.spend(text.empty() ? 0 : static_cast<std::int64_t>(count / 16));
     for (std::size_t i = 0; i < count && !text.empty(); ++i) all.append(text);
     return make_text(std::move(all));
   }
   const Sequence& sequence = *std::get<SequencePointer>(value);
   if (sequence.items.size() * count > kMostItems)
     throw limit_error("the template makes a list of more than a million elements");
-  machine.spend(static_cast<std::int64_t>(sequence.items.size() * count / 8) + 1);
+  machine.spend_items(sequence.items.size() * count);
   std::vector<Value> items;
   for (std::size_t i = 0; i < count && !sequence.items.empty(); ++i)
     items.insert(items.end(), sequence.items.begin(), sequence.items.end());
@@ -126,6 +131,7 @@ Value integer_arithmetic(std::string_view sign, Integer a, Integer b) {
     return static_cast<double>(a) / static_cast<double>(b);
   }
   if (b == 0) throw zero_division(sign == "//" ? "integer division or modulo by zero" : "integer modulo by zero");
+  if (sign == "%" && b == -1) return make_integer(0);
   const Integer quotient = floor_quotient(a, b);
   return make_integer(sign == "//" ? quotient : a - quotient * b);
 }
@@ -177,41 +183,47 @@ Value negated(const Value& value, bool negates) {
   throw type_error(fmt::format("bad operand type for unary {}: '{}'", negates ? "-" : "+", type_name(value)));
 }
 
-bool contains(const Value& container, const Value& value) {
+Integer checked_add(Integer a, Integer b) {
+  Integer sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) throw too_large();
+  return sum;
+}
+
+bool contains(Meter& meter, const Value& container, const Value& value) {
   if (is_text(container)) {
     if (!is_text(value)) {
       require_defined(value);
       throw type_error(fmt::format("'in <string>' requires string as left operand, not {}", type_name(value)));
     }
-    return text_of(container).bytes().find(text_of(value).bytes()) != std::string::npos;
+    return find_part(meter, text_of(container).bytes(), text_of(value).bytes()) != std::string::npos;
   }
   if (is_dict(container)) {
-    if (is_list(value) || is_dict(value)) throw type_error(fmt::format("unhashable type: '{}'", type_name(value)));
-    return std::get<DictPointer>(container)->find(value) != nullptr;
+    require_hashable(meter, value);
+    return std::get<DictPointer>(container)->find(meter, value) != nullptr;
   }
   if (!is_iterable(container))
     throw type_error(fmt::format("argument of type '{}' is not iterable", type_name(container)));
-  const std::vector<Value> items = iterate(container);
-  return std::any_of(items.begin(), items.end(), [&](const Value& item) { return equal(item, value); });
+  const std::vector<Value> items = iterate(meter, container);
+  return std::any_of(items.begin(), items.end(), [&](const Value& item) { return equal(meter, item, value); });
 }
 
-bool compares(std::string_view sign, const Value& a, const Value& b) {
-  if (sign == "==") return equal(a, b);
-  if (sign == "!=") return !equal(a, b);
-  if (sign == "in") return contains(b, a);
-  if (sign == "not in") return !contains(b, a);
-  if (sign == "<") return less(a, b, "<");
+bool compares(Meter& meter, std::string_view sign, const Value& a, const Value& b) {
+  if (sign == "==") return equal(meter, a, b);
+  if (sign == "!=") return !equal(meter, a, b);
+  if (sign == "in") return contains(meter, b, a);
+  if (sign == "not in") return !contains(meter, b, a);
+  if (sign == "<") return less(meter, a, b, "<");
   if (sign == ">") {
-    if (is_number(a) && is_number(b)) return less(b, a);
+    if (is_number(a) && is_number(b)) return less(meter, b, a);
     // The order of the names in the message is that of the operands.
-    if (type_name(a) == type_name(b)) return less(b, a, ">");
+    if (type_name(a) == type_name(b)) return less(meter, b, a, ">");
     require_defined(a);
     require_defined(b);
     throw type_error(fmt::format("'>' not supported between instances of '{}' and '{}'", type_name(a), type_name(b)));
   }
-  if (sign == "<=") return less(a, b, "<=") || equal(a, b);
-  if (is_number(a) && is_number(b)) return less(b, a) || equal(a, b);
-  if (type_name(a) == type_name(b)) return less(b, a, ">=") || equal(a, b);
+  if (sign == "<=") return less(meter, a, b, "<=") || equal(meter, a, b);
+  if (is_number(a) && is_number(b)) return less(meter, b, a) || equal(meter, a, b);
+  if (type_name(a) == type_name(b)) return less(meter, b, a, ">=") || equal(meter, a, b);
   require_defined(a);
   require_defined(b);
   throw type_error(fmt::format("'>=' not supported between instances of '{}' and '{}'", type_name(a), type_name(b)));

@@ -7,13 +7,15 @@
 
 namespace temper::jinja {
 
-/// `sign`: + - * / // % **. Throws as Python does.
+/// `sign`: + - * / // % **. Throws as Python does, and a limit error for an integer of more than 127 bits.
 Value arithmetic(Machine& machine, std::string_view sign, const Value& a, const Value& b);
 Value negated(const Value& value, bool negates);
+/// a + b. Throws a limit error for a sum of more than 127 bits.
+Integer checked_add(Integer a, Integer b);
 /// `sign`: == != < <= > >= in, not in.
-bool compares(std::string_view sign, const Value& a, const Value& b);
+bool compares(Meter& meter, std::string_view sign, const Value& a, const Value& b);
 /// `value in container`.
-bool contains(const Value& container, const Value& value);
+bool contains(Meter& meter, const Value& container, const Value& value);
 
 /// Begin, end and step of a slice over `length` elements, as Python's slice.indices gives them.
 struct SliceIndices {

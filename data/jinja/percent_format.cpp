@@ -18,7 +18,8 @@ std::int64_t checked_width(Integer width) {
   return static_cast<std::int64_t>(width);
 }
 
-Text padded(Text text, std::int64_t width, const std::string& fill, char align) {
+Text padded(Meter& meter, Text text, std::int64_t width, const std::string& fill, char align) {
+  meter.spend_text(text.size() + 4 * static_cast<std::size_t>(std::max<std::int64_t>(width, 0)));
   const auto length = static_cast<std::int64_t>(count_characters(text.bytes()));
   if (length >= width) return text;
   const std::int64_t room = width - length;
@@ -38,11 +39,15 @@ std::string printed(char conversion, int precision, double value, bool alternate
   return text;
 }
 
-std::string digits_in_base(Integer value, int base, bool upper) {
+/// Without a sign.
+std::string digits_in_base(Integer value, unsigned base, bool upper) {
   if (value == 0) return "0";
+  __extension__ using Magnitude = unsigned __int128;
+  // -2^127 has no opposite among the integers, but its magnitude is one without a sign.
+  Magnitude left = value < 0 ? Magnitude{0} - static_cast<Magnitude>(value) : static_cast<Magnitude>(value);
   std::string digits;
-  for (; value != 0; value /= base) {
-    const int digit = static_cast<int>(value % base);
+  for (; left != 0; left /= base) {
+    const int digit = static_cast<int>(left % base);
     digits += static_cast<char>(digit < 10 ? '0' + digit : (upper ? 'A' : 'a') + digit - 10);
   }
   std::reverse(digits.begin(), digits.end());
@@ -76,15 +81,16 @@ class PercentPattern {
 
   Text text() {
     while (position_ < bytes_.size()) {
+      const std::size_t begin = position_;
       const std::size_t percent = std::min(bytes_.find('%', position_), bytes_.size());
       out_.append(pattern_.slice(position_, percent));
       position_ = percent;
+      machine_.spend_text(32 + position_ - begin);
       if (position_ < bytes_.size()) put_field();
     }
     const bool all_used = is_tuple_ ? next_ >= std::get<SequencePointer>(values_)->items.size()
                                     : used_ || is_dict(values_) || is_list(values_);
     if (!all_used) throw type_error("not all arguments converted during string formatting");
-    machine_.spend_text(out_.size());
     return std::move(out_);
   }
 
@@ -165,7 +171,7 @@ class PercentPattern {
       return;
     }
     const Value value = named ? *named : next_value();
-    out_.append(padded(converted(conversion, value, field), field.width, " ", field.left ? '<' : '>'));
+    out_.append(padded(machine_, converted(conversion, value, field), field.width, " ", field.left ? '<' : '>'));
   }
 
   Value value_of_name() {
@@ -179,6 +185,7 @@ class PercentPattern {
     }
     if (open > 0) throw value_error("incomplete format key");
     const std::string name = bytes_.substr(begin, position_ - begin - 1);
+    machine_.spend_text(2 * name.size());
     const Value* value = std::get<DictPointer>(values_)->find(name);
     if (value == nullptr) throw TemplateError(Refusal::operation, "KeyError", representation(Text(name)).bytes());
     used_ = true;
@@ -190,8 +197,9 @@ class PercentPattern {
       case 's':
       case 'r':
       case 'a': {
-        Text text = conversion == 's' ? string_of(value) : representation(value);
+        Text text = conversion == 's' ? string_of(machine_, value) : representation(machine_, value);
         if (field.precision < 0) return text;
+        machine_.spend_text(8 * text.size());
         const std::vector<std::size_t> starts = character_starts(text.bytes());
         const auto most = static_cast<std::size_t>(field.precision);
         return most + 1 < starts.size() ? text.slice(0, starts[most]) : text;
@@ -250,9 +258,9 @@ class PercentPattern {
       number = static_cast<Integer>(real);
     }
     const bool negative = number < 0;
-    const int base = is_decimal_field ? 10 : conversion == 'o' ? 8 : 16;
+    const unsigned base = is_decimal_field ? 10 : conversion == 'o' ? 8 : 16;
     std::string digits = negative ? integer_digits(number).substr(1) : integer_digits(number);
-    if (base != 10) digits = digits_in_base(negative ? -number : number, base, conversion == 'X');
+    if (base != 10) digits = digits_in_base(number, base, conversion == 'X');
     if (field.precision > static_cast<std::int64_t>(digits.size()))
       digits = std::string(static_cast<std::size_t>(field.precision) - digits.size(), '0') + digits;
     if (field.alternate && base != 10)
@@ -284,7 +292,7 @@ std::string with_thousands(const std::string& digits, char separator) {
 }
 
 /// [[fill]align][sign][#][0][width][,][.precision][type]
-Text formatted(const Value& value, std::string_view specification) {
+Text formatted(Meter& meter, const Value& value, std::string_view specification) {
   require_defined(value);
   const bool number = is_number(value) && !std::holds_alternative<bool>(value);
   std::string fill = " ";
@@ -331,13 +339,14 @@ Text formatted(const Value& value, std::string_view specification) {
       (kind != '\0' && std::string_view("bcdeEfFgGnosxX%").find(kind) == std::string_view::npos))
     throw value_error("Invalid format specifier");
   if (!number || kind == 's') {
-    Text text = string_of(value);
+    Text text = string_of(meter, value);
     if (field.precision >= 0) {
+      meter.spend_text(8 * text.size());
       const std::vector<std::size_t> starts = character_starts(text.bytes());
       const auto most = static_cast<std::size_t>(field.precision);
       if (most + 1 < starts.size()) text = text.slice(0, starts[most]);
     }
-    return padded(std::move(text), field.width, fill, align);
+    return padded(meter, std::move(text), field.width, fill, align);
   }
   const bool integral = is_integral(value) && (kind == '\0' || kind == 'd' || kind == 'x' || kind == 'X' ||
                                                kind == 'o' || kind == 'b' || kind == 'n');
@@ -346,9 +355,8 @@ Text formatted(const Value& value, std::string_view specification) {
   if (integral) {
     const Integer integer = integral_of(value);
     negative = integer < 0;
-    const int base = kind == 'x' || kind == 'X' ? 16 : kind == 'o' ? 8 : kind == 'b' ? 2 : 10;
-    digits = base == 10 ? integer_digits(integer).substr(negative ? 1 : 0)
-                        : digits_in_base(negative ? -integer : integer, base, kind == 'X');
+    const unsigned base = kind == 'x' || kind == 'X' ? 16 : kind == 'o' ? 8 : kind == 'b' ? 2 : 10;
+    digits = base == 10 ? integer_digits(integer).substr(negative ? 1 : 0) : digits_in_base(integer, base, kind == 'X');
   } else {
     double real = real_of(value);
     negative = std::signbit(real);
@@ -364,7 +372,7 @@ Text formatted(const Value& value, std::string_view specification) {
   }
   if (separator != '\0') digits = with_thousands(digits, separator);
   if (align == '=') field.zero = true;
-  return padded(Text(number_with_sign(negative, digits, field)), field.width, fill, align == '=' ? '>' : align);
+  return padded(meter, Text(number_with_sign(negative, digits, field)), field.width, fill, align == '=' ? '>' : align);
 }
 
 class BracePattern {
@@ -386,10 +394,10 @@ class BracePattern {
       if (bytes_[brace] == '}') throw value_error("Single '}' encountered in format string");
       const std::size_t end = bytes_.find('}', brace);
       if (end == std::string::npos) throw value_error("expected '}' before end of string");
+      machine_.spend_text(16 * (end - at));
       out.append(field(std::string_view(bytes_).substr(brace + 1, end - brace - 1)));
       at = end + 1;
     }
-    machine_.spend_text(out.size());
     return out;
   }
 
@@ -405,9 +413,9 @@ class BracePattern {
       name = name.substr(0, mark);
     }
     Value value = value_of(name);
-    if (conversion == 'r' || conversion == 'a') value = make_text(representation(value));
-    if (conversion == 's') value = make_text(string_of(value));
-    return formatted(value, specification);
+    if (conversion == 'r' || conversion == 'a') value = make_text(representation(machine_, value));
+    if (conversion == 's') value = make_text(string_of(machine_, value));
+    return formatted(machine_, value, specification);
   }
 
   Value value_of(std::string_view path) {
@@ -421,6 +429,7 @@ class BracePattern {
                             fmt::format("Replacement index {} out of range for positional args tuple", number));
       value = arguments_.positional[number];
     } else {
+      machine_.spend_items(arguments_.named.size());
       const auto found = std::find_if(arguments_.named.begin(), arguments_.named.end(),
                                       [&](const auto& argument) { return argument.first == name; });
       if (found == arguments_.named.end())

@@ -10,13 +10,13 @@
 namespace temper::jinja {
 namespace {
 
-std::vector<Value> gone_through(Machine& machine, const Value& value) {
-  std::vector<Value> items = iterate(value);
-  machine.spend(static_cast<std::int64_t>(items.size() / 4) + 1);
-  return items;
-}
+std::vector<Value> gone_through(Machine& machine, const Value& value) { return iterate(machine, value); }
 
-Value without_case(Value value) { return is_text(value) ? make_text(with_case(text_of(value), Casing::lower)) : value; }
+Value without_case(Meter& meter, Value value) {
+  if (!is_text(value)) return value;
+  meter.spend_text(text_of(value).size() * 4);
+  return make_text(with_case(text_of(value), Casing::lower));
+}
 
 Value named_or(const Arguments& arguments, std::string_view name, Value absent) {
   for (const auto& [known, value] : arguments.named)
@@ -38,7 +38,7 @@ Value map_filter(Machine& machine, const Value& value, const Arguments& argument
     return make_generator(std::move(results));
   }
   if (arguments.positional.empty()) throw filter_argument_error("map requires a filter argument");
-  const std::string name = string_of(arguments.positional.front()).bytes();
+  const std::string name = string_of(machine, arguments.positional.front()).bytes();
   Arguments rest = arguments;
   rest.positional.erase(rest.positional.begin());
   for (const Value& item : gone_through(machine, value)) results.push_back(machine.filter(name, item, rest));
@@ -57,7 +57,7 @@ Value chosen(Machine& machine, const Value& value, const Arguments& arguments) {
   }
   std::optional<std::string> test;
   if (!rest.positional.empty()) {
-    test = string_of(rest.positional.front()).bytes();
+    test = string_of(machine, rest.positional.front()).bytes();
     rest.positional.erase(rest.positional.begin());
   }
   std::vector<Value> results;
@@ -79,9 +79,9 @@ std::vector<Value> sorted_items(Machine& machine, std::vector<Keyed> keyed, bool
   std::int64_t rounds = 1;
   for (std::size_t n = keyed.size(); n > 1; n /= 2) ++rounds;
   machine.spend(static_cast<std::int64_t>(keyed.size()) * rounds);
-  const auto before = [by_lists](const Keyed& a, const Keyed& b) {
+  const auto before = [&](const Keyed& a, const Keyed& b) {
     for (std::size_t i = 0; i < a.keys.size(); ++i)
-      if (!by_lists || !equal(a.keys[i], b.keys[i])) return less(a.keys[i], b.keys[i]);
+      if (!by_lists || !equal(machine, a.keys[i], b.keys[i])) return less(machine, a.keys[i], b.keys[i]);
     return false;
   };
   std::stable_sort(keyed.begin(), keyed.end(),
@@ -110,7 +110,8 @@ Value sort_filter(Machine& machine, const Value& value, const Arguments& argumen
   std::vector<Keyed> keyed;
   for (Value& item : gone_through(machine, value)) {
     Keyed one;
-    for (const AttributeGetter& get : getters) one.keys.push_back(with_case_kept ? get(item) : without_case(get(item)));
+    for (const AttributeGetter& get : getters)
+      one.keys.push_back(with_case_kept ? get(item) : without_case(machine, get(item)));
     one.item = std::move(item);
     keyed.push_back(std::move(one));
   }
@@ -119,16 +120,17 @@ Value sort_filter(Machine& machine, const Value& value, const Arguments& argumen
 
 Value dictsort_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("dictsort", arguments, {"case_sensitive", "by", "reverse"});
-  const std::string by = string_of(bound.get(1, make_text("key"))).bytes();
+  const std::string by = string_of(machine, bound.get(1, make_text("key"))).bytes();
   if (by != "key" && by != "value") throw filter_argument_error("You can only sort by either \"key\" or \"value\"");
   require_defined(value);
   if (!is_dict(value))
     throw TemplateError(Refusal::operation, "AttributeError",
                         fmt::format("'{}' object has no attribute 'items'", type_name(value)));
+  machine.spend_new(3 * std::get<DictPointer>(value)->entries.size());
   std::vector<Keyed> keyed;
   for (const auto& [key, entry] : std::get<DictPointer>(value)->entries) {
     const Value& looked_at = by == "key" ? key : entry;
-    keyed.push_back({{bound.flag(0, false) ? looked_at : without_case(looked_at)}, make_tuple({key, entry})});
+    keyed.push_back({{bound.flag(0, false) ? looked_at : without_case(machine, looked_at)}, make_tuple({key, entry})});
   }
   return make_list(sorted_items(machine, std::move(keyed), bound.flag(2, false)));
 }
@@ -136,14 +138,13 @@ Value dictsort_filter(Machine& machine, const Value& value, const Arguments& arg
 Value unique_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("unique", arguments, {"case_sensitive", "attribute"});
   const AttributeGetter get(machine, bound.get(1, None{}));
-  std::vector<Value> seen;
+  Dict seen;
   std::vector<Value> results;
   for (Value& item : gone_through(machine, value)) {
-    const Value key = bound.flag(0, false) ? get(item) : without_case(get(item));
-    if (is_list(key) || is_dict(key)) throw type_error(fmt::format("unhashable type: '{}'", type_name(key)));
-    machine.spend(static_cast<std::int64_t>(seen.size() / 8));
-    if (std::any_of(seen.begin(), seen.end(), [&](const Value& known) { return equal(known, key); })) continue;
-    seen.push_back(key);
+    const Value key = bound.flag(0, false) ? get(item) : without_case(machine, get(item));
+    require_hashable(machine, key);
+    if (seen.find(machine, key) != nullptr) continue;
+    seen.set(machine, key, None{});
     results.push_back(std::move(item));
   }
   return make_generator(std::move(results));
@@ -153,7 +154,9 @@ Value groupby_filter(Machine& machine, const Value& value, const Arguments& argu
   const BoundArguments bound("groupby", arguments, {"attribute", "default", "case_sensitive"});
   const Value absent = bound.get(1, None{});
   const AttributeGetter get(machine, bound.require(0), is_none(absent) ? std::nullopt : std::optional<Value>(absent));
-  const auto key_of = [&](const Value& item) { return bound.flag(2, false) ? get(item) : without_case(get(item)); };
+  const auto key_of = [&](const Value& item) {
+    return bound.flag(2, false) ? get(item) : without_case(machine, get(item));
+  };
   std::vector<Keyed> keyed;
   for (Value& item : gone_through(machine, value)) {
     Value key = key_of(item);
@@ -172,7 +175,7 @@ Value groupby_filter(Machine& machine, const Value& value, const Arguments& argu
   std::optional<Value> current;
   for (Value& item : sorted_items(machine, std::move(keyed), false)) {
     const Value key = key_of(item);
-    if (current && !equal(*current, key)) finish_group();
+    if (current && !equal(machine, *current, key)) finish_group();
     current = key;
     members.push_back(std::move(item));
   }
@@ -187,8 +190,8 @@ Value extreme_filter(Machine& machine, const Value& value, const Arguments& argu
   std::optional<Value> best;
   Value best_key = None{};
   for (const Value& item : gone_through(machine, value)) {
-    Value key = bound.flag(0, false) ? get(item) : without_case(get(item));
-    if (best && !(kGreatest ? compares(">", key, best_key) : less(key, best_key))) continue;
+    Value key = bound.flag(0, false) ? get(item) : without_case(machine, get(item));
+    if (best && !(kGreatest ? compares(machine, ">", key, best_key) : less(machine, key, best_key))) continue;
     best = item;
     best_key = std::move(key);
   }
@@ -243,24 +246,24 @@ Value items_filter(Machine& machine, const Value& value, const Arguments& argume
   const BoundArguments bound("items", arguments, {});
   if (is_undefined(value)) return make_generator({});
   if (!is_dict(value)) throw type_error("Can only get item pairs from a mapping.");
+  machine.spend_new(2 * std::get<DictPointer>(value)->entries.size());
   std::vector<Value> items;
   for (const auto& [key, entry] : std::get<DictPointer>(value)->entries) items.push_back(make_tuple({key, entry}));
-  machine.spend(static_cast<std::int64_t>(items.size() / 4));
   return make_generator(std::move(items));
 }
 
 Value join_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("join", arguments, {"d", "attribute"});
-  const Text separator = string_of(bound.get(0, make_text("")));
+  const Text separator = string_of(machine, bound.get(0, make_text("")));
   const AttributeGetter get(machine, bound.get(1, None{}));
   Text text;
   bool first = true;
   for (const Value& item : gone_through(machine, value)) {
     if (!first) text.append(separator);
+    machine.spend_text(first ? 0 : separator.size());
     first = false;
-    text.append(string_of(get(item)));
+    text.append(string_of(machine, get(item)));
   }
-  machine.spend_text(text.size());
   return make_text(std::move(text));
 }
 
@@ -291,9 +294,10 @@ Value batch_filter(Machine& machine, const Value& value, const Arguments& argume
     batch.push_back(std::move(item));
   }
   if (!batch.empty()) {
-    if (!is_none(filler) && static_cast<std::int64_t>(batch.size()) < count)
+    if (!is_none(filler) && static_cast<std::int64_t>(batch.size()) < count) {
+      machine.spend_items(static_cast<std::size_t>(count));
       batch.resize(static_cast<std::size_t>(count), filler);
-    machine.spend(static_cast<std::int64_t>(batch.size() / 8));
+    }
     batches.push_back(make_list(std::move(batch)));
   }
   return make_generator(std::move(batches));
@@ -308,7 +312,7 @@ Value slice_filter(Machine& machine, const Value& value, const Arguments& argume
   const auto length = static_cast<std::int64_t>(items.size());
   std::vector<Value> parts;
   std::int64_t begin = 0;
-  machine.spend(std::max<std::int64_t>(slices, 0));
+  machine.spend_new(2 * static_cast<std::size_t>(std::max<std::int64_t>(slices, 0)));
   for (std::int64_t slice = 0; slice < slices; ++slice) {
     const std::int64_t end = begin + length / slices + (slice < length % slices ? 1 : 0);
     std::vector<Value> part(items.begin() + begin, items.begin() + end);
@@ -329,6 +333,7 @@ AttributeGetter::AttributeGetter(Machine& machine, const Value& attribute, std::
     return;
   }
   std::string_view path = text_of(attribute).bytes();
+  machine.spend_new(static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) + path.size() / 64);
   while (true) {
     const std::size_t dot = std::min(path.find('.'), path.size());
     const std::string part(path.substr(0, dot));

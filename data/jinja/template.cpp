@@ -40,6 +40,7 @@ Rendered Template::render(std::vector<std::pair<std::string, Value>> variables, 
   Rendered rendered;
   rendered.text = machine.render(body_, std::move(variables));
   rendered.generations = machine.generations();
+  rendered.steps = machine.spent();
   return rendered;
 }
 

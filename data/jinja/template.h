@@ -4,6 +4,7 @@
 // raise_exception); what these refuse, it refuses, with the line.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct Rendered {
   Text text;
   /// Bytes [begin, end) that generation blocks enclose.
   std::vector<std::pair<std::size_t, std::size_t>> generations;
+  std::int64_t steps = 0;  ///< that it took, of those of Limits
 };
 
 /// Immutable, and safe to share among threads.
@@ -30,7 +32,7 @@ class Template {
   Template(Template&&) noexcept;
   Template& operator=(Template&&) noexcept;
 
-  /// `now`: what strftime_now writes. Throws TemplateError.
+  /// Of variables of one name the first counts. `now`: what strftime_now writes. Throws TemplateError.
   [[nodiscard]] Rendered render(std::vector<std::pair<std::string, Value>> variables, const std::tm& now,
                                 const Limits& limits = {}) const;
   /// Whether it marks with {% generation %} what the model is to say.

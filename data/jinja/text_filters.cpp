@@ -15,7 +15,7 @@ namespace {
 template <Casing kCasing>
 Value cased(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("upper", arguments, {});
-  const Text text = string_of(value);
+  const Text text = string_of(machine, value);
   machine.spend_text(text.size() * 4);
   return make_text(with_case(text, kCasing));
 }
@@ -23,7 +23,7 @@ Value cased(Machine& machine, const Value& value, const Arguments& arguments) {
 /// Words begin behind white space, hyphens and opening brackets, which str.title() has otherwise.
 Value titled(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("title", arguments, {});
-  const Text text = string_of(value);
+  const Text text = string_of(machine, value);
   machine.spend_text(text.size() * 8);
   Text out;
   bool at_beginning = true;
@@ -40,7 +40,7 @@ Value titled(Machine& machine, const Value& value, const Arguments& arguments) {
 
 Value trimmed(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("trim", arguments, {"chars"});
-  const Text text = string_of(value);
+  const Text text = string_of(machine, value);
   machine.spend_text(text.size());
   const Value characters = bound.get(0, None{});
   if (is_none(characters)) return make_text(strip(text, nullptr, true, true));
@@ -51,14 +51,12 @@ Value trimmed(Machine& machine, const Value& value, const Arguments& arguments) 
 Value as_string(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("string", arguments, {});
   if (is_text(value)) return value;
-  Text text = string_of(value);
-  machine.spend_text(text.size());
-  return make_text(std::move(text));
+  return make_text(string_of(machine, value));
 }
 
-Value marked_safe(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value marked_safe(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("safe", arguments, {});
-  Text text = string_of(value);
+  Text text = string_of(machine, value);
   text.is_markup = true;
   return make_text(std::move(text));
 }
@@ -66,7 +64,7 @@ Value marked_safe(Machine& /*machine*/, const Value& value, const Arguments& arg
 template <bool kForces>
 Value escaped_text(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("escape", arguments, {});
-  const Text text = string_of(value);
+  const Text text = string_of(machine, value);
   machine.spend_text(text.size() * 4);
   return make_text(text.is_markup && !kForces ? text : escaped(text));
 }
@@ -74,20 +72,18 @@ Value escaped_text(Machine& machine, const Value& value, const Arguments& argume
 Value replaced_in(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("replace", arguments, {"old", "new", "count"});
   const Value most = bound.get(2, None{});
-  Text text = replace_in(string_of(value), string_of(bound.require(0)).bytes(), string_of(bound.require(1)),
-                         is_none(most) ? -1 : bound.integer(2, -1));
-  machine.spend_text(text.size() * 2);
-  return make_text(std::move(text));
+  return make_text(replace_in(machine, string_of(machine, value), string_of(machine, bound.require(0)).bytes(),
+                              string_of(machine, bound.require(1)), is_none(most) ? -1 : bound.integer(2, -1)));
 }
 
-Value truncated(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value truncated(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("truncate", arguments, {"length", "killwords", "end", "leeway"});
   if (!is_text(value)) {
     require_defined(value);
     throw type_error(fmt::format("object of type '{}' has no len()", type_name(value)));
   }
   const std::int64_t length = bound.integer(0, 255);
-  const Text end = string_of(bound.get(2, make_text("...")));
+  const Text end = string_of(machine, bound.get(2, make_text("...")));
   const Value leeway = bound.get(3, None{});
   const std::int64_t spare = is_none(leeway) ? 5 : bound.integer(3, 5);
   const auto end_length = static_cast<std::int64_t>(count_characters(end.bytes()));
@@ -97,10 +93,11 @@ Value truncated(Machine& /*machine*/, const Value& value, const Arguments& argum
   if (spare < 0)
     throw TemplateError(Refusal::operation, "AssertionError", fmt::format("expected leeway >= 0, got {}", spare));
   const Text& text = text_of(value);
+  machine.spend_text(8 * text.size());
   const std::vector<std::size_t> starts = character_starts(text.bytes());
   if (static_cast<std::int64_t>(starts.size()) - 1 <= length + spare) return value;
   Text kept = text.slice(0, starts[static_cast<std::size_t>(length - end_length)]);
-  if (!bound.flag(1, false)) kept = split_at(kept, " ", 1, /*from_right=*/true).front();
+  if (!bound.flag(1, false)) kept = split_at(machine, kept, " ", 1, /*from_right=*/true).front();
   kept.append(end);
   return make_text(std::move(kept));
 }
@@ -118,33 +115,31 @@ Value indented(Machine& machine, const Value& value, const Arguments& arguments)
     const std::int64_t width = std::clamp<std::int64_t>(bound.integer(0, 4), 0, 10'000);
     margin = Text(std::string(static_cast<std::size_t>(width), ' '));
   }
+  machine.spend_text(4 * text_of(value).size());
   Text whole = text_of(value);
   whole.append("\n", false);
-  const std::vector<Text> lines = split_lines(whole, false);
+  const std::vector<Text> lines = split_lines(machine, whole, false);
   Text out;
   if (bound.flag(1, false)) out.append(margin);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) {
+      machine.spend_text(margin.size() + lines[i].size());
       out.append("\n", false);
       if (bound.flag(2, false) || !lines[i].empty()) out.append(margin);
     }
     out.append(lines[i]);
   }
-  machine.spend_text(out.size() * 2);
   return make_text(std::move(out));
 }
 
 Value centered(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("center", arguments, {"width"});
-  const std::int64_t width = bound.integer(0, 80);
-  if (width > static_cast<std::int64_t>(kLongestText)) throw limit_error("the template makes a text that is too long");
-  machine.spend(std::max<std::int64_t>(width, 0) / 16);
-  return make_text(align_text(string_of(value), width, Text(" "), '^'));
+  return make_text(align_text(machine, string_of(machine, value), bound.integer(0, 80), Text(" "), '^'));
 }
 
 Value words_counted(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("wordcount", arguments, {});
-  const Text text = string_of(value);
+  const Text text = string_of(machine, value);
   machine.spend_text(text.size() * 2);
   Integer words = 0;
   bool inside = false;
@@ -163,9 +158,9 @@ Value formatted_with(Machine& machine, const Value& value, const Arguments& argu
   if (!arguments.named.empty()) {
     std::vector<std::pair<Value, Value>> entries;
     for (const auto& [name, argument] : arguments.named) entries.emplace_back(make_text(name), argument);
-    values = make_dict(std::move(entries));
+    values = make_dict(machine, std::move(entries));
   }
-  return make_text(percent_format(machine, string_of(value), values));
+  return make_text(percent_format(machine, string_of(machine, value), values));
 }
 
 Text percent_encoded(const Text& text, bool keeps_slash) {
@@ -185,20 +180,20 @@ Text percent_encoded(const Text& text, bool keeps_slash) {
 Value url_encoded(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("urlencode", arguments, {});
   if (is_text(value) || !is_iterable(value)) {
-    const Text text = string_of(value);
+    const Text text = string_of(machine, value);
     machine.spend_text(text.size() * 4);
     return make_text(percent_encoded(text, true));
   }
   Text out;
   const Value pairs = is_dict(value) ? machine.filter("items", value, {}) : value;
-  for (const Value& pair : iterate(pairs)) {
-    const std::vector<Value> parts = iterate(pair);
+  for (const Value& pair : iterate(machine, pairs)) {
+    const std::vector<Value> parts = iterate(machine, pair);
     if (parts.size() != 2)
       throw value_error(fmt::format("not enough values to unpack (expected 2, got {})", parts.size()));
     if (!out.empty()) out.append("&", false);
-    out.append(percent_encoded(string_of(parts[0]), false));
+    out.append(percent_encoded(string_of(machine, parts[0]), false));
     out.append("=", false);
-    out.append(percent_encoded(string_of(parts[1]), false));
+    out.append(percent_encoded(string_of(machine, parts[1]), false));
   }
   machine.spend_text(out.size() * 4);
   return make_text(std::move(out));
@@ -212,7 +207,11 @@ Value size_written(Machine& /*machine*/, const Value& value, const Arguments& ar
   const bool binary = bound.flag(0, false);
   const double base = binary ? 1024 : 1000;
   if (bytes == 1) return make_text("1 Byte");
-  if (bytes < base) return make_text(fmt::format("{} Bytes", static_cast<std::int64_t>(bytes)));
+  if (bytes < base) {
+    if (std::isinf(bytes))
+      throw TemplateError(Refusal::operation, "OverflowError", "cannot convert float infinity to integer");
+    return make_text(fmt::format("{:.0f} Bytes", std::trunc(bytes) + 0.0));
+  }
   static constexpr const char* kPrefixes[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
   double unit = base;
   for (std::size_t i = 0; i < 8; ++i) {

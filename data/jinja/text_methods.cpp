@@ -47,17 +47,18 @@ Value split_up(Machine& machine, const Value& self, Arguments& arguments) {
   const Value separator = bound.get(0, None{});
   const std::int64_t most = bound.integer(1, -1);
   machine.spend_text(text_of(self).size() * 4);
-  if (is_none(separator)) return as_list(split_at_space(text_of(self), most, kFromRight));
+  if (is_none(separator)) return as_list(split_at_space(machine, text_of(self), most, kFromRight));
   if (!is_text(separator)) throw type_error(fmt::format("must be str or None, not {}", type_name(separator)));
   if (text_of(separator).empty()) throw value_error("empty separator");
-  return as_list(split_at(text_of(self), text_of(separator).bytes(), most, kFromRight));
+  return as_list(split_at(machine, text_of(self), text_of(separator).bytes(), most, kFromRight));
 }
 
 template <bool kEnd>
-Value begins_or_ends(Machine& /*machine*/, const Value& self, Arguments& arguments) {
+Value begins_or_ends(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound(kEnd ? "endswith" : "startswith", arguments, {"prefix", "start", "end"});
   std::string_view text = text_of(self).bytes();
   if (bound.find(1) != nullptr || bound.find(2) != nullptr) {
+    machine.spend_text(8 * text.size());
     const std::vector<std::size_t> starts = character_starts(text);
     const auto length = static_cast<std::int64_t>(starts.size()) - 1;
     const auto place = [&](std::int64_t at) {
@@ -71,6 +72,7 @@ Value begins_or_ends(Machine& /*machine*/, const Value& self, Arguments& argumen
     if (!is_text(part))
       throw type_error(fmt::format("{} first arg must be str or a tuple of str, not {}",
                                    kEnd ? "endswith" : "startswith", type_name(part)));
+    machine.spend_text(text_of(part).size());
     return kEnd ? text.ends_with(text_of(part).bytes()) : text.starts_with(text_of(part).bytes());
   };
   const Value& part = bound.require(0);
@@ -85,29 +87,26 @@ Value replaced(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("replace", arguments, {"old", "new", "count"});
   text_argument(bound.require(0));
   text_argument(bound.require(1));
-  Text text =
-      replace_in(text_of(self), text_of(bound.require(0)).bytes(), text_of(bound.require(1)), bound.integer(2, -1));
-  machine.spend_text(text.size() + text_of(self).size());
-  return make_text(std::move(text));
+  return make_text(replace_in(machine, text_of(self), text_of(bound.require(0)).bytes(), text_of(bound.require(1)),
+                              bound.integer(2, -1)));
 }
 
 Value joined_by(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("join", arguments, {"iterable"});
   Text text;
   std::size_t number = 0;
-  for (const Value& item : iterate(bound.require(0))) {
+  for (const Value& item : iterate(machine, bound.require(0))) {
     if (!is_text(item))
       throw type_error(fmt::format("sequence item {}: expected str instance, {} found", number, type_name(item)));
+    machine.spend_text(text_of(self).size() + text_of(item).size());
     if (number++ > 0) text.append(text_of(self));
     text.append(text_of(item));
   }
-  machine.spend(static_cast<std::int64_t>(number));
-  machine.spend_text(text.size());
   return make_text(std::move(text));
 }
 
 /// Characters before the place where a part stands; -1: nowhere.
-std::int64_t place_in(const Value& self, const BoundArguments& bound, bool last) {
+std::int64_t place_in(Meter& meter, const Value& self, const BoundArguments& bound, bool last) {
   const std::string& text = text_of(self).bytes();
   const std::string& part = text_argument(bound.require(0));
   const std::vector<std::size_t> starts = character_starts(text);
@@ -119,7 +118,7 @@ std::int64_t place_in(const Value& self, const BoundArguments& bound, bool last)
   const std::size_t end = starts[static_cast<std::size_t>(place(bound.integer(2, length)))];
   if (begin > end) return -1;
   const std::string_view window = std::string_view(text).substr(begin, end - begin);
-  const std::size_t found = last ? window.rfind(part) : window.find(part);
+  const std::size_t found = last ? find_last_part(meter, window, part) : find_part(meter, window, part);
   if (found == std::string_view::npos) return -1;
   return static_cast<std::int64_t>(count_characters(std::string_view(text).substr(0, begin + found)));
 }
@@ -127,8 +126,8 @@ std::int64_t place_in(const Value& self, const BoundArguments& bound, bool last)
 template <bool kLast, bool kRequired>
 Value found_in(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("find", arguments, {"sub", "start", "end"});
-  machine.spend_text(text_of(self).size());
-  const std::int64_t place = place_in(self, bound, kLast);
+  machine.spend_text(8 * text_of(self).size());
+  const std::int64_t place = place_in(machine, self, bound, kLast);
   if (kRequired && place < 0) throw value_error("substring not found");
   return make_integer(place);
 }
@@ -140,17 +139,21 @@ Value counted_in(Machine& machine, const Value& self, Arguments& arguments) {
   machine.spend_text(text.size());
   if (part.empty()) return make_integer(static_cast<Integer>(count_characters(text)) + 1);
   Integer count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+  for (std::size_t at = find_part(machine, text, part); at != std::string::npos;
+       at = find_part(machine, text, part, at + part.size()))
+    ++count;
   return make_integer(count);
 }
 
 template <bool kLast>
-Value parted_at(Machine& /*machine*/, const Value& self, Arguments& arguments) {
+Value parted_at(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("partition", arguments, {"sep"});
   const Text& text = text_of(self);
   const std::string& separator = text_argument(bound.require(0));
   if (separator.empty()) throw value_error("empty separator");
-  const std::size_t at = kLast ? text.bytes().rfind(separator) : text.bytes().find(separator);
+  machine.spend_text(text.size());
+  const std::size_t at =
+      kLast ? find_last_part(machine, text.bytes(), separator) : find_part(machine, text.bytes(), separator);
   if (at == std::string::npos) {
     if (kLast) return make_tuple({make_text(""), make_text(""), self});
     return make_tuple({self, make_text(""), make_text("")});
@@ -163,7 +166,7 @@ Value parted_at(Machine& /*machine*/, const Value& self, Arguments& arguments) {
 Value lines_of(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("splitlines", arguments, {"keepends"});
   machine.spend_text(text_of(self).size() * 4);
-  return as_list(split_lines(text_of(self), bound.flag(0, false)));
+  return as_list(split_lines(machine, text_of(self), bound.flag(0, false)));
 }
 
 template <char kAlign>
@@ -172,10 +175,9 @@ Value aligned(Machine& machine, const Value& self, Arguments& arguments) {
   bound.require(0);
   const std::int64_t width = bound.integer(0, 0);
   const Value fill = bound.get(1, make_text(" "));
-  if (!is_text(fill) || length_of(fill) != 1) throw type_error("The fill character must be exactly one character long");
-  if (width > static_cast<std::int64_t>(kLongestText)) throw limit_error("the template makes a text that is too long");
-  machine.spend(std::max<std::int64_t>(width, 0) / 16);
-  return make_text(align_text(text_of(self), width, text_of(fill), kAlign));
+  if (!is_text(fill) || length_of(machine, fill) != 1)
+    throw type_error("The fill character must be exactly one character long");
+  return make_text(align_text(machine, text_of(self), width, text_of(fill), kAlign));
 }
 
 Value filled_with_zeros(Machine& machine, const Value& self, Arguments& arguments) {
@@ -183,8 +185,9 @@ Value filled_with_zeros(Machine& machine, const Value& self, Arguments& argument
   bound.require(0);
   const std::int64_t width = bound.integer(0, 0);
   if (width > static_cast<std::int64_t>(kLongestText)) throw limit_error("the template makes a text that is too long");
-  machine.spend(std::max<std::int64_t>(width, 0) / 16);
   const Text& text = text_of(self);
+  machine.spend_text(text.size());
+  machine.spend(std::max<std::int64_t>(width, 0) / 16);
   const bool has_sign = text.bytes().starts_with('-') || text.bytes().starts_with('+');
   const auto length = static_cast<std::int64_t>(count_characters(text.bytes()));
   Text filled = text.slice(0, has_sign ? 1 : 0);
@@ -194,10 +197,11 @@ Value filled_with_zeros(Machine& machine, const Value& self, Arguments& argument
 }
 
 template <bool kSuffix>
-Value removed(Machine& /*machine*/, const Value& self, Arguments& arguments) {
+Value removed(Machine& machine, const Value& self, Arguments& arguments) {
   const BoundArguments bound("removeprefix", arguments, {"prefix"});
   const Text& text = text_of(self);
   const std::string& part = text_argument(bound.require(0));
+  machine.spend_text(text.size());
   if (kSuffix && !part.empty() && text.bytes().ends_with(part))
     return make_text(text.slice(0, text.size() - part.size()));
   if (!kSuffix && text.bytes().starts_with(part)) return make_text(text.slice(part.size(), text.size()));

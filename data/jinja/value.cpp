@@ -5,25 +5,28 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace temper::jinja {
 namespace {
 
-/// Values that nest deeper are refused: comparing and writing them recurses once per level.
+/// Values that nest deeper are refused: comparing, writing and ending them recurses once per level.
 constexpr int kDeepestValue = 200;
 
 int depth_of(const Value& value) {
   if (const auto* sequence = std::get_if<SequencePointer>(&value)) return (*sequence)->depth;
   if (const auto* dict = std::get_if<DictPointer>(&value)) return (*dict)->depth;
+  if (const auto* object = std::get_if<ObjectPointer>(&value)) return (*object)->depth();
   return 0;
 }
 
-int checked_depth(int depth) {
+}  // namespace
+
+int depth_around(const Value& held) {
+  const int depth = depth_of(held) + 1;
   if (depth > kDeepestValue) throw limit_error(fmt::format("values nest more than {} levels deep", kDeepestValue));
   return depth;
 }
-
-}  // namespace
 
 Value make_text(Text text) { return std::make_shared<const Text>(std::move(text)); }
 Value make_text(std::string_view bytes, bool from_data) { return make_text(Text(std::string(bytes), from_data)); }
@@ -33,44 +36,29 @@ Value make_undefined(std::string message, bool is_forbidden) {
 }
 
 Value make_sequence(SequenceKind kind, std::vector<Value> items) {
-  int depth = 0;
-  for (const Value& item : items) depth = std::max(depth, depth_of(item));
+  int depth = 1;
+  for (const Value& item : items) depth = std::max(depth, depth_around(item));
   const auto sequence = std::make_shared<Sequence>();
   sequence->kind = kind;
-  sequence->depth = checked_depth(depth + 1);
+  sequence->depth = depth;
   sequence->items = std::move(items);
   return sequence;
 }
 
-Value make_dict(std::vector<std::pair<Value, Value>> entries) {
+Value make_dict(Meter& meter, std::vector<std::pair<Value, Value>> entries) {
   const auto dict = std::make_shared<Dict>();
-  for (auto& [key, value] : entries) dict->set(key, std::move(value));
+  for (auto& [key, value] : entries) dict->set(meter, key, std::move(value));
   return dict;
 }
 
-const Value* Dict::find(const Value& key) const {
-  if (is_text(key)) return find(text_of(key).bytes());
-  for (const auto& [known, value] : entries)
-    if (equal(known, key)) return &value;
-  return nullptr;
+Value make_dict(std::vector<std::pair<Value, Value>> entries) {
+  Meter meter(std::numeric_limits<std::int64_t>::max());
+  return make_dict(meter, std::move(entries));
 }
 
-const Value* Dict::find(std::string_view key) const {
-  for (const auto& [known, value] : entries)
-    if (is_text(known) && text_of(known).bytes() == key) return &value;
-  return nullptr;
-}
-
-void Dict::set(const Value& key, Value value) {
-  if (is_list(key) || is_dict(key)) throw type_error(fmt::format("unhashable type: '{}'", type_name(key)));
-  depth = checked_depth(std::max({depth, depth_of(value) + 1, depth_of(key) + 1}));
-  for (auto& [known, old] : entries) {
-    if (equal(known, key)) {
-      old = std::move(value);
-      return;
-    }
-  }
-  entries.emplace_back(key, std::move(value));
+void Meter::fail() const {
+  throw limit_error(
+      fmt::format("the template takes more than {} steps: it loops, or goes through far too much", limit_));
 }
 
 Value Object::call(Machine& /*machine*/, Arguments /*arguments*/) {
@@ -161,68 +149,6 @@ bool truth(const Value& value) {
   return true;
 }
 
-namespace {
-
-/// Values that share parts may hold far more than was ever made.
-constexpr std::int64_t kMostCompared = 2'000'000;
-
-bool equal_within(const Value& a, const Value& b, std::int64_t& left) {
-  if (--left < 0) throw limit_error("the template compares values that hold too much");
-  if (is_undefined(a) || is_undefined(b)) return is_undefined(a) && is_undefined(b);
-  if (is_number(a) && is_number(b)) {
-    if (is_integral(a) && is_integral(b)) return integral_of(a) == integral_of(b);
-    return real_of(a) == real_of(b);
-  }
-  if (a.index() != b.index()) return false;
-  if (is_none(a)) return true;
-  if (is_text(a)) return text_of(a).bytes() == text_of(b).bytes();
-  if (is_sequence(a)) {
-    const SequencePointer& x = std::get<SequencePointer>(a);
-    const SequencePointer& y = std::get<SequencePointer>(b);
-    if (x == y) return true;
-    if (x->kind != y->kind || x->is_iterator() || x->kind == SequenceKind::values) return false;
-    return std::equal(x->items.begin(), x->items.end(), y->items.begin(), y->items.end(),
-                      [&](const Value& one, const Value& other) { return equal_within(one, other, left); });
-  }
-  if (is_dict(a)) {
-    const Dict& x = *std::get<DictPointer>(a);
-    const Dict& y = *std::get<DictPointer>(b);
-    if (&x == &y) return true;
-    if (x.entries.size() != y.entries.size()) return false;
-    return std::all_of(x.entries.begin(), x.entries.end(), [&](const auto& entry) {
-      const Value* other = y.find(entry.first);
-      return other != nullptr && equal_within(entry.second, *other, left);
-    });
-  }
-  return std::get<ObjectPointer>(a) == std::get<ObjectPointer>(b);
-}
-
-}  // namespace
-
-bool equal(const Value& a, const Value& b) {
-  std::int64_t left = kMostCompared;
-  return equal_within(a, b, left);
-}
-
-bool less(const Value& a, const Value& b, const char* sign) {
-  require_defined(a);
-  require_defined(b);
-  if (is_number(a) && is_number(b)) {
-    if (is_integral(a) && is_integral(b)) return integral_of(a) < integral_of(b);
-    return real_of(a) < real_of(b);
-  }
-  if (is_text(a) && is_text(b)) return text_of(a).bytes() < text_of(b).bytes();
-  if ((is_list(a) && is_list(b)) || (is_tuple(a) && is_tuple(b))) {
-    const std::vector<Value>& x = std::get<SequencePointer>(a)->items;
-    const std::vector<Value>& y = std::get<SequencePointer>(b)->items;
-    for (std::size_t i = 0; i < std::min(x.size(), y.size()); ++i)
-      if (!equal(x[i], y[i])) return less(x[i], y[i], sign);
-    return x.size() < y.size();
-  }
-  throw type_error(
-      fmt::format("'{}' not supported between instances of '{}' and '{}'", sign, type_name(a), type_name(b)));
-}
-
 std::string integer_digits(Integer value) {
   if (value == 0) return "0";
   const bool negative = value < 0;
@@ -305,36 +231,67 @@ Text representation(const Text& text) {
 
 namespace {
 
-Text joined(const std::vector<Value>& items, const char* open, const char* close, bool is_tuple_of_one) {
+/// Appends what an element of a list or a dictionary is written as.
+void append_representation(Meter& meter, const Value& value, Text& written) {
+  const Text piece = representation(meter, value);
+  meter.spend_text(piece.size());
+  written.append(piece);
+}
+
+Text joined(Meter& meter, const std::vector<Value>& items, const char* open, const char* close,
+            bool is_tuple_of_one = false) {
   Text written{std::string(open)};
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i > 0) written.append(", ", false);
-    written.append(representation(items[i]));
+    append_representation(meter, items[i], written);
   }
   if (is_tuple_of_one) written.append(",", false);
   written.append(close, false);
   return written;
 }
 
-Text representation_of_dict(const Dict& dict) {
+Text representation_of_dict(Meter& meter, const Dict& dict) {
   Text written("{");
   bool first = true;
   for (const auto& [key, value] : dict.entries) {
     if (!first) written.append(", ", false);
     first = false;
-    written.append(representation(key));
+    append_representation(meter, key, written);
     written.append(": ", false);
-    written.append(representation(value));
+    append_representation(meter, value, written);
   }
   written.append("}", false);
   return written;
 }
 
+Text representation_of_sequence(Meter& meter, const Sequence& sequence) {
+  switch (sequence.kind) {
+    case SequenceKind::list:
+      return joined(meter, sequence.items, "[", "]");
+    case SequenceKind::tuple:
+      return joined(meter, sequence.items, "(", ")", sequence.items.size() == 1);
+    case SequenceKind::range:
+      return Text(sequence.written);
+    case SequenceKind::keys:
+      return joined(meter, sequence.items, "dict_keys([", "])");
+    case SequenceKind::values:
+      return joined(meter, sequence.items, "dict_values([", "])");
+    case SequenceKind::items:
+      return joined(meter, sequence.items, "dict_items([", "])");
+    case SequenceKind::generator:
+    case SequenceKind::reversed:
+      break;
+  }
+  throw type_error("what map, select and their like give cannot be written out; put | list or | join behind it");
+}
+
 }  // namespace
 
-Text representation(const Value& value) {
+Text representation(Meter& meter, const Value& value) {
+  meter.spend(1);
   if (is_undefined(value)) return Text("Undefined");
   if (is_text(value)) {
+    meter.spend_text(8 * text_of(value).size());
     const Text quoted = representation(text_of(value));
     if (!text_of(value).is_markup) return quoted;
     Text markup("Markup(");
@@ -342,47 +299,39 @@ Text representation(const Value& value) {
     markup.append(")", false);
     return markup;
   }
-  if (is_dict(value)) return representation_of_dict(*std::get<DictPointer>(value));
-  if (is_sequence(value)) {
-    const Sequence& sequence = *std::get<SequencePointer>(value);
-    switch (sequence.kind) {
-      case SequenceKind::list:
-        return joined(sequence.items, "[", "]", false);
-      case SequenceKind::tuple:
-        return joined(sequence.items, "(", ")", sequence.items.size() == 1);
-      case SequenceKind::range:
-        return Text(sequence.written);
-      case SequenceKind::keys:
-        return joined(sequence.items, "dict_keys([", "])", false);
-      case SequenceKind::values:
-        return joined(sequence.items, "dict_values([", "])", false);
-      case SequenceKind::items:
-        return joined(sequence.items, "dict_items([", "])", false);
-      case SequenceKind::generator:
-      case SequenceKind::reversed:
-        throw type_error("what map, select and their like give cannot be written out; put | list or | join behind it");
-    }
-  }
-  return string_of(value);
+  if (is_dict(value)) return representation_of_dict(meter, *std::get<DictPointer>(value));
+  if (is_sequence(value)) return representation_of_sequence(meter, *std::get<SequencePointer>(value));
+  return string_of(meter, value);
 }
 
-Text string_of(const Value& value) {
+Text string_of(Meter& meter, const Value& value) {
   if (is_undefined(value)) return {};
   if (is_none(value)) return Text("None");
   if (const auto* boolean = std::get_if<bool>(&value)) return Text(*boolean ? "True" : "False");
   if (const auto* integer = std::get_if<Integer>(&value)) return Text(integer_digits(*integer));
   if (const auto* real = std::get_if<double>(&value)) return Text(real_digits(*real));
-  if (is_text(value)) return text_of(value);
+  if (is_text(value)) {
+    meter.spend_text(text_of(value).size());
+    return text_of(value);
+  }
   if (const auto* object = std::get_if<ObjectPointer>(&value)) return Text((*object)->written());
-  return representation(value);
+  return representation(meter, value);
 }
 
-std::size_t length_of(const Value& value) {
+Text string_of(const Value& value) {
+  Meter meter;
+  return string_of(meter, value);
+}
+
+std::size_t length_of(Meter& meter, const Value& value) {
   if (is_undefined(value)) {
     if (undefined_of(value).is_forbidden) fail_undefined(value);
     return 0;
   }
-  if (is_text(value)) return count_characters(text_of(value).bytes());
+  if (is_text(value)) {
+    meter.spend_text(text_of(value).size());
+    return count_characters(text_of(value).bytes());
+  }
   if (is_dict(value)) return std::get<DictPointer>(value)->entries.size();
   if (is_sequence(value) && !std::get<SequencePointer>(value)->is_iterator())
     return std::get<SequencePointer>(value)->items.size();
@@ -393,7 +342,7 @@ bool is_iterable(const Value& value) {
   return is_undefined(value) || is_text(value) || is_dict(value) || is_sequence(value);
 }
 
-std::vector<Value> iterate(const Value& value) {
+std::vector<Value> iterate(Meter& meter, const Value& value) {
   if (is_undefined(value)) {
     if (undefined_of(value).is_forbidden) fail_undefined(value);
     return {};
@@ -401,6 +350,8 @@ std::vector<Value> iterate(const Value& value) {
   std::vector<Value> items;
   if (is_text(value)) {
     const Text& text = text_of(value);
+    meter.spend_text(text.size());
+    meter.spend_new(count_characters(text.bytes()));
     const std::vector<std::size_t> starts = character_starts(text.bytes());
     items.reserve(starts.size());
     for (std::size_t i = 0; i + 1 < starts.size(); ++i)
@@ -408,11 +359,14 @@ std::vector<Value> iterate(const Value& value) {
     return items;
   }
   if (is_dict(value)) {
-    for (const auto& [key, entry] : std::get<DictPointer>(value)->entries) items.push_back(key);
+    const Dict& dict = *std::get<DictPointer>(value);
+    meter.spend_items(dict.entries.size());
+    for (const auto& [key, entry] : dict.entries) items.push_back(key);
     return items;
   }
   if (!is_sequence(value)) throw type_error(fmt::format("'{}' object is not iterable", type_name(value)));
   Sequence& sequence = *std::get<SequencePointer>(value);
+  meter.spend_items(sequence.items.size() - sequence.taken);
   if (!sequence.is_iterator()) return sequence.items;
   items.assign(sequence.items.begin() + static_cast<std::ptrdiff_t>(sequence.taken), sequence.items.end());
   sequence.taken = sequence.items.size();

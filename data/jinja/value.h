@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "data/jinja/meter.h"
 #include "data/jinja/template_error.h"
 #include "data/jinja/text.h"
 
@@ -53,13 +55,17 @@ struct Sequence {
 };
 
 struct Dict {
-  std::vector<std::pair<Value, Value>> entries;  ///< in the order of insertion
+  std::vector<std::pair<Value, Value>> entries;  ///< in the order of insertion; set() alone adds to them
   int depth = 1;
+  /// Where the keys that are texts stand in the entries, once there are many of these: an ordered index, since whoever
+  /// writes the data could make the keys of a hash table collide. The bytes are the keys' own.
+  std::map<std::string_view, std::size_t> places_of_texts;
 
   /// Null where there is no such key.
-  [[nodiscard]] const Value* find(const Value& key) const;
+  [[nodiscard]] const Value* find(Meter& meter, const Value& key) const;
   [[nodiscard]] const Value* find(std::string_view key) const;
-  void set(const Value& key, Value value);
+  /// Throws a TypeError for a key that is or holds a list or a dictionary.
+  void set(Meter& meter, const Value& key, Value value);
 };
 
 class Machine;
@@ -83,19 +89,24 @@ class Object {
   virtual bool attribute(std::string_view /*name*/, Value& /*value*/) { return false; }
   /// Lets go of all values, so that objects that hold each other end.
   virtual void clear() {}
+  /// Levels of values in one that holds values and never lets go of them, such as a method with what it is of.
+  [[nodiscard]] virtual int depth() const { return 0; }
 };
 
 // ---- making values
 Value make_text(Text text);
 Value make_text(std::string_view bytes, bool from_data = false);
 Value make_undefined(std::string message, bool is_forbidden = false);
-/// Throws a limit error for values that nest too deeply.
+/// Levels of values in one that holds this. Throws a limit error for values that nest too deeply.
+int depth_around(const Value& held);
 Value make_sequence(SequenceKind kind, std::vector<Value> items);
 inline Value make_list(std::vector<Value> items) { return make_sequence(SequenceKind::list, std::move(items)); }
 inline Value make_tuple(std::vector<Value> items) { return make_sequence(SequenceKind::tuple, std::move(items)); }
 inline Value make_generator(std::vector<Value> items) {
   return make_sequence(SequenceKind::generator, std::move(items));
 }
+Value make_dict(Meter& meter, std::vector<std::pair<Value, Value>> entries);
+/// The same outside of templates, for keys that are texts.
 Value make_dict(std::vector<std::pair<Value, Value>> entries);
 inline Value make_integer(Integer value) { return Value(value); }
 
@@ -124,14 +135,19 @@ std::string type_name(const Value& value);
 void require_defined(const Value& value);
 
 bool truth(const Value& value);
-/// Throws a limit error for values of which too much would have to be compared.
-bool equal(const Value& a, const Value& b);
+/// Whether a dictionary can have it as a key.
+bool is_hashable(Meter& meter, const Value& value);
+/// Throws a TypeError for what is not.
+void require_hashable(Meter& meter, const Value& value);
+bool equal(Meter& meter, const Value& a, const Value& b);
 /// a < b. Throws a TypeError, as Python does, for values that have no order; `sign` is what it names.
-bool less(const Value& a, const Value& b, const char* sign = "<");
+bool less(Meter& meter, const Value& a, const Value& b, const char* sign = "<");
 
 /// str(value), with origins; and repr(value).
+Text string_of(Meter& meter, const Value& value);
+Text representation(Meter& meter, const Value& value);
+/// str(value) outside of templates.
 Text string_of(const Value& value);
-Text representation(const Value& value);
 /// Of a text alone.
 Text representation(const Text& text);
 std::string integer_digits(Integer value);
@@ -139,9 +155,9 @@ std::string integer_digits(Integer value);
 std::string real_digits(double value);
 
 /// len(). Throws a TypeError.
-std::size_t length_of(const Value& value);
+std::size_t length_of(Meter& meter, const Value& value);
 /// Goes through a value, as `for` does; what can be gone through once is then empty. Throws a TypeError.
-std::vector<Value> iterate(const Value& value);
+std::vector<Value> iterate(Meter& meter, const Value& value);
 bool is_iterable(const Value& value);
 
 }  // namespace temper::jinja

@@ -19,9 +19,9 @@ Value default_filter(Machine& /*machine*/, const Value& value, const Arguments& 
   return absent ? bound.get(0, make_text("")) : value;
 }
 
-Value length_filter(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value length_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("length", arguments, {});
-  return make_integer(static_cast<Integer>(length_of(value)));
+  return make_integer(static_cast<Integer>(length_of(machine, value)));
 }
 
 Value json_filter(Machine& machine, const Value& value, const Arguments& arguments) {
@@ -40,11 +40,11 @@ Value json_filter(Machine& machine, const Value& value, const Arguments& argumen
   }
   const Value separators = bound.get(2, None{});
   if (!is_none(separators)) {
-    const std::vector<Value> both = iterate(separators);
+    const std::vector<Value> both = iterate(machine, separators);
     if (both.size() != 2)
       throw value_error(fmt::format("not enough values to unpack (expected 2, got {})", both.size()));
-    style.item_separator = string_of(both[0]).bytes();
-    style.key_separator = string_of(both[1]).bytes();
+    style.item_separator = string_of(machine, both[0]).bytes();
+    style.key_separator = string_of(machine, both[1]).bytes();
   }
   return make_text(json_text(machine, value, style));
 }
@@ -109,11 +109,12 @@ std::optional<Integer> whole_of(double real) {
   return static_cast<Integer>(real);
 }
 
-Value int_filter(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value int_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("int", arguments, {"default", "base"});
   require_defined(value);
   const Value absent = bound.get(0, make_integer(0));
   if (is_text(value)) {
+    machine.spend_text(16 * text_of(value).size());
     if (const auto whole = parse_integer(text_of(value).bytes(), bound.integer(1, 10))) return make_integer(*whole);
     const auto real = parse_real(text_of(value).bytes());
     if (real)
@@ -129,12 +130,14 @@ Value int_filter(Machine& /*machine*/, const Value& value, const Arguments& argu
   return absent;
 }
 
-Value float_filter(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value float_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("float", arguments, {"default"});
   require_defined(value);
   if (is_number(value)) return real_of(value);
-  if (is_text(value))
+  if (is_text(value)) {
+    machine.spend_text(16 * text_of(value).size());
     if (const auto real = parse_real(text_of(value).bytes())) return *real;
+  }
   return bound.get(0, Value(0.0));
 }
 
@@ -151,13 +154,16 @@ Value rounded(const Value& value, std::int64_t precision) {
   if (is_integral(value)) {
     Integer whole = integral_of(value);
     if (precision >= 0) return make_integer(whole);
+    constexpr std::int64_t kMostZeros = 38;  // the half of a greater unit has more than 127 bits
+    if (-precision > kMostZeros) return make_integer(0);
     Integer unit = 1;
-    for (std::int64_t i = 0; i < std::min<std::int64_t>(-precision, 36); ++i) unit *= 10;
-    Integer rest = whole % unit;
-    if (rest < 0) rest += unit;
+    for (std::int64_t i = 0; i < -precision; ++i) unit *= 10;
+    // What is cut off has the sign of the number, so that nothing leaves the range before it must.
+    const Integer rest = whole % unit;
+    const Integer left_over = rest < 0 ? -rest : rest;
     whole -= rest;
-    const bool up = rest * 2 > unit || (rest * 2 == unit && (whole / unit) % 2 != 0);
-    return make_integer(up ? whole + unit : whole);
+    const bool away = left_over > unit - left_over || (left_over == unit - left_over && (whole / unit) % 2 != 0);
+    return make_integer(away ? checked_add(whole, rest < 0 ? -unit : unit) : whole);
   }
   const double real = std::get<double>(value);
   if (!std::isfinite(real)) return real;
@@ -171,9 +177,9 @@ Value rounded(const Value& value, std::int64_t precision) {
   return std::isinf(unit) ? 0.0 * real : std::nearbyint(real / unit) * unit;
 }
 
-Value round_filter(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+Value round_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("round", arguments, {"precision", "method"});
-  const std::string method = string_of(bound.get(1, make_text("common"))).bytes();
+  const std::string method = string_of(machine, bound.get(1, make_text("common"))).bytes();
   if (method != "common" && method != "ceil" && method != "floor")
     throw filter_argument_error("method must be common, ceil or floor");
   require_defined(value);
@@ -187,7 +193,7 @@ Value round_filter(Machine& /*machine*/, const Value& value, const Arguments& ar
 
 Value attr_filter(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("attr", arguments, {"name"});
-  const std::string name = string_of(bound.require(0)).bytes();
+  const std::string name = string_of(machine, bound.require(0)).bytes();
   // Unlike value.name, it takes no element of a dictionary.
   if (is_dict(value) && dict_method(name) == nullptr && !is_changing_method(value, name))
     return make_undefined(fmt::format("'dict object' has no attribute {}", representation(Text(name)).bytes()));
@@ -213,7 +219,7 @@ Filter find_filter(std::string_view name) {
   return nullptr;
 }
 
-Value Machine::filter(const std::string& name, const Value& value, Arguments arguments) {
+Value Machine::filter(const std::string& name, const Value& value, const Arguments& arguments) {
   spend(1);
   const Filter found = find_filter(name);
   if (found == nullptr)

@@ -52,46 +52,47 @@ bool is_sequence_test(Machine& /*machine*/, const Value& value, const Arguments&
   const SequenceKind kind = std::get<SequencePointer>(value)->kind;
   return kind == SequenceKind::list || kind == SequenceKind::tuple || kind == SequenceKind::range;
 }
-bool is_lower_test(Machine& /*machine*/, const Value& value, const Arguments& /*arguments*/) {
-  return is_lower_case(string_of(value).bytes());
+bool is_lower_test(Machine& machine, const Value& value, const Arguments& /*arguments*/) {
+  const Text text = string_of(machine, value);
+  machine.spend_text(text.size() * 4);
+  return is_lower_case(text.bytes());
 }
-bool is_upper_test(Machine& /*machine*/, const Value& value, const Arguments& /*arguments*/) {
-  return is_upper_case(string_of(value).bytes());
+bool is_upper_test(Machine& machine, const Value& value, const Arguments& /*arguments*/) {
+  const Text text = string_of(machine, value);
+  machine.spend_text(text.size() * 4);
+  return is_upper_case(text.bytes());
 }
-void require_hashable(const Value& value) {
-  if (is_list(value) || is_dict(value)) throw type_error(fmt::format("unhashable type: '{}'", type_name(value)));
-}
-bool is_filter_test(Machine& /*machine*/, const Value& value, const Arguments& /*arguments*/) {
-  require_hashable(value);
+bool is_filter_test(Machine& machine, const Value& value, const Arguments& /*arguments*/) {
+  require_hashable(machine, value);
   return is_text(value) && find_filter(text_of(value).bytes()) != nullptr;
 }
-bool is_test_test(Machine& /*machine*/, const Value& value, const Arguments& /*arguments*/) {
-  require_hashable(value);
+bool is_test_test(Machine& machine, const Value& value, const Arguments& /*arguments*/) {
+  require_hashable(machine, value);
   return is_text(value) && find_test(text_of(value).bytes()) != nullptr;
 }
 
 template <bool kOdd>
 bool has_parity(Machine& machine, const Value& value, const Arguments& /*arguments*/) {
-  return equal(arithmetic(machine, "%", value, make_integer(2)), make_integer(kOdd ? 1 : 0));
+  return equal(machine, arithmetic(machine, "%", value, make_integer(2)), make_integer(kOdd ? 1 : 0));
 }
 
 bool is_divisible_test(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("test_divisibleby", arguments, {"num"});
-  return equal(arithmetic(machine, "%", value, bound.require(0)), make_integer(0));
+  return equal(machine, arithmetic(machine, "%", value, bound.require(0)), make_integer(0));
 }
 
-bool is_same_test(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+bool is_same_test(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("test_sameas", arguments, {"other"});
   const Value& other = bound.require(0);
   if (value.index() != other.index()) return false;
   if (const auto* sequence = std::get_if<SequencePointer>(&value)) return *sequence == std::get<SequencePointer>(other);
   if (const auto* dict = std::get_if<DictPointer>(&value)) return *dict == std::get<DictPointer>(other);
-  return equal(value, other);
+  return equal(machine, value, other);
 }
 
-bool is_in_test(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+bool is_in_test(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("test_in", arguments, {"seq"});
-  return contains(bound.require(0), value);
+  return contains(machine, bound.require(0), value);
 }
 
 constexpr char kEqual[] = "==";
@@ -102,9 +103,9 @@ constexpr char kGreater[] = ">";
 constexpr char kAtLeast[] = ">=";
 
 template <const char* kSign>
-bool compares_test(Machine& /*machine*/, const Value& value, const Arguments& arguments) {
+bool compares_test(Machine& machine, const Value& value, const Arguments& arguments) {
   const BoundArguments bound("eq", arguments, {"other"});
-  return compares(kSign, value, bound.require(0));
+  return compares(machine, kSign, value, bound.require(0));
 }
 
 }  // namespace
@@ -156,7 +157,7 @@ Test find_test(std::string_view name) {
   return nullptr;
 }
 
-bool Machine::test(const std::string& name, const Value& value, Arguments arguments) {
+bool Machine::test(const std::string& name, const Value& value, const Arguments& arguments) {
   spend(1);
   const Test found = find_test(name);
   if (found == nullptr)

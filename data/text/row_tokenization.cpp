@@ -121,6 +121,12 @@ class RowTokenizer {
       for (std::size_t i = 1; i < sequence.ids.size(); ++i)
         block.classes.push_back(sequence.learnt[i] ? sequence.ids[i] : kUnlabelled);
       block.classes.push_back(kUnlabelled);
+      // As classes do, they stand at the token that predicts.
+      if (!sequence.weights.empty()) {
+        block.weights.resize(static_cast<std::size_t>(block.starts.back()), 1.0F);
+        block.weights.insert(block.weights.end(), sequence.weights.begin() + 1, sequence.weights.end());
+      }
+      if (!block.weights.empty()) block.weights.resize(block.ids.size(), 1.0F);
       block.starts.push_back(block.tokens());
     }
   }

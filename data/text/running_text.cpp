@@ -18,15 +18,19 @@ bool fits(std::span<const std::int64_t> starts, std::int64_t length) {
 
 }  // namespace
 
-TokenStore sequences_of(const TokenStore& documents, const TextLayout& layout) {
+TokenStore sequences_of(const TokenStore& documents, const TextLayout& layout, std::span<const std::int64_t> breaks) {
   TokenStore rows = documents;
   rows.label_with_next_tokens();
   const std::span<const std::int64_t> starts = documents.document_starts();
   if (documents.rows() == 0) return rows;
   if (layout.packing == TextPacking::blocks) {
-    std::vector<std::int64_t> blocks;
-    for (std::int64_t begin = 0; begin < documents.tokens(); begin += layout.length) blocks.push_back(begin);
-    blocks.push_back(documents.tokens());
+    std::vector<std::int64_t> blocks{0};
+    const auto cut_until = [&](std::int64_t end) {
+      while (end - blocks.back() > layout.length) blocks.push_back(blocks.back() + layout.length);
+      if (end > blocks.back()) blocks.push_back(end);
+    };
+    for (const std::int64_t document : breaks) cut_until(starts[static_cast<std::size_t>(document)]);
+    cut_until(documents.tokens());
     return rows.with_rows(std::move(blocks));
   }
   if (fits(starts, layout.length)) return rows;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,10 @@ struct TextLayout {
 };
 
 /// The sequences of tokenised documents: pieces of at most `length` tokens, none of which is of two documents unless
-/// they are blocks. Each token has the next of its sequence as its class.
-TokenStore sequences_of(const TokenStore& documents, const TextLayout& layout);
+/// they are blocks. Each token has the next of its sequence as its class. `breaks`: documents, rising, before which a
+/// block ends, be it full or not.
+TokenStore sequences_of(const TokenStore& documents, const TextLayout& layout,
+                        std::span<const std::int64_t> breaks = {});
 
 /// Bytes of text that the predicted tokens of all rows stand for: all bytes of the texts, less those that the tokens
 /// spell which are not predicted, the first of each row (Tokenizer::bytes_of). So the end token stands for none, and of

@@ -23,7 +23,7 @@ namespace temper {
 namespace {
 
 /// To be raised whenever the same input gives other tokens or another file.
-constexpr int kFormatVersion = 4;
+constexpr int kFormatVersion = 5;
 constexpr std::size_t kUserBlock = 512;  // the smallest that HDF5 knows
 
 constexpr const char* kTargetWidth = "target_width";
@@ -60,6 +60,7 @@ std::vector<Array> arrays_of(TokenLayout& layout) {
           {"ids", H5T_STD_I32LE, layout.tokens, layout.ids_at},
           {"types", H5T_STD_I32LE, layout.types(), layout.types_at},
           {"classes", H5T_STD_I32LE, layout.classes, layout.classes_at},
+          {"weights", H5T_IEEE_F32LE, layout.weights(), layout.weights_at},
           {"targets", H5T_IEEE_F32LE, layout.targets(), layout.targets_at}};
 }
 
@@ -99,6 +100,7 @@ TokenLayout read_layout(const std::filesystem::path& file, std::uint64_t bytes) 
   layout.rows = size_of(in, "starts", file) - 1;
   layout.tokens = size_of(in, "ids", file);
   layout.has_types = size_of(in, "types", file) > 0;
+  layout.has_weights = size_of(in, "weights", file) > 0;
   layout.classes = size_of(in, "classes", file);
   const Hdf5Handle width(H5Aopen(in, kTargetWidth, H5P_DEFAULT), H5Aclose, file, "find an attribute");
   require_hdf5(H5Aread(width, H5T_NATIVE_INT32, &layout.target_width), file, "read an attribute");

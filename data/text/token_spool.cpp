@@ -14,6 +14,20 @@ std::span<const std::byte> bytes_of(const std::vector<T>& values) {
   return std::as_bytes(std::span(values));
 }
 
+/// Weights of a part that has none of its own. A piece begins and ends with an element.
+void fill_with_ones(std::span<std::byte> bytes) {
+  constexpr float kOne = 1.0F;
+  for (std::size_t i = 0; i < bytes.size(); i += sizeof(kOne)) std::memcpy(&bytes[i], &kOne, sizeof(kOne));
+}
+
+/// Puts `count` elements of one value behind those that are there.
+template <typename T>
+void append_equal(Spool& spool, T value, std::int64_t count) {
+  const std::vector<T> some(std::size_t{1} << 14, value);
+  for (auto left = static_cast<std::size_t>(count); left > 0; left -= std::min(left, some.size()))
+    spool.append(std::as_bytes(std::span(some).first(std::min(left, some.size()))));
+}
+
 }  // namespace
 
 std::uint64_t place_of(const TokenLayout& layout, TokenArray array) {
@@ -26,6 +40,8 @@ std::uint64_t place_of(const TokenLayout& layout, TokenArray array) {
       return layout.types_at;
     case TokenArray::classes:
       return layout.classes_at;
+    case TokenArray::weights:
+      return layout.weights_at;
     case TokenArray::targets:
       break;
   }
@@ -48,15 +64,16 @@ void TokenSpool::append(const TokenRows& rows) {
   const bool zero = std::all_of(rows.types.begin(), rows.types.end(), [](std::int32_t type) { return type == 0; });
   if (!zero && !sizes_.has_types) {
     sizes_.has_types = true;
-    const std::vector<std::byte> zeros(std::size_t{1} << 16);
-    for (auto left = static_cast<std::uint64_t>(sizes_.tokens) * sizeof(std::int32_t); left > 0;) {
-      const std::uint64_t some = std::min<std::uint64_t>(left, zeros.size());
-      types_.append(std::span(zeros).first(some));
-      left -= some;
-    }
+    append_equal(types_, std::int32_t{0}, sizes_.tokens);
   }
   if (sizes_.has_types) types_.append(bytes_of(rows.types));
   classes_.append(bytes_of(rows.classes));
+  if (!rows.weights.empty() && !sizes_.has_weights) {
+    sizes_.has_weights = true;
+    append_equal(weights_, 1.0F, sizes_.tokens);
+  }
+  weights_.append(bytes_of(rows.weights));
+  if (sizes_.has_weights && rows.weights.empty()) append_equal(weights_, 1.0F, rows.tokens());
   targets_.append(bytes_of(rows.targets));
   sizes_.rows += rows.rows();
   sizes_.tokens += rows.tokens();
@@ -75,6 +92,8 @@ std::uint64_t TokenSpool::count(const Place& place, TokenArray array) const {
       return static_cast<std::uint64_t>(place.whole.has_types ? sizes_.tokens : 0);
     case TokenArray::classes:
       return static_cast<std::uint64_t>(sizes_.classes);
+    case TokenArray::weights:
+      return static_cast<std::uint64_t>(place.whole.has_weights ? sizes_.tokens : 0);
     case TokenArray::targets:
       break;
   }
@@ -126,6 +145,14 @@ TokenSpool::Piece TokenSpool::piece(const Place& place, std::uint64_t first, std
       case TokenArray::classes:
         before = place.classes;
         classes_.read(first, out);
+        break;
+      case TokenArray::weights:
+        before = place.tokens;
+        if (sizes_.has_weights) {
+          weights_.read(first, out);
+        } else {
+          fill_with_ones(out);
+        }
         break;
       case TokenArray::targets:
         before = place.rows * place.whole.target_width;

@@ -14,9 +14,9 @@
 namespace temper {
 
 /// The arrays of rows, as TokenLayout has them.
-enum class TokenArray : std::uint8_t { starts, ids, types, classes, targets };
-inline constexpr std::array<TokenArray, 5> kTokenArrays{TokenArray::starts, TokenArray::ids, TokenArray::types,
-                                                        TokenArray::classes, TokenArray::targets};
+enum class TokenArray : std::uint8_t { starts, ids, types, classes, weights, targets };
+inline constexpr std::array<TokenArray, 6> kTokenArrays{TokenArray::starts,  TokenArray::ids,     TokenArray::types,
+                                                        TokenArray::classes, TokenArray::weights, TokenArray::targets};
 
 /// Where an array begins in the bytes of a layout.
 std::uint64_t place_of(const TokenLayout& layout, TokenArray array);
@@ -56,6 +56,7 @@ class TokenSpool {
   Spool ids_;
   Spool types_;  ///< empty as long as all are 0
   Spool classes_;
+  Spool weights_;  ///< empty as long as all are 1
   Spool targets_;
 };
 

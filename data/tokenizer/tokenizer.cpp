@@ -9,6 +9,7 @@
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/piece_memo.h"
 #include "data/tokenizer/post_processor.h"
 #include "data/tokenizer/pre_tokenizer.h"
 #include "data/tokenizer/token_model.h"
@@ -40,7 +41,10 @@ struct Tokenizer::Parts {
 
   /// Replaces `ids` by those of a text, at most `limit` of them.
   void encode(std::string_view text, std::size_t limit, Workspace& workspace, std::vector<std::int32_t>& ids,
-              PlainSpans untrusted = {}) const;
+              PlainSpans untrusted = {}, PieceMemo* memo = nullptr) const;
+  /// Appends the ids of a piece between added tokens. `untrusted`: rising spans of its bytes, none of them empty.
+  void append_piece(std::string_view piece, bool at_start, PlainSpans untrusted, std::size_t limit,
+                    Workspace& workspace, std::vector<std::int32_t>& ids) const;
   /// Appends the ids of a part of it without added tokens that normalising does not change. `may_be_special`: the
   /// others are found in it.
   void append_part(std::string_view text, bool at_start, bool may_be_special, std::size_t limit, Workspace& workspace,
@@ -137,12 +141,37 @@ std::size_t Tokenizer::Parts::special_tokens_in(std::string_view text, Workspace
                     [](const TokenFinder::Piece& part) { return part.token != nullptr && part.token->special; }));
 }
 
+void Tokenizer::Parts::append_piece(std::string_view piece, bool at_start, PlainSpans untrusted, std::size_t limit,
+                                    Workspace& workspace, std::vector<std::int32_t>& ids) const {
+  // Normalising loses the places of bytes. So where it brings out special tokens that the trusted parts do not have
+  // by themselves, each part is tokenised for itself.
+  std::vector<std::pair<std::string_view, bool>> parts;  // and whether each is trusted
+  std::size_t done = 0;
+  for (const auto& [first, last] : untrusted) {
+    if (done < first) parts.emplace_back(piece.substr(done, first - done), true);
+    parts.emplace_back(piece.substr(first, last - first), false);
+    done = last;
+  }
+  if (!parts.empty() && done < piece.size()) parts.emplace_back(piece.substr(done), true);
+  std::size_t special = parts.empty() ? 0 : special_tokens_in(piece, workspace);
+  if (special > 0)
+    for (const auto& [part, trusted] : parts)
+      special -= std::min(special, trusted ? special_tokens_in(part, workspace) : 0);
+  if (special == 0) {
+    append_part(piece, at_start, true, limit, workspace, ids);
+    return;
+  }
+  for (const auto& [part, trusted] : parts)
+    append_part(part, at_start && part.data() == piece.data(), trusted, limit, workspace, ids);
+}
+
 void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspace& workspace,
-                              std::vector<std::int32_t>& ids, PlainSpans untrusted) const {
+                              std::vector<std::int32_t>& ids, PlainSpans untrusted, PieceMemo* memo) const {
   require_utf8(text);
   ids.clear();
   added_tokens.plain().split(text, workspace.pieces, untrusted);
-  std::vector<std::pair<std::string_view, bool>> parts;  // of a piece, and whether each is trusted
+  std::vector<std::pair<std::size_t, std::size_t>> inside;  // the spans of a piece
+  std::size_t next = 0;                                     // span
   for (const TokenFinder::Piece& piece : workspace.pieces) {
     if (ids.size() >= limit) break;
     if (piece.token != nullptr) {
@@ -150,31 +179,27 @@ void Tokenizer::Parts::encode(std::string_view text, std::size_t limit, Workspac
       continue;
     }
     const bool at_start = piece.text.data() == text.data();
-    // Normalising loses the places of bytes. So where it brings out special tokens that the trusted parts do not have
-    // by themselves, each part is tokenised for itself.
-    parts.clear();
     const auto begin = static_cast<std::size_t>(piece.text.data() - text.data());
-    std::size_t done = begin;
-    for (const auto& [first, last] : untrusted) {
-      const std::size_t from = std::max(first, done);
-      const std::size_t to = std::min(last, begin + piece.text.size());
-      if (from >= to) continue;
-      if (done < from) parts.emplace_back(text.substr(done, from - done), true);
-      parts.emplace_back(text.substr(from, to - from), false);
-      done = to;
+    const std::size_t end = begin + piece.text.size();
+    while (next < untrusted.size() && untrusted[next].second <= begin) ++next;
+    inside.clear();
+    for (std::size_t i = next; i < untrusted.size() && untrusted[i].first < end; ++i) {
+      const std::size_t from = std::max(untrusted[i].first, begin);
+      const std::size_t to = std::min(untrusted[i].second, end);
+      if (from < to) inside.emplace_back(from - begin, to - begin);
     }
-    if (!parts.empty() && done < begin + piece.text.size())
-      parts.emplace_back(text.substr(done, begin + piece.text.size() - done), true);
-    std::size_t special = parts.empty() ? 0 : special_tokens_in(piece.text, workspace);
-    if (special > 0)
-      for (const auto& [part, trusted] : parts)
-        special -= std::min(special, trusted ? special_tokens_in(part, workspace) : 0);
-    if (special == 0) {
-      append_part(piece.text, at_start, true, limit, workspace, ids);
+    if (memo == nullptr) {
+      append_piece(piece.text, at_start, inside, limit, workspace, ids);
       continue;
     }
-    for (const auto& [part, trusted] : parts)
-      append_part(part, part.data() == text.data(), trusted, limit, workspace, ids);
+    std::string key = PieceMemo::key(piece.text, inside, at_start);
+    if (const std::vector<std::int32_t>* known = memo->find(key)) {
+      ids.insert(ids.end(), known->begin(), known->end());
+    } else {
+      const std::size_t before = ids.size();
+      append_piece(piece.text, at_start, inside, limit, workspace, ids);
+      memo->insert(std::move(key), std::span(ids).subspan(before));
+    }
   }
   if (ids.size() > limit) ids.resize(limit);
 }
@@ -290,6 +315,14 @@ std::vector<std::int32_t> Tokenizer::encode_plain(
     std::string_view text, std::span<const std::pair<std::size_t, std::size_t>> untrusted) const {
   const WorkspacePool::Lease workspace = parts_->workspaces.take();
   parts_->encode(text, kUnlimited, *workspace, workspace->ids, untrusted);
+  return workspace->ids;
+}
+
+std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text,
+                                                  std::span<const std::pair<std::size_t, std::size_t>> untrusted,
+                                                  PieceMemo& memo) const {
+  const WorkspacePool::Lease workspace = parts_->workspaces.take();
+  parts_->encode(text, kUnlimited, *workspace, workspace->ids, untrusted, &memo);
   return workspace->ids;
 }
 

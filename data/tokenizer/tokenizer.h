@@ -17,6 +17,7 @@
 namespace temper {
 
 struct ChatFiles;
+class PieceMemo;
 struct TokenizerFile;
 
 struct Encoding {
@@ -53,6 +54,10 @@ class Tokenizer {
   /// whatever they spell, no special token holds one of them.
   std::vector<std::int32_t> encode_plain(std::string_view text,
                                          std::span<const std::pair<std::size_t, std::size_t>> untrusted) const;
+  /// The same ids, of which those of pieces that the memo knows are taken from it; it takes in the others.
+  std::vector<std::int32_t> encode_plain(std::string_view text,
+                                         std::span<const std::pair<std::size_t, std::size_t>> untrusted,
+                                         PieceMemo& memo) const;
 
   /// The special tokens of one text put around ids that encode_plain gave, which are cut, as encode does, so that at
   /// most `max_length` tokens come out. For rows that are put together word by word.

@@ -61,6 +61,7 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
   if (requests.capture) pattern.emplace(*requests.capture);
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
   GenerationSettings settings = generation_settings(requests.options, defaults, fitted.config(), device);
+  settings.processes = context.world.topology().local_size;
   settings.stop_requested = stop_signal_received;
   Generator generator(fitted.model(), fitted.tokenizer(), device, settings);
 

@@ -62,6 +62,7 @@ int run(const BenchArguments& arguments, CommandContext& context) {
   write_file_atomically(file, to_json(profile));
   print(profile);
   fmt::print("{:<22} {}\n", "written", file.string());
+  if (const std::string note = busy_note(profile); !note.empty()) fmt::print("note: {}\n", note);
   return kExitDone;
 }
 

@@ -147,6 +147,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
   if (context.world.size() > 1)
     throw usage_error("temper chat runs on one rank, and {} were started; temper generate answers files on many",
                       context.world.size());
+  require_possible(arguments.options);
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(context.world));
   FittedModel fitted(choose_model(arguments.model, arguments.adapters), *device);
@@ -156,6 +157,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
   const ChatPrompts prompts(fitted.tokenizer(), arguments.chat_template);
   GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
   settings.slots = 1;
+  settings.processes = context.world.topology().local_size;
   settings.stop_requested = stop_signal_received;
   if (!arguments.options.ignore_stop_tokens)
     for (const std::int32_t id : prompts.more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);

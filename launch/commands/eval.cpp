@@ -40,6 +40,8 @@ bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted
   configuration.model.task = fitted.task().name;
   configuration.data.train = OneOrMore(arguments.data);
   configuration.data.text = text_column(arguments.requests, fitted.trained());
+  // Rows that were conversations in training are so here, even where one of their members has the name of a text's.
+  if (!arguments.requests.text && fitted.trained() && fitted.trained()->conversations) configuration.data.text.clear();
   if (!arguments.answers.reference) resolve_data_format(configuration);
   return reads_conversations(configuration.data);
 }
@@ -47,6 +49,11 @@ bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted
 int run(const EvalArguments& parsed, CommandContext& context) {
   EvalArguments arguments = parsed;
   arguments.answers.text = arguments.requests.text;
+  if (arguments.answers.reference) {
+    require_possible(arguments.answers.options);
+  } else {
+    arguments.answers.require_none();
+  }
   const std::unique_ptr<Device> device = make_device(arguments.device, context.world);
   const int threads = arguments.threads > 0 ? arguments.threads : default_threads(context.world);
   set_cpu_threads(threads);
@@ -64,7 +71,6 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   if (context.speaks()) print_notes(unread_file_notes(std::span(&arguments.data, 1)));
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
-  arguments.answers.require_none();
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =
       resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);

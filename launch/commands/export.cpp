@@ -6,12 +6,14 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
-#include "model/adapters/peft_config.h"
+#include "model/adapters/peft_folder.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_export.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/config/config.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/inputs/chat_data.h"
+#include "runtime/inputs/data_origin.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -36,7 +38,7 @@ std::string base_of(const ExportArguments& arguments, const Configuration& confi
   if (!arguments.base.empty()) return arguments.base;
   std::error_code absent;
   if (!std::filesystem::exists(configuration.model.path, absent))
-    throw usage_error(
+    throw Error(
         "{}: names {} as the folder of its base model, which is not to be found from here; say with --base "
         "where it is",
         arguments.checkpoint, configuration.model.path);
@@ -72,6 +74,25 @@ bool exports_adapter(const ExportArguments& arguments, const Configuration& conf
   return trained_adapters && !arguments.merge && arguments.gguf.empty();
 }
 
+/// The tokenizer and the chat template must be those of the training. The template is in the checkpoint; older ones
+/// name its file alone.
+void take_reading_of_run(const ExportArguments& arguments, const Configuration& configuration, const Lineage& lineage,
+                         ModelFolder& folder) {
+  std::vector<DataFileLineage> files;
+  add_model_files(files, folder.tokenizer_path, configuration.model.adapter);
+  require_same_data_files(arguments.checkpoint, lineage.data_files, files);
+  std::string own = lineage.chat_template;
+  if (own.empty()) {
+    try {
+      own = text_of_own_template(configuration.data);
+    } catch (const Error& error) {
+      throw Error("{}: was trained with the chat template {}, which is not to be read from here: {}",
+                  arguments.checkpoint, configuration.data.chat_template, error.what());
+    }
+  }
+  if (!own.empty()) folder.own_chat_template = own;
+}
+
 /// The folder of an adapter, merged into its base.
 int merge_folder(const ExportArguments& arguments, CommandContext& context) {
   if (!arguments.merge && arguments.gguf.empty())
@@ -94,6 +115,8 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
       lineage.task = fitted.task().name;
       lineage.base_model = choice.model.filename().string();
       lineage.base_model_sha256 = fitted.run_model().files.digest();
+      require_base(base_of_adapter(choice.adapters.back()), lineage.base_model_sha256, choice.adapters.back(),
+                   choice.model);
       lineage.labels = fitted.labels().names();
       lineage.program_version = kVersion;
       export_trained_model(fitted.model(), *device, fitted.task(), fitted.folder().source(), fitted.labels().names(),
@@ -124,7 +147,9 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const TaskSpec& task = task_named(configuration.model.task);
   const bool as_adapter = exports_adapter(arguments, configuration, state);
-  const ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate));
+  ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate),
+                     configuration.model.adapter);
+  take_reading_of_run(arguments, configuration, lineage, folder);
   if (gguf && task.head != HeadKind::causal_language_model)
     throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
                 arguments.checkpoint, configuration.model.task);

@@ -175,6 +175,7 @@ std::optional<std::int64_t> prompt_count(const GenerateArguments& arguments, con
 
 int run(const GenerateArguments& arguments, CommandContext& context) {
   require_one_source(arguments);
+  require_possible(arguments.options);
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   set_cpu_threads(arguments.threads > 0 ? arguments.threads : default_threads(world));
@@ -189,8 +190,13 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   const GenerationDefaults defaults = read_generation_defaults(fitted.config());
   GenerationSettings settings = generation_settings(arguments.options, defaults, fitted.config(), *device);
   settings.slots = arguments.options.slots;
+  settings.processes = world.topology().local_size;
   settings.stop_requested = stop_signal_received;
-  const bool of_conversations = from_file && !arguments.text && holds_conversations(*arguments.input);
+  // What training takes for conversations; but without a template a question and its answer are texts, of which the
+  // column of prompts is asked.
+  const bool has_template = !arguments.chat_template.empty() || !fitted.tokenizer().chat().templates.empty();
+  const std::string texts = has_template ? text_column(TableRequests{}, fitted.trained()) : "prompt";
+  const bool of_conversations = from_file && !arguments.text && holds_conversations(*arguments.input, texts);
   const std::unique_ptr<TableSource> table =
       from_file ? open_table(*arguments.input, of_conversations ? TextUnit::conversation : TextUnit::line) : nullptr;
   std::optional<ChatPrompts> chats;

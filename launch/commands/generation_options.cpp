@@ -97,16 +97,19 @@ void add_generation_options(const CommandLine& command, GenerationOptions& optio
       .shows_default();
 }
 
+void require_possible(const GenerationOptions& options) {
+  (void)sampling_settings(options, {});
+  for (const std::string& stop : options.stops)
+    if (stop.empty()) throw usage_error("--stop is given an empty text, before which every answer would end");
+}
+
 GenerationSettings generation_settings(const GenerationOptions& options, const GenerationDefaults& defaults,
                                        const ModelConfig& config, const Device& device) {
   GenerationSettings settings;
   settings.sampling = sampling_settings(options, defaults);
   settings.most_tokens = options.most_tokens;
   if (!options.ignore_stop_tokens) settings.stop_tokens = defaults.stop_tokens;
-  for (const std::string& stop : options.stops) {
-    if (stop.empty()) throw usage_error("--stop is given an empty text, before which every answer would end");
-    settings.stop_texts.push_back(unescaped(stop));
-  }
+  for (const std::string& stop : options.stops) settings.stop_texts.push_back(unescaped(stop));
   settings.positions = config.longest_sequence;
   settings.renewed_beyond = config.renewed_beyond;
   if (options.precision == "bf16") {

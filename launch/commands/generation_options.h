@@ -34,6 +34,9 @@ struct GenerationOptions {
 /// --ignore-stop-tokens, --precision.
 void add_generation_options(const CommandLine& command, GenerationOptions& options);
 
+/// Throws a usage Error for a value that no model could be asked for, before one is looked for.
+void require_possible(const GenerationOptions& options);
+
 /// Throws a usage Error for a value that is out of range. Not set are stop_requested and slots.
 GenerationSettings generation_settings(const GenerationOptions& options, const GenerationDefaults& defaults,
                                        const ModelConfig& config, const Device& device);

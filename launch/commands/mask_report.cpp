@@ -41,8 +41,10 @@ Json row_json(const std::string& place, const LearntSequence& sequence, const To
     learnt.push_back(one ? 1 : 0);
     count += one ? 1 : 0;
   }
-  return {{"place", place},      {"tokens", sequence.ids.size()}, {"learnt_tokens", count},
-          {"ids", sequence.ids}, {"learnt", std::move(learnt)},   {"pieces", pieces_of(sequence, tokenizer)}};
+  Json row{{"place", place},      {"tokens", sequence.ids.size()}, {"learnt_tokens", count},
+           {"ids", sequence.ids}, {"learnt", std::move(learnt)},   {"pieces", pieces_of(sequence, tokenizer)}};
+  if (!sequence.weights.empty()) row["weights"] = sequence.weights;
+  return row;
 }
 
 std::string html_text(std::string_view text) {

@@ -23,7 +23,8 @@ struct MaskArguments {
 };
 
 /// {"rows": [{"line", "tokens", "learnt_tokens", "ids", "learnt", "pieces": [{"text", "learnt"}]}], "findings": [...]}:
-/// the first rows whole, and what is found over all rows. Throws Error as ChatEncoder does, naming file and line.
+/// the first rows whole (with "weights" where turns have some), and what is found over all rows. Throws Error as
+/// ChatEncoder does, naming file and line.
 nlohmann::ordered_json mask_report(const std::string& data, const MaskArguments& arguments);
 
 /// Shows it: what is learnt in colour on a terminal, else between marks.

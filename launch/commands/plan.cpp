@@ -129,9 +129,12 @@ nlohmann::json to_json(const RunForecast& forecast) {
                       {"longest_micro_batch", forecast.longest_micro_batch},
                       {"total_steps", forecast.total_steps},
                       {"seconds", nullptr},
+                      {"disk_bytes", forecast.disk.total()},
+                      {"disk_free_bytes", nullptr},
                       {"phases", phases},
                       {"notes", forecast.notes}};
   if (forecast.seconds > 0.0) json["seconds"] = forecast.seconds;
+  if (forecast.disk_room >= 0) json["disk_free_bytes"] = forecast.disk_room;
   return json;
 }
 
@@ -168,8 +171,12 @@ void print(const RunForecast& forecast) {
              counted(forecast.nodes, "node"), forecast.precision, grouped(forecast.train_rows, "row"),
              forecast.tokens_a_row, grouped(forecast.total_steps, "step"));
   for (const PhaseForecast& phase : forecast.phases) print(phase);
+  const DiskNeed& disk = forecast.disk;
+  fmt::print("\n{:<15} up to {} MiB: {} of {} MiB, model {} MiB{}\n", "disk", mebibytes(disk.total()),
+             counted(disk.checkpoints, "checkpoint"), mebibytes(disk.checkpoint), mebibytes(disk.model),
+             forecast.disk_room >= 0 ? fmt::format("; {} MiB are free", whole_mebibytes(forecast.disk_room)) : "");
   if (forecast.seconds > 0.0)
-    fmt::print("\n{:<15} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
+    fmt::print("{:<15} {}, evaluations ({}) included\n", "in all", human_duration(forecast.seconds),
                human_duration(forecast.evaluation_seconds));
   for (const std::string& note : forecast.notes) fmt::print("note: {}\n", note);
 }

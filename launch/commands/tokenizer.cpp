@@ -48,13 +48,12 @@ std::int64_t threads_of(const TokenizerArguments& arguments) {
 void refuse_existing(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (std::filesystem::exists(folder, ignored) && !std::filesystem::is_directory(folder, ignored))
-    throw usage_error("{}: is a file, expected a folder to write the tokenizer into; choose another --output",
-                      folder.string());
+    throw Error("{}: is a file, expected a folder to write the tokenizer into; choose another --output",
+                folder.string());
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                            "vocab.txt", "vocab.json", "merges.txt"})
     if (std::filesystem::exists(folder / name, ignored))
-      throw usage_error("{}: exists already; remove it, or choose another folder with --output",
-                        (folder / name).string());
+      throw Error("{}: exists already; remove it, or choose another folder with --output", (folder / name).string());
 }
 
 /// The roles that were given, or the one token that is all of them where no token was.

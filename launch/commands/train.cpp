@@ -12,6 +12,7 @@
 #include "base/human_numbers.h"
 #include "launch/commands/command.h"
 #include "launch/commands/profile_report.h"
+#include "launch/commands/rate_probe_report.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
@@ -20,6 +21,7 @@
 #include "launch/slurm_end.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/chat_data.h"
+#include "runtime/rate_probe.h"
 #include "runtime/trainer.h"
 
 namespace temper {
@@ -39,6 +41,8 @@ struct TrainArguments {
   std::string profile;  ///< empty: none; kDefaultFile: in output.dir
   std::int64_t profile_steps = 20;
   bool help_config = false;
+  bool probe_rate = false;
+  ProbeRequest probe;
 };
 
 int terminal_columns(int descriptor) {
@@ -105,9 +109,28 @@ std::optional<MachineProfile> machine_of(const Device& device) {
   return machine;
 }
 
+/// Throws a usage Error for options that mean nothing beside each other.
+void require_possible_probe(const TrainArguments& arguments) {
+  const ProbeRequest& probe = arguments.probe;
+  if (!arguments.probe_rate) {
+    const char* given = !probe.rates.empty() ? "--probe-rates" : probe.count ? "--probe-count" : "--probe-steps";
+    if (!probe.rates.empty() || probe.count || probe.steps)
+      throw usage_error("{} says how rates are tried, and without --probe-rate none are; add that, or leave it out",
+                        given);
+    return;
+  }
+  const char* other = arguments.resume ? "--resume" : arguments.fresh ? "--fresh" : "--profile";
+  if (arguments.resume || arguments.fresh || !arguments.profile.empty())
+    throw usage_error(
+        "--probe-rate tries rates from the beginning of a run and leaves checkpoints alone, so {} means nothing beside "
+        "it; leave it out",
+        other);
+}
+
 Configuration configuration_of(const TrainArguments& arguments) {
   if (arguments.fresh && arguments.resume)
     throw usage_error("--fresh starts anew and --resume goes on from a checkpoint; give one of them");
+  require_possible_probe(arguments);
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.fresh) overrides.emplace_back("checkpoint.resume=false");
   if (arguments.resume) overrides.emplace_back("checkpoint.resume=true");
@@ -124,6 +147,22 @@ std::optional<double> wait_limit(const TrainArguments& arguments) {
     // It is read again, and told by one rank, when the ranks know each other.
     return std::nullopt;
   }
+}
+
+int probe(const TrainArguments& arguments, const Configuration& configuration, Device& device, CommandContext& context,
+          const TrainOptions& options) {
+  const ProbeReport report = probe_rates(configuration, arguments.probe, device, context.world, options);
+  if (context.speaks()) {
+    if (report.stopped) {
+      fmt::print(stderr, "Stopped by a signal with {} tried; nothing was written.\n",
+                 counted(report.curve.rates.size(), "rate"));
+    } else if (arguments.json) {
+      print_json_line(rate_probe_json(report, configuration));
+    } else {
+      fmt::print("{}", rate_probe_text(report, configuration, arguments.file));
+    }
+  }
+  return report.stopped ? kExitStopped : kExitDone;
 }
 
 int run(const TrainArguments& arguments, CommandContext& context) {
@@ -152,6 +191,7 @@ int run(const TrainArguments& arguments, CommandContext& context) {
   if (context.speaks())
     if (const auto end = ask_slurm_for_end(options.job, [&](const std::string& line) { print_note(context, line); }))
       options.job.end = end;
+  if (arguments.probe_rate) return probe(arguments, configuration, *device, context, options);
   // A damaged profile of the machine is refused now, not behind a run.
   const std::optional<MachineProfile> machine = profiles ? machine_of(*device) : std::nullopt;
   const TrainReport report = train(configuration, *device, context.world, options);
@@ -208,6 +248,16 @@ Command add_train_command(const CommandLine& program) {
   command.option("--profile-steps", arguments->profile_steps, "Number of steps in the trace, from the second one on")
       .within(1, std::numeric_limits<std::int64_t>::max())
       .shows_default();
+  command.flag("--probe-rate", arguments->probe_rate,
+               "Instead of training: try learning rates for a few steps each, all from the same start, and recommend "
+               "one; writes rate-probe.svg and rate-probe.json to output.dir (docs/tuning.md)");
+  command
+      .option("--probe-rates", arguments->probe.rates,
+              "Rates to try: 1e-5,3e-5,1e-4 or a range 1e-5..1e-2 (default: depends on what is trained)")
+      .value_name("RATES");
+  command.option("--probe-count", arguments->probe.count, "How many rates of a range (default: 7)").within(2, 64);
+  command.option("--probe-steps", arguments->probe.steps, "Steps of each rate (default: 20, for adapters 40)")
+      .within(1, 1'000'000);
   command.flag("--help-config", arguments->help_config, "List every key of the configuration file");
   command.footer("Example:\n  mpirun -n 2 temper train examples/sentiment.toml --set train.epochs=1 --json");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); },

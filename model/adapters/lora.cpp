@@ -40,7 +40,7 @@ class Attachment {
     const LoraSettings& settings = lora_.settings;
     const double rank = value_for(settings.rank_pattern, module.name, static_cast<double>(settings.rank), place_);
     const double alpha = value_for(settings.alpha_pattern, module.name, settings.alpha, place_);
-    if (rank < 1 || rank != std::floor(rank) || rank > kMostRank)
+    if (rank < 1 || rank != std::floor(rank) || rank > static_cast<double>(kMostRank))
       throw usage_error("{}: the rank of {} is {}, expected a whole number from 1 to {}", place_, module.name, rank,
                         kMostRank);
     LowRankParts parts;
@@ -59,8 +59,6 @@ class Attachment {
   [[nodiscard]] const std::string& definition() const { return definition_; }
 
  private:
-  static constexpr double kMostRank = 1 << 16;
-
   void attach_to_layers(const FileModule& module, std::int64_t rank, LowRankParts parts) {
     // A of the whole module, of which each layer reads the same input.
     const Parameter& first = base_of(module.layers.front());
@@ -215,15 +213,38 @@ Lora attach_lora(Model& model, Device& device, LoraSettings settings, std::uint6
   return lora;
 }
 
-void merge_lora(Model& model, Device& device, const Lora& lora, TiedHead tied) {
+std::vector<std::string> idle_modules(const Model& model, Device& device, const Lora& lora) {
+  std::vector<std::string> idle;
   for (const FileModule& module : lora.modules) {
-    if (tied == TiedHead::refuse && module.kind() == AdaptableModule::Kind::embedding && model.has_tied_head())
-      throw Error(
-          "the adapter of {} cannot be merged: the head of this model is tied to these embeddings and would change "
-          "with "
-          "them, though the adapter left it as it was; use the adapter beside the model instead",
-          module.name);
+    const auto is_zero = [&](const std::string& name) {
+      const std::vector<float> values = device.download_as_f32(model.parameters().find(name)->variable.value());
+      return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
+    };
+    const bool adds_nothing =
+        module.kind() == AdaptableModule::Kind::embedding
+            ? is_zero(module.name + ".lora_embedding_A")
+            : std::all_of(module.layers.begin(), module.layers.end(),
+                          [&](const ModuleLayer& layer) { return is_zero(layer.layer->name + ".lora_B.weight"); });
+    if (adds_nothing) idle.push_back(module.name);
   }
+  return idle;
+}
+
+std::string reason_against_merging(const Model& model, const Lora& lora) {
+  if (!model.has_tied_head()) return "";
+  for (const FileModule& module : lora.modules)
+    if (module.kind() == AdaptableModule::Kind::embedding)
+      return fmt::format(
+          "the adapter of {} cannot be merged: the head of this model is tied to these embeddings and would change "
+          "with them, though the adapter left it as it was",
+          module.name);
+  return "";
+}
+
+void merge_lora(Model& model, Device& device, const Lora& lora, TiedHead tied) {
+  if (tied == TiedHead::refuse)
+    if (const std::string reason = reason_against_merging(model, lora); !reason.empty())
+      throw Error("{}; use the adapter beside the model instead", reason);
   for (const FileModule& module : lora.modules) {
     for (const ModuleLayer& layer : module.layers) {
       const Parameter& base = *model.parameters().find(layer.weight);

@@ -50,6 +50,13 @@ enum class TiedHead : std::uint8_t {
   change,  ///< as PEFT does
 };
 
+/// Of those modules the names whose adapter adds nothing: what begins as zeros still is, so it was not trained, or
+/// lost.
+std::vector<std::string> idle_modules(const Model& model, Device& device, const Lora& lora);
+
+/// Why the adapters cannot be merged into the weights: a sentence without an end; empty where they can.
+std::string reason_against_merging(const Model& model, const Lora& lora);
+
 /// Makes the weights what the adapters make of them, takes the adapters away, and marks nothing as their base any more.
 /// Throws Error for a tied head, as asked.
 void merge_lora(Model& model, Device& device, const Lora& lora, TiedHead tied = TiedHead::refuse);

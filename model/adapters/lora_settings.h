@@ -8,6 +8,8 @@
 
 namespace temper {
 
+inline constexpr std::int64_t kMostRank = 1 << 16;
+
 /// Modules by name. A list names modules by the end of their path, in whole parts ("q_proj", "self_attn.q_proj"); a
 /// pattern is a regular expression that must match the whole path.
 struct ModuleNames {

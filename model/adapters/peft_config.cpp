@@ -81,6 +81,15 @@ class PeftKeys {
       refuse(key, fmt::format("a number from {} to {}", least, most));
     return value->get<double>();
   }
+  [[nodiscard]] std::int64_t whole_number(const char* key, std::int64_t otherwise, std::int64_t least,
+                                          std::int64_t most) const {
+    const Json* value = find(key);
+    if (value == nullptr) return otherwise;
+    const double number = value->is_number() ? value->get<double>() : 0.5;
+    if (number != std::floor(number) || number < static_cast<double>(least) || number > static_cast<double>(most))
+      refuse(key, fmt::format("a whole number from {} to {}", least, most));
+    return static_cast<std::int64_t>(number);
+  }
   [[nodiscard]] std::string text(const char* key) const {
     const Json* value = find(key);
     if (value == nullptr) return "";
@@ -102,14 +111,16 @@ class PeftKeys {
     std::erase(names.names, "");
     return names;
   }
-  [[nodiscard]] std::vector<std::pair<std::string, double>> numbers_by_pattern(const char* key) const {
+  [[nodiscard]] std::vector<std::pair<std::string, double>> numbers_by_pattern(const char* key, bool whole) const {
     const Json* value = find(key);
     std::vector<std::pair<std::string, double>> pairs;
     if (value == nullptr) return pairs;
     if (!value->is_object()) refuse(key, "an object of numbers");
     for (const auto& [pattern, number] : value->items()) {
-      if (!number.is_number() || !(number.get<double>() > 0) || !(number.get<double>() < 1e9))
-        refuse(key, "an object of numbers above 0");
+      const double value_of = number.is_number() ? number.get<double>() : 0.0;
+      if (whole && (value_of < 1 || value_of > kMostRank || value_of != std::floor(value_of)))
+        refuse(key, fmt::format("an object of whole numbers from 1 to {}", kMostRank));
+      if (!(value_of > 0) || !(value_of < 1e9)) refuse(key, "an object of numbers above 0");
       pairs.emplace_back(pattern, number.get<double>());
     }
     return pairs;
@@ -183,7 +194,7 @@ Json or_null(const Values& values) {
   return values.empty() ? Json(nullptr) : Json(values);
 }
 
-const char* task_type(HeadKind head) {
+const char* task_type_of(HeadKind head) {
   switch (head) {
     case HeadKind::sequence:
       return "SEQ_CLS";
@@ -205,6 +216,16 @@ bool is_adapter_folder(const std::filesystem::path& folder) {
          !std::filesystem::exists(folder / "config.json", ignored);
 }
 
+std::optional<HeadKind> head_kind_of(const std::string& task_type, const std::string& place) {
+  if (task_type.empty() || task_type == "FEATURE_EXTRACTION") return std::nullopt;
+  for (const HeadKind head : {HeadKind::sequence, HeadKind::token, HeadKind::causal_language_model})
+    if (task_type == task_type_of(head)) return head;
+  throw Error(
+      "{}: \"task_type\" is {}, expected \"SEQ_CLS\", \"TOKEN_CLS\", \"CAUSAL_LM\" or null: other heads are not "
+      "computed here; use an adapter of one of these",
+      place, in_quotes(task_type));
+}
+
 PeftConfig parse_peft_config(const std::string& json, const std::filesystem::path& file) {
   const Json object = parse_json_object(json, file);
   const PeftKeys keys(object, file.string());
@@ -220,7 +241,7 @@ PeftConfig parse_peft_config(const std::string& json, const std::filesystem::pat
   config.base_model = keys.text("base_model_name_or_path");
   config.task_type = keys.text("task_type");
   LoraSettings& settings = config.settings;
-  settings.rank = static_cast<std::int64_t>(keys.number("r", 8, 1, 1 << 16));
+  settings.rank = keys.whole_number("r", 8, 1, kMostRank);
   settings.alpha = keys.number("lora_alpha", 8, 0, 1e9);
   settings.dropout = keys.number("lora_dropout", 0, 0, 1);
   if (settings.dropout == 1) keys.refuse("lora_dropout", "a rate below 1");
@@ -233,8 +254,8 @@ PeftConfig parse_peft_config(const std::string& json, const std::filesystem::pat
   settings.rslora = keys.flag("use_rslora");
   settings.dora = keys.flag("use_dora");
   settings.modules_to_save = keys.texts("modules_to_save");
-  settings.rank_pattern = keys.numbers_by_pattern("rank_pattern");
-  settings.alpha_pattern = keys.numbers_by_pattern("alpha_pattern");
+  settings.rank_pattern = keys.numbers_by_pattern("rank_pattern", true);
+  settings.alpha_pattern = keys.numbers_by_pattern("alpha_pattern", false);
   settings.layers = keys.whole_numbers("layers_to_transform");
   settings.layers_pattern = keys.texts("layers_pattern");
   settings.peft_config = json;
@@ -265,7 +286,7 @@ std::string peft_config_text(const Lora& lora, HeadKind head, const std::string&
   }
   const bool is_transposed = std::any_of(lora.modules.begin(), lora.modules.end(),
                                          [](const FileModule& module) { return module.is_transposed(); });
-  const char* task = task_type(head);
+  const char* task = task_type_of(head);
   const Json json{
       {"alora_invocation_tokens", nullptr},
       {"alpha_pattern", as_json(settings.alpha_pattern)},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "model/adapters/lora.h"
@@ -19,6 +20,10 @@ struct PeftConfig {
   std::string base_model;  ///< base_model_name_or_path; empty: not said
   std::string task_type;   ///< "SEQ_CLS"; empty: not said
 };
+
+/// The head that a task_type names; nothing where it is empty or names a network without one. `place` opens messages.
+/// Throws Error for a head that is not computed here.
+std::optional<HeadKind> head_kind_of(const std::string& task_type, const std::string& place);
 
 /// Throws Error naming file and key: for another method than LoRA, for a key of another type or out of range, and for
 /// one that asks for what is not computed here; a key that is not known is passed over only if it asks for nothing.

@@ -15,6 +15,7 @@ namespace temper {
 namespace {
 
 constexpr const char* kBaseDigest = "base_model_sha256";
+constexpr const char* kBaseFingerprint = "base_model_fingerprint";
 /// Names of modules, whose base PEFT saves with an adapter of theirs.
 constexpr const char* kSavedTables[] = {"embed_tokens", "lm_head"};
 
@@ -54,9 +55,9 @@ struct SavedTable {
   StoredForm form;
 };
 
-std::vector<SavedTable> saved_tables(const Model& model, const Lora& lora) {
+std::vector<SavedTable> saved_tables(const Model& model, const std::vector<FileModule>& modules) {
   std::vector<SavedTable> tables;
-  for (const FileModule& module : lora.modules) {
+  for (const FileModule& module : modules) {
     const std::string last = module.name.substr(module.name.rfind('.') + 1);
     if (std::find(std::begin(kSavedTables), std::end(kSavedTables), last) == std::end(kSavedTables)) continue;
     for (const ModuleLayer& layer : module.layers) {
@@ -70,7 +71,7 @@ std::vector<SavedTable> saved_tables(const Model& model, const Lora& lora) {
 
 class AdapterReader {
  public:
-  AdapterReader(Model& model, Device& device, const SafetensorsFile& file)
+  AdapterReader(const Model& model, Device& device, const SafetensorsFile& file)
       : model_(model), device_(device), file_(file) {}
 
   void read(const TrainedInAdapter& trained) {
@@ -84,6 +85,9 @@ class AdapterReader {
     parameter.variable.set_value(device_.upload(std::span<const float>(values), parameter.shape));
   }
 
+  /// What the base itself has, which require_same_tables compares.
+  void pass_over(const SavedTable& table) { (void)find(table.form); }
+
   /// The base's own table must be the one that the adapter was trained with.
   void compare(const SavedTable& table) {
     const TensorView* stored = find(table.form);
@@ -93,8 +97,7 @@ class AdapterReader {
     if (values != own)
       throw Error(
           "{}: tensor {} is not what the base model has as {}; the adapter was trained with another base, or with "
-          "words "
-          "added to it, so name that one",
+          "words added to it, so name that one",
           place(), in_quotes(stored->name), table.parameter->name);
   }
 
@@ -147,12 +150,25 @@ class AdapterReader {
     return parameter_values(stored, form, parameter.shape);
   }
 
-  Model& model_;
+  const Model& model_;
   Device& device_;
   const SafetensorsFile& file_;
   std::set<std::string> used_;
   std::vector<std::string> missing_;
 };
+
+/// A rank that is larger than all that the file holds would take its memory before its shape is found wrong.
+void require_possible_rank(const LoraSettings& settings, const SafetensorsFile& file, const std::string& place) {
+  auto rank = static_cast<double>(settings.rank);
+  for (const auto& [pattern, of_pattern] : settings.rank_pattern) rank = std::max(rank, of_pattern);
+  std::int64_t largest = 0;
+  for (const auto& [name, view] : file.tensors())
+    for (const std::int64_t extent : view.shape) largest = std::max(largest, extent);
+  if (rank > static_cast<double>(largest))
+    throw Error(
+        "{}: asks for a rank of {:.0f}, but no tensor of {} is as large as that; the two do not belong together", place,
+        rank, file.path().string());
+}
 
 }  // namespace
 
@@ -160,33 +176,67 @@ Lora load_adapter(Model& model, Device& device, const std::filesystem::path& fol
   const std::string place = (folder / kPeftConfigFile).string();
   PeftConfig config = read_peft_config(folder);
   const SafetensorsFile file = open_weights(folder);
+  require_possible_rank(config.settings, file, place);
   Lora lora = attach_lora(model, device, std::move(config.settings), 0, place);
   AdapterReader reader(model, device, file);
   for (const TrainedInAdapter& trained : lora.trained) reader.read(trained);
-  for (const SavedTable& table : saved_tables(model, lora)) reader.compare(table);
+  for (const SavedTable& table : saved_tables(model, lora.modules)) reader.pass_over(table);
   reader.finish();
   return lora;
 }
 
-std::string base_digest_of(const std::filesystem::path& folder) {
+void require_same_tables(const Model& model, Device& device, const std::filesystem::path& folder) {
   const SafetensorsFile file = open_weights(folder);
-  const auto found = file.metadata().find(kBaseDigest);
-  return found == file.metadata().end() ? "" : found->second;
+  AdapterReader reader(model, device, file);
+  for (const SavedTable& table : saved_tables(model, file_modules(model))) reader.compare(table);
 }
 
-void require_base(const std::filesystem::path& folder, const std::string& digest, const std::filesystem::path& model) {
-  const std::string known = base_digest_of(folder);
-  if (!known.empty() && known != digest)
+AdapterBase base_of_adapter(const std::filesystem::path& folder) {
+  const SafetensorsFile file = open_weights(folder);
+  const auto member = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    return found == file.metadata().end() ? std::string() : found->second;
+  };
+  return {member(kBaseDigest), member(kBaseFingerprint)};
+}
+
+void require_base(const AdapterBase& known, const std::string& digest, const std::filesystem::path& folder,
+                  const std::filesystem::path& model) {
+  if (!known.digest.empty() && known.digest != digest)
     throw Error("{}: was trained on a base model with SHA-256 {}, but {} holds {}; name the model that it belongs to",
-                folder.string(), known.substr(0, 16), model.string(), digest.substr(0, 16));
+                folder.string(), known.digest.substr(0, 16), model.string(), digest.substr(0, 16));
 }
 
-std::int64_t outputs_of_adapter(const std::filesystem::path& folder) {
-  std::int64_t outputs = 0;
+void require_fingerprint(const AdapterBase& known, const std::string& fingerprint, const std::filesystem::path& folder,
+                         const std::filesystem::path& model) {
+  if (!known.fingerprint.empty() && known.fingerprint != fingerprint)
+    throw Error(
+        "{}: was trained on a base model with SHA-256 {}, but {} holds another (their fingerprints are {} and {}); "
+        "name "
+        "the model that it belongs to",
+        folder.string(), known.digest.substr(0, 16), model.string(), known.fingerprint.substr(0, 16),
+        fingerprint.substr(0, 16));
+}
+
+std::int64_t outputs_of_adapter(const std::filesystem::path& folder, const Model& model) {
   const SafetensorsFile file = open_weights(folder);
-  for (const auto& [name, view] : file.tensors())
-    if (name.find(".lora_") == std::string::npos && name.ends_with(".weight") && view.shape.size() == 2)
-      outputs = view.shape.front();
+  std::int64_t outputs = 0;
+  for (const Parameter& parameter : model.parameters().all()) {
+    const bool is_of_outputs = parameter.role == ParameterRole::head && parameter.shape.dimensions() == 2 &&
+                               parameter.shape[0] == model.head_request().labels;
+    if (!is_of_outputs) continue;
+    StoredForm form = model.names().forms_of(parameter).front();
+    const std::string module = kPeftPrefix + form.name.substr(0, form.name.rfind('.'));
+    // Where the head itself has an adapter, B has a row for each output.
+    for (const char* end : {".weight", ".lora_B.weight"}) {
+      form.name = module + end;
+      for (const std::string& name : names_of(form, model.names()))
+        if (const auto found = file.tensors().find(name);
+            found != file.tensors().end() && found->second.shape.size() == 2)
+          outputs =
+              form.transposed && end == std::string_view(".weight") ? found->second.shape[1] : found->second.shape[0];
+    }
+  }
   return outputs;
 }
 
@@ -194,11 +244,12 @@ void write_adapter(const AdapterToWrite& adapter, const std::filesystem::path& f
   std::vector<ParameterToStore> parameters;
   for (const TrainedInAdapter& trained : adapter.lora.trained)
     parameters.push_back({adapter.model.parameters().find(trained.parameter), trained.form});
-  for (SavedTable& table : saved_tables(adapter.model, adapter.lora))
+  for (SavedTable& table : saved_tables(adapter.model, adapter.lora.modules))
     parameters.push_back({table.parameter, std::move(table.form)});
   const StoredWeights weights(parameters, adapter.device);
   std::map<std::string, std::string> metadata{{"format", "pt"}};
-  if (!adapter.base_digest.empty()) metadata[kBaseDigest] = adapter.base_digest;
+  if (!adapter.base.digest.empty()) metadata[kBaseDigest] = adapter.base.digest;
+  if (!adapter.base.fingerprint.empty()) metadata[kBaseFingerprint] = adapter.base.fingerprint;
   write_safetensors(folder / kPeftWeightsFile, weights.tensors(), metadata);
   write_file_atomically(folder / kPeftConfigFile,
                         peft_config_text(adapter.lora, adapter.model.head_request().kind, adapter.base_model));

@@ -15,25 +15,37 @@ namespace temper {
 
 /// Puts the adapter of a folder beside the model's layers and gives all that it trains the values that it has there;
 /// they may have any floating-point type. Throws Error naming file and tensor where a key is missing, is of another
-/// shape (the adapter belongs to another base), or is used by nobody; and where the file holds a table of the base that
-/// is not this model's.
+/// shape (the adapter belongs to another base), or is used by nobody.
 Lora load_adapter(Model& model, Device& device, const std::filesystem::path& folder);
 
-/// The digest (WeightFiles::digest) of the model that an adapter was trained on, as Temper writes it beside the
-/// tensors; empty where it is not known.
-std::string base_digest_of(const std::filesystem::path& folder);
-/// Throws Error unless the adapter's base is the one of this digest, as far as it is known.
-void require_base(const std::filesystem::path& folder, const std::string& digest, const std::filesystem::path& model);
+/// Throws Error where an adapter's file holds a table of its base, as PEFT saves some, that is not this model's. The
+/// model is as its files have it: nothing has been merged into it.
+void require_same_tables(const Model& model, Device& device, const std::filesystem::path& folder);
 
-/// Rows of the head that an adapter brings: those of the last matrix that it has in full; 0: it has none.
-std::int64_t outputs_of_adapter(const std::filesystem::path& folder);
+/// What is known of the model that an adapter was trained on, as Temper writes it beside the tensors; empty where it is
+/// not known.
+struct AdapterBase {
+  std::string digest;       ///< WeightFiles::digest
+  std::string fingerprint;  ///< WeightFiles::fingerprint, which is known without reading all of a model
+};
+AdapterBase base_of_adapter(const std::filesystem::path& folder);
+/// Throws Error unless the adapter's base is the one of this digest, or fingerprint, as far as it is `known`. `folder`
+/// and `model` are what messages name.
+void require_base(const AdapterBase& known, const std::string& digest, const std::filesystem::path& folder,
+                  const std::filesystem::path& model);
+void require_fingerprint(const AdapterBase& known, const std::string& fingerprint, const std::filesystem::path& folder,
+                         const std::filesystem::path& model);
+
+/// Rows of the head's matrix that an adapter brings with a row for each output; 0: it brings none. `model`: with the
+/// adapter's head, and such a number of outputs that only this matrix has so many rows.
+std::int64_t outputs_of_adapter(const std::filesystem::path& folder, const Model& model);
 
 struct AdapterToWrite {
   const Model& model;
   Device& device;
   const Lora& lora;
-  std::string base_model;   ///< where it is, for base_model_name_or_path
-  std::string base_digest;  ///< empty: not known
+  std::string base_model;  ///< where it is, for base_model_name_or_path
+  AdapterBase base;
 };
 
 /// Writes both files to a folder that exists.

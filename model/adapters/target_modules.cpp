@@ -93,6 +93,60 @@ std::vector<std::string> short_names(const std::vector<FileModule>& modules) {
   return {names.begin(), names.end()};
 }
 
+std::vector<std::string> names_of_modules(const std::vector<FileModule>& modules) {
+  std::vector<std::string> names;
+  for (const FileModule& module : modules) names.push_back(module.name);
+  return names;
+}
+
+/// A pattern of a table matches the whole path of a module, or what is left of it behind a dot.
+PythonPattern pattern_of_table(const std::string& pattern, const std::string& place) {
+  return {"(.*\\.)?(" + pattern + ")", place};
+}
+
+[[noreturn]] void refuse_unused(const char* key, const std::string& entry, const char* fits_no,
+                                const std::vector<std::string>& names) {
+  std::set<std::string> ends;
+  for (const std::string& name : names) ends.insert(name.substr(name.rfind('.') + 1));
+  const std::vector<std::string> known(ends.begin(), ends.end());
+  const std::string nearest = nearest_name(entry, known);
+  throw usage_error("{}: '{}' fits {}{}, so it would change nothing; correct or remove it (modules are {})", key, entry,
+                    fits_no, nearest.empty() || nearest == entry ? "" : ": did you mean '" + nearest + "'?",
+                    name_list(known));
+}
+
+/// Throws a usage Error for an exception, a layer or a pattern of a table that fits nothing. `all`: modules of the
+/// model, `chosen`: those that get adapters.
+void require_used_settings(const LoraSettings& settings, const std::vector<std::string>& all,
+                           const std::vector<FileModule>& chosen) {
+  const auto fits_any = [](const std::vector<std::string>& names, const auto& fits) {
+    return std::any_of(names.begin(), names.end(), fits);
+  };
+  if (settings.excluded.is_pattern) {
+    const NameMatcher excluded(settings.excluded, "lora.exclude");
+    if (!settings.excluded.empty() && !fits_any(all, [&](const std::string& name) { return excluded.matches(name); }))
+      refuse_unused("lora.exclude", settings.excluded.names.front(), "the whole path of no module of this model", all);
+  } else {
+    for (const std::string& end : settings.excluded.names)
+      if (!fits_any(all, [&](const std::string& name) { return ends_with_path(name, end); }))
+        refuse_unused("lora.exclude", end, "no module of this model", all);
+  }
+  const std::vector<std::string> adapted = names_of_modules(chosen);
+  for (const auto& [key, table] : {std::pair("lora.rank_pattern", &settings.rank_pattern),
+                                   std::pair("lora.alpha_pattern", &settings.alpha_pattern)})
+    for (const auto& [pattern, value] : *table) {
+      const PythonPattern matcher = pattern_of_table(pattern, key);
+      if (!fits_any(adapted, [&](const std::string& name) { return matcher.matches_whole(name); }))
+        refuse_unused(key, pattern, "no module that has an adapter", adapted);
+    }
+  for (const std::string& name : settings.layers_pattern)
+    if (!fits_any(all, [&](const std::string& module) { return layer_of(module, {name}).has_value(); }))
+      refuse_unused("lora.layers_pattern", name, "no module that is numbered", all);
+  for (const std::int64_t layer : settings.layers)
+    if (!fits_any(adapted, [&](const std::string& name) { return layer_of(name, settings.layers_pattern) == layer; }))
+      throw usage_error("lora.layers: {} is the number of no layer with such modules; correct or remove it", layer);
+}
+
 [[noreturn]] void refuse_name(const Model& model, const std::vector<FileModule>& modules, const std::string& name,
                               const std::string& place) {
   for (const Parameter& parameter : model.parameters().all()) {
@@ -151,7 +205,11 @@ std::vector<FileModule> target_modules(const Model& model, const LoraSettings& s
         is_in_layers(settings, module.name))
       chosen.push_back(std::move(module));
   }
-  if (!chosen.empty()) return chosen;
+  if (!chosen.empty()) {
+    // Of a folder, the weights tell whether it fits; what PEFT wrote beside them may name more than it used.
+    if (settings.peft_config.empty()) require_used_settings(settings, names_of_modules(file_modules(model)), chosen);
+    return chosen;
+  }
   const bool is_a_name =
       settings.targets.is_pattern && !all.empty() && std::any_of(all.begin(), all.end(), [&](const FileModule& m) {
         return ends_with_path(m.name, settings.targets.names.front());
@@ -177,7 +235,7 @@ bool is_saved_whole(const LoraSettings& settings, const std::string& stored_name
 double value_for(const std::vector<std::pair<std::string, double>>& patterns, const std::string& module,
                  double otherwise, const std::string& place) {
   for (const auto& [pattern, value] : patterns)
-    if (PythonPattern("(.*\\.)?(" + pattern + ")", place).matches_whole(module)) return value;
+    if (pattern_of_table(pattern, place).matches_whole(module)) return value;
   return otherwise;
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "tensor/dtype.h"
+
 namespace temper {
 
 enum class GgmlType : std::uint32_t {
@@ -33,7 +35,8 @@ struct GgmlTypeLayout {
   std::string_view name;
   std::size_t block_elements;
   std::size_t block_bytes;
-  bool is_read;  ///< its values can be had (dequantize.h)
+  bool is_read;                  ///< its values can be had (dequantize.h)
+  DType quantized = DType::f32;  ///< a tensor's type that has these very blocks; f32 where there is none
 };
 
 /// Null for numbers that no type has any more, or not yet.

@@ -32,7 +32,7 @@ void CausalLmHead::row_losses(Tape& tape, const HeadInput& input, const Targets&
                               const RowLosses& of_rows) const {
   if (!is_fused()) return Head::row_losses(tape, input, targets, sum, of_rows);
   linear_cross_entropy(tape, input.hidden, decoder_.weight(), decoder_.bias(), logits_, targets.classes,
-                       loss_settings().terms(tape), sum, of_rows);
+                       loss_terms(tape, loss_settings(), targets), sum, of_rows);
 }
 
 void CausalLmHead::pair_loss(Tape& tape, const HeadInput& input, const Targets& targets, const Tensor& sum) const {

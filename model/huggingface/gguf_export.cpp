@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/half_float.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_architecture.h"
 #include "model/huggingface/gguf_rope.h"
@@ -240,7 +241,8 @@ GgufTensorToWrite tensor_of(const TensorToWrite& tensor, const SourceConfig& con
   const std::string place = fmt::format("tensor {}", in_quotes(tensor.name));
   out.blocks = [form, place, type = out.type, rows = tensor.shape.front(), tensor](std::vector<std::byte>& blocks) {
     std::vector<float> widened(tensor.narrow.size());
-    std::transform(tensor.narrow.begin(), tensor.narrow.end(), widened.begin(), to_float);
+    std::transform(tensor.narrow.begin(), tensor.narrow.end(), widened.begin(),
+                   tensor.narrow_type == StoredType::f16 ? from_f16 : from_bf16);
     const std::span<const float> values = widened.empty() ? tensor.values : widened;
     if (form.change == GgufChange::none) return quantize(type, values, place, blocks);
     std::vector<float> changed(values.size());

@@ -10,7 +10,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataFileLineage, role, file, sha256, rows)
 // Checkpoints of older versions have fewer members.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lineage, title, architecture, task, base_model, base_model_sha256,
                                                 labels, data_files, program_version, ranks, steps, metrics,
-                                                configuration, job)
+                                                configuration, job, chat_template)
 
 std::string lineage_to_json(const Lineage& lineage) {
   const nlohmann::json json = lineage;

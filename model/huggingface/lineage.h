@@ -10,7 +10,9 @@ namespace temper {
 
 /// A data file that the model was trained or measured on.
 struct DataFileLineage {
-  std::string role;  ///< "train", "validation", "test", "evaluation/NAME" of a named set
+  /// "train", "validation", "test", "evaluation/NAME" of a named set; without rows, "tokenizer" and "adapter" are what
+  /// the model was read with.
+  std::string role;
   std::string file;
   std::string sha256;
   std::int64_t rows = 0;
@@ -33,6 +35,7 @@ struct Lineage {
   std::string configuration;                            ///< the run's TOML
   bool is_adapter = false;                              ///< the folder holds an adapter (PEFT); not kept in JSON
   std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
+  std::string chat_template = {};                       ///< text of the file data.chat_template; empty: it names none
 };
 
 /// As JSON, for a checkpoint, and back.

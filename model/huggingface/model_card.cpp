@@ -78,7 +78,8 @@ std::string data_table(const Lineage& lineage) {
   if (lineage.data_files.empty()) return "";
   std::string text = "\n## Data\n\n| role | file | rows | SHA-256 |\n|---|---|---|---|\n";
   for (const DataFileLineage& data : lineage.data_files)
-    text += fmt::format("| {} | {} | {} | {} |\n", cell(data.role), cell(data.file), data.rows, cell(data.sha256));
+    text += fmt::format("| {} | {} | {} | {} |\n", cell(data.role), cell(data.file),
+                        data.rows > 0 ? fmt::to_string(data.rows) : "", cell(data.sha256));
   return text;
 }
 

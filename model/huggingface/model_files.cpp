@@ -67,6 +67,14 @@ ModelFiles model_files(const fs::path& folder) {
   return files;
 }
 
+std::vector<fs::path> files_of_adapter(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const char* name : {"adapter_config.json", "adapter_model.safetensors", "temper.json"})
+    files.push_back(folder / name);
+  for (const std::string_view name : kTokenizerFiles) files.push_back(folder / name);
+  return files;
+}
+
 fs::path config_place(const fs::path& model) { return is_gguf_file(model) ? model : model / "config.json"; }
 
 std::string model_config_text(const fs::path& model) {

@@ -39,6 +39,9 @@ bool is_shard_name(const std::string& name);
 /// it cannot be read, which whoever opens the weights says.
 ModelFiles model_files(const std::filesystem::path& folder);
 
+/// What may be read of an adapter's folder, whether it is there or not.
+std::vector<std::filesystem::path> files_of_adapter(const std::filesystem::path& folder);
+
 /// Where the configuration of a model comes from, for messages: config.json of its folder, or its GGUF file.
 std::filesystem::path config_place(const std::filesystem::path& model);
 /// The text of config.json; of a GGUF file, what says the same. Throws Error where there is none.

@@ -16,7 +16,6 @@
 
 #include "base/mapped_file.h"
 #include "model/huggingface/gguf_form.h"
-#include "tensor/bfloat16.h"
 
 namespace temper {
 
@@ -70,13 +69,14 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// A tensor to be stored as F32; values: product(shape) floats, row-major, borrowed during the write. Or as BF16: then
-/// `narrow` has as many, and `values` none.
+/// A tensor to be stored as F32; values: product(shape) floats, row-major, borrowed during the write. Or as BF16
+/// or F16: then `narrow` has the bits of as many, and `values` none.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
-  std::span<const BFloat16> narrow = {};
+  std::span<const std::uint16_t> narrow = {};
+  StoredType narrow_type = StoredType::bf16;
 
   [[nodiscard]] std::span<const std::byte> bytes() const {
     return narrow.empty() ? std::as_bytes(values) : std::as_bytes(narrow);

@@ -37,7 +37,7 @@ std::string header_of(std::span<const TensorToWrite> tensors, const std::map<std
       throw Error("{}: tensor {} has {} values, expected as many as its shape {} has elements", path.string(),
                   in_quotes(tensor.name), values, nlohmann::json(tensor.shape).dump());
     const std::uint64_t end = offset + tensor.bytes().size();
-    const std::string_view type = name_of(tensor.narrow.empty() ? StoredType::f32 : StoredType::bf16);
+    const std::string_view type = name_of(tensor.narrow.empty() ? StoredType::f32 : tensor.narrow_type);
     header[tensor.name] = {{"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }

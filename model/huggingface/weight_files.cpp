@@ -1,5 +1,6 @@
 #include "model/huggingface/weight_files.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -161,6 +162,19 @@ std::string WeightFiles::digest(const std::stop_token& stop) const {
   for (const TensorFile& file : files_)
     lines += sha256_file(file.mapped, stop) + "  " + file.mapped.path().filename().string() + "\n";
   return sha256_hex(std::string_view(lines));
+}
+
+std::string WeightFiles::fingerprint() const {
+  constexpr std::size_t kEnd = 4096;
+  std::string text;
+  for (const auto& [name, tensor] : tensors_) {
+    const std::span<const std::byte> bytes = tensor->bytes;
+    text +=
+        fmt::format("{} {} {} {}\n", name, name_of(tensor->type), nlohmann::json(tensor->shape).dump(), bytes.size());
+    for (const auto part : {bytes.first(std::min(kEnd, bytes.size())), bytes.last(std::min(kEnd, bytes.size()))})
+      text.append(reinterpret_cast<const char*>(part.data()), part.size());
+  }
+  return sha256_hex(std::string_view(text));
 }
 
 void WeightFiles::forget_pages() const noexcept {

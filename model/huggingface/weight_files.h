@@ -36,6 +36,9 @@ class WeightFiles {
   /// per shard, "<SHA-256> <file name>\n", sorted by name (what `sha256sum *.safetensors | sha256sum` prints). Without
   /// meaning where it was asked to stop.
   [[nodiscard]] std::string digest(const std::stop_token& stop = {}) const;
+  /// SHA-256 of the names, types and shapes of all tensors and of the first and last kilobytes of each: reads little,
+  /// and tells any two models apart of which one was trained on.
+  [[nodiscard]] std::string fingerprint() const;
   /// Once most weights have been read and will not be again: what is read nevertheless is fetched anew.
   void forget_pages() const noexcept;
   /// Throws Error where there is no such tensor.

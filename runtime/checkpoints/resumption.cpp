@@ -117,6 +117,12 @@ std::vector<std::string> require_same_origin(const FoundCheckpoint& found, const
                             found.path.string(), before.base_model, before.base_model_sha256.substr(0, 16),
                             configuration.model.path, now.base_model_sha256.substr(0, 16)));
   require_same_data_files(found.path, before.data_files, now.data_files);
+  // Checkpoints of older versions do not tell.
+  if (!before.chat_template.empty() && before.chat_template != now.chat_template)
+    throw Error(
+        "{}: was trained with another version of the chat template {} (data.chat_template); put that file back, choose "
+        "another output.dir, or start anew with --fresh",
+        found.path.string(), configuration.data.chat_template);
   return moved_files(before, now, parse_configuration(found.checkpoint.configuration_toml(), found.path.string(), {}),
                      configuration);
 }

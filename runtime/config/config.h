@@ -38,7 +38,8 @@ struct OneOrMore {
 };
 
 struct DataSection {
-  OneOrMore train;  ///< files, or patterns of files
+  OneOrMore train;                    ///< files, or patterns of files
+  std::vector<double> train_weights;  ///< of each of them; empty: an epoch takes each row once
   OneOrMore validation;
   OneOrMore test;
   std::string text = "text";

@@ -79,6 +79,12 @@ std::vector<ConfigurationKey> make_keys() {
       "files as an array, or as a pattern such as \"data/*.csv\"; or a folder, of which the .txt files are read.")
       ->required = true;
   no_weights();  // the rows are known by the file's digest
+  add("data", "train_weights", at(&C::data, &D::train_weights),
+      "Mixes the files of data.train by weight, one for each name there: an epoch takes each row of the first once, "
+      "and "
+      "of the others as many as their weights say beside the first's ([3, 1]: one row of the second for three of the "
+      "first), some of a large file, and the rows of a small one more than once. Empty: each row of every file once.")
+      ->range = above(0);
   add("data", "validation", at(&C::data, &D::validation),
       "Rows by which the best model is chosen; files as for train.");
   add("data", "test", at(&C::data, &D::test), "Rows for the final evaluation; files as for train.");

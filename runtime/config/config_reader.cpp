@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/nearest_name.h"
@@ -456,6 +457,10 @@ void check_whole(Configuration& configuration, const std::string& name) {
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);
   if (!configuration.data.validation.empty() && configuration.data.validation_fraction > 0)
     throw usage_error("{}: data.validation and data.validation_fraction exclude each other; keep one", name);
+  if (const DataSection& data = configuration.data;
+      !data.train_weights.empty() && data.train_weights.size() != data.train.values.size())
+    throw usage_error("{}: data.train_weights has {}, but data.train names {}; give each of them one", name,
+                      counted(data.train_weights.size(), "weight"), data.train.values.size());
   check_adapters(configuration, name);
   check_hyper_parameters(configuration, name);
   const auto& phases = configuration.tuning.phases;

@@ -14,6 +14,7 @@
 #include <random>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace temper {
@@ -22,8 +23,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessIdentity, host, boot, pid_namespace, p
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockOwner, process, parent, job, since, word, beats)
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Of the file at most; a longer one is none of ours.
 constexpr std::size_t kLargestFile = 4096;

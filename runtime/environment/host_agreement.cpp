@@ -17,7 +17,6 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/process_identity.h"
-#include "model/adapters/peft_config.h"
 #include "model/huggingface/model_files.h"
 #include "runtime/environment/input_places.h"
 #include "runtime/environment/reader_wait.h"
@@ -176,7 +175,7 @@ std::vector<InputFile> input_files(const Configuration& configuration) {
   std::vector<std::filesystem::path> data;
   for (const DataInput& input : data_inputs(configuration)) data.push_back(input.path);
   if (const std::filesystem::path adapter = configuration.model.adapter; !adapter.empty())
-    for (const char* name : {kPeftConfigFile, kPeftWeightsFile}) data.push_back(adapter / name);
+    for (const std::filesystem::path& file : files_of_adapter(adapter)) data.push_back(file);
   return input_files(configuration.model.path, data);
 }
 

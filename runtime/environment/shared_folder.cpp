@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "comm/agreement.h"
 
@@ -50,7 +51,6 @@ void write_word(const std::filesystem::path& file, const std::string& word) {
 /// The same, for so long as it may be that it is not shown yet.
 std::string look_patiently(const std::filesystem::path& file, const std::string& word,
                            std::chrono::milliseconds patience) {
-  using Clock = std::chrono::steady_clock;
   const Clock::time_point until = Clock::now() + patience;
   std::string reason = look(file, word);
   while (!reason.empty() && Clock::now() < until) {

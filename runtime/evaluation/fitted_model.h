@@ -34,7 +34,7 @@ class FittedModel {
   /// What the model's head was made for.
   [[nodiscard]] const HeadRequest& head() const { return model_->model->head_request(); }
   [[nodiscard]] const ModelConfig& config() const { return folder_.config; }
-  /// Notes on the folder for the user, one sentence each.
+  /// Notes on the folder and on where its weights lie for the user, one sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
   /// Maximum tokens per row here: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }

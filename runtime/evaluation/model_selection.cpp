@@ -1,5 +1,7 @@
 #include "runtime/evaluation/model_selection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -50,6 +52,11 @@ bool ModelSelection::judge(const Metrics& metrics, TrainingState& state) {
     ++state.phase_evaluations_without_gain;
   }
   return better;
+}
+
+std::string ModelSelection::why_it_ends(const TrainingState& state) const {
+  return fmt::format("{} has not improved for {}: training ends", metric_,
+                     counted(state.evaluations_without_gain, "evaluation"));
 }
 
 void require_rows(const Configuration& configuration, std::int64_t train_rows, std::int64_t validation_rows) {

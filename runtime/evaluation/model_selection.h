@@ -21,6 +21,8 @@ class ModelSelection {
   [[nodiscard]] bool patience_is_exhausted(const TrainingState& state) const {
     return patience_ > 0 && state.evaluations_without_gain >= patience_;
   }
+  /// What is said where patience is exhausted.
+  [[nodiscard]] std::string why_it_ends(const TrainingState& state) const;
 
   [[nodiscard]] const std::string& metric() const { return metric_; }
   [[nodiscard]] const Metrics& best() const { return best_; }

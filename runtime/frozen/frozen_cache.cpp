@@ -13,7 +13,7 @@ constexpr std::int64_t kRoundsBetweenCachePolls = 4;
 
 /// The hidden rows of one block, on the host.
 std::vector<std::byte> compute_block(const FrozenLayout& layout, std::int64_t block, Model& model, Device& device,
-                                     const TokenStore& data) {
+                                     const ExampleSource& data) {
   const std::int64_t first = layout.block_starts[static_cast<std::size_t>(block)];
   const std::int64_t last = layout.block_starts[static_cast<std::size_t>(block) + 1];
   const std::int64_t rows =
@@ -46,7 +46,7 @@ void FrozenCache::read(std::span<const std::uint32_t> examples, std::span<std::b
   }
 }
 
-bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const TokenStore& data,
+bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
           const FillSettings& settings) {
   const FrozenLayout& layout = cache.layout();
   FrozenStore& store = cache.store();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "model/model.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/frozen_store.h"
@@ -48,7 +48,7 @@ struct FillSettings {
 
 /// Collective. Computes what the store does not hold: each node all blocks, its ranks in turns. False if a signal asked
 /// any rank to stop; the cache is then of no use.
-bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const TokenStore& data,
+bool fill(FrozenCache& cache, Model& model, Device& device, Communicator& communicator, const ExampleSource& data,
           const FillSettings& settings);
 
 }  // namespace temper

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "model/model.h"
 #include "tensor/device.h"
 
@@ -34,11 +34,12 @@ struct FrozenLayout {
 
 /// Of the lowest `stages` of the model. Every token has a row; above all stages only those have one that the model's
 /// readout names.
-FrozenLayout lay_out_frozen(const TokenStore& data, const Model& model, std::int64_t stages, DType activations);
+FrozenLayout lay_out_frozen(const ExampleSource& data, const Model& model, std::int64_t stages, DType activations);
 
 /// Collective in a phase. Names the content: SHA-256, in hexadecimal, of the frozen weights, the examples' tokens, the
 /// layout, and of whatever else its bits depend on: the version of the program, the model's definition and the kind of
 /// processor.
-std::string frozen_content_key(const FrozenLayout& layout, const TokenStore& data, const Model& model, Device& device);
+std::string frozen_content_key(const FrozenLayout& layout, const ExampleSource& data, const Model& model,
+                               Device& device);
 
 }  // namespace temper

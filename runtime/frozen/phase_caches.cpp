@@ -60,7 +60,7 @@ bool PhaseCaches::worthwhile(const CacheSettings& settings, const Model& model, 
   return rows == Rows::training ? length.steps >= length.steps_per_epoch : length.evaluations >= 2;
 }
 
-bool PhaseCaches::find_room(FrozenCache& cache, const TokenStore& data) {
+bool PhaseCaches::find_room(FrozenCache& cache, const ExampleSource& data) {
   if (!settings_.keep && cache.layout().bytes() <= memory_left_) {
     try {
       cache.keep_in(make_memory_store(cache.layout(), communicator_));
@@ -81,7 +81,7 @@ bool PhaseCaches::find_room(FrozenCache& cache, const TokenStore& data) {
   }
 }
 
-bool PhaseCaches::prepare(Rows rows, const TokenStore& data) {
+bool PhaseCaches::prepare(Rows rows, const ExampleSource& data) {
   const auto index = static_cast<std::size_t>(rows);
   if (tried_[index]) return true;
   tried_[index] = true;

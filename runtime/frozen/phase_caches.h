@@ -12,7 +12,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "model/model.h"
 #include "runtime/config/config.h"
 #include "runtime/frozen/frozen_cache.h"
@@ -58,7 +58,7 @@ class PhaseCaches {
   [[nodiscard]] bool worthwhile(Rows rows) const { return worthwhile(settings_, model_, length_, rows); }
   /// Collective. The first call for these rows fills their cache, if the phase is long enough, and if there is room.
   /// False if a signal asked any rank to stop.
-  bool prepare(Rows rows, const TokenStore& data);
+  bool prepare(Rows rows, const ExampleSource& data);
   /// Null where there is none: the frozen part is computed with each batch.
   [[nodiscard]] const FrozenCache* of(Rows rows) const { return caches_[static_cast<std::size_t>(rows)].get(); }
   /// That went into filling the cache of the training rows.
@@ -66,7 +66,7 @@ class PhaseCaches {
 
  private:
   /// A place for the cache's rows; false where there is none.
-  bool find_room(FrozenCache& cache, const TokenStore& data);
+  bool find_room(FrozenCache& cache, const ExampleSource& data);
 
   Model& model_;
   Device& device_;

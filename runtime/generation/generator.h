@@ -28,6 +28,7 @@ struct GenerationSettings {
   std::int64_t renewed_beyond = 0;           ///< tokens beyond which a text is computed anew, once; 0: never
   std::int64_t slots = 8;                    ///< answers under way at a time
   DType activations = DType::f32;            ///< or bf16, with weights and cache in bf16
+  std::int64_t processes = 1;                ///< that generate on this node, each with memory of its own
   std::function<bool()> stop_requested = [] { return false; };
 };
 
@@ -76,6 +77,8 @@ class Generator {
   void require_room(std::int64_t tokens);
   /// A pass over the next tokens of these texts; gives the logits [texts, vocabulary] behind the last token of each.
   [[nodiscard]] Tensor pass(std::span<Text* const> texts, bool row_by_row);
+  /// Of a pass over one token of each text: after some of them it pays to have the weights near.
+  void count_token_pass();
   /// Forgets what is known of a text that has outgrown its angles.
   void renew(Text& text) const;
   /// What a text gives to a pass over prompts.
@@ -87,6 +90,7 @@ class Generator {
   const Tokenizer& tokenizer_;
   Device& device_;
   GenerationSettings settings_;
+  std::int64_t token_passes_ = 0;
   std::unique_ptr<KeyValueCache> cache_;
   std::vector<std::unique_ptr<Text>> texts_;  ///< [slots]; null: free
 };

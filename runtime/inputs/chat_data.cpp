@@ -33,6 +33,8 @@ std::vector<std::string> first_members(const std::filesystem::path& path) {
   return members;
 }
 
+constexpr const char* kTallyTitle = "temper chat counts 2";
+
 std::int64_t of(const ChatCounts& counts, ChatCount which) { return count_of(counts, which); }
 
 Finding note(const char* name, std::string sentence, double value) {
@@ -60,18 +62,16 @@ void resolve_data_format(Configuration& configuration) {
   try {
     const std::vector<std::filesystem::path> files = files_named(data.train.values);
     if (files.empty()) return;
-    const std::vector<std::string> members = first_members(files.front());
-    const bool has_text = std::find(members.begin(), members.end(), data.text) != members.end();
-    if (!has_text && !chat_form(members).empty()) data.format = "conversations";
+    if (holds_conversations(files.front(), data.text)) data.format = "conversations";
   } catch (const Error&) {
     // Who reads the file tells what is wrong with it.
   }
 }
 
-bool holds_conversations(const std::filesystem::path& file) {
+bool holds_conversations(const std::filesystem::path& file, std::string_view text_column) {
   try {
-    const std::string_view form = chat_form(first_members(file));
-    return form == "messages" || form == "conversations" || form == "conversation";
+    const std::vector<std::string> members = first_members(file);
+    return std::find(members.begin(), members.end(), text_column) == members.end() && !chat_form(members).empty();
   } catch (const Error&) {
     return false;
   }
@@ -92,6 +92,11 @@ std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, co
     throw usage_error("data.template_date is {}, expected a date such as 2024-07-26", quoted_name(data.template_date));
   const bool own = data.chat_template != "tokenizer";
   return std::make_shared<const ChatTemplate>(tokenizer, own ? data.chat_template : std::string(), *date);
+}
+
+std::string text_of_own_template(const DataSection& data) {
+  if (!reads_conversations(data) || data.chat_template == "tokenizer" || data.chat_template == "none") return "";
+  return std::string(MappedFile(data.chat_template).text());
 }
 
 std::shared_ptr<const ChatEncoder> chat_encoder_of(const DataSection& data, const Tokenizer& tokenizer,
@@ -126,19 +131,33 @@ ChatCounts counts_of_all(const ChatCounts& mine, Communicator& communicator) {
   return all;
 }
 
-std::optional<ChatCounts> read_chat_counts(const std::filesystem::path& tokens) {
+std::optional<ChatTally> read_chat_tally(const std::filesystem::path& tokens,
+                                         std::span<const std::int64_t> rows_of_files) {
   std::ifstream file(tokens.string() + ".counts");
   std::string title;
-  ChatCounts counts{};
-  if (!std::getline(file, title) || title != "temper chat counts 1") return std::nullopt;
-  for (std::int64_t& count : counts)
+  ChatTally tally;
+  if (!std::getline(file, title) || title != kTallyTitle) return std::nullopt;
+  for (std::int64_t& count : tally.counts)
     if (!(file >> count)) return std::nullopt;
-  return counts;
+  // The tokens are the same however the rows are spread over files, but not what came of each file.
+  std::size_t files = 0;
+  if (!(file >> files) || files != rows_of_files.size()) return std::nullopt;
+  for (const std::int64_t expected : rows_of_files) {
+    std::int64_t rows = 0;
+    std::int64_t sequences = 0;
+    if (!(file >> rows >> sequences) || rows != expected) return std::nullopt;
+    tally.sequences_of_files.push_back(sequences);
+  }
+  return tally;
 }
 
-void write_chat_counts(const std::filesystem::path& tokens, const ChatCounts& counts) {
-  std::string text = "temper chat counts 1\n";
-  for (const std::int64_t count : counts) text += fmt::format("{}\n", count);
+void write_chat_tally(const std::filesystem::path& tokens, std::span<const std::int64_t> rows_of_files,
+                      const ChatTally& tally) {
+  std::string text = fmt::format("{}\n", kTallyTitle);
+  for (const std::int64_t count : tally.counts) text += fmt::format("{}\n", count);
+  text += fmt::format("{}\n", rows_of_files.size());
+  for (std::size_t i = 0; i < rows_of_files.size(); ++i)
+    text += fmt::format("{} {}\n", rows_of_files[i], tally.sequences_of_files[i]);
   write_file_atomically(tokens.string() + ".counts", text);
 }
 
@@ -174,6 +193,13 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
           number(turns - ended) / number(turns)));
     }
   }
+  if (const std::int64_t weighted = of(counts, ChatCount::weighted_tokens); weighted > 0)
+    findings.push_back(
+        note("turns_weighted",
+             fmt::format("{} of the {} are of turns with a weight of their own, by which they count in the loss{}",
+                         weighted, counted(learnt, fmt::format("learnt {} token", role)),
+                         role == "training" ? "" : " of training; here each counts once"),
+             number(weighted) / number(learnt)));
   if (const std::int64_t nothing = of(counts, ChatCount::nothing_to_learn); nothing > 0)
     findings.push_back(
         warning("nothing_to_learn",

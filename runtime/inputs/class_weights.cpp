@@ -1,5 +1,6 @@
 #include "runtime/inputs/class_weights.h"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -10,14 +11,21 @@ namespace temper {
 namespace {
 
 /// rows / (classes * rows of the class); 1 for a class without rows.
-std::vector<double> balanced(const TokenStore& rows, std::size_t classes) {
+std::vector<double> balanced(const ExampleSource& rows, std::size_t classes) {
   std::vector<double> frequency(classes);
   double counted = 0.0;
-  rows.scan(rows.classes(), [&](std::span<const std::int32_t> piece, std::size_t) {
-    for (const std::int32_t label : piece) {
-      if (label < 0) continue;
-      frequency[static_cast<std::size_t>(label)] += 1.0;
-      counted += 1.0;
+  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
+    const bool of_tokens = batch.classes.size() == batch.positions.size();
+    for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+      const auto row = static_cast<std::size_t>(s);
+      const auto begin = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row]) : row;
+      const auto end = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row + 1]) : row + 1;
+      const double times = rows.passes(first + s);
+      for (std::size_t i = begin; i < std::min(end, batch.classes.size()); ++i) {
+        if (batch.classes[i] < 0) continue;
+        frequency[static_cast<std::size_t>(batch.classes[i])] += times;
+        counted += times;
+      }
     }
     return true;
   });
@@ -28,7 +36,7 @@ std::vector<double> balanced(const TokenStore& rows, std::size_t classes) {
 
 }  // namespace
 
-Tensor class_weights(const TrainSection& train, const TaskSpec& task, const TokenStore& rows, std::size_t classes,
+Tensor class_weights(const TrainSection& train, const TaskSpec& task, const ExampleSource& rows, std::size_t classes,
                      Device& device) {
   const bool by_frequency = train.class_weights == "balanced";
   if (!by_frequency && train.class_weight_values.empty()) return {};

@@ -1,7 +1,7 @@
 // Class weights of the loss.
 #pragma once
 
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "runtime/config/config.h"
 #include "runtime/tasks/task.h"
 #include "tensor/device.h"
@@ -9,9 +9,9 @@
 namespace temper {
 
 /// f32 [classes] as [train] class_weights and class_weight_values ask for; undefined where all classes count 1.
-/// "balanced" weighs by inverse frequency so that the mean over the training rows is 1. Throws a usage Error for tasks
-/// without classes and for another number of weights than classes.
-Tensor class_weights(const TrainSection& train, const TaskSpec& task, const TokenStore& rows, std::size_t classes,
+/// "balanced" weighs by inverse frequency so that the mean over the rows that an epoch takes is 1. Throws a usage Error
+/// for tasks without classes and for another number of weights than classes.
+Tensor class_weights(const TrainSection& train, const TaskSpec& task, const ExampleSource& rows, std::size_t classes,
                      Device& device);
 
 }  // namespace temper

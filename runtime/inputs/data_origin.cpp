@@ -4,7 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/error.h"
+#include "model/adapters/peft_config.h"
+#include "runtime/inputs/run_model.h"
 
 namespace temper {
 namespace {
@@ -16,7 +19,10 @@ struct Role {
   const char* deed;
 };
 
-constexpr Role kDecisive[] = {{"train", "data.train", "trained"}, {"validation", "data.validation", "validated"}};
+constexpr Role kDecisive[] = {{"train", "data.train", "trained on"},
+                              {"validation", "data.validation", "validated on"},
+                              {kTokenizerRole, "model.path", "trained with"},
+                              {kAdapterRole, "model.adapter", "begun with"}};
 
 std::vector<DataFileLineage> files_of(const std::string& role, std::span<const DataFileLineage> files) {
   std::vector<DataFileLineage> found;
@@ -52,23 +58,33 @@ void require_same(const std::filesystem::path& checkpoint, const Role& role, std
   if (then.empty() || current.empty() || same_content(role.name, before, now)) return;
   if (sorted_digests(then) == sorted_digests(current))
     throw usage_error(
-        "{}: was {} on the same files in another order: {}; name them in that order, choose another output.dir, or "
+        "{}: was {} the same files in another order: {}; name them in that order, choose another output.dir, or "
         "start anew with --fresh",
         checkpoint.string(), role.deed, listed(then));
   const auto same_name = [](const DataFileLineage& a, const DataFileLineage& b) { return a.file == b.file; };
   if (!std::equal(then.begin(), then.end(), current.begin(), current.end(), same_name))
     throw usage_error(
-        "{}: was {} on {}, but {} names {} (beginnings of their SHA-256 in brackets); name the files of then, choose "
+        "{}: was {} {}, but {} names {} (beginnings of their SHA-256 in brackets); name the files of then, choose "
         "another output.dir, or start anew with --fresh",
         checkpoint.string(), role.deed, listed(then), role.key, listed(current));
   const auto [changed, its_new] = std::mismatch(then.begin(), then.end(), current.begin(), same_digest);
   throw Error(
-      "{}: was {} on another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
+      "{}: was {} another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
       "output.dir, or start anew with --fresh",
       checkpoint.string(), role.deed, changed->file, changed->sha256.substr(0, 16), its_new->sha256.substr(0, 16));
 }
 
 }  // namespace
+
+void add_model_files(std::vector<DataFileLineage>& files, const std::filesystem::path& tokenizer,
+                     const std::filesystem::path& adapter) {
+  const auto add = [&](const char* role, const std::filesystem::path& file) {
+    files.push_back({role, file.filename().string(), sha256_file(file), 0});
+  };
+  for (const std::filesystem::path& file : tokenizer_files_of(tokenizer)) add(kTokenizerRole, file);
+  if (adapter.empty()) return;
+  for (const char* name : {kPeftConfigFile, kPeftWeightsFile}) add(kAdapterRole, adapter / name);
+}
 
 bool same_content(const std::string& role, std::span<const DataFileLineage> before,
                   std::span<const DataFileLineage> now) {

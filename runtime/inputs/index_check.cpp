@@ -1,77 +1,74 @@
 #include "runtime/inputs/index_check.h"
 
 #include <algorithm>
-#include <span>
-#include <utility>
+#include <cstddef>
+#include <variant>
+#include <vector>
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "data/token_rows.h"
 
 namespace temper {
 namespace {
 
+/// Some rows, and what they are called.
+struct LookedAt {
+  const Batch& batch;
+  std::int64_t first;  ///< number of the first row
+  const std::string& source;
+
+  /// The row, counted from 1, that a token of the batch lies in.
+  [[nodiscard]] std::int64_t row_of_token(std::size_t token) const {
+    const auto& starts = batch.sequence_starts;
+    const auto after = std::upper_bound(starts.begin(), starts.end(), static_cast<std::int64_t>(token));
+    return first + (after - starts.begin());
+  }
+};
+
 /// Place of the first value outside [0, limit), or the number of values. `allowed` is let through.
-std::size_t first_outside(const TokenStore& rows, std::span<const std::int32_t> values, std::int64_t limit,
-                          std::int32_t allowed = 0) {
+std::size_t first_outside(const std::vector<std::int32_t>& values, std::int64_t limit, std::int32_t allowed = 0) {
   const auto is_outside = [&](std::int32_t value) { return (value < 0 || value >= limit) && value != allowed; };
-  std::size_t place = values.size();
-  rows.scan(values, [&](std::span<const std::int32_t> piece, std::size_t first) {
-    const auto found = std::find_if(piece.begin(), piece.end(), is_outside);
-    if (found == piece.end()) return true;
-    place = first + static_cast<std::size_t>(found - piece.begin());
-    return false;
-  });
-  return place;
+  return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_outside) - values.begin());
 }
 
-/// The row, counted from 1, that a token lies in.
-std::int64_t row_of_token(const TokenStore& rows, std::size_t token) {
-  const auto after = std::upper_bound(rows.starts().begin(), rows.starts().end(), static_cast<std::int64_t>(token));
-  return after - rows.starts().begin();
-}
-
-void require_tokens(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
-  const std::size_t token = first_outside(rows, rows.ids(), limits.tokens);
-  if (token < rows.ids().size())
+void require_tokens(const LookedAt& rows, const IndexLimits& limits) {
+  // Pixels index nothing.
+  const auto* text = std::get_if<Tokens>(&rows.batch.content);
+  if (text == nullptr) return;
+  const std::size_t token = first_outside(text->ids, limits.tokens);
+  if (token < text->ids.size())
     throw Error(
         "{}: row {} has a token of id {}, but the model has embeddings for {} tokens (vocab_size); take that token out "
         "of the texts, or give the model folder the tokenizer that belongs to its weights",
-        source, row_of_token(rows, token), rows.ids()[token], limits.tokens);
+        rows.source, rows.row_of_token(token), text->ids[token], limits.tokens);
   if (limits.types == 0) return;
-  const std::size_t type = first_outside(rows, rows.types(), limits.types);
-  if (type < rows.types().size())
+  const std::size_t type = first_outside(text->types, limits.types);
+  if (type < text->types.size())
     throw Error(
         "{}: row {} has a token of type {}, but the model has {} of token types (type_vocab_size); for type 0 "
         "everywhere, as models without types have been trained, set \"model_input_names\": [\"input_ids\", "
         "\"attention_mask\"] in tokenizer_config.json",
-        source, row_of_token(rows, type), rows.types()[type], counted(limits.types, "row"));
+        rows.source, rows.row_of_token(type), text->types[type], counted(limits.types, "row"));
 }
 
-void require_lengths(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
-  std::int64_t start = 0;
-  rows.scan(rows.starts(), [&](std::span<const std::int64_t> piece, std::size_t first) {
-    for (std::size_t i = 0; i < piece.size(); ++i) {
-      const std::int64_t length = piece[i] - std::exchange(start, piece[i]);
-      // The start of a row is the end of the one before, which is called by this number.
-      if (length > limits.positions)
-        throw Error("{}: row {} has {}, but the model has positions for {}; lower data.max_length to that", source,
-                    first + i, counted(length, "token"), limits.positions);
-    }
-    return true;
-  });
+void require_lengths(const LookedAt& rows, const IndexLimits& limits) {
+  const std::vector<std::int32_t>& starts = rows.batch.sequence_starts;
+  for (std::size_t i = 1; i < starts.size(); ++i)
+    if (const std::int64_t length = starts[i] - starts[i - 1]; length > limits.positions)
+      throw Error("{}: row {} has {}, but the model has positions for {}; lower data.max_length to that", rows.source,
+                  rows.first + static_cast<std::int64_t>(i), counted(length, "token"), limits.positions);
 }
 
-void require_labels(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
-  const bool of_tokens = rows.classes().size() == rows.ids().size();
+void require_labels(const LookedAt& rows, const IndexLimits& limits) {
+  const std::vector<std::int32_t>& classes = rows.batch.classes;
+  const bool of_tokens = classes.size() == rows.batch.positions.size();
   // A row that one forgot to label is no class of its own; a token may well have none.
-  const std::size_t place = first_outside(rows, rows.classes(), limits.outputs, of_tokens ? kUnlabelled : 0);
-  if (place < rows.classes().size())
-    throw Error("{}: row {} has the class {}, but the head has {}; give the head as many labels as the data", source,
-                of_tokens ? row_of_token(rows, place) : static_cast<std::int64_t>(place) + 1, rows.classes()[place],
-                counted(limits.outputs, "output"));
-  if (rows.target_width() != 0 && rows.target_width() != limits.outputs)
-    throw Error("{}: the rows have {} each, but the head has {}; give the head as many as the data", source,
-                counted(rows.target_width(), "target"), counted(limits.outputs, "output"));
+  const std::size_t place = first_outside(classes, limits.outputs, of_tokens ? kUnlabelled : 0);
+  if (place < classes.size())
+    throw Error("{}: row {} has the class {}, but the head has {}; give the head as many labels as the data",
+                rows.source, of_tokens ? rows.row_of_token(place) : rows.first + static_cast<std::int64_t>(place) + 1,
+                classes[place], counted(limits.outputs, "output"));
 }
 
 }  // namespace
@@ -81,14 +78,25 @@ IndexLimits index_limits(const ModelConfig& config, const HeadRequest& head) {
           is_over_vocabulary(head.kind) ? config.vocabulary_size : head.labels};
 }
 
-void require_token_indices(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
-  require_tokens(rows, limits, source);
-  require_lengths(rows, limits, source);
+void require_token_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source) {
+  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
+    require_tokens({batch, first, source}, limits);
+    require_lengths({batch, first, source}, limits);
+    return true;
+  });
 }
 
-void require_indices(const TokenStore& rows, const IndexLimits& limits, const std::string& source) {
-  require_token_indices(rows, limits, source);
-  require_labels(rows, limits, source);
+void require_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source) {
+  if (rows.target_width() != 0 && rows.target_width() != limits.outputs)
+    throw Error("{}: the rows have {} each, but the head has {}; give the head as many as the data", source,
+                counted(rows.target_width(), "target"), counted(limits.outputs, "output"));
+  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
+    const LookedAt looked_at{batch, first, source};
+    require_tokens(looked_at, limits);
+    require_lengths(looked_at, limits);
+    require_labels(looked_at, limits);
+    return true;
+  });
 }
 
 void require_indices(const RunData& data, const Configuration& configuration, const ModelConfig& config) {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "data/token_store.h"
+#include "data/example_source.h"
 #include "model/architectures/model_config.h"
 #include "runtime/config/config.h"
 #include "runtime/inputs/run_data.h"
@@ -24,9 +24,9 @@ IndexLimits index_limits(const ModelConfig& config, const HeadRequest& head);
 
 /// Throws Error, beginning with `source`, for the first number that is out of its range: which row has it, the number,
 /// the limit, and what to do.
-void require_indices(const TokenStore& rows, const IndexLimits& limits, const std::string& source);
+void require_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source);
 /// The same of rows without labels, whose classes, if there are any, are something else: numbers of words.
-void require_token_indices(const TokenStore& rows, const IndexLimits& limits, const std::string& source);
+void require_token_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source);
 /// The same of all rows of a run, by the names of their files.
 void require_indices(const RunData& data, const Configuration& configuration, const ModelConfig& config);
 

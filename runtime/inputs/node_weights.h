@@ -8,9 +8,9 @@
 
 namespace temper {
 
-/// Room in a window that the ranks of a node share; they take turns at converting. Null where a node has one rank, who
-/// converts into memory of its own. Collective; the communicator must outlive it, and all ranks of a node must give it
-/// up together.
+/// Room in a window that the ranks of a node share; they take turns at converting. Where a node has not enough shared
+/// memory, all ranks convert into memory of their own, as does who is alone on each node, where this is null.
+/// Collective; the communicator must outlive it, and all ranks of a node must give it up together.
 std::unique_ptr<SharedWeightRoom> make_node_weights(Communicator& communicator);
 
 }  // namespace temper

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "model/adapters/peft_folder.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 namespace {
@@ -67,6 +68,7 @@ std::optional<Lora> put_adapters(Model& model, Device& device, const Configurati
 void put_adapters(RunModel& model, Device& device, const Configuration& configuration) {
   std::vector<std::string> drawn = model.report.initialized;
   drawn.insert(drawn.end(), model.report.replaced.begin(), model.report.replaced.end());
+  if (!configuration.model.adapter.empty()) require_same_tables(*model.model, device, configuration.model.adapter);
   model.lora = put_adapters(*model.model, device, configuration, drawn);
   if (configuration.model.adapter.empty()) return;
   for (const std::string& name : drawn)
@@ -91,11 +93,11 @@ ModelChoice choose_model(const std::filesystem::path& folder, std::span<const st
   ModelChoice choice{folder, {adapters.begin(), adapters.end()}};
   for (const std::filesystem::path& adapter : choice.adapters) {
     (void)read_peft_config(adapter);
-    (void)base_digest_of(adapter);
+    (void)base_of_adapter(adapter);
   }
   if (!is_adapter_folder(folder)) return choice;
   choice.model = read_peft_config(folder).base_model;
-  (void)base_digest_of(folder);
+  (void)base_of_adapter(folder);
   choice.adapters.insert(choice.adapters.begin(), folder);
   std::error_code absent;
   if (choice.model.empty() || !std::filesystem::exists(choice.model, absent))
@@ -110,28 +112,55 @@ ModelChoice choose_model(const std::filesystem::path& folder, std::span<const st
 std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice) {
   std::vector<std::filesystem::path> files;
   for (const std::filesystem::path& adapter : choice.adapters)
-    for (const char* name : {kPeftConfigFile, kPeftWeightsFile}) files.push_back(adapter / name);
+    for (const std::filesystem::path& file : files_of_adapter(adapter)) files.push_back(file);
   return files;
 }
 
-void use_adapters(RunModel& model, Device& device, const ModelChoice& choice) {
-  if (choice.adapters.empty()) return;
+void require_base_of(const std::filesystem::path& adapter, const WeightFiles& files, const std::filesystem::path& model,
+                     Communicator* communicator) {
+  const AdapterBase base = base_of_adapter(adapter);
+  if (!base.fingerprint.empty()) return require_fingerprint(base, files.fingerprint(), adapter, model);
+  if (base.digest.empty()) return;
+  // Without a fingerprint, as older versions write adapters, all of the model is read: by one rank.
+  if (communicator == nullptr) return require_base(base, files.digest(), adapter, model);
+  std::vector<std::byte> digest(64);
+  if (communicator->rank() == 0)
+    std::ranges::transform(files.digest(), digest.begin(), [](char c) { return static_cast<std::byte>(c); });
+  communicator->broadcast(digest, 0);
+  require_base(base, std::string(reinterpret_cast<const char*>(digest.data()), digest.size()), adapter, model);
+}
+
+std::string idle_note(const RunModel& model, Device& device) {
+  if (!model.lora) return "";
+  const std::vector<std::string> idle = idle_modules(*model.model, device, *model.lora);
+  if (idle.empty()) return "";
+  return fmt::format("the adapters of {} of {} are zero, so they change nothing: {}", idle.size(),
+                     counted(model.lora->modules.size(), "module"), name_list(idle));
+}
+
+std::vector<std::string> use_adapters(RunModel& model, Device& device, const ModelChoice& choice,
+                                      Communicator* communicator) {
+  std::vector<std::string> notes;
+  if (choice.adapters.empty()) return notes;
   std::set<std::string> drawn(model.report.initialized.begin(), model.report.initialized.end());
   drawn.insert(model.report.replaced.begin(), model.report.replaced.end());
-  std::string digest;  // which takes a pass over all weights, so only where an adapter knows its own
+  // All of them belong to the model as it is in its files, whatever is merged into it below.
   for (const std::filesystem::path& adapter : choice.adapters) {
-    if (!base_digest_of(adapter).empty()) {
-      if (digest.empty()) digest = model.files.digest();
-      require_base(adapter, digest, choice.model);
-    }
+    require_base_of(adapter, model.files, choice.model, communicator);
+    require_same_tables(*model.model, device, adapter);
+  }
+  for (const std::filesystem::path& adapter : choice.adapters) {
     if (model.lora) merge_lora(*model.model, device, *model.lora);
     model.lora = load_adapter(*model.model, device, adapter);
     for (const TrainedInAdapter& trained : model.lora->trained) drawn.erase(trained.parameter);
+    if (const std::string note = idle_note(model, device); !note.empty())
+      notes.push_back(fmt::format("{}: {}", adapter.string(), note));
   }
   if (!drawn.empty())
     throw Error(
         "{}: lacks the head ('{}' and others), and {} does not bring one; name a model that has been fine-tuned",
         choice.model.string(), *drawn.begin(), choice.adapters.back().string());
+  return notes;
 }
 
 }  // namespace temper

@@ -43,9 +43,18 @@ ModelChoice choose_model(const std::filesystem::path& folder, std::span<const st
 /// The files of the adapters, which all hosts must have alike.
 std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice);
 
+/// Throws Error where an adapter was trained on another model than these files hold. With a communicator this is
+/// collective.
+void require_base_of(const std::filesystem::path& adapter, const WeightFiles& files, const std::filesystem::path& model,
+                     Communicator* communicator);
+
+/// A sentence where adapters add nothing to their modules; else empty.
+std::string idle_note(const RunModel& model, Device& device);
+
 /// Puts adapters on a model: all but the last are merged into its weights, in this order. `drawn`: parameters of the
 /// head that the model's files lack. Throws Error as load_adapter does, for an adapter of another base, and where no
-/// adapter brings what was drawn.
-void use_adapters(RunModel& model, Device& device, const ModelChoice& choice);
+/// adapter brings what was drawn. Gives notes for the user, a sentence each.
+std::vector<std::string> use_adapters(RunModel& model, Device& device, const ModelChoice& choice,
+                                      Communicator* communicator = nullptr);
 
 }  // namespace temper

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <memory>
+#include <numeric>
 #include <optional>
 
 #include "base/counted.h"
@@ -75,6 +77,8 @@ void refuse_needless_keys(const Configuration& configuration, const TaskSpec& ta
     refuse(!reads_chats && data.end_token != defaults.end_token, "data.end_token");
     refuse(configuration.evaluate.stride != 0, "evaluate.stride");
   }
+  if (task.loss == LossKind::preference && !data.train_weights.empty())
+    throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
   const auto differing = differing_keys(Configuration(), configuration);
   for (const std::string& key : differing) {
     if (task.loss != LossKind::preference && key.starts_with("preference."))
@@ -107,19 +111,67 @@ void read_share(const TableSource& table, const Communicator& communicator, Use 
 }
 
 /// Lets rows be read as the task wants them.
-void transform(TokenStore& rows, const RowReading& reading) {
+void transform(ExampleSource& rows, const RowReading& reading) {
   if (!reading.task.masks_tokens) return;
   rows.transform_with(masking(reading.tokenizer, reading.model.vocabulary_size),
                       static_cast<std::uint64_t>(reading.configuration.train.seed));
 }
 
 /// Collective. What was counted of conversations when they were cached; false where that is not known.
-bool find_counts(const std::filesystem::path& file, ChatCounts& counts, Communicator& communicator) {
-  const std::optional<ChatCounts> found = communicator.rank() == 0 ? read_chat_counts(file) : std::nullopt;
+bool find_tally(const std::filesystem::path& file, const TableSource& table, ChatTally& tally,
+                Communicator& communicator) {
+  std::optional<ChatTally> found;
+  if (communicator.rank() == 0) found = read_chat_tally(file, table.rows_of_files());
   std::vector<std::int64_t> known{found ? 1 : 0};
   communicator.all_reduce(std::span(known), Reduction::max);
-  counts = counts_of_all(found.value_or(ChatCounts{}), communicator);
+  tally = found.value_or(ChatTally{});
+  tally.sequences_of_files.resize(table.rows_of_files().size());
+  tally.counts = counts_of_all(tally.counts, communicator);
+  communicator.all_reduce(std::span(tally.sequences_of_files), Reduction::sum);
   return known.front() == 1;
+}
+
+/// Tokenises rows [begin, end) of a chunk. `rows_of_files` [files]: what comes of them is added to their file's number.
+void tokenize_chunk(const Table& chunk, const ColumnChoice& columns, const RowReading& reading,
+                    const TokenizeOptions& options, const LabelReader* labels, std::int64_t begin, std::int64_t end,
+                    TokenSpool& spool, std::span<std::int64_t> rows_of_files) {
+  const auto file_of = [&](std::int64_t row) -> std::size_t {
+    return chunk.file_of.empty() ? 0 : chunk.file_of[static_cast<std::size_t>(row)];
+  };
+  // Also of no rows: what is wrong with the table as a whole is every rank's to see.
+  do {
+    std::int64_t last = begin;
+    while (last < end && file_of(last) == file_of(begin)) ++last;
+    const TokenRows rows =
+        tokenize_rows(chunk, columns, reading.tokenizer, reading.labels, options, begin, last, labels);
+    spool.append(rows);
+    if (rows.rows() > 0) rows_of_files[file_of(begin)] += rows.rows();
+    begin = last;
+  } while (begin < end);
+}
+
+/// Of files that are mixed, how many rows each name of data.train stands for, given those of each file; else all in
+/// one.
+std::vector<std::int64_t> rows_of_names(const DataSection& data, std::span<const std::int64_t> rows_of_files) {
+  const auto sum = [](std::span<const std::int64_t> rows) {
+    return std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+  };
+  if (data.train_weights.empty()) return {sum(rows_of_files)};
+  std::vector<std::int64_t> rows;
+  for (const std::string& name : data.train.values) {
+    const std::size_t files = std::min(files_named(std::span(&name, 1)).size(), rows_of_files.size());
+    rows.push_back(sum(rows_of_files.first(files)));
+    rows_of_files = rows_of_files.subspan(files);
+  }
+  return rows;
+}
+
+/// Documents before which blocks end: those of another name follow.
+std::vector<std::int64_t> breaks_between(const DataSection& data, std::span<const std::int64_t> documents_of_files) {
+  std::vector<std::int64_t> breaks = rows_of_names(data, documents_of_files);
+  std::partial_sum(breaks.begin(), breaks.end(), breaks.begin());
+  breaks.pop_back();
+  return breaks;
 }
 
 /// The end token of documents; -1: none.
@@ -134,8 +186,42 @@ std::int32_t end_token_of(const DataSection& data, const Tokenizer& tokenizer) {
                     quoted_name(token));
 }
 
+/// Tokens of a pack, where rows are packed; else 0.
+std::int64_t pack_length(const RowReading& reading) {
+  const bool packs = reading.task.labels == LabelKind::next_token && reading.configuration.data.pack == "documents";
+  return packs ? reading.max_length : 0;
+}
+
+/// At most `most` rows of a table, rising and spread evenly, but of each part that has rows at least one.
+std::vector<std::int64_t> evenly_spread(std::span<const std::int64_t> rows_of_parts, std::int64_t most) {
+  const std::int64_t all = std::accumulate(rows_of_parts.begin(), rows_of_parts.end(), std::int64_t{0});
+  std::vector<std::int64_t> places;
+  std::int64_t first = 0;
+  for (const std::int64_t rows : rows_of_parts) {
+    const std::int64_t kept = std::min(rows, std::max<std::int64_t>(1, all <= most ? rows : most * rows / all));
+    for (std::int64_t i = 0; i < kept; ++i) places.push_back(first + i * rows / kept);
+    first += rows;
+  }
+  return places;
+}
+
+/// The rows of a part that is the whole.
+TokenStore store_of(const TokenSpool& spool) {
+  TokenSpool::Place place;
+  place.whole = spool.sizes();
+  const auto bytes = std::make_shared<std::vector<std::byte>>(place_in_memory(place.whole));
+  if (place.whole.rows == 0) return {};
+  for (std::uint64_t first = 0; first < spool.bytes(place);) {
+    const TokenSpool::Piece piece = spool.piece(place, first, std::uint64_t{1} << 22);
+    std::copy(piece.bytes.begin(), piece.bytes.end(), bytes->begin() + static_cast<std::ptrdiff_t>(piece.offset));
+    first += piece.bytes.size();
+  }
+  return {bytes, *bytes, place.whole};
+}
+
 /// Tokenised documents as the sequences of the run, with what bits per byte divide by.
-TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const RowReading& reading) {
+TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const RowReading& reading,
+                    std::span<const std::int64_t> breaks = {}) {
   if (reading.task.labels != LabelKind::next_token) return documents;
   if (reads_conversations(reading.configuration.data)) {
     TokenStore rows = documents;
@@ -150,7 +236,7 @@ TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const 
   }
   const DataSection& data = reading.configuration.data;
   const TextPacking packing = data.pack == "blocks" ? TextPacking::blocks : TextPacking::documents;
-  TokenStore rows = sequences_of(documents, {packing, reading.max_length});
+  TokenStore rows = sequences_of(documents, {packing, reading.max_length}, breaks);
   const bool cuts = tokenize_options(reading).long_documents == LongDocuments::cut;
   rows.set_text_bytes(predicted_bytes(rows, cuts ? -1 : text_bytes, reading.tokenizer));
   return rows;
@@ -174,9 +260,7 @@ TokenizeOptions tokenize_options(const RowReading& reading) {
 }
 
 std::optional<PackedRows> packed_rows(const TokenStore& rows, const RowReading& reading) {
-  if (reading.task.labels != LabelKind::next_token || reading.configuration.data.pack != "documents" ||
-      rows.rows() == 0)
-    return std::nullopt;
+  if (pack_length(reading) == 0 || rows.rows() == 0) return std::nullopt;
   return PackedRows(rows, reading.max_length);
 }
 
@@ -234,7 +318,7 @@ std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& ta
 
 TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
                           Communicator& communicator, const std::function<void(const std::string&)>& say,
-                          ChatCounts* chats) {
+                          ChatTally* tally, std::vector<TrainingPart>* parts) {
   const auto& [configuration, task, tokenizer, model, labels, max_length, threads] = reading;
   const ColumnChoice columns = columns_of(configuration.data, task);
   const TokenizeOptions options = tokenize_options(reading);
@@ -247,21 +331,24 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
     store = find_shared_rows(*cached, communicator);
   }
   const std::filesystem::path file = cached ? token_file_path(cached->folder, cached->key) : std::filesystem::path();
-  ChatCounts counts{};
-  if (store && options.chat != nullptr && !find_counts(file, counts, communicator)) store.reset();
+  ChatTally counted_rows;
+  counted_rows.sequences_of_files = table.rows_of_files();
+  if (store && options.chat != nullptr && !find_tally(file, table, counted_rows, communicator)) store.reset();
   if (!store) {
     TokenSpool mine;
+    std::vector<std::int64_t>& of_files = counted_rows.sequences_of_files;
+    std::fill(of_files.begin(), of_files.end(), 0);
     read_share(table, communicator, [&](const Table& chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
-      // Also of no rows: what is wrong with the table as a whole is every rank's to see.
-      mine.append(tokenize_rows(chunk, columns, tokenizer, labels, options, begin, end,
-                                notes.labels ? &*notes.labels : nullptr));
+      tokenize_chunk(chunk, columns, reading, options, notes.labels ? &*notes.labels : nullptr, begin, end, mine,
+                     of_files);
     });
+    communicator.all_reduce(std::span(of_files), Reduction::sum);
     store = share_rows(mine, cached, communicator, say);
     if (options.chat != nullptr) {
-      counts = counts_of_all(options.chat->counts(), communicator);
+      counted_rows.counts = counts_of_all(options.chat->counts(), communicator);
       if (cached && communicator.rank() == 0 && std::filesystem::exists(file)) {
         try {
-          write_chat_counts(file, counts);
+          write_chat_tally(file, table.rows_of_files(), counted_rows);
         } catch (const Error& error) {
           // The next run counts again; the other ranks know nothing of this one's trouble.
           say(fmt::format("{}; the run does without it", error.what()));
@@ -269,9 +356,13 @@ TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, con
       }
     }
   }
-  if (chats != nullptr) *chats = counts;
+  if (tally != nullptr) *tally = counted_rows;
   transform(*store, reading);
-  return laid_out(*store, notes.text_bytes, reading);
+  if (parts == nullptr) return laid_out(*store, notes.text_bytes, reading);
+  const std::vector<std::int64_t>& of_files = counted_rows.sequences_of_files;
+  TokenStore rows = laid_out(*store, notes.text_bytes, reading, breaks_between(configuration.data, of_files));
+  *parts = training_parts(configuration.data, rows, of_files);
+  return rows;
 }
 
 DataSample sample_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
@@ -285,30 +376,43 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   sample.test_rows = tables.test.rows();
   for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
   Table looked_at = tables.train.source->head();
-  const std::int64_t kept = std::min(sample.train_rows, most_rows);
-  std::int64_t next = 0;
+  const std::vector<std::int64_t> places =
+      evenly_spread(rows_of_names(configuration.data, tables.train.source->rows_of_files()), most_rows);
+  const auto kept = static_cast<std::int64_t>(places.size());
+  auto next = places.begin();
   tables.train.source->read(kRowsAtATime, [&](Table& chunk, std::int64_t first) {
     const auto count = static_cast<std::int64_t>(chunk.rows.size());
-    const auto place = [&] { return next * sample.train_rows / kept; };
-    for (; next < kept && place() < first + count; ++next)
-      move_row(chunk, static_cast<std::size_t>(place() - first), looked_at);
-    return next < kept;
+    for (; next != places.end() && *next < first + count; ++next)
+      move_row(chunk, static_cast<std::size_t>(*next - first), looked_at);
+    return next != places.end();
   });
   const RowReading reading{configuration, task, tokenizer, model, sample.labels, max_length, threads};
-  const TokenStore documents(tokenize_rows(looked_at, columns_of(configuration.data, task), tokenizer, sample.labels,
-                                           tokenize_options(reading), 0, kept,
-                                           tables.train.notes.labels ? &*tables.train.notes.labels : nullptr));
-  sample.train = laid_out(documents, 0, reading);
+  TokenSpool spool;
+  std::vector<std::int64_t> of_files(tables.train.source->rows_of_files().size());
+  tokenize_chunk(looked_at, columns_of(configuration.data, task), reading, tokenize_options(reading),
+                 tables.train.notes.labels ? &*tables.train.notes.labels : nullptr, 0, kept, spool, of_files);
+  const TokenStore documents = store_of(spool);
+  sample.train = laid_out(documents, 0, reading, breaks_between(configuration.data, of_files));
   transform(sample.train, reading);
-  sample.packed = packed_rows(sample.train, reading);
-  sample.pairs = paired_rows(sample.train, reading);
-  if (!takes_conversations(task.labels) || kept == 0) return sample;
-  // Documents are not the rows of a step or of an evaluation; those that were looked at stand for all.
+  std::vector<TrainingPart> parts = training_parts(configuration.data, sample.train, of_files);
+  // What was looked at of a file may hold nothing to learn.
+  std::erase_if(parts, [](const TrainingPart& part) { return part.rows == 0; });
+  sample.mixture = mixture_of(sample.train, parts, pack_length(reading));
+  if (sample.mixture != nullptr) {
+    transform(*sample.mixture, reading);
+  } else {
+    sample.packed = packed_rows(sample.train, reading);
+    sample.pairs = paired_rows(sample.train, reading);
+  }
   const auto rows_for = [&](std::int64_t of_table, std::int64_t rows_looked_at) {
     const double each = static_cast<double>(rows_looked_at) / static_cast<double>(kept);
     return static_cast<std::int64_t>(std::llround(each * static_cast<double>(of_table)));
   };
-  sample.train_rows = rows_for(sample.train_rows, sample.training().rows());
+  sample.train_sequences = kept == 0 ? 0 : rows_for(sample.train_rows, sample.train.rows());
+  if (kept == 0 || (!takes_conversations(task.labels) && sample.mixture == nullptr)) return sample;
+  // Documents are not the rows of a step or of an evaluation; those that were looked at stand for all.
+  sample.train_rows = rows_for(sample.train_rows, sample.training().epoch_rows());
+  if (!takes_conversations(task.labels)) return sample;
   for (std::int64_t* rows : {&sample.validation_rows, &sample.test_rows}) *rows = rows_for(*rows, sample.train.rows());
   for (std::int64_t& rows : sample.set_rows) rows = rows_for(rows, sample.train.rows());
   return sample;
@@ -332,10 +436,11 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
   RunData data;
   data.labels = tables.labels;
   const RowReading reading{configuration, task, tokenizer, model, data.labels, max_length, threads};
-  const auto tokenize = [&](const RunTable& table, std::string_view role) {
+  const auto tokenize = [&](const RunTable& table, std::string_view role, std::vector<TrainingPart>* parts = nullptr) {
     if (table.rows() == 0) return TokenStore();
-    ChatCounts chats{};
-    TokenStore rows = tokenize_table(*table.source, table.notes, reading, communicator, say, &chats);
+    ChatTally tally;
+    TokenStore rows = tokenize_table(*table.source, table.notes, reading, communicator, say, &tally, parts);
+    const ChatCounts& chats = tally.counts;
     if (!reads_conversations(configuration.data)) return rows;
     if (rows.rows() == 0 && task.labels == LabelKind::preference)
       throw Error(
@@ -356,7 +461,7 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     }
     return rows;
   };
-  data.train = tokenize(tables.train, "training");
+  data.train = tokenize(tables.train, "training", &data.parts);
   require_some_label(data.train, tables.train.source->head().path, columns_of(configuration.data, task), task.labels);
   const std::optional<std::vector<bool>> maskable = maskable_of(reading);
   require_some_lesson(data.train, maskable ? &*maskable : nullptr, configuration.data.train.text());
@@ -369,7 +474,13 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     std::optional<PairedRows> pairs = paired_rows(rows, reading);
     data.sets.push_back({set.name, std::move(rows), std::move(windows), set.every_steps, std::move(pairs)});
   }
-  data.packed = packed_rows(data.train, reading);
+  if (data.train.rows() > 0) data.mixture = mixture_of(data.train, data.parts, pack_length(reading));
+  if (data.mixture != nullptr) {
+    transform(*data.mixture, reading);
+    if (diagnoses) data.findings.push_back(describe_mixture(*data.mixture, data.parts, pack_length(reading) > 0));
+  } else {
+    data.packed = packed_rows(data.train, reading);
+  }
   data.train_pairs = paired_rows(data.train, reading);
   data.validation_pairs = paired_rows(data.validation, reading);
   data.test_pairs = paired_rows(data.test, reading);

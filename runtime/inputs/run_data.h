@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,15 +21,19 @@
 #include "model/head.h"
 #include "model/huggingface/lineage.h"
 #include "runtime/config/config.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/run_labels.h"
 #include "runtime/inputs/run_tables.h"
+#include "runtime/inputs/training_mixture.h"
 
 namespace temper {
 
-/// What an epoch goes through: pairs where rows are pairs, packs where they are packed, else the rows.
+/// What an epoch goes through: pairs where rows are pairs of answers; of files that are mixed, their mixture; packs
+/// where rows are packed; else the rows.
 inline const ExampleSource& trained(const TokenStore& rows, const std::optional<PackedRows>& packed,
-                                    const std::optional<PairedRows>& pairs) {
+                                    const std::shared_ptr<Mixture>& mixture, const std::optional<PairedRows>& pairs) {
   if (pairs) return *pairs;
+  if (mixture != nullptr) return *mixture;
   return packed ? static_cast<const ExampleSource&>(*packed) : rows;
 }
 
@@ -53,7 +58,9 @@ struct EvaluationSet {
 struct RunData {
   LabelSet labels;
   TokenStore train;                  ///< sequences
-  std::optional<PackedRows> packed;  ///< where they are packed: what an epoch takes
+  std::optional<PackedRows> packed;  ///< where they are packed, and not mixed: what an epoch takes
+  std::vector<TrainingPart> parts;   ///< of files that are mixed by weight
+  std::shared_ptr<Mixture> mixture;  ///< where they are: what an epoch takes
   std::optional<TextWindows> validation_windows;
   std::optional<TextWindows> test_windows;
   TokenStore validation;  ///< no rows where neither a file nor a fraction is configured
@@ -66,7 +73,7 @@ struct RunData {
   std::optional<PairedRows> validation_pairs;
   std::optional<PairedRows> test_pairs;
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, train_pairs); }
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, train_pairs); }
   [[nodiscard]] const ExampleSource& validation_examples() const {
     return measured(validation, validation_windows, validation_pairs);
   }
@@ -87,14 +94,16 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
 struct DataSample {
   LabelSet labels;
   TokenStore train;                  ///< every n-th row
-  std::optional<PackedRows> packed;  ///< where they are packed
+  std::optional<PackedRows> packed;  ///< where they are packed, and not mixed
+  std::shared_ptr<Mixture> mixture;  ///< of files that are mixed by weight
   std::int64_t train_rows = 0;       ///< of an epoch: packs, or rows; of packs an estimate unless all were looked at
+  std::int64_t train_sequences = 0;  ///< of all files, each once; an estimate likewise
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
   std::optional<PairedRows> pairs = {};     ///< where rows are pairs of answers; what is measured counts answers
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, pairs); }
+  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, pairs); }
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.
@@ -137,9 +146,10 @@ std::int64_t count_cut_rows_of_all(const TokenStore& rows, const TableSource& ta
 
 /// Collective. The rows of one table, which has some: from the cache where it holds them, else tokenised by all ranks
 /// together. `notes`: of this table.
-/// `chats`: where it is given and rows are conversations, what was counted of all of them.
+/// `tally`: where it is given, what was counted of all rows. `parts`: of files that are mixed by weight, what came of
+/// each name of data.train.
 TokenStore tokenize_table(const TableSource& table, const TableNotes& notes, const RowReading& reading,
                           Communicator& communicator, const std::function<void(const std::string&)>& say,
-                          ChatCounts* chats = nullptr);
+                          ChatTally* tally = nullptr, std::vector<TrainingPart>* parts = nullptr);
 
 }  // namespace temper

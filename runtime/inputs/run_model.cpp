@@ -17,11 +17,33 @@
 namespace temper {
 namespace {
 
+constexpr const char* kVocabularyFiles[] = {"tokenizer.json", "vocab.txt", "vocab.json"};
+
 /// Names that transformers gives where a model has none of its own.
 bool are_generic(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i)
     if (names[i] != fmt::format("LABEL_{}", i)) return false;
   return true;
+}
+
+/// Whether a folder holds a vocabulary, and not only what is said about one.
+bool has_vocabulary(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::any_of(std::begin(kVocabularyFiles), std::end(kVocabularyFiles),
+                     [&](const char* name) { return std::filesystem::exists(folder / name, ignored); });
+}
+
+/// Where the tokenizer of a model with this adapter lies.
+const std::filesystem::path& tokenizer_home(const std::filesystem::path& model, const std::filesystem::path& adapter) {
+  return !adapter.empty() && has_vocabulary(adapter) ? adapter : model;
+}
+
+/// The file of an adapter's chat template that has no vocabulary beside it; empty where it has none, or both.
+std::filesystem::path template_of_adapter(const std::filesystem::path& adapter) {
+  std::error_code ignored;
+  const std::filesystem::path file = adapter / "chat_template.jinja";
+  if (adapter.empty() || has_vocabulary(adapter) || !std::filesystem::exists(file, ignored)) return {};
+  return file;
 }
 
 /// The file that holds the vocabulary.
@@ -72,16 +94,27 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
   return folder;
 }
 
-ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation)
+ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation,
+                         const std::filesystem::path& adapter)
     // In braces, so that config.json, which tells what a folder is, is read first.
-    : ModelFolder{read_model_config(as_model_folder(folder)), read_model_tokenizer(folder, truncation), truncation} {}
+    : ModelFolder{folder, read_model_config(as_model_folder(folder)),
+                  read_model_tokenizer(tokenizer_home(folder, adapter), truncation), truncation,
+                  template_of_adapter(adapter)} {}
 
-ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation)
-    : path(tokenizer_folder.path),
+ModelFolder::ModelFolder(std::filesystem::path folder, ModelConfig model_config, TokenizerFolder tokenizer_folder,
+                         TruncationSide truncation, const std::filesystem::path& chat_template)
+    : path(std::move(folder)),
+      tokenizer_path(tokenizer_folder.path),
       config(std::move(model_config)),
       side(truncation),
-      notes(std::move(tokenizer_folder.notes)),
-      tokenizer(Tokenizer::from_file(std::move(tokenizer_folder.file))) {
+      notes(std::move(tokenizer_folder.notes)) {
+  if (!chat_template.empty()) {
+    own_chat_template = std::string(MappedFile(chat_template).text());
+    tokenizer_folder.file.chat.templates = {{"default", own_chat_template}};
+    tokenizer_folder.file.chat.place = chat_template.string();
+  }
+  const std::filesystem::path place = tokenizer_place(tokenizer_path, tokenizer_folder);
+  tokenizer = Tokenizer::from_file(std::move(tokenizer_folder.file));
   // Vocabularies are padded to round numbers now and then, so a few rows more than tokens are no mistake.
   const std::int64_t tokens = tokenizer->vocabulary_size();
   const std::int64_t rows = config.vocabulary_size;
@@ -90,34 +123,50 @@ ModelFolder::ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_fol
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
         "model",
-        tokenizer_place(path, tokenizer_folder).string(), tokens, rows);
+        place.string(), tokens, rows);
   if (tokens > rows)
     notes.push_back(fmt::format(
         "{}: the tokenizer adds tokens such as {} (id {}), for which the model has no embedding (vocab_size "
         "{}); texts must not have them",
-        path.string(), tokenizer->token(tokens - 1), tokens - 1, rows));
+        tokenizer_path.string(), tokenizer->token(tokens - 1), tokens - 1, rows));
 }
 
 ExportSource ModelFolder::source() const {
   const std::filesystem::path generation = path / kGenerationFile;
   std::error_code absent;
-  ExportSource source{path, tokenizer_files(read_model_tokenizer(path, side), *tokenizer),
+  ExportSource source{path, tokenizer_files(read_model_tokenizer(tokenizer_path, side), *tokenizer),
                       std::filesystem::exists(generation, absent) ? read_text_file(generation) : std::string()};
   if (!own_chat_template.empty()) {
     source.tokenizer_files["chat_template.jinja"] = own_chat_template;
     source.tokenizer_files.erase("chat_template.json");
+    std::erase_if(source.tokenizer_files, [](const auto& file) { return file.first.starts_with(kChatTemplates); });
   }
   return source;
 }
 
 GgmlVocabulary ModelFolder::ggml_vocabulary() const {
-  const TokenizerFolder tokenizer_folder = read_model_tokenizer(path, side);
+  const TokenizerFolder tokenizer_folder = read_model_tokenizer(tokenizer_path, side);
   if (tokenizer_folder.file.digest != tokenizer->digest())
     throw Error(
         "{}: the files of the tokenizer have changed since they were read; put those back that the model was "
         "trained with, and try again",
-        path.string());
-  return ggml_vocabulary_of(tokenizer_folder, *tokenizer, config.vocabulary_size);
+        tokenizer_path.string());
+  GgmlVocabulary vocabulary = ggml_vocabulary_of(tokenizer_folder, *tokenizer, config.vocabulary_size);
+  if (!own_chat_template.empty()) vocabulary.chat_template = own_chat_template;
+  return vocabulary;
+}
+
+std::vector<std::filesystem::path> tokenizer_files_of(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code ignored;
+  for (const std::string_view name : kTokenizerFiles)
+    if (std::filesystem::exists(folder / name, ignored)) files.push_back(folder / name);
+  std::vector<std::filesystem::path> more;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / kChatTemplates, ignored))
+    if (entry.path().extension() == ".jinja") more.push_back(entry.path());
+  std::sort(more.begin(), more.end());
+  files.insert(files.end(), more.begin(), more.end());
+  return files;
 }
 
 TruncationSide truncation_side(const std::string& truncate) {

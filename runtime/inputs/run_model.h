@@ -39,6 +39,7 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
 /// A Hugging Face folder whose configuration and tokenizer have been read and belong together.
 struct ModelFolder {
   std::filesystem::path path;
+  std::filesystem::path tokenizer_path;  ///< where the files of the tokenizer lie: an adapter may have its own
   ModelConfig config;
   TruncationSide side;
   std::vector<std::string> notes;  ///< of the tokenizer, a sentence each, for the user
@@ -47,7 +48,10 @@ struct ModelFolder {
 
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
   /// give instead, for the folder of a run and for a checkpoint.
-  explicit ModelFolder(const std::filesystem::path& folder, TruncationSide truncation = TruncationSide::as_tokenizer);
+  /// `adapter`: the folder of one that goes on the model; it is read as it was trained, so where this folder has a
+  /// tokenizer or a chat template, that takes the place of the model's. Empty: there is none.
+  explicit ModelFolder(const std::filesystem::path& folder, TruncationSide truncation = TruncationSide::as_tokenizer,
+                       const std::filesystem::path& adapter = {});
   /// Maximum tokens per row: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const;
   /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
@@ -56,8 +60,12 @@ struct ModelFolder {
   [[nodiscard]] GgmlVocabulary ggml_vocabulary() const;
 
  private:
-  ModelFolder(ModelConfig model_config, TokenizerFolder tokenizer_folder, TruncationSide truncation);
+  ModelFolder(std::filesystem::path folder, ModelConfig model_config, TokenizerFolder tokenizer_folder,
+              TruncationSide truncation, const std::filesystem::path& chat_template);
 };
+
+/// The files of a folder that its tokenizer and its chat templates are made of, those that are there.
+std::vector<std::filesystem::path> tokenizer_files_of(const std::filesystem::path& folder);
 
 /// data.truncate of a configuration.
 TruncationSide truncation_side(const std::string& truncate);

@@ -40,13 +40,15 @@ struct PartSizes {
   std::int64_t classes = 0;
   std::int64_t target_width = 0;
   std::int64_t has_types = 0;
+  std::int64_t has_weights = 0;
 };
 
 TokenSpool::Place place_among_all(const TokenSpool& mine, Communicator& communicator) {
   const TokenLayout& sizes = mine.sizes();
   const std::vector<PartSizes> parts =
-      words_of_all(communicator, PartSizes{sizes.rows, sizes.tokens, sizes.classes, sizes.target_width,
-                                           static_cast<std::int64_t>(sizes.has_types)});
+      words_of_all(communicator,
+                   PartSizes{sizes.rows, sizes.tokens, sizes.classes, sizes.target_width,
+                             static_cast<std::int64_t>(sizes.has_types), static_cast<std::int64_t>(sizes.has_weights)});
   TokenSpool::Place place;
   TokenLayout& whole = place.whole;
   for (std::size_t rank = 0; rank < parts.size(); ++rank) {
@@ -57,6 +59,7 @@ TokenSpool::Place place_among_all(const TokenSpool& mine, Communicator& communic
     whole.classes += parts[rank].classes;
     whole.target_width = std::max(whole.target_width, static_cast<std::int32_t>(parts[rank].target_width));
     whole.has_types = whole.has_types || parts[rank].has_types != 0;
+    whole.has_weights = whole.has_weights || parts[rank].has_weights != 0;
   }
   return place;
 }

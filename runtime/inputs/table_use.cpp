@@ -99,6 +99,7 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   use.pack = known.pack.value_or(use.pack);
   use.long_documents = known.long_documents.value_or(use.long_documents);
   use.end_token = known.end_token.value_or(use.end_token);
+  use.conversations = known.conversations;
   use.masking_seed = known.masking_seed.value_or(0);
 
   Differences differences;

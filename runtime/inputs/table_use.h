@@ -35,6 +35,7 @@ struct TableUse {
   std::string pack = "documents";
   std::string long_documents = "split";
   std::string end_token = "tokenizer";
+  std::optional<ConversationUse> conversations;
   std::int64_t masking_seed = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "model/huggingface/gguf_export.h"
 #include "model/huggingface/gguf_model.h"
 #include "runtime/config/config.h"
+#include "runtime/inputs/chat_data.h"
 #include "version.h"
 
 namespace temper {
@@ -38,6 +39,8 @@ class Members {
     if (!value->is_string()) throw refusal(key, *value, "a text");
     return value->get<std::string>();
   }
+
+  [[nodiscard]] bool has(const char* key) const { return find(key) != nullptr; }
 
   [[nodiscard]] bool is_list(const char* key) const {
     const Json* value = find(key);
@@ -115,6 +118,10 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
     use.long_documents = configuration.data.long_documents;
     use.end_token = configuration.data.end_token;
     use.documents = configuration.data.documents;
+    // A template from a file is the folder's own, once the model is exported.
+    if (const DataSection& data = configuration.data; reads_conversations(data))
+      use.conversations =
+          ConversationUse{data.learn, data.learn_roles, data.chat_template != "none", data.template_date};
   }
   if (task.masks_tokens) use.masking_seed = configuration.train.seed;
   return use;
@@ -139,6 +146,11 @@ std::string to_json(const TrainedUse& use) {
   put(running_text, "long_documents", use.long_documents);
   put(running_text, "end_token", use.end_token);
   if (!running_text.empty()) json["running_text"] = std::move(running_text);
+  if (const auto& chats = use.conversations)
+    json["conversations"] = {{"learn", chats->learn},
+                             {"learn_roles", chats->roles},
+                             {"chat_template", chats->has_template ? "tokenizer" : "none"},
+                             {"template_date", chats->date}};
   if (use.masking_seed) json["masking"] = {{"seed", *use.masking_seed}, {"fraction", kMaskedFraction}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -164,6 +176,15 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.pack = running_text.text("pack");
   use.long_documents = running_text.text("long_documents");
   use.end_token = running_text.text("end_token");
+  if (members.has("conversations")) {
+    const Members chats = members.object("conversations");
+    ConversationUse conversations;
+    conversations.learn = chats.text("learn").value_or(conversations.learn);
+    if (chats.has("learn_roles")) conversations.roles = chats.texts("learn_roles");
+    conversations.has_template = chats.text("chat_template").value_or("tokenizer") != "none";
+    conversations.date = chats.text("template_date").value_or("");
+    use.conversations = std::move(conversations);
+  }
   use.masking_seed = members.object("masking").whole_number("seed", std::numeric_limits<std::int64_t>::min());
   return use;
 }

@@ -14,6 +14,16 @@ namespace temper {
 
 struct Configuration;
 
+/// How conversations were read, in the words of the configuration.
+struct ConversationUse {
+  std::string learn = "assistant";
+  std::vector<std::string> roles{"assistant"};
+  bool has_template = true;  ///< that of the folder; else prompt and answer were one text
+  std::string date;          ///< that templates write
+
+  friend bool operator==(const ConversationUse&, const ConversationUse&) = default;
+};
+
 /// How the rows were read that a model was trained on. What a file does not say is absent: files of older versions say
 /// less, those of newer ones more.
 struct TrainedUse {
@@ -28,9 +38,10 @@ struct TrainedUse {
   std::optional<std::string> long_documents;
   std::optional<std::string> end_token;
   std::optional<std::string> documents;
-  std::optional<double> threshold;           ///< of several labels: one whose probability is above it is predicted
-  std::optional<std::int64_t> masking_seed;  ///< which tokens an evaluation masks
-  std::vector<std::string> labels;           ///< of an adapter, which has no config.json that names them
+  std::optional<ConversationUse> conversations;  ///< nothing where rows were no conversations
+  std::optional<double> threshold;               ///< of several labels: one whose probability is above it is predicted
+  std::optional<std::int64_t> masking_seed;      ///< which tokens an evaluation masks
+  std::vector<std::string> labels;               ///< of an adapter, which has no config.json that names them
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
 };

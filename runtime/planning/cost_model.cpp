@@ -22,9 +22,9 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   MemoryPlan memory;
   memory.process = facts.process_bytes;
   constexpr std::int64_t kNarrow = sizeof(BFloat16);
-  memory.parameters = arena + (facts.parameters - facts.trainable - facts.narrow) * kFloat + facts.narrow * kNarrow;
+  memory.parameters = arena + facts.frozen_bytes;
   // Products read those in bf16 as they are, and copies of the others.
-  if (facts.bf16) memory.parameters += (facts.parameters - facts.narrow) * kNarrow;
+  if (facts.bf16) memory.parameters += (facts.parameters - facts.in_bf16) * kNarrow;
   // Of gradients and moments only what is written takes memory.
   const std::int64_t written = (facts.arena_elements - facts.table.elements + facts.table.touched) * kFloat;
   memory.gradients = written * facts.gradient_buffers;

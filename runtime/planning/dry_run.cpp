@@ -38,14 +38,14 @@ PassDemand& PassDemand::operator+=(const PassDemand& other) {
   return *this;
 }
 
-DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held,
-               const Configuration* adapters)
+DryRun::DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<DType> held,
+               const Configuration* adapters, std::span<const std::string> drawn)
     : activations_(activations),
       device_([this](const KernelId& kernel, const KernelWork& work) { see(kernel, work); }),
       model_(make_model(config, request)),
       held_(std::move(held)) {
   make_values();
-  if (adapters != nullptr) (void)put_adapters(*model_, device_, *adapters, {});
+  if (adapters != nullptr) lora_ = put_adapters(*model_, device_, *adapters, drawn);
 }
 
 void DryRun::make_values() {
@@ -53,7 +53,7 @@ void DryRun::make_values() {
   for (const Parameter& parameter : model_->parameters().all()) {
     // Adapters are not in the files.
     const bool is_held = parameter.role != ParameterRole::adapter && in_files < held_.size();
-    const DType held = is_held ? held_[in_files++].type : DType::f32;
+    const DType held = is_held ? held_[in_files++] : DType::f32;
     parameter.variable.set_value(Tensor());
     parameter.variable.set_value(
         Tensor::empty(device_.memory(), parameter.shape, parameter.trainable() ? DType::f32 : held));
@@ -131,11 +131,18 @@ std::int64_t DryRun::trainable() const {
   return elements;
 }
 
-std::int64_t DryRun::narrow() const {
+std::int64_t DryRun::held_in(DType type) const {
   std::int64_t elements = 0;
   for (const Parameter& parameter : model_->parameters().all())
-    if (parameter.variable.value().type() == DType::bf16) elements += parameter.size();
+    if (parameter.variable.value().type() == type) elements += parameter.size();
   return elements;
+}
+
+std::int64_t DryRun::frozen_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Parameter& parameter : model_->parameters().all())
+    if (!parameter.trainable()) bytes += parameter.variable.value().size_bytes();
+  return bytes;
 }
 
 std::int64_t DryRun::parameters() const {

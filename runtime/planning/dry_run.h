@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "data/batch.h"
+#include "model/adapters/lora.h"
 #include "model/architectures/registry.h"
 #include "model/weights.h"
 #include "tensor/cost/idle_device.h"
@@ -38,10 +41,11 @@ struct Configuration;
 
 class DryRun {
  public:
-  /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: how they would be held that are not
-  /// trained, in order; none: all in f32. With the adapters that a configuration asks for, if one is given.
-  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<HeldWeight> held = {},
-         const Configuration* adapters = nullptr);
+  /// `activations`: f32 or bf16. Parameters have shapes, but no values. `held`: the types of those that are not
+  /// trained, in order; none: all in f32. With the adapters that a configuration asks for, if one is given; `drawn`:
+  /// parameters that the files lack, which are then trained along.
+  DryRun(const ModelConfig& config, const HeadRequest& request, DType activations, std::vector<DType> held = {},
+         const Configuration* adapters = nullptr, std::span<const std::string> drawn = {});
 
   /// As tuning.freeze, train.checkpoint_activations and tuning.frozen_dropout say. Throws Error for patterns that cover
   /// nothing.
@@ -56,12 +60,16 @@ class DryRun {
 
   [[nodiscard]] Model& model() { return *model_; }
   [[nodiscard]] const Model& model() const { return *model_; }
+  /// Nothing where there are no adapters.
+  [[nodiscard]] const std::optional<Lora>& lora() const { return lora_; }
   /// Elements of the trainable parameters as they lie in the arena, in whole chunks.
   [[nodiscard]] std::int64_t arena_elements() const;
   [[nodiscard]] std::int64_t trainable() const;
   [[nodiscard]] std::int64_t parameters() const;
-  /// Of those that are held in bf16.
-  [[nodiscard]] std::int64_t narrow() const;
+  /// Of those that are held in this type.
+  [[nodiscard]] std::int64_t held_in(DType type) const;
+  /// Of parameters that are not trained, in the types that they are held in.
+  [[nodiscard]] std::int64_t frozen_bytes() const;
 
  private:
   /// Parameters, and copies in the type of the activations.
@@ -71,7 +79,8 @@ class DryRun {
   DType activations_;
   IdleDevice device_;
   std::unique_ptr<Model> model_;
-  std::vector<HeldWeight> held_;
+  std::optional<Lora> lora_;
+  std::vector<DType> held_;
   bool frozen_dropout_ = false;
   PassDemand pass_;
 };

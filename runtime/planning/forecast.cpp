@@ -42,7 +42,7 @@ struct SampledSteps {
 
 SampledSteps sample_steps(const ExampleSource& rows, const LoaderOptions& options) {
   SampledSteps sampled;
-  const std::int64_t steps = steps_per_epoch(rows.rows(), options.batch_size);
+  const std::int64_t steps = steps_per_epoch(rows.epoch_rows(), options.batch_size);
   const std::int64_t kept = std::clamp<std::int64_t>(kMostGrains / options.grains, 2, kMostSteps);
   const std::vector<std::uint32_t> order = rows.order_of(options.seed, 0, options.shuffle);
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -72,6 +72,14 @@ std::int64_t in_pages(const RowSet& rows, std::int64_t width) {
   return std::min(pages * elements_of_page, rows.rows() * width);
 }
 
+/// Of a row that an epoch takes.
+double mean_tokens(const ExampleSource& rows) {
+  double tokens = 0.0;
+  const std::vector<std::uint32_t> order = rows.order_of(0, 0, /*shuffle=*/false);
+  for (const std::uint32_t row : order) tokens += static_cast<double>(rows.cost(row));
+  return tokens / static_cast<double>(order.size());
+}
+
 class Forecaster {
  public:
   Forecaster(const Configuration& configuration, int ranks, int nodes, const MachineProfile* machine)
@@ -79,7 +87,8 @@ class Forecaster {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
-    const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate));
+    const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate),
+                             configuration.model.adapter);
     config_ = folder.config;
     require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
@@ -95,8 +104,8 @@ class Forecaster {
     LoaderOptions loading;
     const ExampleSource& taken = data_.training();
     forecast_.rows_looked_at = taken.rows();
-    forecast_.tokens_a_row = static_cast<double>(data_.train.tokens()) / static_cast<double>(taken.rows());
-    step_rows_ = std::min(configuration.train.batch_size, taken.rows());
+    forecast_.tokens_a_row = mean_tokens(taken);
+    step_rows_ = std::min(configuration.train.batch_size, taken.epoch_rows());
     loading.batch_size = step_rows_;
     loading.grains = grains_;
     loading.last_grain = grains_;
@@ -108,9 +117,10 @@ class Forecaster {
 
     // What a rank holds beside tensors: a started program, and what has been read here.
     const std::int64_t all_rows = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
-                                                  data_.train_rows + data_.validation_rows + data_.test_rows);
-    const double rows_more = static_cast<double>(all_rows - taken.rows());
-    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * forecast_.tokens_a_row + 16.0));
+                                                  data_.train_sequences + data_.validation_rows + data_.test_rows);
+    const double rows_more = static_cast<double>(all_rows - data_.train.rows());
+    const double tokens_each = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
+    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * tokens_each + 16.0));
     const std::int64_t here = memory_usage().resident;
     process_bytes_ =
         std::max<std::int64_t>(0, more) + (machine != nullptr ? machine->resident_bytes + here - at_start : here);
@@ -126,9 +136,15 @@ class Forecaster {
     const std::vector<PhasePlan> phases = plan_phases(configuration_.tuning, train, steps_an_epoch, {});
     forecast_.total_steps = phases.back().end_step;
     const auto memory_of_node = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
-    held_ = held_by_files();
-    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_);
-    require_patterns(patterns.model(), phases, configuration_.tuning.rates);
+    look_at_files();
+    DryRun patterns(config_, head_request(task_, data_.labels), DType::f32, held_, &configuration_, drawn_);
+    const bool merges = patterns.lora() && std::any_of(phases.begin(), phases.end(),
+                                                       [](const PhasePlan& phase) { return phase.merge_adapters; });
+    const std::unique_ptr<Model> merged = merges ? make_model(config_, head_request(task_, data_.labels)) : nullptr;
+    require_patterns({patterns.model(), merged.get()}, phases, configuration_.tuning.rates);
+    if (merges)
+      if (const std::string reason = reason_against_merging(patterns.model(), *patterns.lora()); !reason.empty())
+        throw usage_error("tuning.phases: {}; take merge_adapters out, or that module", reason);
     for (const PhasePlan& phase : phases) {
       merged_ = merged_ || phase.merge_adapters;
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
@@ -154,14 +170,36 @@ class Forecaster {
       const std::vector<std::string> lower = lower_half_patterns(patterns.model(), architecture_of(config_).layers);
       if (phase.freeze.empty() && !lower.empty() && !trains_adapters(configuration_))
         also(fmt::format("tuning.freeze=[\"{}\"]", fmt::join(lower, "\", \"")), lower, interval, bf16_);
+      add_disk(forecast.facts);
       forecast.advice = advice(forecast.facts, forecast.plan, others, machine_, memory_of_node);
       forecast_.phases.push_back(std::move(forecast));
     }
+    forecast_.disk.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_.validation_rows > 0,
+                                                     forecast_.total_steps, steps_an_epoch);
+    if (const auto room = free_room(configuration_.output.dir)) {
+      forecast_.disk_room = *room;
+      if (const std::string note = disk_note(forecast_.disk, configuration_.output.dir, *room); !note.empty())
+        forecast_.notes.push_back(note);
+    }
+    if (machine_ != nullptr && !busy_note(*machine_).empty()) forecast_.notes.push_back(busy_note(*machine_));
     add_up();
     return std::move(forecast_);
   }
 
  private:
+  /// What a phase leaves in output.dir.
+  void add_disk(const StepFacts& facts) {
+    constexpr std::int64_t kNarrow = sizeof(BFloat16);
+    constexpr std::int64_t kFloat = sizeof(float);
+    const std::int64_t saved =
+        facts.trainable * (1 + facts.rule_state.arrays) + facts.rule_state.sliced + facts.rule_state.whole;
+    forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloat);
+    if (!configuration_.output.export_model) return;
+    const bool adapters_alone = trains_adapters(configuration_) && !merged_;
+    forecast_.disk.model = adapters_alone ? facts.trainable * kFloat
+                                          : (facts.parameters - facts.in_bf16) * kFloat + facts.in_bf16 * kNarrow;
+  }
+
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
     RuleStateFacts facts{.arrays = 0};
     for (const StateArray& array : rule.state) {
@@ -179,22 +217,33 @@ class Forecaster {
     return facts;
   }
 
-  /// How a run would hold what it does not train. A plan needs no weights: without, all is taken for f32.
-  [[nodiscard]] std::vector<HeldWeight> held_by_files() const {
+  /// How a run would hold what it does not train, and what it would draw. A plan needs no weights: without, all is
+  /// taken for f32, and for there.
+  void look_at_files() {
     const std::vector<std::filesystem::path> files = model_files(configuration_.model.path).weights;
     std::error_code ignored;
     const bool are_there = std::any_of(files.begin(), files.end(), [&](const std::filesystem::path& file) {
       return std::filesystem::exists(file, ignored);
     });
-    if (configuration_.model.initialize || !are_there) return {};
-    return held_weights(*make_model(config_, head_request(task_, data_.labels)),
-                        WeightFiles::open(configuration_.model.path));
+    if (configuration_.model.initialize || !are_there) return;
+    const std::unique_ptr<Model> model = make_model(config_, head_request(task_, data_.labels));
+    const WeightFiles weights = WeightFiles::open(configuration_.model.path);
+    held_ = held_types(*model, weights);
+    for (const Parameter& parameter : model->parameters().all()) {
+      if (parameter.role != ParameterRole::head) continue;
+      const bool is_there = std::ranges::any_of(model->names().forms_of(parameter), [&](const StoredForm& form) {
+        const TensorView* stored = weights.find(form.name);
+        const Shape shape = form.shape_of_tensor(parameter.shape);
+        return stored != nullptr && std::ranges::equal(stored->shape, shape.extents());
+      });
+      if (!is_there) drawn_.push_back(parameter.name);
+    }
   }
 
   /// Of a phase that is so long.
   StepFacts facts_of(std::span<const std::string> freeze, std::int64_t interval, bool bf16, const PhaseLength& length) {
     DryRun dry(config_, head_request(task_, data_.labels), bf16 ? DType::bf16 : DType::f32, held_,
-               merged_ ? nullptr : &configuration_);
+               merged_ ? nullptr : &configuration_, drawn_);
     dry.configure(freeze, interval, configuration_.tuning.frozen_dropout);
     StepFacts facts;
     facts.ranks = forecast_.ranks;
@@ -202,7 +251,8 @@ class Forecaster {
     facts.grains = grains_;
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
-    facts.narrow = dry.narrow();
+    facts.in_bf16 = dry.held_in(DType::bf16);
+    facts.frozen_bytes = dry.frozen_bytes();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());
     facts.gradient_buffers = 0;
@@ -236,7 +286,7 @@ class Forecaster {
     FrozenFacts facts;
     facts.training = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::training);
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
-    facts.rows = (facts.training ? data_.train_rows : 0) + (facts.validation ? data_.validation_rows : 0);
+    facts.rows = (facts.training ? data_.train_sequences : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
     const TokenStore& rows = data_.train;
     const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
@@ -269,7 +319,7 @@ class Forecaster {
     // Of texts that were not looked at, nobody knows what they read.
     const UpdateSettings& settings = configuration_.train.update;
     const bool lazy = update_rule(settings.rule).supports_lazy_decay(settings);
-    const bool known = data_.train.rows() == data_.train_rows && lazy;
+    const bool known = data_.train.rows() == data_.train_sequences && lazy;
     RowSet read = known ? RowSet(rows) : RowSet::all(rows);
     if (known) read.insert_all_of(data_.train.ids());
     facts.elements = rows * width;
@@ -327,7 +377,8 @@ class Forecaster {
   DataSample data_;
   SampledSteps sampled_;
   std::int64_t step_rows_ = 1;
-  std::vector<HeldWeight> held_;  ///< of each parameter
+  std::vector<DType> held_;         ///< of each parameter
+  std::vector<std::string> drawn_;  ///< parameters of the head that the files lack
   int grains_ = 1;
   bool bf16_ = false;
   std::int64_t process_bytes_ = 0;

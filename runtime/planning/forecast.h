@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/checkpoints/disk_room.h"
 #include "runtime/config/config.h"
 #include "runtime/planning/cost_model.h"
 
@@ -33,6 +34,8 @@ struct RunForecast {
   std::vector<PhaseForecast> phases;
   double seconds = 0.0;             ///< of all steps and evaluations; 0 where times are not known
   double evaluation_seconds = 0.0;  ///< of them
+  DiskNeed disk;                    ///< of output.dir
+  std::int64_t disk_room = -1;      ///< bytes that are free there; -1: not known
   std::vector<std::string> notes;   ///< what the forecast rests on or leaves out
 };
 

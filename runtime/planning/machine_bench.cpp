@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <vector>
@@ -240,18 +241,47 @@ class KernelCases {
   std::vector<Case> cases_;
 };
 
+/// How much of the time that is measured this thread, which computes or waits for those that do, had a processor. On a
+/// machine that others use even the best of the rounds is too slow, and nothing else tells.
+class ProcessorShare {
+ public:
+  void begin() {
+    start_ = Clock::now();
+    processor_start_ = processor_seconds();
+  }
+  void end() {
+    seconds_ += seconds_since(start_);
+    processor_seconds_ += processor_seconds() - processor_start_;
+  }
+  [[nodiscard]] double share() const { return seconds_ > 0.0 ? std::min(processor_seconds_ / seconds_, 1.0) : 1.0; }
+
+ private:
+  static double processor_seconds() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  }
+
+  Clock::time_point start_;
+  double processor_start_ = 0.0;
+  double seconds_ = 0.0;
+  double processor_seconds_ = 0.0;
+};
+
 /// The calls of a case: the best of the rounds. Each is short, so that on a machine that others use some of them are
 /// hardly disturbed; a median there would say how busy the others were.
 std::vector<MeasuredCall> measure_case(Device& device, const Case& work, int rounds, double seconds,
-                                       const std::function<void()>& before_round) {
+                                       ProcessorShare& share, const std::function<void()>& before_round) {
   std::map<std::string, MeasuredCall> best;  // in the order of their names, which is the same on all ranks
   work();                                    // the first call loads and chooses
   for (int round = 0; round < rounds; ++round) {
     before_round();
     device.forget_kernel_times();
     const Clock::time_point start = Clock::now();
+    share.begin();
     do work();
     while (seconds_since(start) < seconds);
+    share.end();
     for (const KernelTime& time : device.kernel_times()) {
       if (time.work.bytes <= 0.0) continue;
       const auto calls = static_cast<double>(time.calls);
@@ -413,16 +443,17 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
   communicator.barrier();
   if (several && communicator.rank() == 0) peaks_alone = measure_peaks(device, rounds, [] {});
   communicator.all_reduce(std::span(peaks_together), Reduction::min);
+  ProcessorShare share;
   {
     const KernelCases cases(device, options.quick);
     for (const Case& work : cases.all()) {
-      const auto calls = measure_case(device, work, rounds, kSeconds, [&] { communicator.barrier(); });
+      const auto calls = measure_case(device, work, rounds, kSeconds, share, [&] { communicator.barrier(); });
       together.insert(together.end(), calls.begin(), calls.end());
     }
     communicator.barrier();
     if (several && communicator.rank() == 0)
       for (const Case& work : cases.all()) {
-        const auto calls = measure_case(device, work, rounds, kSeconds, [] {});
+        const auto calls = measure_case(device, work, rounds, kSeconds, share, [] {});
         alone.insert(alone.end(), calls.begin(), calls.end());
       }
   }
@@ -434,6 +465,10 @@ MachineProfile measure_machine(Device& device, Communicator& communicator, const
     for (std::size_t i = 0; i < calls.size(); ++i) calls[i].seconds = times[i];
   };
   slowest(together);
+  // The host of a GPU waits more than it computes.
+  std::vector<double> shares{device.shares_host_memory() ? share.share() : 1.0};
+  communicator.all_reduce(std::span(shares), Reduction::min);
+  profile.processor_share = shares.front();
   if (alone.empty()) alone = together;
   profile.alone = rates_from(alone, peaks_alone);
   profile.together = rates_from(together, peaks_together);

@@ -1,5 +1,7 @@
 #include "runtime/planning/machine_profile.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -71,6 +73,16 @@ RankRates with_threads(const MachineProfile& machine, bool several_ranks, int th
   return rates;
 }
 
+std::string busy_note(const MachineProfile& profile) {
+  // What an idle machine's own services take is less.
+  constexpr double kIdleShare = 0.9;
+  if (profile.processor_share >= kIdleShare) return "";
+  return fmt::format(
+      "the machine was busy while it was measured: other programs had the processor for {:.0f} % of the time, so its "
+      "rates are too low, and times planned by them too long; measure it again when it is idle: temper bench machine",
+      100.0 * (1.0 - profile.processor_share));
+}
+
 std::string to_json(const MachineProfile& profile) {
   const Json json{{"version", kProfileVersion},
                   {"ranks", profile.ranks},
@@ -84,6 +96,7 @@ std::string to_json(const MachineProfile& profile) {
                   {"exchange", json_of(profile.exchange)},
                   {"message_exchange", json_of(profile.message_exchange)},
                   {"disk_bytes_per_second", profile.disk_bytes_per_second},
+                  {"processor_share", profile.processor_share},
                   {"start_seconds", profile.start_seconds},
                   {"resident_bytes", profile.resident_bytes}};
   return json.dump(1) + "\n";
@@ -106,6 +119,8 @@ MachineProfile parse_machine_profile(std::string_view text, const std::string& n
     profile.exchange = transfer_of(json.at("exchange"));
     profile.message_exchange = transfer_of(json.at("message_exchange"));
     profile.disk_bytes_per_second = number(json, "disk_bytes_per_second");
+    // Those of before did not ask.
+    if (json.contains("processor_share")) profile.processor_share = number(json, "processor_share");
     profile.start_seconds = number(json, "start_seconds");
     profile.resident_bytes = json.at("resident_bytes");
     return profile;

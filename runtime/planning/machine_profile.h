@@ -49,6 +49,9 @@ struct MachineProfile {
   TransferRate exchange;          ///< gradients summed and parameters shared, in bytes of gradients, inside a node
   TransferRate message_exchange;  ///< the same by messages: between nodes where there were several
   double disk_bytes_per_second = 0.0;
+  /// Of the seconds in which it computed, those in which the slowest rank had a processor; 1: it had it alone. On
+  /// GPUs 1.
+  double processor_share = 1.0;
   double start_seconds = 0.0;       ///< from the start of the process until ranks can talk
   std::int64_t resident_bytes = 0;  ///< of a rank that has just started
 
@@ -58,6 +61,10 @@ struct MachineProfile {
 /// The rates of a rank with so many threads. Multiply-adds go with the threads; memory, which all cores share, is left
 /// as it was measured.
 RankRates with_threads(const MachineProfile& machine, bool several_ranks, int threads);
+
+/// A sentence where other programs had the processors while the machine was measured, so that its rates are too low;
+/// else empty.
+std::string busy_note(const MachineProfile& profile);
 
 std::string to_json(const MachineProfile& profile);
 /// `name` stands for the file in messages. Throws Error for text that is no whole profile.

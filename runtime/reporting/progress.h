@@ -25,6 +25,7 @@ struct ProgressLine {
   double examples_per_second = 0.0;
   double tokens_per_second = 0.0;
   double seconds_left = 0.0;
+  bool counts = true;  ///< something in its rows does; else the loss, 0, says nothing
   std::vector<std::pair<std::string, double>> measures = {};  ///< what the task's loss tells beside itself
 };
 

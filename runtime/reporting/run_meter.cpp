@@ -19,6 +19,7 @@ ProgressLine RunMeter::line(const TrainingState& state, std::int64_t total_steps
   line.total_steps = total_steps;
   line.epoch = epochs;
   line.loss = outcome.loss;
+  line.counts = outcome.weight != 0.0;
   line.measures = outcome.measures;
   line.learning_rate = learning_rate;
   line.gradient_norm = outcome.gradient_norm;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/counted.h"
@@ -35,6 +36,13 @@ void RunReporter::open_logs(const std::filesystem::path& folder, std::optional<s
   if (wants_tensorboard_) add(std::make_unique<TensorboardObserver>(folder / "tensorboard", resume_step));
 }
 
+void RunReporter::set_quiet(bool quiet) {
+  std::vector<std::unique_ptr<RunObserver>>& from = quiet ? observers_ : quiet_;
+  std::vector<std::unique_ptr<RunObserver>>& to = quiet ? quiet_ : observers_;
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+  from.clear();
+}
+
 void RunReporter::say(const std::string& text) {
   for (const auto& observer : observers_) observer->message(text);
 }
@@ -43,6 +51,7 @@ void RunReporter::weights(const LoadReport& report) {
   if (!report.initialized.empty()) say("newly initialised: " + listed(report.initialized));
   if (!report.replaced.empty()) say("replaced weights: " + listed(report.replaced));
   if (!report.unexpected.empty()) say("weights that this model has no use for: " + listed(report.unexpected));
+  for (const std::string& note : report.notes) say(note);
 }
 
 void RunReporter::start(const RunSummary& summary) {
@@ -68,6 +77,11 @@ void RunReporter::without_dropout(std::int64_t frozen_stages) {
 void RunReporter::step(const ProgressLine& line) {
   const bool logged = line.step % log_every_ == 0 || line.step == line.total_steps || line.step == 1;
   for (const auto& observer : observers_) observer->step(line, logged);
+  if (line.counts || std::exchange(said_nothing_counts_, true)) return;
+  say(fmt::format(
+      "step {} had nothing to learn from: nothing in its rows counts, and its loss is shown as 0; no more is said of "
+      "such steps",
+      line.step));
 }
 
 void RunReporter::evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set) {

@@ -29,6 +29,9 @@ class RunReporter {
   /// Opens metrics.jsonl and the TensorBoard file in the run's folder. Before it nothing is logged.
   void open_logs(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step);
 
+  /// While it is quiet, observers are told of nothing.
+  void set_quiet(bool quiet);
+
   void say(const std::string& text);
   void weights(const LoadReport& report);
   void start(const RunSummary& summary);
@@ -36,6 +39,7 @@ class RunReporter {
   void phase(std::size_t index, std::size_t phases, const Model& model, std::int64_t step, bool begins);
   /// So many stages from the bottom up are frozen and run without dropout; nothing is said of none.
   void without_dropout(std::int64_t frozen_stages);
+  /// Of the first step of which nothing counts it says so.
   void step(const ProgressLine& line);
   /// `set`: as EvaluationSummary has it.
   void evaluation(std::int64_t step, double epoch, const Metrics& metrics, bool best, std::string_view set = {});
@@ -47,7 +51,9 @@ class RunReporter {
   bool reports_;
   std::int64_t log_every_;
   bool wants_tensorboard_;
+  bool said_nothing_counts_ = false;
   std::vector<std::unique_ptr<RunObserver>> observers_;
+  std::vector<std::unique_ptr<RunObserver>> quiet_;  ///< those that are told of nothing now
 };
 
 }  // namespace temper

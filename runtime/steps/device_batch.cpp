@@ -50,6 +50,8 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
   token_examples.reserve(batch.positions.size());
   Selection selection;
   DeviceBatch out;
+  const bool weighted = use.weighted && use.labelled && !batch.weights.empty();
+  std::vector<float> weights = weighted && every_token ? batch.weights : std::vector<float>();
   for (std::size_t s = 0; s < sequences; ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
@@ -62,6 +64,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
       selection.add(static_cast<std::int32_t>(begin + position), batch.examples[s],
                     static_cast<std::uint32_t>(position));
       if (!classes.empty()) out.host_classes.push_back(classes[position]);
+      if (weighted) weights.push_back(batch.weights[begin + position]);
     });
     selection.end_sequence();
   }
@@ -98,6 +101,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets.values);
   } else if (use.labelled) {
     bundle.add(out.host_classes, out.targets.classes);
+    if (weighted) bundle.add(weights, out.targets.weights);
   }
   if (use.labelled && !batch.references.empty()) bundle.add(batch.references, out.targets.references);
   // Last, since it is by far the largest.
@@ -107,7 +111,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
         {use.cache->rows_of(batch.examples), use.cache->width()}, use.cache->type(),
         [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
   }
-  if (find_block) out.block = find_block({batch.tokens(), batch.sequences(), input.longest, out.rows});
+  if (find_block) out.block = find_block({batch.tokens(), batch.sequences(), input.longest, out.rows, weighted});
   bundle.upload(device, out.block);
   if (hidden.defined()) out.hidden = Variable(hidden);
   return out;

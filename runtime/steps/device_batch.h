@@ -26,6 +26,7 @@ struct DeviceBatch {
 struct BatchUse {
   bool labelled = true;               ///< else targets are not brought, and a readout of labels reads every token
   bool trains_embeddings = false;     ///< backward goes into the embedding tables
+  bool weighted = false;              ///< tokens count by their weights, which only training asks for
   bool padded_groups = false;         ///< what is laid out depends on the shape of the batch alone
   const HiddenRows* cache = nullptr;  ///< gives the hidden state; tokens are then not brought
 };
@@ -36,6 +37,7 @@ struct BatchShape {
   std::int64_t sequences = 0;
   std::int64_t longest = 0;  ///< tokens of the longest sequence
   std::int64_t rows = 0;     ///< of outputs
+  bool weighted = false;     ///< the rows have weights
   auto operator<=>(const BatchShape&) const = default;
 };
 

@@ -49,10 +49,16 @@ void ParameterStore::move_into_arena() {
   // Each rank brings the slices that it owns, then all parameters view the arena.
   float* arena = parameters();
   for (const OwnSlice& slice : own_slices()) {
-    const Rows values = parameter(slice.slot).variable.value().as_row();
+    const Tensor& value = parameter(slice.slot).variable.value();
     float* place = arena + layout().slots()[slice.slot].begin + slice.begin;
-    device_.kernels().run(calls::Copy{.x = ConstRows(values.at(0, slice.begin), 1, slice.size, slice.size, values.type),
-                                      .y = Matrix{place, 1, slice.size, slice.size}});
+    const Matrix to{place, 1, slice.size, slice.size};
+    if (is_quantized(value.type())) {
+      // A slice need not begin with a block.
+      const HostCopy values(device_, value, slice.begin, slice.size);
+      device_.kernels().run(calls::Copy{.x = ConstMatrix{values.values().data(), 1, slice.size, slice.size}, .y = to});
+      continue;
+    }
+    device_.kernels().run(calls::Copy{.x = value.as_row().window(0, 1, slice.begin, slice.size), .y = to});
   }
   const bool shares_working = exchange_->compute_copy() != nullptr;
   if (shares_working)
@@ -143,11 +149,7 @@ void ParameterStore::round(ElementRange range) {
 }
 
 HostCopy ParameterStore::read(std::size_t parameter, ElementRange elements) const {
-  const Tensor& value = model_.parameters().all()[parameter].variable.value();
-  if (value.type() == DType::f32)
-    return {device_, value.data<float>() + elements.begin, static_cast<std::size_t>(elements.size())};
-  const auto begin = elements.begin * static_cast<std::int64_t>(size_of(value.type()));
-  return {device_, value.part(begin, {elements.size()}, value.type())};
+  return {device_, model_.parameters().all()[parameter].variable.value(), elements.begin, elements.size()};
 }
 
 void ParameterStore::release() {

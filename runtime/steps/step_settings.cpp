@@ -7,31 +7,36 @@
 
 namespace temper {
 
-void require_patterns(Model& model, std::span<const PhasePlan> phases,
+void require_patterns(const ModelsOfPhases& models, std::span<const PhasePlan> phases,
                       std::span<const std::pair<std::string, double>> rates) {
+  bool merged = false;
   for (const PhasePlan& phase : phases) {
-    apply_freezing(model, phase.freeze, phase.freeze_key);
-    learning_rate_factors(model, phase.layer_decay, rates);
+    merged = merged || phase.merge_adapters;
+    apply_freezing(models.of(merged), phase.freeze, phase.freeze_key);
+    learning_rate_factors(models.of(merged), phase.layer_decay, rates);
   }
-  apply_freezing(model, {});
+  apply_freezing(models.first, {});
 }
 
-std::vector<std::string> never_trained(Model& model, std::span<const PhasePlan> phases,
+std::vector<std::string> never_trained(const ModelsOfPhases& models, std::span<const PhasePlan> phases,
                                        std::span<const std::string> names) {
   std::set<std::string> frozen(names.begin(), names.end());
+  bool merged = false;
   for (const PhasePlan& phase : phases) {
+    merged = merged || phase.merge_adapters;
+    Model& model = models.of(merged);
     apply_freezing(model, phase.freeze, phase.freeze_key);
     for (const Parameter& parameter : model.parameters().all())
       if (parameter.trainable()) frozen.erase(parameter.name);
   }
-  apply_freezing(model, {});
-  for (const Parameter& parameter : model.parameters().all())
+  apply_freezing(models.first, {});
+  for (const Parameter& parameter : models.first.parameters().all())
     if (parameter.role == ParameterRole::statistic) frozen.erase(parameter.name);
   return {frozen.begin(), frozen.end()};
 }
 
 TrainingStepSettings step_settings(const Configuration& configuration, const PhasePlan& phase, const Model& model,
-                                   const TokenStore& train) {
+                                   const ExampleSource& train) {
   TrainingStepSettings settings;
   settings.clip_norm = configuration.train.clip_norm;
   settings.seed = static_cast<std::uint64_t>(configuration.train.seed);
@@ -48,8 +53,8 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   if (const Variable table = model.token_table();
       table.defined() && table.requires_gradient() && !train.is_transformed()) {
     settings.token_rows = RowSet(table.value().rows());
-    train.scan(train.ids(), [&](std::span<const std::int32_t> ids, std::size_t) {
-      settings.token_rows->insert_all_of(ids);
+    for_each_batch(train, [&](const Batch& batch, std::int64_t) {
+      settings.token_rows->insert_all_of(batch.text().ids);
       return true;
     });
   }

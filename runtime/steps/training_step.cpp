@@ -164,8 +164,11 @@ std::int64_t TrainingStep::run_grain(const std::vector<Batch>& micro_batches, fl
 
 void TrainingStep::run_micro_batch(const Batch& batch, PhiloxKey key, const Tensor& sum,
                                    const std::function<void(std::int64_t slot)>& complete) {
-  const BatchUse use{
-      .labelled = true, .trains_embeddings = trains_embeddings_, .padded_groups = graphs_ != nullptr, .cache = cache_};
+  const BatchUse use{.labelled = true,
+                     .trains_embeddings = trains_embeddings_,
+                     .weighted = true,
+                     .padded_groups = graphs_ != nullptr,
+                     .cache = cache_};
   StepGraphs::Entry* entry = nullptr;
   const auto find_block = [&](const BatchShape& shape) {
     if (graphs_ != nullptr) entry = graphs_->find(graph_shape(shape, sum));

@@ -50,7 +50,7 @@ struct ApplyDropout {
   [[nodiscard]] KernelWork work() const;
 };
 
-/// y (+)= x, of one shape but perhaps of two types; y may be x.
+/// y (+)= x, of one shape but perhaps of two types; y may be x. On CPUs x may be f16 or quantised.
 struct Copy {
   static constexpr KernelId kKernel{"copy", KernelClass::pass};
   ConstRows x;

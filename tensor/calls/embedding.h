@@ -27,7 +27,7 @@ struct RowGroups {
 namespace calls {
 
 /// y[t] = words[ids[t]] + positions[position_ids[t]] + types[type_ids[t]]; positions and types may be null. ids are
-/// checked by the caller. Tables are [entries, width], f32, or of words also bf16.
+/// checked by the caller. Tables are [entries, width], f32, or of words also bf16, on CPUs f16 or quantised.
 struct EmbeddingSumForward {
   static constexpr KernelId kKernel{"embedding_sum_forward", KernelClass::pass};
   const void* words;

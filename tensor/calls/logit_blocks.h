@@ -23,6 +23,9 @@ struct LogitShape {
 struct CrossEntropyTerms {
   float label_smoothing = 0.0F;  ///< share of the target that is spread over all classes
   float z_loss = 0.0F;           ///< times ln(sum of exponentials)^2 (Chowdhery et al.: "PaLM", 2022, 5)
+  /// [rows] of the device: what a row's loss is multiplied by, and what it adds to the number that the sum is divided
+  /// by; null: each is 1.
+  const float* row_weights = nullptr;
 };
 
 /// What is known of a row of logits.
@@ -54,9 +57,9 @@ struct LogitStatistics {
 
 /// The loss of rows whose logits have all been met: of each row, with z its logits and s = label_smoothing / classes,
 ///   loss = ln Z - (1 - label_smoothing) z[label] - s (sum of z) + z_loss (ln Z)^2,   ln Z = ln(sum of e^z)
-/// `sum` f64 [2] += the losses in the order of the rows, and their number; rows without a label (-100) have none.
-/// `losses` [rows] (may be null) are the terms of that sum, `predicted` [rows] (may be null) the classes with the
-/// largest logits.
+/// `sum` f64 [2] += the losses in the order of the rows, each times its weight, and the weights; rows without a label
+/// (-100) have none. `losses` [rows] (may be null) are the terms of that sum, `predicted` [rows] (may be null) the
+/// classes with the largest logits.
 struct LogitLoss {
   static constexpr KernelId kKernel{"logit_loss", KernelClass::pass};
   const LogitRow* statistics;
@@ -71,8 +74,7 @@ struct LogitLoss {
 };
 
 /// The gradient of the sum of losses by the products that a block was made of. `logits` are those that LogitStatistics
-/// left, and are overwritten. `gradient` [rows, classes of the block] may be `logits`, or is bf16. `row_weights` f32
-/// [rows] (may be null: 1): the gradient is of the sum of losses times these.
+/// left, and are overwritten. `gradient` [rows, classes of the block] may be `logits`, or is bf16.
 struct LogitGradient {
   static constexpr KernelId kKernel{"logit_gradient", KernelClass::pass};
   Matrix logits;
@@ -82,7 +84,6 @@ struct LogitGradient {
   const std::int32_t* labels;
   const LogitRow* statistics;
   CrossEntropyTerms terms = {};
-  const float* row_weights = nullptr;
   Rows gradient;
   [[nodiscard]] KernelWork work() const;
 };

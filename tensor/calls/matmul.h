@@ -12,8 +12,8 @@ class Kernels;
 namespace calls {
 
 /// c [m, n] (+)= op(a) [m, k] op(b) [k, n], where op transposes if asked. k may be 0: then c is zero (or unchanged). a
-/// and b have one type, c has theirs or f32; or b is bf16 and the others f32, and c has the bits that it has with the
-/// same b in f32.
+/// and b have one type, c has theirs or f32; or a, not transposed, and c are f32 and b is bf16, on CPUs also f16 or
+/// quantised: then c has the bits that it has with the same b in f32.
 struct Matmul {
   static constexpr KernelId kKernel{"matmul", KernelClass::product};
   ConstRows a;
@@ -27,7 +27,7 @@ struct Matmul {
 };
 
 /// z = x weight^T + bias; y = activation(z). x [rows, in], weight [out, in], bias [1, out] (data may be null). z and y
-/// as in BiasActivationForward. The weight may be bf16 where the others are f32, as in Matmul.
+/// as in BiasActivationForward. The weight may be narrower where the others are f32, as in Matmul.
 struct LinearForward {
   static constexpr KernelId kKernel{"linear_forward", KernelClass::product};
   ConstRows x;

@@ -11,6 +11,7 @@ namespace temper::calls {
 /// Softmax cross entropy of logits [rows, classes] against labels [rows] (-100: not counted), with class weights
 /// [classes] (may be null) and label smoothing in [0, 1) as torch.nn.functional.cross_entropy defines both;
 /// and z_loss times ln(sum of exponentials)^2, times the weight of the label (CrossEntropyTerms in logit_blocks.h).
+/// All of a row's loss, and of what it is divided by, counts row_weights [rows] times (may be null).
 /// The sum is not divided. d_logits (data may be null; may be logits) is the gradient of the sum.
 struct CrossEntropy {
   static constexpr KernelId kKernel{"cross_entropy", KernelClass::pass};
@@ -19,6 +20,7 @@ struct CrossEntropy {
   const float* class_weights = nullptr;
   float label_smoothing = 0.0F;
   float z_loss = 0.0F;
+  const float* row_weights = nullptr;
   Rows d_logits = {};
   double* sum;
   [[nodiscard]] KernelWork work() const;

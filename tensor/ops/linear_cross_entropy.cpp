@@ -103,6 +103,13 @@ class LogitPass {
  private:
   [[nodiscard]] std::int64_t classes() const { return weight_.rows(); }
   [[nodiscard]] LogitRow* statistics(std::int64_t row) const { return statistics_of(statistics_) + row; }
+  /// Those of the rows from `first` on.
+  [[nodiscard]] CrossEntropyTerms terms_from(std::int64_t first) const {
+    CrossEntropyTerms terms = terms_;
+    if (row_weights_.defined()) terms.row_weights = row_weights_.data<float>();
+    if (terms.row_weights != nullptr) terms.row_weights += first;
+    return terms;
+  }
   void clear(const Tensor& tensor) const {
     tape_.kernels().run(calls::Clear{.data = tensor.bytes(), .bytes = tensor.size_bytes()});
   }
@@ -150,16 +157,14 @@ class LogitPass {
   void differentiate(std::int64_t first, std::int64_t rows, std::int64_t first_class, std::int64_t count) const {
     const Matrix block = logits(rows, first_class, count);
     const Rows gradient = rounded_.defined() ? Rows(rounded_.bytes(), rows, count, count, rounded_.type()) : block;
-    tape_.kernels().run(
-        calls::LogitGradient{.logits = block,
-                             .shape = shape_,
-                             .first_class = first_class,
-                             .classes = classes(),
-                             .labels = labels_ + first,
-                             .statistics = statistics(first),
-                             .terms = terms_,
-                             .row_weights = row_weights_.defined() ? row_weights_.data<float>() + first : nullptr,
-                             .gradient = gradient});
+    tape_.kernels().run(calls::LogitGradient{.logits = block,
+                                             .shape = shape_,
+                                             .first_class = first_class,
+                                             .classes = classes(),
+                                             .labels = labels_ + first,
+                                             .statistics = statistics(first),
+                                             .terms = terms_from(first),
+                                             .gradient = gradient});
     if (dx_.tensor.defined()) {
       const bool sums_apart = dx_sum_.defined();
       tape_.kernels().run(

@@ -56,7 +56,7 @@ void preference_loss(Tape& tape, const Variable& logits, const Tensor& labels, c
                                           .classes = values.columns(),
                                           .labels = classes,
                                           .statistics = rows,
-                                          .row_weights = weights.data<float>(),
+                                          .terms = {.row_weights = weights.data<float>()},
                                           .gradient = gradient.as_rows()});
   Tape::set_gradient(logits, gradient);
 }

@@ -41,6 +41,13 @@ inline TokenRows rows_with_token_classes(const std::vector<std::int64_t>& length
   return rows;
 }
 
+/// The same, where each token counts another weight.
+inline TokenRows rows_with_weights(const std::vector<std::int64_t>& lengths) {
+  TokenRows rows = rows_with_token_classes(lengths);
+  for (std::size_t i = 0; i < rows.ids.size(); ++i) rows.weights.push_back(0.5F + static_cast<float>(i));
+  return rows;
+}
+
 /// What a store holds.
 inline TokenRows rows_in(const TokenStore& store) {
   TokenRows rows;
@@ -50,6 +57,7 @@ inline TokenRows rows_in(const TokenStore& store) {
   rows.types.resize(rows.ids.size());
   copy(store.starts(), rows.starts);
   copy(store.classes(), rows.classes);
+  copy(store.weights(), rows.weights);
   copy(store.targets(), rows.targets);
   rows.target_width = store.target_width();
   return rows;

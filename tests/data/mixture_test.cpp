@@ -6,6 +6,7 @@
 #include <map>
 
 #include "data/loader.h"
+#include "data/row_range.h"
 #include "data/sampler.h"
 #include "data/token_store.h"
 #include "tests/data/example_rows.h"
@@ -47,6 +48,26 @@ TEST(Mixture, GivesEachSourceItsShareAndTheFirstEachRowOnce) {
     EXPECT_GE(order[60], 60U);
     EXPECT_EQ(std::adjacent_find(order.begin(), order.end()), order.end()) << "no row comes twice";
   }
+}
+
+TEST(Mixture, TellsWhatItTakesOfEach) {
+  const Mixture mixture({{source_of_rows(60), 3.0}, {source_of_rows(10), 1.0}});
+  EXPECT_EQ(mixture.parts(), 2U);
+  EXPECT_EQ(mixture.rows_of(1), 10);
+  EXPECT_EQ(mixture.rows_taken(0), 60);
+  EXPECT_EQ(mixture.rows_taken(1), 20);
+  EXPECT_DOUBLE_EQ(mixture.passes(59), 1.0);
+  EXPECT_DOUBLE_EQ(mixture.passes(60), 2.0);
+}
+
+TEST(Mixture, OfRangesOfAStoreNamesItsRows) {
+  const TokenStore store(rows_of_lengths({1, 2, 3, 4, 5}));
+  const Mixture mixture(
+      {{std::make_shared<RowRange>(store, 0, 2), 1.0}, {std::make_shared<RowRange>(store, 2, 3), 1.0}});
+  const std::vector<std::int64_t> rows{1, 4};
+  const Batch batch = mixture.read(rows, 0);
+  EXPECT_EQ(batch, store.read(rows, 0));
+  EXPECT_EQ(mixture.cost(4), 5);
 }
 
 TEST(Mixture, WalksThroughALargeSourceOverTheEndsOfEpochs) {

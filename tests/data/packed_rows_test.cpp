@@ -43,6 +43,18 @@ TEST(PackedRows, EveryRowIsInOnePackAndNoPackIsTooLong) {
   EXPECT_EQ(packs, pack_rows(store.starts(), 512));
 }
 
+TEST(PackedRows, PacksOfSomeRowsCallThemAsTheStoreDoes) {
+  const TokenStore store = store_of({9, 3, 5, 2, 4, 9});
+  const PackedRows packed(store, 7, 1, 4);
+  ASSERT_EQ(packed.rows(), 2) << "5 + 2 and 4 + 3";
+  const std::vector<std::int64_t> all{0, 1};
+  const Batch batch = packed.read(all, 0);
+  EXPECT_EQ(batch.examples, (std::vector<std::uint32_t>{2, 3, 1, 4}));
+  EXPECT_EQ(batch.text().ids.front(), 12);
+  EXPECT_EQ(packed.cost(0) + packed.cost(1), 14);
+  EXPECT_DOUBLE_EQ(packed.fill(), 1.0);
+}
+
 TEST(PackedRows, SequencesKeepTheirNamesAndPositions) {
   TokenStore store = store_of({3, 5, 2, 4});
   store.label_with_next_tokens();

@@ -39,6 +39,41 @@ TEST(TokenStore, TakesTargetsAndTokenClassesAlong) {
   EXPECT_EQ(TokenStore(rows_with_token_classes({2, 1, 3})).read(rows, 0).classes, (Ints{3, 4, 5, 0, 1}));
 }
 
+TEST(TokenStore, WeightsOfTokensGoAlongAndAreOneWhereAStoreHasNone) {
+  const TokenStore weighted(testing_support::rows_with_weights({2, 1}));
+  const TokenStore plain(testing_support::rows_with_token_classes({2}));
+  Batch batch;
+  plain.append(0, 0, batch);
+  EXPECT_TRUE(batch.weights.empty());
+  weighted.append(1, 1, batch);
+  plain.append(0, 0, batch);
+  EXPECT_EQ(batch.weights, (std::vector<float>{1.0F, 1.0F, 2.5F, 1.0F, 1.0F}));
+  TokenRows unfit = testing_support::rows_of_lengths({2});
+  unfit.weights = {1.0F, 1.0F};
+  EXPECT_THROW(require_consistent(unfit, "rows"), Error) << "weights are of classes of tokens";
+}
+
+TEST(TokenStore, BatchesGoThroughAllRowsAsTheyAre) {
+  const std::vector<std::int64_t> lengths(3000, 50);
+  TokenStore store(testing_support::rows_of_lengths(lengths));
+  store.transform_with([](Batch& batch, std::uint64_t, std::int64_t) { batch.text().ids.assign(1, 0); }, 1);
+  std::int64_t next = 0;
+  int batches = 0;
+  for_each_batch(store, [&](const Batch& batch, std::int64_t first) {
+    EXPECT_EQ(first, next);
+    EXPECT_EQ(batch.examples.front(), static_cast<std::uint32_t>(first));
+    EXPECT_EQ(batch.text().ids.front(), 100 + 50 * first);
+    next += batch.sequences();
+    ++batches;
+    return true;
+  });
+  EXPECT_EQ(next, 3000);
+  EXPECT_GT(batches, 1);
+  batches = 0;
+  for_each_batch(store, [&](const Batch&, std::int64_t) { return ++batches < 0; });
+  EXPECT_EQ(batches, 1);
+}
+
 TEST(TokenStore, NoRowsGiveAnEmptyBatch) {
   const Batch batch = TokenStore(rows_of_lengths({2})).read({}, 0);
   EXPECT_EQ(batch.sequence_starts, (Ints{0}));

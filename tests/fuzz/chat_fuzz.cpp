@@ -1,7 +1,7 @@
-// Throws broken templates and rows at the chat template engine and the reader of conversations. Whatever comes, there
-// is a text or an Error, soon, and no more than that: AddressSanitizer and UndefinedBehaviorSanitizer watch. Usage:
-// chat_fuzz SECONDS SEED FILE... (templates; lines of .jsonl files are rows, "template" members of objects templates)
-#include <chrono>
+// Throws broken templates, rows and files at the chat template engine and the readers of conversations. Whatever comes,
+// there is a text or an Error, soon, and no more than that: AddressSanitizer and UndefinedBehaviorSanitizer watch.
+// Usage: chat_fuzz SECONDS SEED FILE... (templates; lines of .jsonl files are rows, "template" members of objects
+// templates)
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "data/chat/chat_row.h"
 #include "data/jinja/template.h"
+#include "data/tables/conversation_reader.h"
+#include "tests/fuzz/processor_time.h"
 
 namespace {
 
@@ -91,6 +93,25 @@ void render(const std::string& source, const Conversation& conversation) {
   std::size_t bytes = 0;
   for (const jinja::Text::Run& run : rendered.text.runs()) bytes += run.bytes.size();
   if (bytes != rendered.text.size()) std::abort();
+}
+
+/// A file of these rows: one a line, or an array of them. How many could be read.
+std::uint64_t read_file(const std::string& text) {
+  std::uint64_t read = 0;
+  try {
+    const auto reader = conversation_rows(text, "rows.jsonl");
+    std::vector<std::string> fields;
+    while (reader->next(fields)) {
+      if (fields.size() != 1 || reader->taken() > text.size()) std::abort();
+      try {
+        (void)parse_chat_row(fields.front());
+        ++read;
+      } catch (const Error&) {
+      }
+    }
+  } catch (const Error&) {
+  }
+  return read;
 }
 
 }  // namespace
@@ -179,16 +200,15 @@ int main(int argc, char** argv) {
                                   "\"role\":",
                                   "\"content\":"};
   Mutator mutator(std::strtoull(argv[2], nullptr, 10), pieces);
-  const auto start = std::chrono::steady_clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   std::uint64_t tries = 0;
   std::uint64_t rendered = 0;
   std::uint64_t read = 0;
+  std::uint64_t read_from_files = 0;
   double longest = 0.0;
   ChatRow row = parse_chat_row(rows.front());
-  while (elapsed() < seconds) {
+  while (processor_seconds() < seconds) {
     ++tries;
-    const double before = elapsed();
+    const double before = processor_seconds();
     const std::string json = mutator.mutate(rows[mutator.below(rows.size())]);
     const std::string source = templates.empty() ? "" : mutator.mutate(templates[mutator.below(templates.size())]);
     try {
@@ -202,10 +222,19 @@ int main(int argc, char** argv) {
       ++rendered;
     } catch (const Error&) {
     }
-    longest = std::max(longest, elapsed() - before);
+    if (tries % 4 == 0) {
+      const bool is_array = mutator.below(2) == 0;
+      std::string text = is_array ? "[" : "";
+      for (std::size_t i = mutator.below(5); i > 0; --i)
+        text += rows[mutator.below(rows.size())] + (is_array && i > 1 ? ",\n" : "\n");
+      text = mutator.mutate(text + (is_array ? "]" : ""));
+      std::ofstream("chat_fuzz.last", std::ios::binary) << text;
+      read_from_files += read_file(text);
+    }
+    longest = std::max(longest, processor_seconds() - before);
   }
-  std::printf("%llu tries, %llu templates rendered, %llu rows read, the longest took %.2f s\n",
+  std::printf("%llu tries, %llu templates rendered, %llu rows read, %llu of files, the longest took %.2f s\n",
               static_cast<unsigned long long>(tries), static_cast<unsigned long long>(rendered),
-              static_cast<unsigned long long>(read), longest);
+              static_cast<unsigned long long>(read), static_cast<unsigned long long>(read_from_files), longest);
   return 0;
 }

@@ -1,7 +1,6 @@
 // Changes GGUF files at random and reads them with everything that reads GGUF: each must be read or refused with an
 // Error. Built apart from the tests, with sanitizers (tests/fuzz/run_gguf_fuzz.sh); a file that brings it down is left
 // in the working folder as "crash.gguf", and belongs into tests/fuzz/gguf. Usage: gguf_fuzz SECONDS SEED FILE...
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +17,7 @@
 #include "model/huggingface/gguf_model.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/inputs/model_tokenizer.h"
+#include "tests/fuzz/processor_time.h"
 
 namespace temper {
 namespace {
@@ -94,10 +94,9 @@ int fuzz(double seconds, std::uint64_t seed, const std::vector<std::filesystem::
   for (const std::filesystem::path& file : files) corpus.push_back(read_bytes(file));
   std::mt19937_64 random(seed);
   const std::filesystem::path path = "crash.gguf";
-  const auto begin = std::chrono::steady_clock::now();
   std::uint64_t tried = 0;
   std::uint64_t accepted = 0;
-  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() < seconds) {
+  while (processor_seconds() < seconds) {
     Bytes bytes = corpus[random() % corpus.size()];
     for (std::uint64_t changes = 1 + random() % 4; changes > 0; --changes) change(bytes, corpus, random);
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));

@@ -3,7 +3,6 @@
 // (tests/fuzz/run_tokenizer_fuzz.sh); what brings it down is left in the working folder as "crash-tokenizer.json" and
 // "crash-text", and belongs into tests/fuzz/tokenizer. Usage: tokenizer_fuzz SECONDS SEED FILE...
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/utf8.h"
+#include "tests/fuzz/processor_time.h"
 
 namespace temper {
 namespace {
@@ -156,10 +156,9 @@ int run(int argc, char** argv) {
     corpus.push_back(read_bytes(argv[i]));
     documents.push_back(Json::parse(corpus.back(), nullptr, /*allow_exceptions=*/false));
   }
-  const auto start = std::chrono::steady_clock::now();
   std::uint64_t tried = 0;
   std::uint64_t read = 0;
-  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds) {
+  while (processor_seconds() < seconds) {
     const std::size_t which = random() % corpus.size();
     std::string bytes = corpus[which];
     if (random() % 4 == 0) {

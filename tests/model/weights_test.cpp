@@ -6,9 +6,11 @@
 
 #include <numeric>
 
+#include "base/half_float.h"
 #include "base/mapped_file.h"
 #include "model/layers/self_attention.h"
 #include "model/layers/text_embeddings.h"
+#include "tests/distant_device.h"
 #include "tests/model/huggingface/test_folder.h"
 
 namespace temper {
@@ -107,15 +109,15 @@ class WeightsTest : public testing::Test {
     }
     write_safetensors(folder_.path() / "model.safetensors", tensors, {{"format", "pt"}});
   }
-  /// The same in bf16, which has all of these values.
-  void write_narrow_file(const std::vector<Stored>& file) {
-    std::deque<std::vector<BFloat16>> values;
+  /// The same in a narrow type, which has all of these values.
+  void write_narrow_file(const std::vector<Stored>& file, StoredType type = StoredType::bf16) {
+    std::deque<std::vector<std::uint16_t>> values;
     std::vector<TensorToWrite> tensors;
     float next = 0.0F;
     for (const Stored& stored : file) {
       values.emplace_back(static_cast<std::size_t>(*element_count(stored.shape)));
-      for (BFloat16& value : values.back()) value = to_bfloat16(next++);
-      tensors.push_back({stored.name, stored.shape, {}, values.back()});
+      for (std::uint16_t& value : values.back()) value = type == StoredType::f16 ? to_f16(next++) : to_bf16(next++);
+      tensors.push_back({stored.name, stored.shape, {}, values.back(), type});
     }
     write_safetensors(folder_.path() / "model.safetensors", tensors, {{"format", "pt"}});
   }
@@ -171,48 +173,68 @@ TEST_F(WeightsTest, WhatIsReadAndWrittenAgainIsTheSameFile) {
   EXPECT_EQ(read_text_file(folder_.path() / "again.safetensors"), read_text_file(folder_.path() / "model.safetensors"));
 }
 
-TEST_F(WeightsTest, ProductsAndLookupsReadBFloat16AsItLies) {
-  write_narrow_file(kFile);
-  const WeightFiles files = WeightFiles::open(folder_.path());
-  const std::unique_ptr<Model> model = make_fused();
-  load_weights(*model, files, *device_, {});
-  const auto tensor = [&](const std::string& name) { return model->parameters().find(name)->variable.value(); };
-  const Tensor words = tensor("transformer.wte.weight");
-  EXPECT_EQ(words.bytes(), files.find("transformer.wte.weight")->bytes.data());
-  EXPECT_EQ(words.type(), DType::bf16);
-  EXPECT_EQ(tensor("score.weight").bytes(), files.find("score.weight")->bytes.data());
-  // Turned, but no wider.
-  EXPECT_EQ(tensor("transformer.h.0.attn.key.weight").type(), DType::bf16);
-  EXPECT_EQ(value(*model, "transformer.h.0.attn.query.weight"),
-            (std::vector<float>{40, 52, 64, 76, 41, 53, 65, 77, 42, 54, 66, 78, 43, 55, 67, 79}));
-  // Norms, biases and positions are read in f32 alone.
-  for (const char* name : {"transformer.wpe.weight", "transformer.ln.weight", "transformer.h.0.attn.key.bias"})
-    EXPECT_EQ(tensor(name).type(), DType::f32) << name;
-  const std::vector<HeldWeight> held = held_weights(*model, files);
-  ASSERT_EQ(held.size(), model->parameters().all().size());
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    const Parameter& parameter = model->parameters().all()[i];
-    EXPECT_EQ(held[i].type, parameter.variable.value().type()) << parameter.name;
-    EXPECT_EQ(held[i].is_mapped, !parameter.variable.value().owns_memory()) << parameter.name;
+TEST_F(WeightsTest, ProductsAndLookupsReadNarrowTypesAsTheyLie) {
+  for (const auto& [stored, type] : {std::pair{StoredType::bf16, DType::bf16}, {StoredType::f16, DType::f16}}) {
+    write_narrow_file(kFile, stored);
+    const WeightFiles files = WeightFiles::open(folder_.path());
+    const std::unique_ptr<Model> model = make_fused();
+    load_weights(*model, files, *device_, {});
+    const auto tensor = [&](const std::string& name) { return model->parameters().find(name)->variable.value(); };
+    const Tensor words = tensor("transformer.wte.weight");
+    EXPECT_EQ(words.bytes(), files.find("transformer.wte.weight")->bytes.data());
+    EXPECT_EQ(words.type(), type);
+    EXPECT_EQ(tensor("score.weight").bytes(), files.find("score.weight")->bytes.data());
+    // Turned, but no wider.
+    EXPECT_EQ(tensor("transformer.h.0.attn.key.weight").type(), type);
+    EXPECT_EQ(value(*model, "transformer.h.0.attn.query.weight"),
+              (std::vector<float>{40, 52, 64, 76, 41, 53, 65, 77, 42, 54, 66, 78, 43, 55, 67, 79}));
+    // Norms, biases and positions are read in f32 alone.
+    for (const char* name : {"transformer.wpe.weight", "transformer.ln.weight", "transformer.h.0.attn.key.bias"})
+      EXPECT_EQ(tensor(name).type(), DType::f32) << name;
+    const std::vector<DType> held = held_types(*model, files);
+    ASSERT_EQ(held.size(), model->parameters().all().size());
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      const Parameter& parameter = model->parameters().all()[i];
+      EXPECT_EQ(held[i], parameter.variable.value().type()) << parameter.name;
+    }
   }
 }
 
-TEST_F(WeightsTest, WhatIsReadInBFloat16IsWrittenSo) {
-  write_narrow_file(kFile);
-  const WeightFiles files = WeightFiles::open(folder_.path());
-  const std::unique_ptr<Model> model = make_fused();
-  load_weights(*model, files, *device_, {});
-  const StoredWeights stored(*model, *device_);
-  write_safetensors(folder_.path() / "again.safetensors", stored.tensors(), {{"format", "pt"}});
-  EXPECT_EQ(read_text_file(folder_.path() / "again.safetensors"), read_text_file(folder_.path() / "model.safetensors"));
-  // Of what training made of it, nothing is lost, be it of one part of a tensor.
-  const std::vector<float> third(16, 1.0F / 3.0F);
-  model->parameters()
-      .find("transformer.h.0.attn.key.weight")
-      ->variable.set_value(device_->upload(std::span<const float>(third), {4, 4}));
-  const StoredWeights trained(*model, *device_);
-  for (const TensorToWrite& tensor : trained.tensors())
-    EXPECT_EQ(tensor.narrow.empty(), tensor.name == "transformer.h.0.attn.c_attn.weight") << tensor.name;
+TEST_F(WeightsTest, ADeviceOfItsOwnHasBFloat16ButNoF16) {
+  testing_support::DistantDevice distant;
+  for (const auto& [stored, type] : {std::pair{StoredType::bf16, DType::bf16}, {StoredType::f16, DType::f32}}) {
+    write_narrow_file(kFile, stored);
+    const WeightFiles files = WeightFiles::open(folder_.path());
+    const std::unique_ptr<Model> model = make_fused();
+    load_weights(*model, files, distant, {});
+    for (const char* name : {"transformer.wte.weight", "transformer.h.0.attn.key.weight"})
+      EXPECT_EQ(model->parameters().find(name)->variable.value().type(), type) << name;
+    EXPECT_EQ(distant.download_as_f32(model->parameters().find("transformer.h.0.attn.query.weight")->variable.value()),
+              (std::vector<float>{40, 52, 64, 76, 41, 53, 65, 77, 42, 54, 66, 78, 43, 55, 67, 79}));
+    const StoredWeights again(*model, distant);
+    for (const TensorToWrite& tensor : again.tensors()) EXPECT_EQ(tensor.narrow_type, stored) << tensor.name;
+  }
+}
+
+TEST_F(WeightsTest, WhatIsReadInANarrowTypeIsWrittenSo) {
+  for (const StoredType type : {StoredType::bf16, StoredType::f16}) {
+    write_narrow_file(kFile, type);
+    const WeightFiles files = WeightFiles::open(folder_.path());
+    const std::unique_ptr<Model> model = make_fused();
+    load_weights(*model, files, *device_, {});
+    const StoredWeights stored(*model, *device_);
+    write_safetensors(folder_.path() / "again.safetensors", stored.tensors(), {{"format", "pt"}});
+    EXPECT_EQ(read_text_file(folder_.path() / "again.safetensors"),
+              read_text_file(folder_.path() / "model.safetensors"));
+    // Of what training made of it, nothing is lost, be it of one part of a tensor.
+    const std::vector<float> third(16, 1.0F / 3.0F);
+    model->parameters()
+        .find("transformer.h.0.attn.key.weight")
+        ->variable.set_value(device_->upload(std::span<const float>(third), {4, 4}));
+    const StoredWeights trained(*model, *device_);
+    for (const TensorToWrite& tensor : trained.tensors())
+      EXPECT_EQ(tensor.narrow.empty(), tensor.name == "transformer.h.0.attn.c_attn.weight") << tensor.name;
+  }
 }
 
 TEST_F(WeightsTest, OtherNamesAreReadAndTheUsualOnesWritten) {

@@ -102,6 +102,75 @@ TEST_F(Chat, EveryFormTrainsOnTwoRanksToTheSameWeights) {
   }
 }
 
+TEST_F(Chat, FilesAreMixedToTheSameBitsOnAnyRanksAndFromTheCache) {
+  write("train.jsonl", rows_of([](const auto& q, const auto& a) {
+          return Json{{"messages", {message("user", q), message("assistant", a)}}};
+        }));
+  // Of three rows one has nothing to learn, so that rows of the file and sequences are not the same.
+  write("old.jsonl",
+        R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]}
+{"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd", "weight": 0}]}
+{"prompt": "ef", "completion": "gh"}
+)");
+  std::string weights;
+  for (const int ranks : {0, 2, 3}) {
+    const std::string out = "out" + std::to_string(ranks);
+    const Outcome outcome = temper(
+        {"train", "run.toml", "--set", "output.dir=" + out, "--set", "data.train=[\"train.jsonl\", \"old.jsonl\"]",
+         "--set", "data.train_weights=[3, 1]", "--set", "train.max_steps=6", "--set", "data.pack=none", "--set",
+         "data.cache_dir=cache", "--set", "train.gradient_accumulation=2"},
+        ranks);
+    ASSERT_EQ(outcome.status, 0) << outcome.err << outcome.out;
+    EXPECT_NE(
+        (outcome.out + outcome.err)
+            .find("an epoch takes 16 rows: 12 of train.jsonl (each once), 4 of old.jsonl (of 2, so each 2 times)"),
+        std::string::npos)
+        << outcome.err;
+    const std::string trained = read(out + "/model/model.safetensors");
+    EXPECT_TRUE(weights.empty() || trained == weights) << ranks;
+    weights = trained;
+  }
+  const Outcome plan =
+      temper({"plan", "run.toml", "--json", "--set", "data.train=[\"train.jsonl\", \"old.jsonl\"]", "--set",
+              "data.train_weights=[3, 1]", "--set", "data.pack=none", "--set", "output.dir=planned"});
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  EXPECT_EQ(Json::parse(plan.last_line())["train_rows"], 16);
+}
+
+TEST_F(Chat, TurnsCountByTheirWeightsOnAnyRanks) {
+  const auto rows_with = [](const Json& weights) {
+    std::string rows;
+    for (int i = 0; i < 12; ++i) {
+      Json answer = message("assistant", std::string("c") + static_cast<char>('a' + i));
+      const Json& weight = weights[static_cast<std::size_t>(i) % weights.size()];
+      if (!weight.is_null()) answer["weight"] = weight;
+      rows +=
+          Json{{"messages", {message("user", std::string(1, static_cast<char>('a' + i)) + "b"), answer}}}.dump() + "\n";
+    }
+    return rows;
+  };
+  const auto trained = [&](const std::string& out, const Json& weights, int ranks,
+                           const std::vector<std::string>& more = {}) {
+    write("train.jsonl", rows_with(weights));
+    std::vector<std::string> arguments{"train", "run.toml",          "--set", "output.dir=" + out,
+                                       "--set", "train.max_steps=4", "--set", "train.gradient_accumulation=2"};
+    for (const std::string& setting : more) arguments.insert(arguments.end(), {"--set", setting});
+    const Outcome outcome = temper(arguments, ranks);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return read(out + "/model/model.safetensors");
+  };
+  const std::string plain = trained("plain", Json::array({nullptr}), 0);
+  EXPECT_TRUE(trained("halves", Json::array({0.5}), 0) == plain) << "only what weights are to each other counts";
+  const Json some = Json::array({0.3, 1, 2.5, nullptr});
+  const std::string weighed = trained("weighed", some, 0);
+  EXPECT_FALSE(weighed == plain);
+  for (const int ranks : {2, 3})
+    EXPECT_TRUE(trained("weighed" + std::to_string(ranks), some, ranks) == weighed) << ranks;
+  EXPECT_TRUE(trained("cached", some, 2, {"data.cache_dir=weighed/cache"}) == weighed) << "from the cache";
+  // A turn of weight 0 is none, whatever stands beside it.
+  EXPECT_FALSE(trained("zero", Json::array({0, 1}), 0) == plain);
+}
+
 TEST_F(Chat, CachedRowsTellTheSameOfThemselves) {
   write("train.jsonl", rows_of([](const auto& q, const auto& a) {
           return Json{{"messages", {message("user", q), message("assistant", a)}}};

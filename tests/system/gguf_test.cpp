@@ -1,11 +1,14 @@
 // Whole runs from a GGUF file and to one.
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "model/gguf/gguf_writer.h"
 #include "model/gguf/quantize.h"
+#include "model/huggingface/weight_files.h"
 #include "tests/shared_data.h"
 #include "tests/system/tiny_run.h"
 
@@ -116,8 +119,8 @@ TEST_F(Gguf, InspectTellsWhatItHolds) {
 }
 
 TEST_F(Gguf, RunsBeginFromOneAndEndInOne) {
-  const Outcome trained = train("out", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1",
-                                        "checkpoint.keep=1"});
+  const Outcome trained =
+      train("out", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1", "checkpoint.keep=1"});
   ASSERT_EQ(trained.status, 0) << trained.err;
   std::string checkpoint;
   for (const auto& file : std::filesystem::directory_iterator(path("out/checkpoints"))) checkpoint = file.path();
@@ -143,6 +146,83 @@ TEST_F(Gguf, TwoRanksHaveTheSameBits) {
   const Outcome two = train("two", settings, 2);
   ASSERT_EQ(two.status, 0) << two.err;
   EXPECT_EQ(weights("one"), weights("two"));
+}
+
+/// The weights of base.gguf in f32, in a Hugging Face folder.
+void write_wide(const std::filesystem::path& gguf, const std::filesystem::path& folder) {
+  const WeightFiles files = WeightFiles::open(gguf);
+  std::deque<std::vector<float>> values;
+  std::vector<TensorToWrite> tensors;
+  for (const std::string& name : files.names()) {
+    const TensorView& view = *files.find(name);
+    to_f32(view, values.emplace_back(static_cast<std::size_t>(*element_count(view.shape))));
+    tensors.push_back({name, view.shape, values.back()});
+  }
+  write_safetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
+}
+
+TEST_F(Gguf, QuantisedWeightsAreReadAsTheyLie) {
+  const std::string task = "model.task=\"causal-lm\"";
+  const auto of = [](const std::string& model) { return "model.path=\"" + model + "\""; };
+  // A run's model has the other files of a folder.
+  ASSERT_EQ(train("any", {of("base.gguf"), task, "train.epochs=1"}).status, 0);
+  std::filesystem::rename(path("any") / "model", path("wide"));
+  write_wide(path("base.gguf"), path("wide"));
+
+  for (const char* precision : {"f32", "bf16"}) {
+    const auto answers = [&](const std::string& model, int ranks) {
+      Invocation invocation;
+      invocation.arguments = {"generate",         model, "the text",    "a",      "so it", "--json",
+                              "--max-new-tokens", "40",  "--precision", precision};
+      invocation.ranks = ranks;
+      invocation.folder = folder_;
+      const Outcome outcome = run(invocation);
+      EXPECT_EQ(outcome.status, 0) << outcome.err;
+      return outcome.out;
+    };
+    const std::string expected = answers("wide", 0);
+    EXPECT_EQ(answers("base.gguf", 0), expected) << precision;
+    EXPECT_EQ(answers("base.gguf", 2), expected) << precision;
+  }
+  EXPECT_EQ(loss_of("base.gguf"), loss_of("wide"));
+
+  const auto trained = [&](const std::string& output, const std::string& model, std::vector<std::string> overrides,
+                           const std::string& file, int ranks) {
+    overrides.insert(overrides.end(), {of(model), task, "train.epochs=1", "train.grains=2"});
+    const Outcome outcome = train(output, overrides, ranks);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    // Behind the header, which names the base model by its digest.
+    const std::string all = read(path(output) / "model" / file);
+    std::uint64_t header = 0;
+    if (all.size() < sizeof(header)) return std::string();
+    std::memcpy(&header, all.data(), sizeof(header));
+    return all.substr(sizeof(header) + header);
+  };
+  const std::vector<std::string> lora{"lora.rank=4", "lora.alpha=8"};
+  const std::string adapter = trained("lora-wide", "wide", lora, "adapter_model.safetensors", 0);
+  EXPECT_FALSE(adapter.empty());
+  EXPECT_EQ(trained("lora", "base.gguf", lora, "adapter_model.safetensors", 0), adapter);
+  EXPECT_EQ(trained("lora-two", "base.gguf", lora, "adapter_model.safetensors", 2), adapter);
+  const std::vector<std::string> frozen{"tuning.freeze=[\"wte\", \"wpe\", \"h.0\"]"};
+  EXPECT_EQ(trained("frozen", "base.gguf", frozen, "model.safetensors", 2),
+            trained("frozen-wide", "wide", frozen, "model.safetensors", 0));
+  // What is trained by and by, in f32 from its values in the file.
+  const std::vector<std::string> phases{
+      "tuning.phases=[{ freeze = [\"wte\", \"wpe\", \"h.0\"], epochs = 1 }, { freeze = [], epochs = 1 }]"};
+  EXPECT_EQ(trained("phases", "base.gguf", phases, "model.safetensors", 2),
+            trained("phases-wide", "wide", phases, "model.safetensors", 0));
+}
+
+TEST_F(Gguf, APlanCountsQuantisedWeightsAsTheyLie) {
+  ASSERT_EQ(train("any", {"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1"}).status, 0);
+  std::filesystem::rename(path("any") / "model", path("wide"));
+  write_wide(path("base.gguf"), path("wide"));
+  const auto parameters = [&](const std::string& model) {
+    const Json plan = report({"plan", "run.toml", "--json", "--set", "model.path=\"" + model + "\"", "--set",
+                              "model.task=\"causal-lm\"", "--set", "lora.rank=4"});
+    return plan["phases"][0]["memory_bytes"]["parameters"].get<std::int64_t>();
+  };
+  EXPECT_LT(parameters("base.gguf"), parameters("wide") / 2);
 }
 
 TEST_F(Gguf, WhatCannotBeWrittenIsRefused) {

@@ -72,6 +72,22 @@ TEST_F(LoraRun, HasTheSameBitsOnOneToFourRanks) {
   }
 }
 
+TEST_F(LoraRun, InBFloat16HasTheSameBitsOnOneToFourRanks) {
+  const std::vector<std::string> overrides =
+      with(overrides_, {"train.precision=bf16", "train.epochs=1", "train.gradient_accumulation=2"});
+  const Outcome alone = train("alone", overrides);
+  ASSERT_EQ(alone.status, 0) << alone.err;
+  if (alone.err.find("computes in f32") != std::string::npos) GTEST_SKIP() << "skipped: no bf16 here";
+  ASSERT_EQ(train("f32", with(overrides, {"train.precision=f32"})).status, 0);
+  EXPECT_FALSE(adapter("f32") == adapter("alone"));
+  for (const int ranks : {2, 3, 4}) {
+    const std::string output = "on-" + std::to_string(ranks);
+    const Outcome outcome = train(output, overrides, ranks);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(adapter(output) == adapter("alone")) << ranks << " ranks";
+  }
+}
+
 TEST_F(LoraRun, ResumesWithTheSameBitsAndSavesNothingOfTheBase) {
   const std::vector<std::string> overrides = with(overrides_, {"checkpoint.every_steps=5", "checkpoint.keep=20"});
   const Outcome whole = train("whole", overrides);
@@ -221,6 +237,13 @@ TEST_F(LoraRun, IsPlannedWithItsAdapters) {
   const Json full = plan({});
   const Json lora = plan({"lora.rank=4"});
   EXPECT_NE(full, lora);
+  // Parts of the head that the base lacks are trained along, and counted: as many numbers as the adapter's file holds.
+  ASSERT_EQ(train("out", with(overrides_, {"train.epochs=1"})).status, 0);
+  std::int64_t numbers = 0;
+  const SafetensorsFile adapter(path("out/model/adapter_model.safetensors"));
+  for (const auto& [name, view] : adapter.tensors())
+    numbers += static_cast<std::int64_t>(view.bytes.size() / sizeof(float));
+  EXPECT_EQ(lora["phases"][0]["trainable"], numbers);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 
+#include "base/half_float.h"
 #include "model/huggingface/weight_files.h"
 #include "tests/system/tiny_run.h"
 #include "tests/tiny_text_model.h"
@@ -14,27 +15,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Rounds the weights of a model folder to bf16, and writes them as such to <folder>-narrow, and as f32 to
+/// Rounds the weights of a model folder to bf16 or f16, and writes them as such to <folder>-narrow, and as f32 to
 /// <folder>-wide, beside the folder's other files. Sharded: two files and their index.
-void write_twins(const fs::path& folder) {
+void write_twins(const fs::path& folder, StoredType type = StoredType::bf16) {
   const WeightFiles files = WeightFiles::open(folder);
-  std::deque<std::vector<BFloat16>> narrow;
+  std::deque<std::vector<std::uint16_t>> narrow;
   std::deque<std::vector<float>> wide;
-  std::vector<TensorToWrite> in_bf16;
+  std::vector<TensorToWrite> as_narrow;
   std::vector<TensorToWrite> in_f32;
   for (const std::string& name : files.names()) {
     const TensorView& tensor = *files.find(name);
     std::vector<float>& values = wide.emplace_back(static_cast<std::size_t>(*element_count(tensor.shape)));
     to_f32(tensor, values);
-    std::vector<BFloat16>& rounded = narrow.emplace_back();
+    std::vector<std::uint16_t>& rounded = narrow.emplace_back();
     for (float& value : values) {
-      rounded.push_back(to_bfloat16(value));
-      value = to_float(rounded.back());
+      rounded.push_back(type == StoredType::f16 ? to_f16(value) : to_bf16(value));
+      value = type == StoredType::f16 ? from_f16(rounded.back()) : from_bf16(rounded.back());
     }
-    in_bf16.push_back({name, tensor.shape, {}, rounded});
+    as_narrow.push_back({name, tensor.shape, {}, rounded, type});
     in_f32.push_back({name, tensor.shape, values});
   }
-  for (const auto& [end, tensors] : {std::pair{"-narrow", &in_bf16}, {"-wide", &in_f32}}) {
+  for (const auto& [end, tensors] : {std::pair{"-narrow", &as_narrow}, {"-wide", &in_f32}}) {
     const fs::path twin = folder.string() + end;
     fs::copy(folder, twin, fs::copy_options::recursive);
     fs::remove(twin / "model.safetensors");
@@ -108,6 +109,14 @@ TEST_F(NarrowWeights, TrainAsTheirTwinInF32) {
   expect_same_training("recomputed", {lower, "train.checkpoint_activations=blocks", "tuning.frozen_cache=false"});
 }
 
+TEST_F(NarrowWeights, OfF16TrainAsTheirTwinInF32) {
+  for (const char* twin : {"model-narrow", "model-wide"}) fs::remove_all(path(twin));
+  write_twins(path("model"), StoredType::f16);
+  const std::string lower = "tuning.freeze=[\"embeddings\", \"encoder.layer.0\"]";
+  expect_same_training("lower", {lower, "train.grains=2"}, 2);
+  expect_same_training("in-bf16", {lower, "train.precision=bf16", "train.epochs=1"});
+}
+
 TEST_F(NarrowWeights, AreTrainedInF32OnceTheirPhaseComes) {
   expect_same_training("phases",
                        {"tuning.phases=[{ freeze = [\"*\"], epochs = 1 }, { freeze = [\"embeddings\", "
@@ -158,6 +167,24 @@ TEST_F(NarrowWeights, PredictAndGenerateAsTheirTwin) {
   ASSERT_EQ(of_wide.status, 0) << of_wide.err;
   const auto loss = [](const std::string& line) { return line.substr(line.find("\"loss\""), 40); };
   EXPECT_EQ(loss(of_narrow.last_line()), loss(of_wide.last_line()));
+}
+
+/// Where a node has no shared memory to spare, each rank converts, and one says so.
+TEST_F(NarrowWeights, AreConvertedByEachRankWhereANodeHasNoRoom) {
+  Invocation invocation;
+  invocation.arguments = {"generate", "text-narrow", "dhb", "f", "acgg. a", "--json"};
+  invocation.folder = folder_;
+  const Outcome alone = run(invocation);
+  ASSERT_EQ(alone.status, 0) << alone.err;
+  invocation.ranks = 2;
+  invocation.environment = {"LD_PRELOAD=" TEMPER_NO_SHARED_MEMORY,
+                            "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0"};
+  const Outcome crowded = run(invocation);
+  ASSERT_EQ(crowded.status, 0) << crowded.err;
+  EXPECT_EQ(crowded.out, alone.out);
+  const std::size_t said = crowded.err.find("each rank has the weights that are converted for itself");
+  EXPECT_NE(said, std::string::npos) << crowded.err;
+  EXPECT_EQ(crowded.err.find("each rank has the weights", said + 1), std::string::npos) << crowded.err;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/quantized_blocks.h"
 #include "tensor/kernels/cpu/vector/column_sums.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
@@ -17,6 +18,7 @@
 //
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/activation_functions-inl.h"
+#include "tensor/kernels/cpu/vector/float16_loads-inl.h"
 #include "tensor/kernels/cpu/vector/row_dropout-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
@@ -107,7 +109,7 @@ void copy_typed(const void* from, void* to, std::int64_t n, bool accumulate) {
   const auto* x = static_cast<const From*>(from);
   auto* y = static_cast<To*>(to);
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    auto v = access.load(d, x + i);
+    auto v = load_weights(access, d, x + i);
     if (accumulate) {
       v = hn::Add(access.load(d, y + i), v);
     }
@@ -146,7 +148,9 @@ void dropout_rows(ConstRows x, TokenKeys names, const Dropout& dropout, Rows y, 
 
 /// y (+)= x of n elements.
 void copy_elements(const void* x, DType x_type, void* y, DType y_type, std::int64_t n, bool accumulate) {
-  if (x_type == DType::bf16) {
+  if (x_type == DType::f16) {
+    (y_type == DType::bf16 ? copy_typed<Float16, BFloat16> : copy_typed<Float16, float>)(x, y, n, accumulate);
+  } else if (x_type == DType::bf16) {
     (y_type == DType::bf16 ? copy_typed<BFloat16, BFloat16> : copy_typed<BFloat16, float>)(x, y, n, accumulate);
   } else {
     (y_type == DType::bf16 ? copy_typed<float, BFloat16> : copy_typed<float, float>)(x, y, n, accumulate);
@@ -176,6 +180,16 @@ void copy_range(const void* from, DType from_type, void* to, DType to_type, std:
   } else if (from != to) {
     std::memcpy(to, from, static_cast<std::size_t>(n) * size_of(from_type));
   }
+}
+
+void copy_decoded(const calls::Copy& call) {
+  parallel_ranges(call.x.rows, call.x.columns, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> row(static_cast<std::size_t>(call.x.columns));
+    for (std::int64_t i = begin; i < end; ++i) {
+      decode_rows(call.x.part(i, 1), row.data(), call.x.columns);
+      copy_range(row.data(), DType::f32, call.y.at(i, 0), call.y.type, call.x.columns, call.accumulate);
+    }
+  });
 }
 
 }  // namespace
@@ -222,8 +236,9 @@ void CpuKernels::run(const calls::ApplyDropout& call) {
 }
 
 void CpuKernels::run(const calls::Copy& call) {
-  (void)common_type(call.kKernel.name, call.x);
+  if (!is_narrow(call.x.type)) (void)common_type(call.kKernel.name, call.x);
   (void)common_type(call.kKernel.name, call.y);
+  if (is_quantized(call.x.type)) return copy_decoded(call);
   if (call.x.stride == call.x.columns && call.y.stride == call.y.columns) {
     // Without gaps it is one long row, cut wherever it suits the threads.
     parallel_ranges(call.x.rows * call.x.columns, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
+#include "tensor/kernels/cpu/quantized_blocks.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,6 +16,7 @@
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/vector/float16_loads-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,7 +29,7 @@ template <typename Words, typename T>
 void add_embeddings_typed(const Words* a, const float* b, const float* c, T* y, std::int64_t n) {
   const Floats d;
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-    auto v = access.load(d, a + i);
+    auto v = load_weights(access, d, a + i);
     if (b != nullptr) {
       v = hn::Add(v, access.load(d, b + i));
     }
@@ -97,6 +99,13 @@ void add_embeddings(ConstRows words, const float* b, const float* c, Rows y, std
       add_embeddings_typed(a, b, c, y.as<float>().row(row), y.columns);
     }
   };
+  if (is_quantized(words.type)) {
+    thread_local std::vector<float> decoded;
+    decoded.resize(static_cast<std::size_t>(words.columns));
+    decode_rows(words, decoded.data(), words.columns);
+    return add_to(decoded.data());
+  }
+  if (words.type == DType::f16) return add_to(words.as<Float16>().data);
   words.type == DType::bf16 ? add_to(words.as<BFloat16>().data) : add_to(words.as<float>().data);
 }
 
@@ -134,7 +143,8 @@ constexpr std::int64_t kColumnGranule = 16;
 }  // namespace
 
 void CpuKernels::run(const calls::EmbeddingSumForward& call) {
-  (void)common_type(call.kKernel.name, ConstRows(call.words, 1, 1, 1, call.words_type));
+  if (!is_narrow(call.words_type))
+    (void)common_type(call.kKernel.name, ConstRows(call.words, 1, 1, 1, call.words_type));
   (void)common_type(call.kKernel.name, call.y);
   const std::int64_t width = call.y.columns;
   const auto word = [&](std::int64_t t) {

@@ -51,16 +51,15 @@ HWY_INLINE LogitsOfBlock shape_logits(float* x, const float* bias, const LogitSh
   return {hn::GetLane(hn::MaxOfLanes(d, largest)), hn::GetLane(hn::SumOfLanes(d, total))};
 }
 
-/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share), of which
-/// `slope` is the part that all logits share.
+/// x = the gradient by the products, but for the label's part: slope * (factor e^(x - largest) - share).
 template <bool kCaps>
-HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float slope, float largest, float factor,
-                                   float share, std::int64_t n) {
+HWY_INLINE void turn_into_gradient(float* x, const LogitShape& shape, float largest, float factor, float share,
+                                   std::int64_t n) {
   const Floats d;
   const auto shifts = hn::Set(d, largest);
   const auto factors = hn::Set(d, factor);
   const auto shares = hn::Set(d, share);
-  const auto scale = hn::Set(d, slope);
+  const auto scale = hn::Set(d, shape.scale);
   const auto inverse_cap = hn::Set(d, kCaps ? 1.0F / shape.soft_cap : 0.0F);
   const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
     const auto y = access.load(d, x + i);
@@ -109,19 +108,18 @@ void logit_statistics_of_row(float* x, const float* bias, const LogitShape& shap
   }
 }
 
-/// `hit`: what the label's gradient lacks. `weight`: of the row. `rounded` may be null.
+/// `hit`: what the label's gradient lacks. `rounded` may be null.
 void logit_gradient_of_row(float* x, const LogitShape& shape, std::int64_t n, float largest, float factor, float share,
-                           std::int64_t label, float hit, float weight, BFloat16* rounded) {
-  const float shared_slope = shape.scale * weight;
-  float slope = shared_slope;
+                           std::int64_t label, float hit, BFloat16* rounded) {
+  float slope = shape.scale;
   if (label >= 0 && shape.soft_cap > 0.0F) {
     const float bend = x[label] / shape.soft_cap;
     slope *= 1.0F - bend * bend;
   }
   if (shape.soft_cap > 0.0F) {
-    turn_into_gradient<true>(x, shape, shared_slope, largest, factor, share, n);
+    turn_into_gradient<true>(x, shape, largest, factor, share, n);
   } else {
-    turn_into_gradient<false>(x, shape, shared_slope, largest, factor, share, n);
+    turn_into_gradient<false>(x, shape, largest, factor, share, n);
   }
   if (label >= 0) x[label] -= hit * slope;
   if (rounded != nullptr) round_logit_gradient(x, rounded, n);
@@ -183,8 +181,10 @@ void CpuKernels::run(const calls::LogitLoss& call) {
       const double above_mean = share == 0.0 ? 0.0 : share * (row.total - static_cast<double>(call.classes) * largest);
       loss = log_sum - (1.0 - smoothing) * (static_cast<double>(row.label) - largest) - above_mean +
              z_loss * log_z * log_z;
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[i]);
+      loss *= weight;
       call.sum[0] += loss;
-      call.sum[1] += 1.0;
+      call.sum[1] += weight;
     }
     if (call.losses != nullptr) call.losses[i] = loss;
     if (call.predicted != nullptr) call.predicted[i] = row.best;
@@ -195,7 +195,7 @@ void CpuKernels::run(const calls::LogitGradient& call) {
   const std::int64_t columns = call.logits.columns;
   const bool rounds = call.gradient.type == DType::bf16;
   const double smoothing = call.terms.label_smoothing;
-  const auto share = static_cast<float>(smoothing / static_cast<double>(call.classes));
+  const double share = smoothing / static_cast<double>(call.classes);
   parallel_ranges(call.logits.rows, columns * kWorkOfLogit, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       if (call.labels[row] == kNoLabel) {
@@ -208,11 +208,11 @@ void CpuKernels::run(const calls::LogitGradient& call) {
       }
       const LogitRow& known = call.statistics[row];
       const double mass = 1.0 + 2.0 * static_cast<double>(call.terms.z_loss) * log_of_exponentials(known);
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[row]);
       HWY_DYNAMIC_DISPATCH(logit_gradient_of_row)
-      (call.logits.row(row), call.shape, columns, known.largest, static_cast<float>(mass / known.sum), share,
-       place_in_block(call.labels[row], call.first_class, columns), static_cast<float>(1.0 - smoothing),
-       call.row_weights == nullptr ? 1.0F : call.row_weights[row],
-       rounds ? call.gradient.as<BFloat16>().row(row) : nullptr);
+      (call.logits.row(row), call.shape, columns, known.largest, static_cast<float>(weight * (mass / known.sum)),
+       static_cast<float>(weight * share), place_in_block(call.labels[row], call.first_class, columns),
+       static_cast<float>(weight * (1.0 - smoothing)), rounds ? call.gradient.as<BFloat16>().row(row) : nullptr);
       if (!rounds && call.gradient.data != call.logits.data)
         std::copy_n(call.logits.row(row), columns, call.gradient.as<float>().row(row));
     }

@@ -62,15 +62,15 @@ HWY_INLINE void finish_gradient(float* y, float factor, float share, const float
 
 }  // namespace
 
-/// One row's loss, and its gradient where d_logits is not null. With z the logits, s the share that smoothing gives a
-/// class, w the class weights and W their sum:
+/// One row's loss, and its gradient where d_logits is not null, both times row_weight. With z the logits, s the share
+/// that smoothing gives a class, w the class weights and W their sum:
 ///   loss = -hit log p[label] - sum over c of s w[c] log p[c] + z_loss w[label] (ln Z)^2,   hit = (1 - smoothing)
 ///   w[label] gradient[c] = (hit + s W + 2 z_loss w[label] ln Z) p[c] - s w[c] - (c is the label) hit,   Z = sum of e^z
 double cross_entropy_row(const float* logits, std::int32_t label, const float* class_weights, double total_weight,
-                         double smoothing, double z_loss, std::int64_t classes, float* d_logits) {
-  const double weight = class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]);
+                         double row_weight, double smoothing, double z_loss, std::int64_t classes, float* d_logits) {
+  const double weight = row_weight * (class_weights == nullptr ? 1.0 : static_cast<double>(class_weights[label]));
   const double hit = (1.0 - smoothing) * weight;
-  const double share = smoothing / static_cast<double>(classes);
+  const double share = row_weight * (smoothing / static_cast<double>(classes));
   const float largest = largest_of(logits, classes);
   const double label_logit = static_cast<double>(logits[label]) - static_cast<double>(largest);
   const double smoothed =
@@ -147,6 +147,9 @@ double sum_over_rows(std::int64_t rows, std::int64_t columns, std::int64_t work,
 void CpuKernels::run(const calls::CrossEntropy& call) {
   (void)common_type(call.kKernel.name, call.logits, call.d_logits);
   const std::int64_t classes = call.logits.columns;
+  const auto weight_of_row = [&](std::int64_t row) {
+    return call.row_weights == nullptr ? 1.0 : static_cast<double>(call.row_weights[row]);
+  };
   for (std::int64_t row = 0; row < call.logits.rows; ++row) {
     const std::int32_t label = call.labels[row];
     if (label != kNotCounted && (label < 0 || label >= classes)) {
@@ -156,7 +159,8 @@ void CpuKernels::run(const calls::CrossEntropy& call) {
           row, label, classes, classes - 1, kNotCounted);
     }
     if (label != kNotCounted) {
-      call.sum[1] += call.class_weights == nullptr ? 1.0 : static_cast<double>(call.class_weights[label]);
+      call.sum[1] +=
+          weight_of_row(row) * (call.class_weights == nullptr ? 1.0 : static_cast<double>(call.class_weights[label]));
     }
   }
   const double total_weight = call.class_weights == nullptr
@@ -167,9 +171,9 @@ void CpuKernels::run(const calls::CrossEntropy& call) {
     float* d_row = dx.target(call.d_logits, row);
     double loss = 0.0;
     if (call.labels[row] != kNotCounted) {
-      loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(x.read(call.logits, row), call.labels[row], call.class_weights,
-                                                     total_weight, static_cast<double>(call.label_smoothing),
-                                                     static_cast<double>(call.z_loss), classes, d_row);
+      loss = HWY_DYNAMIC_DISPATCH(cross_entropy_row)(
+          x.read(call.logits, row), call.labels[row], call.class_weights, total_weight, weight_of_row(row),
+          static_cast<double>(call.label_smoothing), static_cast<double>(call.z_loss), classes, d_row);
     } else if (d_row != nullptr) {
       std::fill_n(d_row, classes, 0.0F);
     }

@@ -74,7 +74,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     logit_gradient_of_row(Matrix logits, LogitShape shape, std::int64_t first_class, std::int64_t classes,
                           const std::int32_t* labels, const LogitRow* statistics, CrossEntropyTerms terms,
-                          const float* row_weights, MatrixOf<T> gradient) {
+                          MatrixOf<T> gradient) {
   const std::int64_t row = blockIdx.x;
   const float* const x = row_of(logits, row);
   T* const to = row_of(gradient, row);
@@ -85,17 +85,17 @@ __global__ void __launch_bounds__(kThreads)
   double mass = 1.0;
   if (terms.z_loss != 0.0F)
     mass += 2.0 * static_cast<double>(terms.z_loss) * (static_cast<double>(known.largest) + log(known.sum));
-  const auto factor = static_cast<float>(mass / known.sum);
-  const auto share = static_cast<float>(smoothing / static_cast<double>(classes));
-  const auto hit = static_cast<float>(1.0 - smoothing);
-  const float slope = row_weights == nullptr ? shape.scale : shape.scale * row_weights[row];
+  const double weight = terms.row_weights == nullptr ? 1.0 : static_cast<double>(terms.row_weights[row]);
+  const auto factor = static_cast<float>(weight * (mass / known.sum));
+  const auto share = static_cast<float>(weight * (smoothing / static_cast<double>(classes)));
+  const auto hit = static_cast<float>(weight * (1.0 - smoothing));
   for (std::int64_t i = threadIdx.x; i < n; i += kThreads) {
     float g = 0.0F;
     if (label != kNoLabel) {
       const float y = x[i];
       g = fmaf(__expf(y - known.largest), factor, -share);
       if (first_class + i == label) g -= hit;
-      g *= slope;
+      g *= shape.scale;
       if (shape.soft_cap > 0.0F) {
         const float bend = y / shape.soft_cap;
         g *= 1.0F - bend * bend;
@@ -124,7 +124,9 @@ __global__ void __launch_bounds__(kLossThreads) add_logit_losses(calls::LogitLos
       loss = log_sum - (1.0 - smoothing) * (static_cast<double>(row.label) - largest) - above_mean;
       if (call.terms.z_loss != 0.0F) loss += static_cast<double>(call.terms.z_loss) * log_z * log_z;
       if (label < 0 || label >= call.classes) loss = kNoLoss;
-      weight_sum += 1.0;
+      const double weight = call.terms.row_weights == nullptr ? 1.0 : static_cast<double>(call.terms.row_weights[i]);
+      loss *= weight;
+      weight_sum += weight;
     }
     loss_sum += loss;
     if (call.losses != nullptr) call.losses[i] = loss;
@@ -152,8 +154,7 @@ void CudaKernels::run(const calls::LogitLoss& call) {
 void CudaKernels::run(const calls::LogitGradient& call) {
   with_type(call.gradient.type, [&]<typename T>(std::type_identity<T>) {
     launch(logit_gradient_of_row<T>, dim3(static_cast<unsigned>(call.logits.rows)), kThreads, 0, stream_, call.logits,
-           call.shape, call.first_class, call.classes, call.labels, call.statistics, call.terms, call.row_weights,
-           call.gradient.as<T>());
+           call.shape, call.first_class, call.classes, call.labels, call.statistics, call.terms, call.gradient.as<T>());
   });
 }
 

@@ -291,6 +291,7 @@ void CudaKernels::run(const calls::Matmul& call) {
   }
 }
 
+// `row_by_row` has no meaning here: whichever rows there are, cuBLASLt chooses how to add up by their number.
 void CudaKernels::run(const calls::LinearForward& call) {
   if (widens(call.x, call.weight)) return run_widened(call, &calls::LinearForward::weight);
   const Operand left{call.x, false};

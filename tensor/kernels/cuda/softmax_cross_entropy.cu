@@ -18,6 +18,7 @@ constexpr double kNotANumber = __builtin_nan("");
 struct SoftmaxLoss {
   const std::int32_t* labels;
   const float* class_weights;  ///< [classes], or null
+  const float* row_weights;    ///< [rows], or null
   double smoothing;
   double z_loss;
   double* losses;   ///< [rows]
@@ -29,6 +30,7 @@ struct SoftmaxLoss {
 /// gives a class, w the class weights and W their sum:
 ///   loss = -hit log p[label] - sum over c of s w[c] log p[c] + z_loss w[label] (ln Z)^2,   hit = (1 - smoothing)
 ///   w[label] gradient[c] = (hit + s W + 2 z_loss w[label] ln Z) p[c] - s w[c] - (c is the label) hit,   Z = sum of e^z
+/// and all of it times the row's weight.
 template <typename T, int kCount, int kWidth>
 __global__ void __launch_bounds__(kCount)
     cross_entropy_of_row(MatrixOf<const T> logits, SoftmaxLoss loss, MatrixOf<T> d_logits) {
@@ -55,9 +57,11 @@ __global__ void __launch_bounds__(kCount)
     return;
   }
 
-  const double weight = loss.class_weights == nullptr ? 1.0 : static_cast<double>(loss.class_weights[label]);
+  const double row_weight = loss.row_weights == nullptr ? 1.0 : static_cast<double>(loss.row_weights[row]);
+  const double weight =
+      row_weight * (loss.class_weights == nullptr ? 1.0 : static_cast<double>(loss.class_weights[label]));
   const double hit = (1.0 - loss.smoothing) * weight;
-  const double share = loss.smoothing / static_cast<double>(classes);
+  const double share = row_weight * (loss.smoothing / static_cast<double>(classes));
   const float label_logit = read(from + label);
   float largest = kLowest;
   float sum = 0.0F;
@@ -212,6 +216,7 @@ void CudaKernels::run(const calls::CrossEntropy& call) {
   const DeviceScratch<double> losses(memory_, 2 * call.logits.rows);
   const SoftmaxLoss loss{call.labels,
                          call.class_weights,
+                         call.row_weights,
                          static_cast<double>(call.label_smoothing),
                          static_cast<double>(call.z_loss),
                          losses.data(),

@@ -41,11 +41,48 @@ TEST(ChatRow, PromptsAreNotLearntAndWeightsAreHeard) {
   const ChatRow prompt = parse_chat_row(
       R"({"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}],
           "completion": [{"role": "assistant", "content": "d"}]})");
-  EXPECT_EQ(prompt.may_be_learnt, (std::vector<bool>{false, false, false, true}));
+  EXPECT_EQ(prompt.is_prompt, (std::vector<bool>{true, true, true, false}));
   const ChatRow weighed = parse_chat_row(
       R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0},
           {"role": "assistant", "content": "c", "weight": 1}, {"role": "assistant", "content": "d", "train": false}]})");
-  EXPECT_EQ(weighed.may_be_learnt, (std::vector<bool>{true, false, true, false}));
+  EXPECT_EQ(weighed.weights, (std::vector<float>{1.0F, 0.0F, 1.0F, 0.0F}));
+  const ChatRow shares = parse_chat_row(
+      R"({"system": "s", "messages": [{"role": "user", "content": "a", "weight": null}, {"role": "assistant", "content": "b",
+          "weight": 0.25, "train": true}, {"role": "tool", "content": "c", "weight": 2}]})");
+  EXPECT_EQ(shares.weights, (std::vector<float>{1.0F, 1.0F, 0.25F, 2.0F}));
+}
+
+TEST(ChatRow, WeightsThatAreNoneAreRefused) {
+  const auto refusal = [](const std::string& member) {
+    return error_of([&] {
+      (void)parse_chat_row(R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", )" +
+                           member + "}]}");
+    });
+  };
+  EXPECT_EQ(refusal(R"("weight": -0.5)"),
+            "message 2 has -0.5 as its weight, expected a number of at least 0, such as 0 (it is not learnt) or 0.5 "
+            "(its tokens count half)");
+  for (const char* value : {"-1", "1e300", "\"1\"", "true", "[1]", "NaN"})
+    EXPECT_NE(refusal(std::string("\"weight\": ") + value), "") << value;
+  EXPECT_EQ(refusal(R"("train": "no")"),
+            "message 2 has a text as \"train\", expected true (it may be learnt) or false");
+}
+
+TEST(ChatRow, VariablesOfATemplateAreNoArgumentsOfTheCall) {
+  const auto with = [](const std::string& variables) {
+    return R"({"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": )" + variables + "}";
+  };
+  EXPECT_NE(error_of([&] {
+              (void)parse_chat_row(with(R"({"messages": []})"));
+            }).find("\"chat_template_kwargs\" has \"messages\", which is no variable of a template"),
+            std::string::npos);
+  for (const char* name : {"tools", "add_generation_prompt", "conversation", "chat_template", "continue_final_message"})
+    EXPECT_NE(error_of([&] { (void)parse_chat_row(with(std::string("{\"") + name + "\": true}")); }), "") << name;
+  EXPECT_EQ(parse_chat_row(with(R"({"enable_thinking": false, "eos_token": "x"})")).conversation.variables.size(), 2U)
+      << "transformers lets variables stand in for special tokens";
+  const ChatRow documents = parse_chat_row(with(R"({"documents": [{"title": "t", "text": "x"}]})"));
+  EXPECT_TRUE(documents.conversation.variables.empty());
+  EXPECT_TRUE(jinja::is_list(documents.conversation.documents));
 }
 
 TEST(ChatRow, WhatIsNoConversationIsRefused) {
@@ -57,8 +94,6 @@ TEST(ChatRow, WhatIsNoConversationIsRefused) {
   EXPECT_EQ(refusal(R"({"messages": "a"})"), "found a text in \"messages\", expected a list");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": 7}]})"),
             "message 1 has a number as its content, expected a text, a list of parts, or null");
-  EXPECT_EQ(refusal(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
-            "message 1 has the weight 0.5, expected 0 (it is not learnt) or 1 (it is)");
   EXPECT_NE(refusal(R"({"text": "a"})").find("is no conversation: found \"text\""), std::string::npos);
   EXPECT_NE(refusal(R"([1)"), "");
 }
@@ -76,6 +111,54 @@ TEST(ChatEncoder, OnlyWhatIsAskedForIsLearnt) {
   EXPECT_EQ(chat.marked(chat.encoder(tools), row).front(),
             "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n[<|im_start|>tool\nc<|im_end|>]\n"
             "<|im_start|>assistant\nd<|im_end|>\n");
+}
+
+/// What capital letters, each a token, count in fourths: "A4" where one counts once, "A0" where it is not learnt.
+std::string counts_of(const ChatTokenizer& chat, const LearntSequence& sequence) {
+  std::string text;
+  for (std::size_t i = 0; i < sequence.ids.size(); ++i) {
+    const float weight = !sequence.learnt[i] ? 0.0F : sequence.weights.empty() ? 1.0F : sequence.weights[i];
+    const std::string piece = chat.tokenizer().decode(std::span(sequence.ids).subspan(i, 1), false);
+    if (piece.size() == 1 && piece[0] >= 'A' && piece[0] <= 'Z')
+      text += piece + std::to_string(static_cast<int>(4.0F * weight));
+  }
+  return text;
+}
+
+TEST(ChatEncoder, TurnsCountByTheirWeights) {
+  const ChatTokenizer chat(kChatMl);
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B", "weight": 0.25},
+          {"role": "user", "content": "C", "weight": 0.5}, {"role": "assistant", "content": "D"},
+          {"role": "user", "content": "E", "train": false}, {"role": "assistant", "content": "F", "weight": 2}]})";
+  EXPECT_EQ(counts_of(chat, chat.encoder().encode(row).front()), "A0B1C0D4E0F8");
+  ChatSettings all;
+  all.turns = LearntTurns::all;
+  const ChatEncoder whole = chat.encoder(all);
+  const LearntSequence sequence = whole.encode(row).front();
+  EXPECT_EQ(counts_of(chat, sequence), "A4B1C2D4E0F8") << "every token, but as the row says";
+  EXPECT_EQ(
+      chat.marked(sequence),
+      "[<|im_start|>user\nA<|im_end|>\n<|im_start|>assistant\nB<|im_end|>\n<|im_start|>user\nC<|im_end|>\n"
+      "<|im_start|>assistant\nD<|im_end|>\n]<|im_start|>user\nE<|im_end|>\n[<|im_start|>assistant\nF<|im_end|>\n]")
+      << "a turn that is not trained on is left out with all that the template writes around it";
+  EXPECT_GT(count_of(whole.counts(), ChatCount::weighted_tokens), 0);
+  EXPECT_TRUE(chat.encoder().encode(talk({{"user", "A"}, {"assistant", "B"}})).front().weights.empty());
+  const std::string pairs = R"({"prompt": [{"role": "user", "content": "A"}],
+                                "completion": [{"role": "assistant", "content": "B", "weight": 0.5}]})";
+  EXPECT_EQ(counts_of(chat, chat.encoder(all).encode(pairs).front()), "A4B2") << "a prompt is learnt where all is";
+}
+
+TEST(ChatEncoder, AWeightOfATurnThatIsWrittenOtherwiseIsRefusedWhereAllIsLearnt) {
+  const ChatTokenizer chat(
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + ('' if loop.last else 'old ') + m.content + "
+      "'<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}");
+  ChatSettings all;
+  all.turns = LearntTurns::all;
+  const std::string row = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b",
+      "weight": 0}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]})";
+  EXPECT_NE(error_of([&] { (void)chat.encoder(all).encode(row); }).find("message 2 has a weight of its own"),
+            std::string::npos);
 }
 
 TEST(ChatEncoder, EndThatTheTemplateWritesOnceForAllIsNotOfEarlierTurns) {

@@ -41,7 +41,8 @@ class Conversations {
       const Value* found = conversation.find(key);
       return found == nullptr ? Value(None{}) : *found;
     };
-    variables.emplace_back("messages", make_list(messages_for_template(iterate(or_none("messages")))));
+    Meter meter;
+    variables.emplace_back("messages", make_list(messages_for_template(iterate(meter, or_none("messages")))));
     variables.emplace_back("tools", or_none("tools"));
     variables.emplace_back("documents", or_none("documents"));
     variables.emplace_back("add_generation_prompt", prompt);

@@ -38,6 +38,12 @@ TEST(RunningText, BlocksGoOnThroughDocuments) {
   EXPECT_EQ(rows.read(first, 0).classes, (Ints{1, 2, 3, kUnlabelled}));
 }
 
+TEST(RunningText, BlocksEndWhereTheyAreTold) {
+  const std::vector<std::int64_t> breaks{2, 3, 4};
+  const TokenStore rows = sequences_of(documents_of({3, 3, 4, 1}), {TextPacking::blocks, 4}, breaks);
+  EXPECT_EQ(starts_of(rows), (Starts{0, 4, 6, 10, 11}));
+}
+
 TEST(RunningText, WindowsPredictEachTokenOnce) {
   const TokenStore documents = documents_of({3, 9, 1});
   const TextWindows windows(documents, 4, 2);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/mapped_file.h"
@@ -48,8 +49,8 @@ void store(const std::filesystem::path& file, const TokenRows& rows, const std::
 
 TEST(TokenCache, GivesBackWhatWasStored) {
   const TemporaryFolder folder;
-  for (const TokenRows& rows :
-       {rows_of_lengths({2, 1, 3}), rows_with_targets({2, 1}, 3), rows_with_token_classes({4, 5})}) {
+  for (const TokenRows& rows : {rows_of_lengths({2, 1, 3}), rows_with_targets({2, 1}, 3),
+                                rows_with_token_classes({4, 5}), testing_support::rows_with_weights({3, 2})}) {
     const std::filesystem::path file = token_file_path(folder.path(), kKey);
     store(file, rows);
     const std::optional<TokenLayout> layout = find_token_file(file, kKey);
@@ -57,6 +58,44 @@ TEST(TokenCache, GivesBackWhatWasStored) {
     EXPECT_EQ(testing_support::rows_in(TokenStore(MappedFile(file), *layout)), rows);
   }
   EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(TokenSpool, PartsWithoutWeightsCountOne) {
+  const TokenRows weighted = testing_support::rows_with_weights({2, 1});
+  const TokenRows plain = rows_with_token_classes({3});
+  for (const bool first : {false, true}) {
+    TokenSpool spool;
+    spool.append(first ? weighted : plain);
+    spool.append(first ? plain : weighted);
+    const std::vector<float> expected =
+        first ? std::vector<float>{0.5F, 1.5F, 2.5F, 1, 1, 1} : std::vector<float>{1, 1, 1, 0.5F, 1.5F, 2.5F};
+    TokenSpool::Place place;
+    place.whole = spool.sizes();
+    std::vector<std::byte> bytes(place_in_memory(place.whole));
+    for (std::uint64_t at = 0; at < spool.bytes(place);) {
+      const TokenSpool::Piece piece = spool.piece(place, at, 8);
+      std::copy(piece.bytes.begin(), piece.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(piece.offset));
+      at += piece.bytes.size();
+    }
+    const TokenStore store(std::shared_ptr<const void>(), bytes, place.whole);
+    EXPECT_EQ(std::vector<float>(store.weights().begin(), store.weights().end()), expected);
+    const std::vector<TokenRows> parts = first ? std::vector{weighted, plain} : std::vector{plain, weighted};
+    EXPECT_EQ(concatenate(parts).weights, expected);
+  }
+  // Of another rank's rows, which have weights, these are the part of a rank that has none.
+  TokenSpool spool;
+  spool.append(plain);
+  TokenSpool::Place place;
+  place.whole = spool.sizes();
+  place.whole.has_weights = true;
+  std::vector<std::byte> bytes(place_in_memory(place.whole));
+  for (std::uint64_t at = 0; at < spool.bytes(place);) {
+    const TokenSpool::Piece piece = spool.piece(place, at, 8);
+    std::copy(piece.bytes.begin(), piece.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(piece.offset));
+    at += piece.bytes.size();
+  }
+  const TokenStore store(std::shared_ptr<const void>(), bytes, place.whole);
+  EXPECT_EQ(std::vector<float>(store.weights().begin(), store.weights().end()), (std::vector<float>{1, 1, 1}));
 }
 
 TEST(TokenCache, AbsentFilesAreAbsent) {

@@ -10,7 +10,7 @@ struct LogitSettings {
   LogitShape shape = {};
   CrossEntropyTerms terms = {};
   bool bias = false;
-  bool weighted = false;  ///< rows count for more or less than 1
+  bool weighted = false;
 };
 
 /// What LogitRow holds, as doubles of both devices.
@@ -29,9 +29,10 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
   const std::vector<std::int64_t> widths = {300, 1, 77};
   constexpr std::int64_t kClasses = 378;
   TwinArray<std::int32_t> labels(gpu(), {0, 299, 300, 377, -100, 301, 5});
+  TwinArray<float> weights(gpu(), {0.5F, 1.0F, 2.0F, 0.0F, 3.0F, 0.25F, 1.5F});
   for (const LogitSettings& settings :
        {LogitSettings{}, LogitSettings{{0.5F, 2.0F}, {0.1F, 1e-2F}, true}, LogitSettings{{2.0F, 0.0F}, {0.0F, 1e-3F}},
-        LogitSettings{{0.5F, 2.0F}, {}, true, true}, LogitSettings{{}, {}, false, true}}) {
+        LogitSettings{{0.5F, 2.0F}, {0.1F, 1e-2F}, true, true}}) {
     std::vector<TwinMatrix> blocks;
     std::vector<TwinMatrix> gradients;
     std::vector<TwinMatrix> biases;
@@ -67,42 +68,44 @@ TEST_P(GpuLogitBlocksTest, MatchCpu) {
     TwinArray<double> losses(gpu(), std::vector<double>(kRows, -1.0));
     TwinArray<std::int32_t> predicted(gpu(), std::vector<std::int32_t>(kRows, -1));
     const auto add = [&](Kernels& kernels, const LogitRow* rows, const std::int32_t* of_rows, double* to,
-                         double* of_each, std::int32_t* best) {
+                         double* of_each, std::int32_t* best, const float* row_weights) {
+      CrossEntropyTerms terms = settings.terms;
+      if (settings.weighted) terms.row_weights = row_weights;
       kernels.run(calls::LogitLoss{.statistics = rows,
                                    .labels = of_rows,
                                    .rows = kRows,
                                    .classes = kClasses,
-                                   .terms = settings.terms,
+                                   .terms = terms,
                                    .sum = to,
                                    .losses = of_each,
                                    .predicted = best});
     };
-    add(on_cpu(), of_cpu(), labels.cpu(), sum.cpu(), losses.cpu(), predicted.cpu());
-    add(on_gpu(), of_gpu(), labels.gpu(), sum.gpu(), losses.gpu(), predicted.gpu());
+    add(on_cpu(), of_cpu(), labels.cpu(), sum.cpu(), losses.cpu(), predicted.cpu(), weights.cpu());
+    add(on_gpu(), of_gpu(), labels.gpu(), sum.gpu(), losses.gpu(), predicted.gpu(), weights.gpu());
     EXPECT_NEAR(sum.gpu_values(gpu())[0], sum.cpu_values()[0], 2e-6 * sum.cpu_values()[0]);
-    EXPECT_EQ(sum.gpu_values(gpu())[1], 7.0 + kRows - 1);
+    EXPECT_EQ(sum.gpu_values(gpu())[1], settings.weighted ? 12.25 : 7.0 + kRows - 1);
     for (std::size_t i = 0; i < kRows; ++i) {
       EXPECT_NEAR(losses.gpu_values(gpu())[i], losses.cpu_values()[i], 1e-5) << i;
       EXPECT_EQ(predicted.gpu_values(gpu())[i], predicted.cpu_values()[i]) << i;
     }
 
-    TwinArray<float> weights(gpu(), {1.0F, -0.5F, 0.0F, 2.0F, 3.0F, 1e-3F, -2.0F});
     first = 0;
     for (std::size_t b = 0; b < widths.size(); ++b) {
       const auto run = [&](Kernels& kernels, Matrix logits, const std::int32_t* of_rows, const LogitRow* rows,
-                           const float* row_weights, Rows gradient) {
+                           Rows gradient, const float* row_weights) {
+        CrossEntropyTerms terms = settings.terms;
+        if (settings.weighted) terms.row_weights = row_weights;
         kernels.run(calls::LogitGradient{.logits = logits,
                                          .shape = settings.shape,
                                          .first_class = first,
                                          .classes = kClasses,
                                          .labels = of_rows,
                                          .statistics = rows,
-                                         .terms = settings.terms,
-                                         .row_weights = settings.weighted ? row_weights : nullptr,
+                                         .terms = terms,
                                          .gradient = gradient});
       };
-      run(on_cpu(), blocks[b].cpu(), labels.cpu(), of_cpu(), weights.cpu(), gradients[b].cpu());
-      run(on_gpu(), blocks[b].gpu().as<float>(), labels.gpu(), of_gpu(), weights.gpu(), gradients[b].gpu());
+      run(on_cpu(), blocks[b].cpu(), labels.cpu(), of_cpu(), gradients[b].cpu(), weights.cpu());
+      run(on_gpu(), blocks[b].gpu().as<float>(), labels.gpu(), of_gpu(), gradients[b].gpu(), weights.gpu());
       gradients[b].expect_agreement(gpu(), tolerance(1e-5));
       first += widths[b];
     }

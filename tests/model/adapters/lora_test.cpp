@@ -227,6 +227,7 @@ TEST_F(LoraTest, ATiedHeadIsNotMergedInto) {
   LoraSettings wanted;
   wanted.targets = {{"embed_tokens"}, false};
   const Lora lora = attach(*model, wanted);
+  EXPECT_NE(reason_against_merging(*model, lora).find("model.embed_tokens cannot be merged"), std::string::npos);
   EXPECT_THROW(merge_lora(*model, *device_, lora), Error);
   EXPECT_NE(model->parameters().find("model.embed_tokens.lora_embedding_A"), nullptr) << "nothing has changed";
   // Nor is the table trained in full, which PEFT would part from the head.

@@ -49,10 +49,10 @@ TEST(PeftConfig, KeysAreRead) {
 }
 
 TEST(PeftConfig, WhatIsNotComputedIsRefusedByName) {
-  for (const char* key : {"\"lora_bias\": true", "\"trainable_token_indices\": [1]", "\"target_parameters\": [\"w\"]",
-                          "\"layer_replication\": [[0, 1]]", "\"use_qalora\": true", "\"use_bdlora\": {\"a\": 1}",
-                          "\"alora_invocation_tokens\": [3]", "\"megatron_config\": {\"a\": 1}",
-                          "\"something_new\": \"yes\""}) {
+  for (const char* key :
+       {"\"lora_bias\": true", "\"trainable_token_indices\": [1]", "\"target_parameters\": [\"w\"]",
+        "\"layer_replication\": [[0, 1]]", "\"use_qalora\": true", "\"use_bdlora\": {\"a\": 1}",
+        "\"alora_invocation_tokens\": [3]", "\"megatron_config\": {\"a\": 1}", "\"something_new\": \"yes\""}) {
     const std::string message = refusal(std::string(", ") + key);
     const std::string name = std::string(key).substr(0, std::string(key).find(':'));
     EXPECT_NE(message.find(name), std::string::npos) << message;
@@ -65,14 +65,29 @@ TEST(PeftConfig, WhatIsNotComputedIsRefusedByName) {
   EXPECT_THROW((void)parse_peft_config(R"({"peft_type": "IA3"})", "a.json"), Error);
 }
 
+TEST(PeftConfig, ATaskTypeIsAHead) {
+  EXPECT_EQ(head_kind_of("SEQ_CLS", "a.json"), HeadKind::sequence);
+  EXPECT_EQ(head_kind_of("TOKEN_CLS", "a.json"), HeadKind::token);
+  EXPECT_EQ(head_kind_of("CAUSAL_LM", "a.json"), HeadKind::causal_language_model);
+  EXPECT_EQ(head_kind_of("", "a.json"), std::nullopt);
+  EXPECT_EQ(head_kind_of("FEATURE_EXTRACTION", "a.json"), std::nullopt);
+  for (const char* other : {"QUESTION_ANS", "SEQ_2_SEQ_LM", "seq_cls"})
+    EXPECT_THROW((void)head_kind_of(other, "a.json"), Error) << other;
+}
+
 TEST(PeftConfig, ValuesOfAnotherTypeOrOutOfRangeAreRefused) {
   for (const char* member :
        {R"("lora_alpha": "8")", R"("lora_dropout": 1.0)", R"("lora_dropout": -0.1)", R"("use_dora": 1)",
         R"("bias": "some")", R"("modules_to_save": [1])", R"("rank_pattern": {"a": 0})", R"("rank_pattern": [1])",
-        R"("layers_to_transform": [-1])", R"("layers_to_transform": ["a"])"})
+        R"("rank_pattern": {"a": 2.5})", R"("rank_pattern": {"a": 70000})", R"("rank_pattern": {"a": "2"})",
+        R"("alpha_pattern": {"a": -1})", R"("layers_to_transform": 1.5)", R"("layers_to_transform": [-1])",
+        R"("layers_to_transform": ["a"])"})
     EXPECT_NE(refusal(std::string(", ") + member).find("a.json"), std::string::npos) << member;
   for (const char* text : {R"({"peft_type": "LORA", "target_modules": ["a"], "r": 0})",
                            R"({"peft_type": "LORA", "target_modules": ["a"], "r": 1e9})",
+                           R"({"peft_type": "LORA", "target_modules": ["a"], "r": 8.5})",
+                           R"({"peft_type": "LORA", "target_modules": ["a"], "r": true})",
+                           R"({"peft_type": "LORA", "target_modules": ["a"], "r": "8"})",
                            R"({"peft_type": "LORA", "target_modules": []})", R"({"peft_type": "LORA"})", "[]", "{"})
     EXPECT_THROW((void)parse_peft_config(text, "a.json"), Error) << text;
 }

@@ -21,6 +21,15 @@ constexpr const char* kBert =
 constexpr const char* kLlama =
     R"({"model_type":"llama","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
     R"("intermediate_size":12,"max_position_embeddings":12,"tie_word_embeddings":true})";
+constexpr const char* kUntiedLlama =
+    R"({"model_type":"llama","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
+    R"("intermediate_size":12,"max_position_embeddings":12,"tie_word_embeddings":false})";
+constexpr const char* kDistilbert =
+    R"({"model_type":"distilbert","vocab_size":20,"dim":8,"n_layers":1,"n_heads":2,"hidden_dim":12,)"
+    R"("max_position_embeddings":12})";
+constexpr const char* kRoberta =
+    R"({"model_type":"roberta","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
+    R"("intermediate_size":12,"max_position_embeddings":12})";
 constexpr const char* kQuery = "base_model.model.bert.encoder.layer.0.attention.self.query";
 
 class PeftFolder : public testing::Test {
@@ -58,6 +67,7 @@ class PeftFolder : public testing::Test {
   std::string refusal() const {
     const auto model = base();
     try {
+      require_same_tables(*model, *device_, folder_.path());
       (void)load_adapter(*model, *device_, folder_.path());
     } catch (const Error& error) {
       return error.what();
@@ -80,12 +90,20 @@ class PeftFolder : public testing::Test {
   std::map<std::string, std::vector<std::int64_t>> shapes_;
 };
 
+TEST_F(PeftFolder, OfARankThatTheFileLacksIsRefusedBeforeItTakesMemory) {
+  config_["r"] = 65536;
+  expect_refusal("asks for a rank of 65536, but no tensor of");
+  config_["r"] = 2;
+  config_["rank_pattern"] = {{"query", 40000}};
+  expect_refusal("asks for a rank of 40000, but no tensor of");
+}
+
 TEST_F(PeftFolder, IsReadWhereItFits) {
   write();
   EXPECT_EQ(refusal(), "");
   EXPECT_TRUE(is_adapter_folder(folder_.path()));
-  EXPECT_EQ(base_digest_of(folder_.path()), "") << "PEFT says none";
-  EXPECT_EQ(outputs_of_adapter(folder_.path()), 3);
+  EXPECT_EQ(base_of_adapter(folder_.path()).digest, "") << "PEFT says none";
+  EXPECT_EQ(base_of_adapter(folder_.path()).fingerprint, "");
   const auto model = base();
   const Lora lora = load_adapter(*model, *device_, folder_.path());
   EXPECT_EQ(lora.trained.size(), 4U);
@@ -159,6 +177,55 @@ TEST_F(PeftFolder, ATableThatPeftSavedMustBeTheBases) {
   EXPECT_EQ(refusal(), "");
   values_[table + ".base_layer.weight"].front() += 0.25F;
   expect_refusal("is not what the base model has as model.embed_tokens.weight");
+}
+
+/// A second adapter of these embeddings belongs to the table of the base, not to what the first has made of it.
+TEST_F(PeftFolder, ATableIsComparedWithTheBasesBeforeAnythingIsMergedIntoIt) {
+  base_config_ = kUntiedLlama;
+  head_ = HeadKind::causal_language_model;
+  config_ = {{"peft_type", "LORA"}, {"r", 2}, {"target_modules", {"embed_tokens"}}};
+  values_.clear();
+  const std::string table = "base_model.model.model.embed_tokens";
+  add(table + ".lora_embedding_A", {2, 20});
+  add(table + ".lora_embedding_B", {8, 2});
+  const auto model = base();
+  add(table + ".base_layer.weight", {20, 8});
+  values_[table + ".base_layer.weight"] =
+      device_->download_as_f32(model->parameters().find("model.embed_tokens.weight")->variable.value());
+  write();
+  require_same_tables(*model, *device_, folder_.path());
+  merge_lora(*model, *device_, load_adapter(*model, *device_, folder_.path()));
+  EXPECT_THROW(require_same_tables(*model, *device_, folder_.path()), Error) << "it has changed";
+  EXPECT_NO_THROW((void)load_adapter(*model, *device_, folder_.path()));
+}
+
+/// The head's last matrix is the one with a row for each output, wherever the order of names puts it.
+TEST_F(PeftFolder, OutputsAreThoseOfTheArchitecturesHead) {
+  constexpr std::int64_t kMany = 9973;
+  const auto outputs = [&](const char* config, HeadKind head) {
+    return outputs_of_adapter(folder_.path(), *make_model(parse_model_config(config, ""), {head, kMany}));
+  };
+  values_.clear();
+  add("base_model.model.classifier.weight", {5, 8});
+  add("base_model.model.pre_classifier.weight", {8, 8});
+  add("base_model.model.distilbert.embeddings.word_embeddings.weight", {20, 8});
+  write();
+  EXPECT_EQ(outputs(kDistilbert, HeadKind::sequence), 5);
+  values_.clear();
+  add("base_model.model.classifier.dense.weight", {8, 8});
+  add("base_model.model.classifier.out_proj.weight", {4, 8});
+  add("base_model.model.roberta.pooler.dense.weight", {8, 8});
+  write();
+  EXPECT_EQ(outputs(kRoberta, HeadKind::sequence), 4);
+  values_.clear();
+  add("base_model.model.score.lora_A.weight", {2, 8});
+  add("base_model.model.score.lora_B.weight", {6, 2});
+  add("base_model.model.z.weight", {7, 7});
+  write();
+  EXPECT_EQ(outputs(kLlama, HeadKind::sequence), 6) << "of an adapter of the head itself";
+  values_.erase("base_model.model.score.lora_B.weight");
+  write();
+  EXPECT_EQ(outputs(kLlama, HeadKind::sequence), 0);
 }
 
 TEST_F(PeftFolder, HostileFilesAreRefused) {

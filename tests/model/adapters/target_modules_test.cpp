@@ -58,8 +58,8 @@ std::string refusal(const Model& model, const LoraSettings& settings) {
 
 TEST(TargetModules, AListNamesEndsOfPathsInWholeParts) {
   const auto bert = model_of(kSmallBert, HeadKind::sequence);
-  EXPECT_EQ(names_of(*bert, listed({"query"})), (Names{"bert.encoder.layer.0.attention.self.query",
-                                                        "bert.encoder.layer.1.attention.self.query"}));
+  EXPECT_EQ(names_of(*bert, listed({"query"})),
+            (Names{"bert.encoder.layer.0.attention.self.query", "bert.encoder.layer.1.attention.self.query"}));
   EXPECT_EQ(names_of(*bert, listed({"1.output.dense"})), Names{"bert.encoder.layer.1.output.dense"});
   EXPECT_EQ(names_of(*bert, listed({"word_embeddings"})), Names{"bert.embeddings.word_embeddings"});
   // "dense" is no part of "intermediate.dense" alone, and "uery" is no part at all.
@@ -148,6 +148,45 @@ TEST(TargetModules, ModulesTrainedInFullHaveNone) {
   EXPECT_TRUE(is_saved_whole(settings, "classifier.weight"));
   EXPECT_TRUE(is_saved_whole(settings, "pre_classifier.bias")) << "as PEFT, by the end of the name";
   EXPECT_FALSE(is_saved_whole(settings, "classifiers.weight"));
+}
+
+TEST(TargetModules, WhatFitsNothingIsRefused) {
+  const auto bert = model_of(kSmallBert, HeadKind::sequence);
+  LoraSettings settings = listed({"query", "value"});
+  const auto expect = [&](const LoraSettings& wanted, const std::string& what) {
+    const std::string message = refusal(*bert, wanted);
+    EXPECT_NE(message.find(what), std::string::npos) << message;
+  };
+  LoraSettings wanted = settings;
+  wanted.rank_pattern = {{"query", 2.0}, {"valeu", 4.0}};
+  expect(wanted, "lora.rank_pattern: 'valeu' fits no module that has an adapter: did you mean 'value'?");
+  wanted = settings;
+  wanted.alpha_pattern = {{"layer.7.attention.self.query", 2.0}};
+  expect(wanted, "lora.alpha_pattern: 'layer.7.attention.self.query' fits no module that has an adapter");
+  wanted = settings;
+  wanted.alpha_pattern = {{"key", 2.0}};
+  expect(wanted, "lora.alpha_pattern: 'key' fits no module that has an adapter");
+  wanted = settings;
+  wanted.excluded = {{"layer.0.attention.self.query", "keys"}, false};
+  expect(wanted, "lora.exclude: 'keys' fits no module of this model");
+  wanted = settings;
+  wanted.excluded = {{"query"}, true};
+  expect(wanted, "lora.exclude: 'query' fits the whole path of no module");
+  wanted = settings;
+  wanted.layers = {1, 5};
+  expect(wanted, "lora.layers: 5 is the number of no layer");
+  wanted.layers = {1};
+  wanted.layers_pattern = {"layer", "blocks"};
+  expect(wanted, "lora.layers_pattern: 'blocks' fits no module that is numbered");
+
+  // What is used is not refused, and a folder of PEFT's may say more than it used.
+  wanted.layers_pattern = {"layer"};
+  wanted.rank_pattern = {{"query", 2.0}, {R"(layer\.1\..*)", 4.0}};
+  wanted.excluded = {{"classifier"}, false};
+  EXPECT_EQ(names_of(*bert, wanted).size(), 2U);
+  wanted.rank_pattern = {{"nothing", 2.0}};
+  wanted.peft_config = "{}";
+  EXPECT_EQ(names_of(*bert, wanted).size(), 2U);
 }
 
 TEST(PatternTables, TheFirstThatMatchesTheEndOfAPathCounts) {

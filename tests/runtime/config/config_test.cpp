@@ -131,6 +131,18 @@ TEST(Configuration, AKeyOfOneOrMoreTakesAStringOrAnArray) {
   EXPECT_NE(refused("train = []\n").find("data.train is missing"), std::string::npos);
 }
 
+TEST(Configuration, WeightsOfFilesAreOneForEachName) {
+  const Configuration mixed = parse(kSmallest, {"data.train=[\"a\", \"b\"]", "data.train_weights=[3, 0.5]"});
+  EXPECT_EQ(mixed.data.train_weights, (std::vector<double>{3.0, 0.5}));
+  EXPECT_EQ(to_toml(parse(to_toml(mixed))), to_toml(mixed));
+  EXPECT_EQ(differing_keys(mixed, parse(kSmallest, {"data.train=[\"a\", \"b\"]"})),
+            std::vector<std::string>{"data.train_weights"});
+  EXPECT_NE(refusal(kSmallest, {"data.train=[\"a\", \"b\"]", "data.train_weights=[1]"})
+                .find("data.train_weights has 1 weight, but data.train names 2; give each of them one"),
+            std::string::npos);
+  EXPECT_NE(refusal(kSmallest, {"data.train_weights=[0]"}).find("above 0"), std::string::npos);
+}
+
 TEST(Configuration, WritesWhatItReads) {
   Configuration configuration = parse(kSmallest);
   configuration.model.path = "a \"quoted\" \\ path\n";

@@ -9,6 +9,7 @@
 
 #include "model/weights.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/generation/near_weights.h"
 #include "runtime/steps/device_batch.h"
 #include "tensor/host_copy.h"
 #include "tests/data/temporary_folder.h"
@@ -103,6 +104,25 @@ TEST_F(Generation, MorePromptsThanSlotsAreAnsweredInAnyCompanyAlike) {
       }
     }
   }
+}
+
+TEST_F(Generation, WeightsThatAreBroughtNearGiveTheSameAnswers) {
+  settings_.most_tokens = 40;
+  const std::vector<Answer> before = answers(prompts());
+  const auto mapped = [&] {
+    const Model& model = fitted_->model();
+    return std::count_if(model.parameters().all().begin(), model.parameters().all().end(),
+                         [](const Parameter& held) { return !held.variable.value().owns_memory(); });
+  };
+  fitted_.emplace(folder_.path(), *device_);
+  ASSERT_GT(mapped(), 0);
+  EXPECT_FALSE(bring_weights_near(fitted_->model(), *device_, 1, 1000)) << "there is no memory for it";
+  EXPECT_GT(mapped(), 0);
+  EXPECT_TRUE(bring_weights_near(fitted_->model(), *device_, 2, std::int64_t{1} << 40));
+  EXPECT_EQ(mapped(), 0);
+  EXPECT_FALSE(bring_weights_near(fitted_->model(), *device_, 1, std::int64_t{1} << 40)) << "they are there";
+  const std::vector<Answer> after = answers(prompts());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after[i].tokens, before[i].tokens);
 }
 
 TEST_F(Generation, AnotherSeedDrawsAnotherAnswerAndTheSameTheSame) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "data/mixture.h"
+#include "data/token_store.h"
 
 namespace temper {
 namespace {
@@ -35,6 +37,15 @@ TEST_F(ClassWeights, BalancedHaveAMeanOfOneOverTheRows) {
   EXPECT_FLOAT_EQ(weights.data<float>()[0], 4.0F / 9.0F);
   EXPECT_FLOAT_EQ(weights.data<float>()[1], 4.0F / 3.0F);
   EXPECT_FLOAT_EQ(weights.data<float>()[2], 1.0F) << "a class without rows";
+}
+
+TEST_F(ClassWeights, BalancedCountRowsAsOftenAsAnEpochTakesThem) {
+  train_.class_weights = "balanced";
+  // Four rows of the first class, and two of the second that come twice each.
+  const Mixture mixture({{std::make_shared<TokenStore>(rows_of({0, 0, 0, 0})), 1.0},
+                         {std::make_shared<TokenStore>(rows_of({1, 1})), 1.0}});
+  const Tensor weights = class_weights(train_, task_named("sequence-classification"), mixture, 2, *device_);
+  EXPECT_EQ(device_->download<float>(weights), (std::vector<float>{1.0F, 1.0F}));
 }
 
 TEST_F(ClassWeights, GivenOnesMustBeOneAClass) {

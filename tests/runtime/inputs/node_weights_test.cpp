@@ -1,6 +1,7 @@
 #include "runtime/inputs/node_weights.h"
 
 #include <gtest/gtest.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cstring>
@@ -63,6 +64,24 @@ TEST_F(NodeWeightsTest, TheLastRankThatLetsGoGivesThePagesBack) {
   tensors.back() = Tensor();
   world_.barrier();
   EXPECT_EQ(bytes[0], std::byte{0});
+}
+
+TEST_F(NodeWeightsTest, NothingTakesNoRoom) {
+  EXPECT_TRUE(room_->make({}, fill).empty());
+  EXPECT_EQ(room_->note(), "");
+}
+
+/// No /dev/shm has so much; it is address space that nobody touches.
+TEST_F(NodeWeightsTest, WithoutRoomEachRankHasItsOwn) {
+  const std::vector<SharedWeightRoom::Want> too_much{{{std::int64_t{1} << 20, std::int64_t{1} << 16}, DType::f32}};
+  struct statvfs room {};
+  if (::statvfs("/dev/shm", &room) != 0 || room.f_bavail * room.f_frsize > std::uint64_t{1} << 37)
+    GTEST_SKIP() << "skipped: /dev/shm has room for it";
+  int filled = 0;
+  const std::vector<Tensor> tensors = room_->make(too_much, [&](std::size_t, std::span<std::byte>) { ++filled; });
+  EXPECT_EQ(tensors.size(), 1U);
+  EXPECT_EQ(filled, 1) << "by every rank";
+  EXPECT_NE(room_->note().find("MiB free"), std::string::npos);
 }
 
 TEST_F(NodeWeightsTest, WhatOneRankCannotConvertAllRefuse) {

@@ -110,6 +110,66 @@ TEST_F(RunDataTest, SeveralFilesAreOneDataSetWithALineageForEach) {
             (std::vector<std::int64_t>{3}));
 }
 
+TEST_F(RunDataTest, FilesAreMixedByWeight) {
+  configuration_.data.train.values = {file("new.csv", "text,label\ngood day,x\nbad day,y\ngood,x\nbad,y\n"),
+                                      (folder_ / "old*.csv").string()};
+  file("old1.csv", "label,text\nx,the road\n");
+  file("old2.csv", "text,label\nthe stone,y\na,x\nit,y\n");
+  configuration_.data.train_weights = {2.0, 1.0};
+  const RunData data = prepare(kClassification);
+  ASSERT_NE(data.mixture, nullptr);
+  EXPECT_EQ(&data.training(), data.mixture.get());
+  EXPECT_EQ(data.train.rows(), 8);
+  EXPECT_EQ(data.mixture->rows_of(0), 4);
+  EXPECT_EQ(data.mixture->rows_of(1), 4) << "a pattern is one of the names";
+  EXPECT_EQ(data.mixture->epoch_rows(), 6);
+  const std::vector<std::int64_t> all{0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_EQ(data.mixture->read(all, 0), data.train.read(all, 0)) << "rows are called as in the store";
+  if (world_communicator().rank() == 0) {
+    const auto told = std::find_if(data.findings.begin(), data.findings.end(),
+                                   [](const Finding& finding) { return finding.name == "mixture"; });
+    ASSERT_NE(told, data.findings.end());
+    EXPECT_EQ(told->sentence, "an epoch takes 6 rows: 4 of " + configuration_.data.train.values[0] +
+                                  " (each once), 2 of " + configuration_.data.train.values[1] +
+                                  " (of 4, 50 % of them)");
+  }
+  const DataSample sample = sample_run_data(configuration_, kClassification, *tokenizer_, model_of({}), 16, 1, 100);
+  EXPECT_EQ(sample.train_rows, 6);
+  EXPECT_EQ(sample.train_sequences, 8);
+  configuration_.data.train_weights = {1.0, 3.0};
+  EXPECT_EQ(prepare(kClassification).training().epoch_rows(), 16) << "old rows come three times";
+}
+
+TEST_F(RunDataTest, MixedTextsArePackedAndCutWithinTheirFile) {
+  configuration_.data.format = "text";
+  configuration_.data.train.values = {file("a.txt", "good day good day\nthe road\n"), file("b.txt", "bad bad bad\n")};
+  configuration_.data.train_weights = {1.0, 1.0};
+  const TaskSpec& task = task_named("causal-lm");
+  for (const char* pack : {"documents", "blocks", "none"}) {
+    configuration_.data.pack = pack;
+    const RunData data = prepare(task);
+    ASSERT_EQ(data.parts.size(), 2U) << pack;
+    EXPECT_EQ(data.parts[0].rows + data.parts[1].rows, data.train.rows()) << pack;
+    // The second file's one document begins a row, whatever stands before it.
+    const std::int64_t begin = data.train.starts()[static_cast<std::size_t>(data.parts[1].first)];
+    EXPECT_EQ(begin, data.train.document_starts()[2]) << pack;
+    EXPECT_EQ(data.packed.has_value(), false) << pack;
+    EXPECT_EQ(data.training().epoch_rows(), data.mixture->rows_taken(0) + data.mixture->rows_taken(1)) << pack;
+  }
+}
+
+TEST_F(RunDataTest, AMixedFileThatKeepsNoRowIsNamed) {
+  configuration_.data.train.values = {file("new.csv", "text,label\ngood day,x\nbad day,y\n"),
+                                      file("none.csv", "text,label\n")};
+  configuration_.data.train_weights = {1.0, 1.0};
+  try {
+    prepare(kClassification);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_HAS(error.what(), "none.csv");
+  }
+}
+
 TEST_F(RunDataTest, ASetWithoutRowsHasNoFigures) {
   configuration_.evaluate.sets = {{.name = "old", .data = {}}};
   configuration_.evaluate.sets.front().data = file("old.txt", "");  // blank lines alone, its reader refuses

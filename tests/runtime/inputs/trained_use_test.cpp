@@ -52,6 +52,26 @@ TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
   EXPECT_TRUE(masks.label.empty());
 }
 
+TEST(TrainedUseFile, KeepsHowConversationsWereLearnt) {
+  Configuration configuration;
+  EXPECT_FALSE(trained_use(configuration, task_named("causal-lm"), 40).conversations.has_value());
+  configuration.data.format = "conversations";
+  configuration.data.learn = "last";
+  configuration.data.learn_roles = {"assistant", "tool"};
+  configuration.data.chat_template = "own.jinja";
+  const TrainedUse use = trained_use(configuration, task_named("causal-lm"), 40);
+  ASSERT_TRUE(use.conversations.has_value());
+  EXPECT_EQ(*use.conversations,
+            (ConversationUse{"last", {"assistant", "tool"}, true, configuration.data.template_date}))
+      << "a template from a file is the folder's own by then";
+  EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
+  configuration.data.chat_template = "none";
+  EXPECT_FALSE(trained_use(configuration, task_named("causal-lm"), 40).conversations->has_template);
+  const std::string message =
+      error_of([] { (void)parse_trained_use(R"({"conversations": {"learn": 1}})", "temper.json"); });
+  EXPECT_NE(message.find("\"conversations\", \"learn\": found 1"), std::string::npos) << message;
+}
+
 TEST(TrainedUseFile, OfAnotherVersionIsReadAsFarAsItGoes) {
   const TrainedUse older = parse_trained_use(R"({"max_length": 48})", "temper.json");
   EXPECT_EQ(older.max_length, 48);

@@ -50,6 +50,21 @@ TEST(MachineProfile, ReadsWhatItWrites) {
   EXPECT_FALSE(read.message_exchange.measured());
 }
 
+TEST(MachineProfile, SaysWhereTheMachineWasBusy) {
+  MachineProfile profile = example();
+  EXPECT_EQ(busy_note(profile), "");
+  profile.processor_share = 0.93;
+  EXPECT_EQ(busy_note(profile), "");
+  profile.processor_share = 0.4;
+  EXPECT_NE(busy_note(profile).find("other programs had the processor for 60 % of the time"), std::string::npos)
+      << busy_note(profile);
+  EXPECT_EQ(parse_machine_profile(to_json(profile), "machine.json").processor_share, 0.4);
+  std::string former = to_json(example());
+  const std::size_t place = former.find(" \"processor_share\"");
+  former.erase(place, former.find('\n', place) + 1 - place);
+  EXPECT_EQ(parse_machine_profile(former, "machine.json").processor_share, 1.0);
+}
+
 TEST(MachineProfile, OperationsGoWithTheThreads) {
   const RankRates one = with_threads(example(), /*several_ranks=*/false, 1);
   EXPECT_DOUBLE_EQ(one.operations, 2e11 / 3.0);

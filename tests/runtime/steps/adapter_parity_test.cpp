@@ -180,7 +180,7 @@ TEST_P(AdapterParity, FiveStepsMatchPeftAndSoDoesWhatIsMerged) {
 
 TEST_P(AdapterParity, TheFolderIsWrittenAsPeftWritesIt) {
   const testing_support::TestFolder folder;
-  write_adapter({*model_, *device_, lora_, "", std::string(64, 'a')}, folder.path());
+  write_adapter({*model_, *device_, lora_, "", {std::string(64, 'a'), std::string(64, 'c')}}, folder.path());
   const SafetensorsFile written(folder.path() / "adapter_model.safetensors");
   const SafetensorsFile original(fixture_->folder / "adapter/adapter_model.safetensors");
   std::size_t compared = 0;
@@ -195,8 +195,11 @@ TEST_P(AdapterParity, TheFolderIsWrittenAsPeftWritesIt) {
     EXPECT_EQ(values_of<float>(written.tensors().at(name)), values) << name;
   }
   EXPECT_EQ(written.tensors().size(), compared);
-  EXPECT_EQ(base_digest_of(folder.path()), std::string(64, 'a'));
-  EXPECT_THROW(require_base(folder.path(), std::string(64, 'b'), "other"), Error);
+  const AdapterBase known = base_of_adapter(folder.path());
+  EXPECT_EQ(known.digest, std::string(64, 'a'));
+  EXPECT_THROW(require_base(known, std::string(64, 'b'), folder.path(), "other"), Error);
+  EXPECT_THROW(require_fingerprint(known, std::string(64, 'b'), folder.path(), "other"), Error);
+  EXPECT_NO_THROW(require_fingerprint(known, std::string(64, 'c'), folder.path(), "other"));
 
   const auto read_json = [](const std::filesystem::path& file) {
     std::ifstream stream(file);

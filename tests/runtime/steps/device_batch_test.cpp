@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/token_rows.h"
+#include "tests/data/example_rows.h"
 #include "tests/distant_device.h"
 
 namespace temper {
@@ -148,6 +149,18 @@ TEST_F(DeviceBatchTest, MayBeEmpty) {
   EXPECT_EQ(batch.rows, 0);
   EXPECT_EQ(batch.input.tokens(), 0);
   EXPECT_EQ(batch.input.indices.by_id.groups().groups, 0);
+}
+
+TEST_F(DeviceBatchTest, WeightsOfReadTokensComeAlongWhereTheyAreAskedFor) {
+  TokenRows rows = testing_support::rows_with_weights({3, 2});
+  rows.classes[1] = kUnlabelled;
+  const TokenStore store(std::move(rows));
+  const std::vector<std::int64_t> all{0, 1};
+  const Batch batch = store.read(all, 0);
+  const DeviceBatch weighed = to_device(batch, kLabelled, BatchUse{.weighted = true}, device_);
+  EXPECT_EQ(device_.download<float>(weighed.targets.weights), (std::vector<float>{0.5F, 2.5F, 3.5F, 4.5F}));
+  EXPECT_FALSE(to_device(batch, kLabelled, BatchUse{}, device_).targets.weights.defined())
+      << "an evaluation counts each token once";
 }
 
 }  // namespace

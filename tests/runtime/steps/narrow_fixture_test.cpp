@@ -1,4 +1,4 @@
-// Every architecture with matrices in bf16 gives the loss and the gradients of its twin in f32, bit for bit:
+// Every architecture with matrices in bf16 or f16 gives the loss and the gradients of its twin in f32, bit for bit:
 // what a parameter that stays narrow is read by takes it so (ParameterPlace::add_matrix).
 #include <gtest/gtest.h>
 
@@ -6,9 +6,11 @@
 #include <deque>
 #include <map>
 
+#include "base/half_float.h"
 #include "model/weights.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
+#include "tensor/float16.h"
 #include "tests/data/temporary_folder.h"
 #include "tests/model_fixture.h"
 
@@ -17,16 +19,17 @@ namespace {
 
 using testing_support::ModelFixture;
 
-/// The fixture's weights, rounded to bf16: as such in one file, and as f32 in another.
+/// The fixture's weights, rounded to a narrow type: as such in one file, and as f32 in another.
 class Twins {
  public:
-  explicit Twins(const ModelFixture& fixture) : narrow_(write(fixture, "narrow")), wide_(write(fixture, "wide")) {}
+  Twins(const ModelFixture& fixture, StoredType type)
+      : narrow_(write(fixture, type, "narrow")), wide_(write(fixture, type, "wide")) {}
   [[nodiscard]] const WeightFiles& narrow() const { return narrow_; }
   [[nodiscard]] const WeightFiles& wide() const { return wide_; }
 
  private:
-  WeightFiles write(const ModelFixture& fixture, const std::string& name) const {
-    std::deque<std::vector<BFloat16>> narrow;
+  WeightFiles write(const ModelFixture& fixture, StoredType type, const std::string& name) const {
+    std::deque<std::vector<std::uint16_t>> narrow;
     std::deque<std::vector<float>> wide;
     std::vector<TensorToWrite> tensors;
     for (const std::string& tensor : fixture.weights.names()) {
@@ -34,13 +37,13 @@ class Twins {
       if (view.type != StoredType::f32) continue;  // counters, which no model reads
       std::vector<float>& values = wide.emplace_back(static_cast<std::size_t>(element_count(view.shape).value_or(0)));
       to_f32(view, values);
-      std::vector<BFloat16>& rounded = narrow.emplace_back();
+      std::vector<std::uint16_t>& rounded = narrow.emplace_back();
       for (float& value : values) {
-        rounded.push_back(to_bfloat16(value));
-        value = to_float(rounded.back());
+        rounded.push_back(type == StoredType::f16 ? to_f16(value) : to_bf16(value));
+        value = type == StoredType::f16 ? from_f16(rounded.back()) : from_bf16(rounded.back());
       }
       if (name == "narrow") {
-        tensors.push_back({tensor, view.shape, {}, rounded});
+        tensors.push_back({tensor, view.shape, {}, rounded, type});
       } else {
         tensors.push_back({tensor, view.shape, values});
       }
@@ -91,20 +94,22 @@ class NarrowFixture : public testing::TestWithParam<std::string> {
 
 TEST_P(NarrowFixture, HasTheBitsOfItsTwinInF32) {
   const ModelFixture fixture(GetParam());
-  const Twins twins(fixture);
-  const std::unique_ptr<Model> narrow = load(fixture, twins.narrow());
-  const std::unique_ptr<Model> wide = load(fixture, twins.wide());
-  const auto& parameters = narrow->parameters().all();
-  EXPECT_GT(std::count_if(parameters.begin(), parameters.end(),
-                          [](const Parameter& p) { return p.variable.value().type() == DType::bf16; }),
-            4);
-  for (const DType activations : {DType::f32, DType::bf16}) {
-    if (activations == DType::bf16 && !device_->has_bf16()) continue;
-    const Found expected = step(fixture, *wide, activations);
-    const Found found = step(fixture, *narrow, activations);
-    EXPECT_EQ(found.loss, expected.loss) << name_of(activations);
-    EXPECT_FALSE(expected.gradients.empty());
-    EXPECT_TRUE(found.gradients == expected.gradients) << name_of(activations);
+  for (const StoredType type : {StoredType::bf16, StoredType::f16}) {
+    const Twins twins(fixture, type);
+    const std::unique_ptr<Model> narrow = load(fixture, twins.narrow());
+    const std::unique_ptr<Model> wide = load(fixture, twins.wide());
+    const auto& parameters = narrow->parameters().all();
+    EXPECT_GT(std::count_if(parameters.begin(), parameters.end(),
+                            [](const Parameter& parameter) { return is_narrow(parameter.variable.value().type()); }),
+              4);
+    for (const DType activations : {DType::f32, DType::bf16}) {
+      if (activations == DType::bf16 && !device_->has_bf16()) continue;
+      const Found expected = step(fixture, *wide, activations);
+      const Found found = step(fixture, *narrow, activations);
+      EXPECT_EQ(found.loss, expected.loss) << name_of(type) << ", " << name_of(activations);
+      EXPECT_GT(expected.gradients.size(), 4U);
+      EXPECT_TRUE(found.gradients == expected.gradients) << name_of(type) << ", " << name_of(activations);
+    }
   }
 }
 

@@ -16,6 +16,7 @@ struct Case {
   LogitShape shape = {};
   CrossEntropyTerms terms = {};
   bool bias = false;
+  bool weighted = false;
 };
 
 /// One block and several, of rows and of classes; nothing a multiple of anything.
@@ -31,6 +32,8 @@ const std::vector<Case> kCases = {
     {"smoothed", 45, 24, 211, {}, {.label_smoothing = 0.2F}},
     {"z-loss", 45, 24, 6200, {}, {.z_loss = 3e-2F}},
     {"bias", 45, 24, 3200, {}, {}, true},
+    {"rows with weights", 45, 24, 211, {}, {}, false, true},
+    {"weights, several blocks of rows, all terms and a bias", 1035, 8, 3131, {0.5F, 2.0F}, {0.1F, 1e-2F}, true, true},
 };
 
 struct Losses {
@@ -47,16 +50,32 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
     Variable weight;
     Variable bias;
     Tensor labels;
+    Tensor row_weights;  ///< undefined where rows have none
+
+    [[nodiscard]] CrossEntropyTerms terms_of(const Case& c) const {
+      CrossEntropyTerms terms = c.terms;
+      if (row_weights.defined()) terms.row_weights = row_weights.data<float>();
+      return terms;
+    }
   };
 
   /// A fifth of the rows without a label.
   Parts parts_of(const Case& c, DType type = DType::f32) {
-    Parts parts{leaf(random({c.rows, c.width})), leaf(random({c.classes, c.width}, 0.5F)), Variable(), Tensor()};
+    Parts parts{leaf(random({c.rows, c.width})), leaf(random({c.classes, c.width}, 0.5F)), Variable(), Tensor(),
+                Tensor()};
     if (c.bias) parts.bias = leaf(random({c.classes}));
     std::vector<std::int32_t> labels;
     for (std::int64_t row = 0; row < c.rows; ++row)
       labels.push_back(row % 5 == 3 ? -100 : static_cast<std::int32_t>((row * 7919 + 1) % c.classes));
     parts.labels = indices(labels);
+    if (c.weighted) {
+      // One of them 0, as of a row that does not count.
+      parts.row_weights = random({c.rows});
+      for (std::int64_t row = 0; row < c.rows; ++row) {
+        float& weight = parts.row_weights.data<float>()[row];
+        weight = row % 7 == 2 ? 0.0F : 0.25F + std::abs(weight);
+      }
+    }
     if (type == DType::bf16) {
       parts.x = leaf(in_bf16(parts.x.value()));
       parts.weight.set_compute_copy(in_bf16(parts.weight.value()));
@@ -74,7 +93,8 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
     const RowLosses of_rows{Tensor::empty(device_->memory(), {rows}, DType::f64),
                             Tensor::empty(device_->memory(), {rows}, DType::i32)};
     const Tensor sum = no_loss();
-    linear_cross_entropy(tape, parts.x, parts.weight, parts.bias, c.shape, parts.labels, c.terms, sum, of_rows);
+    linear_cross_entropy(tape, parts.x, parts.weight, parts.bias, c.shape, parts.labels, parts.terms_of(c), sum,
+                         of_rows);
     return {sum.data<double>()[0], sum.data<double>()[1], device_->download<double>(of_rows.losses),
             device_->download<std::int32_t>(of_rows.predicted)};
   }
@@ -110,7 +130,10 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
       if (label >= 0) {
         loss = log_z - (1.0 - smoothing) * logits[static_cast<std::size_t>(label)] -
                smoothing / static_cast<double>(c.classes) * total + static_cast<double>(c.terms.z_loss) * log_z * log_z;
-        losses.weight += 1.0;
+        const double weight =
+            parts.row_weights.defined() ? static_cast<double>(parts.row_weights.data<float>()[row]) : 1.0;
+        loss *= weight;
+        losses.weight += weight;
       }
       losses.of_rows.push_back(loss);
       losses.sum += loss;
@@ -142,7 +165,7 @@ TEST_F(LinearCrossEntropy, IsWhatADoubleLoopGives) {
         Tape t(*device_, mode, {}, type);
         const Losses losses = run(t, parts, c);
         EXPECT_NEAR(losses.sum, wanted.sum, 2e-6 * std::abs(wanted.sum) + 1e-6);
-        EXPECT_EQ(losses.weight, wanted.weight);
+        EXPECT_DOUBLE_EQ(losses.weight, wanted.weight);
         for (std::size_t i = 0; i < wanted.of_rows.size(); ++i)
           ASSERT_NEAR(losses.of_rows[i], wanted.of_rows[i], 1e-5 * (1.0 + std::abs(wanted.of_rows[i]))) << "row " << i;
         EXPECT_EQ(losses.predicted, wanted.predicted);
@@ -165,7 +188,7 @@ TEST_F(LinearCrossEntropy, LeavesTheGradientsOfLayerAndLossOneAfterTheOther) {
       logits = scale(apart, logits, c.shape.scale);
     }
     const Tensor sum = no_loss();
-    cross_entropy(apart, logits, parts.labels, Tensor(), c.terms, sum);
+    cross_entropy(apart, logits, parts.labels, Tensor(), parts.terms_of(c), sum);
     apart.backward();
     const double loss = sum.data<double>()[0];
     const std::vector<float> dx = gradient_of(*device_, parts.x);
@@ -186,17 +209,38 @@ TEST_F(LinearCrossEntropy, LeavesTheGradientsOfLayerAndLossOneAfterTheOther) {
   }
 }
 
+TEST_F(LinearCrossEntropy, WeightsOfOneLeaveTheBitsAsTheyAre) {
+  const Case c{"", 45, 24, 211, {0.7F, 2.5F}, {0.1F, 1e-2F}, true};
+  const Parts all = parts_of(c);
+  std::vector<std::vector<float>> gradients;
+  for (const bool weighted : {false, true}) {
+    // Leaves of their own, so that no gradient is added to.
+    Parts parts{leaf(all.x.value()), leaf(all.weight.value()), leaf(all.bias.value()), all.labels, {}};
+    if (weighted) {
+      parts.row_weights = random({c.rows});
+      std::fill_n(parts.row_weights.data<float>(), c.rows, 1.0F);
+    }
+    Tape t = tape();
+    (void)run(t, parts, c);
+    t.backward();
+    gradients.push_back(gradient_of(*device_, parts.weight));
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
 TEST_F(LinearCrossEntropy, GradientMatchesCentralDifferences) {
-  const Case c{"", 11, 12, 3083, {0.7F, 2.5F}, {0.1F, 1e-2F}, true};
-  const Parts parts = parts_of(c);
-  Tape t = tape();
-  (void)run(t, parts, c);
-  t.backward();
-  const auto value = [&] {
-    Tape fresh = tape(Tape::Mode::evaluation);
-    return run(fresh, parts, c).sum;
-  };
-  compare(value, {parts.x, parts.weight, parts.bias}, 2e-3);
+  for (const bool weighted : {false, true}) {
+    const Case c{"", 11, 12, 3083, {0.7F, 2.5F}, {0.1F, 1e-2F}, true, weighted};
+    const Parts parts = parts_of(c);
+    Tape t = tape();
+    (void)run(t, parts, c);
+    t.backward();
+    const auto value = [&] {
+      Tape fresh = tape(Tape::Mode::evaluation);
+      return run(fresh, parts, c).sum;
+    };
+    compare(value, {parts.x, parts.weight, parts.bias}, 2e-3);
+  }
 }
 
 TEST_F(LinearCrossEntropy, RoundsTheGradientOfActivationsInBf16Once) {

@@ -114,15 +114,16 @@ float* room_for_widened() {
   return room.get();
 }
 
-/// The weights of a block, as f32: where they lie, or widened. Of bf16, the rows that come next are fetched meanwhile.
+/// The weights of a block, as f32: where they lie, or widened, and the rows that come next are fetched meanwhile.
 ConstMatrix block_as_floats(ConstRows w) {
   if (w.type == DType::f32) return w.as<float>();
+  constexpr std::int64_t kLineBytes = kLineFloats * static_cast<std::int64_t>(sizeof(float));
   float* const room = room_for_widened();
-  const MatrixOf<const BFloat16> narrow = w.as<BFloat16>();
+  const auto row_bytes = static_cast<std::int64_t>(size_of(w.type, w.columns));
   for (std::int64_t i = 0; i < w.rows; ++i) {
-    const BFloat16* const next = narrow.row(w.rows + i);
-    for (std::int64_t p = 0; p < w.columns; p += 2 * kLineFloats) hwy::Prefetch(next + p);
-    widen_row(narrow.row(i), w.columns, room + i * kWidenedStride);
+    const auto* const next = static_cast<const char*>(w.at(w.rows + i, 0));
+    for (std::int64_t p = 0; p < row_bytes; p += kLineBytes) hwy::Prefetch(next + p);
+    widen_rows(w.part(i, 1), room + i * kWidenedStride, kWidenedStride);
   }
   return {room, w.rows, w.columns, kWidenedStride};
 }
@@ -253,7 +254,7 @@ constexpr std::int64_t kGranule = 96;
 
 bool multiply_few_rows(ConstRows a, bool transpose_a, ConstRows b, bool transpose_b, ConstRows bias, Rows c,
                        bool accumulate) {
-  const bool widens = b.type == DType::bf16 && !transpose_a;
+  const bool widens = is_narrow(b.type) && !transpose_a;
   if (a.type != DType::f32 || (b.type != DType::f32 && !widens) || c.type != DType::f32) return false;
   const std::int64_t few = transpose_a ? a.rows : c.rows;
   const bool whole_vectors = c.columns % kVectorMultiple == 0;

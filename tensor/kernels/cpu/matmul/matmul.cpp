@@ -5,8 +5,8 @@
 // number. So a product is cut here, where the shape says, whatever the number of threads, and oneDNN is only ever
 // called for a part, in one thread.
 //
-// The right operand may be bf16 where the others are f32: frozen weights as their file has them. Then it is widened a
-// part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
+// The right operand may be bf16, f16 or quantised where the others are f32: frozen weights as their file has them. Then
+// it is widened a part at a time, and oneDNN is called as for the same weights in f32, whose bits come out.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -97,8 +97,7 @@ struct Operands {
   /// Of op(b), rows [row, row + rows) and these columns, as they lie.
   [[nodiscard]] ConstRows part_of_b(std::int64_t row, std::int64_t rows, std::int64_t column,
                                     std::int64_t columns) const {
-    return transpose_b ? ConstRows(b.at(column, row), columns, rows, b.stride, b.type)
-                       : ConstRows(b.at(row, column), rows, columns, b.stride, b.type);
+    return transpose_b ? b.window(column, columns, row, rows) : b.window(row, rows, column, columns);
   }
   /// Where element (i, j) of op(a) lies, and of op(b).
   [[nodiscard]] const void* of_a(std::int64_t i, std::int64_t j) const { return transpose_a ? a.at(j, i) : a.at(i, j); }
@@ -326,12 +325,11 @@ void multiply(const Operands& o, bool by_rows, ProductPrimitives& primitives, co
 
 void require_types(ConstRows a, bool transpose_a, ConstRows b, ConstRows c) {
   const auto known = [](DType type) { return type == DType::f32 || type == DType::bf16; };
-  const bool widens = a.type == DType::f32 && !transpose_a && b.type == DType::bf16;
+  const bool widens = a.type == DType::f32 && !transpose_a && is_narrow(b.type);
   if (!known(a.type) || (a.type != b.type && !widens) || (c.type != a.type && c.type != DType::f32))
     throw Error(
-        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, into the type of the first or "
-        "f32, "
-        "but was given {}, {} and {}",
+        "matmul: the CPU multiplies matrices of one type, or f32 and weights in bf16, f16 or quantised, into the type "
+        "of the first or f32, but was given {}, {} and {}",
         name_of(a.type), name_of(b.type), name_of(c.type));
 }
 

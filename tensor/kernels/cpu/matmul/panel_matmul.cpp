@@ -91,17 +91,18 @@ std::int64_t share(std::int64_t total, std::int64_t i, std::int64_t n) { return 
 /// What the i-th of n tiles fetches of `part`, columns of b [depth, .] or rows of its transpose, from which a panel
 /// will be made.
 Ahead fetch_of_tile(ConstRows part, bool transpose_b, std::int64_t i, std::int64_t n) {
-  const auto element = static_cast<std::int64_t>(size_of(part.type));
+  const auto lines_of = [&](std::int64_t elements) {
+    return (static_cast<std::int64_t>(size_of(part.type, elements)) + kLineBytes - 1) / kLineBytes;
+  };
   // Transposed, a line of each row at a time.
-  const std::int64_t elements_of_line = kLineBytes / element;
-  const std::int64_t all = transpose_b ? (part.columns + elements_of_line - 1) / elements_of_line : part.rows;
+  const std::int64_t all = transpose_b ? lines_of(part.columns) : part.rows;
   const std::int64_t first = share(all, i, n);
   const std::int64_t count = share(all, i + 1, n) - first;
   if (part.rows <= 0 || part.columns <= 0 || count == 0) return {};
-  const auto at = [&](std::int64_t row, std::int64_t column) { return static_cast<const char*>(part.at(row, column)); };
-  if (transpose_b) return {at(0, first * elements_of_line), part.stride * element, part.rows, count};
-  return {at(first, 0), part.stride * element, count,
-          part.type == DType::f32 ? kPanelLines : (kTileColumns + elements_of_line - 1) / elements_of_line};
+  const auto at = [&](std::int64_t row) { return static_cast<const char*>(part.at(row, 0)); };
+  const auto stride = static_cast<std::int64_t>(size_of(part.type, part.stride));
+  if (transpose_b) return {at(0) + first * kLineBytes, stride, part.rows, count};
+  return {at(first), stride, count, part.type == DType::f32 ? kPanelLines : lines_of(kTileColumns)};
 }
 
 /// A part of the right operand as f32, at most kTileColumns by kPanelDepth, whichever way: where it lies, or widened.

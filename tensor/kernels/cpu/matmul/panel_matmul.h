@@ -26,9 +26,9 @@ bool onednn_takes_f32();
 /// Called when rows [first, first + count) of a result are done, in the thread that computed them. It must not throw.
 using RowsDone = std::function<void(std::int64_t first, std::int64_t count)>;
 
-/// c (+)= op(a) op(b) + bias, f32, as calls::Matmul and calls::LinearForward say; b may be bf16, which gives the bits
-/// of the same b in f32. bias: one row, or no data; none where a is transposed. Each element has the same bits whatever
-/// the number of threads and of rows.
+/// c (+)= op(a) op(b) + bias, f32, as calls::Matmul and calls::LinearForward say; b may be bf16, f16 or quantised,
+/// which gives the bits of the same b in f32. bias: one row, or no data; none where a is transposed. Each element has
+/// the same bits whatever the number of threads and of rows.
 void multiply_in_panels(ConstMatrix a, bool transpose_a, ConstRows b, bool transpose_b, const float* bias, Matrix c,
                         bool accumulate, const RowsDone& done);
 

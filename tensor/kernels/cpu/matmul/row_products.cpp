@@ -53,13 +53,13 @@ struct Result {
   static void assign(float v, BFloat16& to) { to = to_bfloat16(v); }
 };
 
-/// kOutputs outputs from `first` on of all rows, so many at a time, and then fewer.
+/// kOutputs outputs from `first` on of all rows, so many at a time, and then fewer. w: the weights of these outputs.
 template <int kRows, int kOutputs, typename T, typename Bias, typename Out>
 void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const MatrixOf<const T>& w, std::int64_t first,
                    const Result<Bias, Out>& result) {
   float sums[kRows * kOutputs];
   for (; i + kRows <= rows; i += kRows) {
-    row_sums<kRows, kOutputs>(x + i * w.columns, w.columns, w.row(first), w.stride, w.columns, sums);
+    row_sums<kRows, kOutputs>(x + i * w.columns, w.columns, w.data, w.stride, w.columns, sums);
     for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < kOutputs; ++j) {
         result.put(i + r, first + j, sums[r * kOutputs + j]);
@@ -71,34 +71,68 @@ void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const Matr
   }
 }
 
+/// Weights as they lie.
+template <typename T>
+struct WeightsInPlace {
+  using Element = T;
+  MatrixOf<const T> all;
+
+  [[nodiscard]] MatrixOf<const T> rows(std::int64_t first, std::int64_t count) const {
+    return {all.row(first), count, all.columns, all.stride};
+  }
+};
+
+/// Weights that are quantised, as the f32 that they stand for, in memory of the calling thread.
+struct DecodedWeights {
+  using Element = float;
+  ConstRows all;
+
+  [[nodiscard]] ConstMatrix rows(std::int64_t first, std::int64_t count) const {
+    // Apart, lest they share sets of the cache.
+    constexpr std::int64_t kLineFloats = 16;
+    const std::int64_t stride = all.columns + kLineFloats;
+    thread_local std::vector<float> room;
+    room.resize(static_cast<std::size_t>(count * stride));
+    decode_rows(all.part(first, count), room.data(), stride);
+    return {room.data(), count, all.columns, stride};
+  }
+};
+
 /// Outputs [begin, end). What is read of the weights at a time stays in the cache for further rows.
-template <int kRows, typename T, typename Bias, typename Out>
-void multiply_outputs(const float* x, std::int64_t rows, const MatrixOf<const T>& w, const Result<Bias, Out>& result,
+template <int kRows, typename Weights, typename Bias, typename Out>
+void multiply_outputs(const float* x, std::int64_t rows, const Weights& w, const Result<Bias, Out>& result,
                       std::int64_t begin, std::int64_t end) {
-  constexpr int kOutputs = weights_beside<kRows, T>();
+  constexpr int kOutputs = weights_beside<kRows, typename Weights::Element>();
   std::int64_t first = begin;
   for (; first + kOutputs <= end; first += kOutputs) {
-    multiply_rows<kRows, kOutputs>(x, rows, 0, w, first, result);
+    multiply_rows<kRows, kOutputs>(x, rows, 0, w.rows(first, kOutputs), first, result);
   }
   for (; first < end; ++first) {
-    multiply_rows<kRows, 1>(x, rows, 0, w, first, result);
+    multiply_rows<kRows, 1>(x, rows, 0, w.rows(first, 1), first, result);
   }
+}
+
+template <typename Bias, typename Out, typename Weights>
+void multiply_weights(const float* x, const Weights& weights, ConstRows bias, Rows c, std::int64_t begin,
+                      std::int64_t end) {
+  const Result<Bias, Out> result{c.as<Out>(), static_cast<const Bias*>(bias.data)};
+  if (c.rows >= kMostRows) return multiply_outputs<4>(x, c.rows, weights, result, begin, end);
+  if (c.rows > 1) return multiply_outputs<2>(x, c.rows, weights, result, begin, end);
+  multiply_outputs<1>(x, c.rows, weights, result, begin, end);
 }
 
 template <typename T, typename Bias, typename Out>
 void multiply_typed(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin, std::int64_t end) {
-  const Result<Bias, Out> result{c.as<Out>(), static_cast<const Bias*>(bias.data)};
-  const MatrixOf<const T> weights = w.as<T>();
-  if (c.rows >= kMostRows) return multiply_outputs<4>(x, c.rows, weights, result, begin, end);
-  if (c.rows > 1) return multiply_outputs<2>(x, c.rows, weights, result, begin, end);
-  multiply_outputs<1>(x, c.rows, weights, result, begin, end);
+  multiply_weights<Bias, Out>(x, WeightsInPlace<T>{w.as<T>()}, bias, c, begin, end);
 }
 
 }  // namespace
 
 void multiply_row_by_row_part(const float* x, ConstRows w, ConstRows bias, Rows c, std::int64_t begin,
                               std::int64_t end) {
+  if (is_quantized(w.type)) return multiply_weights<float, float>(x, DecodedWeights{w}, bias, c, begin, end);
   if (w.type == DType::f32) return multiply_typed<float, float, float>(x, w, bias, c, begin, end);
+  if (w.type == DType::f16) return multiply_typed<Float16, float, float>(x, w, bias, c, begin, end);
   if (c.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, BFloat16>(x, w, bias, c, begin, end);
   if (bias.type == DType::bf16) return multiply_typed<BFloat16, BFloat16, float>(x, w, bias, c, begin, end);
   multiply_typed<BFloat16, float, float>(x, w, bias, c, begin, end);

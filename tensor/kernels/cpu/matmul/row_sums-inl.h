@@ -11,6 +11,7 @@
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "tensor/kernels/cpu/vector/float16_loads-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,7 +40,7 @@ HWY_NOINLINE void row_sums(const float* x, std::int64_t x_stride, const T* w, st
     HWY_UNROLL(8)
     for (int j = 0; j < kOutputs; ++j) {
       const T* from = w + j * w_stride + p;
-      const auto right = access.load(d, from);
+      const auto right = load_weights(access, d, from);
       if constexpr (kOutputs > 1) hwy::Prefetch(from + kOutputs * w_stride);  // the processor fetches one stream itself
       HWY_UNROLL(4)
       for (int i = 0; i < kRows; ++i) {
