@@ -112,7 +112,7 @@ TEST_F(Preference, LearnsWhatIsPreferredFromTheModelThatItWas) {
     // What comes of it is a language model.
     const Json use = Json::parse(read(out + "/model/temper.json"));
     EXPECT_EQ(use["task"], "causal-lm");
-    const Outcome answer = temper({"generate", out + "/model", "--prompt", "ab", "--max-tokens", "3"});
+    const Outcome answer = temper({"generate", out + "/model", "ab", "--max-new-tokens", "3"});
     EXPECT_EQ(answer.status, 0) << answer.err;
   }
 }
