@@ -221,10 +221,10 @@ TEST_F(Preference, RefusesWhatItCannotUse) {
 TEST_F(Preference, InspectionShowsBothAnswers) {
   const Outcome outcome = temper({"inspect", "train.jsonl", "--model", "model", "--mask", "--rows", "1"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_NE(outcome.out.find("line 1, chosen: 2 of 6 tokens are learnt\n1aa<|endoftext|>2[[c<|endoftext|>]]"),
+  EXPECT_NE(outcome.out.find("line 1, chosen: 2 of 7 tokens are learnt\n1aa<|endoftext|>2[[c<|endoftext|>]]"),
             std::string::npos)
       << outcome.out;
-  EXPECT_NE(outcome.out.find("line 1, rejected: 3 of 7 tokens are learnt\n1aa<|endoftext|>2[[df<|endoftext|>]]"),
+  EXPECT_NE(outcome.out.find("line 1, rejected: 3 of 8 tokens are learnt\n1aa<|endoftext|>2[[df<|endoftext|>]]"),
             std::string::npos)
       << outcome.out;
   EXPECT_NE(outcome.out.find("30 training pairs"), std::string::npos) << outcome.out;
