@@ -68,8 +68,9 @@ std::string content_of(const Value& message) {
 }
 
 std::size_t common_messages(const Messages& a, const Messages& b) {
+  jinja::Meter meter;
   std::size_t same = 0;
-  while (same < a.size() && same < b.size() && jinja::equal(a[same], b[same])) ++same;
+  while (same < a.size() && same < b.size() && jinja::equal(meter, a[same], b[same])) ++same;
   return same;
 }
 
@@ -197,7 +198,9 @@ bool is_preference_form(const std::vector<std::string>& members) {
                      [&](const auto& names) { return has(names.first) && has(names.second); });
 }
 
-PreferenceRow parse_preference_row(std::string_view json) {
+namespace {
+
+PreferenceRow parse_pair(std::string_view json) {
   const Value value = parse_json_value(json);
   if (!jinja::is_dict(value))
     throw Error(
@@ -234,6 +237,20 @@ PreferenceRow parse_preference_row(std::string_view json) {
   return rows_of(object, list, chosen, rejected);
 }
 
+}  // namespace
+
+PreferenceRow parse_preference_row(std::string_view json) {
+  PreferenceRow row = parse_pair(json);
+  for (const ChatRow* answer : {&row.chosen, &row.rejected})
+    for (const float weight : answer->weights)
+      if (weight != 0.0F && weight != 1.0F)
+        throw Error(
+            "a message has the weight {}, but tokens of preferred and rejected answers count alike or not at all; "
+            "expected 0 or 1",
+            weight);
+  return row;
+}
+
 bool has_equal_answers(const PreferenceRow& row) {
   const Messages& chosen = row.chosen.conversation.messages;
   const Messages& rejected = row.rejected.conversation.messages;
@@ -245,7 +262,7 @@ bool has_empty_answer(const PreferenceRow& row) {
     const Messages& messages = answer.conversation.messages;
     bool any = false;
     for (std::size_t i = 0; i < messages.size(); ++i) {
-      if (!answer.may_be_learnt[i] || !is_answer(messages[i])) continue;
+      if (answer.weights[i] == 0.0F || answer.is_prompt[i] || !is_answer(messages[i])) continue;
       any = true;
       const Dict& message = *std::get<DictPointer>(messages[i]);
       const Value* content = given(message, "content");

@@ -19,12 +19,12 @@ struct PreferenceRow {
 ///   messages (or conversations) in place of the prompt
 ///   instruction and perhaps input, or question, in place of the prompt, as texts
 ///   chosen and rejected           whole lists of messages: what both begin with is the prompt. A prompt beside them
-///   must
-///                                 be what they begin with, or the last thing asked in that.
+///                                 must be what they begin with, or the last thing asked in that.
 ///   chosen and rejected           whole texts: what both begin with, up to a blank, is the prompt
 ///   input, preferred_output and non_preferred_output, as OpenAI's files have them
 /// and what parse_chat_row reads beside: system, tools, documents, chat_template_kwargs. Throws Error, without the
-/// place, for a row that is none of these, and where an answer ends with the prompt.
+/// place, for a row that is none of these, where an answer ends with the prompt, and for messages with a weight of their
+/// own that is not 0 or 1.
 PreferenceRow parse_preference_row(std::string_view json);
 
 /// Whether the two answers are the same.

@@ -112,7 +112,10 @@ TEST(PreferenceRow, WhatIsNoPairIsRefused) {
       {R"({"prompt": [{"role": "user", "content": "z"}],
            "chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
            "rejected": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "c"}]})",
-       "which are whole conversations, do not begin with"}};
+       "which are whole conversations, do not begin with"},
+      {R"({"prompt": "a", "chosen": [{"role": "assistant", "content": "b", "weight": 0.5}],
+           "rejected": [{"role": "assistant", "content": "c"}]})",
+       "a message has the weight 0.5"}};
   for (const auto& [row, message] : cases)
     EXPECT_NE(refusal(row).find(message), std::string::npos) << row << "\n" << refusal(row);
 }
