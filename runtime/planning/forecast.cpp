@@ -189,15 +189,16 @@ class Forecaster {
  private:
   /// What a phase leaves in output.dir.
   void add_disk(const StepFacts& facts) {
-    constexpr std::int64_t kNarrow = sizeof(BFloat16);
-    constexpr std::int64_t kFloat = sizeof(float);
+    constexpr std::int64_t kNarrowBytes = sizeof(BFloat16);
+    constexpr std::int64_t kFloatBytes = sizeof(float);
     const std::int64_t saved =
         facts.trainable * (1 + facts.rule_state.arrays) + facts.rule_state.sliced + facts.rule_state.whole;
-    forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloat);
+    forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloatBytes);
     if (!configuration_.output.export_model) return;
     const bool adapters_alone = trains_adapters(configuration_) && !merged_;
-    forecast_.disk.model = adapters_alone ? facts.trainable * kFloat
-                                          : (facts.parameters - facts.in_bf16) * kFloat + facts.in_bf16 * kNarrow;
+    forecast_.disk.model = adapters_alone
+                               ? facts.trainable * kFloatBytes
+                               : (facts.parameters - facts.in_bf16) * kFloatBytes + facts.in_bf16 * kNarrowBytes;
   }
 
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
