@@ -130,10 +130,10 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
       if (label >= 0) {
         loss = log_z - (1.0 - smoothing) * logits[static_cast<std::size_t>(label)] -
                smoothing / static_cast<double>(c.classes) * total + static_cast<double>(c.terms.z_loss) * log_z * log_z;
-        const double weight =
+        const double row_weight =
             parts.row_weights.defined() ? static_cast<double>(parts.row_weights.data<float>()[row]) : 1.0;
-        loss *= weight;
-        losses.weight += weight;
+        loss *= row_weight;
+        losses.weight += row_weight;
       }
       losses.of_rows.push_back(loss);
       losses.sum += loss;
@@ -301,7 +301,7 @@ TEST_F(LinearCrossEntropy, WritesOnlyTheGradientsThatAreWanted) {
   t.backward();
   for (int wanted = 1; wanted < 8; ++wanted) {
     const auto variable = [&](const Variable& of, int bit) { return Variable(of.value(), (wanted & bit) != 0); };
-    const Parts parts{variable(whole.x, 1), variable(whole.weight, 2), variable(whole.bias, 4), whole.labels};
+    const Parts parts{variable(whole.x, 1), variable(whole.weight, 2), variable(whole.bias, 4), whole.labels, {}};
     Tape again = tape();
     (void)run(again, parts, c);
     again.backward();
@@ -315,8 +315,11 @@ TEST_F(LinearCrossEntropy, WritesOnlyTheGradientsThatAreWanted) {
 }
 
 TEST_F(LinearCrossEntropy, OfNoRowsIsNothing) {
-  const Parts parts{Variable(Tensor::empty(device_->memory(), {0, 8}), true), leaf(random({9, 8})), Variable(),
-                    Tensor::empty(device_->memory(), {0}, DType::i32)};
+  const Parts parts{Variable(Tensor::empty(device_->memory(), {0, 8}), true),
+                    leaf(random({9, 8})),
+                    Variable(),
+                    Tensor::empty(device_->memory(), {0}, DType::i32),
+                    {}};
   Tape t = tape();
   const Losses losses = run(t, parts, {"", 0, 8, 9});
   EXPECT_EQ(losses.sum, 0.0);
