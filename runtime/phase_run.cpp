@@ -63,8 +63,9 @@ void PhaseRun::make_caches() {
   settings.activations = run_.activations();
   settings.say = run_.say();
   settings.stop_requested = wants_to_stop_;
-  caches_.emplace(run_.model(), run_.device(), run_.communicator(), std::move(settings),
-                  length_of(phase(), run_.steps_per_epoch(), total_steps(), steps_between_evaluations()));
+  PhaseLength length = length_of(phase(), run_.steps_per_epoch(), total_steps(), steps_between_evaluations());
+  length.epoch_share = epoch_share_of(run_.data().training());
+  caches_.emplace(run_.model(), run_.device(), run_.communicator(), std::move(settings), length);
 }
 
 std::int64_t PhaseRun::steps_between_evaluations() const {

@@ -219,7 +219,7 @@ bool RateProbe::measure(PhaseRun& phase, ProbedLoss& loss) {
   const RunData& data = run_.data();
   if (data.validation.rows() == 0) return true;
   phase.step().settle();
-  const ExampleSource& all = measured(data.validation, data.validation_windows);
+  const ExampleSource& all = data.validation_examples();
   // A sample has no masks.
   const RowSample sample(all, validation_rows());
   const ExampleSource& rows = data.validation.is_transformed() ? all : sample;

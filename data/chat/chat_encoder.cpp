@@ -243,19 +243,26 @@ void ChatEncoder::weigh_turns(const ChatRow& row, LearntSequence& sequence, Effo
     if (row.weights[turn] == 1.0F) continue;
     // The turn is what all of the conversation has beyond the turns before it, up to what it has with the turn.
     std::size_t begin = 0;
-    if (turn > 0)
-      begin = common_beginning(token_ids(render(conversation, turn, false, effort), tokenizer_, effort.pieces),
-                               sequence.ids);
+    const auto require_shared = [&](const Turn& found, std::size_t shared) {
+      if (found.end > shared)
+        throw Error(
+            "message {} has a weight of its own, but the chat template writes messages otherwise once others follow, "
+            "so "
+            "that its tokens are not found; learn the assistant's turns (data.learn), or take the weight out",
+            turn + 1);
+    };
+    if (turn > 0) {
+      const RenderedChat before = render(conversation, turn, false, effort);
+      const Ids ids = token_ids(before, tokenizer_, effort.pieces);
+      begin = common_beginning(ids, sequence.ids);
+      require_shared(find_turn(conversation, turn - 1, before, ids, begin, effort), begin);
+    }
     std::size_t end = sequence.ids.size();
     if (turn + 1 < row.weights.size()) {
       const RenderedChat until = render(conversation, turn + 1, false, effort);
       const Ids ids = token_ids(until, tokenizer_, effort.pieces);
       end = common_beginning(ids, sequence.ids);
-      if (find_turn(conversation, turn, until, ids, end, effort).end > end)
-        throw Error(
-            "message {} has a weight of its own, but the chat template writes it otherwise once others follow, so that "
-            "its tokens are not found; learn the assistant's turns (data.learn), or take the weight out",
-            turn + 1);
+      require_shared(find_turn(conversation, turn, until, ids, end, effort), end);
     }
     learn(sequence, std::min(begin, end), end, row.weights[turn]);
   }

@@ -19,6 +19,7 @@
 
 #include "data/chat/chat_row.h"
 #include "data/chat/chat_template.h"
+#include "data/chat/preference_row.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace temper {
@@ -128,6 +129,8 @@ class ChatEncoder {
   /// encode() and encode_whole() of pairs (preference_encoding.cpp).
   [[nodiscard]] std::vector<LearntSequence> encode_preference(std::string_view json) const;
   [[nodiscard]] std::vector<LearntSequence> encode_whole_preference(std::string_view json) const;
+  /// Throws Error for whole texts where there is a template.
+  [[nodiscard]] PreferenceRow parse_pair(std::string_view json) const;
   /// Of an answer, whose turns must make one sequence; `name`: "chosen" or "rejected".
   [[nodiscard]] Encoded encode_answer(const ChatRow& row, std::string_view name) const;
   /// Adds what is counted of a row's turns.

@@ -16,17 +16,26 @@ ChatEncoder::Encoded ChatEncoder::encode_answer(const ChatRow& row, std::string_
   if (encoded.sequences.size() != 1)
     throw Error(
         "has {} in \"{}\", and the chat template writes earlier turns otherwise once there are more, so they are no "
-        "one "
-        "text; have the last one learnt alone (data.learn = \"last\")",
+        "one text; have the last one learnt alone (data.learn = \"last\")",
         counted(encoded.turns, "answering turn"), name);
-  if (!has_something_to_learn(encoded.sequences.front()))
+  const bool is_silenced = std::find(row.weights.begin(), row.weights.end(), 0.0F) != row.weights.end();
+  if (!is_silenced && !has_something_to_learn(encoded.sequences.front()))
     throw Error("has no turn in \"{}\" that could be learnt: the roles that answer are {} (data.learn_roles)", name,
                 name_list(settings_.roles));
   return encoded;
 }
 
+PreferenceRow ChatEncoder::parse_pair(std::string_view json) const {
+  PreferenceRow row = parse_preference_row(json);
+  if (row.is_whole_texts && chat_ != nullptr)
+    throw Error(
+        "has no \"prompt\", and whole texts in \"chosen\" and \"rejected\", which are no messages for a chat template; "
+        "give the prompt beside them, or read them as they stand (data.chat_template = \"none\")");
+  return row;
+}
+
 std::vector<LearntSequence> ChatEncoder::encode_whole_preference(std::string_view json) const {
-  const PreferenceRow row = parse_preference_row(json);
+  const PreferenceRow row = parse_pair(json);
   std::vector<LearntSequence> both;
   both.push_back(std::move(encode_row(row.chosen).sequences.front()));
   both.push_back(std::move(encode_row(row.rejected).sequences.front()));
@@ -34,7 +43,7 @@ std::vector<LearntSequence> ChatEncoder::encode_whole_preference(std::string_vie
 }
 
 std::vector<LearntSequence> ChatEncoder::encode_preference(std::string_view json) const {
-  const PreferenceRow row = parse_preference_row(json);
+  const PreferenceRow row = parse_pair(json);
   add(ChatCount::rows, 1);
   if (has_equal_answers(row)) {
     add(ChatCount::equal_pairs, 1);

@@ -74,17 +74,24 @@ std::size_t common_messages(const Messages& a, const Messages& b) {
   return same;
 }
 
+/// What stands beside a row's prompt, or with it in OpenAI's "input"; null where it is not given.
+const Value* beside(const Dict& object, const char* name) {
+  if (const Value* member = given(object, name)) return member;
+  const Value* input = given(object, "input");
+  return input != nullptr && jinja::is_dict(*input) ? given(*std::get<DictPointer>(*input), name) : nullptr;
+}
+
 /// The two rows of a prompt and two answers, all of them texts or all lists.
 PreferenceRow rows_of(const Dict& object, const Value& prompt, const Value& chosen, const Value& rejected) {
   const auto row_with = [&](const Value& answer) {
     std::vector<std::pair<Value, Value>> entries;
     for (const char* name : {"system", "tools", "documents", "chat_template_kwargs"})
-      if (const Value* member = given(object, name)) entries.emplace_back(jinja::make_text(name), *member);
+      if (const Value* member = beside(object, name)) entries.emplace_back(jinja::make_text(name), *member);
     entries.emplace_back(jinja::make_text("prompt"), prompt);
     entries.emplace_back(jinja::make_text("completion"), answer);
     return parse_chat_row(jinja::make_dict(std::move(entries)));
   };
-  return {row_with(chosen), row_with(rejected)};
+  return {.chosen = row_with(chosen), .rejected = row_with(rejected)};
 }
 
 void require_answer(const Messages& answer, std::string_view name) {
@@ -142,8 +149,11 @@ PreferenceRow whole_texts(const Dict& object, const jinja::Text& chosen, const j
   if (begin >= a.size() || begin >= b.size())
     throw Error("has no answer in \"{}\": it ends where the prompt does; take the row out",
                 begin >= a.size() ? "chosen" : "rejected");
-  return rows_of(object, jinja::make_text(chosen.slice(0, begin)), jinja::make_text(chosen.slice(begin, a.size())),
-                 jinja::make_text(rejected.slice(begin, b.size())));
+  PreferenceRow row =
+      rows_of(object, jinja::make_text(chosen.slice(0, begin)), jinja::make_text(chosen.slice(begin, a.size())),
+              jinja::make_text(rejected.slice(begin, b.size())));
+  row.is_whole_texts = true;
+  return row;
 }
 
 /// What stands where a prompt does: "prompt", "messages", "instruction" with "input", ...

@@ -12,6 +12,9 @@ namespace temper {
 struct PreferenceRow {
   ChatRow chosen;    ///< the prompt and the preferred answer, of which only what answers may be learnt
   ChatRow rejected;  ///< the same prompt and the other answer
+  /// Both were whole texts, without a prompt beside them: what they begin with may be anything, such as the names of
+  /// speakers, and is no message.
+  bool is_whole_texts = false;
 };
 
 /// A JSON object with
@@ -23,8 +26,8 @@ struct PreferenceRow {
 ///   chosen and rejected           whole texts: what both begin with, up to a blank, is the prompt
 ///   input, preferred_output and non_preferred_output, as OpenAI's files have them
 /// and what parse_chat_row reads beside: system, tools, documents, chat_template_kwargs. Throws Error, without the
-/// place, for a row that is none of these, where an answer ends with the prompt, and for messages with a weight of their
-/// own that is not 0 or 1.
+/// place, for a row that is none of these, where an answer ends with the prompt, and for messages with a weight of
+/// their own that is not 0 or 1.
 PreferenceRow parse_preference_row(std::string_view json);
 
 /// Whether the two answers are the same.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -37,12 +38,17 @@ CacheSettings cache_settings(const Configuration& configuration) {
 
 PhaseLength length_of(const PhasePlan& phase, std::int64_t steps_per_epoch, std::int64_t total_steps,
                       std::int64_t evaluation_steps) {
-  PhaseLength length{phase.end_step - phase.begin_step, steps_per_epoch, 0};
+  PhaseLength length{.steps = phase.end_step - phase.begin_step, .steps_per_epoch = steps_per_epoch};
   if (evaluation_steps == 0) return length;
   length.evaluations = phase.end_step / evaluation_steps - phase.begin_step / evaluation_steps;
   // The end of the run is evaluated in any case.
   if (phase.end_step == total_steps && phase.end_step % evaluation_steps != 0) ++length.evaluations;
   return length;
+}
+
+double epoch_share_of(const ExampleSource& rows) {
+  const auto all = static_cast<double>(std::max<std::int64_t>(rows.rows(), 1));
+  return std::min(static_cast<double>(rows.epoch_rows()) / all, 1.0);
 }
 
 PhaseCaches::PhaseCaches(Model& model, Device& device, Communicator& communicator, CacheSettings settings,
@@ -57,7 +63,9 @@ PhaseCaches::PhaseCaches(Model& model, Device& device, Communicator& communicato
 bool PhaseCaches::worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length, Rows rows) {
   // Above the embeddings alone a copy costs as much as they do.
   if (!settings.wanted || model.frozen_stages() < 2) return false;
-  return rows == Rows::training ? length.steps >= length.steps_per_epoch : length.evaluations >= 2;
+  if (rows == Rows::validation) return length.evaluations >= 2;
+  // At least as many rows are read as are computed.
+  return static_cast<double>(length.steps) * length.epoch_share >= static_cast<double>(length.steps_per_epoch);
 }
 
 bool PhaseCaches::find_room(FrozenCache& cache, const ExampleSource& data) {

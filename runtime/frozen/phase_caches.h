@@ -39,7 +39,12 @@ struct PhaseLength {
   std::int64_t steps = 0;
   std::int64_t steps_per_epoch = 1;
   std::int64_t evaluations = 0;
+  /// Of the rows that a cache would hold, those that an epoch takes: a mixture may take few of one file.
+  double epoch_share = 1.0;
 };
+
+/// Such a share; 1 where an epoch takes all rows, or more.
+double epoch_share_of(const ExampleSource& rows);
 
 /// `evaluation_steps`: between two evaluations; 0 where there are none.
 PhaseLength length_of(const PhasePlan& phase, std::int64_t steps_per_epoch, std::int64_t total_steps,

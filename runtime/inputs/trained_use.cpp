@@ -113,8 +113,8 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
   }
   use.max_length = max_length;
   if (task.labels == LabelKind::multi_label) use.threshold = configuration.evaluate.threshold;
-  if (task.labels == LabelKind::next_token) {
-    use.pack = configuration.data.pack;
+  if (task.labels == LabelKind::next_token) use.pack = configuration.data.pack;
+  if (takes_conversations(task.labels)) {
     use.long_documents = configuration.data.long_documents;
     use.end_token = configuration.data.end_token;
     use.documents = configuration.data.documents;

@@ -149,9 +149,10 @@ class Forecaster {
       merged_ = merged_ || phase.merge_adapters;
       PhaseForecast forecast{phase.begin_step, phase.end_step, 0, {}, phase.freeze, {}, {}, {}};
       const std::int64_t interval = train.checkpoint_activations.layers;
-      const PhaseLength length =
+      PhaseLength length =
           length_of(phase, steps_an_epoch, forecast_.total_steps,
                     data_.validation_rows > 0 ? evaluation_steps(configuration_.evaluate, steps_an_epoch) : 0);
+      length.epoch_share = epoch_share_of(data_.training());
       forecast.evaluations = length.evaluations;
       for (const EvaluationSetConfig& set : configuration_.evaluate.sets)
         forecast.set_evaluations.push_back(

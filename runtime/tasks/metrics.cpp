@@ -349,8 +349,9 @@ double bits_per_byte(double loss_sum, std::int64_t bytes) {
 }
 
 bool higher_is_better(std::string_view metric) {
-  constexpr std::array<std::string_view, 6> kLowerIsBetter = {
-      "loss", "perplexity", "bits_per_byte", "mean_squared_error", "mean_absolute_error", "hamming_loss"};
+  constexpr std::array<std::string_view, 8> kLowerIsBetter = {
+      "loss",         "perplexity",      "bits_per_byte",           "mean_squared_error", "mean_absolute_error",
+      "hamming_loss", "rejected_reward", "rejected_log_probability"};
   return std::find(kLowerIsBetter.begin(), kLowerIsBetter.end(), metric) == kLowerIsBetter.end();
 }
 

@@ -159,6 +159,11 @@ TEST(ChatEncoder, AWeightOfATurnThatIsWrittenOtherwiseIsRefusedWhereAllIsLearnt)
       "weight": 0}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]})";
   EXPECT_NE(error_of([&] { (void)chat.encoder(all).encode(row); }).find("message 2 has a weight of its own"),
             std::string::npos);
+  const std::string last = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+      {"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "weight": 0.5}]})";
+  EXPECT_NE(error_of([&] { (void)chat.encoder(all).encode(last); }).find("message 4 has a weight of its own"),
+            std::string::npos)
+      << "else it would begin inside the message before";
 }
 
 TEST(ChatEncoder, EndThatTheTemplateWritesOnceForAllIsNotOfEarlierTurns) {

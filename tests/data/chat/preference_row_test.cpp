@@ -88,7 +88,20 @@ TEST(PreferenceRow, TextsWithoutATemplateAreLearntBehindTheirPrompt) {
   const ChatEncoder encoder(chat.tokenizer(), nullptr, settings);
   const Texts both{"Q: a[ b.<|im_end|>]", "Q: a[ c.<|im_end|>]"};
   EXPECT_EQ(chat.marked(encoder, R"({"prompt": "Q: a", "chosen": " b.", "rejected": " c."})"), both);
-  EXPECT_EQ(chat.marked(encoder, R"({"chosen": "Q: a b.", "rejected": "Q: a c."})"), both) << "the prompt is implicit";
+  const char* whole = R"({"chosen": "Q: a b.", "rejected": "Q: a c."})";
+  EXPECT_EQ(chat.marked(encoder, whole), both) << "the prompt is implicit";
+  const ChatTokenizer with_template(kChatMl);
+  const ChatEncoder of_template = with_template.encoder(of_pairs());
+  EXPECT_THROW((void)of_template.encode(whole), Error) << "what they begin with is no message";
+}
+
+TEST(PreferenceRow, ToolsMayStandWithTheMessagesOfTheInput) {
+  const PreferenceRow row = parse_preference_row(
+      R"({"input": {"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}]},
+          "preferred_output": [{"role": "assistant", "content": "b"}],
+          "non_preferred_output": [{"role": "assistant", "content": "c"}]})");
+  EXPECT_TRUE(jinja::is_list(row.chosen.conversation.tools));
+  EXPECT_TRUE(jinja::is_list(row.rejected.conversation.tools));
 }
 
 TEST(PreferenceRow, WhatIsNoPairIsRefused) {
@@ -133,8 +146,12 @@ TEST(PreferenceRow, PairsThatTeachNothingAreLeftOutAndCounted) {
   EXPECT_EQ(gives(R"({"messages": [{"role": "user", "content": "a"}], "chosen": "b",
                       "rejected": {"role": "assistant", "content": null}})"),
             0U);
+  EXPECT_EQ(gives(R"({"prompt": "a?", "chosen": [{"role": "assistant", "content": "b", "train": false}],
+                      "rejected": [{"role": "assistant", "content": "c"}]})"),
+            0U);
   const ChatCounts counts = encoder.counts();
-  EXPECT_EQ(count_of(counts, ChatCount::rows), 5);
+  EXPECT_EQ(count_of(counts, ChatCount::rows), 6);
+  EXPECT_EQ(count_of(counts, ChatCount::nothing_to_learn), 1);
   EXPECT_EQ(count_of(counts, ChatCount::equal_pairs), 2);
   EXPECT_EQ(count_of(counts, ChatCount::empty_answers), 2);
   EXPECT_EQ(count_of(counts, ChatCount::sequences), 2);

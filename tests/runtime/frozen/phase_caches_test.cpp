@@ -156,6 +156,13 @@ TEST_F(PhaseCachesTest, ASignalLeavesNone) {
   EXPECT_EQ(phase.of(Rows::training), nullptr);
 }
 
+TEST_F(PhaseCachesTest, OfAMixtureThatTakesFewOfTheirRowsTheyPayLater) {
+  PhaseLength length{.steps = 30, .steps_per_epoch = 10, .evaluations = 0, .epoch_share = 0.25};
+  EXPECT_FALSE(caches(length).worthwhile(PhaseCaches::Rows::training));
+  length.steps = 40;
+  EXPECT_TRUE(caches(length).worthwhile(PhaseCaches::Rows::training));
+}
+
 TEST(PhaseLengthTest, CountsEvaluationsOfTheWholePhase) {
   PhasePlan phase;
   phase.begin_step = 10;
