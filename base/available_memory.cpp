@@ -40,9 +40,11 @@ struct GroupFiles {
   const char* limit;
   const char* usage;
   const char* file_pages;
+  const char* shared_pages;  ///< among those: of memory that is no file, which cannot be given back
 };
-constexpr GroupFiles kVersion2{"sys/fs/cgroup", "memory.max", "memory.current", "file"};
-constexpr GroupFiles kVersion1{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"};
+constexpr GroupFiles kVersion2{"sys/fs/cgroup", "memory.max", "memory.current", "file", "shmem"};
+constexpr GroupFiles kVersion1{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache",
+                               "total_shmem"};
 
 /// What is left of the tightest limit of a group and those above it.
 std::int64_t left_in_groups(const std::filesystem::path& root, const GroupFiles& files, std::filesystem::path group,
@@ -53,7 +55,9 @@ std::int64_t left_in_groups(const std::filesystem::path& root, const GroupFiles&
     const std::optional<std::int64_t> limit = only_number_of(folder / files.limit);
     const std::optional<std::int64_t> usage = only_number_of(folder / files.usage);
     if (limit && usage) {
-      const std::int64_t kept = *usage - number_of(folder / "memory.stat", files.file_pages).value_or(0);
+      const std::filesystem::path counted = folder / "memory.stat";
+      const std::int64_t kept = *usage - number_of(counted, files.file_pages).value_or(0) +
+                                number_of(counted, files.shared_pages).value_or(0);
       available = std::min(available, std::max<std::int64_t>(*limit - std::max<std::int64_t>(kept, 0), 0));
     }
     if (group.empty()) return available;

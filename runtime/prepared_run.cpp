@@ -98,7 +98,8 @@ void PreparedRun::prepare_data(TrainingState& state) {
 
 void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
-  head_.loss.class_weights = class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
+  head_.loss.class_weights =
+      class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   const PreferenceSection& preference = configuration_.preference;
@@ -226,7 +227,9 @@ void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePl
                                          plan.back().end_step - state.step, steps_per_epoch_);
   // What an older run left stays, under another name; what this one left goes as new checkpoints come.
   const std::int64_t held = resumed_ ? bytes_in(folder_->checkpoints()) + bytes_in(folder_->model()) : 0;
-  if (need.checkpoint > room.front())
+  // One that was being written when the run was killed makes way.
+  const std::int64_t unfinished = resumed_ ? bytes_in(folder_->checkpoints(), ".partial") : 0;
+  if (need.checkpoint - unfinished > room.front())
     throw Error(
         "{}: a checkpoint takes {} MiB, but the disk has {} MiB free there; free some, or choose another output.dir",
         folder_->path().string(), mebibytes(need.checkpoint), whole_mebibytes(room.front()));
@@ -255,8 +258,9 @@ bool PreparedRun::has_delivered() const {
 
 const Lineage& PreparedRun::complete_lineage() {
   lineage_.base_model_sha256 = base_model_digest_->get();
-  // What its fingerprint told at the start, all of it has now.
-  require_base(adapter_base_, lineage_.base_model_sha256, configuration_.model.adapter, model_folder_->path);
+  // A fingerprint has been compared at the start, and holds where the same weights lie in other files.
+  if (adapter_base_.fingerprint.empty())
+    require_base(adapter_base_, lineage_.base_model_sha256, configuration_.model.adapter, model_folder_->path);
   return lineage_;
 }
 

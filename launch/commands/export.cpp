@@ -115,8 +115,9 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
       lineage.task = fitted.task().name;
       lineage.base_model = choice.model.filename().string();
       lineage.base_model_sha256 = fitted.run_model().files.digest();
-      require_base(base_of_adapter(choice.adapters.back()), lineage.base_model_sha256, choice.adapters.back(),
-                   choice.model);
+      // A fingerprint was compared when the adapter was read, and holds where the same weights lie in other files.
+      if (const AdapterBase known = base_of_adapter(choice.adapters.back()); known.fingerprint.empty())
+        require_base(known, lineage.base_model_sha256, choice.adapters.back(), choice.model);
       lineage.labels = fitted.labels().names();
       lineage.program_version = kVersion;
       export_trained_model(fitted.model(), *device, fitted.task(), fitted.folder().source(), fitted.labels().names(),

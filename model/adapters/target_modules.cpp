@@ -139,9 +139,6 @@ void require_used_settings(const LoraSettings& settings, const std::vector<std::
       if (!fits_any(adapted, [&](const std::string& name) { return matcher.matches_whole(name); }))
         refuse_unused(key, pattern, "no module that has an adapter", adapted);
     }
-  for (const std::string& name : settings.layers_pattern)
-    if (!fits_any(all, [&](const std::string& module) { return layer_of(module, {name}).has_value(); }))
-      refuse_unused("lora.layers_pattern", name, "no module that is numbered", all);
   for (const std::int64_t layer : settings.layers)
     if (!fits_any(adapted, [&](const std::string& name) { return layer_of(name, settings.layers_pattern) == layer; }))
       throw usage_error("lora.layers: {} is the number of no layer with such modules; correct or remove it", layer);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <system_error>
 
 #include "base/counted.h"
@@ -32,7 +33,8 @@ std::int64_t export_bytes(const Model& model, bool adapters_alone) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : model.parameters().all()) {
     if (adapters_alone && !parameter.trainable()) continue;
-    const bool is_narrow = !parameter.trainable() && size_of(parameter.variable.value().type()) == sizeof(std::uint16_t);
+    const bool is_narrow =
+        !parameter.trainable() && size_of(parameter.variable.value().type()) == sizeof(std::uint16_t);
     bytes += parameter.size() * (is_narrow ? kNarrowBytes : kSavedBytes);
   }
   return bytes;
@@ -54,12 +56,14 @@ std::optional<std::int64_t> free_room(const std::filesystem::path& folder) {
   std::filesystem::path place = std::filesystem::absolute(folder, unknown);
   while (!unknown && !std::filesystem::exists(place, unknown) && place.has_relative_path()) place = place.parent_path();
   const std::filesystem::space_info space = std::filesystem::space(place, unknown);
-  if (unknown || space.available == static_cast<std::uintmax_t>(-1)) return std::nullopt;
-  return static_cast<std::int64_t>(space.available);
+  // File systems that count nothing say so by a size of 0.
+  if (unknown || space.available == static_cast<std::uintmax_t>(-1) || space.capacity == 0) return std::nullopt;
+  constexpr std::uintmax_t kMost = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min<std::uintmax_t>(space.available, kMost));
 }
 
 std::string disk_note(const DiskNeed& need, const std::filesystem::path& folder, std::int64_t room, std::int64_t held) {
-  if (need.total() <= room + held) return "";
+  if (need.total() - held <= room) return "";
   std::string parts = fmt::format("{} of {} MiB", counted(need.checkpoints, "checkpoint"), mebibytes(need.checkpoint));
   if (need.model > 0) parts += fmt::format(", and the model's {} MiB", mebibytes(need.model));
   return fmt::format(
@@ -71,12 +75,12 @@ std::string disk_note(const DiskNeed& need, const std::filesystem::path& folder,
 
 std::string whole_mebibytes(std::int64_t room) { return grouped(room >> 20); }
 
-std::int64_t bytes_in(const std::filesystem::path& folder) {
+std::int64_t bytes_in(const std::filesystem::path& folder, std::string_view ending) {
   std::int64_t bytes = 0;
   std::error_code gone;
   for (auto entry = std::filesystem::recursive_directory_iterator(folder, gone);
        !gone && entry != std::filesystem::recursive_directory_iterator(); entry.increment(gone))
-    if (std::error_code status; entry->is_regular_file(status)) {
+    if (std::error_code status; entry->is_regular_file(status) && entry->path().filename().string().ends_with(ending)) {
       const std::uintmax_t size = entry->file_size(status);
       if (!status) bytes += static_cast<std::int64_t>(size);
     }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "model/model.h"
 #include "runtime/config/config.h"
@@ -43,7 +44,7 @@ std::string disk_note(const DiskNeed& need, const std::filesystem::path& folder,
 /// Whole MiB of a room, as messages tell it: never more than there is.
 std::string whole_mebibytes(std::int64_t room);
 
-/// Bytes of the files in a folder, which need not exist.
-std::int64_t bytes_in(const std::filesystem::path& folder);
+/// Bytes of the files in a folder, which need not exist, whose names have this ending.
+std::int64_t bytes_in(const std::filesystem::path& folder, std::string_view ending = "");
 
 }  // namespace temper

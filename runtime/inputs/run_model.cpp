@@ -1,6 +1,7 @@
 #include "runtime/inputs/run_model.h"
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 
 #include "base/counted.h"
@@ -159,8 +160,13 @@ GgmlVocabulary ModelFolder::ggml_vocabulary() const {
 std::vector<std::filesystem::path> tokenizer_files_of(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code ignored;
-  for (const std::string_view name : kTokenizerFiles)
+  // Vocabularies beside a tokenizer.json are for other programs.
+  constexpr std::array<std::string_view, 3> kVocabularies{"vocab.txt", "vocab.json", "merges.txt"};
+  const bool has_all = std::filesystem::exists(folder / "tokenizer.json", ignored);
+  for (const std::string_view name : kTokenizerFiles) {
+    if (has_all && std::find(kVocabularies.begin(), kVocabularies.end(), name) != kVocabularies.end()) continue;
     if (std::filesystem::exists(folder / name, ignored)) files.push_back(folder / name);
+  }
   std::vector<std::filesystem::path> more;
   for (const auto& entry : std::filesystem::directory_iterator(folder / kChatTemplates, ignored))
     if (entry.path().extension() == ".jinja") more.push_back(entry.path());

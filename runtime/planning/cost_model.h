@@ -52,6 +52,7 @@ struct StepFacts {
   std::int64_t parameters = 0;      ///< of the model
   std::int64_t trainable = 0;       ///< of them
   std::int64_t in_bf16 = 0;         ///< of those that are not trained, as their files have them
+  std::int64_t in_f16 = 0;          ///< likewise
   std::int64_t frozen_bytes = 0;    ///< of all that are not trained, in the types that they are held in
   std::int64_t arena_elements = 0;  ///< the trainable ones, in whole chunks
   TableFacts table;                 ///< among these

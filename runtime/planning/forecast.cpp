@@ -197,9 +197,9 @@ class Forecaster {
     forecast_.disk.checkpoint = std::max(forecast_.disk.checkpoint, saved * kFloatBytes);
     if (!configuration_.output.export_model) return;
     const bool adapters_alone = trains_adapters(configuration_) && !merged_;
-    forecast_.disk.model = adapters_alone
-                               ? facts.trainable * kFloatBytes
-                               : (facts.parameters - facts.in_bf16) * kFloatBytes + facts.in_bf16 * kNarrowBytes;
+    const std::int64_t narrow = facts.in_bf16 + facts.in_f16;
+    forecast_.disk.model = adapters_alone ? facts.trainable * kFloatBytes
+                                          : (facts.parameters - narrow) * kFloatBytes + narrow * kNarrowBytes;
   }
 
   static RuleStateFacts state_of(const UpdateRule& rule, const Model& model) {
@@ -254,6 +254,7 @@ class Forecaster {
     facts.parameters = dry.parameters();
     facts.trainable = dry.trainable();
     facts.in_bf16 = dry.held_in(DType::bf16);
+    facts.in_f16 = dry.held_in(DType::f16);
     facts.frozen_bytes = dry.frozen_bytes();
     facts.arena_elements = dry.arena_elements();
     facts.table = table_of(dry.model());

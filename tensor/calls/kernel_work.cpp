@@ -11,7 +11,8 @@ KernelWork& KernelWork::operator+=(const KernelWork& other) {
 
 double bytes_of(ConstRows rows) {
   if (rows.data == nullptr) return 0.0;
-  return static_cast<double>(rows.rows) * static_cast<double>(rows.columns) * static_cast<double>(size_of(rows.type));
+  // Of a window that ends inside a block, whole blocks.
+  return static_cast<double>(rows.rows) * static_cast<double>(size_of(rows.type, rows.columns));
 }
 
 KernelWork elementwise_work(std::initializer_list<ConstRows> matrices, double operations_each) {

@@ -58,7 +58,7 @@ TEST(LongConversations, RowsOfVeryManyMembersEnd) {
   for (int i = 0; i < 200'000; ++i) members += "\"k" + std::to_string(i) + "\": 1, ";
   const std::string turns = R"({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
   const std::string variables =
-      R"({"messages": [)" + turns + R"(, "chat_template_kwargs": {)" + members + R"("add_generation_prompt": true}})";
+      R"({"messages": [)" + turns + R"(, "chat_template_kwargs": {)" + members + R"("enable_thinking": true}})";
   EXPECT_EQ(chat.encoder().encode(variables).size(), 1U);
   const std::string messages = R"({"messages": [{)" + members + R"("role": "user", "content": "a"}, )" +
                                R"({"role": "assistant", "content": "b"}, )" + turns + "}";

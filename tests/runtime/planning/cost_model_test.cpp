@@ -178,6 +178,7 @@ StepFacts facts() {
   facts.grains = 2;
   facts.parameters = 5 << 20;
   facts.trainable = 4 << 20;
+  facts.frozen_bytes = 4 << 20;
   facts.arena_elements = 4 << 20;
   facts.process_bytes = 50 << 20;
   facts.activation_bytes = 100 << 20;

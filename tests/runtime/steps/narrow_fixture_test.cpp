@@ -107,7 +107,7 @@ TEST_P(NarrowFixture, HasTheBitsOfItsTwinInF32) {
       const Found expected = step(fixture, *wide, activations);
       const Found found = step(fixture, *narrow, activations);
       EXPECT_EQ(found.loss, expected.loss) << name_of(type) << ", " << name_of(activations);
-      EXPECT_GT(expected.gradients.size(), 4U);
+      EXPECT_GE(expected.gradients.size(), 3U);
       EXPECT_TRUE(found.gradients == expected.gradients) << name_of(type) << ", " << name_of(activations);
     }
   }

@@ -201,7 +201,7 @@ TEST_P(QuantizedTwins, HaveTheSameBits) {
       const TwinStep expected = step(config, wide, activations, &quantized);
       EXPECT_EQ(quantized, 0) << name;
       EXPECT_EQ(found.loss, expected.loss) << name << ", " << name_of(activations);
-      EXPECT_GT(expected.gradients.size(), 4U);
+      EXPECT_GE(expected.gradients.size(), 3U);
       EXPECT_TRUE(found.gradients == expected.gradients) << name << ", " << name_of(activations);
     }
   }
