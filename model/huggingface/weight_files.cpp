@@ -169,8 +169,9 @@ std::string WeightFiles::fingerprint() const {
   std::string text;
   for (const auto& [name, tensor] : tensors_) {
     const std::span<const std::byte> bytes = tensor->bytes;
-    text +=
-        fmt::format("{} {} {} {}\n", name, name_of(tensor->type), nlohmann::json(tensor->shape).dump(), bytes.size());
+    // Of blocks, the number of bytes tells which.
+    const std::string_view type = tensor->type == StoredType::gguf ? "GGUF" : name_of(tensor->type);
+    text += fmt::format("{} {} {} {}\n", name, type, nlohmann::json(tensor->shape).dump(), bytes.size());
     for (const auto part : {bytes.first(std::min(kEnd, bytes.size())), bytes.last(std::min(kEnd, bytes.size()))})
       text.append(reinterpret_cast<const char*>(part.data()), part.size());
   }

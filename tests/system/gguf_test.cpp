@@ -222,7 +222,9 @@ TEST_F(Gguf, APlanCountsQuantisedWeightsAsTheyLie) {
                               "model.task=\"causal-lm\"", "--set", "lora.rank=4"});
     return plan["phases"][0]["memory_bytes"]["parameters"].get<std::int64_t>();
   };
-  EXPECT_LT(parameters("base.gguf"), parameters("wide") / 2);
+  // The adapters' arena is the same, in whole chunks; of the base, matrices of blocks are a quarter as large.
+  const auto base = static_cast<std::int64_t>(std::filesystem::file_size(path("wide") / "model.safetensors"));
+  EXPECT_GT(parameters("wide") - parameters("base.gguf"), base / 2);
 }
 
 TEST_F(Gguf, WhatCannotBeWrittenIsRefused) {
