@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/architectures/registry.h"
 #include "model/freezing.h"
+#include "tests/data/temporary_folder.h"
 #include "tests/model/packed_batch.h"
 
 namespace temper {
@@ -65,8 +66,8 @@ TEST(DiskRoom, TheNoteNamesBothFigures) {
 }
 
 TEST(DiskRoom, IsAskedWhereTheFolderWillBe) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "temper-disk-room";
-  std::filesystem::remove_all(folder);
+  const testing_support::TemporaryFolder place;
+  const std::filesystem::path folder = place.path() / "new";
   const auto room = free_room(folder / "of" / "a run");
   ASSERT_TRUE(room);
   EXPECT_GT(*room, 0);
@@ -74,8 +75,9 @@ TEST(DiskRoom, IsAskedWhereTheFolderWillBe) {
   EXPECT_EQ(bytes_in(folder), 0);
   std::filesystem::create_directories(folder / "deeper");
   std::ofstream(folder / "deeper" / "file") << "0123456789";
-  EXPECT_EQ(bytes_in(folder), 10);
-  std::filesystem::remove_all(folder);
+  std::ofstream(folder / "deeper" / "file.partial") << "012";
+  EXPECT_EQ(bytes_in(folder), 13);
+  EXPECT_EQ(bytes_in(folder, ".partial"), 3) << "what a killed run was writing";
 }
 
 }  // namespace
