@@ -65,4 +65,12 @@ void write_text_model(const std::filesystem::path& folder, const std::string& ge
   if (!generation.empty()) std::ofstream(folder / "generation_config.json") << generation;
 }
 
+void write_chat_model(const std::filesystem::path& folder, const std::string& chat_template) {
+  write_text_model(folder);
+  std::ofstream(folder / "chat_template.jinja") << chat_template;
+  write_json(
+      folder / "tokenizer_config.json",
+      {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}});
+}
+
 }  // namespace temper::testing_support

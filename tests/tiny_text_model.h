@@ -12,4 +12,7 @@ namespace temper::testing_support {
 /// config.json names no first token and no stop token.
 void write_text_model(const std::filesystem::path& folder, const std::string& generation = "");
 
+/// The same with a chat template, and <|endoftext|> as the token that ends texts and fills rows up.
+void write_chat_model(const std::filesystem::path& folder, const std::string& chat_template);
+
 }  // namespace temper::testing_support

@@ -17,6 +17,13 @@ namespace temper {
 
 class FittedModel {
  public:
+  /// What a folder, or the last adapter on it, was trained for.
+  struct Purpose {
+    std::optional<TrainedUse> trained;  ///< what is known of its training
+    const TaskSpec* task;
+    std::vector<std::string> labels;
+  };
+
   /// Reads a model folder; the task comes from its config.json, or where there are adapters on it, from what the last
   /// one says. With a communicator this is collective, as RunModel is. Throws Error if it has no head, and if its
   /// temper.json is damaged.
@@ -24,7 +31,7 @@ class FittedModel {
       : FittedModel(ModelChoice{folder, {}}, device, communicator) {}
   FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator = nullptr);
 
-  [[nodiscard]] const TaskSpec& task() const { return task_; }
+  [[nodiscard]] const TaskSpec& task() const { return *purpose_.task; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *folder_.tokenizer; }
   [[nodiscard]] Model& model() { return *model_->model; }
@@ -40,7 +47,7 @@ class FittedModel {
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }
 
   /// What is known of its training; nothing for a model from elsewhere.
-  [[nodiscard]] const std::optional<TrainedUse>& trained() const { return trained_; }
+  [[nodiscard]] const std::optional<TrainedUse>& trained() const { return purpose_.trained; }
 
   /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
   /// Error where the loss is not finite.
@@ -55,8 +62,7 @@ class FittedModel {
 
   Device& device_;
   ModelFolder folder_;
-  std::optional<TrainedUse> trained_;
-  const TaskSpec& task_;
+  Purpose purpose_;
   LabelSet labels_;
   std::optional<RunModel> model_;
 };

@@ -39,7 +39,7 @@ inline const ExampleSource& trained(const TokenStore& rows, const std::optional<
 
 /// What an evaluation goes through: pairs, or windows, where there are some, else the rows.
 inline const ExampleSource& measured(const TokenStore& rows, const std::optional<TextWindows>& windows,
-                                     const std::optional<PairedRows>& pairs = std::nullopt) {
+                                     const std::optional<PairedRows>& pairs) {
   if (pairs) return *pairs;
   return windows ? static_cast<const ExampleSource&>(*windows) : rows;
 }

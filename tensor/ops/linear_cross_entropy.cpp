@@ -87,6 +87,7 @@ class LogitPass {
     add_to(unread, {losses});
     row_weights_ = weigh(losses);
     if (!records_) return;
+    terms_.row_weights = row_weights_.data<float>();
     const bool in_one = blocks_.rows >= x_.rows();
     for_each_part_of_rows([&](std::int64_t first, std::int64_t rows) {
       if (!in_one) meet_rows(first, rows);  // finds the same statistics again
@@ -106,7 +107,6 @@ class LogitPass {
   /// Those of the rows from `first` on.
   [[nodiscard]] CrossEntropyTerms terms_from(std::int64_t first) const {
     CrossEntropyTerms terms = terms_;
-    if (row_weights_.defined()) terms.row_weights = row_weights_.data<float>();
     if (terms.row_weights != nullptr) terms.row_weights += first;
     return terms;
   }
@@ -200,7 +200,7 @@ class LogitPass {
   Tensor statistics_;   ///< of all rows, as LogitRow
   Tensor logits_;       ///< f32, of the rows that are at work
   Tensor rounded_;      ///< of activations in bf16: the gradient of a block of logits
-  Tensor row_weights_;  ///< f32, of all rows, where a row's loss counts for more or less than 1
+  Tensor row_weights_;  ///< f32, of all rows, of run_weighted: what terms_ points at
   Tensor dx_sum_;       ///< of activations in bf16: their gradient, f32, before it is rounded
   GradientTarget dx_;
   GradientTarget d_weight_;

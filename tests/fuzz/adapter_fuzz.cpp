@@ -18,7 +18,7 @@
 #include "model/adapters/peft_folder.h"
 #include "model/architectures/registry.h"
 #include "tensor/device.h"
-#include "tests/fuzz/processor_time.h"
+#include "tests/fuzz/fuzz_program.h"
 #include "tests/model/packed_batch.h"
 
 namespace temper {
@@ -242,11 +242,4 @@ int fuzz(double seconds, std::uint64_t seed, const std::vector<fs::path>& folder
 }  // namespace
 }  // namespace temper
 
-int main(int count, char** arguments) {
-  if (count < 4) {
-    std::fprintf(stderr, "usage: adapter_fuzz SECONDS SEED FOLDER...\n");
-    return 2;
-  }
-  return temper::fuzz(std::atof(arguments[1]), std::strtoull(arguments[2], nullptr, 10),
-                      {arguments + 3, arguments + count});
-}
+int main(int count, char** arguments) { return temper::fuzz_main(count, arguments, "adapter_fuzz", temper::fuzz); }

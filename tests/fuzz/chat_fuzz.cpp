@@ -15,7 +15,7 @@
 #include "data/chat/chat_row.h"
 #include "data/jinja/template.h"
 #include "data/tables/conversation_reader.h"
-#include "tests/fuzz/processor_time.h"
+#include "tests/fuzz/fuzz_program.h"
 
 namespace {
 

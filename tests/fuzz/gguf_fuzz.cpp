@@ -17,7 +17,7 @@
 #include "model/huggingface/gguf_model.h"
 #include "model/huggingface/weight_files.h"
 #include "runtime/inputs/model_tokenizer.h"
-#include "tests/fuzz/processor_time.h"
+#include "tests/fuzz/fuzz_program.h"
 
 namespace temper {
 namespace {
@@ -112,11 +112,4 @@ int fuzz(double seconds, std::uint64_t seed, const std::vector<std::filesystem::
 }  // namespace
 }  // namespace temper
 
-int main(int count, char** arguments) {
-  if (count < 4) {
-    std::fprintf(stderr, "usage: gguf_fuzz SECONDS SEED FILE...\n");
-    return 2;
-  }
-  return temper::fuzz(std::atof(arguments[1]), std::strtoull(arguments[2], nullptr, 10),
-                      {arguments + 3, arguments + count});
-}
+int main(int count, char** arguments) { return temper::fuzz_main(count, arguments, "gguf_fuzz", temper::fuzz); }

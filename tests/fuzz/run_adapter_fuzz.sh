@@ -9,17 +9,10 @@ seconds=$2
 seed=$3
 shift 3
 root=$(pwd)
-mkdir -p "$build/fuzz"
-flags="-std=c++20 -O1 -g1 -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=all -I. -I$build/generated"
-for source in model/adapters/lora.cpp model/adapters/peft_config.cpp model/adapters/peft_folder.cpp \
+. tests/fuzz/build_unit.sh
+build_unit adapter model/adapters/lora.cpp model/adapters/peft_config.cpp model/adapters/peft_folder.cpp \
   model/adapters/python_pattern.cpp model/adapters/target_modules.cpp model/huggingface/safetensors.cpp \
-  model/huggingface/json_object.cpp base/mapped_file.cpp; do
-  echo "#include \"$source\""
-done > "$build/fuzz/adapter_unit.cpp"
-# shellcheck disable=SC2086
-for source in "$build/fuzz/adapter_unit.cpp" tests/fuzz/adapter_fuzz.cpp; do
-  ${COMPILER:-c++} $flags -c "$source" -o "$build/fuzz/$(basename "$source" .cpp).o"
-done
+  model/huggingface/json_object.cpp base/mapped_file.cpp
 c++ -fsanitize=address,undefined "$build/fuzz/adapter_fuzz.o" "$build/fuzz/adapter_unit.o" "$build/libtemper_model.a" \
   "$build/libtemper_tensor.a" "$build/libtemper_base.a" -o "$build/fuzz/adapter_fuzz" -ldnnl -lhwy -lgomp -licuuc -licui18n \
   -licudata -lfmt -lcrypto -lxxhash -lz -lpthread

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/utf8.h"
-#include "tests/fuzz/processor_time.h"
+#include "tests/fuzz/fuzz_program.h"
 
 namespace temper {
 namespace {

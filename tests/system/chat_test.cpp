@@ -25,11 +25,7 @@ constexpr const char* kTemplate =
 class Chat : public testing::Test {
  protected:
   void SetUp() override {
-    testing_support::write_text_model(folder_.path() / "model");
-    write("model/chat_template.jinja", kTemplate);
-    write(
-        "model/tokenizer_config.json",
-        R"({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"})");
+    testing_support::write_chat_model(folder_.path() / "model", kTemplate);
     write("run.toml",
           "[model]\npath = \"model\"\ntask = \"causal-lm\"\n[data]\ntrain = \"train.jsonl\"\nvalidation = "
           "\"train.jsonl\"\n"

@@ -23,11 +23,7 @@ constexpr const char* kTemplate =
 class Preference : public testing::Test {
  protected:
   void SetUp() override {
-    testing_support::write_text_model(folder_.path() / "model");
-    write("model/chat_template.jinja", kTemplate);
-    write(
-        "model/tokenizer_config.json",
-        R"({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"})");
+    testing_support::write_chat_model(folder_.path() / "model", kTemplate);
     write("run.toml",
           "[model]\npath = \"model\"\ntask = \"dpo\"\n[data]\ntrain = \"train.jsonl\"\nvalidation = \"held.jsonl\"\n"
           "max_length = 24\n[train]\nepochs = 3\nbatch_size = 8\ngrains = 4\nlearning_rate = 5e-3\n[output]\n"

@@ -30,6 +30,7 @@ constexpr const char* kDistilbert =
 constexpr const char* kRoberta =
     R"({"model_type":"roberta","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
     R"("intermediate_size":12,"max_position_embeddings":12})";
+constexpr const char* kSavedTable = "base_model.model.model.embed_tokens.base_layer.weight";
 constexpr const char* kQuery = "base_model.model.bert.encoder.layer.0.attention.self.query";
 
 class PeftFolder : public testing::Test {
@@ -61,6 +62,21 @@ class PeftFolder : public testing::Test {
   std::unique_ptr<Model> base() const {
     auto model = make_model(parse_model_config(base_config_, ""), {head_, 3});
     testing_support::draw_all(*model, *device_);
+    return model;
+  }
+  /// Writes an adapter of the embeddings, with the table as PEFT saves it along, and gives the base.
+  std::unique_ptr<Model> adapt_table_of(const char* base_config) {
+    base_config_ = base_config;
+    head_ = HeadKind::causal_language_model;
+    config_ = {{"peft_type", "LORA"}, {"r", 2}, {"target_modules", {"embed_tokens"}}};
+    values_.clear();
+    add("base_model.model.model.embed_tokens.lora_embedding_A", {2, 20});
+    add("base_model.model.model.embed_tokens.lora_embedding_B", {8, 2});
+    auto model = base();
+    add(kSavedTable, {20, 8});
+    values_[kSavedTable] =
+        device_->download_as_f32(model->parameters().find("model.embed_tokens.weight")->variable.value());
+    write();
     return model;
   }
   /// What the folder is refused with; empty: it is not.
@@ -162,37 +178,15 @@ TEST_F(PeftFolder, TablesOfWordsHaveNamesOfTheirOwn) {
 }
 
 TEST_F(PeftFolder, ATableThatPeftSavedMustBeTheBases) {
-  base_config_ = kLlama;
-  head_ = HeadKind::causal_language_model;
-  config_ = {{"peft_type", "LORA"}, {"r", 2}, {"target_modules", {"embed_tokens"}}};
-  values_.clear();
-  const std::string table = "base_model.model.model.embed_tokens";
-  add(table + ".lora_embedding_A", {2, 20});
-  add(table + ".lora_embedding_B", {8, 2});
-  const auto model = base();
-  add(table + ".base_layer.weight", {20, 8});
-  values_[table + ".base_layer.weight"] =
-      device_->download_as_f32(model->parameters().find("model.embed_tokens.weight")->variable.value());
-  write();
+  (void)adapt_table_of(kLlama);
   EXPECT_EQ(refusal(), "");
-  values_[table + ".base_layer.weight"].front() += 0.25F;
+  values_.at(kSavedTable).front() += 0.25F;
   expect_refusal("is not what the base model has as model.embed_tokens.weight");
 }
 
 /// A second adapter of these embeddings belongs to the table of the base, not to what the first has made of it.
 TEST_F(PeftFolder, ATableIsComparedWithTheBasesBeforeAnythingIsMergedIntoIt) {
-  base_config_ = kUntiedLlama;
-  head_ = HeadKind::causal_language_model;
-  config_ = {{"peft_type", "LORA"}, {"r", 2}, {"target_modules", {"embed_tokens"}}};
-  values_.clear();
-  const std::string table = "base_model.model.model.embed_tokens";
-  add(table + ".lora_embedding_A", {2, 20});
-  add(table + ".lora_embedding_B", {8, 2});
-  const auto model = base();
-  add(table + ".base_layer.weight", {20, 8});
-  values_[table + ".base_layer.weight"] =
-      device_->download_as_f32(model->parameters().find("model.embed_tokens.weight")->variable.value());
-  write();
+  const auto model = adapt_table_of(kUntiedLlama);
   require_same_tables(*model, *device_, folder_.path());
   merge_lora(*model, *device_, load_adapter(*model, *device_, folder_.path()));
   EXPECT_THROW(require_same_tables(*model, *device_, folder_.path()), Error) << "it has changed";
