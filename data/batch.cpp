@@ -15,6 +15,11 @@ const Tokens& Batch::text() const {
 
 Tokens& Batch::text() { return const_cast<Tokens&>(std::as_const(*this).text()); }
 
+ImageExtent Batch::image_extent() const {
+  const auto* pixels = std::get_if<Pixels>(&content);
+  return pixels == nullptr ? ImageExtent() : ImageExtent{pixels->height, pixels->width};
+}
+
 std::int64_t Batch::max_length() const {
   std::int32_t longest = 0;
   for (std::size_t s = 1; s < sequence_starts.size(); ++s)

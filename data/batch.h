@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/image_extent.h"
+
 namespace temper {
 
 /// What the input layer of a model of texts looks up.
@@ -17,7 +19,7 @@ struct Tokens {
 
 /// Images of one size, one after the other.
 struct Pixels {
-  std::vector<float> values;  ///< [images, height, width, channels]
+  std::vector<float> values;  ///< [images, height, width, channels]; empty where only the outline was asked for
   std::int32_t height = 0;
   std::int32_t width = 0;
   std::int32_t channels = 0;
@@ -44,6 +46,8 @@ struct Batch {
   /// The content of a batch of texts. Throws Error for images.
   [[nodiscard]] const Tokens& text() const;
   [[nodiscard]] Tokens& text();
+  /// Of each image; of a batch of texts nothing.
+  [[nodiscard]] ImageExtent image_extent() const;
   [[nodiscard]] std::int64_t tokens() const { return sequence_starts.back(); }
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(sequence_starts.size()) - 1; }
   /// Tokens of the longest sequence; 0 of none.

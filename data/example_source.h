@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/image_extent.h"
 #include "data/batch.h"
 
 namespace temper {
@@ -32,9 +33,17 @@ class ExampleSource {
   [[nodiscard]] virtual std::int32_t target_width() const { return 0; }
   /// Bytes of text that the predicted tokens of all rows stand for (data/text/running_text.h); 0: not known.
   [[nodiscard]] virtual std::int64_t text_bytes() const { return 0; }
+  /// [rows()] numbers of the groups (patients, say) that rows belong to, from 0 on; empty where nothing groups them.
+  [[nodiscard]] virtual std::span<const std::int32_t> groups() const { return {}; }
+  /// Of images, which are all of one size.
+  [[nodiscard]] virtual ImageExtent image_extent() const { return {}; }
   /// Puts a row of 0 to rows() - 1 behind those that a batch has, under the name `example`. Called from several threads
   /// at a time. Throws Error where the row cannot be read.
   virtual void append(std::int64_t row, std::uint32_t example, Batch& batch) const = 0;
+  /// The same without what the input layer reads, where that costs time: for who knows the hidden state above it.
+  virtual void append_outline(std::int64_t row, std::uint32_t example, Batch& batch) const {
+    append(row, example, batch);
+  }
 
   /// Rows that one epoch takes.
   [[nodiscard]] virtual std::int64_t epoch_rows() const { return rows(); }

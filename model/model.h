@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/image_extent.h"
 #include "model/block.h"
 #include "model/head.h"
 #include "model/input_layer.h"
@@ -17,9 +18,18 @@
 
 namespace temper {
 
+/// What a stage gives of one image.
+struct HiddenShape {
+  std::int64_t rows = 0;
+  std::int64_t width = 0;
+};
+
 struct ModelParts {
   ParameterList parameters = {};
-  std::int64_t width = 0;  ///< of the hidden state between stages
+  std::int64_t width = 0;  ///< of the last hidden state, and of that between stages unless `shape_above` says otherwise
+  /// Of a model of images whose hidden state has other shapes between its stages: what stage `stage` gives of an image
+  /// of this size. Empty: every stage gives [tokens, width].
+  std::function<HiddenShape(std::int64_t stage, std::int64_t image_height, std::int64_t image_width)> shape_above = {};
   std::unique_ptr<InputLayer> input = nullptr;
   std::vector<std::shared_ptr<const Block>> blocks = {};  ///< from the bottom up; one may stand in it several times
   std::unique_ptr<Head> head = nullptr;
@@ -68,7 +78,14 @@ class Model final {
   [[nodiscard]] std::int64_t stages() const { return 1 + static_cast<std::int64_t>(parts_.blocks.size()); }
   /// How many stages from the bottom up, without a gap, have nothing to train.
   [[nodiscard]] std::int64_t frozen_stages() const;
+  /// Of the last hidden state.
   [[nodiscard]] std::int64_t width() const { return parts_.width; }
+  /// What the lowest `stages`, at least one, give of a sequence of so many tokens; of an image of this size where the
+  /// model reads images. Above all stages every token counts, whatever the head reads.
+  [[nodiscard]] HiddenShape hidden_shape(std::int64_t stages, std::int64_t tokens, ImageExtent image) const {
+    return parts_.shape_above ? parts_.shape_above(stages - 1, image.height, image.width)
+                              : HiddenShape{tokens, parts_.width};
+  }
 
   /// From now on `observer` is told of the stages of every pass, whoever runs it, and of those that are read; null:
   /// nobody is. It must live until then.

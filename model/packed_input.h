@@ -22,9 +22,19 @@ struct TokenSelection {
   [[nodiscard]] TokenKeys names() const { return {examples.data<std::uint32_t>(), positions.data<std::uint32_t>()}; }
 };
 
+/// Images of one size, a row of numbers for each pixel: an image is as many rows of a matrix as it has pixels, line
+/// after line, so that layers over rows (linear, norms) are the same for texts and images.
+struct PixelInput {
+  Tensor values;            ///< f32 [images * height * width, channels]; undefined where the hidden state is known
+  std::int64_t height = 0;  ///< 0: the batch is of texts
+  std::int64_t width = 0;
+};
+
 struct PackedInput {
   EmbeddingIndices indices;  ///< ids, positions (0.. in each sequence), types; i32 [tokens] each; undefined where the
                              ///< hidden state above the embeddings is known
+  PixelInput pixels;         ///< of images, which have no indices: a sequence is an image, and its tokens are what the
+                             ///< last hidden state has of it (ImageSizes::tokens)
   Tensor starts;             ///< i32 [sequences + 1]
   Tensor examples;           ///< u32 [sequences]: names the example for random numbers
   Tensor token_examples;     ///< u32 [tokens]

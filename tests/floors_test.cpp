@@ -44,6 +44,8 @@ const std::map<std::string, Names> kRooms{
     {"data/chat", {"data/jinja", "data/tokenizer"}},
     {"data/tables", {"data/tokenizer"}},
     {"data", {"data/tables", "data/tokenizer"}},
+    {"data/pictures", {}},
+    {"data/images", {"data", "data/pictures", "data/tables", "data/tokenizer"}},
     {"data/text", {"data", "data/chat", "data/tables", "data/tokenizer"}},
     {"model/gguf", {}},
     {"model/huggingface", {"model/gguf"}},

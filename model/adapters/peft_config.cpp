@@ -203,6 +203,7 @@ const char* task_type_of(HeadKind head) {
     case HeadKind::causal_language_model:
       return "CAUSAL_LM";
     case HeadKind::masked_language_model:
+    case HeadKind::image:
       break;
   }
   return nullptr;

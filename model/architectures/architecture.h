@@ -4,16 +4,27 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "base/image_extent.h"
 #include "model/huggingface/config_keys.h"
 #include "model/model.h"
 
 namespace temper {
 
 /// What the rest of the program reads of a configuration, whatever its keys are called; 0: the architecture has none.
+/// What an architecture of images says of them.
+struct ImageSizes {
+  std::int64_t channels = 0;  ///< 0: the model reads texts
+  ImageExtent extent = {};    ///< the size that the model was made for; 0: config.json names none
+  /// How many tokens the last hidden state has of an image of this size. Throws Error, without a place, for a size that
+  /// the model cannot take: "... must be a multiple of 16".
+  std::function<std::int64_t(ImageExtent extent)> tokens = {};
+};
+
 struct ModelSizes {
   std::int64_t vocabulary_size = 0;
   std::int64_t type_vocabulary_size = 0;
@@ -24,6 +35,9 @@ struct ModelSizes {
   std::int64_t layers = 0;
   std::int64_t heads = 0;
   std::int64_t intermediate_width = 0;
+  ImageSizes images = {};
+
+  [[nodiscard]] bool reads_images() const { return images.channels > 0; }
 };
 
 /// What transformers calls the class with a head, where its name is not made as others are.
@@ -32,6 +46,8 @@ struct HeadClass {
   std::string_view name;
 };
 
+/// What models of images put on top.
+inline constexpr std::array kImageHeads{HeadKind::image};
 /// What encoders put on top.
 inline constexpr std::array kEncoderHeads{HeadKind::sequence, HeadKind::token, HeadKind::masked_language_model};
 

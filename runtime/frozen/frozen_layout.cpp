@@ -78,13 +78,16 @@ void for_each_read_count(const ExampleSource& data, const Readout& readout,
 FrozenLayout lay_out_frozen(const ExampleSource& data, const Model& model, std::int64_t stages, DType activations) {
   FrozenLayout layout;
   layout.stages = stages;
-  layout.width = model.width();
+  // Of images every row has one shape; of texts the number of tokens is each row's own.
+  const ImageExtent image = data.image_extent();
+  layout.width = model.hidden_shape(stages, 1, image).width;
   layout.type = activations;
   const auto rows = static_cast<std::size_t>(data.rows());
   layout.row_starts.reserve(rows + 1);
   const auto add_rows = [&](std::int64_t hidden) { layout.row_starts.push_back(layout.rows() + hidden); };
   if (stages < model.stages()) {
-    for (std::int64_t example = 0; example < data.rows(); ++example) add_rows(data.cost(example));
+    for (std::int64_t example = 0; example < data.rows(); ++example)
+      add_rows(model.hidden_shape(stages, data.cost(example), image).rows);
   } else {
     for_each_read_count(data, model.readout(), add_rows);
   }

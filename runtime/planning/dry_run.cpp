@@ -89,8 +89,10 @@ PassDemand DryRun::run(const Batch& batch, bool cached) {
     Variable hidden;
     if (cached) {
       const bool whole = below < model_->stages() || model_->readout().needs_every_token();
-      const std::int64_t rows = whole ? batch.tokens() : on_device.rows;
-      hidden = Variable(Tensor::empty(device_.memory(), {rows, model_->width()}, activations_));
+      const HiddenShape shape = model_->hidden_shape(below, batch.tokens(), batch.image_extent());
+      // Of images, that of each.
+      const std::int64_t all = batch.image_extent().pixels() > 0 ? batch.sequences() * shape.rows : shape.rows;
+      hidden = Variable(Tensor::empty(device_.memory(), {whole ? all : on_device.rows, shape.width}, activations_));
     }
     model_->loss(tape, on_device.input, on_device.selection, on_device.targets, sum, {below, hidden});
     // Until now all has been counted as backward.

@@ -1,6 +1,8 @@
 #include "runtime/steps/device_batch.h"
 
+#include <algorithm>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "data/token_rows.h"
@@ -43,7 +45,8 @@ void add_groups(ArrayBundle& bundle, std::span<const std::int32_t> indices, cons
 DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse& use, Device& device,
                       const BlockFinder& find_block) {
   const auto sequences = static_cast<std::size_t>(batch.sequences());
-  const Tokens& text = batch.text();
+  const auto* text = std::get_if<Tokens>(&batch.content);
+  const auto* images = std::get_if<Pixels>(&batch.content);
   const Readout read = use.labelled ? readout : readout.without_labels();
   const bool every_token = read.tokens == ReadTokens::every;
   std::vector<std::uint32_t> token_examples;
@@ -57,7 +60,10 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
     token_examples.insert(token_examples.end(), end - begin, batch.examples[s]);
     if (every_token) continue;
-    const std::span<const std::int32_t> ids = std::span(text.ids).subspan(begin, end - begin);
+    // Tokens of images have no ids; what is read of them goes by their places alone.
+    const std::vector<std::int32_t> none(text == nullptr ? end - begin : 0);
+    const std::span<const std::int32_t> ids =
+        text == nullptr ? std::span<const std::int32_t>(none) : std::span(text->ids).subspan(begin, end - begin);
     const std::span<const std::int32_t> classes =
         classes_for(read, batch.classes, batch.sequence_starts[s], static_cast<std::int64_t>(ids.size()));
     for_each_read_token(read, ids, classes, [&](std::size_t position) {
@@ -73,15 +79,19 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
 
   ArrayBundle bundle;
   PackedInput& input = out.input;
-  if (use.cache == nullptr) {
-    bundle.add(text.ids, input.indices.ids);
+  if (use.cache == nullptr && text != nullptr) {
+    bundle.add(text->ids, input.indices.ids);
     bundle.add(batch.positions, input.indices.positions);
-    bundle.add(text.types, input.indices.types);
+    bundle.add(text->types, input.indices.types);
   }
-  if (use.trains_embeddings) {
-    add_groups(bundle, text.ids, use, input.indices.by_id);
+  if (use.trains_embeddings && text != nullptr) {
+    add_groups(bundle, text->ids, use, input.indices.by_id);
     add_groups(bundle, batch.positions, use, input.indices.by_position);
-    add_groups(bundle, text.types, use, input.indices.by_type);
+    add_groups(bundle, text->types, use, input.indices.by_type);
+  }
+  if (images != nullptr) {
+    input.pixels.height = images->height;
+    input.pixels.width = images->width;
   }
   bundle.add(batch.sequence_starts, input.starts);
   bundle.add(batch.examples, input.examples);
@@ -110,6 +120,15 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     bundle.add_last(
         {use.cache->rows_of(batch.examples), use.cache->width()}, use.cache->type(),
         [&](std::span<std::byte> room) { use.cache->read(batch.examples, room); }, hidden);
+  } else if (images != nullptr) {
+    const std::int64_t pixels = batch.sequences() * batch.image_extent().pixels();
+    bundle.add_last(
+        {pixels, images->channels}, DType::f32,
+        [&](std::span<std::byte> room) {
+          const std::span<const std::byte> values = std::as_bytes(std::span(images->values));
+          std::copy(values.begin(), values.end(), room.begin());
+        },
+        input.pixels.values);
   }
   if (find_block) out.block = find_block({batch.tokens(), batch.sequences(), input.longest, out.rows, weighted});
   bundle.upload(device, out.block);

@@ -56,4 +56,14 @@ TaskSpec multi_label() {
           .make_prediction_writer = writer_of<LabelSetWriter>};
 }
 
+/// The same of images.
+TaskSpec image_multi_label() {
+  TaskSpec images = multi_label();
+  images.name = "image-multi-label";
+  images.other_names = {"multi-label-image-classification"};
+  images.head = HeadKind::image;
+  images.hub_pipeline = "image-classification";
+  return images;
+}
+
 }  // namespace temper

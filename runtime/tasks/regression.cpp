@@ -65,4 +65,14 @@ TaskSpec regression() {
           .make_prediction_writer = writer_of<NumberWriter>};
 }
 
+/// The same of images.
+TaskSpec image_regression() {
+  TaskSpec images = regression();
+  images.name = "image-regression";
+  images.other_names = {};
+  images.head = HeadKind::image;
+  images.hub_pipeline = "image-classification";
+  return images;
+}
+
 }  // namespace temper

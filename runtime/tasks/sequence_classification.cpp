@@ -29,4 +29,14 @@ TaskSpec sequence_classification() {
           .make_prediction_writer = writer_of<ClassWriter>};
 }
 
+/// The same of images.
+TaskSpec image_classification() {
+  TaskSpec images = sequence_classification();
+  images.name = "image-classification";
+  images.other_names = {};
+  images.head = HeadKind::image;
+  images.hub_pipeline = "image-classification";
+  return images;
+}
+
 }  // namespace temper

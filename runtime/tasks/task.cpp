@@ -16,6 +16,9 @@ TaskSpec token_classification();
 TaskSpec masked_lm();
 TaskSpec causal_lm();
 TaskSpec dpo();
+TaskSpec image_classification();
+TaskSpec image_multi_label();
+TaskSpec image_regression();
 
 namespace {
 
@@ -25,8 +28,16 @@ bool takes(const TaskSpec& task, std::size_t labels) { return task.labels != Lab
 }  // namespace
 
 const std::vector<TaskSpec>& tasks() {
-  static const std::vector<TaskSpec> kTasks{
-      sequence_classification(), regression(), multi_label(), token_classification(), masked_lm(), causal_lm(), dpo()};
+  static const std::vector<TaskSpec> kTasks{sequence_classification(),
+                                            regression(),
+                                            multi_label(),
+                                            token_classification(),
+                                            masked_lm(),
+                                            causal_lm(),
+                                            dpo(),
+                                            image_classification(),
+                                            image_multi_label(),
+                                            image_regression()};
   return kTasks;
 }
 
