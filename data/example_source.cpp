@@ -29,6 +29,7 @@ Batch ExampleSource::gather(std::span<const std::int64_t> wanted, const BatchRea
   batch.sequence_starts.reserve(wanted.size() + 1);
   batch.examples.reserve(wanted.size());
   for (const std::int64_t row : wanted) append_read(row, static_cast<std::uint32_t>(row), reading, batch);
+  complete(wanted, reading, batch);
   return batch;
 }
 

@@ -55,6 +55,11 @@ class ExampleSource {
     append(row, example, batch);
   }
 
+  /// What a source would rather read of all rows of a batch together, once each has been appended: it may use several
+  /// threads.
+  virtual void complete(std::span<const std::int64_t> /*rows*/, const BatchReading& /*reading*/,
+                        Batch& /*batch*/) const {}
+
   /// Rows that one epoch takes.
   [[nodiscard]] virtual std::int64_t epoch_rows() const { return rows(); }
   /// [epoch_rows()] which rows an epoch takes, in which order: a pure function of its arguments. Here each row once.

@@ -1,5 +1,5 @@
-// Decoded pictures of a data set, so that each is decoded once: in memory as far as that was given, the others in a file
-// that ends with the process.
+// Decoded pictures of a data set, so that each is decoded once: in memory as far as that was given, the others in a
+// file that ends with the process.
 #pragma once
 
 #include <cstdint>

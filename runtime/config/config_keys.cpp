@@ -296,7 +296,8 @@ std::vector<ConfigurationKey> make_keys() {
       "Pixels of a side of what the model sees; 0: as its preprocessor_config.json says.")
       ->range = between(0, 8192);
   add("images", "unreadable", at(&C::images, &I::unreadable),
-      "What becomes of a picture that cannot be read once training has begun: stop the run, or skip it: the next one in "
+      "What becomes of a picture that cannot be read once training has begun: stop the run, or skip it: the next one "
+      "in "
       "the list takes its place, and they are counted.")
       ->choices = {"stop", "skip"};
   add("images", "cache_mib", at(&C::images, &I::cache_mib),
@@ -346,7 +347,8 @@ std::vector<ConfigurationKey> make_keys() {
       "RandAugment: how strong they are, of 30.")
       ->range = between(0, 30);
   add("augment", "mixup", at(&C::augment, &A::mixup),
-      "Mixup (Zhang, Cisse, Dauphin, Lopez-Paz 2018): blends each picture, and its label, with another; the parameter of "
+      "Mixup (Zhang, Cisse, Dauphin, Lopez-Paz 2018): blends each picture, and its label, with another; the parameter "
+      "of "
       "the beta distribution that says how much. 0: no.")
       ->range = between(0, 8);
   add("augment", "cutmix", at(&C::augment, &A::cutmix),
@@ -475,6 +477,10 @@ std::string KeyRange::text() const {
 const std::vector<ConfigurationKey>& configuration_keys() {
   static const std::vector<ConfigurationKey> keys = make_keys();
   return keys;
+}
+
+bool reads_images(const Configuration& configuration) {
+  return is_of_images(task_named(configuration.model.task).head);
 }
 
 }  // namespace temper

@@ -41,7 +41,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const std::int64_t first = b * settings.batch_size;
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(settings.batch_size, data.rows() - first)));
     std::iota(rows.begin(), rows.end(), first);
-    const Batch host = data.read(rows, kEvaluationEpoch);
+    const Batch host = data.read(rows, {kEvaluationEpoch, settings.cache != nullptr});
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart frozen{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};

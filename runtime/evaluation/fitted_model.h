@@ -7,6 +7,7 @@
 
 #include "comm/communicator.h"
 #include "data/tables/table_source.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -46,6 +47,9 @@ class FittedModel {
   /// Maximum tokens per row here: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }
 
+  /// Of a model of images: how it reads pictures.
+  [[nodiscard]] ImageReading image_reading(const TableUse& use, int threads) const;
+
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return purpose_.trained; }
 
@@ -57,6 +61,9 @@ class FittedModel {
                                         const std::function<void(const std::string&)>& say);
 
  private:
+  std::optional<Metrics> measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
+                                 std::int64_t batch_size, Communicator& communicator,
+                                 const std::function<bool()>& stop_requested);
   void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
 
