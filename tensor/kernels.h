@@ -18,9 +18,11 @@
 #include "tensor/calls/activation.h"
 #include "tensor/calls/adafactor_step.h"
 #include "tensor/calls/attention.h"
+#include "tensor/calls/column_scale.h"
 #include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
 #include "tensor/calls/gated.h"
+#include "tensor/calls/image_rows.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/logit_blocks.h"
@@ -47,6 +49,8 @@ namespace temper {
   TEMPER_ATTENTION_CALLS(EACH)    \
   TEMPER_EMBEDDING_CALLS(EACH)    \
   TEMPER_NEIGHBOURS_CALLS(EACH)   \
+  TEMPER_IMAGE_ROW_CALLS(EACH)    \
+  TEMPER_COLUMN_SCALE_CALLS(EACH) \
   TEMPER_LOSS_CALLS(EACH)         \
   TEMPER_LOGIT_CALLS(EACH)        \
   TEMPER_PREFERENCE_CALLS(EACH)   \
