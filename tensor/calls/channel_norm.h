@@ -1,6 +1,6 @@
 // Batch norm (Ioffe, Szegedy: "Batch normalization: accelerating deep network training by reducing internal covariate
 // shift", 2015): each column of a matrix by its own mean and variance, be they those of the rows or stored ones, with
-// what stands behind it: a residual sum and an activation. Without statistics it scales columns.
+// what stands behind it: a residual sum and an activation.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ namespace temper {
 
 /// What a column is normed by, f32 [columns] each: normal = (x - mean) / sqrt(variance + epsilon).
 struct ChannelStatisticsOf {
-  const float* mean = nullptr;      ///< null, as the variance then: normal = x
-  const float* variance = nullptr;  ///< of all rows (the sum of squares is divided by their number)
-  float epsilon = 0.0F;
+  const float* mean;
+  const float* variance;  ///< of all rows (the sum of squares is divided by their number)
+  float epsilon;
 };
 
 namespace calls {
@@ -34,7 +34,7 @@ struct ChannelStatistics {
 struct ChannelNormForward {
   static constexpr KernelId kKernel{"channel_norm_forward", KernelClass::pass};
   ConstRows x;
-  ChannelStatisticsOf statistics = {};
+  ChannelStatisticsOf statistics;
   const float* weight = nullptr;
   const float* bias = nullptr;
   ConstRows residual = {};
@@ -51,7 +51,7 @@ struct ChannelNormBackward {
   ConstRows dy;
   ConstRows x = {};  ///< read for d_weight, or if the statistics are those of its rows
   ConstRows y = {};  ///< read if there is an activation
-  ChannelStatisticsOf statistics = {};
+  ChannelStatisticsOf statistics;
   bool statistics_of_rows = false;
   const float* weight = nullptr;
   Activation activation = Activation::none;

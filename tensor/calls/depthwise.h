@@ -21,8 +21,8 @@ struct DepthwiseForward {
   [[nodiscard]] KernelWork work() const;
 };
 
-/// d_weight [taps, c] (+)= the sum over places of dy [places, c] times the tap's pixel of x [pixels, c]; d_bias [c] (may
-/// be null) (+)= the sum of dy over rows.
+/// d_weight [taps, c] (+)= the sum over places of dy [places, c] times the tap's pixel of x [pixels, c]; d_bias [c]
+/// (may be null) (+)= the sum of dy over rows.
 struct DepthwiseWeightGradient {
   static constexpr KernelId kKernel{"depthwise_weight_gradient", KernelClass::pass};
   ConstRows dy;

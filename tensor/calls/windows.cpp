@@ -25,8 +25,8 @@ void WindowProduct::run_parts(Kernels& kernels) const {
     kernels.run(GatherWindows{.x = x, .grid = grid, .first = begin, .y = windows});
     const Rows of_y = y.part(begin, count);
     if (weight_is_transposed || accumulate) {
-      kernels.run(Matmul{
-          .a = windows, .b = weight, .transpose_b = !weight_is_transposed, .c = of_y, .accumulate = accumulate});
+      kernels.run(
+          Matmul{.a = windows, .b = weight, .transpose_b = !weight_is_transposed, .c = of_y, .accumulate = accumulate});
       if (bias.data != nullptr) kernels.run(BiasActivationForward{.z = of_y, .bias = bias, .y = of_y});
     } else {
       kernels.run(LinearForward{.x = windows, .weight = weight, .bias = bias, .z = of_y, .y = of_y});

@@ -57,8 +57,8 @@ struct ScatterPlaces {
   [[nodiscard]] KernelWork work() const;
 };
 
-/// y [places, out] (+)= windows of x [pixels, c] times the weight [out, taps * c], transposed, + bias [1, out] (data may
-/// be null; none where y is added to). Or, with `weight_is_transposed`, times the weight [taps * c, out].
+/// y [places, out] (+)= windows of x [pixels, c] times the weight [out, taps * c], transposed, + bias [1, out] (data
+/// may be null; none where y is added to). Or, with `weight_is_transposed`, times the weight [taps * c, out].
 struct WindowProduct {
   static constexpr KernelId kKernel{"window_product", KernelClass::product};
   ConstRows x;
@@ -95,5 +95,4 @@ struct WindowWeightGradient {
 }  // namespace temper
 
 /// EACH(Name) for each call of this file (tensor/kernels.h).
-#define TEMPER_WINDOW_CALLS(EACH) \
-  EACH(GatherWindows) EACH(ScatterPlaces) EACH(WindowProduct) EACH(WindowWeightGradient)
+#define TEMPER_WINDOW_CALLS(EACH) EACH(GatherWindows) EACH(ScatterPlaces) EACH(WindowProduct) EACH(WindowWeightGradient)

@@ -1,4 +1,4 @@
-// Batch norm with what stands behind it, and scaled columns. What a column is multiplied with and what is added is
+// Batch norm with what stands behind it. What a column is multiplied with and what is added is
 // worked out once, so that a pass is a multiplication and an addition for each element.
 #include "tensor/kernels/cpu/vector/vector_targets.h"
 //
@@ -30,7 +30,7 @@ struct ColumnLines {
 
 /// Of the way back: dx = g * factor, and where the statistics are those of the rows, minus x * slope + offset.
 struct ColumnWaysBack {
-  const float* mean;    ///< normal = (x - mean) * scale
+  const float* mean;  ///< normal = (x - mean) * scale
   const float* scale;
   const float* factor;
   const float* slope = nullptr;
@@ -151,14 +151,14 @@ void channel_norm_rows(const calls::ChannelNormForward& call, const ColumnLines&
 
 void channel_norm_back_rows(const calls::ChannelNormBackward& call, const ColumnWaysBack& ways, float* normal_sums,
                             float* sums, std::int64_t begin, std::int64_t end) {
-  (call.dy.type == DType::bf16 ? channel_norm_back_of<BFloat16>
-                               : channel_norm_back_of<float>)(call, ways, normal_sums, sums, begin, end);
+  (call.dy.type == DType::bf16 ? channel_norm_back_of<BFloat16> : channel_norm_back_of<float>)(call, ways, normal_sums,
+                                                                                               sums, begin, end);
 }
 
 void channel_norm_freed_rows(const calls::ChannelNormBackward& call, ConstRows from, const ColumnWaysBack& ways,
                              std::int64_t begin, std::int64_t end) {
-  (call.dy.type == DType::bf16 ? channel_norm_freed_of<BFloat16>
-                               : channel_norm_freed_of<float>)(call, from, ways, begin, end);
+  (call.dy.type == DType::bf16 ? channel_norm_freed_of<BFloat16> : channel_norm_freed_of<float>)(call, from, ways,
+                                                                                                 begin, end);
 }
 
 void column_moments(ConstRows x, float* sums, float* squares, std::int64_t begin, std::int64_t end) {
@@ -184,13 +184,9 @@ namespace {
 
 std::vector<float> zeros_of(std::int64_t columns) { return std::vector<float>(static_cast<std::size_t>(columns)); }
 
-/// 1 / sqrt(variance + epsilon) of column i; 1 without statistics.
+/// 1 / sqrt(variance + epsilon) of column i.
 float scale_of_column(const ChannelStatisticsOf& statistics, std::size_t i) {
-  return statistics.variance == nullptr ? 1.0F : 1.0F / std::sqrt(statistics.variance[i] + statistics.epsilon);
-}
-
-float mean_of_column(const ChannelStatisticsOf& statistics, std::size_t i) {
-  return statistics.mean == nullptr ? 0.0F : statistics.mean[i];
+  return 1.0F / std::sqrt(statistics.variance[i] + statistics.epsilon);
 }
 
 void require_activation(std::string_view kernel, Activation activation) {
@@ -208,10 +204,11 @@ void CpuKernels::run(const calls::ChannelStatistics& call) {
   ColumnSums squares(rows, columns, true);
   const std::int64_t block_rows = ColumnSums::block_rows(rows);
   const std::int64_t blocks = ColumnSums::blocks(rows);
-  const auto rows_of = [&](std::int64_t block) { return std::min(rows, (block + 1) * block_rows) - block * block_rows; };
+  const auto rows_of = [&](std::int64_t block) {
+    return std::min(rows, (block + 1) * block_rows) - block * block_rows;
+  };
   parallel_ranges(blocks, block_rows * columns * 3, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t block = first; block < last; ++block)
-      HWY_DYNAMIC_DISPATCH(column_moments)
+    for (std::int64_t block = first; block < last; ++block) HWY_DYNAMIC_DISPATCH(column_moments)
     (call.x, sums.block(block), squares.block(block), block * block_rows, block * block_rows + rows_of(block));
   });
   // Blocks are put together one after the other (Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for
@@ -239,7 +236,7 @@ void CpuKernels::run(const calls::ChannelNormForward& call) {
   std::vector<float> offset = zeros_of(call.x.columns);
   for (std::size_t i = 0; i < factor.size(); ++i) {
     factor[i] = scale_of_column(call.statistics, i) * (call.weight == nullptr ? 1.0F : call.weight[i]);
-    offset[i] = (call.bias == nullptr ? 0.0F : call.bias[i]) - mean_of_column(call.statistics, i) * factor[i];
+    offset[i] = (call.bias == nullptr ? 0.0F : call.bias[i]) - call.statistics.mean[i] * factor[i];
   }
   const ColumnLines lines{factor.data(), offset.data()};
   parallel_ranges(call.x.rows, call.x.columns * 2, [&](std::int64_t begin, std::int64_t end) {
@@ -256,7 +253,7 @@ void CpuKernels::run(const calls::ChannelNormBackward& call) {
   std::vector<float> scale = zeros_of(columns);
   std::vector<float> factor = zeros_of(columns);
   for (std::size_t i = 0; i < mean.size(); ++i) {
-    mean[i] = mean_of_column(call.statistics, i);
+    mean[i] = call.statistics.mean[i];
     scale[i] = scale_of_column(call.statistics, i);
     factor[i] = scale[i] * (call.weight == nullptr ? 1.0F : call.weight[i]);
   }

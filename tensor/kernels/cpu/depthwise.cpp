@@ -142,7 +142,7 @@ void depthwise_lines(const calls::DepthwiseForward& call, std::int64_t begin, st
 void depthwise_gradient_lines(const calls::DepthwiseWeightGradient& call, float* sums, float* bias_sums,
                               std::int64_t begin, std::int64_t end) {
   (call.x.type == DType::bf16 ? depthwise_gradient_of<BFloat16> : depthwise_gradient_of<float>)(call, sums, bias_sums,
-                                                                                              begin, end);
+                                                                                                begin, end);
 }
 
 }  // namespace temper::HWY_NAMESPACE
@@ -157,11 +157,10 @@ HWY_EXPORT(depthwise_gradient_lines);
 void CpuKernels::run(const calls::DepthwiseForward& call) {
   (void)common_type(call.kKernel.name, call.x, call.y);
   const std::int64_t lines = call.grid.images * call.grid.high;
-  parallel_ranges(lines, call.grid.wide * call.y.columns * call.grid.taps(),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    HWY_DYNAMIC_DISPATCH(depthwise_lines)
-                    (call, begin, end);
-                  });
+  parallel_ranges(lines, call.grid.wide * call.y.columns * call.grid.taps(), [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(depthwise_lines)
+    (call, begin, end);
+  });
 }
 
 void CpuKernels::run(const calls::DepthwiseWeightGradient& call) {

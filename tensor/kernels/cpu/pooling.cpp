@@ -93,8 +93,7 @@ void max_pool_backward_of(const calls::MaxPoolBackward& call, std::int64_t begin
       for (std::int64_t row = top; row < grid.high && row * grid.stride <= from_y; ++row) {
         for (std::int64_t column = left; column < grid.wide && column * grid.stride <= from_x; ++column) {
           const std::int64_t place = (image + row) * grid.wide + column;
-          const std::int64_t tap =
-              (from_y - row * grid.stride) * grid.taps_wide + from_x - column * grid.stride;
+          const std::int64_t tap = (from_y - row * grid.stride) * grid.taps_wide + from_x - column * grid.stride;
           const auto winner = hn::PromoteTo(di, access.load(taps, call.winners + place * dy.columns + i));
           const auto won = hn::RebindMask(d, hn::Eq(winner, hn::Set(di, static_cast<std::int32_t>(tap))));
           sum = hn::Add(sum, hn::IfThenElseZero(won, access.load(d, dy.row(place) + i)));

@@ -1,4 +1,4 @@
-// Batch norm with what stands behind it, and scaled columns. A thread has eight columns of a row, or one.
+// Batch norm with what stands behind it. A thread has eight columns of a row, or one.
 #include <cstdint>
 
 #include "tensor/kernels/cuda/column_sums.cuh"
@@ -10,11 +10,7 @@ namespace temper {
 namespace {
 
 __device__ inline float scale_of_channel(const ChannelStatisticsOf& statistics, std::int64_t column) {
-  return statistics.variance == nullptr ? 1.0F : 1.0F / sqrtf(statistics.variance[column] + statistics.epsilon);
-}
-
-__device__ inline float mean_of_channel(const ChannelStatisticsOf& statistics, std::int64_t column) {
-  return statistics.mean == nullptr ? 0.0F : statistics.mean[column];
+  return 1.0F / sqrtf(statistics.variance[column] + statistics.epsilon);
 }
 
 __device__ inline float value_or(const float* values, std::int64_t column, float otherwise) {
@@ -36,7 +32,7 @@ __global__ void __launch_bounds__(kThreads)
     if (i >= place.count) continue;
     const std::int64_t column = place.column + i;
     const float factor = scale_of_channel(statistics, column) * value_or(weight, column, 1.0F);
-    const float offset = value_or(bias, column, 0.0F) - mean_of_channel(statistics, column) * factor;
+    const float offset = value_or(bias, column, 0.0F) - statistics.mean[column] * factor;
     values[i] = fmaf(values[i], factor, offset) + others[i];
     if (clips && values[i] < 0.0F) values[i] = 0.0F;
   }
@@ -57,7 +53,7 @@ struct ChannelNormBack {
     return clips && !(read(row_of(y, row) + column) > 0.0F) ? 0.0F : value;
   }
   __device__ float normal(std::int64_t row, std::int64_t column) const {
-    return (read(row_of(x, row) + column) - mean_of_channel(statistics, column)) * scale_of_channel(statistics, column);
+    return (read(row_of(x, row) + column) - statistics.mean[column]) * scale_of_channel(statistics, column);
   }
 };
 

@@ -57,8 +57,7 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t row = top; row < grid.high && row * grid.stride <= from_y; ++row) {
     for (std::int64_t column = left; column < grid.wide && column * grid.stride <= from_x; ++column) {
       const std::int64_t from = (image + row) * grid.wide + column;
-      const auto tap =
-          static_cast<int>((from_y - row * grid.stride) * grid.taps_wide + from_x - column * grid.stride);
+      const auto tap = static_cast<int>((from_y - row * grid.stride) * grid.taps_wide + from_x - column * grid.stride);
       float values[kWidth];
       load(row_of(dy, from) + place.column, place.count, values);
 #pragma unroll

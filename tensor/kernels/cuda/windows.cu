@@ -17,8 +17,7 @@ __global__ void __launch_bounds__(kThreads)
   if (place.count == 0) return;
   const std::int64_t window = place.row / taps;
   const std::int64_t tap = place.row % taps;
-  const std::int64_t pixel =
-      pixel_of(grid, place_of(grid, first + window), tap / grid.taps_wide, tap % grid.taps_wide);
+  const std::int64_t pixel = pixel_of(grid, place_of(grid, first + window), tap / grid.taps_wide, tap % grid.taps_wide);
   float values[kWidth] = {};
   if (pixel >= 0) load(row_of(x, pixel) + place.column, place.count, values);
   store(values, place.count, row_of(y, window) + tap * x.columns + place.column);
