@@ -20,9 +20,12 @@
 #include "tensor/calls/attention.h"
 #include "tensor/calls/channel_norm.h"
 #include "tensor/calls/depthwise.h"
+||||||| f7d2fd0
+#include "tensor/calls/column_scale.h"
 #include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
 #include "tensor/calls/gated.h"
+#include "tensor/calls/image_rows.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/logit_blocks.h"
@@ -55,6 +58,9 @@ namespace temper {
   TEMPER_DEPTHWISE_CALLS(EACH)    \
   TEMPER_POOLING_CALLS(EACH)      \
   TEMPER_CHANNEL_NORM_CALLS(EACH) \
+||||||| f7d2fd0
+  TEMPER_IMAGE_ROW_CALLS(EACH)    \
+  TEMPER_COLUMN_SCALE_CALLS(EACH) \
   TEMPER_LOSS_CALLS(EACH)         \
   TEMPER_LOGIT_CALLS(EACH)        \
   TEMPER_PREFERENCE_CALLS(EACH)   \
