@@ -20,7 +20,6 @@
 #include "tensor/calls/attention.h"
 #include "tensor/calls/channel_norm.h"
 #include "tensor/calls/depthwise.h"
-||||||| f7d2fd0
 #include "tensor/calls/column_scale.h"
 #include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
@@ -58,7 +57,6 @@ namespace temper {
   TEMPER_DEPTHWISE_CALLS(EACH)    \
   TEMPER_POOLING_CALLS(EACH)      \
   TEMPER_CHANNEL_NORM_CALLS(EACH) \
-||||||| f7d2fd0
   TEMPER_IMAGE_ROW_CALLS(EACH)    \
   TEMPER_COLUMN_SCALE_CALLS(EACH) \
   TEMPER_LOSS_CALLS(EACH)         \
