@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,24 +41,35 @@ Picture rgb_picture(const Picture& picture) {
   return made;
 }
 
-Picture byte_picture(const Picture& picture) {
+Picture in_byte_range(const Picture& picture) {
   if (std::holds_alternative<std::vector<std::uint8_t>>(picture.samples) && picture.black == 0.0F &&
       picture.white == 255.0F)
     return picture;
-  const double range = static_cast<double>(picture.white) - static_cast<double>(picture.black);
+  const double black = picture.black;
+  const double range = static_cast<double>(picture.white) - black;
   const double factor = range == 0.0 ? 0.0 : 255.0 / range;
-  std::vector<std::uint8_t> bytes;
-  bytes.reserve(static_cast<std::size_t>(picture.values()));
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(picture.values()));
   std::visit(
       [&](const auto& samples) {
         for (const auto sample : samples) {
-          const double value = (static_cast<double>(sample) - static_cast<double>(picture.black)) * factor;
-          // What is no number is black.
-          bytes.push_back(value > 0.0 ? static_cast<std::uint8_t>(std::min(value, 255.0) + 0.5) : std::uint8_t{0});
+          const double value = (static_cast<double>(sample) - black) * factor;
+          values.push_back(value > 0.0 ? static_cast<float>(std::min(value, 255.0)) : 0.0F);
         }
       },
       picture.samples);
-  return {picture.extent, picture.channels, std::move(bytes), 0.0F, 255.0F};
+  return {picture.extent, picture.channels, std::move(values), 0.0F, 255.0F};
+}
+
+Picture byte_picture(const Picture& picture) {
+  Picture made = in_byte_range(picture);
+  if (const auto* values = std::get_if<std::vector<float>>(&made.samples)) {
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(values->size());
+    for (const float value : *values) bytes.push_back(static_cast<std::uint8_t>(value + 0.5F));
+    made.samples = std::move(bytes);
+  }
+  return made;
 }
 
 }  // namespace temper

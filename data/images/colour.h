@@ -31,6 +31,10 @@ Picture grey_picture(const Picture& picture);
 /// Three channels; those of a grey picture are equal.
 Picture rgb_picture(const Picture& picture);
 
+/// The picture with 0 as black and 255 as white: bytes that have these stay bytes, all others become floats. What lies
+/// beyond black and white is moved there, as a window does, and a sample that is no number is black.
+Picture in_byte_range(const Picture& picture);
+
 /// Bytes whose 0 is the picture's black and whose 255 is its white, rounded: for screens, and for people.
 Picture byte_picture(const Picture& picture);
 

@@ -17,46 +17,6 @@ namespace {
 /// Rounded down, also below zero.
 std::int64_t half_of(std::int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); }
 
-/// What the processor resizes a picture to, before anything is cut off.
-ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor) {
-  switch (processor.resize_rule) {
-    case ResizeRule::exact:
-      return processor.size;
-    case ResizeRule::shortest_edge: {
-      const auto [shorter, longer] = std::minmax(extent.height, extent.width);
-      const auto other =
-          static_cast<std::int64_t>(static_cast<double>(processor.edge * longer) / static_cast<double>(shorter));
-      return extent.width <= extent.height ? ImageExtent{other, processor.edge} : ImageExtent{processor.edge, other};
-    }
-    case ResizeRule::none:
-      break;
-  }
-  return extent;
-}
-
-/// Samples beyond black and white would spread over their neighbours; of bytes and words that fill their type there are
-/// none.
-Picture within_range(const Picture& picture) {
-  Picture made = picture;
-  std::visit(
-      [&](auto& samples) {
-        using Sample = typename std::decay_t<decltype(samples)>::value_type;
-        const auto low = static_cast<Sample>(std::min(picture.black, picture.white));
-        const auto high = static_cast<Sample>(std::max(picture.black, picture.white));
-        // A sample that is no number is black.
-        for (Sample& sample : samples) sample = sample >= low ? std::min(sample, high) : low;
-      },
-      made.samples);
-  return made;
-}
-
-bool fills_its_type(const Picture& picture) {
-  if (std::holds_alternative<std::vector<std::uint8_t>>(picture.samples))
-    return picture.black == 0.0F && picture.white == 255.0F;
-  return std::holds_alternative<std::vector<std::uint16_t>>(picture.samples) && picture.black == 0.0F &&
-         picture.white == 65535.0F;
-}
-
 Picture fitted_in_range(const Picture& picture, const ImageProcessor& processor) {
   const ImageExtent whole = resized_extent(picture.extent, processor);
   if (processor.crop.pixels() == 0) {
@@ -123,9 +83,27 @@ void normalize_channel(const Sample* samples, std::int64_t step, std::int64_t pi
 
 }  // namespace
 
+ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor) {
+  switch (processor.resize_rule) {
+    case ResizeRule::exact:
+      return processor.size;
+    case ResizeRule::shortest_edge: {
+      const auto [shorter, longer] = std::minmax(extent.height, extent.width);
+      const auto other =
+          static_cast<std::int64_t>(static_cast<double>(processor.edge * longer) / static_cast<double>(shorter));
+      return extent.width <= extent.height ? ImageExtent{other, processor.edge} : ImageExtent{processor.edge, other};
+    }
+    case ResizeRule::none:
+      break;
+  }
+  return extent;
+}
+
 Picture fitted(const Picture& picture, const ImageProcessor& processor) {
-  if (fills_its_type(picture)) return fitted_in_range(picture, processor);
-  return fitted_in_range(within_range(picture), processor);
+  if (std::holds_alternative<std::vector<std::uint8_t>>(picture.samples) && picture.black == 0.0F &&
+      picture.white == 255.0F)
+    return fitted_in_range(picture, processor);
+  return fitted_in_range(in_byte_range(picture), processor);
 }
 
 void normalize_pixels(const Picture& picture, const ImageProcessor& processor, std::int64_t channels,

@@ -66,8 +66,11 @@ ImageProcessor read_image_processor(const std::filesystem::path& folder);
 ImageProcessor parse_image_processor(const std::string& preprocessor_config, const std::string& config,
                                      const std::string& place);
 
-/// The picture resized and cropped: what the model sees, in the picture's samples. Samples beyond black and white are
-/// moved to them first, as a window does.
+/// What a picture of this size is resized to, before anything is cut off.
+ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor);
+
+/// The picture resized and cropped: what the model sees. Bytes of black 0 and white 255 stay bytes; all other samples
+/// are in_byte_range first (colour.h).
 Picture fitted(const Picture& picture, const ImageProcessor& processor);
 
 /// The last steps: a picture of the right size becomes values of `out` [height, width, channels]: RGB to grey by
