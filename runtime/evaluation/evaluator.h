@@ -22,6 +22,8 @@ struct EvaluationSettings {
   DType activations = DType::f32;
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+  std::int32_t positive = -1;              ///< the class that is told from the others (judged_classes)
+  RowOutputs* outputs = nullptr;           ///< becomes the outputs of all rows, of tasks that say something of rows
   const HiddenRows* cache = nullptr;       ///< of these rows: the frozen part is not computed again
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };

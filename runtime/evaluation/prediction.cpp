@@ -128,7 +128,8 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
                                   static_cast<std::int64_t>(tokenizing.max_length),
                                   use.threshold,
                                   options.top,
-                                  options.tokens};
+                                  options.tokens,
+                                  fitted.calibration()};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   const auto write_row = [&](std::int64_t row, std::span<const float> outputs) {
     if (!all_finite(outputs))
