@@ -17,7 +17,8 @@ bool delivery_is_due(PreparedRun& run) {
   // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};
   if (run.communicator().rank() == 0) {
-    const bool delivered = run.configuration().output.export_model ? run.has_delivered() : run.data().test.rows() == 0;
+    const bool delivered =
+        run.configuration().output.export_model ? run.has_delivered() : run.data().test_rows().rows() == 0;
     due.front() = delivered ? 0 : 1;
   }
   run.communicator().all_reduce(std::span(due), Reduction::max);
