@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-double share(std::int64_t part, std::int64_t whole) {
+double part_of(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
 }
 
@@ -67,7 +67,7 @@ double Ranking::average_precision(RowTimes times) const {
   for_each_score(times, [&](double /*score*/, std::int64_t of_positives, std::int64_t of_negatives) {
     positives += of_positives;
     negatives += of_negatives;
-    if (of_positives > 0) sum += static_cast<double>(of_positives) * share(positives, positives + negatives);
+    if (of_positives > 0) sum += static_cast<double>(of_positives) * part_of(positives, positives + negatives);
   });
   return positives == 0 ? kUndefined : sum / static_cast<double>(positives);
 }
@@ -84,7 +84,7 @@ DetectionRates Ranking::rates(double threshold, RowTimes times) const {
     if (positive_[i] != 0 && called) true_positives += count;
     if (positive_[i] == 0 && !called) true_negatives += count;
   }
-  return {share(true_positives, positives), share(true_negatives, negatives)};
+  return {part_of(true_positives, positives), part_of(true_negatives, negatives)};
 }
 
 RocCurve Ranking::curve() const {

@@ -23,38 +23,38 @@ const std::vector<std::string> kTwo{"healthy", "ill"};
 const std::vector<std::string> kFour{"a", "b", "c", "d"};
 const std::vector<std::string> kThree{"x", "y", "z"};
 
-using Values = std::vector<std::pair<std::string, double>>;
+using MeasuredValues = std::vector<std::pair<std::string, double>>;
 
-double value_of(const Values& values, const std::string& name) {
+double measured_value(const MeasuredValues& values, const std::string& name) {
   const auto found = std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; });
   return found == values.end() ? std::nan("") : found->second;
 }
 
 /// The communicator of this process alone.
-Communicator& alone() {
+Communicator& this_process_alone() {
   static const std::unique_ptr<Communicator> communicator = make_solo_communicator();
   return *communicator;
 }
 
 TEST(RowMeasures, MatchScikitLearn) {
-  const Values two = row_measures(two_classes(), -1, nullptr);
-  EXPECT_NEAR(value_of(two, "auroc"), 0.6431250000000002, 1e-14);
-  EXPECT_NEAR(value_of(two, "average_precision"), 0.8166098657836177, 1e-14);
-  EXPECT_NEAR(value_of(two, "brier_score"), 0.2584555304938834, 1e-14);
-  const Values four = row_measures(four_classes(), -1, nullptr);
-  EXPECT_NEAR(value_of(four, "auroc"), 0.5047532467532467, 1e-14);
-  EXPECT_NEAR(value_of(four, "average_precision"), 0.3454582576571794, 1e-14);
-  const Values labels = row_measures(three_labels(), -1, nullptr);
-  EXPECT_NEAR(value_of(labels, "auroc"), 0.46359567901234566, 1e-14);
-  EXPECT_NEAR(value_of(labels, "average_precision"), 0.3903506401249852, 1e-14);
+  const MeasuredValues two = row_measures(two_classes(), -1, nullptr);
+  EXPECT_NEAR(measured_value(two, "auroc"), 0.6431250000000002, 1e-14);
+  EXPECT_NEAR(measured_value(two, "average_precision"), 0.8166098657836177, 1e-14);
+  EXPECT_NEAR(measured_value(two, "brier_score"), 0.2584555304938834, 1e-14);
+  const MeasuredValues four = row_measures(four_classes(), -1, nullptr);
+  EXPECT_NEAR(measured_value(four, "auroc"), 0.5047532467532467, 1e-14);
+  EXPECT_NEAR(measured_value(four, "average_precision"), 0.3454582576571794, 1e-14);
+  const MeasuredValues labels = row_measures(three_labels(), -1, nullptr);
+  EXPECT_NEAR(measured_value(labels, "auroc"), 0.46359567901234566, 1e-14);
+  EXPECT_NEAR(measured_value(labels, "average_precision"), 0.3903506401249852, 1e-14);
 }
 
 TEST(RowMeasures, AreOfTheClassThatIsNamed) {
-  const Values of_b = row_measures(four_classes(), 1, nullptr);
-  EXPECT_NEAR(value_of(of_b, "auroc"), 0.3890909090909091, 1e-14);
-  EXPECT_NEAR(value_of(of_b, "average_precision"), 0.07786683904330963, 1e-14);
+  const MeasuredValues of_b = row_measures(four_classes(), 1, nullptr);
+  EXPECT_NEAR(measured_value(of_b, "auroc"), 0.3890909090909091, 1e-14);
+  EXPECT_NEAR(measured_value(of_b, "average_precision"), 0.07786683904330963, 1e-14);
   // Of two classes the area is the same from either side.
-  EXPECT_NEAR(value_of(row_measures(two_classes(), 0, nullptr), "auroc"), 0.6431250000000002, 1e-14);
+  EXPECT_NEAR(measured_value(row_measures(two_classes(), 0, nullptr), "auroc"), 0.6431250000000002, 1e-14);
 }
 
 TEST(RowMeasures, AClassThatIsAbsentIsLeftOutOfTheMean) {
@@ -62,11 +62,11 @@ TEST(RowMeasures, AClassThatIsAbsentIsLeftOutOfTheMean) {
   outputs.put(0, std::vector<float>{2.0F, 0.0F, 0.0F}, 0);
   outputs.put(1, std::vector<float>{0.0F, 2.0F, 0.0F}, 1);
   outputs.put(2, std::vector<float>{0.0F, 1.0F, 0.0F}, 1);
-  EXPECT_EQ(value_of(row_measures(outputs, -1, nullptr), "auroc"), 1.0);
-  EXPECT_EQ(value_of(row_measures(outputs, -1, nullptr), "average_precision"), 1.0);
+  EXPECT_EQ(measured_value(row_measures(outputs, -1, nullptr), "auroc"), 1.0);
+  EXPECT_EQ(measured_value(row_measures(outputs, -1, nullptr), "average_precision"), 1.0);
   RowOutputs one_kind(1, 2, false, {});
   one_kind.put(0, std::vector<float>{2.0F, 0.0F}, 0);
-  EXPECT_TRUE(std::isnan(value_of(row_measures(one_kind, -1, nullptr), "auroc")));
+  EXPECT_TRUE(std::isnan(measured_value(row_measures(one_kind, -1, nullptr), "auroc")));
 }
 
 TEST(RowMeasures, OfADivergedModelAreNotNumbers) {
@@ -111,13 +111,13 @@ TEST(RowMeasures, AreTheSameOnAnyRanks) {
   Communicator& world = world_communicator();
   const int rank = world.rank();
   const int ranks = world.size();
-  expect_same(judge(two_classes(rank, ranks), kTwo, world), judge(two_classes(), kTwo, alone()));
-  expect_same(judge(four_classes(rank, ranks), kFour, world), judge(four_classes(), kFour, alone()));
-  expect_same(judge(three_labels(rank, ranks), kThree, world), judge(three_labels(), kThree, alone()));
+  expect_same(judge(two_classes(rank, ranks), kTwo, world), judge(two_classes(), kTwo, this_process_alone()));
+  expect_same(judge(four_classes(rank, ranks), kFour, world), judge(four_classes(), kFour, this_process_alone()));
+  expect_same(judge(three_labels(rank, ranks), kThree, world), judge(three_labels(), kThree, this_process_alone()));
 }
 
 TEST(RowMeasures, ThresholdsAreThoseOfScikitLearnsCurve) {
-  const Judged judged = judge(two_classes(), kTwo, alone());
+  const Judged judged = judge(two_classes(), kTwo, this_process_alone());
   ASSERT_EQ(judged.calibration.thresholds.size(), 1U);
   const ClassThresholds& chosen = judged.calibration.thresholds.front();
   EXPECT_EQ(chosen.label, "ill");
@@ -139,29 +139,29 @@ TEST(RowMeasures, OtherRowsAreMeasuredWithTheThresholdsThatWereChosen) {
   test.put(1, std::vector<float>{0.0F, 0.5F}, 1);
   test.put(2, std::vector<float>{0.0F, -1.0F}, 0);
   test.put(3, std::vector<float>{0.0F, -2.0F}, 0);
-  const Calibration chosen = fit_calibration(validation, kTwo, {}, alone());
+  const Calibration chosen = fit_calibration(validation, kTwo, {}, this_process_alone());
   Metrics metrics;
-  add_row_measures(metrics, test, kTwo, {.resamples = 0}, chosen, alone());
+  add_row_measures(metrics, test, kTwo, {.resamples = 0}, chosen, this_process_alone());
   EXPECT_EQ(metrics.value("auroc"), 1.0);
   EXPECT_EQ(metrics.value("sensitivity"), 0.5) << "only the first reaches 0.777";
   EXPECT_EQ(metrics.value("specificity"), 1.0);
   EXPECT_TRUE(metrics.intervals.empty());
   Metrics without;
-  add_row_measures(without, test, kTwo, {.resamples = 0}, std::nullopt, alone());
-  EXPECT_TRUE(std::isnan(value_of(without.values, "sensitivity"))) << "where nothing was chosen";
+  add_row_measures(without, test, kTwo, {.resamples = 0}, std::nullopt, this_process_alone());
+  EXPECT_TRUE(std::isnan(measured_value(without.values, "sensitivity"))) << "where nothing was chosen";
 }
 
 TEST(RowMeasures, AClassThatValidationLacksHasNoThreshold) {
   RowOutputs validation(2, 3, false, {});
   validation.put(0, std::vector<float>{1.0F, 0.0F, 0.0F}, 0);
   validation.put(1, std::vector<float>{0.0F, 1.0F, 0.0F}, 1);
-  const Calibration chosen = fit_calibration(validation, {"a", "b", "c"}, {}, alone());
+  const Calibration chosen = fit_calibration(validation, {"a", "b", "c"}, {}, this_process_alone());
   EXPECT_EQ(chosen.thresholds.size(), 2U);
   EXPECT_EQ(chosen.of("c"), nullptr);
 }
 
 TEST(RowMeasures, IntervalsHoldTheFigure) {
-  const Judged judged = judge(two_classes(), kTwo, alone());
+  const Judged judged = judge(two_classes(), kTwo, this_process_alone());
   for (const char* name : {"auroc", "average_precision", "brier_score", "sensitivity", "calibrated_loss"}) {
     const Interval* interval = judged.metrics.interval(name);
     ASSERT_NE(interval, nullptr) << name;
@@ -185,7 +185,7 @@ TEST(RowMeasures, IntervalsAreThoseOfWholeGroups) {
   for (int row = 0; row < kMeasuredRows; ++row) groups.push_back(100 + row / 6);
   const auto width = [&](const RowOutputs& outputs) {
     Metrics metrics;
-    add_row_measures(metrics, outputs, kTwo, {.resamples = 400}, std::nullopt, alone());
+    add_row_measures(metrics, outputs, kTwo, {.resamples = 400}, std::nullopt, this_process_alone());
     return metrics.interval("auroc")->high - metrics.interval("auroc")->low;
   };
   EXPECT_GT(width(alike(groups)), 1.5 * width(alike({})));
@@ -243,7 +243,7 @@ TEST(RowScores, AreThoseOfTheGatheredRows) {
   }
   scores->reduce(world);
   const Metrics metrics = scores->metrics(1.0, 1.0);
-  const Values expected = row_measures(all, -1, nullptr);
+  const MeasuredValues expected = row_measures(all, -1, nullptr);
   for (const auto& [name, value] : expected) EXPECT_EQ(metrics.value(name), value) << name;
   ASSERT_NE(scores->outputs(), nullptr);
   EXPECT_TRUE(std::ranges::equal(scores->outputs()->logits(17), all.logits(17)));
