@@ -109,6 +109,12 @@ Command add_eval_command(const CommandLine& program) {
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,
                    "Column of the label; repeat it if each label has its own column");
+  command
+      .option("--resamples", arguments->requests.resamples,
+              "Resamples of the rows from which intervals of classes' figures are computed; default: 1000 for a model "
+              "with calibrated thresholds, else none")
+      .within(0, 1000000);
+  command.option("--resample-seed", arguments->requests.resample_seed, "Seed of the resamples").within(0, 1LL << 53);
   add_answer_options(command, arguments->answers);
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");

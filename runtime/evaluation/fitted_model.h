@@ -59,6 +59,11 @@ class FittedModel {
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return purpose_.trained; }
 
+  /// Its thresholds and temperature; null where it has none.
+  [[nodiscard]] const Calibration* calibration() const {
+    return trained() && trained()->calibration ? &*trained()->calibration : nullptr;
+  }
+
   /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
   /// Error where the loss is not finite.
   std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,

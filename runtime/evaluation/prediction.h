@@ -36,6 +36,7 @@ struct PredictedLines {
 ///                             "tokens": [{"token", "label", "probability"}]}
 ///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
 ///   causal-lm                {"text", "loss", "perplexity", "bits_per_byte", "predicted_tokens"}
+/// Of a model that has a calibration, the first two also have what write_calibrated writes.
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
 /// Throws Error for a column that is missing. Where it was asked to stop, the last rows are missing.
 PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
