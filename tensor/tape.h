@@ -17,6 +17,7 @@
 
 namespace temper {
 
+class AttentionObserver;
 class StageObserver;
 enum class StagePass : std::uint8_t;
 
@@ -189,6 +190,9 @@ class Tape {
   Variable stage(std::int64_t index, const std::function<Variable(Tape&)>& body);
   /// The observer must live as long as the tape.
   void observe_stages(StageObserver& observer) { observers_.push_back(&observer); }
+  /// Is told of every attention on this tape, and on those that it makes (tensor/ops.h). It must live as long.
+  void observe_attention(AttentionObserver& observer) { attention_observer_ = &observer; }
+  [[nodiscard]] AttentionObserver* attention_observer() const { return attention_observer_; }
 
   /// An empty tape that computes as this one does, but in evaluation: without dropout and without a record.
   [[nodiscard]] Tape in_evaluation() const;
@@ -233,6 +237,7 @@ class Tape {
   RowNames read_rows_;
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
+  AttentionObserver* attention_observer_ = nullptr;
   std::vector<Record> records_;
   std::vector<std::weak_ptr<Variable::Value>> computed_again_;           ///< of the stage that is under way
   const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way

@@ -11,6 +11,7 @@
 #include "comm/communicator.h"
 #include "data/example_source.h"
 #include "model/model.h"
+#include "runtime/evaluation/embeddings.h"
 #include "runtime/steps/hidden_rows.h"
 #include "runtime/tasks/scores.h"
 
@@ -36,5 +37,12 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
 void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
              std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume);
+
+/// The same with a vector of each row (runtime/evaluation/embeddings.h), which is empty with EmbeddingPooling::none.
+/// Outputs have the same bits as without.
+void predict_embedded(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+                      std::int64_t end, std::int64_t batch_size, EmbeddingPooling pooling,
+                      const std::function<void(std::int64_t row, std::span<const float> outputs,
+                                               std::span<const float> embedding)>& consume);
 
 }  // namespace temper
