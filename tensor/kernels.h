@@ -18,19 +18,25 @@
 #include "tensor/calls/activation.h"
 #include "tensor/calls/adafactor_step.h"
 #include "tensor/calls/attention.h"
+#include "tensor/calls/channel_norm.h"
+#include "tensor/calls/depthwise.h"
+#include "tensor/calls/column_scale.h"
 #include "tensor/calls/elementwise.h"
 #include "tensor/calls/embedding.h"
 #include "tensor/calls/gated.h"
+#include "tensor/calls/image_rows.h"
 #include "tensor/calls/layer_norm.h"
 #include "tensor/calls/lion_step.h"
 #include "tensor/calls/logit_blocks.h"
 #include "tensor/calls/matmul.h"
 #include "tensor/calls/neighbours.h"
 #include "tensor/calls/optimizer_step.h"
+#include "tensor/calls/pooling.h"
 #include "tensor/calls/preference_loss.h"
 #include "tensor/calls/reduction.h"
 #include "tensor/calls/rotary.h"
 #include "tensor/calls/softmax_cross_entropy.h"
+#include "tensor/calls/windows.h"
 #include "tensor/kernel_table.h"
 
 namespace temper {
@@ -47,6 +53,12 @@ namespace temper {
   TEMPER_ATTENTION_CALLS(EACH)    \
   TEMPER_EMBEDDING_CALLS(EACH)    \
   TEMPER_NEIGHBOURS_CALLS(EACH)   \
+  TEMPER_WINDOW_CALLS(EACH)       \
+  TEMPER_DEPTHWISE_CALLS(EACH)    \
+  TEMPER_POOLING_CALLS(EACH)      \
+  TEMPER_CHANNEL_NORM_CALLS(EACH) \
+  TEMPER_IMAGE_ROW_CALLS(EACH)    \
+  TEMPER_COLUMN_SCALE_CALLS(EACH) \
   TEMPER_LOSS_CALLS(EACH)         \
   TEMPER_LOGIT_CALLS(EACH)        \
   TEMPER_PREFERENCE_CALLS(EACH)   \

@@ -9,6 +9,7 @@
 #include "tensor/kernels.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/gated.h"
+#include "tensor/ops/image_rows.h"
 #include "tensor/ops/linear_cross_entropy.h"
 #include "tensor/ops/norm.h"
 #include "tensor/ops/preference.h"

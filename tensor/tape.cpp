@@ -198,6 +198,7 @@ Tape Tape::like_this() const {
   tape.forward_pass_ = forward_pass_;
   tape.observers_ = observers_;
   tape.attention_observer_ = attention_observer_;
+  tape.batch_norm_observer_ = batch_norm_observer_;
   return tape;
 }
 

@@ -119,6 +119,20 @@ struct GradientTarget {
   [[nodiscard]] float* parameter() const { return tensor.defined() ? tensor.data<float>() : nullptr; }
 };
 
+/// Is told what the batch norms of a training pass measured of their rows, in the pass that measures.
+class BatchNormObserver {
+ public:
+  BatchNormObserver() = default;
+  BatchNormObserver(const BatchNormObserver&) = delete;
+  BatchNormObserver& operator=(const BatchNormObserver&) = delete;
+  virtual ~BatchNormObserver() = default;
+
+  /// The mean and variance f32 [columns] of so many rows (the sum of squares is divided by their number) under the norm
+  /// whose running mean this is. What is recomputed in the backward pass is told again, with the same bits.
+  virtual void measured(const Variable& running_mean, const Tensor& mean, const Tensor& variance,
+                        std::int64_t rows) = 0;
+};
+
 /// Which tokens the rows of a matrix of so many rows are.
 struct RowNames {
   std::int64_t rows = 0;
@@ -193,6 +207,10 @@ class Tape {
   /// Is told of every attention on this tape, and on those that it makes (tensor/ops.h). It must live as long.
   void observe_attention(AttentionObserver& observer) { attention_observer_ = &observer; }
   [[nodiscard]] AttentionObserver* attention_observer() const { return attention_observer_; }
+  /// From now on batch norms in training norm by what their rows have, and tell the observer, which must live as long
+  /// as the tape; null: by what they had before, as in evaluation.
+  void observe_batch_norms(BatchNormObserver* observer) { batch_norm_observer_ = observer; }
+  [[nodiscard]] BatchNormObserver* batch_norm_observer() const { return batch_norm_observer_; }
 
   /// An empty tape that computes as this one does, but in evaluation: without dropout and without a record.
   [[nodiscard]] Tape in_evaluation() const;
@@ -238,6 +256,7 @@ class Tape {
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
   AttentionObserver* attention_observer_ = nullptr;
+  BatchNormObserver* batch_norm_observer_ = nullptr;
   std::vector<Record> records_;
   std::vector<std::weak_ptr<Variable::Value>> computed_again_;           ///< of the stage that is under way
   const std::function<void(std::int64_t leaf)>* on_complete_ = nullptr;  ///< of the backward pass that is under way

@@ -21,15 +21,44 @@ nlohmann::json read_json(const std::filesystem::path& path) {
 /// The older fixtures of the shared folder do not say their task, but their names do.
 const TaskSpec& task_of(const nlohmann::json& facts, const std::string& name) {
   if (facts.contains("task")) return task_named(facts.at("task").get<std::string>());
-  for (const auto& [part, task] : {std::pair{"regression", "regression"}, std::pair{"multilabel", "multi-label"},
-                                   std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"},
-                                   std::pair{"causal", "causal-lm"}, std::pair{"llama-lora", "causal-lm"},
-                                   std::pair{"llama-dora-lora", "causal-lm"}})
+  for (const auto& [part, task] :
+       {std::pair{"regression", "regression"}, std::pair{"multilabel", "multi-label"},
+        std::pair{"tokens", "token-classification"}, std::pair{"masked-lm", "masked-lm"},
+        std::pair{"causal", "causal-lm"}, std::pair{"llama-lora", "causal-lm"},
+        std::pair{"llama-dora-lora", "causal-lm"}, std::pair{"-image", "image-classification"}})
     if (name.find(part) != std::string::npos) return task_named(task);
   return task_named("sequence-classification");
 }
 
-bool reads_tokens(const HeadRequest& request) { return request.kind != HeadKind::sequence; }
+bool reads_tokens(const HeadRequest& request) {
+  return request.kind != HeadKind::sequence && request.kind != HeadKind::image;
+}
+
+/// Values [images, channels, height, width] as [images, height, width, channels].
+std::vector<float> channels_last(std::span<const float> values, std::span<const std::int64_t> shape) {
+  const std::int64_t channels = shape[1];
+  const std::int64_t pixels = shape[2] * shape[3];
+  std::vector<float> turned(values.size());
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(values.size()); ++i) {
+    const std::int64_t image = i / (channels * pixels);
+    const std::int64_t channel = i / pixels % channels;
+    turned[static_cast<std::size_t>((image * pixels + i % pixels) * channels + channel)] =
+        values[static_cast<std::size_t>(i)];
+  }
+  return turned;
+}
+
+/// What some of the older fixtures of the shared folder call parameters, by the names of model files: a file beside
+/// `models` says what lies where of the tensors of model files.
+std::map<std::string, std::string> names_in_transformers(const std::string& name) {
+  if (!name.starts_with(kShared)) return {};
+  const std::filesystem::path path = shared_directory() / "fixtures" / (name.substr(kShared.size()) + ".names.json");
+  std::map<std::string, std::string> names;
+  if (!std::filesystem::exists(path)) return names;
+  for (const auto& [in_transformers, place] : read_json(path).items())
+    names[place.at(0).get<std::string>()] = in_transformers;
+  return names;
+}
 
 std::vector<std::string> frozen_of(const nlohmann::json& facts, const std::string& name) {
   if (facts.contains("frozen")) return facts.at("frozen").get<std::vector<std::string>>();
@@ -198,6 +227,7 @@ ModelFixture::ModelFixture(const std::string& name)
   frozen = frozen_of(facts, name);
   if (facts.contains("after_steps_not_determined_in_f32"))
     facts["after_steps_not_determined_in_f32"].get_to(undetermined);
+  names_in_transformers_ = names_in_transformers(name);
   pack_inputs(SafetensorsFile(folder / "inputs.safetensors"));
 }
 
@@ -216,6 +246,62 @@ void ModelFixture::set_key(const std::string& key, const std::string& value) {
 }
 
 void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
+  if (inputs.tensors().contains("pixel_values")) {
+    pack_images(inputs);
+  } else {
+    pack_texts(inputs);
+  }
+  const TensorView& labels = inputs.tensors().at("labels");
+  if (labels.type == StoredType::f32) {
+    batch.targets = values_of<float>(labels);
+    batch.target_width = static_cast<std::int32_t>(request.labels);
+  } else if (!reads_tokens(request)) {
+    const auto classes = values_of<std::int64_t>(labels);
+    batch.classes.assign(classes.begin(), classes.end());
+  }
+}
+
+void ModelFixture::pack_images(const SafetensorsFile& inputs) {
+  const TensorView& view = inputs.tensors().at("pixel_values");
+  Pixels pixels;
+  pixels.values = channels_last(values_of<float>(view), view.shape);
+  pixels.channels = static_cast<std::int32_t>(view.shape[1]);
+  pixels.height = static_cast<std::int32_t>(view.shape[2]);
+  pixels.width = static_cast<std::int32_t>(view.shape[3]);
+  const std::int64_t tokens = config.images.tokens({pixels.height, pixels.width});
+  batch.content = std::move(pixels);
+  for (std::int64_t image = 0; image < view.shape[0]; ++image) {
+    for (std::int64_t token = 0; token < tokens; ++token) batch.positions.push_back(static_cast<std::int32_t>(token));
+    batch.examples.push_back(static_cast<std::uint32_t>(image));
+    batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.positions.size()));
+  }
+}
+
+Batch ModelFixture::part_of_batch(std::size_t first, std::size_t count) const {
+  const std::int32_t begin = batch.sequence_starts[first];
+  const std::int32_t end = batch.sequence_starts[first + count];
+  const auto part = [&](const std::vector<std::int32_t>& of_tokens) {
+    return std::vector<std::int32_t>(of_tokens.begin() + begin, of_tokens.begin() + end);
+  };
+  Batch some;
+  if (const auto* images = std::get_if<Pixels>(&batch.content)) {
+    Pixels pixels = *images;
+    const auto values = static_cast<std::ptrdiff_t>(batch.image_extent().pixels() * images->channels);
+    pixels.values.assign(images->values.begin() + static_cast<std::ptrdiff_t>(first) * values,
+                         images->values.begin() + static_cast<std::ptrdiff_t>(first + count) * values);
+    some.content = std::move(pixels);
+  } else {
+    some.content = Tokens{part(batch.text().ids), part(batch.text().types)};
+  }
+  some.positions = part(batch.positions);
+  some.examples.assign(batch.examples.begin() + static_cast<std::ptrdiff_t>(first),
+                       batch.examples.begin() + static_cast<std::ptrdiff_t>(first + count));
+  for (std::size_t s = first; s < first + count; ++s)
+    some.sequence_starts.push_back(batch.sequence_starts[s + 1] - begin);
+  return some;
+}
+
+void ModelFixture::pack_texts(const SafetensorsFile& inputs) {
   const TensorView& ids_view = inputs.tensors().at("input_ids");
   const auto ids = values_of<std::int64_t>(ids_view);
   const auto mask = values_of<std::int64_t>(inputs.tensors().at("attention_mask"));
@@ -223,8 +309,8 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
                          ? values_of<std::int64_t>(inputs.tensors().at("token_type_ids"))
                          : std::vector<std::int64_t>(ids.size(), 0);
   const TensorView& label_view = inputs.tensors().at("labels");
-  const bool in_numbers = label_view.type == StoredType::f32;
-  const auto labels = in_numbers ? std::vector<std::int64_t>() : values_of<std::int64_t>(label_view);
+  const auto labels =
+      label_view.type == StoredType::f32 ? std::vector<std::int64_t>() : values_of<std::int64_t>(label_view);
   const std::int64_t length = ids_view.shape[1];
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto position = static_cast<std::int64_t>(i) % length;
@@ -246,17 +332,12 @@ void ModelFixture::pack_inputs(const SafetensorsFile& inputs) {
       batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.text().ids.size()));
     }
   }
-  if (in_numbers) {
-    batch.targets = values_of<float>(label_view);
-    batch.target_width = static_cast<std::int32_t>(request.labels);
-  } else if (!reads_tokens(request)) {
-    batch.classes.assign(labels.begin(), labels.end());
-  }
 }
 
 std::vector<float> ModelFixture::packed_rows(const std::string& tensor, bool labelled) const {
   const TensorView& view = expected.tensors().at(tensor);
   const auto padded = values_of<float>(view);
+  if (is_of_images(request.kind)) return view.shape.size() == 4 ? channels_last(padded, view.shape) : padded;
   const std::int64_t columns = view.shape.back();
   std::vector<float> kept;
   for (std::size_t token = 0; token < kept_rows.size(); ++token) {
@@ -284,10 +365,12 @@ bool ModelFixture::is_rounding(std::span<const float> gradient) const {
   return largest(gradient) < 1e-6F * most;
 }
 
-std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
-                                                   const WeightNames& names, const Parameter& parameter) {
-  const StoredForm form = names.forms_of(parameter).front();
-  const auto found = file.tensors().find(prefix + form.name);
+namespace {
+
+/// Of a parameter that lies so in the tensor `name`.
+std::optional<std::vector<float>> values_of_form(const SafetensorsFile& file, const std::string& name,
+                                                 const StoredForm& form, const Parameter& parameter) {
+  const auto found = file.tensors().find(name);
   if (found == file.tensors().end()) return std::nullopt;
   const auto stored = values_of<float>(found->second);
   if (form.is_plain()) return stored;
@@ -300,6 +383,23 @@ std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, 
       values.push_back(stored[static_cast<std::size_t>(form.transposed ? column * all_rows + form.row_of(row)
                                                                        : form.row_of(row) * columns + column)]);
   return values;
+}
+
+}  // namespace
+
+std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                   const WeightNames& names, const Parameter& parameter) {
+  const StoredForm form = names.forms_of(parameter).front();
+  return values_of_form(file, prefix + form.name, form, parameter);
+}
+
+std::optional<std::vector<float>> ModelFixture::values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                                 const WeightNames& names,
+                                                                 const Parameter& parameter) const {
+  const StoredForm form = names.forms_of(parameter).front();
+  const auto renamed = names_in_transformers_.find(form.name);
+  return values_of_form(file, prefix + (renamed == names_in_transformers_.end() ? form.name : renamed->second), form,
+                        parameter);
 }
 
 BFloat16Reference ModelFixture::bfloat16() const {

@@ -1,6 +1,7 @@
 // A parity fixture: a tiny model with inputs, and what PyTorch computed from them. The project's own lie in
 // tests/fixtures, others in the shared folder, where there is one. Padded inputs are packed here; the expected hidden
-// states of padding are left out of every comparison.
+// states of padding are left out of every comparison. Images and their maps, channels first in PyTorch, are rows of
+// pixels here.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -60,7 +61,7 @@ struct ModelFixture {
   /// Gives a key of config.json another value, written as JSON.
   void set_key(const std::string& key, const std::string& value);
   /// Rows [columns] of what PyTorch gave each token of the padded batch, without those of padding; with `labelled`,
-  /// without tokens that have no label, too.
+  /// without tokens that have no label, too. Of images all rows, those of maps pixel by pixel.
   std::vector<float> packed_rows(const std::string& tensor, bool labelled = false) const;
   /// What PyTorch's logits are of the rows that the task reads: of every sequence, or of every token, or of those with
   /// a label. `tensor`: "logits" or "bf16.logits".
@@ -70,11 +71,21 @@ struct ModelFixture {
   /// scores of a query: what a program finds is rounding, and AdamW, which divides a gradient by its own size, follows
   /// the sign of it.
   bool is_rounding(std::span<const float> gradient) const;
+  /// What a file of expected values has of a parameter, under `prefix` and the name of model files, as it lies in the
+  /// parameter; nothing where the file lacks it.
+  std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
+                                                     const WeightNames& names, const Parameter& parameter) const;
+  /// The images [first, first + count) or the texts of the inputs, as a batch.
+  Batch part_of_batch(std::size_t first, std::size_t count) const;
   /// Tensors of the file that rounding to f32 decides after some steps, with how far PyTorch's f32 lies from f64.
   std::map<std::string, double> undetermined;
 
  private:
   void pack_inputs(const SafetensorsFile& inputs);
+  void pack_texts(const SafetensorsFile& inputs);
+  void pack_images(const SafetensorsFile& inputs);
+
+  std::map<std::string, std::string> names_in_transformers_;  ///< by those of model files, where files go by them
 };
 
 /// The folder of a fixture, which may not exist where it is a shared one.
@@ -95,8 +106,7 @@ std::vector<std::string> adapter_fixtures();
 /// The same without the shared folder's.
 std::vector<std::string> own_adapter_fixtures();
 
-/// What a fixture's file has of a parameter, under `prefix` and the name that model files call it by, as it lies in the
-/// parameter; nothing where the file lacks it.
+/// ModelFixture::values_as_stored where files go by the names of model files.
 std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
                                                    const WeightNames& names, const Parameter& parameter);
 

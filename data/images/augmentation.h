@@ -28,7 +28,7 @@ struct AugmentationSettings {
   double rotation = 0.0;         ///< up to so many degrees either way, bilinear, corners black
   /// RandAugment: so many operations, drawn from 14 with replacement (Cubuk et al., 2020), of this strength out of 30.
   std::int64_t rand_augment_operations = 0;
-  double rand_augment_magnitude = 9.0;
+  std::int64_t rand_augment_magnitude = 9;
   /// ColorJitter: factors of 1 - x to 1 + x, in random order.
   double brightness = 0.0;
   double contrast = 0.0;
@@ -56,7 +56,8 @@ struct ExampleDraw {
   std::uint32_t example = 0;
 };
 
-/// The picture as training sees it: of processor.extent(), distorted; for normalize_pixels, and to look at.
+/// The picture as training sees it: of processor.extent(), distorted, in_byte_range (colour.h); for normalize_pixels,
+/// and to look at.
 Picture augment(const Picture& picture, const AugmentationSettings& settings, const ImageProcessor& processor,
                 const ExampleDraw& draw);
 

@@ -78,6 +78,7 @@ void ImageSource::complete(std::span<const std::int64_t> rows, const BatchReadin
     const std::int64_t found = read_pixels(rows[i], reading.epoch, std::span(pixels.values).subspan(i * size, size));
     if (found != rows[i]) relabel(i, found, batch);
   });
+  if (reading.epoch != kEvaluationEpoch && reading_.augmentation.mixes()) mix(rows, reading.epoch, batch);
 }
 
 void ImageSource::relabel(std::size_t place, std::int64_t row, Batch& batch) const {
@@ -86,6 +87,39 @@ void ImageSource::relabel(std::size_t place, std::int64_t row, Batch& batch) con
   const auto width = static_cast<std::size_t>(rows_.target_width);
   std::copy_n(rows_.targets.begin() + static_cast<std::ptrdiff_t>(from * width), width,
               batch.targets.begin() + static_cast<std::ptrdiff_t>(place * width));
+}
+
+void ImageSource::mix(std::span<const std::int64_t> taken, std::int64_t epoch, Batch& batch) const {
+  auto& pixels = std::get<Pixels>(batch.content);
+  const std::size_t size = pixels.values.size() / taken.size();
+  std::vector<Mixing> mixings(taken.size());
+  std::vector<std::int64_t> partners(taken.size());
+  for_each_in_threads(taken.size(), static_cast<std::size_t>(std::max(1, reading_.threads)), [&](std::size_t i) {
+    const ExampleDraw draw{reading_.seed, epoch, static_cast<std::uint32_t>(taken[i])};
+    mixings[i] = draw_mixing(reading_.augmentation, draw, rows(), image_extent());
+    if (mixings[i].kind == Mixing::Kind::none) return;
+    std::vector<float> partner(size);
+    partners[i] = read_pixels(mixings[i].partner, epoch, partner);
+    mix_pixels(std::span(pixels.values).subspan(i * size, size), partner, mixings[i], image_extent(),
+               reading_.channels);
+  });
+  const std::vector<std::int32_t> classes = std::exchange(batch.classes, {});
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    const Mixing& mixing = mixings[i];
+    const bool mixes = mixing.kind != Mixing::Kind::none;
+    const float kept = mixes ? mixing.weight : 1.0F;
+    const auto partner = static_cast<std::size_t>(partners[i]);
+    const auto width = static_cast<std::size_t>(rows_.target_width);
+    for (std::size_t t = 0; mixes && t < width; ++t) {
+      float& target = batch.targets[i * width + t];
+      target = kept * target + (1.0F - kept) * rows_.targets[partner * width + t];
+    }
+    if (classes.empty()) continue;
+    // Two each, so that what is laid out depends on the number of examples alone.
+    batch.classes.insert(batch.classes.end(), {classes[i], mixes ? rows_.classes[partner] : classes[i]});
+    batch.weights.insert(batch.weights.end(), {kept, 1.0F - kept});
+    batch.class_sequences.insert(batch.class_sequences.end(), 2, static_cast<std::int32_t>(i));
+  }
 }
 
 std::int64_t ImageSource::read_pixels(std::int64_t row, std::int64_t epoch, std::span<float> pixels) const {

@@ -72,6 +72,8 @@ class ImageSource final : public ExampleSource {
   };
   /// Pixels of a row as a batch of that epoch has them; gives the row whose picture it is.
   std::int64_t read_pixels(std::int64_t row, std::int64_t epoch, std::span<float> pixels) const;
+  /// Mixes each example with another one, pixels and labels.
+  void mix(std::span<const std::int64_t> taken, std::int64_t epoch, Batch& batch) const;
   /// Gives an example the labels of another row.
   void relabel(std::size_t place, std::int64_t row, Batch& batch) const;
   /// That of the row, or where such are skipped, of the next that can be read.

@@ -102,6 +102,20 @@ void add_folder(const fs::path& folder, Table& table) {
   }
 }
 
+/// Names, with what fits it in the place of each pattern of pictures.
+std::vector<std::string> without_patterns(std::span<const std::string> names) {
+  std::vector<std::string> all;
+  std::error_code ignored;
+  for (const std::string& name : names) {
+    if (!is_picture_name(name) || name.find_first_of("*?[") == std::string::npos || fs::exists(name, ignored)) {
+      all.push_back(name);
+      continue;
+    }
+    for (const fs::path& fitting : files_named(std::span(&name, 1))) all.push_back(fitting.string());
+  }
+  return all;
+}
+
 }  // namespace
 
 bool is_picture_name(const fs::path& path) {
@@ -115,7 +129,8 @@ bool is_picture_name(const fs::path& path) {
          std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
 }
 
-std::unique_ptr<TableSource> open_picture_tables(std::span<const std::string> names, const PictureColumns& columns) {
+std::unique_ptr<TableSource> open_picture_tables(std::span<const std::string> given, const PictureColumns& columns) {
+  const std::vector<std::string> names = without_patterns(given);
   const auto folders = static_cast<std::size_t>(std::count_if(names.begin(), names.end(), is_folder));
   if (folders > 0 && folders < names.size())
     throw Error("{}: is a folder, but others of these names are files; name one kind",

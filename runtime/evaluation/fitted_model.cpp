@@ -110,8 +110,9 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
     ColumnChoice columns{use.text};
     if (use.label_listed) columns.indicators = use.label;
     if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
-    const ImageSource images(read_image_rows(table, columns, &labels_, task().labels, ""), image_reading(use, threads));
-    return measure(images, table.head().path.string(), use, batch_size, communicator, stop_requested);
+    const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, ""), use, threads);
+    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested,
+                   behind_first(views));
   }
   Configuration configuration;
   configuration.data.text = use.text;
@@ -143,7 +144,21 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
                  stop_requested);
 }
 
-ImageReading FittedModel::image_reading(const TableUse& use, int threads) const {
+std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views) {
+  std::vector<const ExampleSource*> others;
+  for (const std::unique_ptr<ImageSource>& view : views.subspan(1)) others.push_back(view.get());
+  return others;
+}
+
+std::vector<std::unique_ptr<ImageSource>> FittedModel::image_views(const ImageRows& rows, const TableUse& use,
+                                                                   int threads) const {
+  std::vector<std::unique_ptr<ImageSource>> views;
+  for (const PictureView view : use.views)
+    views.push_back(std::make_unique<ImageSource>(rows, image_reading(use, threads, view)));
+  return views;
+}
+
+ImageReading FittedModel::image_reading(const TableUse& use, int threads, PictureView view) const {
   Configuration configuration;
   configuration.images.cache_mib = 0;
   configuration.images.cache_file = false;
@@ -153,18 +168,23 @@ ImageReading FittedModel::image_reading(const TableUse& use, int threads) const 
     configuration.images.slice = images->slice;
     configuration.images.window = images->window;
   }
-  return temper::image_reading(configuration, folder_.config, *folder_.processor, threads, /*trains=*/false);
+  ImageReading reading =
+      temper::image_reading(configuration, folder_.config, *folder_.processor, threads, /*trains=*/false);
+  reading.view = view;
+  return reading;
 }
 
 std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                             std::int64_t batch_size, Communicator& communicator,
-                                            const std::function<bool()>& stop_requested) {
+                                            const std::function<bool()>& stop_requested,
+                                            std::vector<const ExampleSource*> more_views) {
   const std::optional<EntityLabels> entities = entity_labels(task().labels, labels_.names());
   EvaluationSettings settings;
   settings.task = &task();
   settings.batch_size = batch_size;
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
+  settings.more_views = std::move(more_views);
   settings.stop_requested = stop_requested;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))

@@ -132,7 +132,9 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
     const auto place = static_cast<std::size_t>(row);
     rows.files.push_back(picture_path(table, place, table.rows[place][image_column]).string());
   }
-  const ImageSource images(std::move(rows), fitted.image_reading(use, options.threads));
+  const auto views = fitted.image_views(rows, use, options.threads);
+  const ImageSource& images = *views.front();
+  const std::vector<const ExampleSource*> others = behind_first(views);
   const PredictionContext context{fitted.labels(), nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   PredictedLines result;
@@ -150,7 +152,7 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
   for (std::int64_t first = 0; first < images.rows() && !options.stop_requested(); first += options.batch_size)
     predict_embedded(fitted.model(), device, images, DType::f32, first,
                      std::min(images.rows(), first + options.batch_size), options.batch_size, options.embeddings,
-                     write_row);
+                     write_row, others);
   return result;
 }
 

@@ -346,4 +346,35 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   return data;
 }
 
+DataSample sample_image_data(const Configuration& configuration, const TaskSpec& task, const ModelConfig& model,
+                             const ImageProcessor& processor) {
+  refuse_needless_keys(configuration, task);
+  const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
+  DataSample sample;
+  sample.labels = tables.labels;
+  ImageRows rows = read_image_rows(*tables.train.source, columns_of(configuration.data, task), &tables.labels,
+                                   task.labels, configuration.data.group);
+  ImageReading reading = image_reading(configuration, model, processor, /*threads=*/1, /*trains=*/true);
+  sample.train_rows = sample.train_sequences = rows.rows();
+  sample.validation_rows = tables.validation.rows();
+  sample.test_rows = tables.test.rows();
+  for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
+  // What one decoded picture takes, by the headers of some.
+  const auto looked_at = std::min<std::int64_t>(rows.rows(), kDecodedOfSet);
+  double bytes = 0.0;
+  for (std::int64_t i = 0; i < looked_at; ++i) {
+    const std::string& name = rows.files[static_cast<std::size_t>(rows.rows() * i / looked_at)];
+    const PictureFacts facts = picture_facts(MappedFile(name).bytes(), name, reading.decode);
+    bytes += static_cast<double>(facts.extent.pixels() * std::min<std::int64_t>(facts.channels, 3) *
+                                 (facts.is_float ? 4 : (facts.bits + 7) / 8));
+  }
+  const std::int64_t all = sample.train_rows + sample.validation_rows + sample.test_rows;
+  if (looked_at > 0)
+    sample.picture_bytes =
+        std::min(reading.cache.memory_bytes,
+                 static_cast<std::int64_t>(bytes / static_cast<double>(looked_at) * static_cast<double>(all)));
+  sample.images = std::make_shared<const ImageSource>(std::move(rows), std::move(reading));
+  return sample;
+}
+
 }  // namespace temper

@@ -48,4 +48,9 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
                            const ImageProcessor& processor, int threads, Communicator& communicator,
                            const std::function<void(const std::string&)>& say);
 
+/// What a plan needs to know of the data, on this rank alone; as sample_run_data of texts. Headers of some files are
+/// read.
+DataSample sample_image_data(const Configuration& configuration, const TaskSpec& task, const ModelConfig& model,
+                             const ImageProcessor& processor);
+
 }  // namespace temper

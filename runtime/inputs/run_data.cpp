@@ -417,6 +417,14 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   return sample;
 }
 
+std::int64_t DataSample::bytes_of_others() const {
+  if (images != nullptr) return picture_bytes;
+  const std::int64_t all =
+      std::accumulate(set_rows.begin(), set_rows.end(), train_sequences + validation_rows + test_rows);
+  const double tokens_each = static_cast<double>(train.tokens()) / static_cast<double>(train.rows());
+  return static_cast<std::int64_t>(static_cast<double>(all - train.rows()) * (8.0 * tokens_each + 16.0));
+}
+
 RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,
                          const ModelConfig& model, std::int64_t max_length, int threads, Communicator& communicator,
                          const std::function<void(const std::string&)>& say) {

@@ -133,8 +133,18 @@ struct DataSample {
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
   std::optional<PairedRows> pairs = {};     ///< where rows are pairs of answers; what is measured counts answers
+  std::shared_ptr<const ImageSource> images = nullptr;  ///< of images: all rows, whose pictures nobody reads
+  std::int64_t picture_bytes = 0;                       ///< that a rank keeps of decoded pictures
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, pairs); }
+  [[nodiscard]] const ExampleSource& training() const {
+    return images != nullptr ? *images : trained(train, packed, mixture, pairs);
+  }
+  /// Those that were looked at, as they are numbered.
+  [[nodiscard]] const ExampleSource& rows() const {
+    return images != nullptr ? static_cast<const ExampleSource&>(*images) : train;
+  }
+  /// Bytes that a run holds of all rows beside those that were looked at.
+  [[nodiscard]] std::int64_t bytes_of_others() const;
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.

@@ -48,6 +48,8 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
   if (requests.documents && !of_texts)
     throw usage_error("{}: is no .txt file, of which --documents says what a row is; leave the option out",
                       table.path.string());
+  if (requests.views != "none" && !is_of_images(task.head))
+    throw usage_error("--views is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.stride > 0 && task.labels != LabelKind::next_token)
     throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
   if (requests.threshold && task.labels != LabelKind::multi_label)
@@ -103,6 +105,7 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   const char* other = is_of_images(task.head) ? kDefaultImage : kDefaultText;
   if (!requests.text && !has_column(table, use.text) && has_column(table, other)) use.text = other;
   use.images = known.images;
+  use.views = test_time_views(requests.views);
 
   use.text_pair = requests.text_pair.value_or(known.text_pair.value_or(""));
   if (!requests.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/images/augmentation.h"
 #include "data/tables/table.h"
 #include "data/tables/table_reader.h"
 #include "runtime/inputs/trained_use.h"
@@ -24,6 +25,7 @@ struct TableRequests {
   std::optional<std::int64_t> max_length;
   std::optional<double> threshold;
   std::int64_t stride = 0;               ///< between windows of running text; 0: pieces side by side
+  std::string views = "none";            ///< of each picture, whose outputs are averaged: none, flip, five-crops
   std::optional<std::string> documents;  ///< what is a document in a .txt file
 };
 
@@ -41,6 +43,7 @@ struct TableUse {
   std::string end_token = "tokenizer";
   std::optional<ConversationUse> conversations;
   std::optional<ImageUse> images;
+  std::vector<PictureView> views{PictureView::whole};
   std::int64_t masking_seed = 0;
 };
 

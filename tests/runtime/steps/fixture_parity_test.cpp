@@ -16,7 +16,6 @@ namespace temper {
 namespace {
 
 using testing_support::ModelFixture;
-using testing_support::values_as_stored;
 using testing_support::values_of;
 
 class FixtureParity : public testing::TestWithParam<std::string> {};
@@ -79,16 +78,7 @@ TEST_P(FixtureParity, ATextHasTheBitsThatItHasAmongOthers) {
   const std::vector<float> together = logits_of(fixture.batch);
   std::vector<float> one_by_one;
   for (std::size_t s = 0; s < fixture.batch.examples.size(); ++s) {
-    const auto part = [&, begin = fixture.batch.sequence_starts[s],
-                       end = fixture.batch.sequence_starts[s + 1]](const std::vector<std::int32_t>& of_tokens) {
-      return std::vector<std::int32_t>(of_tokens.begin() + begin, of_tokens.begin() + end);
-    };
-    Batch alone;
-    alone.content = Tokens{part(fixture.batch.text().ids), part(fixture.batch.text().types)};
-    alone.positions = part(fixture.batch.positions);
-    alone.examples = {fixture.batch.examples[s]};
-    alone.sequence_starts = {0, static_cast<std::int32_t>(alone.positions.size())};
-    const std::vector<float> logits = logits_of(alone);
+    const std::vector<float> logits = logits_of(fixture.part_of_batch(s, 1));
     one_by_one.insert(one_by_one.end(), logits.begin(), logits.end());
   }
   EXPECT_EQ(one_by_one, together);
@@ -122,7 +112,7 @@ TEST_P(FixtureParity, GradientsMatchPyTorch) {
   EXPECT_EQ(completed.size(), static_cast<std::size_t>(leaf));
 
   for (const Parameter& parameter : model->parameters().all()) {
-    const auto found = values_as_stored(fixture.expected, "grad.", model->names(), parameter);
+    const auto found = fixture.values_as_stored(fixture.expected, "grad.", model->names(), parameter);
     ASSERT_EQ(found.has_value(), parameter.trainable()) << parameter.name;
     if (!parameter.trainable()) {
       EXPECT_FALSE(parameter.variable.gradient().defined()) << parameter.name;
@@ -167,7 +157,7 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
   std::set<std::string> compared;
   for (const Parameter& parameter : model->parameters().all()) {
     const std::string& name = parameter.name;
-    const auto found = values_as_stored(after, "", model->names(), parameter);
+    const auto found = fixture.values_as_stored(after, "", model->names(), parameter);
     ASSERT_EQ(found.has_value(), parameter.trainable()) << name;
     if (!found) continue;
     compared.insert(model->names().forms_of(parameter).front().name);
@@ -175,7 +165,7 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
     const HostCopy value(*device, parameter.variable.value());
     const std::span<const float> actual = value.values();
     ASSERT_EQ(actual.size(), expected.size()) << name;
-    const std::vector<float> gradient = *values_as_stored(fixture.expected, "grad.", model->names(), parameter);
+    const std::vector<float> gradient = *fixture.values_as_stored(fixture.expected, "grad.", model->names(), parameter);
     if (fixture.is_rounding(gradient)) continue;
     const auto loose = fixture.undetermined.find(model->names().forms_of(parameter).front().name);
     const double bound = loose == fixture.undetermined.end() ? 1e-4 : 3.0 * loose->second;

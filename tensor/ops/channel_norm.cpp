@@ -1,0 +1,89 @@
+#include "tensor/ops/channel_norm.h"
+
+#include "base/error.h"
+#include "tensor/kernels.h"
+#include "tensor/ops/gradients.h"
+
+namespace temper {
+namespace {
+
+/// The statistics that a pass norms by.
+struct MeasuredStatistics {
+  Tensor mean = {};
+  Tensor variance = {};
+  float epsilon = 0.0F;
+  bool of_rows = false;
+
+  [[nodiscard]] ChannelStatisticsOf pointers() const { return {mean.data<float>(), variance.data<float>(), epsilon}; }
+};
+
+const float* floats_or_null(const Variable& variable) {
+  return variable.defined() ? variable.value().data<float>() : nullptr;
+}
+
+Variable normed_channels(Tape& tape, const Variable& x, const MeasuredStatistics& statistics, const Variable& weight,
+                         const Variable& bias, const Variable& residual, Activation activation) {
+  const Tensor y = tape.empty(x.shape(), x.value().type());
+  tape.kernels().run(calls::ChannelNormForward{.x = x.value().as_rows(),
+                                               .statistics = statistics.pointers(),
+                                               .weight = floats_or_null(weight),
+                                               .bias = floats_or_null(bias),
+                                               .residual = residual.defined() ? residual.value().as_rows() : Rows(),
+                                               .activation = activation,
+                                               .y = y.as_rows()});
+  Variable out(y, tape.records({&x, &weight, &bias, &residual}));
+  if (!out.requires_gradient()) return out;
+  const bool reads_x = weight.requires_gradient() || statistics.of_rows;
+  const Tensor kept_y = activation == Activation::none ? Tensor() : y;
+  tape.record({&x, &weight, &bias, &residual},
+              [&tape, x = reads_x ? x : x.without_value(), reads_x, statistics, weight, bias,
+               residual = residual.without_value(), activation, kept_y, out = out.without_value()] {
+                const Tensor dy = out.gradient();
+                const GradientTarget d_weight = wanted_gradient(tape, weight);
+                const GradientTarget d_bias = wanted_gradient(tape, bias);
+                const GradientTarget dx = wanted_gradient(tape, x);
+                tape.kernels().run(calls::ChannelNormBackward{.dy = dy.as_rows(),
+                                                              .x = reads_x ? x.value().as_rows() : Rows(),
+                                                              .y = kept_y.as_rows(),
+                                                              .statistics = statistics.pointers(),
+                                                              .statistics_of_rows = statistics.of_rows,
+                                                              .weight = floats_or_null(weight),
+                                                              .activation = activation,
+                                                              .g = dy.as_rows(),
+                                                              .dx = dx.tensor.as_rows(),
+                                                              .accumulate = dx.accumulate,
+                                                              .d_weight = d_weight.parameter(),
+                                                              .accumulate_weight = d_weight.accumulate,
+                                                              .d_bias = d_bias.parameter(),
+                                                              .accumulate_bias = d_bias.accumulate});
+                if (residual.requires_gradient()) tape.give_gradient(residual, dy);
+              });
+  return out;
+}
+
+}  // namespace
+
+Variable batch_norm(Tape& tape, const Variable& x, const RunningStatistics& running, const Variable& weight,
+                    const Variable& bias, const Variable& residual, Activation activation) {
+  const std::int64_t columns = x.value().columns();
+  if (running.mean.value().size() != columns)
+    throw Error("batch_norm: the input has shape {}, expected {} columns", x.shape().text(),
+                running.mean.value().size());
+  MeasuredStatistics statistics{.epsilon = running.epsilon};
+  BatchNormObserver* const observer = tape.batch_norm_observer();
+  if (observer != nullptr && tape.is_training()) {
+    statistics.mean = tape.empty({columns});
+    statistics.variance = tape.empty({columns});
+    statistics.of_rows = true;
+    tape.kernels().run(calls::ChannelStatistics{.x = x.value().as_rows(),
+                                                .mean = statistics.mean.data<float>(),
+                                                .variance = statistics.variance.data<float>()});
+    observer->measured(running.mean, statistics.mean, statistics.variance, x.value().rows());
+  } else {
+    statistics.mean = running.mean.value();
+    statistics.variance = running.variance.value();
+  }
+  return normed_channels(tape, x, statistics, weight, bias, residual, activation);
+}
+
+}  // namespace temper
