@@ -16,6 +16,9 @@ Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture cohere_architecture();
 Architecture deberta_v2_architecture();
+Architecture deit_architecture();
+Architecture dinov2_architecture();
+Architecture dinov2_with_registers_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
 Architecture gemma2_architecture();
@@ -32,6 +35,8 @@ Architecture qwen2_architecture();
 Architecture qwen3_architecture();
 Architecture roberta_architecture();
 Architecture smollm3_architecture();
+Architecture swin_architecture();
+Architecture vit_architecture();
 Architecture xlm_roberta_architecture();
 
 namespace {
@@ -45,6 +50,9 @@ const std::vector<Architecture>& architectures() {
       camembert_architecture(),
       cohere_architecture(),
       deberta_v2_architecture(),
+      deit_architecture(),
+      dinov2_architecture(),
+      dinov2_with_registers_architecture(),
       distilbert_architecture(),
       electra_architecture(),
       gemma2_architecture(),
@@ -61,6 +69,8 @@ const std::vector<Architecture>& architectures() {
       qwen3_architecture(),
       roberta_architecture(),
       smollm3_architecture(),
+      swin_architecture(),
+      vit_architecture(),
       xlm_roberta_architecture(),
   };
   // clang-format on

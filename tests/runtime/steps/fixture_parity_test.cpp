@@ -50,6 +50,10 @@ TEST_P(FixtureParity, ForwardMatchesPyTorch) {
   const DeviceBatch all = to_device(fixture.batch, model->readout(), {.labelled = false}, *device);
   for (std::int64_t stages = 1; stages <= model->stages(); ++stages) {
     const std::string name = "hidden_states." + std::to_string(stages - 1);
+    // Of a model in stages, transformers tells what each of these gives, not each block.
+    if (model->hidden_shape(1, 1, fixture.batch.image_extent()).width != model->width() &&
+        !fixture.expected.tensors().contains(name))
+      continue;
     const Variable hidden = model->hidden_state(tape, all.input, TokenSelection(), stages);
     expect_close(HostCopy(*device, hidden.value()).values(), fixture.packed_rows(name), 1e-5, name);
   }
