@@ -126,7 +126,7 @@ int run(const ExplainArguments& arguments, CommandContext& context) {
   constexpr std::int64_t kRowsAtATime = 64;
   LineOutput output("");
   OverlayNames names(arguments.output);
-  const ImageReading reading = fitted.image_reading(use, threads);
+  const ImageReading reading = fitted.image_reading(use, threads, PictureView::whole);
   std::int64_t explained = 0;
   bool stopped = false;
   table->read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
