@@ -53,7 +53,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
   const ScoreSettings score_settings{
       model.head_request().labels, data.rows(),        settings.entities,
-      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false)};
+      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false),
+      settings.positive,           data.groups()};
   const bool wants_losses = settings.task->loss == LossKind::preference;
   const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
@@ -103,6 +104,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     weight += pairs[i + 1];
   }
   scores->reduce(communicator);
+  if (settings.outputs != nullptr && scores->outputs() != nullptr) *settings.outputs = *scores->outputs();
   return scores->metrics(loss, weight);
 }
 

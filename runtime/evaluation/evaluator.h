@@ -24,6 +24,8 @@ struct EvaluationSettings {
   DType activations = DType::f32;
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+  std::int32_t positive = -1;              ///< the class that is told from the others (judged_classes)
+  RowOutputs* outputs = nullptr;           ///< becomes the outputs of all rows, of tasks that say something of rows
   const HiddenRows* cache = nullptr;       ///< of these rows: the frozen part is not computed again
   /// Other views of the same rows, whose outputs are averaged with theirs (averaged_views.h).
   std::vector<const ExampleSource*> more_views = {};

@@ -135,7 +135,8 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
   const auto views = fitted.image_views(rows, use, options.threads);
   const ImageSource& images = *views.front();
   const std::vector<const ExampleSource*> others = behind_first(views);
-  const PredictionContext context{fitted.labels(), nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false};
+  const PredictionContext context{fitted.labels(),     nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false,
+                                  fitted.calibration()};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   PredictedLines result;
   const auto write_row = [&](std::int64_t row, std::span<const float> outputs, std::span<const float> embedding) {
@@ -186,7 +187,8 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
                                   static_cast<std::int64_t>(tokenizing.max_length),
                                   use.threshold,
                                   options.top,
-                                  options.tokens};
+                                  options.tokens,
+                                  fitted.calibration()};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   const auto write_row = [&](std::int64_t row, std::span<const float> outputs, std::span<const float> embedding) {
     if (!all_finite(outputs))

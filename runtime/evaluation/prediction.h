@@ -38,6 +38,7 @@ struct PredictedLines {
 ///                             "tokens": [{"token", "label", "probability"}]}
 ///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
 ///   causal-lm                {"text", "loss", "perplexity", "bits_per_byte", "predicted_tokens"}
+/// Of a model that has a calibration, the first two also have what write_calibrated writes.
 /// With embeddings, "embedding": [width] stands last (runtime/evaluation/embeddings.h).
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
 /// Throws Error for a column that is missing, and a usage Error for embeddings of running text, and of a first token

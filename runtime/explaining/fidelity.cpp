@@ -9,7 +9,7 @@
 
 #include "base/counter_random.h"
 #include "runtime/steps/device_batch.h"
-#include "runtime/tasks/prediction_json.h"
+#include "runtime/tasks/probabilities.h"
 #include "tensor/host_copy.h"
 
 namespace temper {
@@ -74,7 +74,7 @@ std::vector<std::vector<double>> probabilities_of(Model& model, Device& device, 
       continue;
     }
     std::vector<double>& of_labels = probabilities.emplace_back();
-    for (const float logit : row) of_labels.push_back(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+    for (const float logit : row) of_labels.push_back(sigmoid(logit));
   }
   return probabilities;
 }

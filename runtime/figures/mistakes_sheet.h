@@ -12,6 +12,9 @@
 
 namespace temper {
 
+/// On a sheet.
+inline constexpr std::size_t kMistakesShown = 24;
+
 struct Mistake {
   std::int64_t row = 0;
   std::string truth;         ///< label; of several labels "no edema" where a row does not have it
