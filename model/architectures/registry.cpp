@@ -15,6 +15,7 @@ Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture cohere_architecture();
+Architecture convnext_architecture();
 Architecture deberta_v2_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
@@ -30,6 +31,7 @@ Architecture olmo2_architecture();
 Architecture phi3_architecture();
 Architecture qwen2_architecture();
 Architecture qwen3_architecture();
+Architecture resnet_architecture();
 Architecture roberta_architecture();
 Architecture smollm3_architecture();
 Architecture xlm_roberta_architecture();
@@ -44,6 +46,7 @@ const std::vector<Architecture>& architectures() {
       bert_architecture(),
       camembert_architecture(),
       cohere_architecture(),
+      convnext_architecture(),
       deberta_v2_architecture(),
       distilbert_architecture(),
       electra_architecture(),
@@ -59,6 +62,7 @@ const std::vector<Architecture>& architectures() {
       phi3_architecture(),
       qwen2_architecture(),
       qwen3_architecture(),
+      resnet_architecture(),
       roberta_architecture(),
       smollm3_architecture(),
       xlm_roberta_architecture(),
