@@ -36,9 +36,11 @@ struct Batch {
   std::vector<std::uint32_t> examples;              ///< [sequences] row of the source: names the example wherever
                                                     ///< random numbers are drawn for it
   std::vector<std::int32_t> classes;                ///< [sequences], or [tokens] with kUnlabelled; empty without
-  std::vector<float> weights;                       ///< [tokens] what each token's class counts in the loss of
-                                                    ///< training; empty: each counts 1
-  std::vector<float> targets;                       ///< [sequences, target_width]
+  /// Of examples that are mixed of several, the sequence that each class is of, in order; empty: each has one.
+  std::vector<std::int32_t> class_sequences;
+  std::vector<float> weights;  ///< [tokens], or [classes] of mixed examples: what each token's class counts in the loss
+                               ///< of training; empty: each counts 1
+  std::vector<float> targets;  ///< [sequences, target_width]
   std::int32_t target_width = 0;
   std::vector<double> references;  ///< of pairs (data/paired_rows.h), [sequences]: the logarithm of the probability of
                                    ///< what counts of each under the model that another is compared with; else empty

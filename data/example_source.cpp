@@ -13,7 +13,7 @@ std::vector<std::uint32_t> ExampleSource::order_of(std::uint64_t seed, std::int6
   return epoch_order(rows(), seed, epoch, shuffle);
 }
 
-Batch ExampleSource::gather(std::span<const std::int64_t> wanted) const {
+Batch ExampleSource::gather(std::span<const std::int64_t> wanted, const BatchReading& reading) const {
   std::int64_t tokens = 0;
   for (const std::int64_t row : wanted) {
     if (row < 0 || row >= rows() || std::cmp_greater(row, std::numeric_limits<std::uint32_t>::max()))
@@ -28,18 +28,19 @@ Batch ExampleSource::gather(std::span<const std::int64_t> wanted) const {
   batch.positions.reserve(static_cast<std::size_t>(tokens));
   batch.sequence_starts.reserve(wanted.size() + 1);
   batch.examples.reserve(wanted.size());
-  for (const std::int64_t row : wanted) append(row, static_cast<std::uint32_t>(row), batch);
+  for (const std::int64_t row : wanted) append_read(row, static_cast<std::uint32_t>(row), reading, batch);
+  complete(wanted, reading, batch);
   return batch;
 }
 
-Batch ExampleSource::read(std::span<const std::int64_t> wanted, std::int64_t epoch) const {
-  Batch batch = gather(wanted);
-  for (const auto& [transform, seed] : transforms_) transform(batch, seed, epoch);
+Batch ExampleSource::read(std::span<const std::int64_t> wanted, const BatchReading& reading) const {
+  Batch batch = gather(wanted, reading);
+  for (const auto& [transform, seed] : transforms_) transform(batch, seed, reading.epoch);
   return batch;
 }
 
-void for_each_batch(const ExampleSource& source,
-                    const std::function<bool(const Batch& batch, std::int64_t first)>& use) {
+void for_each_batch(const ExampleSource& source, const std::function<bool(const Batch& batch, std::int64_t first)>& use,
+                    bool outline) {
   constexpr std::int64_t kTokens = std::int64_t{1} << 16;
   std::vector<std::int64_t> rows;
   for (std::int64_t first = 0; first < source.rows(); first += static_cast<std::int64_t>(rows.size())) {
@@ -49,7 +50,7 @@ void for_each_batch(const ExampleSource& source,
       rows.push_back(row);
       tokens += source.cost(row);
     }
-    const bool goes_on = use(source.gather(rows), first);
+    const bool goes_on = use(source.gather(rows, {kEvaluationEpoch, outline}), first);
     source.forget_rows(first, static_cast<std::int64_t>(rows.size()));
     if (!goes_on) return;
   }

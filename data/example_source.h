@@ -21,6 +21,13 @@ using BatchTransform = std::function<void(Batch& batch, std::uint64_t seed, std:
 /// Number of the epoch in which evaluations read: none that training reaches.
 inline constexpr std::int64_t kEvaluationEpoch = -1;
 
+/// How a batch is read.
+struct BatchReading {
+  std::int64_t epoch = kEvaluationEpoch;
+  bool outline = false;  ///< without what the input layer reads, where that costs time: for who knows the hidden state
+                         ///< above it, or looks at labels alone
+};
+
 class ExampleSource {
  public:
   virtual ~ExampleSource() = default;
@@ -40,10 +47,18 @@ class ExampleSource {
   /// Puts a row of 0 to rows() - 1 behind those that a batch has, under the name `example`. Called from several threads
   /// at a time. Throws Error where the row cannot be read.
   virtual void append(std::int64_t row, std::uint32_t example, Batch& batch) const = 0;
-  /// The same without what the input layer reads, where that costs time: for who knows the hidden state above it.
-  virtual void append_outline(std::int64_t row, std::uint32_t example, Batch& batch) const {
+
+  /// The same for somebody who reads so: where rows differ from epoch to epoch, or an outline is cheaper, this is what
+  /// a source implements.
+  virtual void append_read(std::int64_t row, std::uint32_t example, const BatchReading& /*reading*/,
+                           Batch& batch) const {
     append(row, example, batch);
   }
+
+  /// What a source would rather read of all rows of a batch together, once each has been appended: it may use several
+  /// threads.
+  virtual void complete(std::span<const std::int64_t> /*rows*/, const BatchReading& /*reading*/,
+                        Batch& /*batch*/) const {}
 
   /// Rows that one epoch takes.
   [[nodiscard]] virtual std::int64_t epoch_rows() const { return rows(); }
@@ -57,26 +72,29 @@ class ExampleSource {
   virtual void forget_rows(std::int64_t /*first*/, std::int64_t /*count*/) const {}
 
   /// The rows in the order given, as they are; throws as read does.
-  [[nodiscard]] Batch gather(std::span<const std::int64_t> rows) const;
+  [[nodiscard]] Batch gather(std::span<const std::int64_t> rows, const BatchReading& reading = {}) const;
   /// The rows in the order given, transformed; none give an empty batch. Throws Error for a row that is not there, for
   /// more tokens than 32 bits can number, and as append does.
-  [[nodiscard]] Batch read(std::span<const std::int64_t> rows, std::int64_t epoch) const;
+  [[nodiscard]] Batch read(std::span<const std::int64_t> rows, const BatchReading& reading) const;
+  [[nodiscard]] Batch read(std::span<const std::int64_t> rows, std::int64_t epoch) const {
+    return read(rows, BatchReading{epoch});
+  }
 
   /// Lets `transform` have every batch that is read from here on, behind those that were given before it.
   void transform_with(BatchTransform transform, std::uint64_t seed) {
     transforms_.emplace_back(std::move(transform), seed);
   }
   /// Whether batches may hold what no row does.
-  [[nodiscard]] bool is_transformed() const { return !transforms_.empty(); }
+  [[nodiscard]] virtual bool is_transformed() const { return !transforms_.empty(); }
 
  private:
   std::vector<std::pair<BatchTransform, std::uint64_t>> transforms_;
 };
 
 /// Goes through all rows of a source, as they are, some at a time: `use(batch, first)` of rows that begin at row
-/// `first`, which are called by their numbers. `use` returns false to stop. What has been looked at does not stay
-/// resident.
-void for_each_batch(const ExampleSource& source,
-                    const std::function<bool(const Batch& batch, std::int64_t first)>& use);
+/// `first`, which are called by their numbers. `use` returns false to stop. `outline`: as BatchReading has it. What has
+/// been looked at does not stay resident.
+void for_each_batch(const ExampleSource& source, const std::function<bool(const Batch& batch, std::int64_t first)>& use,
+                    bool outline = false);
 
 }  // namespace temper

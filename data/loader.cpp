@@ -55,7 +55,7 @@ StepBatch make_step(const ExampleSource& source, const LoaderOptions& options, L
     for (std::size_t part = 0; part < parts; ++part) {
       const std::size_t begin = rows.size() * part / parts;
       const std::size_t end = rows.size() * (part + 1) / parts;
-      micro_batches.push_back(source.read(rows.subspan(begin, end - begin), position.epoch));
+      micro_batches.push_back(source.read(rows.subspan(begin, end - begin), {position.epoch, options.outline}));
     }
   }
   return step;

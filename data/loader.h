@@ -30,6 +30,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::int64_t epochs = 1;       ///< where the data ends; endless if negative
+  bool outline = false;          ///< batches are read in outline (BatchReading)
   int prefetch = 2;              ///< steps that are packed ahead
   Timeline* timeline = nullptr;  ///< where packing is noted; may be null
 };

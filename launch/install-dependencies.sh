@@ -7,6 +7,7 @@ packages=(
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
   libdnnl-dev libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libfmt-dev libicu-dev libxxhash-dev libssl-dev zlib1g-dev
+  libpng-dev libjpeg62-turbo-dev libtiff-dev libdcmtk-dev
   libgtest-dev libbenchmark-dev
   python3 python3-pip unzip ca-certificates
 )

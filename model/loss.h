@@ -38,6 +38,7 @@ struct LossSettings {
 /// What the outputs of a batch are compared with; the loss reads the member that it needs.
 struct Targets {
   Tensor classes = {};     ///< i32 [rows of outputs], of cross_entropy and preference
+  Tensor rows = {};        ///< i32 [classes]: which row of outputs each class is of; undefined: one after the other
   Tensor values = {};      ///< f32 [rows of outputs, columns of outputs], of the others
   Tensor weights = {};     ///< f32 [rows of outputs], of cross_entropy: what each counts; undefined: all 1
   Tensor references = {};  ///< f64 [sequences], of preference: logarithms of probabilities under the reference

@@ -17,7 +17,8 @@ bool delivery_is_due(PreparedRun& run) {
   // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};
   if (run.communicator().rank() == 0) {
-    const bool delivered = run.configuration().output.export_model ? run.has_delivered() : run.data().test.rows() == 0;
+    const bool delivered =
+        run.configuration().output.export_model ? run.has_delivered() : run.data().test_rows().rows() == 0;
     due.front() = delivered ? 0 : 1;
   }
   run.communicator().all_reduce(std::span(due), Reduction::max);
@@ -38,7 +39,7 @@ void load_best(PreparedRun& run, const TrainingState& state) {
 std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state, const Metrics& best,
                                    const std::function<bool()>& wants_to_stop, Timeline* timeline) {
   Delivered delivered;
-  if (run.data().test.rows() > 0) {
+  if (run.data().test_rows().rows() > 0) {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
     std::optional<Metrics> metrics = measure_model(run, run.data().test_examples(), nullptr, wants_to_stop);
     if (!metrics) return std::nullopt;

@@ -45,7 +45,7 @@ void PhaseRun::merge_adapters() {
 }
 
 void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
-  TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train);
+  TrainingStepSettings settings = step_settings(run_.configuration(), phase(), run_.model(), run_.data().train_rows());
   settings.grains = state_.grains;
   settings.measures.assign(run_.task().step_measures.begin(), run_.task().step_measures.end());
   settings.activations = run_.activations();
@@ -66,11 +66,12 @@ void PhaseRun::make_caches() {
   settings.stop_requested = wants_to_stop_;
   PhaseLength length = length_of(phase(), run_.steps_per_epoch(), total_steps(), steps_between_evaluations());
   length.epoch_share = epoch_share_of(run_.data().training());
+  length.rows_change = run_.data().train_rows().is_transformed();
   caches_.emplace(run_.model(), run_.device(), run_.communicator(), std::move(settings), length);
 }
 
 std::int64_t PhaseRun::steps_between_evaluations() const {
-  if (run_.data().validation.rows() == 0) return 0;
+  if (run_.data().validation_rows().rows() == 0) return 0;
   return evaluation_steps(run_.configuration().evaluate, run_.steps_per_epoch());
 }
 
@@ -86,11 +87,12 @@ bool PhaseRun::is_due(const EvaluationSet& set) const {
 bool PhaseRun::begin_steps() {
   // To fill a cache takes longer; should a signal end it, the checkpoint need not wait for the digest.
   if (caches_->worthwhile(PhaseCaches::Rows::training)) run_.begin_base_model_digest();
-  const bool filled = caches_->prepare(PhaseCaches::Rows::training, run_.data().train);
+  const bool filled = caches_->prepare(PhaseCaches::Rows::training, run_.data().train_rows());
   step_->read_hidden_from(caches_->of(PhaseCaches::Rows::training));
   if (!filled) return false;
   LoaderOptions options = loader_options(run_.configuration(), state_.grains, step_->buckets().own_grains());
   options.timeline = timeline_;
+  options.outline = caches_->of(PhaseCaches::Rows::training) != nullptr;
   loader_.emplace(run_.data().training(), options, LoaderPosition{state_.epoch, state_.step_in_epoch});
   return true;
 }
@@ -135,7 +137,7 @@ std::optional<PhaseRun::Evaluated> PhaseRun::evaluate() {
     found.validation = measure_model(run_, *run_.data().validation_windows, nullptr, wants_to_stop_);
     return found.validation ? std::optional(std::move(found)) : std::nullopt;
   }
-  if (!caches_->prepare(PhaseCaches::Rows::validation, run_.data().validation)) return std::nullopt;
+  if (!caches_->prepare(PhaseCaches::Rows::validation, run_.data().validation_rows())) return std::nullopt;
   found.validation = measure_model(run_, run_.data().validation_examples(), caches_->of(PhaseCaches::Rows::validation),
                                    wants_to_stop_);
   if (!found.validation) return std::nullopt;

@@ -21,6 +21,7 @@
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/data_origin.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
@@ -84,15 +85,19 @@ void PreparedRun::prepare_data(TrainingState& state) {
   if (const std::string own = text_of_own_template(configuration_.data); !own.empty())
     model_folder_->own_chat_template = own;
   require_head(model_folder_->config, task_.head);
-  data_ = prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
-                           state.threads, communicator_, say_);
+  model_folder_->set_image_size(configuration_.images.size);
+  data_ = is_of_images(task_.head)
+              ? prepare_image_data(configuration_, task_, model_folder_->config, *model_folder_->processor,
+                                   state.threads, communicator_, say_)
+              : prepare_run_data(configuration_, task_, *model_folder_->tokenizer, model_folder_->config, max_length(),
+                                 state.threads, communicator_, say_);
   for (const Finding& finding : data_->findings) say_(finding.sentence);
-  require_rows(configuration_, data_->train.rows(), data_->validation.rows());
+  require_rows(configuration_, data_->train_rows().rows(), data_->validation_rows().rows());
   if (data_->packed)
     say_(fmt::format("{} packed into {} of at most {}, {:.1f} % full", counted(data_->train.rows(), "sequence"),
                      counted(data_->packed->rows(), "row"), counted(max_length(), "token"),
                      100.0 * data_->packed->fill()));
-  if (data_->train.rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
+  if (data_->train_rows().rows() == 0) throw Error("{}: holds no rows to train on", configuration_.data.train.text());
   state.labels = data_->labels.names();
   require_indices(*data_, configuration_, model_folder_->config);
 }
@@ -226,7 +231,7 @@ void PreparedRun::check_disk(const TrainingState& state, std::span<const PhasePl
     if (configuration_.output.export_model) need.model = export_bytes(model(), adapters);
   }
   apply_freezing(model(), {});
-  need.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_->validation.rows() > 0,
+  need.checkpoints = checkpoints_at_once(configuration_.checkpoint, data_->validation_rows().rows() > 0,
                                          plan.back().end_step - state.step, steps_per_epoch_);
   // What an older run left stays, under another name; what this one left goes as new checkpoints come.
   const std::int64_t held = resumed_ ? bytes_in(folder_->checkpoints()) + bytes_in(folder_->model()) : 0;

@@ -218,7 +218,7 @@ std::int64_t RateProbe::validation_rows() const {
 
 bool RateProbe::measure(PhaseRun& phase, ProbedLoss& loss) {
   const RunData& data = run_.data();
-  if (data.validation.rows() == 0) return true;
+  if (data.validation_rows().rows() == 0) return true;
   phase.step().settle();
   const ExampleSource& all = data.validation_examples();
   // A sample has no masks.

@@ -138,6 +138,11 @@ std::vector<std::string> own_fixtures() {
           "smollm3-tokens"};
 }
 
+std::vector<std::string> own_image_fixtures() {
+  return {"vit-multilabel-image", "deit-regression-image", "dinov2-resized-image", "dinov2-registers-image",
+          "swin-image"};
+}
+
 std::vector<std::string> parity_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
   for (const char* name : {"xlm-roberta-classification",
@@ -174,13 +179,19 @@ std::vector<std::string> parity_fixtures() {
                            "smollm3-causal",
                            "resnet-image",
                            "resnet-bottleneck-image",
-                           "convnext-image"})
+                           "convnext-image",
+                           "vit-image",
+                           "vit-grey-image",
+                           "deit-image",
+                           "dinov2-image",
+                           "dinov2-interpolated-image"})
     names.push_back(std::string(kShared) + name);
   return names;
 }
 
 std::vector<std::string> bfloat16_fixtures() {
   std::vector<std::string> names = own_fixtures();
+  for (const std::string& name : own_image_fixtures()) names.push_back(name);
   for (const char* name : {"bert-classification", "bert-regression", "bert-multilabel", "bert-tokens", "bert-masked-lm",
                            "bert-frozen", "roberta-classification", "distilbert-classification"})
     names.push_back(std::string(kShared) + name);

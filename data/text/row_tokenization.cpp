@@ -3,10 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <exception>
-#include <limits>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -15,11 +12,10 @@
 
 #include "base/counted.h"
 #include "base/error.h"
-#include "base/name_list.h"
-#include "base/nearest_name.h"
 
 #include "data/chat/chat_encoder.h"
 #include "data/tables/label_reader.h"
+#include "data/tables/row_labels.h"
 
 namespace temper {
 namespace {
@@ -30,17 +26,13 @@ class RowTokenizer {
  public:
   RowTokenizer(const Table& table, const ColumnChoice& columns, const Tokenizer& tokenizer, const LabelSet& labels,
                const TokenizeOptions& options, const LabelReader* labels_of_rows)
-      : table_(table),
-        tokenizer_(tokenizer),
-        labels_(labels),
-        options_(options),
-        text_(column_index(table, columns.text)) {
+      : table_(table), tokenizer_(tokenizer), options_(options), text_(column_index(table, columns.text)) {
     if (!columns.text_pair.empty()) pair_ = column_index(table, columns.text_pair);
     if (columns.labelled() && has_label_column(options.kind)) {
       if (labels_of_rows == nullptr) own_.emplace(table, columns, options.kind).look_at(table);
       label_ = labels_of_rows == nullptr ? &*own_ : labels_of_rows;
     }
-    if (label_ != nullptr && label_->indicators() > 0) ids_of_indicators_ = ids_of_indicators(columns);
+    if (label_ != nullptr) of_rows_.emplace(table, columns, *label_, labels, options.kind);
     if (pair_ && options.kind == LabelKind::token_class)
       throw Error("{}: words are labelled in one text, not in a pair; leave out the column \"{}\"", table.path.string(),
                   columns.text_pair);
@@ -63,9 +55,7 @@ class RowTokenizer {
   TokenRows empty() const {
     TokenRows none;
     if (label_ == nullptr) return none;
-    const auto names = static_cast<std::int32_t>(labels_.size());
-    if (options_.kind == LabelKind::multi_label) none.target_width = names;
-    if (options_.kind == LabelKind::regression) none.target_width = std::max(1, names);
+    none.target_width = of_rows_->target_width();
     return none;
   }
 
@@ -94,24 +84,10 @@ class RowTokenizer {
     block.starts.push_back(block.tokens());
     if (options_.number_words) block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
     if (label_ == nullptr) return;
-    switch (options_.kind) {
-      case LabelKind::single_class:
-        block.classes.push_back(row_class(fields));
-        break;
-      case LabelKind::token_class:
-        block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
-        break;
-      case LabelKind::multi_label:
-        append_label_set(block, fields);
-        break;
-      case LabelKind::regression:
-        append_numbers(block, fields);
-        break;
-      case LabelKind::none:
-      case LabelKind::next_token:
-      case LabelKind::preference:
-        break;
-    }
+    if (options_.kind == LabelKind::token_class)
+      block.classes.insert(block.classes.end(), token_classes.begin(), token_classes.end());
+    else
+      of_rows_->append(fields, block.classes, block.targets);
   }
 
   void append_conversation(TokenRows& block, const std::string& json) const {
@@ -160,64 +136,6 @@ class RowTokenizer {
     return encoding;
   }
 
-  /// The id of the label that each indicator is of: by its column's name, or else by its place.
-  [[nodiscard]] std::vector<std::size_t> ids_of_indicators(const ColumnChoice& columns) const {
-    if (label_->indicators() != labels_.size())
-      throw Error("{}: {} {} 0 or 1 for each of {}, but {} {} known: {}", table_.path.string(), label_->described(),
-                  columns.indicators.size() > 1 ? "hold" : "holds", counted(label_->indicators(), "label"),
-                  counted(labels_.size(), "label"), plural(labels_.size(), "is", "are"), name_list(labels_.names()));
-    std::vector<std::size_t> ids;
-    for (const std::string& column : columns.indicators) {
-      const auto same = std::find(labels_.names().begin(), labels_.names().end(), column);
-      if (same != labels_.names().end()) ids.push_back(static_cast<std::size_t>(same - labels_.names().begin()));
-    }
-    if (ids.size() == labels_.size()) return ids;
-    ids.resize(labels_.size());
-    std::iota(ids.begin(), ids.end(), std::size_t{0});
-    return ids;
-  }
-
-  [[nodiscard]] std::int32_t class_of(const std::string& label) const {
-    if (const auto id = labels_.id_of(label)) return *id;
-    const std::string nearest = nearest_name(label, labels_.names());
-    throw Error("unknown label {} in {}{}; known labels are {}{}", quoted_name(label), label_->described(),
-                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels_.names()),
-                label == "-1" ? "; where -1 stands for no label, take the row out" : "");
-  }
-
-  [[nodiscard]] std::int32_t row_class(const std::vector<std::string>& fields) const {
-    if (ids_of_indicators_.empty()) return class_of(label_->names(fields).front());
-    const std::vector<bool> marks = label_->marks(fields);
-    const auto one = std::find(marks.begin(), marks.end(), true) - marks.begin();
-    return static_cast<std::int32_t>(ids_of_indicators_[static_cast<std::size_t>(one)]);
-  }
-
-  void append_label_set(TokenRows& block, const std::vector<std::string>& fields) const {
-    const std::size_t first = block.targets.size();
-    block.targets.resize(first + labels_.size());
-    if (ids_of_indicators_.empty()) {
-      for (const std::string& label : label_->names(fields))
-        block.targets[first + static_cast<std::size_t>(class_of(label))] = 1.0F;
-      return;
-    }
-    const std::vector<bool> marks = label_->marks(fields);
-    for (std::size_t i = 0; i < marks.size(); ++i)
-      block.targets[first + ids_of_indicators_[i]] = marks[i] ? 1.0F : 0.0F;
-  }
-
-  void append_numbers(TokenRows& block, const std::vector<std::string>& fields) const {
-    const std::vector<std::string> parts = label_->numbers(fields);
-    if (std::cmp_not_equal(parts.size(), block.target_width))
-      throw Error("{} holds {}, expected {}", label_->described(), counted(parts.size(), "number"), block.target_width);
-    for (const std::string& part : parts) {
-      const std::optional<double> number = parse_number(part);
-      // Targets are f32.
-      if (!number || std::abs(*number) > std::numeric_limits<float>::max())
-        throw Error("found {} in {}, expected a finite number", quoted_name(part), label_->described());
-      block.targets.push_back(static_cast<float>(*number));
-    }
-  }
-
   /// Each word is tokenised alone, with the blank that byte-level tokenizers expect before all but the first.
   Encoding encode_words(const std::vector<std::string>& fields, std::vector<std::int32_t>& classes) const {
     const std::vector<std::string> words = split_words(fields[text_]);
@@ -232,7 +150,7 @@ class RowTokenizer {
     std::vector<std::int32_t> text_classes;
     for (std::size_t i = 0; i < words.size(); ++i) {
       const std::int32_t unlabelled = options_.number_words ? static_cast<std::int32_t>(i) : kUnlabelled;
-      const std::int32_t word_class = word_labels[i] ? class_of(*word_labels[i]) : unlabelled;
+      const std::int32_t word_class = word_labels[i] ? of_rows_->class_of(*word_labels[i]) : unlabelled;
       const std::vector<std::int32_t> pieces = tokenizer_.encode_plain(i == 0 ? words[i] : " " + words[i]);
       for (std::size_t p = 0; p < pieces.size(); ++p) text_classes.push_back(p == 0 ? word_class : kUnlabelled);
       ids.insert(ids.end(), pieces.begin(), pieces.end());
@@ -253,13 +171,12 @@ class RowTokenizer {
 
   const Table& table_;
   const Tokenizer& tokenizer_;
-  const LabelSet& labels_;
   const TokenizeOptions& options_;
   std::size_t text_;
   std::optional<std::size_t> pair_;
   std::optional<LabelReader> own_;
   const LabelReader* label_ = nullptr;
-  std::vector<std::size_t> ids_of_indicators_;  // empty: rows name their labels
+  std::optional<RowLabels> of_rows_;
 };
 
 }  // namespace

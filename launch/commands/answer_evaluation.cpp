@@ -47,7 +47,7 @@ void add_answer_options(const CommandLine& command, AnswerRequests& requests) {
 
 std::size_t prompt_column(const std::optional<std::string>& asked, const FittedModel& fitted, const Table& table) {
   if (asked) return column_index(table, *asked);
-  for (const std::string& name : {std::string("prompt"), text_column({}, fitted.trained())})
+  for (const std::string& name : {std::string("prompt"), text_column({}, fitted.trained(), fitted.task())})
     if (has_column(table, name)) return column_index(table, name);
   return column_index(table, "text");
 }

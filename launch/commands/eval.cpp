@@ -36,10 +36,11 @@ struct EvalArguments {
 
 /// Whether the file's rows are conversations, as training takes them.
 bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted) {
+  if (is_of_images(fitted.task().head)) return false;
   Configuration configuration;
   configuration.model.task = fitted.task().name;
   configuration.data.train = OneOrMore(arguments.data);
-  configuration.data.text = text_column(arguments.requests, fitted.trained());
+  configuration.data.text = text_column(arguments.requests, fitted.trained(), fitted.task());
   // Rows that were conversations in training are so here, even where one of their members has the name of a text's.
   if (!arguments.requests.text && fitted.trained() && fitted.trained()->conversations) configuration.data.text.clear();
   if (!arguments.answers.reference) resolve_data_format(configuration);
@@ -59,16 +60,17 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   set_cpu_threads(threads);
   const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
   std::vector<std::filesystem::path> read = adapter_files(choice);
-  const std::vector<std::filesystem::path> files = files_named(std::span(&arguments.data, 1));
+  const std::vector<std::filesystem::path> files = files_of_rows(arguments.data);
   read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(context.world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &context.world);
   if (context.speaks()) print_notes(fitted.notes());
-  const std::unique_ptr<TableSource> table = open_tables(
-      files, has_conversations(arguments, fitted) ? TextUnit::conversation
-                                                    : text_unit(document_unit(arguments.requests, fitted.trained())));
+  const std::unique_ptr<TableSource> table =
+      open_rows(std::span(&arguments.data, 1), arguments.requests, fitted.trained(), fitted.task(),
+                has_conversations(arguments, fitted) ? TextUnit::conversation
+                                                     : text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
-  if (context.speaks()) print_notes(unread_file_notes(std::span(&arguments.data, 1)));
+  if (context.speaks()) print_notes(unread_row_notes(arguments.data, fitted.task()));
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
   const auto say = [&](const std::string& line) { print_note(context, line); };

@@ -195,7 +195,7 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   // What training takes for conversations; but without a template a question and its answer are texts, of which the
   // column of prompts is asked.
   const bool has_template = !arguments.chat_template.empty() || !fitted.tokenizer().chat().templates.empty();
-  const std::string texts = has_template ? text_column(TableRequests{}, fitted.trained()) : "prompt";
+  const std::string texts = has_template ? text_column(TableRequests{}, fitted.trained(), fitted.task()) : "prompt";
   const bool of_conversations = from_file && !arguments.text && holds_conversations(*arguments.input, texts);
   const std::unique_ptr<TableSource> table =
       from_file ? open_table(*arguments.input, of_conversations ? TextUnit::conversation : TextUnit::line) : nullptr;

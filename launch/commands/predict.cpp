@@ -87,18 +87,19 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
   std::vector<std::filesystem::path> read = adapter_files(choice);
   std::vector<std::filesystem::path> files{arguments.input};
-  if (arguments.input != "-") files = files_named(std::span(&arguments.input, 1));
+  if (arguments.input != "-") files = files_of_rows(arguments.input);
   read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &world);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
-      arguments.input == "-" ? read_lines(text_column(arguments.requests, fitted.trained()), world)
-                             : open_tables(files, text_unit(document_unit(arguments.requests, fitted.trained())));
+      arguments.input == "-" ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
+                             : open_rows(std::span(&arguments.input, 1), arguments.requests, fitted.trained(),
+                                         fitted.task(), text_unit(document_unit(arguments.requests, fitted.trained())));
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
   require_fitting_stride(use, fitted.max_length(use.max_length));
-  if (context.speaks() && arguments.input != "-") print_notes(unread_file_notes(std::span(&arguments.input, 1)));
+  if (context.speaks() && arguments.input != "-") print_notes(unread_row_notes(arguments.input, fitted.task()));
 
   hosts.finish();
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held in memory.

@@ -2,7 +2,7 @@
 
 namespace temper {
 void add_table_options(const CommandLine& command, TableRequests& requests) {
-  command.option("--text", requests.text, "Column of the text");
+  command.option("--text", requests.text, "Column of the text, or of the path of a picture");
   command.option("--text-pair", requests.text_pair, "Column of a second text; \"\" if rows have a single text");
   command.option("--max-length", requests.max_length, "Maximum tokens per row; default: as in training, else 128")
       .within(1, 1 << 20);
@@ -14,6 +14,10 @@ void add_table_options(const CommandLine& command, TableRequests& requests) {
       .option("--documents", requests.documents,
               "What a row of a .txt file is: line, paragraph or file; default: as in training, else line")
       .one_of({"line", "paragraph", "file"});
+  command
+      .option("--views", requests.views,
+              "Images: average over views of each picture: flip (and mirrored) or five-crops (corners and centre)")
+      .one_of({"none", "flip", "five-crops"});
   command.option("--threshold", requests.threshold, "Multi-label: labels with a probability above it are predicted")
       .between(0.0, 1.0);
 }

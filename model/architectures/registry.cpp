@@ -17,6 +17,9 @@ Architecture camembert_architecture();
 Architecture cohere_architecture();
 Architecture convnext_architecture();
 Architecture deberta_v2_architecture();
+Architecture deit_architecture();
+Architecture dinov2_architecture();
+Architecture dinov2_with_registers_architecture();
 Architecture distilbert_architecture();
 Architecture electra_architecture();
 Architecture gemma2_architecture();
@@ -34,6 +37,8 @@ Architecture qwen3_architecture();
 Architecture resnet_architecture();
 Architecture roberta_architecture();
 Architecture smollm3_architecture();
+Architecture swin_architecture();
+Architecture vit_architecture();
 Architecture xlm_roberta_architecture();
 
 namespace {
@@ -48,6 +53,9 @@ const std::vector<Architecture>& architectures() {
       cohere_architecture(),
       convnext_architecture(),
       deberta_v2_architecture(),
+      deit_architecture(),
+      dinov2_architecture(),
+      dinov2_with_registers_architecture(),
       distilbert_architecture(),
       electra_architecture(),
       gemma2_architecture(),
@@ -65,6 +73,8 @@ const std::vector<Architecture>& architectures() {
       resnet_architecture(),
       roberta_architecture(),
       smollm3_architecture(),
+      swin_architecture(),
+      vit_architecture(),
       xlm_roberta_architecture(),
   };
   // clang-format on

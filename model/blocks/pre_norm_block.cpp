@@ -18,10 +18,16 @@ Variable PreNormBlock::forward(Tape& tape, const PackedInput& input, const Varia
     return norm.has_value() ? (*norm)(tape, x) : x;
   };
   const Variable seen = normed(parts_.attention_norm, hidden);
-  const Variable attended =
-      normed(parts_.attention_output_norm,
-             parts_.attention->forward(tape, input, seen, selected(seen), selection, dropout_place));
   const std::uint32_t next_place = dropout_place + parts_.attention->dropout_places();
+  const auto scaled = [&](const std::optional<LayerScale>& scale, const Variable& x, std::uint32_t path) {
+    const Variable given = scale.has_value() ? (*scale)(tape, x) : x;
+    return drop_images(tape, given, input.examples, tape.dropout(rates_.drop_path, next_place + path));
+  };
+  const Variable attended =
+      scaled(parts_.attention_scale,
+             normed(parts_.attention_output_norm,
+                    parts_.attention->forward(tape, input, seen, selected(seen), selection, dropout_place)),
+             3);
   const Dropout attention_dropout = tape.dropout(rates_.attention_dropout, next_place);
   NormedSum middle;
   if (parts_.feed_forward_norm.has_value()) {
@@ -30,8 +36,10 @@ Variable PreNormBlock::forward(Tape& tape, const PackedInput& input, const Varia
     middle.sum = add(tape, attended, selected(hidden), names, attention_dropout);
     middle.normed = middle.sum;
   }
-  const Variable changed =
-      normed(parts_.feed_forward_output_norm, parts_.feed_forward->forward(tape, middle.normed, names, next_place + 1));
+  const Variable changed = scaled(
+      parts_.feed_forward_scale,
+      normed(parts_.feed_forward_output_norm, parts_.feed_forward->forward(tape, middle.normed, names, next_place + 1)),
+      4);
   const Dropout dropout = tape.dropout(rates_.feed_forward_dropout, next_place + 2);
   if (parts_.final_norm.has_value()) return (*parts_.final_norm)(tape, changed, middle.sum, names, dropout);
   return add(tape, changed, middle.sum, names, dropout);

@@ -23,9 +23,9 @@ SelfAttention::SelfAttention(const ParameterPlace& place, const SelfAttentionNam
     : dropout_(shape.dropout),
       shape_(attention_shape_of(shape)),
       bias_(std::move(bias)),
-      query_(place, names.query, shape.width, shape.width),
-      key_(place, names.key, shape.width, shape.width),
-      value_(place, names.value, shape.width, shape.width),
+      query_(place, names.query, shape.width, shape.width, shape.input_bias),
+      key_(place, names.key, shape.width, shape.width, shape.input_bias),
+      value_(place, names.value, shape.width, shape.width, shape.input_bias),
       output_(place.drawing(shape.output_weights.value_or(place.weights)), names.output, shape.width, shape.width) {
   for (const Linear* layer : {&query_, &key_, &value_, &output_}) layer->belongs_to(ModulePart::attention);
 }
@@ -38,7 +38,7 @@ Variable SelfAttention::forward(Tape& tape, const PackedInput& input, const Vari
   const Dropout dropout = tape.dropout(dropout_, dropout_place);
   // The task decides, not the batch: what a model makes of a text does not depend on its neighbours.
   const bool absorbs = selection.one_of_each && absorbs_projections(tape) && key_.is_plain() && value_.is_plain() &&
-                       shape_.sees_all() && bias_ == nullptr && !input.past.defined();
+                       key_.bias().defined() && shape_.sees_all() && bias_ == nullptr && !input.past.defined();
   if (absorbs)
     return output_(
         tape, attention_over_inputs(tape, q, hidden, {key_.weight(), key_.bias()}, {value_.weight(), value_.bias()},

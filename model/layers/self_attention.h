@@ -27,6 +27,7 @@ struct SelfAttentionShape {
   AttentionWindow window = {};
   float scale = 0.0F;                                 ///< of the scores; 0: 1 / sqrt(width of a head)
   std::optional<Initialization> output_weights = {};  ///< of the output projection; none: as all matrices
+  Linear::Bias input_bias = Linear::Bias::zeros;      ///< of queries, keys and values
 };
 
 class SelfAttention final : public AttentionLayer {

@@ -45,6 +45,8 @@ struct DataSection {
   std::string text = "text";
   std::string text_pair;
   OneOrMore label{"label"};  ///< listed: one column per label, of 0 and 1
+  std::string image = "image";  ///< column of the path of a picture
+  std::string group;            ///< column of what rows belong to, a patient, say; empty: none
   std::vector<std::string> labels;
   std::int64_t max_length = 128;
   std::string truncate = "tokenizer";  ///< which end goes of texts that are too long: "tokenizer", "left", "right"
@@ -135,6 +137,35 @@ struct TrainSection {
   std::string metric;
 };
 
+/// How files of pictures are read.
+struct ImagesSection {
+  std::int64_t size = 0;  ///< pixels of a side; 0: as the model's preprocessor_config.json says
+  std::string unreadable = "stop";  ///< "stop", "skip"
+  std::int64_t cache_mib = 1024;    ///< of decoded pictures that a rank keeps in memory; the others lie in a file
+  bool cache_file = true;
+  std::int64_t most_megapixels = 256;  ///< larger pictures are refused before memory is taken
+  std::int64_t frame = 0;
+  std::int64_t axis = 2;
+  std::int64_t slice = -1;        ///< below 0: the middle
+  std::vector<double> window;     ///< centre and width; empty: as the file says
+};
+
+/// What changes pictures of training in each epoch (data/images/augmentation.h).
+struct AugmentSection {
+  double horizontal_flip = 0.5;
+  double vertical_flip = 0.0;
+  std::vector<double> crop_scale{0.7, 1.0};
+  double rotation = 0.0;
+  double brightness = 0.0;
+  double contrast = 0.0;
+  double saturation = 0.0;
+  double erasing = 0.0;
+  std::int64_t randaugment = 0;
+  double randaugment_magnitude = 9.0;
+  double mixup = 0.0;
+  double cutmix = 0.0;
+};
+
 /// How pairs of answers are learnt from (tensor/calls/preference_loss.h).
 struct PreferenceSection {
   double beta = 0.1;
@@ -187,6 +218,8 @@ struct RunSection {
 struct Configuration {
   ModelSection model;
   DataSection data;
+  ImagesSection images;
+  AugmentSection augment;
   TuningSection tuning;
   LoraSection lora;
   TrainSection train;
@@ -203,6 +236,9 @@ Configuration read_configuration(const std::filesystem::path& file, std::span<co
 /// The same of a text; `name` stands for the file in messages.
 Configuration parse_configuration(std::string_view toml, const std::string& name,
                                   std::span<const std::string> overrides);
+
+/// Whether the model is one of images, by its task.
+bool reads_images(const Configuration& configuration);
 
 /// Every key with its value. Reading it gives the same configuration.
 std::string to_toml(const Configuration& configuration);

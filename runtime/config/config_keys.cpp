@@ -93,6 +93,11 @@ std::vector<ConfigurationKey> make_keys() {
   add("data", "text_pair", at(&C::data, &D::text_pair), "Column of a second text; empty: one text per row.");
   add("data", "label", at(&C::data, &D::label),
       "Column of the label; for multi-label also an array: one column per label, of 0 and 1.");
+  add("data", "image", at(&C::data, &D::image),
+      "Images: column of the path of a picture, which counts from the folder of the file that lists it.");
+  add("data", "group", at(&C::data, &D::group),
+      "Images: column of what rows belong to, a patient, say. Rows of a group are never split: a set that is split off "
+      "takes whole groups, and the same group in two sets is refused. Intervals of metrics are those over groups.");
   add("data", "labels", at(&C::data, &D::labels), "Label names in the order of their ids; empty: those of the data.");
   add("data", "max_length", at(&C::data, &D::max_length),
       "Maximum tokens per row, special tokens included; longer rows are truncated.")
@@ -294,6 +299,70 @@ std::vector<ConfigurationKey> make_keys() {
   add("train", "metric", at(&C::train, &R::metric),
       "Metric by which the best model is chosen; empty: the default of the task.");
 
+  using I = ImagesSection;
+  add("images", "size", at(&C::images, &I::size),
+      "Pixels of a side of what the model sees; 0: as its preprocessor_config.json says.")
+      ->range = between(0, 8192);
+  add("images", "unreadable", at(&C::images, &I::unreadable),
+      "What becomes of a picture that cannot be read once training has begun: stop the run, or skip it: the next one "
+      "in "
+      "the list takes its place, and they are counted.")
+      ->choices = {"stop", "skip"};
+  add("images", "cache_mib", at(&C::images, &I::cache_mib),
+      "Memory, in MiB per rank, for decoded pictures, which are then decoded once.")
+      ->range = at_least(0);
+  no_weights();
+  add("images", "cache_file", at(&C::images, &I::cache_file),
+      "Decoded pictures for which there is no memory lie in a file in run.cache_dir while the run goes on.");
+  no_weights();
+  add("images", "most_megapixels", at(&C::images, &I::most_megapixels),
+      "Pictures of more million pixels are refused before memory is taken for them.")
+      ->range = between(1, 4096);
+  no_weights();
+  add("images", "frame", at(&C::images, &I::frame), "DICOM: which frame of a file with several, from 0.")->range =
+      at_least(0);
+  add("images", "axis", at(&C::images, &I::axis), "NIfTI: the axis along which slices are counted.")->range =
+      between(0, 2);
+  add("images", "slice", at(&C::images, &I::slice), "NIfTI: which slice, from 0; below 0: the middle one.")->range =
+      at_least(-1);
+  add("images", "window", at(&C::images, &I::window),
+      "DICOM: centre and width, in the units of the file, of what lies between black and white; empty: as the file "
+      "says.");
+
+  using A = AugmentSection;
+  add("augment", "horizontal_flip", at(&C::augment, &A::horizontal_flip),
+      "Images: share of the pictures of an epoch that are mirrored. Set it to 0 where left and right differ.")
+      ->range = between(0, 1);
+  add("augment", "vertical_flip", at(&C::augment, &A::vertical_flip), "Share that is turned upside down.")->range =
+      between(0, 1);
+  add("augment", "crop_scale", at(&C::augment, &A::crop_scale),
+      "Each time another part of a picture is seen, of between these shares of its area; empty: always all of it.")
+      ->range = KeyRange{0, 1, false, true};
+  add("augment", "rotation", at(&C::augment, &A::rotation), "Turned by up to so many degrees.")->range =
+      between(0, 180);
+  add("augment", "brightness", at(&C::augment, &A::brightness), "Brighter or darker by up to this share.")->range =
+      between(0, 1);
+  add("augment", "contrast", at(&C::augment, &A::contrast), "More or less contrast, by up to this share.")->range =
+      between(0, 1);
+  add("augment", "saturation", at(&C::augment, &A::saturation), "More or less colour, by up to this share.")->range =
+      between(0, 1);
+  add("augment", "erasing", at(&C::augment, &A::erasing), "Share of the pictures of which a rectangle is erased.")
+      ->range = between(0, 1);
+  add("augment", "randaugment", at(&C::augment, &A::randaugment),
+      "RandAugment (Cubuk, Zoph, Shlens, Le 2020): so many operations drawn for each picture; 0: none.")
+      ->range = between(0, 8);
+  add("augment", "randaugment_magnitude", at(&C::augment, &A::randaugment_magnitude),
+      "RandAugment: how strong they are, of 30.")
+      ->range = between(0, 30);
+  add("augment", "mixup", at(&C::augment, &A::mixup),
+      "Mixup (Zhang, Cisse, Dauphin, Lopez-Paz 2018): blends each picture, and its label, with another; the parameter "
+      "of "
+      "the beta distribution that says how much. 0: no.")
+      ->range = between(0, 8);
+  add("augment", "cutmix", at(&C::augment, &A::cutmix),
+      "CutMix (Yun et al. 2019): puts a rectangle of another picture into each; as augment.mixup. 0: no.")
+      ->range = between(0, 8);
+
   using P = PreferenceSection;
   add("preference", "beta", at(&C::preference, &P::beta),
       "dpo: how strongly the model is held to what it was before; the larger, the nearer it stays. ipo: the margin "
@@ -416,6 +485,10 @@ std::string KeyRange::text() const {
 const std::vector<ConfigurationKey>& configuration_keys() {
   static const std::vector<ConfigurationKey> keys = make_keys();
   return keys;
+}
+
+bool reads_images(const Configuration& configuration) {
+  return is_of_images(task_named(configuration.model.task).head);
 }
 
 }  // namespace temper

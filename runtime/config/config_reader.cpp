@@ -420,6 +420,27 @@ void check_columns(const Configuration& configuration, const std::string& name) 
   }
 }
 
+/// Keys that no text is read by, and values that go together.
+void check_images(const Configuration& configuration, const std::string& name) {
+  if (!reads_images(configuration)) {
+    for (const std::string& key : differing_keys(Configuration(), configuration))
+      if (key.starts_with("images.") || key.starts_with("augment.") || key == "data.group" || key == "data.image")
+        throw usage_error("{}: {} is set, but model.task is \"{}\", whose rows are texts; remove it", name, key,
+                          configuration.model.task);
+    return;
+  }
+  if (!configuration.data.train_weights.empty())
+    throw usage_error("{}: data.train_weights mixes files of texts, but rows are pictures here; remove it", name);
+  const std::vector<double>& scale = configuration.augment.crop_scale;
+  if (!scale.empty() && (scale.size() != 2 || scale[0] > scale[1]))
+    throw usage_error("{}: augment.crop_scale is [{}], expected the least and the largest share of a picture", name,
+                      fmt::join(scale, ", "));
+  const std::vector<double>& window = configuration.images.window;
+  if (!window.empty() && (window.size() != 2 || window[1] <= 0))
+    throw usage_error("{}: images.window is [{}], expected a centre and a width above 0", name,
+                      fmt::join(window, ", "));
+}
+
 /// Adapters are new ones or those of a folder, beside a model that has been trained.
 void check_adapters(const Configuration& configuration, const std::string& name) {
   const bool continues = !configuration.model.adapter.empty();
@@ -453,6 +474,7 @@ void check_whole(Configuration& configuration, const std::string& name) {
                         key.help.substr(1));
   if (configuration.output.dir.empty()) throw usage_error("{}: output.dir is empty; name a folder for the run", name);
   check_columns(configuration, name);
+  check_images(configuration, name);
   if (!configuration.train.class_weight_values.empty() && configuration.train.class_weights != "none")
     throw usage_error("{}: train.class_weights and train.class_weight_values exclude each other; keep one", name);
   if (!configuration.data.validation.empty() && configuration.data.validation_fraction > 0)

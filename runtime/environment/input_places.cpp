@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 #include "runtime/environment/run_folder.h"
 
@@ -59,10 +60,13 @@ std::vector<Input> inputs_of(const Configuration& configuration) {
 
 std::vector<DataInput> data_inputs(const Configuration& configuration) {
   std::vector<DataInput> inputs;
+  const bool images = reads_images(configuration);
   const auto add = [&](const char* key, const OneOrMore& names) {
     for (const std::string& name : names.values) {
       try {
-        for (const fs::path& path : files_named(std::span(&name, 1))) inputs.push_back({key, path.string()});
+        for (const fs::path& path :
+             images ? picture_table_files(std::span(&name, 1)) : files_named(std::span(&name, 1)))
+          inputs.push_back({key, path.string()});
       } catch (const Error&) {
         // A pattern that fits no file: whoever reads it says so, or another host, where it fits some.
         inputs.push_back({key, name});

@@ -6,14 +6,41 @@
 #include <optional>
 
 #include "data/sampler.h"
+#include "runtime/evaluation/averaged_views.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
+#include "tensor/array_bundle.h"
 #include "tensor/host_copy.h"
 
 namespace temper {
 namespace {
 
 constexpr std::int64_t kRoundsBetweenEvaluationPolls = 16;
+
+/// The outputs of some rows, averaged with those of other views of them.
+Variable with_more_views(Model& model, Device& device, const Tensor& outputs,
+                         std::span<const ExampleSource* const> more_views, std::span<const std::int64_t> rows,
+                         DType activations) {
+  std::vector<std::vector<float>> views;
+  const auto add = [&](const Tensor& of_view) {
+    const HostCopy copy(device, of_view);
+    views.emplace_back(copy.values().begin(), copy.values().end());
+  };
+  add(outputs);
+  for (const ExampleSource* view : more_views) {
+    const Batch host = view->read(rows, kEvaluationEpoch);
+    const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
+    Tape tape(device, Tape::Mode::evaluation, {}, activations);
+    add(model.forward(tape, batch.input, batch.selection).value());
+  }
+  const auto columns = static_cast<std::size_t>(outputs.columns());
+  ArrayBundle bundle;
+  Tensor averaged;
+  const std::vector<float> values = averaged_views(views, columns, model.head_request().loss.kind);
+  bundle.add(std::span<const float>(values), outputs.shape(), averaged);
+  bundle.upload(device);
+  return Variable(averaged);
+}
 
 }  // namespace
 
@@ -41,7 +68,7 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     const std::int64_t first = b * settings.batch_size;
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(settings.batch_size, data.rows() - first)));
     std::iota(rows.begin(), rows.end(), first);
-    const Batch host = data.read(rows, kEvaluationEpoch);
+    const Batch host = data.read(rows, {kEvaluationEpoch, settings.cache != nullptr});
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.cache = settings.cache}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, settings.activations);
     const FrozenPart frozen{settings.cache != nullptr ? settings.cache->stages() : 0, batch.hidden};
@@ -57,7 +84,9 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
       scores->add({host, first, batch.host_classes, {}, 0, predicted, row_losses});
       continue;
     }
-    const Variable output = model.forward(tape, batch.input, batch.selection, frozen);
+    Variable output = model.forward(tape, batch.input, batch.selection, frozen);
+    if (!settings.more_views.empty())
+      output = with_more_views(model, device, output.value(), settings.more_views, rows, settings.activations);
     model.loss_of(tape, output, batch.targets, loss_of_batch);
     const HostCopy host_outputs(device, output.value());
     scores->add(
@@ -79,7 +108,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
 
 void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
              std::int64_t end, std::int64_t batch_size,
-             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume) {
+             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume,
+             std::span<const ExampleSource* const> more_views) {
   ensure_compute_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
@@ -87,7 +117,8 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
     const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
-    const Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
+    Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
+    if (!more_views.empty()) outputs = with_more_views(model, device, outputs, more_views, rows, activations).value();
     const HostCopy host_outputs(device, outputs);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {

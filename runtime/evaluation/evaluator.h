@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -23,6 +24,8 @@ struct EvaluationSettings {
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
   const HiddenRows* cache = nullptr;       ///< of these rows: the frozen part is not computed again
+  /// Other views of the same rows, whose outputs are averaged with theirs (averaged_views.h).
+  std::vector<const ExampleSource*> more_views = {};
   /// True once a signal asked this rank to stop; asked now and then, by all ranks together.
   std::function<bool()> stop_requested = [] { return false; };
 };
@@ -32,9 +35,11 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
                                 const EvaluationSettings& settings);
 
 /// Outputs of rows [begin, end) without labels: `consume(row, outputs)` is called for each row in order. A model that
-/// reads tokens one by one gives one row of outputs a token, one after the other.
+/// reads tokens one by one gives one row of outputs a token, one after the other. `more_views`: as EvaluationSettings
+/// has them.
 void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
              std::int64_t end, std::int64_t batch_size,
-             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume);
+             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume,
+             std::span<const ExampleSource* const> more_views = {});
 
 }  // namespace temper

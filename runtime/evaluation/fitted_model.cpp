@@ -106,6 +106,14 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
                                                    std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
                                                    const std::function<void(const std::string&)>& say) {
+  if (is_of_images(task().head)) {
+    ColumnChoice columns{use.text};
+    if (use.label_listed) columns.indicators = use.label;
+    if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
+    const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, ""), use, threads);
+    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested,
+                   behind_first(views));
+  }
   Configuration configuration;
   configuration.data.text = use.text;
   configuration.data.text_pair = use.text_pair;
@@ -132,17 +140,55 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
   if (!reads_conversations(configuration.data) && rows.rows() == table.rows() &&
       rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task()), use, threads, communicator, say);
+  return measure(measured(rows, windows, std::nullopt), table.head().path.string(), use, batch_size, communicator,
+                 stop_requested);
+}
+
+std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views) {
+  std::vector<const ExampleSource*> others;
+  for (const std::unique_ptr<ImageSource>& view : views.subspan(1)) others.push_back(view.get());
+  return others;
+}
+
+std::vector<std::unique_ptr<ImageSource>> FittedModel::image_views(const ImageRows& rows, const TableUse& use,
+                                                                   int threads) const {
+  std::vector<std::unique_ptr<ImageSource>> views;
+  for (const PictureView view : use.views)
+    views.push_back(std::make_unique<ImageSource>(rows, image_reading(use, threads, view)));
+  return views;
+}
+
+ImageReading FittedModel::image_reading(const TableUse& use, int threads, PictureView view) const {
+  Configuration configuration;
+  configuration.images.cache_mib = 0;
+  configuration.images.cache_file = false;
+  if (const auto& images = use.images) {
+    configuration.images.frame = images->frame;
+    configuration.images.axis = images->axis;
+    configuration.images.slice = images->slice;
+    configuration.images.window = images->window;
+  }
+  ImageReading reading =
+      temper::image_reading(configuration, folder_.config, *folder_.processor, threads, /*trains=*/false);
+  reading.view = view;
+  return reading;
+}
+
+std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
+                                            std::int64_t batch_size, Communicator& communicator,
+                                            const std::function<bool()>& stop_requested,
+                                            std::vector<const ExampleSource*> more_views) {
   const std::optional<EntityLabels> entities = entity_labels(task().labels, labels_.names());
   EvaluationSettings settings;
   settings.task = &task();
   settings.batch_size = batch_size;
   settings.entities = entities ? &*entities : nullptr;
   settings.threshold = use.threshold;
+  settings.more_views = std::move(more_views);
   settings.stop_requested = stop_requested;
-  std::optional<Metrics> metrics =
-      evaluate(model(), device_, communicator, measured(rows, windows, std::nullopt), settings);
+  std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
-    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", table.head().path.string()));
+    refuse_not_finite(model(), device_, fmt::format("{}: the loss is", source));
   return metrics;
 }
 

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "data/tables/table_source.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -46,6 +50,12 @@ class FittedModel {
   /// Maximum tokens per row here: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }
 
+  /// Of a model of images: how it reads pictures.
+  [[nodiscard]] ImageReading image_reading(const TableUse& use, int threads, PictureView view) const;
+  /// The views of the pictures that are asked for, at least one.
+  [[nodiscard]] std::vector<std::unique_ptr<ImageSource>> image_views(const ImageRows& rows, const TableUse& use,
+                                                                      int threads) const;
+
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return purpose_.trained; }
 
@@ -57,6 +67,10 @@ class FittedModel {
                                         const std::function<void(const std::string&)>& say);
 
  private:
+  std::optional<Metrics> measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
+                                 std::int64_t batch_size, Communicator& communicator,
+                                 const std::function<bool()>& stop_requested,
+                                 std::vector<const ExampleSource*> more_views = {});
   void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;
 
@@ -66,5 +80,8 @@ class FittedModel {
   LabelSet labels_;
   std::optional<RunModel> model_;
 };
+
+/// All but the first.
+std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views);
 
 }  // namespace temper

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/images/image_source.h"
+#include "data/images/picture_table.h"
 #include "data/text/cut_rows.h"
 #include "data/text/row_tokenization.h"
 #include "data/text/running_text.h"
@@ -25,7 +27,7 @@ bool is_own_member(std::string_view name) {
     return std::find(task.predicted_members.begin(), task.predicted_members.end(), name) !=
            task.predicted_members.end();
   };
-  return name == "text" || std::any_of(tasks().begin(), tasks().end(), has_it);
+  return name == "text" || name == "image" || std::any_of(tasks().begin(), tasks().end(), has_it);
 }
 
 struct KeptColumn {
@@ -81,7 +83,7 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
   if (cuts) result.cut_rows = count_cut_rows(lengths, table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::size_t text_column = column_index(table, use.text);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
-  const PredictionContext context{fitted.labels(), fitted.tokenizer(), fitted.config().vocabulary_size, length};
+  const PredictionContext context{fitted.labels(), &fitted.tokenizer(), fitted.config().vocabulary_size, length};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   for (std::int64_t row = 0; row < documents.rows(); ++row) {
     const auto first = static_cast<std::size_t>(documents.starts()[static_cast<std::size_t>(row)]);
@@ -99,10 +101,44 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
   return result;
 }
 
+/// One line for each picture.
+PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const TableUse& use,
+                                const PredictionOptions& options, Device& device, std::int64_t begin,
+                                std::int64_t end) {
+  const std::vector<KeptColumn> kept = kept_columns(table, use, options);
+  const std::size_t image_column = column_index(table, use.text);
+  ImageRows rows;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const auto place = static_cast<std::size_t>(row);
+    rows.files.push_back(picture_path(table, place, table.rows[place][image_column]).string());
+  }
+  const auto views = fitted.image_views(rows, use, options.threads);
+  const ImageSource& images = *views.front();
+  const std::vector<const ExampleSource*> others = behind_first(views);
+  const PredictionContext context{fitted.labels(), nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false};
+  const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
+  PredictedLines result;
+  const auto write_row = [&](std::int64_t row, std::span<const float> outputs) {
+    const auto place = static_cast<std::size_t>(begin + row);
+    if (!all_finite(outputs))
+      refuse_not_finite(fitted.model(), device, fmt::format("{}: what the model says is", place_of(table, place)));
+    const std::vector<std::string>& fields = table.rows[place];
+    PredictionJson json{{"image", fields[image_column]}};
+    for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
+    writer->write(json, {fields[image_column], {{}, {}, outputs}});
+    result.lines += json_line(json);
+  };
+  for (std::int64_t first = 0; first < images.rows() && !options.stop_requested(); first += options.batch_size)
+    predict(fitted.model(), device, images, DType::f32, first, std::min(images.rows(), first + options.batch_size),
+            options.batch_size, write_row, others);
+  return result;
+}
+
 }  // namespace
 
 PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
                              const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end) {
+  if (is_of_images(fitted.task().head)) return predict_pictures(fitted, table, use, options, device, begin, end);
   if (fitted.task().labels == LabelKind::next_token)
     return predict_documents(fitted, table, use, options, device, begin, end);
   const bool of_words = fitted.task().labels == LabelKind::token_class;
@@ -123,7 +159,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
 
   PredictedLines result;
   const PredictionContext context{fitted.labels(),
-                                  fitted.tokenizer(),
+                                  &fitted.tokenizer(),
                                   fitted.config().vocabulary_size,
                                   static_cast<std::int64_t>(tokenizing.max_length),
                                   use.threshold,

@@ -27,6 +27,7 @@ struct PredictedLines {
 };
 
 /// Rows [begin, end) of the table, one line of JSON each, in order:
+/// Of images "image", the path, stands in the place of "text".
 ///   sequence-classification  {"text", "label", "probability", "probabilities": {label: p}}
 ///   multi-label              {"text", "labels": [those with p above the threshold], "probabilities": {label: p}}
 ///   regression               {"text", "value"}, or "values": {name: value} of a model with several outputs

@@ -64,6 +64,7 @@ bool PhaseCaches::worthwhile(const CacheSettings& settings, const Model& model, 
   // Above the embeddings alone a copy costs as much as they do.
   if (!settings.wanted || model.frozen_stages() < 2) return false;
   if (rows == Rows::validation) return length.evaluations >= 2;
+  if (length.rows_change) return false;
   // At least as many rows are read as are computed.
   return static_cast<double>(length.steps) * length.epoch_share >= static_cast<double>(length.steps_per_epoch);
 }

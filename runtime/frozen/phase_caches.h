@@ -41,6 +41,7 @@ struct PhaseLength {
   std::int64_t evaluations = 0;
   /// Of the rows that a cache would hold, those that an epoch takes: a mixture may take few of one file.
   double epoch_share = 1.0;
+  bool rows_change = false;  ///< training rows are others in each epoch, so there is nothing to keep of them
 };
 
 /// Such a share; 1 where an epoch takes all rows, or more.

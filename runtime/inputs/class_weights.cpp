@@ -14,21 +14,24 @@ namespace {
 std::vector<double> balanced(const ExampleSource& rows, std::size_t classes) {
   std::vector<double> frequency(classes);
   double counted = 0.0;
-  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
-    const bool of_tokens = batch.classes.size() == batch.positions.size();
-    for (std::int64_t s = 0; s < batch.sequences(); ++s) {
-      const auto row = static_cast<std::size_t>(s);
-      const auto begin = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row]) : row;
-      const auto end = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row + 1]) : row + 1;
-      const double times = rows.passes(first + s);
-      for (std::size_t i = begin; i < std::min(end, batch.classes.size()); ++i) {
-        if (batch.classes[i] < 0) continue;
-        frequency[static_cast<std::size_t>(batch.classes[i])] += times;
-        counted += times;
-      }
-    }
-    return true;
-  });
+  for_each_batch(
+      rows,
+      [&](const Batch& batch, std::int64_t first) {
+        const bool of_tokens = batch.classes.size() == batch.positions.size();
+        for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+          const auto row = static_cast<std::size_t>(s);
+          const auto begin = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row]) : row;
+          const auto end = of_tokens ? static_cast<std::size_t>(batch.sequence_starts[row + 1]) : row + 1;
+          const double times = rows.passes(first + s);
+          for (std::size_t i = begin; i < std::min(end, batch.classes.size()); ++i) {
+            if (batch.classes[i] < 0) continue;
+            frequency[static_cast<std::size_t>(batch.classes[i])] += times;
+            counted += times;
+          }
+        }
+        return true;
+      },
+      /*outline=*/true);
   std::vector<double> weights;
   for (const double n : frequency) weights.push_back(n > 0.0 ? counted / (static_cast<double>(classes) * n) : 1.0);
   return weights;

@@ -53,6 +53,8 @@ void require_tokens(const LookedAt& rows, const IndexLimits& limits) {
 }
 
 void require_lengths(const LookedAt& rows, const IndexLimits& limits) {
+  // Of images the model says how many tokens they have.
+  if (std::holds_alternative<Pixels>(rows.batch.content)) return;
   const std::vector<std::int32_t>& starts = rows.batch.sequence_starts;
   for (std::size_t i = 1; i < starts.size(); ++i)
     if (const std::int64_t length = starts[i] - starts[i - 1]; length > limits.positions)
@@ -79,35 +81,43 @@ IndexLimits index_limits(const ModelConfig& config, const HeadRequest& head) {
 }
 
 void require_token_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source) {
-  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
-    require_tokens({batch, first, source}, limits);
-    require_lengths({batch, first, source}, limits);
-    return true;
-  });
+  for_each_batch(
+      rows,
+      [&](const Batch& batch, std::int64_t first) {
+        require_tokens({batch, first, source}, limits);
+        require_lengths({batch, first, source}, limits);
+        return true;
+      },
+      /*outline=*/true);
 }
 
 void require_indices(const ExampleSource& rows, const IndexLimits& limits, const std::string& source) {
   if (rows.target_width() != 0 && rows.target_width() != limits.outputs)
     throw Error("{}: the rows have {} each, but the head has {}; give the head as many as the data", source,
                 counted(rows.target_width(), "target"), counted(limits.outputs, "output"));
-  for_each_batch(rows, [&](const Batch& batch, std::int64_t first) {
-    const LookedAt looked_at{batch, first, source};
-    require_tokens(looked_at, limits);
-    require_lengths(looked_at, limits);
-    require_labels(looked_at, limits);
-    return true;
-  });
+  for_each_batch(
+      rows,
+      [&](const Batch& batch, std::int64_t first) {
+        const LookedAt looked_at{batch, first, source};
+        require_tokens(looked_at, limits);
+        require_lengths(looked_at, limits);
+        require_labels(looked_at, limits);
+        return true;
+      },
+      /*outline=*/true);
 }
 
 void require_indices(const RunData& data, const Configuration& configuration, const ModelConfig& config) {
   const TaskSpec& task = task_named(configuration.model.task);
   const IndexLimits limits = index_limits(config, head_request(task, data.labels));
   const DataSection& section = configuration.data;
-  require_indices(data.train, limits, section.train.text());
-  require_indices(data.validation, limits, (section.validation.empty() ? section.train : section.validation).text());
-  require_indices(data.test, limits, section.test.text());
+  require_indices(data.train_rows(), limits, section.train.text());
+  require_indices(data.validation_rows(), limits,
+                  (section.validation.empty() ? section.train : section.validation).text());
+  require_indices(data.test_rows(), limits, section.test.text());
   for (std::size_t i = 0; i < data.sets.size(); ++i)
-    require_indices(data.sets[i].rows, limits, configuration.evaluate.sets[i].data.text());
+    require_indices(data.sets[i].images != nullptr ? data.sets[i].examples() : data.sets[i].rows, limits,
+                    configuration.evaluate.sets[i].data.text());
 }
 
 }  // namespace temper

@@ -63,38 +63,6 @@ void require_some_lesson(const TokenStore& train, const std::vector<bool>* maska
               counted(train.rows(), "training row"), what);
 }
 
-/// What has no effect for the task would be passed over. Values that are those of the defaults say nothing.
-void refuse_needless_keys(const Configuration& configuration, const TaskSpec& task) {
-  const DataSection& data = configuration.data;
-  const DataSection defaults;
-  const auto refuse = [&](bool is_set, const char* key) {
-    if (is_set) throw usage_error("{} is for causal-lm and has no effect for {}; take the key out", key, task.name);
-  };
-  if (task.labels != LabelKind::next_token) {
-    const bool reads_chats = takes_conversations(task.labels);
-    refuse(data.pack != defaults.pack, "data.pack");
-    refuse(!reads_chats && data.long_documents != defaults.long_documents, "data.long_documents");
-    refuse(!reads_chats && data.end_token != defaults.end_token, "data.end_token");
-    refuse(configuration.evaluate.stride != 0, "evaluate.stride");
-  }
-  if (task.loss == LossKind::preference && !data.train_weights.empty())
-    throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
-  const auto differing = differing_keys(Configuration(), configuration);
-  for (const std::string& key : differing) {
-    if (task.loss != LossKind::preference && key.starts_with("preference."))
-      throw usage_error("{} is for dpo and has no effect for {}; take the key out", key, task.name);
-    if (task.loss == LossKind::preference && (key == "train.label_smoothing" || key == "train.z_loss"))
-      throw usage_error("{} has no effect for {}; take the key out{}", key, task.name,
-                        key == "train.z_loss" ? "" : ", or set preference.label_smoothing");
-  }
-  if (configuration.preference.loss != "sigmoid" && configuration.preference.label_smoothing > 0.0)
-    throw usage_error("preference.label_smoothing is {}, but preference.loss = \"{}\" has none; take the key out",
-                      configuration.preference.label_smoothing, configuration.preference.loss);
-  if (!data.labels.empty() && !has_names(task.labels))
-    throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
-                      task.name);
-}
-
 /// Reads a table as far as this rank's share of its rows goes: `use(chunk, first, begin, end)` of each chunk on the
 /// way, whose rows [begin, end), perhaps none, are of the share. `first`: the number that its first row has in the
 /// table.
@@ -243,6 +211,37 @@ TokenStore laid_out(const TokenStore& documents, std::int64_t text_bytes, const 
 }
 
 }  // namespace
+
+void refuse_needless_keys(const Configuration& configuration, const TaskSpec& task) {
+  const DataSection& data = configuration.data;
+  const DataSection defaults;
+  const auto refuse = [&](bool is_set, const char* key) {
+    if (is_set) throw usage_error("{} is for causal-lm and has no effect for {}; take the key out", key, task.name);
+  };
+  if (task.labels != LabelKind::next_token) {
+    const bool reads_chats = takes_conversations(task.labels);
+    refuse(data.pack != defaults.pack, "data.pack");
+    refuse(!reads_chats && data.long_documents != defaults.long_documents, "data.long_documents");
+    refuse(!reads_chats && data.end_token != defaults.end_token, "data.end_token");
+    refuse(configuration.evaluate.stride != 0, "evaluate.stride");
+  }
+  if (task.loss == LossKind::preference && !data.train_weights.empty())
+    throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
+  const auto differing = differing_keys(Configuration(), configuration);
+  for (const std::string& key : differing) {
+    if (task.loss != LossKind::preference && key.starts_with("preference."))
+      throw usage_error("{} is for dpo and has no effect for {}; take the key out", key, task.name);
+    if (task.loss == LossKind::preference && (key == "train.label_smoothing" || key == "train.z_loss"))
+      throw usage_error("{} has no effect for {}; take the key out{}", key, task.name,
+                        key == "train.z_loss" ? "" : ", or set preference.label_smoothing");
+  }
+  if (configuration.preference.loss != "sigmoid" && configuration.preference.label_smoothing > 0.0)
+    throw usage_error("preference.label_smoothing is {}, but preference.loss = \"{}\" has none; take the key out",
+                      configuration.preference.label_smoothing, configuration.preference.loss);
+  if (!data.labels.empty() && !has_names(task.labels))
+    throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
+                      task.name);
+}
 
 TokenizeOptions tokenize_options(const RowReading& reading) {
   const DataSection& data = reading.configuration.data;
@@ -416,6 +415,14 @@ DataSample sample_run_data(const Configuration& configuration, const TaskSpec& t
   for (std::int64_t* rows : {&sample.validation_rows, &sample.test_rows}) *rows = rows_for(*rows, sample.train.rows());
   for (std::int64_t& rows : sample.set_rows) rows = rows_for(rows, sample.train.rows());
   return sample;
+}
+
+std::int64_t DataSample::bytes_of_others() const {
+  if (images != nullptr) return picture_bytes;
+  const std::int64_t all =
+      std::accumulate(set_rows.begin(), set_rows.end(), train_sequences + validation_rows + test_rows);
+  const double tokens_each = static_cast<double>(train.tokens()) / static_cast<double>(train.rows());
+  return static_cast<std::int64_t>(static_cast<double>(all - train.rows()) * (8.0 * tokens_each + 16.0));
 }
 
 RunData prepare_run_data(const Configuration& configuration, const TaskSpec& task, const Tokenizer& tokenizer,

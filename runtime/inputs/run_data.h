@@ -11,6 +11,7 @@
 #include "comm/communicator.h"
 #include "data/chat/chat_encoder.h"
 #include "data/diagnostics.h"
+#include "data/images/image_source.h"
 #include "data/packed_rows.h"
 #include "data/paired_rows.h"
 #include "data/tables/labels.h"
@@ -51,8 +52,18 @@ struct EvaluationSet {
   std::optional<TextWindows> windows;  ///< of running text that is measured with a stride
   std::int64_t every_steps = 0;        ///< as in the configuration
   std::optional<PairedRows> pairs = {};
+  std::shared_ptr<const ImageSource> images = nullptr;  ///< of images, in place of rows
 
-  [[nodiscard]] const ExampleSource& examples() const { return measured(rows, windows, pairs); }
+  [[nodiscard]] const ExampleSource& examples() const {
+    return images != nullptr ? static_cast<const ExampleSource&>(*images) : measured(rows, windows, pairs);
+  }
+};
+
+/// What a run on images reads, in place of rows of tokens.
+struct RunImages {
+  std::shared_ptr<const ImageSource> train;
+  std::shared_ptr<const ImageSource> validation;
+  std::shared_ptr<const ImageSource> test;
 };
 
 struct RunData {
@@ -73,12 +84,32 @@ struct RunData {
   std::optional<PairedRows> validation_pairs;
   std::optional<PairedRows> test_pairs;
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, train_pairs); }
-  [[nodiscard]] const ExampleSource& validation_examples() const {
-    return measured(validation, validation_windows, validation_pairs);
+  RunImages images;  ///< null, each, where rows are texts or there are none
+
+  /// What an epoch goes through.
+  [[nodiscard]] const ExampleSource& training() const {
+    return images.train != nullptr ? *images.train : trained(train, packed, mixture, train_pairs);
   }
-  [[nodiscard]] const ExampleSource& test_examples() const { return measured(test, test_windows, test_pairs); }
+  /// Rows as they are numbered, in which frozen layers' output and labels are kept.
+  [[nodiscard]] const ExampleSource& train_rows() const { return rows_of(train, images.train); }
+  [[nodiscard]] const ExampleSource& validation_rows() const { return rows_of(validation, images.validation); }
+  [[nodiscard]] const ExampleSource& test_rows() const { return rows_of(test, images.test); }
+  [[nodiscard]] const ExampleSource& validation_examples() const {
+    return images.validation != nullptr ? *images.validation
+                                        : measured(validation, validation_windows, validation_pairs);
+  }
+  [[nodiscard]] const ExampleSource& test_examples() const {
+    return images.test != nullptr ? *images.test : measured(test, test_windows, test_pairs);
+  }
+
+ private:
+  static const ExampleSource& rows_of(const TokenStore& rows, const std::shared_ptr<const ImageSource>& pictures) {
+    return pictures != nullptr ? static_cast<const ExampleSource&>(*pictures) : rows;
+  }
 };
+
+/// Throws a usage Error for a key that is set and has no effect for the task.
+void refuse_needless_keys(const Configuration& configuration, const TaskSpec& task);
 
 /// The head of a task over these labels: an output for each of them, or one for a number.
 HeadRequest head_request(const TaskSpec& task, const LabelSet& labels);
@@ -102,8 +133,18 @@ struct DataSample {
   std::int64_t test_rows = 0;
   std::vector<std::int64_t> set_rows = {};  ///< of each of evaluate.sets
   std::optional<PairedRows> pairs = {};     ///< where rows are pairs of answers; what is measured counts answers
+  std::shared_ptr<const ImageSource> images = nullptr;  ///< of images: all rows, whose pictures nobody reads
+  std::int64_t picture_bytes = 0;                       ///< that a rank keeps of decoded pictures
 
-  [[nodiscard]] const ExampleSource& training() const { return trained(train, packed, mixture, pairs); }
+  [[nodiscard]] const ExampleSource& training() const {
+    return images != nullptr ? *images : trained(train, packed, mixture, pairs);
+  }
+  /// Those that were looked at, as they are numbered.
+  [[nodiscard]] const ExampleSource& rows() const {
+    return images != nullptr ? static_cast<const ExampleSource&>(*images) : train;
+  }
+  /// Bytes that a run holds of all rows beside those that were looked at.
+  [[nodiscard]] std::int64_t bytes_of_others() const;
 };
 
 /// On this rank alone: at most `most_rows` training rows are tokenised, evenly spread over the file.

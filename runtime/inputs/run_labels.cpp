@@ -87,6 +87,7 @@ std::string setting_of(const std::vector<std::string>& names) {
 ColumnChoice columns_of(const DataSection& data, const TaskSpec& task) {
   if (reads_conversations(data) && takes_conversations(task.labels)) return ColumnChoice{kConversationColumn};
   ColumnChoice columns{data.text, data.text_pair};
+  if (is_of_images(task.head)) columns = ColumnChoice{data.image};
   if (!has_label_column(task.labels)) return columns;
   if (data.label.listed) {
     columns.indicators = data.label.values;

@@ -12,6 +12,7 @@
 #include "model/adapters/peft_config.h"
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/model_files.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/inputs/model_tokenizer.h"
 #include "runtime/inputs/node_weights.h"
 
@@ -97,18 +98,22 @@ const std::filesystem::path& as_model_folder(const std::filesystem::path& folder
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide truncation,
                          const std::filesystem::path& adapter)
-    // In braces, so that config.json, which tells what a folder is, is read first.
-    : ModelFolder{folder, read_model_config(as_model_folder(folder)),
-                  read_model_tokenizer(tokenizer_home(folder, adapter), truncation), truncation,
-                  template_of_adapter(adapter)} {}
+    : path(folder), config(read_model_config(as_model_folder(folder))), side(truncation) {
+  if (config.reads_images()) {
+    tokenizer_path = path;
+    processor = read_image_processor(folder);
+    return;
+  }
+  read_tokenizer(read_model_tokenizer(tokenizer_home(folder, adapter), truncation), template_of_adapter(adapter));
+}
 
-ModelFolder::ModelFolder(std::filesystem::path folder, ModelConfig model_config, TokenizerFolder tokenizer_folder,
-                         TruncationSide truncation, const std::filesystem::path& chat_template)
-    : path(std::move(folder)),
-      tokenizer_path(tokenizer_folder.path),
-      config(std::move(model_config)),
-      side(truncation),
-      notes(std::move(tokenizer_folder.notes)) {
+void ModelFolder::set_image_size(std::int64_t size) {
+  if (processor) processor = image_processor_of(config, size);
+}
+
+void ModelFolder::read_tokenizer(TokenizerFolder tokenizer_folder, const std::filesystem::path& chat_template) {
+  tokenizer_path = tokenizer_folder.path;
+  notes = tokenizer_folder.notes;
   if (!chat_template.empty()) {
     own_chat_template = std::string(MappedFile(chat_template).text());
     tokenizer_folder.file.chat.templates = {{"default", own_chat_template}};
@@ -133,6 +138,7 @@ ModelFolder::ModelFolder(std::filesystem::path folder, ModelConfig model_config,
 }
 
 ExportSource ModelFolder::source() const {
+  if (processor) return {path, {{"preprocessor_config.json", processor->to_json()}}, {}};
   const std::filesystem::path generation = path / kGenerationFile;
   std::error_code absent;
   ExportSource source{path, tokenizer_files(read_model_tokenizer(tokenizer_path, side), *tokenizer),
@@ -189,7 +195,9 @@ std::vector<std::string> folder_notes(const ModelFolder& folder, std::int64_t ma
 }
 
 std::string first_token_note(const ModelFolder& folder, const Readout& readout) {
-  if (readout.tokens != ReadTokens::first || folder.tokenizer->begins_with_special_token()) return "";
+  if (folder.tokenizer == nullptr || readout.tokens != ReadTokens::first ||
+      folder.tokenizer->begins_with_special_token())
+    return "";
   return fmt::format(
       "{}: the tokenizer puts no special token before a text, so the head reads the first token of the "
       "text itself; a tokenizer_class in tokenizer_config.json, such as BertTokenizer, would put one there",
@@ -197,7 +205,7 @@ std::string first_token_note(const ModelFolder& folder, const Readout& readout) 
 }
 
 std::int64_t ModelFolder::max_length(std::int64_t requested) const {
-  return std::min(requested, config.longest_sequence);
+  return config.reads_images() ? requested : std::min(requested, config.longest_sequence);
 }
 
 RunModel::RunModel(const ModelFolder& folder, const HeadRequest& request, double dropout, const LoadOptions& options,

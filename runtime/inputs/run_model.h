@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "data/images/image_processor.h"
 #include "data/tokenizer/ggml_vocabulary.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_folder.h"
@@ -42,8 +43,9 @@ struct ModelFolder {
   std::filesystem::path tokenizer_path;  ///< where the files of the tokenizer lie: an adapter may have its own
   ModelConfig config;
   TruncationSide side;
-  std::vector<std::string> notes;  ///< of the tokenizer, a sentence each, for the user
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::string> notes;           ///< of the tokenizer, a sentence each, for the user
+  std::unique_ptr<Tokenizer> tokenizer;     ///< null of a model of images
+  std::optional<ImageProcessor> processor;  ///< of such; in the size that is asked for, once that is known
   std::string own_chat_template;  ///< a text that takes the place of the folder's in exports; empty: that stays
 
   /// Throws Error if a file is missing or damaged, if the tokenizer belongs to another vocabulary, and, naming what to
@@ -52,6 +54,9 @@ struct ModelFolder {
   /// tokenizer or a chat template, that takes the place of the model's. Empty: there is none.
   explicit ModelFolder(const std::filesystem::path& folder, TruncationSide truncation = TruncationSide::as_tokenizer,
                        const std::filesystem::path& adapter = {});
+  /// Sets the size of images that is asked for; 0: as the folder says. Throws a usage Error for one that the model
+  /// cannot take.
+  void set_image_size(std::int64_t size);
   /// Maximum tokens per row: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const;
   /// What an export takes from here. Throws Error if the tokenizer's files have changed since they were read.
@@ -60,8 +65,7 @@ struct ModelFolder {
   [[nodiscard]] GgmlVocabulary ggml_vocabulary() const;
 
  private:
-  ModelFolder(std::filesystem::path folder, ModelConfig model_config, TokenizerFolder tokenizer_folder,
-              TruncationSide truncation, const std::filesystem::path& chat_template);
+  void read_tokenizer(TokenizerFolder tokenizer_folder, const std::filesystem::path& chat_template);
 };
 
 /// The files of a folder that its tokenizer and its chat templates are made of, those that are there.

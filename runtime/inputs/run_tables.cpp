@@ -7,14 +7,16 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 #include "runtime/inputs/chat_data.h"
 
 namespace temper {
 namespace {
 
-std::shared_ptr<const TableSource> open_files(const OneOrMore& names, const DataSection& data) {
+std::shared_ptr<const TableSource> open_files(const OneOrMore& names, const DataSection& data, const TaskSpec& task) {
   if (names.empty()) return nullptr;
+  if (is_of_images(task.head)) return open_picture_tables(names.values, {data.image, data.label.text()});
   return open_tables(files_named(names.values),
                      reads_conversations(data) ? TextUnit::conversation : text_unit(data.documents));
 }
@@ -48,6 +50,11 @@ void look_at(TableNotes& notes, const Table& chunk, const ColumnChoice& columns)
   if (notes.texts) notes.texts->look_at(chunk);
 }
 
+/// The column that decides which rows are kept back: groups are kept back as a whole.
+const std::string& split_column(const DataSection& data, const ColumnChoice& columns) {
+  return data.group.empty() ? columns.text : data.group;
+}
+
 /// Whether a row is kept back for validation: its text's digest falls into the fraction.
 bool is_kept_back(const std::vector<std::string>& row, std::size_t text, double fraction) {
   return static_cast<double>(xxh3(std::as_bytes(std::span(row[text]))) >> 11) * 0x1p-53 < fraction;
@@ -66,8 +73,8 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
   std::optional<std::size_t> text;
   if (splits) {
     const std::vector<std::string>& names = all.head().columns;
-    const auto found = std::find(names.begin(), names.end(), columns.text);
-    if (found != names.end() && !all.head().unusable.contains(columns.text))
+    const auto found = std::find(names.begin(), names.end(), split_column(data, columns));
+    if (found != names.end() && !all.head().unusable.contains(*found))
       text = static_cast<std::size_t>(found - names.begin());
   }
   TableNotes trains = begin_notes(all.head(), columns, kind, with_texts);
@@ -97,7 +104,7 @@ void look_at_training_rows(RunTables& tables, const DataSection& data, const Tas
     tables.train = {tables.all_training_rows, std::move(trains)};
     return;
   }
-  const std::size_t column = column_index(all.head(), columns.text);
+  const std::size_t column = column_index(all.head(), split_column(data, columns));
   const auto part = [&](bool kept, std::vector<std::int64_t> rows) {
     const double fraction = data.validation_fraction;
     return std::make_shared<PartOfTable>(
@@ -114,7 +121,9 @@ void add_files(std::vector<DataFileLineage>& files, const std::string& role, con
   const Table& head = table.source->head();
   const std::vector<std::filesystem::path> paths = head.files.empty() ? std::vector{head.path} : head.files;
   for (std::size_t i = 0; i < paths.size(); ++i)
-    files.push_back({role, paths[i].filename().string(), sha256_file(paths[i]), table.source->rows_of_files()[i]});
+    files.push_back({role, paths[i].filename().string(),
+                     std::filesystem::is_directory(paths[i]) ? digest_of_pictures(paths[i]) : sha256_file(paths[i]),
+                     table.source->rows_of_files()[i]});
 }
 
 TableNotes noted(const TableSource& source, const ColumnChoice& columns, LabelKind kind, bool with_texts) {
@@ -143,14 +152,14 @@ RunTables read_run_tables(const Configuration& configuration, const TaskSpec& ta
                           const std::vector<std::string>& model_labels, bool with_texts) {
   const DataSection& data = configuration.data;
   RunTables tables;
-  tables.all_training_rows = open_files(data.train, data);
+  tables.all_training_rows = open_files(data.train, data, task);
   if (tables.all_training_rows == nullptr) {
     tables.all_training_rows = std::make_shared<HeldTable>(Table());
   }
   look_at_training_rows(tables, data, task, model_labels, with_texts);
   const auto also = [&](RunTable& table, const OneOrMore& names) {
     if (names.empty()) return;
-    table.source = open_files(names, data);
+    table.source = open_files(names, data, task);
     table.notes = noted(*table.source, columns_of(data, task), task.labels, with_texts);
   };
   also(tables.validation, data.validation);

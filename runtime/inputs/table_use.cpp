@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/name_list.h"
+#include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 
 namespace temper {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr const char* kDefaultText = "text";
 constexpr const char* kDefaultLabel = "label";
+constexpr const char* kDefaultImage = "image";
 
 /// Collects what differs from the training, for one line.
 class Differences {
@@ -46,6 +48,8 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
   if (requests.documents && !of_texts)
     throw usage_error("{}: is no .txt file, of which --documents says what a row is; leave the option out",
                       table.path.string());
+  if (requests.views != "none" && !is_of_images(task.head))
+    throw usage_error("--views is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.stride > 0 && task.labels != LabelKind::next_token)
     throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
   if (requests.threshold && task.labels != LabelKind::multi_label)
@@ -61,9 +65,32 @@ void require_fitting_stride(const TableUse& use, std::int64_t max_length) {
                       max_length);
 }
 
-std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
+std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task) {
   if (requests.text) return *requests.text;
-  return trained && trained->text ? *trained->text : kDefaultText;
+  return trained && trained->text ? *trained->text : is_of_images(task.head) ? kDefaultImage : kDefaultText;
+}
+
+std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const TableRequests& requests,
+                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit) {
+  if (!is_of_images(task.head)) return open_tables(files_named(names), unit);
+  PictureColumns columns{text_column(requests, trained, task), kDefaultLabel};
+  if (!requests.label.empty()) {
+    columns.label = requests.label.front();
+  } else if (trained && !trained->label.empty()) {
+    columns.label = trained->label.front();
+  }
+  return open_picture_tables(names, columns);
+}
+
+std::vector<std::filesystem::path> files_of_rows(const std::string& name) {
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(name, ignored);
+  if (is_picture_name(name) || (is_folder && !holds_text_files(name))) return {name};
+  return files_named(std::span(&name, 1));
+}
+
+std::vector<std::string> unread_row_notes(const std::string& name, const TaskSpec& task) {
+  return is_of_images(task.head) ? unread_picture_notes(std::span(&name, 1)) : unread_file_notes(std::span(&name, 1));
 }
 
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
@@ -74,8 +101,11 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
                  const Table& table, bool labelled, const std::function<void(const std::string&)>& say) {
   const TrainedUse known = trained.value_or(TrainedUse{});
   TableUse use;
-  use.text = text_column(requests, trained);
-  if (!requests.text && !has_column(table, use.text) && has_column(table, kDefaultText)) use.text = kDefaultText;
+  use.text = text_column(requests, trained, task);
+  const char* other = is_of_images(task.head) ? kDefaultImage : kDefaultText;
+  if (!requests.text && !has_column(table, use.text) && has_column(table, other)) use.text = other;
+  use.images = known.images;
+  use.views = test_time_views(requests.views);
 
   use.text_pair = requests.text_pair.value_or(known.text_pair.value_or(""));
   if (!requests.text_pair && !use.text_pair.empty() && !has_column(table, use.text_pair))
@@ -103,11 +133,11 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   use.masking_seed = known.masking_seed.value_or(0);
 
   Differences differences;
-  differences.note("text column", use.text, known.text, "--text");
+  differences.note(is_of_images(task.head) ? "column of pictures" : "text column", use.text, known.text, "--text");
   differences.note("second text", use.text_pair, known.text_pair, "--text-pair");
   if (labelled && has_label_column(task.labels) && !known.label.empty())
     differences.note("label column", use.label, std::optional(known.label), "--label");
-  differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
+  if (known.max_length) differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
   if (requests.documents) differences.note("rows of .txt files", *requests.documents, known.documents, "--documents");
   if (task.labels == LabelKind::multi_label)
     differences.note("threshold", use.threshold, known.threshold, "--threshold");

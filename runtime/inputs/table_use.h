@@ -2,12 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "data/images/augmentation.h"
 #include "data/tables/table.h"
+#include "data/tables/table_reader.h"
 #include "runtime/inputs/trained_use.h"
 
 namespace temper {
@@ -20,6 +25,7 @@ struct TableRequests {
   std::optional<std::int64_t> max_length;
   std::optional<double> threshold;
   std::int64_t stride = 0;               ///< between windows of running text; 0: pieces side by side
+  std::string views = "none";            ///< of each picture, whose outputs are averaged: none, flip, five-crops
   std::optional<std::string> documents;  ///< what is a document in a .txt file
 };
 
@@ -36,11 +42,22 @@ struct TableUse {
   std::string long_documents = "split";
   std::string end_token = "tokenizer";
   std::optional<ConversationUse> conversations;
+  std::optional<ImageUse> images;
+  std::vector<PictureView> views{PictureView::whole};
   std::int64_t masking_seed = 0;
 };
 
 /// The text column of a table that has no other, standard input.
-std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained);
+std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task);
+
+/// The rows that names stand for (data/tables/table_reader.h, data/images/picture_table.h), for a model of this task.
+std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const TableRequests& requests,
+                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit);
+
+/// The files that hold the rows of a name, before it is known what model reads them.
+std::vector<std::filesystem::path> files_of_rows(const std::string& name);
+/// What of a folder is not read, a sentence each.
+std::vector<std::string> unread_row_notes(const std::string& name, const TaskSpec& task);
 
 /// What a document is in a .txt file, as data.documents has it.
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);

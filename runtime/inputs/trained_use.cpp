@@ -69,6 +69,19 @@ class Members {
     return value->get<std::int64_t>();
   }
 
+  /// A list of numbers; none where it is absent.
+  [[nodiscard]] std::vector<double> numbers(const char* key) const {
+    const Json* value = find(key);
+    std::vector<double> all;
+    if (value == nullptr) return all;
+    if (!value->is_array()) throw refusal(key, *value, "a list of numbers");
+    for (const Json& element : *value) {
+      if (!element.is_number()) throw refusal(key, element, "a number");
+      all.push_back(element.get<double>());
+    }
+    return all;
+  }
+
   /// Between 0 and 1, neither of them.
   [[nodiscard]] std::optional<double> part(const char* key) const {
     const Json* value = find(key);
@@ -111,7 +124,14 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
     use.label = configuration.data.label.values;
     use.label_listed = configuration.data.label.listed;
   }
-  use.max_length = max_length;
+  if (is_of_images(task.head)) {
+    use.text = configuration.data.image;
+    use.text_pair.reset();
+    const ImagesSection& images = configuration.images;
+    use.images = ImageUse{images.frame, images.axis, images.slice, images.window};
+  } else {
+    use.max_length = max_length;
+  }
   if (task.labels == LabelKind::multi_label) use.threshold = configuration.evaluate.threshold;
   if (task.labels == LabelKind::next_token) use.pack = configuration.data.pack;
   if (takes_conversations(task.labels)) {
@@ -151,6 +171,9 @@ std::string to_json(const TrainedUse& use) {
                              {"learn_roles", chats->roles},
                              {"chat_template", chats->has_template ? "tokenizer" : "none"},
                              {"template_date", chats->date}};
+  if (const auto& images = use.images)
+    json["images"] = {
+        {"frame", images->frame}, {"axis", images->axis}, {"slice", images->slice}, {"window", images->window}};
   if (use.masking_seed) json["masking"] = {{"seed", *use.masking_seed}, {"fraction", kMaskedFraction}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -184,6 +207,15 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
     conversations.has_template = chats.text("chat_template").value_or("tokenizer") != "none";
     conversations.date = chats.text("template_date").value_or("");
     use.conversations = std::move(conversations);
+  }
+  if (members.has("images")) {
+    const Members images = members.object("images");
+    ImageUse read;
+    read.frame = images.whole_number("frame", 0).value_or(read.frame);
+    read.axis = images.whole_number("axis", 0).value_or(read.axis);
+    read.slice = images.whole_number("slice", -1).value_or(read.slice);
+    read.window = images.numbers("window");
+    use.images = std::move(read);
   }
   use.masking_seed = members.object("masking").whole_number("seed", std::numeric_limits<std::int64_t>::min());
   return use;

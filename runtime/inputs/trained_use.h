@@ -24,12 +24,22 @@ struct ConversationUse {
   friend bool operator==(const ConversationUse&, const ConversationUse&) = default;
 };
 
+/// Which picture of a file was read, in the words of the configuration.
+struct ImageUse {
+  std::int64_t frame = 0;
+  std::int64_t axis = 2;
+  std::int64_t slice = -1;
+  std::vector<double> window;
+
+  friend bool operator==(const ImageUse&, const ImageUse&) = default;
+};
+
 /// How the rows were read that a model was trained on. What a file does not say is absent: files of older versions say
 /// less, those of newer ones more.
 struct TrainedUse {
   std::string program_version;
   std::string task;                        ///< as in the configuration: "sequence-classification", ...
-  std::optional<std::string> text;         ///< column of the text
+  std::optional<std::string> text;         ///< column of the text, or of the path of a picture
   std::optional<std::string> text_pair;    ///< column of the second text; empty: one text per row
   std::vector<std::string> label;          ///< column of the label, or one column per label; empty: not said, or none
   bool label_listed = false;               ///< one column per label, even if it is one only
@@ -39,6 +49,7 @@ struct TrainedUse {
   std::optional<std::string> end_token;
   std::optional<std::string> documents;
   std::optional<ConversationUse> conversations;  ///< nothing where rows were no conversations
+  std::optional<ImageUse> images;                ///< of a model of images
   std::optional<double> threshold;               ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;      ///< which tokens an evaluation masks
   std::vector<std::string> labels;               ///< of an adapter, which has no config.json that names them

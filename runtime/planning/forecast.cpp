@@ -19,6 +19,7 @@
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/inputs/index_check.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
@@ -87,16 +88,18 @@ class Forecaster {
     forecast_.ranks = ranks;
     forecast_.nodes = nodes;
     const std::int64_t at_start = memory_usage().resident;
-    const ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate),
-                             configuration.model.adapter);
+    ModelFolder folder(configuration.model.path, truncation_side(configuration.data.truncate),
+                       configuration.model.adapter);
     config_ = folder.config;
     require_head(config_, task_.head);
     const std::int64_t max_length = folder.max_length(configuration.data.max_length);
-    data_ = sample_run_data(configuration, task_, *folder.tokenizer, config_, max_length, default_cpu_threads(1),
-                            kMostRows);
+    folder.set_image_size(configuration.images.size);
+    data_ = is_of_images(task_.head) ? sample_image_data(configuration, task_, config_, *folder.processor)
+                                     : sample_run_data(configuration, task_, *folder.tokenizer, config_, max_length,
+                                                       default_cpu_threads(1), kMostRows);
     require_rows(configuration, data_.train_rows, data_.validation_rows);
     if (data_.train_rows == 0) throw Error("{}: holds no rows to train on", configuration.data.train.text());
-    require_indices(data_.train, index_limits(config_, head_request(task_, data_.labels)),
+    require_indices(data_.rows(), index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
 
@@ -112,15 +115,12 @@ class Forecaster {
     loading.micro_batches = static_cast<int>(configuration.train.gradient_accumulation);
     loading.seed = static_cast<std::uint64_t>(configuration.train.seed);
     loading.shuffle = configuration.data.shuffle;
+    loading.outline = data_.images != nullptr;
     sampled_ = sample_steps(taken, loading);
     forecast_.longest_micro_batch = sampled_.largest.tokens();
 
     // What a rank holds beside tensors: a started program, and what has been read here.
-    const std::int64_t all_rows = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
-                                                  data_.train_sequences + data_.validation_rows + data_.test_rows);
-    const double rows_more = static_cast<double>(all_rows - data_.train.rows());
-    const double tokens_each = static_cast<double>(data_.train.tokens()) / static_cast<double>(data_.train.rows());
-    const auto more = static_cast<std::int64_t>(rows_more * (8.0 * tokens_each + 16.0));
+    const std::int64_t more = data_.bytes_of_others();
     const std::int64_t here = memory_usage().resident;
     process_bytes_ =
         std::max<std::int64_t>(0, more) + (machine != nullptr ? machine->resident_bytes + here - at_start : here);
@@ -153,6 +153,7 @@ class Forecaster {
           length_of(phase, steps_an_epoch, forecast_.total_steps,
                     data_.validation_rows > 0 ? evaluation_steps(configuration_.evaluate, steps_an_epoch) : 0);
       length.epoch_share = epoch_share_of(data_.training());
+      length.rows_change = data_.rows().is_transformed();
       forecast.evaluations = length.evaluations;
       for (const EvaluationSetConfig& set : configuration_.evaluate.sets)
         forecast.set_evaluations.push_back(
@@ -291,7 +292,7 @@ class Forecaster {
     facts.validation = PhaseCaches::worthwhile(caching, dry.model(), length, PhaseCaches::Rows::validation);
     facts.rows = (facts.training ? data_.train_sequences : 0) + (facts.validation ? data_.validation_rows : 0);
     if (facts.rows == 0) return facts;
-    const TokenStore& rows = data_.train;
+    const ExampleSource& rows = data_.rows();
     const FrozenLayout layout = lay_out_frozen(rows, dry.model(), dry.model().frozen_stages(), type);
     const double share = static_cast<double>(facts.rows) / static_cast<double>(rows.rows());
     facts.bytes = static_cast<std::int64_t>(share * static_cast<double>(layout.bytes()));
@@ -302,7 +303,7 @@ class Forecaster {
       std::vector<std::int64_t> examples(
           static_cast<std::size_t>(layout.block_starts[block + 1] - layout.block_starts[block]));
       std::iota(examples.begin(), examples.end(), layout.block_starts[block]);
-      facts.sample += dry.run_frozen(rows.read(examples, 0));
+      facts.sample += dry.run_frozen(rows.read(examples, {0, /*outline=*/true}));
       facts.sample_rows += static_cast<std::int64_t>(examples.size());
     }
     // A node computes as many blocks at once as it has ranks; the one with fewest needs longest.

@@ -54,7 +54,8 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
   Selection selection;
   DeviceBatch out;
   const bool weighted = use.weighted && use.labelled && !batch.weights.empty();
-  std::vector<float> weights = weighted && every_token ? batch.weights : std::vector<float>();
+  const bool mixed = use.labelled && !batch.class_sequences.empty();
+  std::vector<float> weights = mixed || (weighted && every_token) ? batch.weights : std::vector<float>();
   for (std::size_t s = 0; s < sequences; ++s) {
     const auto begin = static_cast<std::size_t>(batch.sequence_starts[s]);
     const auto end = static_cast<std::size_t>(batch.sequence_starts[s + 1]);
@@ -70,7 +71,7 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
       selection.add(static_cast<std::int32_t>(begin + position), batch.examples[s],
                     static_cast<std::uint32_t>(position));
       if (!classes.empty()) out.host_classes.push_back(classes[position]);
-      if (weighted) weights.push_back(batch.weights[begin + position]);
+      if (weighted && !mixed) weights.push_back(batch.weights[begin + position]);
     });
     selection.end_sequence();
   }
@@ -111,7 +112,8 @@ DeviceBatch to_device(const Batch& batch, const Readout& readout, const BatchUse
     bundle.add(std::span<const float>(batch.targets), {batch.sequences(), batch.target_width}, out.targets.values);
   } else if (use.labelled) {
     bundle.add(out.host_classes, out.targets.classes);
-    if (weighted) bundle.add(weights, out.targets.weights);
+    if (weighted || mixed) bundle.add(weights, out.targets.weights);
+    if (mixed) bundle.add(batch.class_sequences, out.targets.rows);
   }
   if (use.labelled && !batch.references.empty()) bundle.add(batch.references, out.targets.references);
   // Last, since it is by far the largest.

@@ -11,9 +11,9 @@ constexpr std::int64_t kCandidatesForMask = 5;
 class MaskWriter final : public PredictionWriter {
  public:
   explicit MaskWriter(const PredictionContext& context)
-      : PredictionWriter(context), mask_(masking_vocabulary(context.tokenizer, context.vocabulary).mask_id) {}
+      : PredictionWriter(context), mask_(masking_vocabulary(*context.tokenizer, context.vocabulary).mask_id) {}
   void write(PredictionJson& json, const PredictedRow& row) override {
-    write_masks(json, context().tokenizer, mask_, row.tokens, context().top > 0 ? context().top : kCandidatesForMask);
+    write_masks(json, *context().tokenizer, mask_, row.tokens, context().top > 0 ? context().top : kCandidatesForMask);
   }
 
  private:

@@ -44,7 +44,7 @@ struct PredictedRow {
 /// What all rows of a table have in common.
 struct PredictionContext {
   const LabelSet& labels;
-  const Tokenizer& tokenizer;
+  const Tokenizer* tokenizer;   ///< null of a model of images
   std::int64_t vocabulary = 0;  ///< tokens that the model has embeddings for
   std::int64_t max_length = 0;  ///< tokens of the longest row
   double threshold = 0.5;       ///< a label of several is predicted where its probability is above it

@@ -14,7 +14,7 @@ class WordWriter final : public PredictionWriter {
     const std::int64_t without_token = write_words(json, context().labels, row.text, row.tokens, context().top);
     // A shorter row was not cut: its words without a token are of characters that the tokenizer drops.
     if (without_token > 0 && std::cmp_equal(row.tokens.ids.size(), context().max_length)) note_cut_words(without_token);
-    if (context().tokens) write_tokens(json, context().labels, context().tokenizer, row.tokens);
+    if (context().tokens) write_tokens(json, context().labels, *context().tokenizer, row.tokens);
   }
 };
 

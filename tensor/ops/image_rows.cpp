@@ -33,6 +33,11 @@ RowMap::Arrays::Arrays(const std::vector<MixedRow>& rows) {
     all_weights.insert(all_weights.end(), row.weights.begin(), row.weights.end());
     all_starts.push_back(static_cast<std::int32_t>(all_sources.size()));
   }
+  // An array of nothing has no memory.
+  if (all_sources.empty()) {
+    all_sources.push_back(0);
+    all_weights.push_back(0.0F);
+  }
   starts = ConstantArray<std::int32_t>(std::move(all_starts));
   sources = ConstantArray<std::int32_t>(std::move(all_sources));
   weights = ConstantArray<float>(std::move(all_weights));

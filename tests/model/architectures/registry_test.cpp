@@ -25,7 +25,7 @@ TEST(Registry, HasARowForEachTypeThatCanBeRead) {
     EXPECT_EQ(architecture->model_type, type);
     EXPECT_TRUE(prefixes.emplace(architecture->class_prefix).second) << type;
     const ModelConfig config = parse_model_config("{\"model_type\":\"" + type + "\"}", "");
-    const std::unique_ptr<Model> model = make_model(config, {HeadKind::sequence, 2});
+    const std::unique_ptr<Model> model = make_model(config, {architecture->heads.front(), 2});
     // The name by which a freeze pattern finds the blocks.
     const std::string blocks = model->names().prefix + std::string(architecture->layers) + "0.";
     EXPECT_TRUE(std::any_of(model->parameters().all().begin(), model->parameters().all().end(),

@@ -1,0 +1,33 @@
+// Pictures with words beneath, on one picture: to look at what a data set holds, at what augmentation does, at
+// mistakes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/pictures/picture.h"
+
+namespace temper {
+
+struct ContactSheetCell {
+  /// One or more, beneath each other: before, after. Each is shown whole, in its proportions, black as black and white
+  /// as white.
+  std::vector<Picture> pictures;
+  /// Lines beneath; what is too long is cut, and characters beyond ASCII are boxes.
+  std::vector<std::string> words;
+};
+
+struct ContactSheetLayout {
+  std::int64_t columns = 6;
+  std::int64_t side = 160;             ///< pixels of a picture's longer edge at most
+  std::vector<std::string> row_names;  ///< of a cell's pictures, written at the left of each: "before", "after"
+  std::string title;
+};
+
+/// An RGB picture of 8 bits. Throws Error without cells, for a cell without a picture, and where it would have more
+/// than 2^28 pixels.
+Picture contact_sheet(std::span<const ContactSheetCell> cells, const ContactSheetLayout& layout);
+
+}  // namespace temper

@@ -1,0 +1,50 @@
+// What the pictures of a data set are: the facts that decide whether they mean the same to a model. A scanner's 16 bits
+// read as 8, or a few negatives among positives, spoil a model without any error.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/diagnostics.h"
+#include "data/pictures/picture.h"
+
+namespace temper {
+
+class PictureSurvey {
+ public:
+  /// Of every file.
+  void add(const std::string& file, const PictureFacts& facts);
+  /// Of those that were decoded as well, a sample of the files.
+  void add_samples(const Picture& picture);
+
+  [[nodiscard]] std::int64_t files() const { return static_cast<std::int64_t>(pixels_.size()); }
+  /// What to tell the user of a set, a sentence each: formats, sizes, bits, channels, range and polarity, saturation.
+  [[nodiscard]] std::vector<std::string> sentences() const;
+  /// mixed_bits, mixed_polarity, mixed_channels: files of one set differ, with an example of each kind; saturated: more
+  /// than 5 % of the decoded samples are at the end of the range; narrow_range: they fill less than an eighth of it.
+  [[nodiscard]] std::vector<Finding> findings() const;
+
+ private:
+  /// How many files, and the first of them.
+  struct Group {
+    std::int64_t files = 0;
+    std::string example;
+  };
+  std::map<std::string, Group> formats_;
+  std::map<int, Group> bits_;
+  std::map<std::int64_t, Group> channels_;
+  std::map<bool, Group> inverted_;
+  std::map<bool, Group> frames_;  ///< several or one
+  std::vector<ImageExtent> pixels_;
+  std::int64_t decoded_ = 0;
+  double samples_ = 0.0;
+  double at_black_ = 0.0;
+  double at_white_ = 0.0;
+  double lowest_ = 0.0;  ///< of the range's 0 to 1
+  double highest_ = 0.0;
+};
+
+}  // namespace temper

@@ -1,0 +1,380 @@
+#include "runtime/inputs/image_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include "base/counted.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/name_list.h"
+#include "comm/agreement.h"
+#include "data/images/picture_table.h"
+#include "data/tables/row_labels.h"
+#include "runtime/inputs/run_tables.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kDecodedOfSet = 64;  ///< pictures of a set whose samples are looked at
+
+/// What the header of a file says, as ranks send it.
+struct SentFacts {
+  std::uint64_t digest = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+  std::int64_t frames = 0;
+  std::int32_t bits = 0;
+  std::int32_t flags = 0;  ///< 1: inverted, 2: could not be read
+  char format[8] = {};
+};
+
+SentFacts sent(const PictureFacts& facts, std::uint64_t digest) {
+  SentFacts out{digest,       facts.extent.height, facts.extent.width,    facts.channels,
+                facts.frames, facts.bits,          facts.inverted ? 1 : 0};
+  std::copy_n(facts.format.begin(), std::min(facts.format.size(), sizeof out.format - 1), out.format);
+  return out;
+}
+
+PictureFacts received(const SentFacts& sent) {
+  PictureFacts facts;
+  facts.format = sent.format;
+  facts.extent = {sent.height, sent.width};
+  facts.channels = sent.channels;
+  facts.bits = sent.bits;
+  facts.inverted = (sent.flags & 1) != 0;
+  facts.frames = sent.frames;
+  return facts;
+}
+
+/// Numbers groups by their names, in the order in which they come.
+class GroupNumbers {
+ public:
+  std::int32_t of(const std::string& name, std::vector<std::string>& names) {
+    const auto [place, is_new] = numbers_.emplace(name, static_cast<std::int32_t>(names.size()));
+    if (is_new) names.push_back(name);
+    return place->second;
+  }
+
+ private:
+  std::unordered_map<std::string, std::int32_t> numbers_;
+};
+
+/// A set of the run, and what it is called in messages.
+struct NamedSet {
+  std::string name;
+  std::string source;
+  std::shared_ptr<const ImageSource> images;
+  LookedAtImages looked_at = {};
+};
+
+void require_groups_apart(const std::vector<NamedSet>& sets) {
+  std::unordered_map<std::string, std::size_t> first;
+  for (std::size_t set = 0; set < sets.size(); ++set)
+    for (const std::string& group : sets[set].images->listed().group_names)
+      if (const auto [known, is_new] = first.emplace(group, set); !is_new && known->second != set)
+        throw Error(
+            "{}: the group {} is in the {} set and in the {} set; rows of a group (data.group) belong into one of "
+            "them, "
+            "or the model is measured on what it has seen",
+            sets[set].source, quoted_name(group), sets[known->second].name, sets[set].name);
+}
+
+/// Throws Error where files of the same bytes have different classes.
+void require_one_class_each(const NamedSet& set, const LabelSet& labels) {
+  const ImageRows& rows = set.images->listed();
+  if (rows.classes.empty()) return;
+  std::unordered_map<std::uint64_t, std::size_t> first;
+  for (std::size_t row = 0; row < rows.files.size(); ++row) {
+    const auto [known, is_new] = first.emplace(set.looked_at.digests[row], row);
+    if (is_new || rows.classes[known->second] == rows.classes[row]) continue;
+    throw Error(
+        "{} and {} are the same picture, byte by byte, but the first is labelled {} and the second {}; take the wrong "
+        "one out",
+        rows.files[known->second], rows.files[row], quoted_name(labels.name(rows.classes[known->second])),
+        quoted_name(labels.name(rows.classes[row])));
+  }
+}
+
+/// How many pictures of `other` are in `train` as well.
+Finding overlap(const NamedSet& train, const NamedSet& other) {
+  std::vector<std::uint64_t> seen = train.looked_at.digests;
+  std::sort(seen.begin(), seen.end());
+  const std::vector<std::uint64_t>& digests = other.looked_at.digests;
+  const auto both = std::count_if(digests.begin(), digests.end(), [&](std::uint64_t digest) {
+    return std::binary_search(seen.begin(), seen.end(), digest);
+  });
+  return {Severity::warning, "overlap",
+          fmt::format("{} of the {} set {} in the training set as well, byte by byte, so metrics of it are too good; "
+                      "take {} out of one of them",
+                      counted(both, "picture"), other.name, both == 1 ? "is" : "are", both == 1 ? "it" : "them"),
+          static_cast<double>(both)};
+}
+
+std::vector<Finding> duplicates(const NamedSet& set) {
+  std::vector<std::uint64_t> digests = set.looked_at.digests;
+  std::sort(digests.begin(), digests.end());
+  const auto different = std::unique(digests.begin(), digests.end()) - digests.begin();
+  const std::int64_t twice = static_cast<std::int64_t>(digests.size()) - different;
+  if (twice == 0) return {};
+  return {{Severity::note, "duplicates",
+           fmt::format("{} of the {} set {} in it before, byte by byte", counted(twice, "picture"), set.name,
+                       twice == 1 ? "is" : "are"),
+           static_cast<double>(twice)}};
+}
+
+std::vector<std::int64_t> label_counts(const ImageRows& rows, const LabelSet& labels) {
+  std::vector<std::int64_t> counts(labels.size());
+  for (const std::int32_t label : rows.classes) ++counts[static_cast<std::size_t>(label)];
+  for (std::size_t i = 0; i < rows.targets.size() && !labels.names().empty(); ++i)
+    if (rows.targets[i] > 0.5F) ++counts[i % labels.size()];
+  return counts;
+}
+
+std::filesystem::path temporary_folder(const std::string& configured) {
+  if (!configured.empty()) return configured;
+  std::error_code unknown;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(unknown);
+  return unknown ? std::filesystem::path("/tmp") : folder;
+}
+
+AugmentationSettings augmentation_of(const AugmentSection& section) {
+  AugmentationSettings settings;
+  settings.resized_crop = !section.crop_scale.empty();
+  if (settings.resized_crop) settings.crop_scale = {section.crop_scale[0], section.crop_scale[1]};
+  settings.horizontal_flip = section.horizontal_flip;
+  settings.vertical_flip = section.vertical_flip;
+  settings.rotation = section.rotation;
+  settings.rand_augment_operations = section.randaugment;
+  settings.rand_augment_magnitude = section.randaugment_magnitude;
+  settings.brightness = section.brightness;
+  settings.contrast = section.contrast;
+  settings.saturation = section.saturation;
+  settings.erasing = section.erasing;
+  settings.mixup = section.mixup;
+  settings.cutmix = section.cutmix;
+  return settings;
+}
+
+}  // namespace
+
+ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
+  ImageProcessor processor = read_image_processor(model.folder);
+  if (size > 0) processor.set_extent({size, size});
+  const ImageExtent extent = processor.extent();
+  try {
+    (void)model.images.tokens(extent);
+  } catch (const Error& error) {
+    throw usage_error("images of {} by {} pixels ({}) do not fit the model {}: {}", extent.height, extent.width,
+                      size > 0 ? "images.size" : processor.source, model.folder.string(), error.what());
+  }
+  return processor;
+}
+
+ImageReading image_reading(const Configuration& configuration, const ModelConfig& model,
+                           const ImageProcessor& processor, int threads, bool trains) {
+  const ImagesSection& section = configuration.images;
+  ImageReading reading;
+  reading.processor = processor;
+  reading.channels = model.images.channels;
+  reading.tokens = model.images.tokens(processor.extent());
+  reading.decode.most_samples = section.most_megapixels * 1'000'000 * 4;
+  if (section.frame > 0) reading.decode.frame = section.frame;
+  reading.decode.axis = static_cast<int>(section.axis);
+  if (section.slice >= 0) reading.decode.slice = section.slice;
+  if (!section.window.empty()) reading.decode.window = PictureWindow{section.window[0], section.window[1]};
+  if (trains) reading.augmentation = augmentation_of(configuration.augment);
+  reading.seed = static_cast<std::uint64_t>(configuration.train.seed);
+  reading.skips_unreadable = section.unreadable == "skip";
+  reading.cache.memory_bytes = section.cache_mib << 20;
+  if (section.cache_file) reading.cache.folder = temporary_folder(configuration.run.cache_dir);
+  reading.threads = threads;
+  return reading;
+}
+
+ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns, const LabelSet* labels, LabelKind kind,
+                          const std::string& group) {
+  const Table& head = table.head();
+  const std::size_t image = column_index(head, columns.text);
+  std::optional<std::size_t> group_column;
+  if (!group.empty()) group_column = column_index(head, group);
+  std::optional<LabelReader> reader;
+  std::optional<RowLabels> of_rows;
+  if (labels != nullptr) {
+    reader.emplace(head, columns, kind);
+    table.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
+      reader->look_at(chunk);
+      return true;
+    });
+    of_rows.emplace(head, columns, *reader, *labels, kind);
+  }
+  ImageRows rows;
+  if (of_rows) rows.target_width = of_rows->target_width();
+  GroupNumbers groups;
+  table.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
+    for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
+      const std::vector<std::string>& fields = chunk.rows[row];
+      try {
+        if (fields[image].empty())
+          throw Error("the column \"{}\" is empty, expected the path of a picture", columns.text);
+        rows.files.push_back(picture_path(chunk, row, fields[image]).string());
+        if (of_rows) of_rows->append(fields, rows.classes, rows.targets);
+        if (group_column) {
+          if (fields[*group_column].empty())
+            throw Error("the column \"{}\" is empty, expected the group that the picture belongs to", group);
+          rows.groups.push_back(groups.of(fields[*group_column], rows.group_names));
+        }
+      } catch (const Error& error) {
+        throw Error("{}: {}", place_of(chunk, row), error.what());
+      }
+    }
+    return true;
+  });
+  return rows;
+}
+
+LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading, Communicator& communicator,
+                              const std::function<void(const std::string&)>& say) {
+  const auto count = static_cast<std::size_t>(rows.rows());
+  const auto size = static_cast<std::size_t>(communicator.size());
+  const auto rank = static_cast<std::size_t>(communicator.rank());
+  const std::size_t begin = count * rank / size;
+  const std::size_t end = count * (rank + 1) / size;
+  std::vector<SentFacts> mine;
+  std::vector<std::string> unreadable;
+  agree_on_success(communicator, failure_of([&] {
+                     for (std::size_t row = begin; row < end; ++row) {
+                       const std::string& name = rows.files[row];
+                       try {
+                         const MappedFile file(name);
+                         mine.push_back(sent(picture_facts(file.bytes(), name, reading.decode), xxh3(file.bytes())));
+                       } catch (const Error& error) {
+                         if (!reading.skips_unreadable) throw;
+                         unreadable.emplace_back(error.what());
+                         mine.push_back({.digest = xxh3(std::as_bytes(std::span(name))), .flags = 2});
+                       }
+                     }
+                   }));
+  for (const std::string& sentence : unreadable) say(sentence + "; skipped (images.unreadable)");
+  LookedAtImages found;
+  found.digests.reserve(count);
+  for (const std::vector<std::byte>& part : communicator.all_gather_variable(std::as_bytes(std::span(mine))))
+    for (std::size_t offset = 0; offset < part.size(); offset += sizeof(SentFacts)) {
+      SentFacts facts;
+      std::memcpy(&facts, part.data() + offset, sizeof facts);
+      if (rank == 0 && (facts.flags & 2) == 0) found.survey.add(rows.files[found.digests.size()], received(facts));
+      found.digests.push_back(facts.digest);
+    }
+  agree_on_success(
+      communicator, failure_of([&] {
+        if (rank != 0) return;
+        const std::size_t decoded = std::min<std::size_t>(count, kDecodedOfSet);
+        for (std::size_t i = 0; i < decoded; ++i) {
+          const std::string& name = rows.files[count * i / decoded];
+          try {
+            found.survey.add_samples(decode_picture(MappedFile(name).bytes(), name, reading.decode).picture);
+          } catch (const Error&) {
+            if (!reading.skips_unreadable) throw;
+          }
+        }
+      }));
+  return found;
+}
+
+RunData prepare_image_data(const Configuration& configuration, const TaskSpec& task, const ModelConfig& model,
+                           const ImageProcessor& processor, int threads, Communicator& communicator,
+                           const std::function<void(const std::string&)>& say) {
+  refuse_needless_keys(configuration, task);
+  const bool diagnoses = communicator.rank() == 0;
+  const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
+  RunData data;
+  data.labels = tables.labels;
+  const ColumnChoice columns = columns_of(configuration.data, task);
+  std::vector<NamedSet> sets;
+  const auto add = [&](const RunTable& table, std::string name, std::string source, bool trains) {
+    if (table.rows() == 0) return;
+    ImageRows rows = read_image_rows(*table.source, columns, &data.labels, task.labels, configuration.data.group);
+    ImageReading reading = image_reading(configuration, model, processor, threads, trains);
+    LookedAtImages looked_at = look_at_images(rows, reading, communicator, say);
+    sets.push_back({std::move(name), std::move(source),
+                    std::make_shared<const ImageSource>(std::move(rows), std::move(reading)), std::move(looked_at)});
+  };
+  const auto newest = [&](const RunTable& table) { return table.rows() == 0 ? nullptr : sets.back().images; };
+  const DataSection& section = configuration.data;
+  add(tables.train, "training", section.train.text(), true);
+  data.images.train = newest(tables.train);
+  add(tables.validation, "validation", (section.validation.empty() ? section.train : section.validation).text(), false);
+  data.images.validation = newest(tables.validation);
+  add(tables.test, "test", section.test.text(), false);
+  data.images.test = newest(tables.test);
+  for (std::size_t i = 0; i < tables.sets.size(); ++i) {
+    const EvaluationSetConfig& set = configuration.evaluate.sets[i];
+    add(tables.sets[i], set.name, set.data.text(), false);
+    EvaluationSet& added = data.sets.emplace_back();
+    added.name = set.name;
+    added.every_steps = set.every_steps;
+    added.images = newest(tables.sets[i]);
+  }
+  require_groups_apart(sets);
+  for (const NamedSet& set : sets) require_one_class_each(set, data.labels);
+  data.files = lineage_of_files(configuration, tables);
+  if (!diagnoses || sets.empty()) return data;
+  const auto tell = [&](std::vector<Finding> findings) {
+    data.findings.insert(data.findings.end(), findings.begin(), findings.end());
+  };
+  for (const OneOrMore* names : {&section.train, &section.validation, &section.test})
+    for (const std::string& note : unread_picture_notes(names->values)) say(note);
+  for (const NamedSet& set : sets) {
+    for (const std::string& sentence : set.looked_at.survey.sentences())
+      say(fmt::format("{} set: {}", set.name, sentence));
+    tell(set.looked_at.survey.findings());
+    tell(duplicates(set));
+    if (&set == &sets.front()) continue;
+    if (Finding both = overlap(sets.front(), set); both.value > 0.0) data.findings.push_back(std::move(both));
+  }
+  tell(diagnose_label_names(data.labels, task.labels));
+  if (has_names(task.labels))
+    tell(diagnose_label_counts(label_counts(sets.front().images->listed(), data.labels), data.labels));
+  return data;
+}
+
+DataSample sample_image_data(const Configuration& configuration, const TaskSpec& task, const ModelConfig& model,
+                             const ImageProcessor& processor) {
+  refuse_needless_keys(configuration, task);
+  const RunTables tables = read_run_tables(configuration, task, model.labels, /*with_texts=*/false);
+  DataSample sample;
+  sample.labels = tables.labels;
+  ImageRows rows = read_image_rows(*tables.train.source, columns_of(configuration.data, task), &tables.labels,
+                                   task.labels, configuration.data.group);
+  ImageReading reading = image_reading(configuration, model, processor, /*threads=*/1, /*trains=*/true);
+  sample.train_rows = sample.train_sequences = rows.rows();
+  sample.validation_rows = tables.validation.rows();
+  sample.test_rows = tables.test.rows();
+  for (const RunTable& set : tables.sets) sample.set_rows.push_back(set.rows());
+  // What one decoded picture takes, by the headers of some.
+  const auto looked_at = std::min<std::int64_t>(rows.rows(), kDecodedOfSet);
+  double bytes = 0.0;
+  for (std::int64_t i = 0; i < looked_at; ++i) {
+    const std::string& name = rows.files[static_cast<std::size_t>(rows.rows() * i / looked_at)];
+    const PictureFacts facts = picture_facts(MappedFile(name).bytes(), name, reading.decode);
+    bytes += static_cast<double>(facts.extent.pixels() * std::min<std::int64_t>(facts.channels, 3) *
+                                 (facts.is_float ? 4 : (facts.bits + 7) / 8));
+  }
+  const std::int64_t all = sample.train_rows + sample.validation_rows + sample.test_rows;
+  if (looked_at > 0)
+    sample.picture_bytes =
+        std::min(reading.cache.memory_bytes,
+                 static_cast<std::int64_t>(bytes / static_cast<double>(looked_at) * static_cast<double>(all)));
+  sample.images = std::make_shared<const ImageSource>(std::move(rows), std::move(reading));
+  return sample;
+}
+
+}  // namespace temper

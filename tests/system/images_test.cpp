@@ -1,0 +1,131 @@
+// Whole runs on pictures.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/system/tiny_run.h"
+#include "tests/tiny_pictures.h"
+
+namespace temper::system_tests {
+namespace {
+
+using Json = nlohmann::json;
+
+class ImageRun : public TinyRun {
+ protected:
+  void SetUp() override {
+    TinyRun::SetUp();
+    testing_support::write_tiny_vit(path("vit"));
+    testing_support::write_picture_classes(path("pictures/train"), 24, 1);
+    testing_support::write_picture_classes(path("pictures/validation"), 10, 2);
+    write("images.toml", R"([model]
+path = "vit"
+task = "image-classification"
+initialize = true
+[data]
+train = "pictures/train"
+validation = "pictures/validation"
+test = "pictures/validation"
+[train]
+epochs = 2
+batch_size = 8
+learning_rate = 3e-3
+grains = 4
+[output]
+tensorboard = false
+)");
+  }
+  Outcome run_images(const std::string& output, const std::vector<std::string>& overrides = {}, int ranks = 0) {
+    std::vector<std::string> arguments{"train", "images.toml", "--json", "--set", "output.dir=" + output};
+    for (const std::string& override_ : overrides) {
+      arguments.emplace_back("--set");
+      arguments.push_back(override_);
+    }
+    Outcome outcome = run({.arguments = arguments, .ranks = ranks, .folder = folder_});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome;
+  }
+};
+
+TEST_F(ImageRun, GivesTheSameBitsOnAnyNumberOfRanksWithAugmentation) {
+  const std::vector<std::string> augmented{"augment.rotation=10", "augment.brightness=0.2", "augment.mixup=0.4"};
+  run_images("alone", augmented);
+  const std::string expected = weights("alone");
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = "on-" + std::to_string(ranks);
+    run_images(name, augmented, ranks);
+    EXPECT_TRUE(weights(name) == expected) << ranks << " ranks";
+  }
+}
+
+TEST_F(ImageRun, GoesOnWhereItStopped) {
+  run_images("whole");
+  const std::string expected = weights("whole");
+  std::vector<std::string> arguments{"train", "images.toml",    "--set", "output.dir=stopped",
+                                     "--set", "train.epochs=2", "--set", "run.max_minutes=0.0000001"};
+  const Outcome stopped = run({.arguments = arguments, .folder = folder_});
+  EXPECT_EQ(stopped.status, 75) << stopped.err;
+  run_images("stopped", {}, 2);
+  EXPECT_TRUE(weights("stopped") == expected);
+}
+
+TEST_F(ImageRun, LearnsIsMeasuredAndPredicts) {
+  const Json report = Json::parse(run_images("runs/vit", {"train.epochs=12"}).last_line());
+  EXPECT_GT(report["test"]["accuracy"].get<double>(), 0.8);
+  EXPECT_TRUE(std::filesystem::exists(path("runs/vit/model/preprocessor_config.json")));
+  const Outcome measured =
+      run({.arguments = {"eval", "runs/vit/model", "pictures/validation", "--json"}, .ranks = 2, .folder = folder_});
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  const Json metrics = Json::parse(measured.last_line());
+  EXPECT_DOUBLE_EQ(metrics["accuracy"].get<double>(), report["test"]["accuracy"].get<double>());
+  const Outcome predicted = run({.arguments = {"predict", "runs/vit/model", "pictures/validation"}, .folder = folder_});
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  std::istringstream lines(predicted.out);
+  std::string line;
+  int right = 0;
+  int rows = 0;
+  while (std::getline(lines, line)) {
+    const Json row = Json::parse(line);
+    ++rows;
+    right += row["image"].get<std::string>().starts_with(row["label"].get<std::string>()) ? 1 : 0;
+  }
+  EXPECT_EQ(rows, 20);
+  EXPECT_DOUBLE_EQ(right / 20.0, metrics["accuracy"].get<double>());
+}
+
+TEST_F(ImageRun, ComputesFrozenLayersOnceWherePicturesStayTheSame) {
+  const std::vector<std::string> frozen{"tuning.freeze=[\"*\"]", "augment.crop_scale=[]", "augment.horizontal_flip=0",
+                                        "train.epochs=3"};
+  const Outcome cached = run_images("cached", frozen);
+  EXPECT_NE(cached.err.find("frozen layers: computed once for 48 training rows"), std::string::npos) << cached.err;
+  std::vector<std::string> computed = frozen;
+  computed.emplace_back("tuning.frozen_cache=false");
+  run_images("computed", computed);
+  const Outcome augmented = run_images("augmented", {"tuning.freeze=[\"*\"]", "train.epochs=3"});
+  EXPECT_EQ(augmented.err.find("frozen layers: computed once for 48 training rows"), std::string::npos)
+      << augmented.err;
+}
+
+TEST_F(ImageRun, IsPlannedBeforehand) {
+  const Outcome planned = run({.arguments = {"plan", "images.toml", "--json"}, .folder = folder_});
+  ASSERT_EQ(planned.status, 0) << planned.err;
+  EXPECT_GT(Json::parse(planned.last_line())["train_rows"].get<int>(), 0);
+}
+
+TEST_F(ImageRun, RefusesTextsForImagesAndImagesForTexts) {
+  const auto refused = [&](const std::vector<std::string>& arguments) {
+    const Outcome outcome = run({.arguments = arguments, .folder = folder_});
+    EXPECT_NE(outcome.status, 0);
+    return outcome.err;
+  };
+  EXPECT_NE(refused({"train", "images.toml", "--set", "model.path=model", "--set", "output.dir=a"})
+                .find("has no BertForImageClassification"),
+            std::string::npos);
+  EXPECT_NE(refused({"train", "run.toml", "--set", "augment.rotation=5", "--set", "output.dir=b"})
+                .find("augment.rotation is set"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace temper::system_tests
