@@ -9,8 +9,10 @@
 #include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "comm/agreement.h"
+#include "data/pictures/png_writer.h"
 #include "runtime/evaluation/measure_settings.h"
 #include "runtime/figures/final_figures.h"
+#include "runtime/figures/mistakes_sheet.h"
 #include "runtime/run_evaluation.h"
 
 namespace temper {
@@ -33,12 +35,17 @@ std::string calibration_note(const Calibration& calibration, std::int64_t rows) 
   return note + fmt::format(" ({})", kThresholdRules[static_cast<std::size_t>(calibration.rule)]);
 }
 
-void write_figures(PreparedRun& run, const FigureRows& rows) {
+/// `images`: the rows' pictures; null of texts.
+void write_figures(PreparedRun& run, const FigureRows& rows, const ImageSource* images) {
   agree_on_success(run.communicator(), failure_of([&] {
                      if (run.communicator().rank() != 0) return;
                      const std::filesystem::path folder = run.folder().path() / "figures";
                      std::filesystem::create_directories(folder);
                      for (const auto& [name, svg] : final_figures(rows)) write_file_atomically(folder / name, svg);
+                     if (images == nullptr) return;
+                     const std::vector<Mistake> mistakes = worst_mistakes(rows.outputs, rows.labels, kMistakesShown);
+                     if (!mistakes.empty())
+                       write_png(folder / "mistakes.png", mistakes_sheet(mistakes, *images, rows.rows));
                    }));
 }
 
@@ -68,12 +75,14 @@ std::optional<FinalMeasures> final_measures(PreparedRun& run, const TrainingStat
   const bool of_test = !found.test.values.empty();
   Metrics& metrics = of_test ? found.test : validation;
   add_row_measures(metrics, outputs, state.labels, run.measures(), found.calibration, run.communicator());
-  write_figures(run, {.outputs = outputs,
-                      .labels = state.labels,
-                      .positive = run.measures().positive,
-                      .metrics = metrics,
-                      .calibration = found.calibration ? &*found.calibration : nullptr,
-                      .rows = of_test ? "test rows" : "validation rows, by which the model was chosen"});
+  write_figures(run,
+                {.outputs = outputs,
+                 .labels = state.labels,
+                 .positive = run.measures().positive,
+                 .metrics = metrics,
+                 .calibration = found.calibration ? &*found.calibration : nullptr,
+                 .rows = of_test ? "test rows" : "validation rows, by which the model was chosen"},
+                of_test ? data.images.test.get() : data.images.validation.get());
   return found;
 }
 

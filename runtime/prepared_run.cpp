@@ -27,6 +27,7 @@
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
 #include "runtime/probing/probe_record.h"
+#include "runtime/steps/batch_norm_statistics.h"
 #include "runtime/steps/step_settings.h"
 #include "runtime/tasks/scores.h"
 
@@ -179,6 +180,8 @@ void PreparedRun::go_to_start(TrainingState& state) {
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
     if (purpose_ == RunPurpose::training) warn_of_start(state, plan, models);
   }
+  if (const std::string note = batch_norm_note(model(), configuration_.train.batch_norm == "live"); !note.empty())
+    say_(note);
   schedule_ = schedule_of(configuration_.train, state);
   if (!state.finished && purpose_ == RunPurpose::training) check_disk(state, plan);
 }

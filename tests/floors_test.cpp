@@ -66,6 +66,7 @@ const std::map<std::string, Names> kRooms{
     {"runtime/checkpoints",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates"}},
     {"runtime/evaluation", {"runtime/config", "runtime/tasks", "runtime/inputs", "runtime/steps"}},
+    {"runtime/explaining", {"runtime/tasks", "runtime/inputs", "runtime/steps", "runtime/evaluation"}},
     {"runtime/generation", {"runtime/steps", "runtime/evaluation", "runtime/tasks"}},
     {"runtime/reporting", {"runtime/config", "runtime/environment", "runtime/steps", "runtime/tasks"}},
     {"runtime/figures", {"runtime/tasks"}},

@@ -177,6 +177,9 @@ std::vector<std::string> parity_fixtures() {
                            "gpt-neox-sequential-causal",
                            "cohere-causal",
                            "smollm3-causal",
+                           "resnet-image",
+                           "resnet-bottleneck-image",
+                           "convnext-image",
                            "vit-image",
                            "vit-grey-image",
                            "deit-image",
@@ -286,6 +289,17 @@ void ModelFixture::pack_images(const SafetensorsFile& inputs) {
     batch.examples.push_back(static_cast<std::uint32_t>(image));
     batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.positions.size()));
   }
+}
+
+std::vector<std::int64_t> ModelFixture::stages_of_hidden_states(const Model& model) const {
+  std::vector<std::int64_t> stages{1};
+  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(config.json);
+  if (is_of_images(request.kind) && json.contains("depths") && !json.contains("num_heads")) {
+    for (const auto& depth : json["depths"]) stages.push_back(stages.back() + depth.get<std::int64_t>());
+  } else {
+    while (stages.back() < model.stages()) stages.push_back(stages.back() + 1);
+  }
+  return stages;
 }
 
 Batch ModelFixture::part_of_batch(std::size_t first, std::size_t count) const {

@@ -75,6 +75,9 @@ struct ModelFixture {
   /// parameter; nothing where the file lacks it.
   std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
                                                      const WeightNames& names, const Parameter& parameter) const;
+  /// How many of the model's stages, from the bottom up, give "hidden_states.N", N being the place in the list. Stages
+  /// of a convolutional net have several blocks, and transformers keeps what the last of them gives.
+  std::vector<std::int64_t> stages_of_hidden_states(const Model& model) const;
   /// The images [first, first + count) or the texts of the inputs, as a batch.
   Batch part_of_batch(std::size_t first, std::size_t count) const;
   /// Tensors of the file that rounding to f32 decides after some steps, with how far PyTorch's f32 lies from f64.

@@ -132,6 +132,7 @@ struct TrainSection {
   std::int64_t grains = 0;
   std::string sum_order = "fixed";
   std::string compress_gradients = "none";
+  std::string batch_norm = "frozen";
   std::int64_t early_stopping = 0;
   std::string metric;
 };

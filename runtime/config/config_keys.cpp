@@ -286,6 +286,14 @@ std::vector<ConfigurationKey> make_keys() {
       "(the residual is added to what is sent in the next step). With bf16 the bits depend on the number of nodes, and "
       "a run that was stopped by a signal resumes with different bits than one that was not stopped.")
       ->choices = {"none", "bf16"};
+  add("train", "batch_norm", at(&C::train, &R::batch_norm),
+      "Of convolutional nets: by what batch norms norm in training. frozen: the running mean and variance of the "
+      "model, "
+      "which stay as they are. live: those of the rows of each grain (of each micro-batch of it), so choose "
+      "train.grains "
+      "such that a grain has enough images; the running ones move once per step, by a tenth towards the mean over the "
+      "grains.")
+      ->choices = {"frozen", "live"};
   add("train", "early_stopping", at(&C::train, &R::early_stopping),
       "Ends the run after this many evaluations without improvement; 0: never.")
       ->range = at_least(0);

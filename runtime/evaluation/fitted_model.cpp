@@ -132,13 +132,14 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
 std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
                                                    std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
-                                                   const std::function<void(const std::string&)>& say) {
+                                                   const std::function<void(const std::string&)>& say,
+                                                   RowOutputs* outputs) {
   if (is_of_images(task().head)) {
     ColumnChoice columns{use.text};
     if (use.label_listed) columns.indicators = use.label;
     if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
     const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, ""), use, threads);
-    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested,
+    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested, outputs,
                    behind_first(views));
   }
   Configuration configuration;
@@ -168,7 +169,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
       rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task()), use, threads, communicator, say);
   return measure(measured(rows, windows, std::nullopt), table.head().path.string(), use, batch_size, communicator,
-                 stop_requested);
+                 stop_requested, outputs);
 }
 
 std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views) {
@@ -203,7 +204,7 @@ ImageReading FittedModel::image_reading(const TableUse& use, int threads, Pictur
 
 std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                             std::int64_t batch_size, Communicator& communicator,
-                                            const std::function<bool()>& stop_requested,
+                                            const std::function<bool()>& stop_requested, RowOutputs* outputs,
                                             std::vector<const ExampleSource*> more_views) {
   const std::optional<EntityLabels> entities = entity_labels(task().labels, labels_.names());
   EvaluationSettings settings;
@@ -214,14 +215,15 @@ std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std
   settings.more_views = std::move(more_views);
   settings.stop_requested = stop_requested;
   const MeasureSettings measures = measures_of(calibration(), labels_, use);
-  RowOutputs outputs;
+  RowOutputs own;
+  RowOutputs& said = outputs != nullptr ? *outputs : own;
   settings.positive = measures.positive;
-  settings.outputs = &outputs;
+  settings.outputs = &said;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", source));
-  if (metrics && outputs.rows() > 0 && (calibration() != nullptr || measures.resamples > 0))
-    add_row_measures(*metrics, outputs, labels_.names(), measures,
+  if (metrics && said.rows() > 0 && (calibration() != nullptr || measures.resamples > 0))
+    add_row_measures(*metrics, said, labels_.names(), measures,
                      calibration() == nullptr ? std::nullopt : std::optional(*calibration()), communicator);
   return metrics;
 }
