@@ -187,7 +187,7 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
   reading.channels = model.images.channels;
   reading.tokens = model.images.tokens(processor.extent());
   reading.decode.most_samples = section.most_megapixels * 1'000'000 * 4;
-  if (section.frame > 0) reading.decode.frame = section.frame;
+  if (section.frame >= 0) reading.decode.frame = section.frame;
   reading.decode.axis = static_cast<int>(section.axis);
   if (section.slice >= 0) reading.decode.slice = section.slice;
   if (!section.window.empty()) reading.decode.window = PictureWindow{section.window[0], section.window[1]};
