@@ -224,6 +224,19 @@ TEST(Pixels, AreResizedCroppedScaledAndNormalized) {
   }
 }
 
+TEST(Pixels, AreThoseOfTheFittedPicture) {
+  for (const char* config : {R"({"model_type": "vit", "image_size": [20, 33]})",
+                             R"({"pretrained_cfg": {"input_size": [3, 24, 24], "crop_pct": 0.8}})"}) {
+    const ImageProcessor processor = from_config(config);
+    for (const std::int64_t channels : {1, 3}) {
+      const Picture picture = noise({70, 45}, channels, 5);
+      Floats expected(static_cast<std::size_t>(processor.extent().pixels() * 3));
+      normalize_pixels(fitted(picture, processor), processor, 3, expected);
+      EXPECT_EQ(pixels_of(picture, processor, 3), expected);
+    }
+  }
+}
+
 TEST(Pixels, KeepTheProportionsOfATallPicture) {
   ImageProcessor processor = from_config(R"({"model_type": "vit"})");
   processor.resize_rule = ResizeRule::shortest_edge;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -121,9 +122,9 @@ TEST(Resize, HasPillowsValues) {
 TEST(Resize, IsTheTwoPassesOneSampleAfterTheOther) {
   constexpr ResizeFilter kFilters[] = {ResizeFilter::lanczos, ResizeFilter::bilinear, ResizeFilter::bicubic,
                                        ResizeFilter::box, ResizeFilter::hamming};
-  constexpr ImageExtent kExtents[][2] = {{{75, 100}, {32, 32}},  {{33, 17}, {70, 9}}, {{31, 64}, {31, 20}},
-                                         {{40, 21}, {13, 21}},   {{1, 1}, {5, 3}},    {{50, 3}, {1, 1}},
-                                         {{64, 130}, {64, 131}}, {{2, 300}, {7, 11}}};
+  constexpr ImageExtent kExtents[][2] = {
+      {{75, 100}, {32, 32}}, {{33, 17}, {70, 9}},    {{31, 64}, {31, 20}}, {{40, 21}, {13, 21}},  {{1, 1}, {5, 3}},
+      {{50, 3}, {1, 1}},     {{64, 130}, {64, 131}}, {{2, 300}, {7, 11}},  {{211, 33}, {90, 20}}, {{200, 30}, {7, 41}}};
   std::uint64_t seed = 0;
   for (const ResizeFilter filter : kFilters)
     for (const auto& [from, to] : kExtents)
@@ -164,6 +165,24 @@ TEST(Resize, OfAPartIsThePartOfTheWhole) {
         EXPECT_EQ(resized_part(picture, to, filter, part).samples, crop(resize(picture, to, filter), part).samples);
       }
   }
+}
+
+TEST(Resize, LineByLineIsTheSame) {
+  const Picture picture = noise({90, 61}, 3, 13);
+  for (const ResizeFilter filter : {ResizeFilter::nearest, ResizeFilter::bilinear, ResizeFilter::lanczos})
+    for (const ImageExtent to : {ImageExtent{40, 48}, ImageExtent{90, 48}, ImageExtent{40, 61}, ImageExtent{90, 61}}) {
+      const PixelRectangle part{3, 5, {30, 40}};
+      Bytes lines;
+      std::int64_t rows = 0;
+      for_each_resized_line(picture, to, filter, part, [&](std::int64_t row, std::span<const std::uint8_t> line) {
+        EXPECT_EQ(row, rows++);
+        lines.insert(lines.end(), line.begin(), line.end());
+      });
+      EXPECT_EQ(lines, std::get<Bytes>(resized_part(picture, to, filter, part).samples));
+    }
+  EXPECT_THROW(for_each_resized_line(as<Floats>(picture, 1.0F, 255.0F), {2, 2}, ResizeFilter::box, {0, 0, {2, 2}},
+                                     [](std::int64_t, std::span<const std::uint8_t>) {}),
+               Error);
 }
 
 TEST(Resize, TakesTheNearestSample) {
