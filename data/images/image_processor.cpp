@@ -37,9 +37,7 @@ Picture fitted_in_range(const Picture& picture, const ImageProcessor& processor)
                   whole.width, whole.height, processor.size.width, processor.size.height, processor.source);
     return resize(picture, whole, processor.filter);
   }
-  const PixelRectangle kept = kept_middle(whole, processor.crop);
-  if (kept.top >= 0 && kept.left >= 0) return resized_part(picture, whole, processor.filter, kept);
-  return crop(resize(picture, whole, processor.filter), kept);
+  return resized_part(picture, whole, processor.filter, kept_middle(whole, processor.crop));
 }
 
 /// The value of a channel's mean or deviation.

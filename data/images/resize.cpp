@@ -269,7 +269,17 @@ Picture resize(const Picture& picture, ImageExtent extent, ResizeFilter filter, 
 }
 
 Picture resized_part(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part) {
-  return resampled(picture, {0, 0, picture.extent}, {whole_box(picture.extent), extent, part, filter});
+  const PixelRectangle whole{0, 0, picture.extent};
+  const PixelBox box = whole_box(picture.extent);
+  if (lies_within(part, extent)) return resampled(picture, whole, {box, extent, part, filter});
+  PixelRectangle inside{std::clamp(part.top, std::int64_t{0}, std::max(extent.height - 1, std::int64_t{0})),
+                        std::clamp(part.left, std::int64_t{0}, std::max(extent.width - 1, std::int64_t{0})),
+                        {}};
+  inside.extent = {
+      std::clamp(part.top + part.extent.height - inside.top, std::int64_t{1}, extent.height - inside.top),
+      std::clamp(part.left + part.extent.width - inside.left, std::int64_t{1}, extent.width - inside.left)};
+  return crop(resampled(picture, whole, {box, extent, inside, filter}),
+              {part.top - inside.top, part.left - inside.left, part.extent});
 }
 
 void for_each_resized_line(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part,

@@ -40,7 +40,7 @@ struct PixelBox {
 /// Throws Error for a size or a box without pixels, and for a box that leaves the picture.
 Picture resize(const Picture& picture, ImageExtent extent, ResizeFilter filter, std::optional<PixelBox> box = {});
 
-/// `part` of resize(picture, extent, filter), which is all that is computed. Throws Error where it lies outside.
+/// `part` of resize(picture, extent, filter), which is all that is computed; where it lies outside, `black`.
 Picture resized_part(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part);
 
 /// The same of a picture of bytes, a line after the other: calls `use` with each row of the part, from 0 on, and its

@@ -156,6 +156,7 @@ TEST(ImageProcessor, NamesTheKeyThatIsWrong) {
   says(R"({"image_mean": "half"})", "image_mean is \"half\"");
   says(R"({"do_resize": 1})", "do_resize is 1, expected true or false");
   says(R"({"rescale_factor": 0})", "rescale_factor is 0, expected a number above 0");
+  says(R"({"image_processor_type": "ConvNextImageProcessor", "size": 224, "crop_pct": 1e-9})", "crop_pct is 1e-09");
   says(R"({"do_pad": true})", "do_pad is true");
   says(R"({"do_center_crop": true, "crop_size": {"shortest_edge": 3}})", "crop_size is");
 }

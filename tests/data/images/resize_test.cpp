@@ -1,5 +1,7 @@
 #include "data/images/resize.h"
 
+#include "base/vector_targets.h"
+//
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +15,8 @@
 #include "base/counter_random.h"
 #include "base/error.h"
 #include "data/images/filter_weights.h"
+#include "hwy/highway.h"
+#include "hwy/targets.h"
 
 namespace temper {
 namespace {
@@ -163,7 +167,27 @@ TEST(Resize, OfAPartIsThePartOfTheWhole) {
            {ImageExtent{32, 48}, ImageExtent{60, 48}, ImageExtent{32, 91}, ImageExtent{60, 91}}) {
         const PixelRectangle part{4, 8, {24, 32}};
         EXPECT_EQ(resized_part(picture, to, filter, part).samples, crop(resize(picture, to, filter), part).samples);
+        for (const PixelRectangle& beyond : {PixelRectangle{-3, 10, {20, 100}}, PixelRectangle{25, -7, {50, 20}},
+                                             PixelRectangle{-5, -5, {4, 4}}, PixelRectangle{70, 100, {2, 3}}})
+          EXPECT_EQ(resized_part(picture, to, filter, beyond).samples,
+                    crop(resize(picture, to, filter), beyond).samples);
       }
+  }
+}
+
+TEST(Resize, HasTheSameBitsOnEveryInstructionSet) {
+  for (const std::int64_t channels : {1, 3}) {
+    const Picture bytes = noise({75, 93}, channels, 14);
+    const std::vector<Picture> pictures = {bytes, as<Words>(bytes, 253.0F, 65535.0F), as<Floats>(bytes, 0.37F, 94.0F)};
+    for (const Picture& picture : pictures) {
+      const Picture expected = resize(picture, {31, 45}, ResizeFilter::lanczos);
+      for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        hwy::SetSupportedTargetsForTest(target);
+        EXPECT_EQ(resize(picture, {31, 45}, ResizeFilter::lanczos).samples, expected.samples)
+            << hwy::TargetName(target);
+        hwy::SetSupportedTargetsForTest(0);
+      }
+    }
   }
 }
 
@@ -244,7 +268,8 @@ TEST(Resize, SaysWhatIsWrong) {
   EXPECT_THROW(resize(picture, {0, 3}, ResizeFilter::bilinear), Error);
   EXPECT_THROW(resize(picture, {3, 3}, ResizeFilter::bilinear, PixelBox{0.0F, 0.0F, 5.5F, 4.0F}), Error);
   EXPECT_THROW(resize(picture, {3, 3}, ResizeFilter::bilinear, PixelBox{2.0F, 0.0F, 2.0F, 4.0F}), Error);
-  EXPECT_THROW(resized_part(picture, {3, 3}, ResizeFilter::bilinear, {1, 0, {3, 3}}), Error);
+  EXPECT_THROW(resized_part(picture, {3, 3}, ResizeFilter::bilinear, {1, 0, {0, 3}}), Error);
+  EXPECT_THROW(resized_part(picture, {0, 3}, ResizeFilter::bilinear, {1, 0, {2, 3}}), Error);
   EXPECT_THROW(resized_crop(picture, {0, 2, {4, 4}}, {3, 3}, ResizeFilter::bilinear), Error);
   EXPECT_THROW(crop(picture, {0, 0, {0, 4}}), Error);
 }
