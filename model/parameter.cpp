@@ -70,4 +70,39 @@ Variable ParameterPlace::add_matrix(const std::string& name, std::int64_t rows, 
       .variable;
 }
 
+Variable ParameterPlace::add_kernel(const std::string& name, std::int64_t out, std::int64_t in,
+                                    const KernelExtent& kernel) const {
+  return list
+      .add({.name = prefix + name,
+            .shape = kernel.is_depthwise ? Shape{kernel.taps(), out} : Shape{out, kernel.taps() * in},
+            .stage = stage,
+            .role = role,
+            .initialization = weights,
+            .is_read_narrow = !kernel.is_depthwise,
+            .kernel = kernel})
+      .variable;
+}
+
+Variable ParameterPlace::add_statistic(const std::string& name, std::int64_t size, Initialization value) const {
+  return list
+      .add({.name = prefix + name,
+            .shape = {size},
+            .stage = stage,
+            .role = ParameterRole::statistic,
+            .initialization = value,
+            .decays = false})
+      .variable;
+}
+
+Variable ParameterPlace::add_count(const std::string& name) const {
+  return list
+      .add({.name = prefix + name,
+            .shape = {1},
+            .stage = stage,
+            .role = ParameterRole::statistic,
+            .decays = false,
+            .is_count = true})
+      .variable;
+}
+
 }  // namespace temper

@@ -21,6 +21,17 @@ enum class ParameterRole : std::uint8_t {
   statistic,  ///< measured by the forward pass, never trained; files must have it
 };
 
+/// The pixels that a convolution's kernel covers. The weight lies as products read it, [out, taps * in], the channels
+/// of each tap side by side, and in files as [out, in, height, width]. Of a depthwise convolution, which has a kernel
+/// for each channel, it lies as [taps, channels], and in files as [channels, 1, height, width].
+struct KernelExtent {
+  std::int64_t height = 0;  ///< 0: the parameter is no such weight
+  std::int64_t width = 0;
+  bool is_depthwise = false;
+
+  [[nodiscard]] std::int64_t taps() const { return height * width; }
+};
+
 struct Parameter {
   /// As patterns, checkpoints and messages call it. Files may call it otherwise (model/weight_names.h).
   std::string name;
@@ -35,6 +46,8 @@ struct Parameter {
   /// Only products and lookups of rows read it, which take it in f32, bf16 or (on CPUs) f16 or quantised: while it is
   /// not trained, its value may have the type that its file has.
   bool is_read_narrow = false;
+  KernelExtent kernel = {};
+  bool is_count = false;  ///< a statistic that counts: files have it as a whole number, without extents, or not at all
   DType loaded = DType::f32;  ///< bf16 or f16 where the files have it so
   Variable variable = Variable(Tensor());
 
@@ -98,6 +111,12 @@ struct ParameterPlace {
                std::optional<bool> decays = std::nullopt) const;
   /// A matrix that products and lookups of rows alone read (Parameter::is_read_narrow), drawn as this place says.
   Variable add_matrix(const std::string& name, std::int64_t rows, std::int64_t columns) const;
+  /// The weight of a convolution, [out, taps * in] or, depthwise, [taps, out], drawn as this place says.
+  Variable add_kernel(const std::string& name, std::int64_t out, std::int64_t in, const KernelExtent& kernel) const;
+  /// What the forward pass measures, f32 [size], and `value` everywhere where there is no file.
+  Variable add_statistic(const std::string& name, std::int64_t size, Initialization value) const;
+  /// How often it did, f32 [1].
+  Variable add_count(const std::string& name) const;
 };
 
 }  // namespace temper

@@ -15,6 +15,9 @@ std::optional<std::string> renamed(const std::string& name, const WeightRule& ru
 }  // namespace
 
 Shape StoredForm::shape_of_tensor(const Shape& parameter) const {
+  if (is_count) return {};
+  if (kernel.taps() > 0 && kernel.is_depthwise) return {parameter[1], 1, kernel.height, kernel.width};
+  if (kernel.taps() > 0) return {parameter[0], parameter[1] / kernel.taps(), kernel.height, kernel.width};
   std::vector<std::int64_t> extents(parameter.extents().begin(), parameter.extents().end());
   if (rows > 0) extents.front() = rows;
   if (transposed) std::swap(extents[0], extents[1]);
@@ -29,6 +32,9 @@ std::vector<StoredForm> WeightNames::forms_of(const Parameter& parameter) const 
       break;
     }
   }
+  usual.kernel = parameter.kernel;
+  usual.transposed = usual.transposed || parameter.kernel.is_depthwise;
+  usual.is_count = parameter.is_count;
   std::vector<StoredForm> forms;
   const auto add = [&](std::string name) {
     forms.push_back(usual);

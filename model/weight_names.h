@@ -19,11 +19,13 @@ struct StoredForm {
   std::int64_t first_row = 0;   ///< there (of the tensor as the model has it: not transposed)
   std::int64_t block = 0;       ///< so many rows lie together there; 0: all of them do
   std::int64_t block_step = 0;  ///< rows from the beginning of one such block to that of the next
+  KernelExtent kernel = {};     ///< of a convolution, whose tensor has four extents; a depthwise one is transposed, too
+  bool is_count = false;        ///< a whole number without extents
 
   /// The parameter's values are the tensor's.
-  [[nodiscard]] bool is_plain() const { return !transposed && rows == 0; }
+  [[nodiscard]] bool is_plain() const { return rows == 0 && is_together(); }
   /// The parameter's values lie side by side in the tensor.
-  [[nodiscard]] bool is_together() const { return !transposed && block == 0; }
+  [[nodiscard]] bool is_together() const { return !transposed && block == 0 && kernel.taps() <= 1 && !is_count; }
   /// Of the tensor, where a row of the parameter lies.
   [[nodiscard]] std::int64_t row_of(std::int64_t row) const {
     return first_row + (block == 0 ? row : row / block * block_step + row % block);

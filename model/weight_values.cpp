@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "base/error.h"
 
 namespace temper {
 namespace {
@@ -42,7 +45,8 @@ bool is_paired(const TensorView& stored) {
 
 /// The type of blocks that lie in the file so that products can read them there, else f32.
 DType quantized_type(const TensorView& stored, const StoredForm& form, const Shape& shape) {
-  if (stored.type != StoredType::gguf || form.block != 0 || shape.dimensions() != 2) return DType::f32;
+  if (stored.type != StoredType::gguf || form.block != 0 || form.kernel.taps() > 0 || shape.dimensions() != 2)
+    return DType::f32;
   const GgufChange change = stored.gguf.change;
   // llama.cpp has all matrices as [out, in], whichever way a Hugging Face folder has them.
   const bool in_order = change == (form.transposed ? GgufChange::transposed : GgufChange::none) ||
@@ -72,6 +76,12 @@ TensorView WeightValue::rows() const {
 
 void WeightValue::require_numbers() const {
   if (stored_->type == StoredType::gguf) return;
+  if (form_.is_count) {
+    if (stored_->type != StoredType::i64)
+      throw Error("{}: tensor '{}' is of type {}, expected a count of type I64; the file does not hold such a model",
+                  stored_->file, stored_->name, type_name(*stored_));
+    return;
+  }
   TensorView nothing = *stored_;
   nothing.shape = {0};
   nothing.bytes = {};
@@ -124,7 +134,13 @@ template <typename T>
 void WeightValue::convert_to(std::span<T> to) const {
   // What is decoded may have its rows in another order there.
   const bool is_decoded_part = stored_->type == StoredType::gguf && (form_.rows != 0 || form_.transposed);
-  if (is_decoded_part || form_.block != 0) return pick(to);
+  if (form_.is_count) {
+    std::int64_t count = 0;
+    std::memcpy(&count, stored_->bytes.data(), sizeof count);
+    if constexpr (std::is_same_v<T, float>) to.front() = static_cast<float>(count);
+    return;
+  }
+  if (is_decoded_part || form_.block != 0 || (form_.kernel.taps() > 1 && !form_.transposed)) return pick(to);
   if (form_.transposed) return turn(to);
   read_elements(rows(), to);
 }

@@ -2,6 +2,7 @@
 // converted elsewhere.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -51,7 +52,7 @@ class WeightValue {
   /// bf16, f16 or quantised where the tensor is and the parameter may be (Parameter::is_read_narrow), else f32.
   [[nodiscard]] DType type() const { return type_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
-  /// Throws Error where the tensor is no floating point.
+  /// Throws Error where the tensor is no floating point, or of a count no whole number.
   void require_numbers() const;
   /// It lies in the file as the model reads it: view() is it.
   [[nodiscard]] bool lies_in_file() const;
@@ -85,10 +86,14 @@ void for_each_element(const Shape& parameter, const StoredForm& form, const Visi
   const std::int64_t rows = parameter[0];
   const std::int64_t columns = rows > 0 ? parameter.elements() / rows : 0;
   const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
+  // Of a kernel, channels lie side by side here, and taps there.
+  const std::int64_t taps = form.transposed ? 1 : std::max<std::int64_t>(form.kernel.taps(), 1);
+  const std::int64_t channels = columns / taps;
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = 0; column < columns; ++column) {
-      const std::int64_t there =
-          form.transposed ? column * all_rows + form.row_of(row) : form.row_of(row) * columns + column;
+      const std::int64_t there = form.transposed
+                                     ? column * all_rows + form.row_of(row)
+                                     : form.row_of(row) * columns + column % channels * taps + column / channels;
       visit(static_cast<std::size_t>(row * columns + column), static_cast<std::size_t>(there));
     }
   }

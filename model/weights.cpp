@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,7 +27,7 @@ std::string join(const std::vector<std::string>& names) {
 
 /// Files that lack it are no reason to stop.
 bool may_be_drawn(const Parameter& parameter) {
-  return parameter.role == ParameterRole::head || parameter.role == ParameterRole::adapter;
+  return parameter.role == ParameterRole::head || parameter.role == ParameterRole::adapter || parameter.is_count;
 }
 
 void draw(const Parameter& parameter, Device& device, std::uint64_t seed) {
@@ -67,9 +68,14 @@ void require_all(const std::vector<std::string>& missing, const WeightFiles& fil
 }  // namespace
 
 std::vector<float> parameter_values(const TensorView& stored, const StoredForm& form, const Shape& shape) {
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  if (form.is_count) {
+    Parameter count{.name = form.name, .shape = shape, .is_count = true};
+    WeightValue(count, stored, form, true).convert(std::as_writable_bytes(std::span(values)));
+    return values;
+  }
   std::vector<float> all(static_cast<std::size_t>(element_count(stored.shape).value_or(0)));
   to_f32(stored, all);
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   for_each_element(shape, form, [&](std::size_t here, std::size_t there) { values[here] = all[there]; });
   return values;
 }
@@ -122,7 +128,7 @@ LoadReport load_weights(Model& model, const WeightFiles& files, Device& device, 
         continue;
       }
       draw(parameter, device, options.seed);
-      report.initialized.push_back(parameter.name);
+      if (!parameter.is_count) report.initialized.push_back(parameter.name);
       continue;
     }
     used.insert(form.name);
@@ -213,7 +219,10 @@ StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Devic
     TensorToWrite& tensor = tensors_.emplace_back();
     tensor.name = name;
     tensor.shape = extents_of(form.shape_of_tensor(parameter->shape));
-    if (form.is_plain()) {
+    if (form.is_count) {
+      counts_.push_back(std::llround(HostCopy(device, parameter->variable.value()).values().front()));
+      tensor.counts = {&counts_.back(), 1};
+    } else if (form.is_plain()) {
       add_plain(tensor, *parameter, device);
     } else {
       compose(tensor, parts, device);

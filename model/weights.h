@@ -71,6 +71,7 @@ class StoredWeights {
 
   std::deque<HostCopy> copies_;
   std::vector<Tensor> viewed_;
+  std::deque<std::int64_t> counts_;
   std::deque<std::vector<float>> composed_;        ///< tensors that are transposed or hold several parameters
   std::deque<std::vector<std::uint16_t>> narrow_;  ///< those and others in bf16 or f16
   std::vector<TensorToWrite> tensors_;

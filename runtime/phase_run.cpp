@@ -54,6 +54,7 @@ void PhaseRun::make_step(std::optional<FoundCheckpoint> checkpoint) {
   settings.buckets.links.nccl = run_.nccl();
   const bool continues = checkpoint && has_begun();
   settings.updates = begin_updates(state_, run_.model(), continues);
+  if (settings.live_batch_norm) note_statistics(state_, run_.model());
   step_ = std::make_unique<TrainingStep>(run_.model(), run_.device(), run_.communicator(), std::move(settings));
   if (continues) restore_moments(checkpoint->checkpoint, run_.model(), *step_, run_.device());
 }

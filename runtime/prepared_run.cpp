@@ -16,6 +16,7 @@
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/measure_settings.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/chat_data.h"
@@ -26,6 +27,7 @@
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/model_export.h"
 #include "runtime/probing/probe_record.h"
+#include "runtime/steps/batch_norm_statistics.h"
 #include "runtime/steps/step_settings.h"
 #include "runtime/tasks/scores.h"
 
@@ -102,6 +104,8 @@ void PreparedRun::prepare_data(TrainingState& state) {
 }
 
 void PreparedRun::prepare_model(const TrainingState& state) {
+  measures_ = measure_settings(configuration_.evaluate, task_, data_->labels);
+  (void)is_calibrated(configuration_.evaluate, task_, data_->validation_examples().rows());
   head_ = head_request(task_, data_->labels);
   head_.loss.class_weights =
       class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
@@ -176,6 +180,8 @@ void PreparedRun::go_to_start(TrainingState& state) {
       for (const std::string& name : *names) state.changed.emplace_back(name, 0);
     if (purpose_ == RunPurpose::training) warn_of_start(state, plan, models);
   }
+  if (const std::string note = batch_norm_note(model(), configuration_.train.batch_norm == "live"); !note.empty())
+    say_(note);
   schedule_ = schedule_of(configuration_.train, state);
   if (!state.finished && purpose_ == RunPurpose::training) check_disk(state, plan);
 }

@@ -43,12 +43,13 @@ class StartingValues {
   explicit StartingValues(const Model& model) {
     for (const Parameter& parameter : model.parameters().all()) values_.push_back(parameter.variable.value());
   }
-  /// Gives the trained parameters these values again, instead of those in the arena.
+  /// Gives the trained parameters these values again, instead of those in the arena, and statistics what they were.
   void restore(const Model& model) const {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       const Parameter& parameter = model.parameters().all()[i];
-      if (!parameter.trainable()) continue;
+      if (!parameter.trainable() && parameter.role != ParameterRole::statistic) continue;
       parameter.variable.set_value(values_[i]);
+      if (!parameter.trainable()) continue;
       parameter.variable.bind_gradient(Tensor(), -1);
     }
   }

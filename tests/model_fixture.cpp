@@ -138,6 +138,11 @@ std::vector<std::string> own_fixtures() {
           "smollm3-tokens"};
 }
 
+std::vector<std::string> own_image_fixtures() {
+  return {"vit-multilabel-image", "deit-regression-image", "dinov2-resized-image", "dinov2-registers-image",
+          "swin-image"};
+}
+
 std::vector<std::string> parity_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
   for (const char* name : {"xlm-roberta-classification",
@@ -171,13 +176,22 @@ std::vector<std::string> parity_fixtures() {
                            "gpt-neox-causal",
                            "gpt-neox-sequential-causal",
                            "cohere-causal",
-                           "smollm3-causal"})
+                           "smollm3-causal",
+                           "resnet-image",
+                           "resnet-bottleneck-image",
+                           "convnext-image",
+                           "vit-image",
+                           "vit-grey-image",
+                           "deit-image",
+                           "dinov2-image",
+                           "dinov2-interpolated-image"})
     names.push_back(std::string(kShared) + name);
   return names;
 }
 
 std::vector<std::string> bfloat16_fixtures() {
   std::vector<std::string> names = own_fixtures();
+  for (const std::string& name : own_image_fixtures()) names.push_back(name);
   for (const char* name : {"bert-classification", "bert-regression", "bert-multilabel", "bert-tokens", "bert-masked-lm",
                            "bert-frozen", "roberta-classification", "distilbert-classification"})
     names.push_back(std::string(kShared) + name);
@@ -275,6 +289,17 @@ void ModelFixture::pack_images(const SafetensorsFile& inputs) {
     batch.examples.push_back(static_cast<std::uint32_t>(image));
     batch.sequence_starts.push_back(static_cast<std::int32_t>(batch.positions.size()));
   }
+}
+
+std::vector<std::int64_t> ModelFixture::stages_of_hidden_states(const Model& model) const {
+  std::vector<std::int64_t> stages{1};
+  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(config.json);
+  if (is_of_images(request.kind) && json.contains("depths") && !json.contains("num_heads")) {
+    for (const auto& depth : json["depths"]) stages.push_back(stages.back() + depth.get<std::int64_t>());
+  } else {
+    while (stages.back() < model.stages()) stages.push_back(stages.back() + 1);
+  }
+  return stages;
 }
 
 Batch ModelFixture::part_of_batch(std::size_t first, std::size_t count) const {

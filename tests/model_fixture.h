@@ -75,6 +75,9 @@ struct ModelFixture {
   /// parameter; nothing where the file lacks it.
   std::optional<std::vector<float>> values_as_stored(const SafetensorsFile& file, const std::string& prefix,
                                                      const WeightNames& names, const Parameter& parameter) const;
+  /// How many of the model's stages, from the bottom up, give "hidden_states.N", N being the place in the list. Stages
+  /// of a convolutional net have several blocks, and transformers keeps what the last of them gives.
+  std::vector<std::int64_t> stages_of_hidden_states(const Model& model) const;
   /// The images [first, first + count) or the texts of the inputs, as a batch.
   Batch part_of_batch(std::size_t first, std::size_t count) const;
   /// Tensors of the file that rounding to f32 decides after some steps, with how far PyTorch's f32 lies from f64.
@@ -100,6 +103,9 @@ std::vector<std::string> bfloat16_fixtures();
 
 /// The same without the shared folder's.
 std::vector<std::string> own_fixtures();
+
+/// Those of images, without the shared folder's.
+std::vector<std::string> own_image_fixtures();
 
 /// Those of adapters, whose model is the base and whose adapter/ is what PEFT saves.
 std::vector<std::string> adapter_fixtures();

@@ -131,9 +131,11 @@ Value integer_arithmetic(std::string_view sign, Integer a, Integer b) {
     return static_cast<double>(a) / static_cast<double>(b);
   }
   if (b == 0) throw zero_division(sign == "//" ? "integer division or modulo by zero" : "integer modulo by zero");
-  if (sign == "%" && b == -1) return make_integer(0);
-  const Integer quotient = floor_quotient(a, b);
-  return make_integer(sign == "//" ? quotient : a - quotient * b);
+  if (sign == "//") return make_integer(floor_quotient(a, b));
+  if (b == -1) return make_integer(0);
+  // Not a - quotient * b: that product may lie below what 128 bits hold.
+  const Integer rest = a % b;
+  return make_integer(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest);
 }
 
 Value real_arithmetic(std::string_view sign, double a, double b) {

@@ -15,6 +15,7 @@ Architecture albert_architecture();
 Architecture bert_architecture();
 Architecture camembert_architecture();
 Architecture cohere_architecture();
+Architecture convnext_architecture();
 Architecture deberta_v2_architecture();
 Architecture deit_architecture();
 Architecture dinov2_architecture();
@@ -33,6 +34,7 @@ Architecture olmo2_architecture();
 Architecture phi3_architecture();
 Architecture qwen2_architecture();
 Architecture qwen3_architecture();
+Architecture resnet_architecture();
 Architecture roberta_architecture();
 Architecture smollm3_architecture();
 Architecture swin_architecture();
@@ -49,6 +51,7 @@ const std::vector<Architecture>& architectures() {
       bert_architecture(),
       camembert_architecture(),
       cohere_architecture(),
+      convnext_architecture(),
       deberta_v2_architecture(),
       deit_architecture(),
       dinov2_architecture(),
@@ -67,6 +70,7 @@ const std::vector<Architecture>& architectures() {
       phi3_architecture(),
       qwen2_architecture(),
       qwen3_architecture(),
+      resnet_architecture(),
       roberta_architecture(),
       smollm3_architecture(),
       swin_architecture(),

@@ -70,15 +70,21 @@ class SafetensorsFile {
 };
 
 /// A tensor to be stored as F32; values: product(shape) floats, row-major, borrowed during the write. Or as BF16
-/// or F16: then `narrow` has the bits of as many, and `values` none.
+/// or F16: then `narrow` has the bits of as many, and `values` none. Or as I64: then `counts` has them.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
   std::span<const std::uint16_t> narrow = {};
   StoredType narrow_type = StoredType::bf16;
+  std::span<const std::int64_t> counts = {};
 
+  [[nodiscard]] StoredType type() const {
+    if (!counts.empty()) return StoredType::i64;
+    return narrow.empty() ? StoredType::f32 : narrow_type;
+  }
   [[nodiscard]] std::span<const std::byte> bytes() const {
+    if (!counts.empty()) return std::as_bytes(counts);
     return narrow.empty() ? std::as_bytes(values) : std::as_bytes(narrow);
   }
 };

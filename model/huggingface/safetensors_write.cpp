@@ -32,12 +32,12 @@ std::string header_of(std::span<const TensorToWrite> tensors, const std::map<std
       throw Error("{}: cannot hold a tensor named {}: names must be unique, not empty and not \"__metadata__\"",
                   path.string(), in_quotes(tensor.name));
     const auto count = element_count(tensor.shape);
-    const std::size_t values = tensor.narrow.empty() ? tensor.values.size() : tensor.narrow.size();
+    const std::size_t values = tensor.bytes().size() / size_in_bytes(tensor.type());
     if (!count.has_value() || static_cast<std::uint64_t>(*count) != values)
       throw Error("{}: tensor {} has {} values, expected as many as its shape {} has elements", path.string(),
                   in_quotes(tensor.name), values, nlohmann::json(tensor.shape).dump());
     const std::uint64_t end = offset + tensor.bytes().size();
-    const std::string_view type = name_of(tensor.narrow.empty() ? StoredType::f32 : tensor.narrow_type);
+    const std::string_view type = name_of(tensor.type());
     header[tensor.name] = {{"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }

@@ -20,6 +20,13 @@ std::vector<std::int64_t> begin_updates(TrainingState& state, const Model& model
   return updates;
 }
 
+void note_statistics(TrainingState& state, const Model& model) {
+  for (const std::string& name : names_of_statistics(model))
+    if (std::none_of(state.changed.begin(), state.changed.end(),
+                     [&](const auto& entry) { return entry.first == name; }))
+      state.changed.emplace_back(name, 0);
+}
+
 void note_updates(TrainingState& state, const Model& model, TrainingStep& step) {
   const auto slots = step.store().parameter_of_slot();
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {

@@ -46,6 +46,7 @@ TrainingStepSettings step_settings(const Configuration& configuration, const Pha
   for (std::size_t i = 0; i < by_width.size(); ++i) settings.rate_factors[i] *= by_width[i];
   settings.frozen_dropout = configuration.tuning.frozen_dropout;
   settings.graphs = configuration.run.cuda_graphs;
+  settings.live_batch_norm = configuration.train.batch_norm == "live";
   settings.buckets.sum_order = configuration.train.sum_order == "library" ? SumOrder::library : SumOrder::fixed;
   settings.buckets.compression =
       configuration.train.compress_gradients == "bf16" ? Compression::bf16 : Compression::none;

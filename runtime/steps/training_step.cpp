@@ -37,7 +37,9 @@ TrainingStep::TrainingStep(Model& model, Device& device, Communicator& communica
   sums_ = Tensor::empty(device.memory(), {store_->layout().chunks() + sum_size() * (grains.end - grains.begin)},
                         DType::f64);
   device.kernels().run(calls::Clear{.data = sums_.bytes(), .bytes = sums_.size_bytes()});
-  if (settings_.graphs && device.records_work() && !device.times_kernels())
+  if (settings_.live_batch_norm) batch_norms_ = std::make_unique<BatchNormStatistics>(model, device);
+  // A graph would measure without anybody being told.
+  if (settings_.graphs && batch_norms_ == nullptr && device.records_work() && !device.times_kernels())
     graphs_ = std::make_unique<StepGraphs>(device);
 }
 
@@ -55,6 +57,7 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
   } else {
     buckets_->begin_step();
   }
+  if (batch_norms_ != nullptr) batch_norms_->begin_step();
   for (std::size_t g = 0; g < batch.grains.size(); ++g) {
     const std::int64_t place = loss_bytes + static_cast<std::int64_t>(g * sizeof(double)) * sum_size();
     const Tensor sum = sums_.part(place, {sum_size()}, DType::f64);
@@ -106,6 +109,7 @@ StepOutcome TrainingStep::run(const StepBatch& batch, std::int64_t number, doubl
     has_updated_ = has_updated_ || learning_rate > 0.0;
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "optimizer");
     optimizer_->step(store_->parameters(), buckets_->reduced(), store_->compute_copy(), learning_rate, scale);
+    if (batch_norms_ != nullptr) batch_norms_->update(communicator_);
   }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::waits, "share parameters");
@@ -209,6 +213,10 @@ void TrainingStep::forward_and_backward(const DeviceBatch& batch, PhiloxKey key,
                                         const Tensor& sum, const std::function<void(std::int64_t slot)>& complete) {
   Tape tape(device_, Tape::Mode::training, key, settings_.activations);
   tape.set_device_key(device_key);
+  if (batch_norms_ != nullptr) {
+    batch_norms_->begin_pass();
+    tape.observe_batch_norms(batch_norms_.get());
+  }
   {
     const TimelineScope scope(settings_.timeline, Timeline::Track::sections, "forward");
     model_.loss(tape, batch.input, batch.selection, batch.targets, sum, {stages_below_, batch.hidden});

@@ -19,6 +19,7 @@
 #include "comm/exchange/gradient_buckets.h"
 #include "data/loader.h"
 #include "model/model.h"
+#include "runtime/steps/batch_norm_statistics.h"
 #include "runtime/steps/optimizer.h"
 #include "runtime/steps/parameter_store.h"
 #include "runtime/steps/step_graphs.h"
@@ -40,6 +41,7 @@ struct TrainingStepSettings {
   /// Rows of the model's token table that training reads, the same on all ranks; none: the table's gradient is dense.
   std::optional<RowSet> token_rows = std::nullopt;
   std::vector<std::string> measures = {};  ///< names of what the loss adds to its sum behind loss and weight
+  bool live_batch_norm = false;            ///< batch norms norm by their own rows, and move the running statistics
   bool graphs = false;  ///< on a GPU: replays what it did for an earlier micro-batch of the same shape
 };
 
@@ -121,11 +123,12 @@ class TrainingStep {
   std::unique_ptr<GradientBuckets> buckets_;
   std::unique_ptr<Optimizer> optimizer_;
   bool trains_embeddings_ = false;
-  std::int64_t steps_ = 0;              ///< that were taken here
-  bool has_updated_ = false;            ///< by one of them
-  std::int64_t stages_below_ = 0;       ///< that run without a tape and without dropout
-  const HiddenRows* cache_ = nullptr;   ///< of their output
-  std::unique_ptr<StepGraphs> graphs_;  ///< null: every micro-batch is run through the tape
+  std::int64_t steps_ = 0;                            ///< that were taken here
+  bool has_updated_ = false;                          ///< by one of them
+  std::int64_t stages_below_ = 0;                     ///< that run without a tape and without dropout
+  const HiddenRows* cache_ = nullptr;                 ///< of their output
+  std::unique_ptr<BatchNormStatistics> batch_norms_;  ///< null: the running statistics stay as they are
+  std::unique_ptr<StepGraphs> graphs_;                ///< null: every micro-batch is run through the tape
   Tensor sums_;  ///< f64, on the device: squares of the gradient by chunk, then loss, weight and measures of each own
                  ///< grain
 };

@@ -21,43 +21,61 @@ const float* floats_or_null(const Variable& variable) {
   return variable.defined() ? variable.value().data<float>() : nullptr;
 }
 
-Variable normed_channels(Tape& tape, const Variable& x, const MeasuredStatistics& statistics, const Variable& weight,
-                         const Variable& bias, const Variable& residual, Activation activation) {
-  const Tensor y = tape.empty(x.shape(), x.value().type());
-  tape.kernels().run(calls::ChannelNormForward{.x = x.value().as_rows(),
-                                               .statistics = statistics.pointers(),
-                                               .weight = floats_or_null(weight),
-                                               .bias = floats_or_null(bias),
-                                               .residual = residual.defined() ? residual.value().as_rows() : Rows(),
-                                               .activation = activation,
-                                               .y = y.as_rows()});
-  Variable out(y, tape.records({&x, &weight, &bias, &residual}));
+/// What stands behind the statistics.
+struct NormParts {
+  Variable weight;
+  Variable bias;
+  Variable residual;
+  Activation activation = Activation::none;
+};
+
+Tensor normed_channels(const Tape& tape, const Tensor& x, const MeasuredStatistics& statistics,
+                       const NormParts& parts) {
+  Tensor y = tape.empty(x.shape(), x.type());
+  tape.kernels().run(
+      calls::ChannelNormForward{.x = x.as_rows(),
+                                .statistics = statistics.pointers(),
+                                .weight = floats_or_null(parts.weight),
+                                .bias = floats_or_null(parts.bias),
+                                .residual = parts.residual.defined() ? parts.residual.value().as_rows() : Rows(),
+                                .activation = parts.activation,
+                                .y = y.as_rows()});
+  return y;
+}
+
+Variable record_norm(Tape& tape, const Variable& x, const MeasuredStatistics& statistics, const NormParts& parts) {
+  Variable out(normed_channels(tape, x.value(), statistics, parts),
+               tape.records({&x, &parts.weight, &parts.bias, &parts.residual}));
   if (!out.requires_gradient()) return out;
-  const bool reads_x = weight.requires_gradient() || statistics.of_rows;
-  const Tensor kept_y = activation == Activation::none ? Tensor() : y;
-  tape.record({&x, &weight, &bias, &residual},
-              [&tape, x = reads_x ? x : x.without_value(), reads_x, statistics, weight, bias,
-               residual = residual.without_value(), activation, kept_y, out = out.without_value()] {
-                const Tensor dy = out.gradient();
-                const GradientTarget d_weight = wanted_gradient(tape, weight);
-                const GradientTarget d_bias = wanted_gradient(tape, bias);
-                const GradientTarget dx = wanted_gradient(tape, x);
-                tape.kernels().run(calls::ChannelNormBackward{.dy = dy.as_rows(),
-                                                              .x = reads_x ? x.value().as_rows() : Rows(),
-                                                              .y = kept_y.as_rows(),
-                                                              .statistics = statistics.pointers(),
-                                                              .statistics_of_rows = statistics.of_rows,
-                                                              .weight = floats_or_null(weight),
-                                                              .activation = activation,
-                                                              .g = dy.as_rows(),
-                                                              .dx = dx.tensor.as_rows(),
-                                                              .accumulate = dx.accumulate,
-                                                              .d_weight = d_weight.parameter(),
-                                                              .accumulate_weight = d_weight.accumulate,
-                                                              .d_bias = d_bias.parameter(),
-                                                              .accumulate_bias = d_bias.accumulate});
-                if (residual.requires_gradient()) tape.give_gradient(residual, dy);
-              });
+  // Less to keep than both, and a pass over memory to have it again.
+  tape.computes_again(
+      out, [&tape, x = x.value(), statistics, parts] { return normed_channels(tape, x, statistics, parts); });
+  const bool clips = parts.activation != Activation::none;
+  tape.record({&x, &parts.weight, &parts.bias, &parts.residual}, [&tape, x, statistics, weight = parts.weight,
+                                                                  bias = parts.bias,
+                                                                  residual = parts.residual.without_value(),
+                                                                  activation = parts.activation,
+                                                                  out = clips ? out : out.without_value()] {
+    const Tensor dy = out.gradient();
+    const GradientTarget d_weight = wanted_gradient(tape, weight);
+    const GradientTarget d_bias = wanted_gradient(tape, bias);
+    const GradientTarget dx = wanted_gradient(tape, x);
+    tape.kernels().run(calls::ChannelNormBackward{.dy = dy.as_rows(),
+                                                  .x = x.value().as_rows(),
+                                                  .y = activation != Activation::none ? out.value().as_rows() : Rows(),
+                                                  .statistics = statistics.pointers(),
+                                                  .statistics_of_rows = statistics.of_rows,
+                                                  .weight = floats_or_null(weight),
+                                                  .activation = activation,
+                                                  .g = dy.as_rows(),
+                                                  .dx = dx.tensor.as_rows(),
+                                                  .accumulate = dx.accumulate,
+                                                  .d_weight = d_weight.parameter(),
+                                                  .accumulate_weight = d_weight.accumulate,
+                                                  .d_bias = d_bias.parameter(),
+                                                  .accumulate_bias = d_bias.accumulate});
+    if (residual.requires_gradient()) tape.give_gradient(residual, dy);
+  });
   return out;
 }
 
@@ -83,7 +101,7 @@ Variable batch_norm(Tape& tape, const Variable& x, const RunningStatistics& runn
     statistics.mean = running.mean.value();
     statistics.variance = running.variance.value();
   }
-  return normed_channels(tape, x, statistics, weight, bias, residual, activation);
+  return record_norm(tape, x, statistics, {weight, bias, residual, activation});
 }
 
 }  // namespace temper

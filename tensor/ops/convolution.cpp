@@ -97,12 +97,12 @@ class PixelClass {
             .first_y = y_,
             .first_x = x_};
   }
-  /// The weights of the taps as [taps * out, in].
-  [[nodiscard]] Tensor weights(const Tape& tape, const Tensor& weight) const {
+  /// The weights of the taps as [taps * out, in] of a type.
+  [[nodiscard]] Tensor weights(const Tape& tape, const Tensor& weight, DType type) const {
     const WindowGrid of = grid();
     const std::int64_t out = weight.rows();
     const std::int64_t in = weight.columns() / (shape_.kernel_height * shape_.kernel_width);
-    const Tensor taken = tape.empty({of.taps() * out, in}, weight.type());
+    const Tensor taken = tape.empty({of.taps() * out, in}, type);
     for (std::int64_t tap = 0; tap < of.taps(); ++tap) {
       const std::int64_t a = first_tap_y_ + tap / of.taps_wide * shape_.stride;
       const std::int64_t b = first_tap_x_ + tap % of.taps_wide * shape_.stride;
@@ -136,7 +136,7 @@ void write_input_gradient(Tape& tape, const Variable& x, const Tensor& weight, c
     if (grid.taps() == 0 || grid.places() == 0) continue;
     const Tensor own = one_class ? dx.tensor : tape.empty({grid.places(), x.shape()[1]}, dz.type());
     const Tensor room = room_for(tape, grid, dz.columns(), dz.type());
-    const Tensor weights = pixels.weights(tape, weight);
+    const Tensor weights = pixels.weights(tape, weight, dz.type());
     tape.kernels().run(calls::WindowProduct{.x = dz.as_rows(),
                                             .grid = grid,
                                             .weight = weights.as_rows(),
