@@ -43,7 +43,7 @@ struct ProcessorClass {
   double crop_share = 0.0;
 };
 
-constexpr ProcessorClass kClasses[] = {
+constexpr ProcessorClass kProcessorClasses[] = {
     {"ViTImageProcessor"},
     {"DeiTImageProcessor", ResizeFilter::bicubic, kHalf, kHalf, 256, kUsualSide},
     {"BitImageProcessor", ResizeFilter::bicubic, kClipMean, kClipDeviation, kUsualSide, kUsualSide, false},
@@ -205,9 +205,9 @@ ResizeFilter filter_of(const Keys& keys, ResizeFilter otherwise) {
 ImageProcessor processor_of_file(const json& object, const std::string& text, const std::string& place) {
   const Keys keys(object, place);
   const std::string name = plain_class(keys.text("image_processor_type", keys.text("feature_extractor_type", "")));
-  const auto* const found =
-      std::find_if(std::begin(kClasses), std::end(kClasses), [&](const auto& one) { return one.name == name; });
-  const ProcessorClass& of = found == std::end(kClasses) ? kClasses[0] : *found;
+  const auto* const found = std::find_if(std::begin(kProcessorClasses), std::end(kProcessorClasses),
+                                         [&](const auto& one) { return one.name == name; });
+  const ProcessorClass& of = found == std::end(kProcessorClasses) ? kProcessorClasses[0] : *found;
   for (const char* key : {"do_pad", "rescale_offset"})
     if (keys.flag(key, false)) keys.refuse(key, true, "false: Temper does not do this");
   ImageProcessor processor;

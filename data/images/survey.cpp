@@ -57,7 +57,7 @@ std::string channels_named(std::int64_t channels) {
   return fmt::format("{} channels", channels);
 }
 
-std::string percent(double share) { return significant(100.0 * share, 2) + " %"; }
+std::string percentage(double share) { return significant(100.0 * share, 2) + " %"; }
 
 }  // namespace
 
@@ -120,8 +120,8 @@ std::vector<std::string> PictureSurvey::sentences() const {
     made.push_back(
         fmt::format("In {} that {} decoded, samples lie at {} to {} of the range from black to white; {} are "
                     "at black or below, {} at white or above.",
-                    grouped(decoded_, "picture"), decoded_ == 1 ? "was" : "were", percent(lowest_), percent(highest_),
-                    percent(at_black_ / samples_), percent(at_white_ / samples_)));
+                    grouped(decoded_, "picture"), decoded_ == 1 ? "was" : "were", percentage(lowest_),
+                    percentage(highest_), percentage(at_black_ / samples_), percentage(at_white_ / samples_)));
   return made;
 }
 
@@ -152,14 +152,14 @@ std::vector<Finding> PictureSurvey::findings() const {
     found.push_back({Severity::warning, "saturated",
                      fmt::format("{} of the samples of {} are at white or above, where differences are lost; check the "
                                  "window, or how the pictures were converted",
-                                 percent(white), grouped(decoded_, "picture")),
+                                 percentage(white), grouped(decoded_, "picture")),
                      white});
   const double filled = highest_ - lowest_;
   if (filled < kNarrow)
     found.push_back({Severity::warning, "narrow_range",
                      fmt::format("the samples of {} fill {} of the range from black to white; set black and white to "
                                  "what the pictures hold, such as a window",
-                                 grouped(decoded_, "picture"), percent(filled)),
+                                 grouped(decoded_, "picture"), percentage(filled)),
                      filled});
   return found;
 }
