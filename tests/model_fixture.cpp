@@ -294,7 +294,7 @@ void ModelFixture::pack_images(const SafetensorsFile& inputs) {
 std::vector<std::int64_t> ModelFixture::stages_of_hidden_states(const Model& model) const {
   std::vector<std::int64_t> stages{1};
   const nlohmann::ordered_json json = nlohmann::ordered_json::parse(config.json);
-  if (is_of_images(request.kind) && json.contains("depths") && !json.contains("num_heads")) {
+  if (is_of_images(request.kind) && json.contains("depths")) {
     for (const auto& depth : json["depths"]) stages.push_back(stages.back() + depth.get<std::int64_t>());
   } else {
     while (stages.back() < model.stages()) stages.push_back(stages.back() + 1);
