@@ -55,10 +55,10 @@ int run(int argc, char** argv) {
       "Example:\n  mpirun -n 2 temper train examples/sentiment.toml\nEach command has its own help: temper train "
       "--help");
   const std::vector<Command> commands{
-      add_train_command(program),    add_eval_command(program),   add_predict_command(program),
-      add_generate_command(program), add_chat_command(program),   add_export_command(program),
-      add_inspect_command(program),  add_plan_command(program),   add_tokenizer_command(program),
-      add_bench_command(program),    add_version_command(program)};
+      add_train_command(program),     add_eval_command(program),     add_predict_command(program),
+      add_explain_command(program),   add_generate_command(program), add_chat_command(program),
+      add_export_command(program),    add_inspect_command(program),  add_plan_command(program),
+      add_tokenizer_command(program), add_bench_command(program),    add_version_command(program)};
   const std::string unknown = program.unknown_command(
       std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)));
   if (!unknown.empty()) return refuse(unknown, environment);

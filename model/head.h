@@ -59,6 +59,10 @@ class Head {
     row_cross_entropy(tape, outputs(tape, input), targets.classes, loss_terms(tape, loss_, targets), sum, of_rows);
   }
 
+  /// What the last hidden state becomes where the norm that ends the network is the head's, because it reads no more
+  /// than the head does: [n, width] of any tokens -> [n, width].
+  virtual Variable normed(Tape& /*tape*/, const Variable& hidden) const { return hidden; }
+
   [[nodiscard]] const Readout& readout() const { return readout_; }
   /// True where all of this parameter is read, whatever the batch holds: a tied table.
   [[nodiscard]] virtual bool reads_all_of(const Variable& /*parameter*/) const { return false; }

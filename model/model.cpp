@@ -69,10 +69,19 @@ void Model::for_each_value(const std::function<bool(const Parameter&)>& use) con
   close();
 }
 
-Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                             std::int64_t stages) const {
+Variable Model::hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection, std::int64_t stages,
+                             const FrozenPart& frozen) const {
   watch(tape);
-  return run_lowest(tape, input, selection, stages);
+  if (!frozen.output.defined()) return run_lowest(tape, input, selection, stages);
+  return through_blocks(tape, input, selection, frozen.stages - 1, stages - 1, frozen.output);
+}
+
+Variable Model::last_hidden_state(Tape& tape, const PackedInput& input, const FrozenPart& frozen) const {
+  const Variable hidden = hidden_state(tape, input, TokenSelection(), stages(), frozen);
+  return tape.stage(stages(), [&](Tape& on) {
+    enter(on, stages(), input, TokenSelection());
+    return parts_.head->normed(on, hidden);
+  });
 }
 
 Variable Model::run_lowest(Tape& tape, const PackedInput& input, const TokenSelection& selection,

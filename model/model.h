@@ -71,8 +71,11 @@ class Model final {
   }
   /// The hidden state above the lowest `stages`, at least one: [tokens, width]; above all of them [n, width], of the
   /// tokens alone that the head reads.
-  Variable hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection,
-                        std::int64_t stages) const;
+  Variable hidden_state(Tape& tape, const PackedInput& input, const TokenSelection& selection, std::int64_t stages,
+                        const FrozenPart& frozen = {}) const;
+  /// What transformers calls the last hidden state: of every token, behind the norm that ends the network.
+  /// [tokens, width].
+  Variable last_hidden_state(Tape& tape, const PackedInput& input, const FrozenPart& frozen = {}) const;
 
   /// The input layer and each block; the head stands on the last.
   [[nodiscard]] std::int64_t stages() const { return 1 + static_cast<std::int64_t>(parts_.blocks.size()); }

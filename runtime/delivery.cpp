@@ -6,10 +6,10 @@
 
 #include "runtime/checkpoints/checkpoint_folder.h"
 #include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/final_measures.h"
 #include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/trained_use.h"
 #include "runtime/model_export.h"
-#include "runtime/run_evaluation.h"
 
 namespace temper {
 
@@ -39,11 +39,12 @@ void load_best(PreparedRun& run, const TrainingState& state) {
 std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state, const Metrics& best,
                                    const std::function<bool()>& wants_to_stop, Timeline* timeline) {
   Delivered delivered;
-  if (run.data().test_rows().rows() > 0) {
+  {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
-    std::optional<Metrics> metrics = measure_model(run, run.data().test_examples(), nullptr, wants_to_stop);
-    if (!metrics) return std::nullopt;
-    delivered.test = std::move(*metrics);
+    std::optional<FinalMeasures> measures = final_measures(run, state, wants_to_stop);
+    if (!measures) return std::nullopt;
+    delivered.test = std::move(measures->test);
+    delivered.calibration = std::move(measures->calibration);
   }
   run.reporter().test(state.step, delivered.test);
   if (const std::string note = idle_note(run.run_model(), run.device()); !note.empty())
@@ -53,9 +54,11 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   Lineage lineage = run.complete_lineage();
   lineage.steps = state.best_step >= 0 ? state.best_step : state.step;
   for (const auto& [name, value] : best.values) lineage.metrics.emplace_back("validation " + name, value);
-  for (const auto& [name, value] : delivered.test.values) lineage.metrics.emplace_back("test " + name, value);
+  for (const auto& [name, value] : with_bounds(delivered.test.values, delivered.test.intervals))
+    lineage.metrics.emplace_back("test " + name, value);
   delivered.model = run.folder().model();
-  const TrainedUse use = trained_use(run.configuration(), run.task(), run.max_length());
+  TrainedUse use = trained_use(run.configuration(), run.task(), run.max_length());
+  use.calibration = delivered.calibration;
   if (run.communicator().rank() == 0 && run.run_model().lora)
     export_trained_adapter(run.run_model(), run.device(), run.task(), run.model_folder().source(), state.labels, use,
                            lineage, run.configuration().model.path, delivered.model);

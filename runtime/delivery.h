@@ -10,12 +10,14 @@
 #include "runtime/prepared_run.h"
 #include "runtime/steps/training_state.h"
 #include "runtime/tasks/metrics.h"
+#include "runtime/tasks/row_measures.h"
 
 namespace temper {
 
 struct Delivered {
-  Metrics test;                 ///< none where there are no test rows
-  std::filesystem::path model;  ///< empty where none is exported
+  Metrics test;                            ///< none where there are no test rows
+  std::optional<Calibration> calibration;  ///< as FinalMeasures has it
+  std::filesystem::path model;             ///< empty where none is exported
 };
 
 /// Collective. Whether a finished run still has to deliver its model or its test metrics, because it was ended between

@@ -16,6 +16,7 @@
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/checkpoints/run_shape.h"
 #include "runtime/checkpoints/saved_parameters.h"
+#include "runtime/evaluation/measure_settings.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/chat_data.h"
@@ -103,6 +104,8 @@ void PreparedRun::prepare_data(TrainingState& state) {
 }
 
 void PreparedRun::prepare_model(const TrainingState& state) {
+  measures_ = measure_settings(configuration_.evaluate, task_, data_->labels);
+  (void)is_calibrated(configuration_.evaluate, task_, data_->validation_examples().rows());
   head_ = head_request(task_, data_->labels);
   head_.loss.class_weights =
       class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);

@@ -32,6 +32,7 @@
 #include "runtime/steps/step_settings.h"
 #include "runtime/steps/training_state.h"
 #include "runtime/tasks/entities.h"
+#include "runtime/tasks/row_measures.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -73,6 +74,8 @@ class PreparedRun {
   [[nodiscard]] DType activations() const { return activations_; }
   /// What models are compared by.
   [[nodiscard]] const std::string& metric() const { return metric_; }
+  /// What is measured beside the task's metrics.
+  [[nodiscard]] const MeasureSettings& measures() const { return measures_; }
   /// Of labels of words whose names have prefixes; else null.
   [[nodiscard]] const EntityLabels* entities() const { return entities_ ? &*entities_ : nullptr; }
   /// Between the ranks' GPUs; null where MPI is used.
@@ -139,6 +142,7 @@ class PreparedRun {
   HeadRequest head_;
   std::optional<EntityLabels> entities_;
   std::string metric_;
+  MeasureSettings measures_;
   Lineage lineage_;
   std::optional<BaseModelDigest> base_model_digest_;
   AdapterBase adapter_base_;  ///< what model.adapter was trained on, as far as it is known

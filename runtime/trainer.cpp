@@ -164,6 +164,7 @@ void Trainer::deliver() {
   stop_ = !delivered;
   if (stop_) return;
   report_.test = delivered->test;
+  report_.calibration = delivered->calibration;
   report_.model = delivered->model;
 }
 

@@ -160,6 +160,7 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
   require_terms("queries", terms.query, terms.one_row_for_all ? terms.count : queries,
                 terms.one_row_for_all ? heads : heads * terms.count);
   require_terms("keys", terms.key, k.value().rows(), heads * terms.count);
+  if (tape.attention_observer() != nullptr) tape.attention_observer()->attended(q, k, sequences, shape);
   const bool records = tape.records({&q, &k, &v, &terms.query, &terms.key});
   const Tensor y = tape.empty({queries, heads * shape.value_width}, q.value().type());
   const Tensor log_sum_exp = records ? tape.empty({heads, queries}) : Tensor();

@@ -56,6 +56,21 @@ Variable attention(Tape& tape, const Variable& q, const Variable& k, const Varia
                    const PackedSequences& sequences, const AttentionShape& shape, const Dropout& dropout = {},
                    const DistanceTerms& terms = {});
 
+/// Is told what attention reads (Tape::observe_attention): for whoever wants to see its probabilities, which no kernel
+/// keeps. What distances add to scores does not come along.
+class AttentionObserver {
+ public:
+  AttentionObserver() = default;
+  AttentionObserver(const AttentionObserver&) = delete;
+  AttentionObserver& operator=(const AttentionObserver&) = delete;
+  virtual ~AttentionObserver() = default;
+
+  /// As attention() has them. Where each sequence asks with one token alone, the keys may never have been computed
+  /// (attention_over_inputs() in model/layers/absorbed_attention.h), and nobody is told.
+  virtual void attended(const Variable& q, const Variable& k, const PackedSequences& sequences,
+                        const AttentionShape& shape) = 0;
+};
+
 /// x[rows]: rows i32 [n], inside x -> [n, columns]. A row may occur more than once.
 Variable gather_rows(Tape& tape, const Variable& x, const Tensor& rows);
 

@@ -197,6 +197,7 @@ Tape Tape::like_this() const {
   tape.row_by_row_ = row_by_row_;
   tape.forward_pass_ = forward_pass_;
   tape.observers_ = observers_;
+  tape.attention_observer_ = attention_observer_;
   tape.batch_norm_observer_ = batch_norm_observer_;
   return tape;
 }

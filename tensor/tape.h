@@ -17,6 +17,7 @@
 
 namespace temper {
 
+class AttentionObserver;
 class StageObserver;
 enum class StagePass : std::uint8_t;
 
@@ -203,6 +204,9 @@ class Tape {
   Variable stage(std::int64_t index, const std::function<Variable(Tape&)>& body);
   /// The observer must live as long as the tape.
   void observe_stages(StageObserver& observer) { observers_.push_back(&observer); }
+  /// Is told of every attention on this tape, and on those that it makes (tensor/ops.h). It must live as long.
+  void observe_attention(AttentionObserver& observer) { attention_observer_ = &observer; }
+  [[nodiscard]] AttentionObserver* attention_observer() const { return attention_observer_; }
   /// From now on batch norms in training norm by what their rows have, and tell the observer, which must live as long
   /// as the tape; null: by what they had before, as in evaluation.
   void observe_batch_norms(BatchNormObserver* observer) { batch_norm_observer_ = observer; }
@@ -251,6 +255,7 @@ class Tape {
   RowNames read_rows_;
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
+  AttentionObserver* attention_observer_ = nullptr;
   BatchNormObserver* batch_norm_observer_ = nullptr;
   std::vector<Record> records_;
   std::vector<std::weak_ptr<Variable::Value>> computed_again_;           ///< of the stage that is under way

@@ -66,16 +66,18 @@ const std::map<std::string, Names> kRooms{
     {"runtime/checkpoints",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates"}},
     {"runtime/evaluation", {"runtime/config", "runtime/tasks", "runtime/inputs", "runtime/steps"}},
+    {"runtime/explaining", {"runtime/tasks", "runtime/inputs", "runtime/steps", "runtime/evaluation"}},
     {"runtime/generation", {"runtime/steps", "runtime/evaluation", "runtime/tasks"}},
     {"runtime/reporting", {"runtime/config", "runtime/environment", "runtime/steps", "runtime/tasks"}},
-    {"runtime/probing", {"runtime/config", "runtime/inputs", "runtime/updates"}},
+    {"runtime/figures", {"runtime/tasks"}},
+    {"runtime/probing", {"runtime/config", "runtime/figures", "runtime/inputs", "runtime/updates"}},
     {"runtime/planning",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",
       "runtime/frozen", "runtime/checkpoints", "runtime/evaluation"}},
     {"runtime",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",
       "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/generation", "runtime/reporting",
-      "runtime/probing"}},
+      "runtime/figures", "runtime/probing"}},
 };
 
 /// Folders that stand outside the house and may include any of it.

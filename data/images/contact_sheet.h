@@ -21,7 +21,7 @@ struct ContactSheetCell {
 
 struct ContactSheetLayout {
   std::int64_t columns = 6;
-  std::int64_t side = 160;             ///< pixels of a picture's longer edge at most
+  std::int64_t side = 192;             ///< pixels of a picture's longer edge at most
   std::vector<std::string> row_names;  ///< of a cell's pictures, written at the left of each: "before", "after"
   std::string title;
 };

@@ -129,6 +129,8 @@ bool is_picture_name(const fs::path& path) {
          std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
 }
 
+bool holds_pictures(const fs::path& folder) { return !pictures_in(folder).pictures.empty(); }
+
 std::unique_ptr<TableSource> open_picture_tables(std::span<const std::string> given, const PictureColumns& columns) {
   const std::vector<std::string> names = without_patterns(given);
   const auto folders = static_cast<std::size_t>(std::count_if(names.begin(), names.end(), is_folder));

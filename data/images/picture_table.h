@@ -22,6 +22,9 @@ struct PictureColumns {
 /// none of these but digits and dots alone, as scanners name theirs.
 bool is_picture_name(const std::filesystem::path& path);
 
+/// Whether a folder, or a folder in it, holds files with such names.
+bool holds_pictures(const std::filesystem::path& folder);
+
 /// A table with a row for each picture, its path as the names give it. A name is a folder, a table (CSV, TSV, JSONL;
 /// data/tables/table_reader.h), a pattern of these, or a picture; all are of one kind. Of a folder whose folders hold
 /// pictures, each of these is a class, and the rows have its name as their label; of one that holds pictures itself,

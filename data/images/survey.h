@@ -17,14 +17,15 @@ class PictureSurvey {
  public:
   /// Of every file.
   void add(const std::string& file, const PictureFacts& facts);
-  /// Of those that were decoded as well, a sample of the files.
+  /// Of those that were decoded as well, a sample of the files: how their samples lie between black and white.
   void add_samples(const Picture& picture);
 
-  [[nodiscard]] std::int64_t files() const { return static_cast<std::int64_t>(pixels_.size()); }
-  /// What to tell the user of a set, a sentence each: formats, sizes, bits, channels, range and polarity, saturation.
+  [[nodiscard]] std::int64_t files() const { return static_cast<std::int64_t>(extents_.size()); }
+  /// What to tell the user of a set, a sentence each: formats, sizes, bits, channels, polarity, range and saturation.
   [[nodiscard]] std::vector<std::string> sentences() const;
   /// mixed_bits, mixed_polarity, mixed_channels: files of one set differ, with an example of each kind; saturated: more
-  /// than 5 % of the decoded samples are at the end of the range; narrow_range: they fill less than an eighth of it.
+  /// than a twentieth of the decoded samples are at white (at black there is often a background), their share;
+  /// narrow_range: no decoded sample leaves an eighth of the range, the part that they fill.
   [[nodiscard]] std::vector<Finding> findings() const;
 
  private:
@@ -33,17 +34,20 @@ class PictureSurvey {
     std::int64_t files = 0;
     std::string example;
   };
-  std::map<std::string, Group> formats_;
-  std::map<int, Group> bits_;
-  std::map<std::int64_t, Group> channels_;
-  std::map<bool, Group> inverted_;
-  std::map<bool, Group> frames_;  ///< several or one
-  std::vector<ImageExtent> pixels_;
+  /// In the words that tell them apart: "8 bits", "16 bits".
+  using Groups = std::map<std::string, Group>;
+
+  Groups formats_;
+  Groups bits_;
+  Groups channels_;
+  Groups polarities_;
+  Groups frames_;
+  std::vector<ImageExtent> extents_;
   std::int64_t decoded_ = 0;
   double samples_ = 0.0;
   double at_black_ = 0.0;
   double at_white_ = 0.0;
-  double lowest_ = 0.0;  ///< of the range's 0 to 1
+  double lowest_ = 0.0;  ///< of the decoded samples, with black as 0 and white as 1
   double highest_ = 0.0;
 };
 

@@ -112,8 +112,9 @@ DecodedPicture decode_picture(std::span<const std::byte> file, const std::string
   DecodedPicture decoded = reader.read(file_of(file, name, reader.format), options);
   decoded.facts.format = format_name(reader.format);
   decoded.facts.named_as = other_name(reader.format, name);
-  // DICOM has a rule of its own for what a window is.
-  if (options.window.has_value() && reader.format != PictureFormat::dicom) apply_window(decoded, *options.window);
+  // For grey DICOM has a rule of its own, which its reader follows.
+  if (options.window.has_value() && (reader.format != PictureFormat::dicom || decoded.picture.channels == 3))
+    apply_window(decoded, *options.window);
   Picture& picture = decoded.picture;
   if (!(picture.white > picture.black))
     picture.white =

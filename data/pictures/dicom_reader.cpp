@@ -134,9 +134,9 @@ class DicomFile {
     pixels_.is_signed = number(DCM_PixelRepresentation).value_or(0) == 1;
     pixels_.by_plane = pixels_.channels > 1 && number(DCM_PlanarConfiguration).value_or(0) == 1;
     pixels_.colours = text(DCM_PhotometricInterpretation);
-    Sint32 frames = 1;
-    if (data_->findAndGetSint32(DCM_NumberOfFrames, frames).good() && frames < 1)
-      throw file_.damaged(fmt::format("says that it has {} frames", frames));
+    Sint32 frames = 0;
+    if (data_->findAndGetSint32(DCM_NumberOfFrames, frames).bad()) frames = 1;
+    if (frames < 1) throw file_.damaged(fmt::format("says that it has {} frames", frames));
     pixels_.frames = frames;
     syntax_ = data_->getOriginalXfer();
     check_syntax();

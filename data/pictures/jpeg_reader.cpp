@@ -127,8 +127,8 @@ class JpegFile {
       }
       jpeg_finish_decompress(&info);
     });
-    // With Adobe's marker, 255 is no ink.
-    if (channels == 4) samples = cmyk_to_rgb(samples, info.saw_Adobe_marker != 0);
+    // As Adobe's programs write it, and with them nearly all others, 255 is no ink.
+    if (channels == 4) samples = cmyk_to_rgb(samples, true);
     return {extent_, channels == 1 ? 1 : 3, std::move(samples), 0.0F, 255.0F};
   }
 

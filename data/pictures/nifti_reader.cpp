@@ -287,7 +287,7 @@ class NiftiVolume {
     double bytes = static_cast<double>(header_.voxel_bytes);
     for (std::size_t axis = 1; axis <= 4; ++axis) bytes *= static_cast<double>(header_.sizes[axis]);
     const double most = static_cast<double>(file_.bytes.size()) * (stream_.packed() ? 1032.0 : 1.0);
-    if (bytes > most)
+    if (bytes + static_cast<double>(header_.begin) > most)
       throw file_.damaged(fmt::format("is cut short: {} bytes cannot hold {} x {} x {} x {} voxels of {} bytes",
                                       file_.bytes.size(), header_.sizes[1], header_.sizes[2], header_.sizes[3],
                                       header_.sizes[4], header_.voxel_bytes));

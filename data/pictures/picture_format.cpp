@@ -48,13 +48,13 @@ constexpr std::array kOthers{
     Signature{"<"sv, 0, "an HTML or XML document"},
 };
 
-/// A DICOM data set without the preamble of files begins with group 8 or 2, whose first elements have these types.
+/// A DICOM data set without the preamble of files begins with an element of group 8 or 2: a low number, and either its
+/// type in two capital letters, or, where types are left out, a short length of 4 bytes.
 bool is_bare_dicom(std::string_view text) {
-  constexpr std::array kTypes{"UL"sv, "UI"sv, "CS"sv, "OB"sv, "DA"sv, "TM"sv, "LO"sv, "SH"sv};
+  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
   if (text.size() < 16 || (text[0] != 8 && text[0] != 2) || text[1] != 0 || text[3] != 0) return false;
-  if (std::find(kTypes.begin(), kTypes.end(), text.substr(4, 2)) != kTypes.end()) return true;
-  // Implicit: group length or character set, and a short length in 4 bytes.
-  return (text[2] == 0 || text[2] == 5) && text[5] == 0 && text[6] == 0 && text[7] == 0;
+  const bool known = text[2] == 0 || text[2] == 1 || text[2] == 5 || text[2] == 8 || text[2] == 0x16 || text[2] == 0x18;
+  return known && ((is_capital(text[4]) && is_capital(text[5])) || (text[5] == 0 && text[6] == 0 && text[7] == 0));
 }
 
 bool is_nifti(std::string_view text) {

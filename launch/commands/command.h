@@ -39,6 +39,7 @@ struct Command {
 Command add_train_command(const CommandLine& program);
 Command add_eval_command(const CommandLine& program);
 Command add_predict_command(const CommandLine& program);
+Command add_explain_command(const CommandLine& program);
 Command add_generate_command(const CommandLine& program);
 Command add_chat_command(const CommandLine& program);
 Command add_export_command(const CommandLine& program);

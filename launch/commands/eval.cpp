@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/counted.h"
+#include "data/pictures/png_writer.h"
 #include "data/tables/table_reader.h"
 #include "launch/commands/adapter_option.h"
 #include "launch/commands/answer_evaluation.h"
@@ -17,6 +18,7 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/figures/mistakes_sheet.h"
 #include "runtime/inputs/chat_data.h"
 
 namespace temper {
@@ -29,6 +31,7 @@ struct EvalArguments {
   TableRequests requests;
   std::int64_t batch_size = 64;
   AnswerRequests answers;
+  std::string mistakes;  ///< PNG file for the worst; empty: none
   std::string device = "auto";
   int threads = 0;
   bool json = false;
@@ -45,6 +48,25 @@ bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted
   if (!arguments.requests.text && fitted.trained() && fitted.trained()->conversations) configuration.data.text.clear();
   if (!arguments.answers.reference) resolve_data_format(configuration);
   return reads_conversations(configuration.data);
+}
+
+/// Throws a usage Error where there are no pictures, or nothing that can be mistaken.
+void require_mistakable(const FittedModel& fitted) {
+  if (!is_of_images(fitted.task().head) || fitted.task().labels == LabelKind::regression)
+    throw usage_error("--mistakes shows pictures with a wrong class, but this model is for {}; leave the option out",
+                      fitted.task().name);
+}
+
+void write_mistakes(const EvalArguments& arguments, const FittedModel& fitted, const TableSource& table,
+                    const TableUse& use, const RowOutputs& outputs, int threads, CommandContext& context) {
+  const std::vector<Mistake> mistakes = worst_mistakes(outputs, fitted.labels().names(), kMistakesShown);
+  if (mistakes.empty()) {
+    print_note(context, fmt::format("{}: not written, since there are no mistakes", arguments.mistakes));
+    return;
+  }
+  const ImageSource images(read_image_rows(table, ColumnChoice{use.text}, nullptr, LabelKind::none, ""),
+                           fitted.image_reading(use, threads, PictureView::whole));
+  write_png(arguments.mistakes, mistakes_sheet(mistakes, images, arguments.data));
 }
 
 int run(const EvalArguments& parsed, CommandContext& context) {
@@ -64,6 +86,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(context.world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &context.world);
+  if (!arguments.mistakes.empty()) require_mistakable(fitted);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       open_rows(std::span(&arguments.data, 1), arguments.requests, fitted.trained(), fitted.task(),
@@ -77,13 +100,15 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   const TableUse use =
       resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
   require_fitting_stride(use, fitted.max_length(use.max_length));
-  const std::optional<Metrics> metrics =
-      fitted.evaluate_table(*table, use, arguments.batch_size, threads, context.world, stop_signal_received, say);
+  RowOutputs outputs;
+  const std::optional<Metrics> metrics = fitted.evaluate_table(*table, use, arguments.batch_size, threads,
+                                                               context.world, stop_signal_received, say, &outputs);
   if (!metrics) {
     print_note(context, "stopped by a signal before all rows were measured, so there are no metrics");
     return kExitStopped;
   }
   if (!context.speaks()) return kExitDone;
+  if (!arguments.mistakes.empty()) write_mistakes(arguments, fitted, *table, use, outputs, threads, context);
   if (arguments.json) {
     nlohmann::json json = metrics_json(*metrics);
     json["rows"] = table->rows();
@@ -109,7 +134,15 @@ Command add_eval_command(const CommandLine& program) {
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,
                    "Column of the label; repeat it if each label has its own column");
+  command
+      .option("--resamples", arguments->requests.resamples,
+              "Resamples of the rows from which intervals of classes' figures are computed; default: 1000 for a model "
+              "with calibrated thresholds, else none")
+      .within(0, 1000000);
+  command.option("--resample-seed", arguments->requests.resample_seed, "Seed of the resamples").within(0, 1LL << 53);
   add_answer_options(command, arguments->answers);
+  command.option("--mistakes", arguments->mistakes,
+                 "Of a model of images: PNG file for the pictures that it is most sure of and wrong about");
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();

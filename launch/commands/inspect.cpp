@@ -6,14 +6,17 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands/command.h"
 #include "launch/commands/mask_report.h"
+#include "launch/commands/picture_report.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_report.h"
 #include "launch/commands/text_report.h"
@@ -46,6 +49,9 @@ struct InspectArguments {
   TextQuestion running = {};
   bool mask = false;
   MaskArguments masked;
+  std::optional<std::int64_t> rows;  ///< that --mask or --pictures shows
+  std::string sheet;
+  std::string augment;
 };
 
 /// What of conversations is learnt.
@@ -53,6 +59,7 @@ void show_mask(const InspectArguments& arguments) {
   MaskArguments masked = arguments.masked;
   masked.model = arguments.model;
   masked.max_length = arguments.max_length;
+  masked.rows = arguments.rows.value_or(masked.rows);
   const nlohmann::ordered_json report = mask_report(arguments.path, masked);
   if (!arguments.masked.html.empty()) {
     write_file_atomically(arguments.masked.html,
@@ -145,8 +152,31 @@ void refuse_object(const std::filesystem::path& path) {
       path.string());
 }
 
+/// Data whose rows are pictures: those that are asked for as such, and folders of them.
+bool is_of_pictures(const InspectArguments& arguments) {
+  if (!arguments.sheet.empty() || is_picture_name(arguments.path)) return true;
+  return std::filesystem::is_directory(arguments.path) &&
+         !std::filesystem::exists(std::filesystem::path(arguments.path) / "config.json") &&
+         holds_pictures(arguments.path);
+}
+
+Json inspect_picture_data(const InspectArguments& arguments, Communicator& world) {
+  PictureQuestion question;
+  question.path = arguments.path;
+  if (arguments.text != "text") question.image = arguments.text;
+  question.label = arguments.label;
+  question.sheet = arguments.sheet;
+  question.model = arguments.model;
+  question.augment = arguments.augment;
+  question.rows = arguments.rows.value_or(question.rows);
+  return inspect_pictures(question, world);
+}
+
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   const std::filesystem::path path = arguments.path;
+  if (!arguments.augment.empty() && arguments.sheet.empty())
+    throw usage_error("--augment shows pictures before and after; name a file for them with --pictures out.png");
+  if (std::filesystem::exists(path) && is_of_pictures(arguments)) return inspect_picture_data(arguments, world);
   if (!arguments.model.empty()) {
     TextQuestion question = arguments.running;
     question.model = arguments.model;
@@ -178,7 +208,7 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
 
 /// A line of a list of objects, where `key` is empty, or of an object.
 std::string text_of_item(const std::string& list, const std::string& key, const Json& item) {
-  if (list == "findings") return item["sentence"].get<std::string>();
+  if (list == "findings" || list == "facts") return item["sentence"].get<std::string>();
   if (key.empty()) return item.dump();
   // Labels in quotes, so that blanks at their ends show.
   return (list == "label_counts" ? Json(key).dump() : key) + ": " + item.dump();
@@ -226,16 +256,20 @@ Command add_inspect_command(const CommandLine& program) {
       program.command("inspect", "Show the contents of a model folder, checkpoint, weights or data file");
   command
       .option("path", arguments->path,
-              "Model folder, .gguf, .h5, .safetensors, .bin, or a data file; with --model also a folder of texts")
+              "Model folder, .gguf, .h5, .safetensors, .bin, a data file, or a folder of pictures; with --model also a "
+              "folder of texts")
       .required();
-  command.option("--text", arguments->text, "Column of the text in a data file").shows_default();
+  command
+      .option("--text", arguments->text,
+              "Column of the text in a data file; with --pictures that of the path of a picture, by default image")
+      .shows_default();
   command
       .repeated("--label", arguments->label,
                 "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
   command.option("--model", arguments->model,
                  "Look at data as running text, or with --mask as conversations: the model folder or .gguf whose "
-                 "tokenizer cuts it");
+                 "tokenizer cuts it; of pictures, the model that sees them");
   command
       .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
       .shows_default();
@@ -250,7 +284,14 @@ Command add_inspect_command(const CommandLine& program) {
       .shows_default();
   command.flag("--tensors", arguments->tensors, "List every tensor");
   command.flag("--mask", arguments->mask, "Show which tokens of conversations are learnt; needs --model");
-  command.option("--rows", arguments->masked.rows, "Rows that --mask shows").shows_default();
+  command.option("--rows", arguments->rows, "Rows that --mask shows, by default 3, or --pictures, by default 24")
+      .within(1, 4096);
+  command.option(
+      "--pictures", arguments->sheet,
+      "PNG file for a contact sheet of pictures with their labels; PATH is a folder of them, or a table that "
+      "lists them");
+  command.option("--augment", arguments->augment,
+                 "With --pictures: a run's configuration, whose [augment] is shown in epochs 0 and 1");
   command.option("--html", arguments->masked.html, "File that --mask writes as a page");
   command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all")
       .one_of({"assistant", "last", "all"})
@@ -264,7 +305,8 @@ Command add_inspect_command(const CommandLine& program) {
   command.footer(
       "Example:\n  temper inspect models/all-MiniLM-L6-v2 --tensors\n  temper inspect data/train.csv --label intent\n"
       "  temper inspect texts --model models/decoder --max-length 512 --documents paragraph\n"
-      "  temper inspect data/train.jsonl --model models/SmolLM2-135M-Instruct --mask");
+      "  temper inspect data/train.jsonl --model models/SmolLM2-135M-Instruct --mask\n"
+      "  temper inspect data/train --pictures sheet.png --augment examples/chest-xray.toml");
   return {command, [arguments](CommandContext& context) {
             if (arguments->mask) {
               if (context.speaks()) show_mask(*arguments);

@@ -34,6 +34,7 @@ struct PredictArguments {
   TableRequests requests;
   PredictionOptions options;
   bool without_tokens = false;
+  std::string embeddings;
   std::string device = "auto";
   int threads = 0;
   bool json = false;
@@ -81,6 +82,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   PredictionOptions options = arguments.options;
   options.tokens = !arguments.without_tokens;
+  options.embeddings = embedding_pooling(arguments.embeddings);
   options.stop_requested = stop_signal_received;
   options.threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
   set_cpu_threads(options.threads);
@@ -167,6 +169,11 @@ Command add_predict_command(const CommandLine& program) {
   command.option("--top", arguments->options.top, "Only this many classes, or candidates for a mask, best first")
       .within(1, 1 << 20);
   command.flag("--no-tokens", arguments->without_tokens, "Words without the list of their tokens");
+  command
+      .option("--embeddings", arguments->embeddings,
+              "Add a vector of length 1 to each prediction: the last hidden state, the mean of all tokens or that of "
+              "the first token: mean or first")
+      .one_of({"mean", "first"});
   command.option("--batch-size", arguments->options.batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();

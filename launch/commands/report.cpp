@@ -9,34 +9,53 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "runtime/inputs/trained_use.h"
 
 namespace temper {
-
 namespace {
+
 constexpr std::size_t kMostClassesShown = 32;  // a larger confusion matrix is no longer a line
+
+void print_line(const std::string& title, const std::vector<std::pair<std::string, double>>& values,
+                const std::vector<NamedInterval>& intervals) {
+  std::string line = fmt::format("{:<12}", title);
+  std::string_view gap = " ";
+  for (const auto& [name, value] : values) {
+    line += fmt::format("{}{} {:.4f}", gap, name, value);
+    for (const NamedInterval& entry : intervals)
+      if (entry.name == name) line += fmt::format(" [{:.4f}, {:.4f}]", entry.interval.low, entry.interval.high);
+    gap = "  ";
+  }
+  std::printf("%s\n", line.c_str());
 }
+
+}  // namespace
 
 nlohmann::json metrics_json(const Metrics& metrics) {
   if (metrics.values.empty()) return nullptr;
   nlohmann::json json = nlohmann::json::object();
-  for (const auto& [name, value] : metrics.values) json[name] = value;
+  for (const auto& [name, value] : with_bounds(metrics.values, metrics.intervals)) json[name] = value;
   if (!metrics.confusion.empty() && metrics.confusion.size() <= kMostClassesShown)
     json["confusion"] = metrics.confusion;
   for (const EntityScores& entity : metrics.entities)
     json["entities"][entity.type] = {
         {"precision", entity.precision}, {"recall", entity.recall}, {"f1", entity.f1}, {"support", entity.support}};
+  for (const ClassMeasures& of_class : metrics.classes) {
+    nlohmann::json& entry = json["classes"][of_class.label] = {{"positives", of_class.positives}};
+    for (const auto& [name, value] : with_bounds(of_class.values, of_class.intervals)) entry[name] = value;
+  }
   return json;
+}
+
+nlohmann::json calibration_json(const std::optional<Calibration>& calibration) {
+  return calibration ? nlohmann::json::parse(calibration_to_json(*calibration)) : nlohmann::json();
 }
 
 void print_metrics(const std::string& title, const Metrics& metrics) {
   if (metrics.values.empty()) return;
-  std::string line = fmt::format("{:<12}", title);
-  std::string_view gap = " ";
-  for (const auto& [name, value] : metrics.values) {
-    line += fmt::format("{}{} {:.4f}", gap, name, value);
-    gap = "  ";
-  }
-  std::printf("%s\n", line.c_str());
+  print_line(title, metrics.values, metrics.intervals);
+  if (metrics.classes.size() < 2 || metrics.classes.size() > kMostClassesShown) return;
+  for (const ClassMeasures& of_class : metrics.classes) print_line(of_class.label, of_class.values, of_class.intervals);
 }
 
 void print_notes(const std::vector<std::string>& notes) {

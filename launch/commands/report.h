@@ -2,17 +2,22 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/tasks/metrics.h"
+#include "runtime/tasks/row_measures.h"
 
 namespace temper {
 
 /// An object name -> value; a number that JSON cannot carry (not finite) becomes null. Null where there are no
 /// metrics. The confusion matrix [truth][predicted] goes along up to 32 classes, and the scores of each type of entity.
 nlohmann::json metrics_json(const Metrics& metrics);
-/// One line "title  name value  name value"; nothing where there are no metrics.
+/// What was chosen on validation rows, as temper.json has it; null where nothing was.
+nlohmann::json calibration_json(const std::optional<Calibration>& calibration);
+/// One line "title  name value  name value", a value that has an interval with that behind it; of several judged
+/// classes one line for each. Nothing where there are no metrics.
 void print_metrics(const std::string& title, const Metrics& metrics);
 /// Notes on a model's folder, one line each on standard error.
 void print_notes(const std::vector<std::string>& notes);

@@ -61,6 +61,7 @@ nlohmann::json to_json(const TrainReport& report) {
           {"best", metrics_json(report.best)},
           {"last", metrics_json(report.last)},
           {"test", metrics_json(report.test)},
+          {"calibration", calibration_json(report.calibration)},
           {"examples_per_second", report.examples_per_second},
           {"last_epoch_examples_per_second", report.last_epoch_examples_per_second},
           {"tokens_per_second", report.tokens_per_second},

@@ -23,6 +23,10 @@ struct ImageSizes {
   /// How many tokens the last hidden state has of an image of this size. Throws Error, without a place, for a size that
   /// the model cannot take: "... must be a multiple of 16".
   std::function<std::int64_t(ImageExtent extent)> tokens = {};
+  /// How many of these stand before the patches: the class token, and others that are of no place. 0: none.
+  std::int64_t first_patch = 0;
+  /// Which places of an image of this size the tokens behind them are, line after line. Throws as `tokens` does.
+  std::function<ImageExtent(ImageExtent extent)> grid = {};
 };
 
 struct ModelSizes {

@@ -37,7 +37,8 @@ ModelSizes sizes_of_maps(std::shared_ptr<const MapSizes> sizes, std::int64_t cha
   ModelSizes all;
   all.images.channels = channels;
   all.images.extent = extent;
-  all.images.tokens = [sizes = std::move(sizes)](ImageExtent image) { return sizes->last_pixels(image); };
+  all.images.tokens = [sizes](ImageExtent image) { return sizes->last_pixels(image); };
+  all.images.grid = [sizes](ImageExtent image) { return sizes->last(image); };
   return all;
 }
 

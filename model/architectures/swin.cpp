@@ -102,15 +102,16 @@ Swin read_swin(const ConfigKeys& keys) {
 ModelSizes sizes_of_swin(const ConfigKeys& keys) {
   const Swin swin = read_swin(keys);
   const std::size_t last = swin.depths.size() - 1;
-  const auto tokens = [patch = swin.embeddings.patch, grid = swin.grid(last)](ImageExtent image) {
+  const auto places = [patch = swin.embeddings.patch, grid = swin.grid(last)](ImageExtent image) {
     (void)patches_of(image, patch);
-    return grid.of(image.height, image.width).pixels();
+    return grid.of(image.height, image.width);
   };
+  const auto tokens = [places](ImageExtent image) { return places(image).pixels(); };
   return {.width = swin.width(last),
           .layers = swin.layers(),
           .heads = swin.heads.back(),
           .intermediate_width = swin.intermediate_width(last),
-          .images = {swin.embeddings.channels, swin.image, tokens}};
+          .images = {swin.embeddings.channels, swin.image, tokens, 0, places}};
 }
 
 /// `number`: of the block among all.

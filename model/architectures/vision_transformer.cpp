@@ -85,7 +85,8 @@ ModelSizes sizes_of_vision_transformer(const VisionTransformer& model) {
           .layers = model.layers,
           .heads = model.heads,
           .intermediate_width = model.intermediate_width,
-          .images = {model.embeddings.channels, model.image, tokens}};
+          .images = {model.embeddings.channels, model.image, tokens, model.embeddings.first_patch(),
+                     [patch = model.embeddings.patch](ImageExtent image) { return patches_of(image, patch); }}};
 }
 
 ModelParts make_vision_transformer(const VisionTransformer& model, const HeadRequest& request) {

@@ -28,6 +28,7 @@ class ImageHead final : public Head {
             const HeadRequest& request, ImagePooling pooling, std::int64_t first_patch = 0);
 
   Variable outputs(Tape& tape, const HeadInput& input) const override;
+  Variable normed(Tape& tape, const Variable& hidden) const override { return norm_(tape, hidden); }
 
  private:
   /// Of images with so many tokens.

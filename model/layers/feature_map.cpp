@@ -5,13 +5,13 @@
 
 namespace temper {
 
-std::int64_t MapSizes::last_pixels(ImageExtent image) const {
-  const std::int64_t pixels = above(static_cast<std::int64_t>(stages_.size()) - 1, image).pixels();
-  if (pixels < 1)
+ImageExtent MapSizes::last(ImageExtent image) const {
+  const ImageExtent map = above(static_cast<std::int64_t>(stages_.size()) - 1, image);
+  if (map.pixels() < 1)
     throw Error(
         "images of {} x {} pixels (height x width) are too small for the model, whose last map has none of them",
         image.height, image.width);
-  return pixels;
+  return map;
 }
 
 Variable pixels_as_activations(Tape& tape, const PackedInput& input) {

@@ -40,8 +40,9 @@ class MapSizes {
       for (const SquareWindow& window : stages_[static_cast<std::size_t>(i)]) image = window.extent(image);
     return image;
   }
-  /// Pixels of the last map. Throws Error, without a place, where an image of this size leaves none.
-  [[nodiscard]] std::int64_t last_pixels(ImageExtent image) const;
+  /// Of the last map. Throws Error, without a place, where an image of this size leaves none.
+  [[nodiscard]] ImageExtent last(ImageExtent image) const;
+  [[nodiscard]] std::int64_t last_pixels(ImageExtent image) const { return last(image).pixels(); }
 
  private:
   std::vector<std::vector<SquareWindow>> stages_;

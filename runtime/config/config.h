@@ -187,6 +187,13 @@ struct EvaluateSection {
   std::int64_t batch_size = 64;
   std::int64_t stride = 0;  ///< of running text: between windows; 0: none
   double threshold = 0.5;
+  std::string positive;  ///< class that is told from the others; empty: of two the second, else each
+  std::string calibrate = "auto";
+  std::string threshold_by = "youden";
+  double at_specificity = 0.95;
+  double at_sensitivity = 0.95;
+  std::int64_t resamples = 1000;
+  std::int64_t resample_seed = 0;
 };
 
 struct CheckpointSection {

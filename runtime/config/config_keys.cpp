@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/tasks/operating_points.h"
 #include "runtime/tasks/task.h"
 #include "runtime/updates/update_rule.h"
 
@@ -400,6 +401,39 @@ std::vector<ConfigurationKey> make_keys() {
   add("evaluate", "threshold", at(&C::evaluate, &E::threshold),
       "Multi-label: labels with a probability above this are predicted.")
       ->range = inside(0, 1);
+  add("evaluate", "positive", at(&C::evaluate, &E::positive),
+      "One class per row: the class that is told from the others, such as the disease; auroc, average_precision, "
+      "sensitivity and specificity are of it alone. Empty: of two classes the second, else each against the rest, and "
+      "the mean of these.");
+  add("evaluate", "calibrate", at(&C::evaluate, &E::calibrate),
+      "Once the best model is known, choose thresholds and a temperature on its validation rows, which are used for "
+      "the "
+      "test rows, kept with the model, and used by temper eval and predict; figures of the test rows get intervals, "
+      "and "
+      "pictures are drawn (figures/ in output.dir). auto: for images.")
+      ->choices = {"auto", "yes", "no"};
+  no_weights();
+  add("evaluate", "threshold_by", at(&C::evaluate, &E::threshold_by),
+      "Which threshold decides: youden: the one with the largest sensitivity + specificity; specificity: with the "
+      "largest sensitivity at a specificity of at_specificity or more; sensitivity: with the largest specificity at a "
+      "sensitivity of at_sensitivity or more. All three are chosen on validation rows, and reported.")
+      ->choices = {kThresholdRules.begin(), kThresholdRules.end()};
+  no_weights();
+  add("evaluate", "at_specificity", at(&C::evaluate, &E::at_specificity),
+      "Specificity at which the sensitivity is reported.")
+      ->range = inside(0, 1);
+  no_weights();
+  add("evaluate", "at_sensitivity", at(&C::evaluate, &E::at_sensitivity),
+      "Sensitivity at which the specificity is reported.")
+      ->range = inside(0, 1);
+  no_weights();
+  add("evaluate", "resamples", at(&C::evaluate, &E::resamples),
+      "Resamples of the test rows (of whole groups, such as patients, where rows have groups) from which intervals are "
+      "computed; 0: no intervals.")
+      ->range = between(0, 1000000);
+  no_weights();
+  add("evaluate", "resample_seed", at(&C::evaluate, &E::resample_seed), "Seed of the resamples.")->range = at_least(0);
+  no_weights();
 
   using K = CheckpointSection;
   add("checkpoint", "every_steps", at(&C::checkpoint, &K::every_steps),

@@ -16,8 +16,8 @@ namespace temper {
 
 /// What a run writes there and a run that starts anew sets aside, in the order in which that is done: once the
 /// checkpoints are away, no later start goes on from them.
-inline constexpr std::array<const char*, 6> kRunContents{"checkpoints",   "model",       "configuration.toml",
-                                                         "metrics.jsonl", "tensorboard", "profile.json"};
+inline constexpr std::array<const char*, 7> kRunContents{
+    "checkpoints", "model", "configuration.toml", "metrics.jsonl", "tensorboard", "profile.json", "figures"};
 
 class RunFolder {
  public:

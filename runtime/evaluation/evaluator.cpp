@@ -53,7 +53,8 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
   device.kernels().run(calls::Clear{.data = losses.bytes(), .bytes = losses.size_bytes()});
   const ScoreSettings score_settings{
       model.head_request().labels, data.rows(),        settings.entities,
-      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false)};
+      data.text_bytes(),           settings.threshold, model.head_request().loss.preference_terms(/*trains=*/false),
+      settings.positive,           data.groups()};
   const bool wants_losses = settings.task->loss == LossKind::preference;
   const std::unique_ptr<Scores> scores = settings.task->make_scores(score_settings);
 
@@ -103,32 +104,56 @@ std::optional<Metrics> evaluate(Model& model, Device& device, Communicator& comm
     weight += pairs[i + 1];
   }
   scores->reduce(communicator);
+  if (settings.outputs != nullptr && scores->outputs() != nullptr) *settings.outputs = *scores->outputs();
   return scores->metrics(loss, weight);
 }
 
-void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
-             std::int64_t end, std::int64_t batch_size,
-             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume,
-             std::span<const ExampleSource* const> more_views) {
+void predict_embedded(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+                      std::int64_t end, std::int64_t batch_size, EmbeddingPooling pooling,
+                      const std::function<void(std::int64_t row, std::span<const float> outputs,
+                                               std::span<const float> embedding)>& consume,
+                      std::span<const ExampleSource* const> more_views) {
   ensure_compute_copies(model, device, activations);
   for (std::int64_t first = begin; first < end; first += batch_size) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(batch_size, end - first)));
     std::iota(rows.begin(), rows.end(), first);
     const Batch host = data.read(rows, kEvaluationEpoch);
     const DeviceBatch batch = to_device(host, model.readout(), BatchUse{.labelled = false}, device);
+    // All but the topmost block is the same for the head, which reads some tokens, and for a mean of all.
+    FrozenPart below;
+    if (pooling != EmbeddingPooling::none && model.stages() > 1) {
+      below.stages = model.stages() - 1;
+      Tape lower(device, Tape::Mode::evaluation, {}, activations);
+      below.output = model.hidden_state(lower, batch.input, batch.selection, below.stages);
+    }
     Tape tape(device, Tape::Mode::evaluation, {}, activations);
-    Tensor outputs = model.forward(tape, batch.input, batch.selection).value();
+    Tensor outputs = model.forward(tape, batch.input, batch.selection, below).value();
     if (!more_views.empty()) outputs = with_more_views(model, device, outputs, more_views, rows, activations).value();
     const HostCopy host_outputs(device, outputs);
+    std::vector<std::vector<float>> embeddings(rows.size());
+    if (pooling != EmbeddingPooling::none)
+      embeddings = embeddings_of(model, device, host, batch, activations, pooling, below);
     std::int64_t consumed = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::int64_t output_rows =
           model.readout().is_per_sequence() ? 1 : host.sequence_starts[i + 1] - host.sequence_starts[i];
       const auto count = static_cast<std::size_t>(output_rows * outputs.columns());
-      consume(rows[i], host_outputs.values().subspan(static_cast<std::size_t>(consumed), count));
+      consume(rows[i], host_outputs.values().subspan(static_cast<std::size_t>(consumed), count), embeddings[i]);
       consumed += static_cast<std::int64_t>(count);
     }
   }
+}
+
+void predict(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+             std::int64_t end, std::int64_t batch_size,
+             const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume,
+             std::span<const ExampleSource* const> more_views) {
+  predict_embedded(
+      model, device, data, activations, begin, end, batch_size, EmbeddingPooling::none,
+      [&](std::int64_t row, std::span<const float> outputs, std::span<const float> /*embedding*/) {
+        consume(row, outputs);
+      },
+      more_views);
 }
 
 }  // namespace temper

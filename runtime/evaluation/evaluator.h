@@ -12,6 +12,7 @@
 #include "comm/communicator.h"
 #include "data/example_source.h"
 #include "model/model.h"
+#include "runtime/evaluation/embeddings.h"
 #include "runtime/steps/hidden_rows.h"
 #include "runtime/tasks/scores.h"
 
@@ -23,6 +24,8 @@ struct EvaluationSettings {
   DType activations = DType::f32;
   const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
   double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
+  std::int32_t positive = -1;              ///< the class that is told from the others (judged_classes)
+  RowOutputs* outputs = nullptr;           ///< becomes the outputs of all rows, of tasks that say something of rows
   const HiddenRows* cache = nullptr;       ///< of these rows: the frozen part is not computed again
   /// Other views of the same rows, whose outputs are averaged with theirs (averaged_views.h).
   std::vector<const ExampleSource*> more_views = {};
@@ -41,5 +44,13 @@ void predict(Model& model, Device& device, const ExampleSource& data, DType acti
              std::int64_t end, std::int64_t batch_size,
              const std::function<void(std::int64_t row, std::span<const float> outputs)>& consume,
              std::span<const ExampleSource* const> more_views = {});
+
+/// The same with a vector of each row (runtime/evaluation/embeddings.h), which is empty with EmbeddingPooling::none.
+/// Outputs have the same bits as without. Of several views the vector is that of the first.
+void predict_embedded(Model& model, Device& device, const ExampleSource& data, DType activations, std::int64_t begin,
+                      std::int64_t end, std::int64_t batch_size, EmbeddingPooling pooling,
+                      const std::function<void(std::int64_t row, std::span<const float> outputs,
+                                               std::span<const float> embedding)>& consume,
+                      std::span<const ExampleSource* const> more_views = {});
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/name_list.h"
 #include "data/tables/conversation_reader.h"
 #include "data/text/cut_rows.h"
 #include "model/adapters/peft_folder.h"
@@ -84,6 +85,31 @@ void as_in_training(const std::optional<ConversationUse>& conversations, DataSec
   if (!conversations->date.empty()) data.template_date = conversations->date;
 }
 
+/// Throws Error for a class that the model lacks.
+void require_known(const Calibration& calibration, const LabelSet& labels, const ModelChoice& choice) {
+  const std::vector<std::string>& names = labels.names();
+  const auto require = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw Error("{}: \"calibration\" of its temper.json names {}, but the model's classes are {}; correct the file",
+                  (choice.adapters.empty() ? choice.model : choice.adapters.back()).string(), quoted_name(name),
+                  name_list(names));
+  };
+  if (!calibration.positive.empty()) require(calibration.positive);
+  for (const ClassThresholds& thresholds : calibration.thresholds) require(thresholds.label);
+}
+
+/// What is measured of rows beside the metrics of the task.
+MeasureSettings measures_of(const Calibration* calibration, const LabelSet& labels, const TableUse& use) {
+  MeasureSettings settings;
+  settings.resamples = use.resamples;
+  settings.seed = static_cast<std::uint64_t>(use.resample_seed);
+  if (calibration == nullptr || calibration->positive.empty()) return settings;
+  const std::vector<std::string>& names = labels.names();
+  settings.positive =
+      static_cast<std::int32_t>(std::find(names.begin(), names.end(), calibration->positive) - names.begin());
+  return settings;
+}
+
 }  // namespace
 
 FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator)
@@ -92,6 +118,7 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
               choice.adapters.empty() ? std::filesystem::path() : choice.adapters.back()),
       purpose_(purpose_of(folder_.config, choice)),
       labels_(LabelSet::from_names(purpose_.labels)) {
+  if (const Calibration* known = calibration(); known != nullptr) require_known(*known, labels_, choice);
   model_.emplace(folder_, head_request(task(), labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
                  device, communicator);
   folder_.notes.insert(folder_.notes.end(), model_->report.notes.begin(), model_->report.notes.end());
@@ -105,13 +132,14 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
 std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, const TableUse& use,
                                                    std::int64_t batch_size, int threads, Communicator& communicator,
                                                    const std::function<bool()>& stop_requested,
-                                                   const std::function<void(const std::string&)>& say) {
+                                                   const std::function<void(const std::string&)>& say,
+                                                   RowOutputs* outputs) {
   if (is_of_images(task().head)) {
     ColumnChoice columns{use.text};
     if (use.label_listed) columns.indicators = use.label;
     if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
     const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, ""), use, threads);
-    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested,
+    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested, outputs,
                    behind_first(views));
   }
   Configuration configuration;
@@ -141,7 +169,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
       rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task()), use, threads, communicator, say);
   return measure(measured(rows, windows, std::nullopt), table.head().path.string(), use, batch_size, communicator,
-                 stop_requested);
+                 stop_requested, outputs);
 }
 
 std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views) {
@@ -176,7 +204,7 @@ ImageReading FittedModel::image_reading(const TableUse& use, int threads, Pictur
 
 std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                             std::int64_t batch_size, Communicator& communicator,
-                                            const std::function<bool()>& stop_requested,
+                                            const std::function<bool()>& stop_requested, RowOutputs* outputs,
                                             std::vector<const ExampleSource*> more_views) {
   const std::optional<EntityLabels> entities = entity_labels(task().labels, labels_.names());
   EvaluationSettings settings;
@@ -186,9 +214,17 @@ std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std
   settings.threshold = use.threshold;
   settings.more_views = std::move(more_views);
   settings.stop_requested = stop_requested;
+  const MeasureSettings measures = measures_of(calibration(), labels_, use);
+  RowOutputs own;
+  RowOutputs& said = outputs != nullptr ? *outputs : own;
+  settings.positive = measures.positive;
+  settings.outputs = &said;
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", source));
+  if (metrics && said.rows() > 0 && (calibration() != nullptr || measures.resamples > 0))
+    add_row_measures(*metrics, said, labels_.names(), measures,
+                     calibration() == nullptr ? std::nullopt : std::optional(*calibration()), communicator);
   return metrics;
 }
 

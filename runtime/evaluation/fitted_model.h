@@ -59,17 +59,24 @@ class FittedModel {
   /// What is known of its training; nothing for a model from elsewhere.
   [[nodiscard]] const std::optional<TrainedUse>& trained() const { return purpose_.trained; }
 
+  /// Its thresholds and temperature; null where it has none.
+  [[nodiscard]] const Calibration* calibration() const {
+    return trained() && trained()->calibration ? &*trained()->calibration : nullptr;
+  }
+
   /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
-  /// Error where the loss is not finite.
+  /// Error where the loss is not finite. `outputs`: becomes what the model says of each row, of tasks that say
+  /// something of rows; may be null.
   std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,
                                         int threads, Communicator& communicator,
                                         const std::function<bool()>& stop_requested,
-                                        const std::function<void(const std::string&)>& say);
+                                        const std::function<void(const std::string&)>& say,
+                                        RowOutputs* outputs = nullptr);
 
  private:
   std::optional<Metrics> measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                  std::int64_t batch_size, Communicator& communicator,
-                                 const std::function<bool()>& stop_requested,
+                                 const std::function<bool()>& stop_requested, RowOutputs* outputs,
                                  std::vector<const ExampleSource*> more_views = {});
   void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "base/counted.h"
 #include "base/error.h"
@@ -12,14 +13,16 @@
 namespace temper {
 namespace {
 
+/// NaN where there is none.
+double value_or_none(const Metrics& metrics, std::string_view name) {
+  const auto found = std::find_if(metrics.values.begin(), metrics.values.end(),
+                                  [&](const auto& metric) { return metric.first == name; });
+  return found == metrics.values.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+}
+
 /// False where either has no loss that is a number.
 bool has_lower_loss(const Metrics& one, const Metrics& other) {
-  const auto loss_of = [](const Metrics& metrics) {
-    const auto found = std::find_if(metrics.values.begin(), metrics.values.end(),
-                                    [](const auto& metric) { return metric.first == "loss"; });
-    return found == metrics.values.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
-  };
-  return loss_of(one) < loss_of(other);
+  return value_or_none(one, "loss") < value_or_none(other, "loss");
 }
 
 }  // namespace
@@ -35,10 +38,13 @@ bool ModelSelection::judge(const Metrics& metrics, TrainingState& state) {
   state.last_metrics = last_.finite_values();
   const double value = last_.value(metric_);
   const bool first = state.best_step < 0;
+  const double best = first ? std::numeric_limits<double>::quiet_NaN() : value_or_none(best_, metric_);
   const bool gains =
-      std::isfinite(value) &&
-      (first || (higher_is_better(metric_) ? value > best_.value(metric_) : value < best_.value(metric_)));
-  const bool better = gains || (!first && value == best_.value(metric_) && has_lower_loss(last_, best_));
+      std::isfinite(value) && (std::isnan(best) || (higher_is_better(metric_) ? value > best : value < best));
+  // An area under a curve is undefined where all rows have one class: then the loss alone is left to judge by.
+  const bool equal = value == best || (std::isnan(value) && std::isnan(best));
+  const bool better =
+      gains || (equal && (first ? std::isfinite(value_or_none(last_, "loss")) : has_lower_loss(last_, best_)));
   if (better) {
     best_ = last_;
     state.best_step = state.step;

@@ -15,8 +15,8 @@ class ModelSelection {
   /// `metric`: what models are compared by. `patience`: evaluations without gain that end the run; 0: any number.
   /// `state`: of a checkpoint; what it remembers is taken up.
   ModelSelection(std::string metric, std::int64_t patience, const TrainingState& state = {});
-  /// Notes the metrics of the model of `state.step`. True if it is the best one: by the metric or, where that is equal,
-  /// by the loss. Patience counts gains of the metric only, since a loss may fall slowly forever.
+  /// Notes the metrics of the model of `state.step`. True if it is the best one: by the metric or, where that is equal
+  /// or undefined, by the loss. Patience counts gains of the metric only, since a loss may fall slowly forever.
   bool judge(const Metrics& metrics, TrainingState& state);
   [[nodiscard]] bool patience_is_exhausted(const TrainingState& state) const {
     return patience_ > 0 && state.evaluations_without_gain >= patience_;

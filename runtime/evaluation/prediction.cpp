@@ -1,6 +1,8 @@
 #include "runtime/evaluation/prediction.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <span>
 #include <string_view>
 
 #include "base/error.h"
@@ -20,6 +22,8 @@
 namespace temper {
 namespace {
 
+constexpr const char* kEmbeddingMember = "embedding";
+
 /// Whether predictions of some task have a member of this name: a kept column is then called otherwise, whatever the
 /// model's task, so that it is called the same in all predictions.
 bool is_own_member(std::string_view name) {
@@ -27,7 +31,8 @@ bool is_own_member(std::string_view name) {
     return std::find(task.predicted_members.begin(), task.predicted_members.end(), name) !=
            task.predicted_members.end();
   };
-  return name == "text" || name == "image" || std::any_of(tasks().begin(), tasks().end(), has_it);
+  return name == "text" || name == "image" || name == kEmbeddingMember ||
+         std::any_of(tasks().begin(), tasks().end(), has_it);
 }
 
 struct KeptColumn {
@@ -53,10 +58,22 @@ std::vector<KeptColumn> kept_columns(const Table& table, const TableUse& use, co
   return kept;
 }
 
+/// Numbers with the fewest digits that read back as the same f32.
+void write_embedding(PredictionJson& json, std::span<const float> embedding) {
+  if (embedding.empty()) return;
+  PredictionJson& list = json[kEmbeddingMember] = PredictionJson::array();
+  for (const float value : embedding) list.push_back(std::strtod(fmt::format("{}", value).c_str(), nullptr));
+}
+
 /// One line for each document, however many windows it takes.
 PredictedLines predict_documents(FittedModel& fitted, const Table& table, const TableUse& use,
                                  const PredictionOptions& options, Device& device, std::int64_t begin,
                                  std::int64_t end) {
+  if (options.embeddings != EmbeddingPooling::none)
+    throw usage_error(
+        "--embeddings is for models with one output per row, word or mask, but this one is for {}; leave "
+        "the option out, or fine-tune it for another task",
+        fitted.task().name);
   Configuration configuration;
   configuration.data.end_token = use.end_token;
   configuration.data.long_documents = use.long_documents;
@@ -105,6 +122,9 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
 PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const TableUse& use,
                                 const PredictionOptions& options, Device& device, std::int64_t begin,
                                 std::int64_t end) {
+  if (options.embeddings == EmbeddingPooling::first && fitted.config().images.first_patch == 0)
+    throw usage_error("--embeddings first reads a class token, which a model of type {} lacks; give --embeddings mean",
+                      fitted.config().model_type);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
   const std::size_t image_column = column_index(table, use.text);
   ImageRows rows;
@@ -115,10 +135,11 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
   const auto views = fitted.image_views(rows, use, options.threads);
   const ImageSource& images = *views.front();
   const std::vector<const ExampleSource*> others = behind_first(views);
-  const PredictionContext context{fitted.labels(), nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false};
+  const PredictionContext context{fitted.labels(),     nullptr, 0, 0, use.threshold, options.top, /*tokens=*/false,
+                                  fitted.calibration()};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   PredictedLines result;
-  const auto write_row = [&](std::int64_t row, std::span<const float> outputs) {
+  const auto write_row = [&](std::int64_t row, std::span<const float> outputs, std::span<const float> embedding) {
     const auto place = static_cast<std::size_t>(begin + row);
     if (!all_finite(outputs))
       refuse_not_finite(fitted.model(), device, fmt::format("{}: what the model says is", place_of(table, place)));
@@ -126,11 +147,13 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
     PredictionJson json{{"image", fields[image_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[image_column], {{}, {}, outputs}});
+    write_embedding(json, embedding);
     result.lines += json_line(json);
   };
   for (std::int64_t first = 0; first < images.rows() && !options.stop_requested(); first += options.batch_size)
-    predict(fitted.model(), device, images, DType::f32, first, std::min(images.rows(), first + options.batch_size),
-            options.batch_size, write_row, others);
+    predict_embedded(fitted.model(), device, images, DType::f32, first,
+                     std::min(images.rows(), first + options.batch_size), options.batch_size, options.embeddings,
+                     write_row, others);
   return result;
 }
 
@@ -164,9 +187,10 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
                                   static_cast<std::int64_t>(tokenizing.max_length),
                                   use.threshold,
                                   options.top,
-                                  options.tokens};
+                                  options.tokens,
+                                  fitted.calibration()};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
-  const auto write_row = [&](std::int64_t row, std::span<const float> outputs) {
+  const auto write_row = [&](std::int64_t row, std::span<const float> outputs, std::span<const float> embedding) {
     if (!all_finite(outputs))
       refuse_not_finite(
           fitted.model(), device,
@@ -179,11 +203,12 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[text_column], tokens});
+    write_embedding(json, embedding);
     result.lines += json_line(json);
   };
   for (std::int64_t first = 0; first < rows.rows() && !options.stop_requested(); first += options.batch_size)
-    predict(fitted.model(), device, rows, DType::f32, first, std::min(rows.rows(), first + options.batch_size),
-            options.batch_size, write_row);
+    predict_embedded(fitted.model(), device, rows, DType::f32, first, std::min(rows.rows(), first + options.batch_size),
+                     options.batch_size, options.embeddings, write_row);
   result.cut_rows = cut + writer->cut_rows();
   result.cut_words = writer->cut_words();
   return result;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/evaluation/embeddings.h"
 #include "runtime/evaluation/fitted_model.h"
 
 namespace temper {
@@ -15,6 +16,7 @@ struct PredictionOptions {
   bool all_columns = false;               ///< all but the text go along
   std::int64_t top = 0;                   ///< so many classes or candidates; 0: all classes, five candidates for a mask
   bool tokens = true;                     ///< list the tokens of words, too
+  EmbeddingPooling embeddings = EmbeddingPooling::none;
   std::int64_t batch_size = 64;
   int threads = 1;
   std::function<bool()> stop_requested = [] { return false; };  ///< of this rank; asked before each batch
@@ -36,8 +38,11 @@ struct PredictedLines {
 ///                             "tokens": [{"token", "label", "probability"}]}
 ///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
 ///   causal-lm                {"text", "loss", "perplexity", "bits_per_byte", "predicted_tokens"}
+/// Of a model that has a calibration, the first two also have what write_calibrated writes.
+/// With embeddings, "embedding": [width] stands last (runtime/evaluation/embeddings.h).
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
-/// Throws Error for a column that is missing. Where it was asked to stop, the last rows are missing.
+/// Throws Error for a column that is missing, and a usage Error for embeddings of running text, and of a first token
+/// where the model reads images and has none. Where it was asked to stop, the last rows are missing.
 PredictedLines predict_lines(FittedModel& fitted, const Table& table, const TableUse& use,
                              const PredictionOptions& options, Device& device, std::int64_t begin, std::int64_t end);
 

@@ -52,6 +52,11 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
     throw usage_error("--views is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.stride > 0 && task.labels != LabelKind::next_token)
     throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
+  if (requests.resamples && task.labels != LabelKind::single_class && task.labels != LabelKind::multi_label)
+    throw usage_error(
+        "--resamples is for models that give rows classes or labels, but this one is for {}; leave the "
+        "option out",
+        task.name);
   if (requests.threshold && task.labels != LabelKind::multi_label)
     throw usage_error("--threshold is for models for multi-label, but this one is for {}; leave the option out",
                       task.name);
@@ -131,6 +136,10 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   use.end_token = known.end_token.value_or(use.end_token);
   use.conversations = known.conversations;
   use.masking_seed = known.masking_seed.value_or(0);
+  // Whoever reads figures of a model that was judged with intervals wants them.
+  constexpr std::int64_t kUsualResamples = 1000;
+  use.resamples = requests.resamples.value_or(known.calibration ? kUsualResamples : 0);
+  use.resample_seed = requests.resample_seed;
 
   Differences differences;
   differences.note(is_of_images(task.head) ? "column of pictures" : "text column", use.text, known.text, "--text");

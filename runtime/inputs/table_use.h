@@ -24,9 +24,11 @@ struct TableRequests {
   std::vector<std::string> label;
   std::optional<std::int64_t> max_length;
   std::optional<double> threshold;
-  std::int64_t stride = 0;               ///< between windows of running text; 0: pieces side by side
-  std::string views = "none";            ///< of each picture, whose outputs are averaged: none, flip, five-crops
-  std::optional<std::string> documents;  ///< what is a document in a .txt file
+  std::int64_t stride = 0;                ///< between windows of running text; 0: pieces side by side
+  std::string views = "none";             ///< of each picture, whose outputs are averaged: none, flip, five-crops
+  std::optional<std::string> documents;   ///< what is a document in a .txt file
+  std::optional<std::int64_t> resamples;  ///< from which intervals of the measures are computed; 0: no intervals
+  std::int64_t resample_seed = 0;
 };
 
 /// Which columns of a table are read, and how.
@@ -45,6 +47,8 @@ struct TableUse {
   std::optional<ImageUse> images;
   std::vector<PictureView> views{PictureView::whole};
   std::int64_t masking_seed = 0;
+  std::int64_t resamples = 0;
+  std::int64_t resample_seed = 0;
 };
 
 /// The text column of a table that has no other, standard input.

@@ -1,5 +1,10 @@
 #include "runtime/inputs/trained_use.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -69,6 +74,38 @@ class Members {
     return value->get<std::int64_t>();
   }
 
+  /// Above 0.
+  [[nodiscard]] std::optional<double> positive_number(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_number() || !(value->get<double>() > 0.0)) throw refusal(key, *value, "a number above 0");
+    return value->get<double>();
+  }
+
+  /// A probability, ends included.
+  [[nodiscard]] std::optional<double> probability(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_number() || !(value->get<double>() >= 0.0 && value->get<double>() <= 1.0))
+      throw refusal(key, *value, "a probability, from 0 to 1");
+    return value->get<double>();
+  }
+
+  /// One of some words.
+  template <typename Words>
+  [[nodiscard]] std::optional<std::string> word(const char* key, const Words& words) const {
+    std::optional<std::string> found = text(key);
+    if (found && std::find(words.begin(), words.end(), *found) == words.end())
+      throw refusal(key, *find(key), fmt::format("one of {}", fmt::join(words, ", ")));
+    return found;
+  }
+
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, value] : object_.items()) all.push_back(name);
+    return all;
+  }
+
   /// A list of numbers; none where it is absent.
   [[nodiscard]] std::vector<double> numbers(const char* key) const {
     const Json* value = find(key);
@@ -106,6 +143,46 @@ class Members {
   const Json& object_;
   std::string place_;
 };
+
+/// A threshold that no row reaches is left out.
+void put_threshold(Json& object, const char* key, double threshold) {
+  if (std::isfinite(threshold)) object[key] = threshold;
+}
+
+Json calibration_json(const Calibration& calibration) {
+  Json json{{"temperature", calibration.temperature},
+            {"threshold_by", kThresholdRules[static_cast<std::size_t>(calibration.rule)]},
+            {"at_specificity", calibration.specificity},
+            {"at_sensitivity", calibration.sensitivity}};
+  if (!calibration.positive.empty()) json["positive"] = calibration.positive;
+  json["thresholds"] = Json::object();
+  for (const ClassThresholds& thresholds : calibration.thresholds) {
+    Json of_class = Json::object();
+    put_threshold(of_class, "youden", thresholds.youden);
+    put_threshold(of_class, "specificity", thresholds.at_specificity);
+    put_threshold(of_class, "sensitivity", thresholds.at_sensitivity);
+    json["thresholds"][thresholds.label] = std::move(of_class);
+  }
+  return json;
+}
+
+Calibration parse_calibration(const Members& members) {
+  Calibration calibration;
+  calibration.temperature = members.positive_number("temperature").value_or(calibration.temperature);
+  if (const auto rule = members.word("threshold_by", kThresholdRules)) calibration.rule = threshold_rule(*rule);
+  calibration.specificity = members.part("at_specificity").value_or(calibration.specificity);
+  calibration.sensitivity = members.part("at_sensitivity").value_or(calibration.sensitivity);
+  calibration.positive = members.text("positive").value_or("");
+  const Members thresholds = members.object("thresholds");
+  for (const std::string& label : thresholds.names()) {
+    const Members of_class = thresholds.object(label.c_str());
+    constexpr double kReachedByNone = std::numeric_limits<double>::infinity();
+    calibration.thresholds.push_back({label, of_class.probability("youden").value_or(kReachedByNone),
+                                      of_class.probability("specificity").value_or(kReachedByNone),
+                                      of_class.probability("sensitivity").value_or(kReachedByNone)});
+  }
+  return calibration;
+}
 
 template <typename T>
 void put(Json& object, const char* key, const std::optional<T>& value) {
@@ -160,6 +237,7 @@ std::string to_json(const TrainedUse& use) {
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
   if (!use.labels.empty()) json["labels"] = use.labels;
+  if (use.calibration) json["calibration"] = calibration_json(*use.calibration);
   Json running_text = Json::object();
   put(running_text, "documents", use.documents);
   put(running_text, "pack", use.pack);
@@ -178,6 +256,8 @@ std::string to_json(const TrainedUse& use) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string calibration_to_json(const Calibration& calibration) { return calibration_json(calibration).dump(); }
+
 TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   const Json parsed = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded())
@@ -194,6 +274,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
   use.labels = members.texts("labels");
+  if (members.has("calibration")) use.calibration = parse_calibration(members.object("calibration"));
   const Members running_text = members.object("running_text");
   use.documents = running_text.text("documents");
   use.pack = running_text.text("pack");

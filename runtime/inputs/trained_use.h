@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/tasks/row_measures.h"
 #include "runtime/tasks/task.h"
 
 namespace temper {
@@ -53,6 +54,7 @@ struct TrainedUse {
   std::optional<double> threshold;               ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;      ///< which tokens an evaluation masks
   std::vector<std::string> labels;               ///< of an adapter, which has no config.json that names them
+  std::optional<Calibration> calibration;        ///< thresholds and temperature, of the validation rows
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;
 };
@@ -62,6 +64,8 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
 
 /// The text of temper.json.
 std::string to_json(const TrainedUse& use);
+/// The text of its member "calibration".
+std::string calibration_to_json(const Calibration& calibration);
 /// `name` stands for the file in messages. Throws Error for what is no JSON object, and for a member of another type
 /// than to_json gives it; members that are missing or unknown are passed over.
 TrainedUse parse_trained_use(const std::string& json, const std::string& name);

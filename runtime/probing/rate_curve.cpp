@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/counted.h"
+#include "runtime/figures/svg_page.h"
 
 namespace temper {
 namespace {
@@ -17,10 +18,9 @@ constexpr double kLeft = 76.0;
 constexpr double kRight = 736.0;
 constexpr double kTop = 92.0;
 constexpr double kBottom = 416.0;
-/// Colours that people with any colour vision tell apart (Okabe, Ito, 2008).
-constexpr const char* kTrainingColour = "#0072b2";
-constexpr const char* kValidationColour = "#d55e00";
-constexpr const char* kAdviceColour = "#007a5a";
+constexpr const char* kTrainingColour = kBlue;
+constexpr const char* kValidationColour = kVermilion;
+constexpr const char* kAdviceColour = kGreen;
 
 /// Which losses the picture shows, from the lowest to somewhat above that of the untrained model.
 struct LossRange {
@@ -61,17 +61,9 @@ LossRange range_of(const std::vector<Series>& all) {
   return {low - 0.06 * span, start + 0.3 * span};
 }
 
-/// 1, 2 or 5 times a power of ten, so that there are about five of them in `span`.
-double tick_step(double span) {
-  const double power = std::pow(10.0, std::floor(std::log10(span / 5.0)));
-  for (const double factor : {1.0, 2.0, 5.0})
-    if (factor * power * 5.5 >= span) return factor * power;
-  return 10.0 * power;
-}
-
-class Picture {
+class RatePicture {
  public:
-  Picture(const ProbedCurve& curve, const RateAdvice& advice)
+  RatePicture(const ProbedCurve& curve, const RateAdvice& advice)
       : curve_(curve),
         advice_(advice),
         series_(series_of(curve)),
@@ -80,41 +72,24 @@ class Picture {
         last_(std::log10(curve.rates.back().rate) + 0.2) {}
 
   std::string draw() {
-    add(R"(<?xml version="1.0" encoding="UTF-8"?>)"
-        "\n");
-    add(R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}" )"
-        R"(font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#222222">)"
-        "\n",
-        kPageWidth, kPageHeight);
-    add(R"(<rect width="{}" height="{}" fill="#ffffff"/>)"
-        "\n",
-        kPageWidth, kPageHeight);
-    text(kLeft, 30, "start", 17, "Learning-rate probe");
-    text(kLeft, 50, "start", 13,
-         fmt::format("{} of each of {}; training loss: mean of the last {}", counted(curve_.steps, "step"),
-                     counted(curve_.rates.size(), "rate"), counted(curve_.last_steps, "step")));
+    page_.text(kLeft, 30, Anchor::start, 17, "Learning-rate probe");
+    page_.text(kLeft, 50, Anchor::start, 13,
+               fmt::format("{} of each of {}; training loss: mean of the last {}", counted(curve_.steps, "step"),
+                           counted(curve_.rates.size(), "rate"), counted(curve_.last_steps, "step")));
     rate_axis();
     loss_axis();
     mark_advice();
-    add(R"(<rect x="{}" y="{}" width="{}" height="{}" fill="none" stroke="#444444"/>)"
-        "\n",
-        kLeft, kTop, kRight - kLeft, kBottom - kTop);
+    page_.rectangle(kLeft, kTop, kRight - kLeft, kBottom - kTop, R"(fill="none" stroke="#444444")");
     bool all_shown = true;
     for (std::size_t i = 0; i < series_.size(); ++i) {
       draw(series_[i], i);
       for (const double loss : series_[i].losses) all_shown = all_shown && is_shown(loss);
     }
-    if (!all_shown) text(kRight, kBottom + 48, "end", 11, "crosses: above the picture, or not finite");
-    add("</svg>\n");
-    return std::move(svg_);
+    if (!all_shown) page_.text(kRight, kBottom + 48, Anchor::end, 11, "crosses: above the picture, or not finite");
+    return page_.finish();
   }
 
  private:
-  template <typename... Args>
-  void add(fmt::format_string<Args...> format, Args&&... args) {
-    svg_ += fmt::format(format, std::forward<Args>(args)...);
-  }
-
   [[nodiscard]] double x_of(double logarithm) const {
     return kLeft + (logarithm - first_) / (last_ - first_) * (kRight - kLeft);
   }
@@ -124,19 +99,6 @@ class Picture {
   }
   [[nodiscard]] bool is_shown(double loss) const { return std::isfinite(loss) && loss <= losses_.high; }
 
-  void line(double x1, double y1, double x2, double y2, const char* style) {
-    add(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" {}/>)"
-        "\n",
-        x1, y1, x2, y2, style);
-  }
-  /// `words` have no characters that XML reserves.
-  void text(double x, double y, const char* anchor, int size, const std::string& words,
-            const char* colour = "#222222") {
-    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-size="{}" fill="{}">{}</text>)"
-        "\n",
-        x, y, anchor, size, colour, words);
-  }
-
   void rate_axis() {
     int labels = 0;
     for (int power = static_cast<int>(std::floor(first_)); power <= static_cast<int>(std::ceil(last_)); ++power)
@@ -145,18 +107,18 @@ class Picture {
         if (place < first_ || place > last_) continue;
         const double x = x_of(place);
         if (digit > 1) {
-          line(x, kBottom, x, kBottom + 4, R"(stroke="#444444")");
+          page_.line(x, kBottom, x, kBottom + 4, R"(stroke="#444444")");
           continue;
         }
         ++labels;
-        line(x, kTop, x, kBottom + 8, R"(stroke="#dddddd")");
-        text(x, kBottom + 23, "middle", 13, fmt::format("1e{}", power));
+        page_.line(x, kTop, x, kBottom + 8, R"(stroke="#dddddd")");
+        page_.text(x, kBottom + 23, Anchor::middle, 13, fmt::format("1e{}", power));
       }
     // Within one decade only the rates themselves tell where the axis is.
     if (labels < 2)
       for (const ProbedRate& rate : curve_.rates)
-        text(x_of(rate), kBottom + 23, "middle", 11, fmt::format("{}", rate.rate));
-    text((kLeft + kRight) / 2, kBottom + 48, "middle", 13, "learning rate (logarithmic)");
+        page_.text(x_of(rate), kBottom + 23, Anchor::middle, 11, fmt::format("{}", rate.rate));
+    page_.text((kLeft + kRight) / 2, kBottom + 48, Anchor::middle, 13, "learning rate (logarithmic)");
   }
 
   void loss_axis() {
@@ -165,43 +127,37 @@ class Picture {
     for (auto i = static_cast<std::int64_t>(std::ceil(losses_.low / step));
          static_cast<double>(i) * step <= losses_.high; ++i) {
       const double loss = static_cast<double>(i) * step;
-      line(kLeft - 5, y_of(loss), kRight, y_of(loss), R"(stroke="#dddddd")");
-      text(kLeft - 9, y_of(loss) + 4.5, "end", 13, fmt::format("{:.{}f}", loss, digits));
+      page_.line(kLeft - 5, y_of(loss), kRight, y_of(loss), R"(stroke="#dddddd")");
+      page_.text(kLeft - 9, y_of(loss) + 4.5, Anchor::end, 13, fmt::format("{:.{}f}", loss, digits));
     }
-    add("<text transform=\"translate(20 {:.1f}) rotate(-90)\" text-anchor=\"middle\">loss</text>\n",
-        (kTop + kBottom) / 2);
+    page_.text(20, (kTop + kBottom) / 2, Anchor::middle, 13, "loss", kInk, -90.0);
   }
 
   void mark_advice() {
     if (!advice_.recommended) return;
     const ProbedRate& rate = curve_.rates[*advice_.recommended];
     const double x = x_of(rate);
-    add(R"(<line x1="{0:.1f}" y1="{1:.1f}" x2="{0:.1f}" y2="{2:.1f}" stroke="{3}" stroke-width="2" )"
-        R"(stroke-dasharray="7 4"/>)"
-        "\n",
-        x, kTop, kBottom, kAdviceColour);
-    const char* anchor = x < (kLeft + kRight) / 2 ? "start" : "end";
-    text(x, kTop - 8, anchor, 13, fmt::format("recommended: {}", rate.rate), kAdviceColour);
+    page_.line(x, kTop, x, kBottom,
+               fmt::format(R"(stroke="{}" stroke-width="2" stroke-dasharray="7 4")", kAdviceColour));
+    const Anchor anchor = x < (kLeft + kRight) / 2 ? Anchor::start : Anchor::end;
+    page_.text(x, kTop - 8, anchor, 13, fmt::format("recommended: {}", rate.rate), kAdviceColour);
   }
 
   void draw(const Series& series, std::size_t place) {
     // Its key stands above the picture, on the right.
     const double key = 26.0 + 20.0 * static_cast<double>(place);
-    line(kRight - 150, key, kRight - 122, key, fmt::format(R"(stroke="{}" stroke-width="2")", series.colour).c_str());
+    page_.line(kRight - 150, key, kRight - 122, key, fmt::format(R"(stroke="{}" stroke-width="2")", series.colour));
     mark(kRight - 136, key, series.colour, place);
-    text(kRight - 114, key + 4.5, "start", 13, series.name);
+    page_.text(kRight - 114, key + 4.5, Anchor::start, 13, series.name);
 
     if (is_shown(series.start)) {
-      line(kLeft, y_of(series.start), kRight, y_of(series.start),
-           fmt::format(R"(stroke="{}" stroke-dasharray="2 3")", series.colour).c_str());
-      if (place == 0) text(kRight - 6, y_of(series.start) - 5, "end", 11, "untrained", series.colour);
+      page_.line(kLeft, y_of(series.start), kRight, y_of(series.start),
+                 fmt::format(R"(stroke="{}" stroke-dasharray="2 3")", series.colour));
+      if (place == 0) page_.text(kRight - 6, y_of(series.start) - 5, Anchor::end, 11, "untrained", series.colour);
     }
-    std::string points;
+    std::vector<std::pair<double, double>> points;
     const auto end_line = [&] {
-      if (!points.empty())
-        add(R"(<polyline points="{}" fill="none" stroke="{}" stroke-width="2"/>)"
-            "\n",
-            points, series.colour);
+      page_.polyline(points, fmt::format(R"(stroke="{}" stroke-width="2")", series.colour));
       points.clear();
     };
     for (std::size_t i = 0; i < series.losses.size(); ++i) {
@@ -210,7 +166,7 @@ class Picture {
         end_line();
         continue;
       }
-      points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x_of(curve_.rates[i]), y_of(loss));
+      points.emplace_back(x_of(curve_.rates[i]), y_of(loss));
     }
     end_line();
     for (std::size_t i = 0; i < series.losses.size(); ++i) {
@@ -225,20 +181,15 @@ class Picture {
 
   /// A circle for the first curve, a square for the second: they differ without colours, too.
   void mark(double x, double y, const char* colour, std::size_t place) {
-    if (place == 0) {
-      add(R"(<circle cx="{:.1f}" cy="{:.1f}" r="4.5" fill="{}"/>)"
-          "\n",
-          x, y, colour);
-    } else {
-      add(R"(<rect x="{:.1f}" y="{:.1f}" width="8" height="8" fill="{}"/>)"
-          "\n",
-          x - 4, y - 4, colour);
-    }
+    const std::string fill = fmt::format(R"(fill="{}")", colour);
+    if (place == 0)
+      page_.circle(x, y, 4.5, fill);
+    else
+      page_.rectangle(x - 4, y - 4, 8, 8, fill);
   }
   void cross(double x, double y, const char* colour) {
-    add(R"(<path d="M {:.1f} {:.1f} l 9 9 m 0 -9 l -9 9" stroke="{}" stroke-width="2.5" fill="none"/>)"
-        "\n",
-        x - 4.5, y - 4.5, colour);
+    page_.path(fmt::format("M {:.1f} {:.1f} l 9 9 m 0 -9 l -9 9", x - 4.5, y - 4.5),
+               fmt::format(R"(stroke="{}" stroke-width="2.5" fill="none")", colour));
   }
 
   const ProbedCurve& curve_;
@@ -247,11 +198,13 @@ class Picture {
   LossRange losses_;
   double first_;  ///< logarithms at the ends of the axis
   double last_;
-  std::string svg_;
+  SvgPage page_{kPageWidth, kPageHeight};
 };
 
 }  // namespace
 
-std::string rate_curve_svg(const ProbedCurve& curve, const RateAdvice& advice) { return Picture(curve, advice).draw(); }
+std::string rate_curve_svg(const ProbedCurve& curve, const RateAdvice& advice) {
+  return RatePicture(curve, advice).draw();
+}
 
 }  // namespace temper

@@ -78,7 +78,9 @@ void RecordingObserver::evaluation(const EvaluationSummary& evaluation) {
   record(evaluation.step, evaluation.set.empty() ? "evaluation" : fmt::format("evaluation/{}", evaluation.set), values);
 }
 
-void RecordingObserver::test(std::int64_t step, const Metrics& metrics) { record(step, "test", metrics.values); }
+void RecordingObserver::test(std::int64_t step, const Metrics& metrics) {
+  record(step, "test", with_bounds(metrics.values, metrics.intervals));
+}
 
 void RecordingObserver::saved(std::int64_t step, const std::filesystem::path& /*checkpoint*/) {
   record(step, "checkpoint", {});

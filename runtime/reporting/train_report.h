@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "runtime/reporting/run_trace.h"
 #include "runtime/tasks/metrics.h"
+#include "runtime/tasks/row_measures.h"
 #include "tensor/device.h"
 
 namespace temper {
@@ -21,6 +23,7 @@ struct TrainReport {
   Metrics best;
   Metrics last;
   Metrics test;
+  std::optional<Calibration> calibration;       ///< chosen on the validation rows
   double examples_per_second = 0.0;             ///< of the steps, and of filling caches for them, this start
   double last_epoch_examples_per_second = 0.0;  ///< of the last epoch that has ended
   double tokens_per_second = 0.0;

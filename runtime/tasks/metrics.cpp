@@ -258,6 +258,26 @@ double Metrics::value(std::string_view metric) const {
                     near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", "));
 }
 
+const Interval* Metrics::interval(std::string_view metric) const {
+  const auto found = std::find_if(intervals.begin(), intervals.end(),
+                                  [&](const NamedInterval& entry) { return entry.name == metric; });
+  return found == intervals.end() ? nullptr : &found->interval;
+}
+
+std::vector<std::pair<std::string, double>> with_bounds(const std::vector<std::pair<std::string, double>>& values,
+                                                        const std::vector<NamedInterval>& intervals) {
+  std::vector<std::pair<std::string, double>> all;
+  for (const auto& value : values) {
+    all.push_back(value);
+    for (const NamedInterval& entry : intervals) {
+      if (entry.name != value.first) continue;
+      all.emplace_back(entry.name + "_low", entry.interval.low);
+      all.emplace_back(entry.name + "_high", entry.interval.high);
+    }
+  }
+  return all;
+}
+
 Metrics classification_metrics(const ClassificationCounts& counts) {
   const auto classes = static_cast<std::size_t>(counts.classes);
   check_flat_size(counts.confusion.size(), classes * classes);
@@ -349,9 +369,16 @@ double bits_per_byte(double loss_sum, std::int64_t bytes) {
 }
 
 bool higher_is_better(std::string_view metric) {
-  constexpr std::array<std::string_view, 8> kLowerIsBetter = {
-      "loss",         "perplexity",      "bits_per_byte",           "mean_squared_error", "mean_absolute_error",
-      "hamming_loss", "rejected_reward", "rejected_log_probability"};
+  constexpr std::array<std::string_view, 10> kLowerIsBetter = {"loss",
+                                                               "perplexity",
+                                                               "bits_per_byte",
+                                                               "mean_squared_error",
+                                                               "mean_absolute_error",
+                                                               "hamming_loss",
+                                                               "rejected_reward",
+                                                               "rejected_log_probability",
+                                                               "brier_score",
+                                                               "expected_calibration_error"};
   return std::find(kLowerIsBetter.begin(), kLowerIsBetter.end(), metric) == kLowerIsBetter.end();
 }
 

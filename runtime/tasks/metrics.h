@@ -78,13 +78,40 @@ struct EntityScores {
   std::int64_t support = 0;  ///< entities that truly are of the type
 };
 
+/// Between which bounds a figure lies in 95 of 100 cases.
+struct Interval {
+  double low = 0.0;
+  double high = 0.0;
+
+  friend bool operator==(const Interval&, const Interval&) = default;
+};
+
+struct NamedInterval {
+  std::string name;  ///< of a value
+  Interval interval;
+
+  friend bool operator==(const NamedInterval&, const NamedInterval&) = default;
+};
+
+/// How well one class or label is told from the others.
+struct ClassMeasures {
+  std::string label;
+  std::int64_t positives = 0;  ///< rows that have it
+  std::vector<std::pair<std::string, double>> values;
+  std::vector<NamedInterval> intervals;
+};
+
 struct Metrics {
   std::vector<std::pair<std::string, double>> values;  ///< loss first, then what matters most
   std::vector<std::vector<std::int64_t>> confusion;    ///< [truth][predicted]; empty for other tasks
   std::vector<EntityScores> entities = {};             ///< by type; empty where labels name no entities
+  std::vector<NamedInterval> intervals = {};           ///< of some of the values; empty where none were asked for
+  std::vector<ClassMeasures> classes = {};             ///< likewise
 
   /// Throws a usage Error that names the nearest metric and lists all.
   [[nodiscard]] double value(std::string_view metric) const;
+  /// Null where the value has none.
+  [[nodiscard]] const Interval* interval(std::string_view metric) const;
   /// Numbers that are not finite have no place in the JSON of a checkpoint.
   [[nodiscard]] std::vector<std::pair<std::string, double>> finite_values() const;
 };
@@ -108,6 +135,10 @@ Metrics language_model_metrics(const LanguageModelCounts& counts);
 /// The bits that a text costs per byte of its UTF-8: `loss_sum` in nats over all its predicted tokens, divided by ln 2
 /// and by the bytes that these stand for; 0 where the bytes are not known.
 double bits_per_byte(double loss_sum, std::int64_t bytes);
+
+/// A value that has an interval is followed by name_low and name_high: for logs, which know numbers alone.
+std::vector<std::pair<std::string, double>> with_bounds(const std::vector<std::pair<std::string, double>>& values,
+                                                        const std::vector<NamedInterval>& intervals);
 
 /// False for losses, errors and perplexity.
 bool higher_is_better(std::string_view metric);

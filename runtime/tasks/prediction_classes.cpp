@@ -9,15 +9,6 @@ namespace temper {
 
 double rounded_to_six_digits(double value) { return std::round(value * 1e6) / 1e6; }
 
-std::vector<double> softmax(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> probabilities;
-  double sum = 0.0;
-  for (const float logit : logits) sum += probabilities.emplace_back(std::exp(logit - largest));
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
-}
-
 std::size_t index_of_largest(std::span<const double> values) {
   return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
@@ -56,11 +47,31 @@ void write_class(PredictionJson& row, const LabelSet& labels, std::span<const fl
 void write_label_set(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, double threshold,
                      std::int64_t top) {
   std::vector<double> p;
-  for (const float logit : logits) p.push_back(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+  for (const float logit : logits) p.push_back(sigmoid(logit));
   row["labels"] = PredictionJson::array();
   for (std::size_t id = 0; id < p.size(); ++id)
     if (p[id] > threshold) row["labels"].push_back(labels.name(static_cast<std::int32_t>(id)));
   row["probabilities"] = probabilities_json(labels, p, top);
+}
+
+void write_calibrated(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, bool several,
+                      const Calibration& calibration, std::int64_t top) {
+  const auto probabilities = [&](double temperature) {
+    if (!several) return softmax(logits, temperature);
+    std::vector<double> p;
+    for (const float logit : logits) p.push_back(sigmoid(logit, temperature));
+    return p;
+  };
+  const std::vector<double> raw = probabilities(1.0);
+  const std::vector<double> calibrated = probabilities(calibration.temperature);
+  if (!several) row["calibrated_probability"] = rounded_to_six_digits(calibrated[index_of_largest(raw)]);
+  row["calibrated_probabilities"] = probabilities_json(labels, calibrated, top);
+  row["decisions"] = PredictionJson::object();
+  for (std::size_t id = 0; id < raw.size(); ++id) {
+    const std::string& name = labels.name(static_cast<std::int32_t>(id));
+    if (const ClassThresholds* thresholds = calibration.of(name); thresholds != nullptr)
+      row["decisions"][name] = raw[id] >= thresholds->by(calibration.rule);
+  }
 }
 
 void write_numbers(PredictionJson& row, const LabelSet& labels, std::span<const float> logits) {

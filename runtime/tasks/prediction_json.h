@@ -12,6 +12,8 @@
 #include "data/text/word_places.h"
 #include "data/tokenizer/tokenizer.h"
 #include "runtime/tasks/entities.h"
+#include "runtime/tasks/probabilities.h"
+#include "runtime/tasks/row_measures.h"
 #include "runtime/tasks/task.h"
 
 namespace temper {
@@ -44,12 +46,13 @@ struct PredictedRow {
 /// What all rows of a table have in common.
 struct PredictionContext {
   const LabelSet& labels;
-  const Tokenizer* tokenizer;   ///< null of a model of images
-  std::int64_t vocabulary = 0;  ///< tokens that the model has embeddings for
-  std::int64_t max_length = 0;  ///< tokens of the longest row
-  double threshold = 0.5;       ///< a label of several is predicted where its probability is above it
-  std::int64_t top = 0;         ///< so many classes or candidates; 0: as the task has it
-  bool tokens = true;           ///< list the tokens of words, too
+  const Tokenizer* tokenizer;                ///< null of a model of images
+  std::int64_t vocabulary = 0;               ///< tokens that the model has embeddings for
+  std::int64_t max_length = 0;               ///< tokens of the longest row
+  double threshold = 0.5;                    ///< a label of several is predicted where its probability is above it
+  std::int64_t top = 0;                      ///< so many classes or candidates; 0: as the task has it
+  bool tokens = true;                        ///< list the tokens of words, too
+  const Calibration* calibration = nullptr;  ///< of the model, borrowed; null: none
 };
 
 /// Writes what a model's outputs say of each row.
@@ -89,7 +92,6 @@ std::unique_ptr<PredictionWriter> writer_of(const PredictionContext& context) {
 
 /// Six digits say all that f32 logits know.
 double rounded_to_six_digits(double value);
-std::vector<double> softmax(std::span<const float> logits);
 std::size_t index_of_largest(std::span<const double> values);
 /// Indices of the `count` largest, the largest first; of equals the first.
 std::vector<std::size_t> largest(std::span<const double> values, std::size_t count);
@@ -103,6 +105,12 @@ PredictionJson probabilities_json(const LabelSet& labels, std::span<const double
 
 /// "label", "probability", "probabilities". `logits` [labels].
 void write_class(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, std::int64_t top);
+
+/// "calibrated_probabilities": with the temperature; of one class per row (`several` false) before these
+/// "calibrated_probability", of the label. "decisions": {label: whether its probability reaches its threshold}, of each
+/// that has one; thresholds are of probabilities as the model gives them, without the temperature.
+void write_calibrated(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, bool several,
+                      const Calibration& calibration, std::int64_t top);
 
 /// "labels": those with a probability above the threshold, in the order of their ids; "probabilities".
 void write_label_set(PredictionJson& row, const LabelSet& labels, std::span<const float> logits, double threshold,

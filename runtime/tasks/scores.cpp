@@ -11,6 +11,7 @@
 namespace temper {
 namespace {
 
+/// Of words and tokens.
 class ClassScores final : public Scores {
  public:
   explicit ClassScores(const ScoreSettings& settings) : labels_(settings.entities) {

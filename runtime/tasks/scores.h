@@ -13,17 +13,20 @@
 #include "data/batch.h"
 #include "runtime/tasks/entities.h"
 #include "runtime/tasks/metrics.h"
+#include "runtime/tasks/row_outputs.h"
 #include "runtime/tasks/task.h"
 
 namespace temper {
 
 struct ScoreSettings {
-  std::int64_t outputs = 1;                ///< of the head
-  std::int64_t rows = 0;                   ///< of the data
-  const EntityLabels* entities = nullptr;  ///< of the labels of words, where their names have prefixes
-  std::int64_t text_bytes = 0;             ///< that the predicted tokens stand for (ExampleSource::text_bytes)
-  double threshold = 0.5;                  ///< of several labels, those with a probability above it are predicted
-  PreferenceTerms preference = {};         ///< of pairs
+  std::int64_t outputs = 1;                   ///< of the head
+  std::int64_t rows = 0;                      ///< of the data
+  const EntityLabels* entities = nullptr;     ///< of the labels of words, where their names have prefixes
+  std::int64_t text_bytes = 0;                ///< that the predicted tokens stand for (ExampleSource::text_bytes)
+  double threshold = 0.5;                     ///< of several labels, those with a probability above it are predicted
+  PreferenceTerms preference = {};            ///< of pairs
+  std::int32_t positive = -1;                 ///< the class that is told from the others (judged_classes)
+  std::span<const std::int32_t> groups = {};  ///< of the data (ExampleSource::groups)
 };
 
 /// Outputs on the host beside what they should be.
@@ -55,9 +58,11 @@ class Scores {
   virtual void reduce(Communicator& communicator) = 0;
   /// The loss is `loss_sum` / `loss_weight`.
   [[nodiscard]] virtual Metrics metrics(double loss_sum, double loss_weight) const = 0;
+  /// The outputs of all rows, where the metrics are computed from these, else null.
+  [[nodiscard]] virtual const RowOutputs* outputs() const { return nullptr; }
 };
 
-/// Of one class per row or token, and of the entities where the labels name some.
+/// Of one class per word or token, and of the entities where the labels name some.
 std::unique_ptr<Scores> make_class_scores(const ScoreSettings& settings);
 /// Of tokens that a language model predicts.
 std::unique_ptr<Scores> make_language_model_scores(const ScoreSettings& settings);

@@ -1,5 +1,6 @@
 // One of several classes per row.
 #include "runtime/tasks/prediction_json.h"
+#include "runtime/tasks/row_scores.h"
 #include "runtime/tasks/scores.h"
 
 namespace temper {
@@ -10,6 +11,8 @@ class ClassWriter final : public PredictionWriter {
   using PredictionWriter::PredictionWriter;
   void write(PredictionJson& json, const PredictedRow& row) override {
     write_class(json, context().labels, row.tokens.outputs, context().top);
+    if (const Calibration* calibration = context().calibration; calibration != nullptr)
+      write_calibrated(json, context().labels, row.tokens.outputs, /*several=*/false, *calibration, context().top);
   }
 };
 
@@ -24,8 +27,9 @@ TaskSpec sequence_classification() {
           .hub_pipeline = "text-classification",
           .problem_type = "single_label_classification",
           .best_metric = "accuracy",
-          .make_scores = make_class_scores,
-          .predicted_members = {"label", "probability", "probabilities"},
+          .make_scores = make_row_class_scores,
+          .predicted_members = {"label", "probability", "probabilities", "calibrated_probability",
+                                "calibrated_probabilities", "decisions"},
           .make_prediction_writer = writer_of<ClassWriter>};
 }
 
@@ -36,6 +40,8 @@ TaskSpec image_classification() {
   images.other_names = {};
   images.head = HeadKind::image;
   images.hub_pipeline = "image-classification";
+  // Pictures of what is rare: a model that never finds it is right about almost all.
+  images.best_metric = "auroc";
   return images;
 }
 

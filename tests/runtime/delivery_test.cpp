@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/tables/table_reader.h"
+#include "runtime/evaluation/fitted_model.h"
 #include "runtime/trainer.h"
 #include "tests/runtime/screen.h"
 #include "tests/runtime/shared_test_folder.h"
@@ -143,6 +145,45 @@ TEST_F(DeliveryTest, AModelThatIsLostIsMadeAgain) {
   EXPECT_FALSE(delivery_is_due(*run));
   for (const char* name : {"config.json", "tokenizer.json", "temper.json", "README.md"})
     EXPECT_TRUE(fs::exists(delivered->model / name)) << name;
+}
+
+TEST_F(DeliveryTest, ThresholdsAndTemperatureAreChosenOnValidationRowsAndKept) {
+  configure({"evaluate.calibrate=yes", "evaluate.resamples=20", "train.metric=auroc"});
+  const TrainReport whole = train_whole();
+  ASSERT_TRUE(whole.calibration.has_value());
+  const Calibration& chosen = *whole.calibration;
+  ASSERT_EQ(chosen.thresholds.size(), 3U);
+  EXPECT_EQ(chosen.thresholds[0].label, "negative");
+  const std::optional<TrainedUse> use = read_trained_use(whole.model);
+  ASSERT_TRUE(use.has_value() && use->calibration.has_value());
+  EXPECT_EQ(*use->calibration, chosen);
+  ASSERT_NE(whole.test.interval("auroc"), nullptr);
+  EXPECT_EQ(whole.test.classes.size(), 3U);
+  EXPECT_GT(whole.test.value("calibrated_loss"), 0.0);
+  for (const char* name : {"roc.svg", "calibration.svg", "confusion.svg"})
+    EXPECT_TRUE(fs::exists(folder_ / "out/figures" / name)) << name;
+  EXPECT_NE(read(folder_ / "out/metrics.jsonl").find("\"auroc_low\""), std::string::npos);
+
+  // The same from other test rows: what is chosen does not depend on them.
+  configure({"evaluate.calibrate=yes", "evaluate.resamples=20", "train.metric=auroc", "checkpoint.resume=false",
+             "data.test=\"" + (folder_ / "data/train.csv").string() + "\""});
+  const TrainReport other = train_whole();
+  ASSERT_TRUE(other.calibration.has_value());
+  EXPECT_EQ(*other.calibration, chosen);
+  EXPECT_NE(other.test.values, whole.test.values);
+
+  // temper eval reads them from the model, and finds the figures of the run.
+  FittedModel fitted(other.model, *device_, &world_);
+  TableUse reading;
+  reading.label = {"label"};
+  reading.max_length = *fitted.trained()->max_length;
+  reading.resamples = 20;
+  const std::unique_ptr<TableSource> table = open_tables(std::vector<fs::path>{folder_ / "data/train.csv"});
+  const std::optional<Metrics> metrics = fitted.evaluate_table(*table, reading, configuration_.evaluate.batch_size, 1,
+                                                               world_, never, [](const std::string&) {});
+  ASSERT_TRUE(metrics.has_value());
+  EXPECT_EQ(metrics->values, other.test.values);
+  EXPECT_EQ(metrics->intervals, other.test.intervals);
 }
 
 TEST_F(DeliveryTest, HandsOverTheBestModelNotTheLast) {

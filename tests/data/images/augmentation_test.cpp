@@ -109,8 +109,9 @@ TEST(Augmentation, CropsTheShareAndTheRatioThatItIsTold) {
   double least = 1.0;
   double most = 0.0;
   std::set<int> tops;
+  const Picture picture = places({100, 120});
   for (std::uint32_t example = 0; example < 400; ++example) {
-    const Picture made = augment(places({100, 120}), settings, processor, {5, 1, example});
+    const Picture made = augment(picture, settings, processor, {5, 1, example});
     const Bytes& samples = std::get<Bytes>(made.samples);
     const std::size_t last = samples.size() - 3;
     // From the first pixel's centre to the last one's; the rectangle is a 63rd larger, and a pixel may be lost.
@@ -144,8 +145,9 @@ TEST(Augmentation, ShiftsByThePaddingAtMost) {
   AugmentationSettings settings;
   settings.crop_padding = 3;
   std::set<std::pair<int, int>> shifts;
+  const Picture picture = places({20, 20});
   for (std::uint32_t example = 0; example < 600; ++example) {
-    const Bytes samples = std::get<Bytes>(augment(places({20, 20}), settings, processor, {2, 1, example}).samples);
+    const Bytes samples = std::get<Bytes>(augment(picture, settings, processor, {2, 1, example}).samples);
     const std::size_t middle = (10 * 20 + 10) * 3;
     shifts.insert({samples[middle] - 10, samples[middle + 1] - 10});
   }

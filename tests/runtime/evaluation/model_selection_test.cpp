@@ -56,6 +56,28 @@ TEST(ModelSelection, OfEqualOnesTheLowerLossIsTheBest) {
   EXPECT_EQ(state.evaluations_without_gain, 0);
 }
 
+TEST(ModelSelection, WithoutAMetricTheLossJudges) {
+  constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+  ModelSelection selection("accuracy", 0);
+  TrainingState state;
+  state.step = 1;
+  EXPECT_TRUE(selection.judge(accuracy_and_loss(kUndefined, 0.9), state));
+  EXPECT_EQ(state.best_metrics.size(), 1U) << "what is undefined is not kept";
+  state.step = 2;
+  EXPECT_FALSE(selection.judge(accuracy_and_loss(kUndefined, 1.0), state));
+  ModelSelection resumed("accuracy", 0, state);
+  state.step = 3;
+  EXPECT_TRUE(resumed.judge(accuracy_and_loss(kUndefined, 0.8), state));
+  EXPECT_EQ(state.best_step, 3);
+  EXPECT_TRUE(resumed.judge(accuracy_and_loss(0.2, 5.0), state)) << "a metric that is known is ahead of none";
+  EXPECT_FALSE(resumed.judge(accuracy_and_loss(kUndefined, 0.1), state));
+  ModelSelection diverged("accuracy", 0);
+  TrainingState lost;
+  lost.step = 1;
+  EXPECT_FALSE(diverged.judge(accuracy_and_loss(kUndefined, kUndefined), lost));
+  EXPECT_LT(lost.best_step, 0);
+}
+
 TEST(ModelSelection, TakesTheLowerLoss) {
   ModelSelection selection("loss", 0);
   TrainingState state;

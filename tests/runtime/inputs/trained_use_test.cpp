@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/mapped_file.h"
 #include "model/gguf/gguf_writer.h"
 #include "model/huggingface/gguf_export.h"
@@ -29,6 +31,30 @@ TEST(TrainedUseFile, GivesBackWhatWasWritten) {
   use.label_listed = false;
   EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
   EXPECT_EQ(parse_trained_use(to_json({}), "temper.json"), TrainedUse{});
+}
+
+TEST(TrainedUseFile, KeepsThresholdsAndTemperatureToTheLastBit) {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  TrainedUse use;
+  use.calibration = Calibration{.temperature = 1.0 / 3.0,
+                                .rule = ThresholdRule::sensitivity,
+                                .specificity = 0.9,
+                                .sensitivity = 0.8,
+                                .positive = "ill",
+                                .thresholds = {{"ill", 0.1, 2.0 / 3.0, 1e-9}, {"very \"ill\"", 0.0, kNone, 1.0}}};
+  EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
+  EXPECT_EQ(to_json(use).find("null"), std::string::npos) << to_json(use);
+}
+
+TEST(TrainedUseFile, ADamagedCalibrationIsRefused) {
+  const auto refusal = [](const std::string& calibration) {
+    return error_of([&] { (void)parse_trained_use("{\"calibration\": " + calibration + "}", "temper.json"); });
+  };
+  EXPECT_NE(refusal(R"({"temperature": 0})").find("\"temperature\""), std::string::npos);
+  EXPECT_NE(refusal(R"({"threshold_by": "luck"})").find("youden"), std::string::npos);
+  EXPECT_NE(refusal(R"({"thresholds": {"ill": {"youden": 1.5}}})").find("\"ill\""), std::string::npos);
+  EXPECT_NE(refusal(R"({"thresholds": [0.5]})").find("an object"), std::string::npos);
+  EXPECT_NE(refusal("3").find("an object"), std::string::npos);
 }
 
 TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {

@@ -3,53 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <regex>
 #include <vector>
 
+#include "tests/runtime/figures/svg_text.h"
 #include "tests/runtime/probing/probed.h"
 
 namespace temper {
 namespace {
 
+using testing_support::count;
+using testing_support::fault_of;
 using testing_support::probed;
 
 constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
 
 std::string drawn(const ProbedCurve& curve) { return rate_curve_svg(curve, advise(curve)); }
-
-/// What keeps a text from being well-formed XML, as far as we write it: elements that do not close, attributes without
-/// quotes, characters that would have to be escaped. Empty: nothing.
-std::string fault_of(const std::string& xml) {
-  static const std::regex kTag(R"re(<(/?)([a-z]+)((?: [a-zA-Z][-a-zA-Z0-9:]*="[^"<&]*")*) ?(/?)>)re");
-  std::vector<std::string> open;
-  std::size_t place = xml.find("?>");
-  if (!xml.starts_with("<?xml") || place == std::string::npos) return "no declaration";
-  for (place += 2; place < xml.size();) {
-    if (xml[place] == '&' || xml[place] == '>') return "a character that is not escaped";
-    if (xml[place] != '<') {
-      ++place;
-      continue;
-    }
-    std::smatch match;
-    const std::string rest = xml.substr(place);
-    if (!std::regex_search(rest, match, kTag, std::regex_constants::match_continuous))
-      return "no element: " + rest.substr(0, 80);
-    if (match[1].length() > 0) {
-      if (open.empty() || open.back() != match[2]) return "closes what is not open: " + match.str();
-      open.pop_back();
-    } else if (match[4].length() == 0) {
-      open.push_back(match[2]);
-    }
-    place += match.length();
-  }
-  return open.empty() ? "" : "not closed: " + open.back();
-}
-
-std::size_t count(const std::string& text, const std::string& word) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
-  return found;
-}
 
 TEST(RateCurve, IsWellFormed) {
   const std::vector<ProbedCurve> curves{

@@ -86,6 +86,24 @@ TEST(PredictionOfWords, LabelsEachWordOnceAndJoinsEntities) {
             parsed(R"([{"type": "PER", "text": "Zoë Quin", "start": 0, "end": 2, "probability": 0.625}])"));
 }
 
+TEST(PredictionOfClasses, TellsWhatIsCalibratedBesideWhatIsNot) {
+  const LabelSet labels = LabelSet::from_names({"well", "ill"});
+  const auto ill = static_cast<float>(std::log(1.0 / 4.0));  // 4/5 and 1/5; with a temperature of 2 2/3 and 1/3
+  const std::vector<float> logits{0.0F, ill};
+  const Calibration calibration{.temperature = 2.0, .positive = {}, .thresholds = {{"ill", 0.19, 0.5, 0.1}}};
+  PredictionJson row;
+  write_class(row, labels, logits, 0);
+  write_calibrated(row, labels, logits, false, calibration, 0);
+  EXPECT_EQ(row, parsed(R"({"label": "well", "probability": 0.8, "probabilities": {"well": 0.8, "ill": 0.2},
+      "calibrated_probability": 0.666667, "calibrated_probabilities": {"well": 0.666667, "ill": 0.333333},
+      "decisions": {"ill": true}})"));
+  row = {};
+  const Calibration strict{
+      .temperature = 2.0, .rule = ThresholdRule::specificity, .positive = {}, .thresholds = {{"ill", 0.19, 0.5, 0.1}}};
+  write_calibrated(row, labels, logits, true, strict, 1);
+  EXPECT_EQ(row, parsed(R"({"calibrated_probabilities": {"well": 0.5}, "decisions": {"ill": false}})"));
+}
+
 TEST(PredictionOfWords, WithoutPrefixesJoinsEqualNeighbours) {
   const LabelSet labels = LabelSet::from_names({"O", "PER"});
   const std::vector<std::int32_t> ids{10, 11, 12, 13};

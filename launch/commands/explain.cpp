@@ -1,0 +1,194 @@
+// temper explain: what of a picture a model goes by, as pictures.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/human_numbers.h"
+#include "data/images/picture_table.h"
+#include "data/pictures/png_writer.h"
+#include "data/tables/table_reader.h"
+#include "launch/commands/adapter_option.h"
+#include "launch/commands/command.h"
+#include "launch/commands/line_output.h"
+#include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
+#include "launch/device_choice.h"
+#include "launch/signals.h"
+#include "runtime/environment/host_agreement.h"
+#include "runtime/environment/node_cores.h"
+#include "runtime/explaining/explanation.h"
+#include "runtime/explaining/overlay.h"
+#include "runtime/tasks/prediction_json.h"
+
+namespace temper {
+namespace {
+
+struct ExplainArguments {
+  std::string model;
+  std::vector<std::string> adapters;
+  std::vector<std::string> pictures;
+  std::string output;
+  std::string label;  ///< empty: the most probable one
+  TableRequests requests;
+  double share = 0.2;
+  std::string device = "auto";
+  int threads = 0;
+  bool json = false;
+};
+
+/// Makes the folder. Throws a usage Error where it is something else.
+void make_output_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  if (std::filesystem::exists(folder, failed) && !std::filesystem::is_directory(folder, failed))
+    throw usage_error("{}: is a file, but overlays go into a folder; name another one with -o", folder.string());
+  std::filesystem::create_directories(folder, failed);
+  if (failed) throw Error("{}: the folder cannot be made: {}", folder.string(), failed.message());
+}
+
+/// Names that differ where pictures of several folders are called the same: "scan-explained.png",
+/// "scan-2-explained.png".
+class OverlayNames {
+ public:
+  explicit OverlayNames(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  std::filesystem::path next(const std::filesystem::path& picture) {
+    const std::string stem = picture.stem().string();
+    const std::int64_t number = ++taken_[stem];
+    return folder_ / (number == 1 ? stem + "-explained.png" : fmt::format("{}-{}-explained.png", stem, number));
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::map<std::string, std::int64_t> taken_;
+};
+
+/// A change of a probability, with its sign.
+std::string signed_change(double fall) { return fmt::format("{:+.3f}", fall == 0.0 ? 0.0 : -fall); }
+
+/// One picture: its overlay is written, and a line of text or JSON is what there is to say.
+std::string explain_picture(FittedModel& fitted, Device& device, const ImageSource& images, std::int64_t row,
+                            const std::string& listed, const std::filesystem::path& overlay,
+                            const ExplainArguments& arguments, const ImageProcessor& processor) {
+  std::optional<std::int64_t> label;
+  if (!arguments.label.empty()) label = explained_label(fitted.labels(), arguments.label);
+  const Batch batch = images.read(std::vector<std::int64_t>{row}, kEvaluationEpoch);
+  const Explanation made = explain_image(fitted, device, batch, label, arguments.share);
+  const std::string& name = fitted.labels().name(static_cast<std::int32_t>(made.label));
+  const std::string percent = significant(100.0 * made.fidelity.share, 3);
+  const std::string marked = signed_change(made.fidelity.marked);
+  const std::string random = signed_change(made.fidelity.random);
+  write_png(overlay, overlay_sheet(*images.picture(row), made.map, processor,
+                                   {std::filesystem::path(listed).filename().string(),
+                                    fmt::format("{}: {:.3f}", name, made.probability)},
+                                   {fmt::format("{}, bright: most", name_of(made.method)),
+                                    fmt::format("without the top {} %: {}", percent, marked),
+                                    fmt::format("without as much at random: {}", random)}));
+  if (arguments.json)
+    return json_line({{"image", listed},
+                      {"label", name},
+                      {"probability", rounded_to_six_digits(made.probability)},
+                      {"method", key_of(made.method)},
+                      {"fidelity", rounded_to_six_digits(made.fidelity.marked)},
+                      {"random_fidelity", rounded_to_six_digits(made.fidelity.random)},
+                      {"erased", rounded_to_six_digits(made.fidelity.share)},
+                      {"overlay", overlay.string()}});
+  return fmt::format("{}: {} {:.3f} ({}); {} without the most marked {} %, {} without as much at random; {}\n", listed,
+                     name, made.probability, name_of(made.method), marked, percent, random, overlay.string());
+}
+
+int run(const ExplainArguments& arguments, CommandContext& context) {
+  Communicator& world = context.world;
+  const std::unique_ptr<Device> device = make_device(arguments.device, world);
+  const int threads = arguments.threads > 0 ? arguments.threads : default_threads(world);
+  set_cpu_threads(threads);
+  const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
+  std::vector<std::filesystem::path> read = adapter_files(choice);
+  const std::vector<std::filesystem::path> files = picture_table_files(arguments.pictures);
+  read.insert(read.end(), files.begin(), files.end());
+  HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
+  FittedModel fitted(choice, *device, &world);
+  require_explainable(fitted, arguments.model);
+  if (!arguments.label.empty()) (void)explained_label(fitted.labels(), arguments.label);
+  if (context.speaks()) print_notes(fitted.notes());
+  const std::unique_ptr<TableSource> table =
+      open_rows(arguments.pictures, arguments.requests, fitted.trained(), fitted.task(), TextUnit::line);
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
+                               [&](const std::string& line) { print_note(context, line); });
+  hosts.finish();
+  make_output_folder(arguments.output);
+
+  constexpr std::int64_t kRowsAtATime = 64;
+  LineOutput output("");
+  OverlayNames names(arguments.output);
+  const ImageReading reading = fitted.image_reading(use, threads, PictureView::whole);
+  std::int64_t explained = 0;
+  bool stopped = false;
+  table->read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
+    const auto count = static_cast<std::int64_t>(chunk.rows.size());
+    const std::size_t column = column_index(chunk, use.text);
+    ImageRows rows;
+    std::vector<std::filesystem::path> overlays;
+    for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
+      rows.files.push_back(picture_path(chunk, row, chunk.rows[row][column]).string());
+      overlays.push_back(names.next(rows.files.back()));
+    }
+    const ImageSource images(std::move(rows), reading);
+    std::string mine;
+    const std::int64_t end = count * (world.rank() + 1) / world.size();
+    for (std::int64_t row = count * world.rank() / world.size(); row < end && !stop_signal_received(); ++row)
+      mine += explain_picture(fitted, *device, images, row, chunk.rows[static_cast<std::size_t>(row)][column],
+                              overlays[static_cast<std::size_t>(row)], arguments, reading.processor);
+    for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine)))) {
+      const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
+      explained += std::count(text.begin(), text.end(), '\n');
+      if (context.speaks()) output.append(text);
+    }
+    std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
+    world.all_reduce(std::span(stop), Reduction::max);
+    stopped = stop.front() != 0;
+    return !stopped;
+  });
+  if (stopped) {
+    if (context.speaks()) print_note(context, output.stop("the explanations", explained, table->rows(), "picture"));
+    return kExitStopped;
+  }
+  if (context.speaks()) output.finish("the explanations");
+  return kExitDone;
+}
+
+}  // namespace
+
+Command add_explain_command(const CommandLine& program) {
+  auto arguments = std::make_shared<ExplainArguments>();
+  const CommandLine command =
+      program.command("explain", "Show what of pictures a fine-tuned model of images goes by, as pictures");
+  command.option("model", arguments->model, "Folder of a fine-tuned model of images, or of an adapter").required();
+  add_adapter_option(command, arguments->adapters);
+  command.words("pictures", arguments->pictures, "Pictures; or a folder of them, or a table that lists them")
+      .required();
+  command.option("-o,--output", arguments->output, "Folder for the overlays, PNG files; made where it is absent")
+      .required();
+  command.option("--class", arguments->label, "Class or label to explain; default: the most probable one");
+  command
+      .option("--erase", arguments->share,
+              "Share of the pixels, the most marked, that are erased to see how the probability falls")
+      .shows_default()
+      .between(0.0, 1.0);
+  command.option("--text", arguments->requests.text, "Of a table: the column of the path of a picture");
+  command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
+  command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
+  command.flag("--json", arguments->json, "Print one JSON object per picture");
+  command.footer(
+      "Convolutional nets and Swin are explained by Grad-CAM, for a class; ViT, DeiT and DINOv2 by attention rollout, "
+      "which is the same for all classes.\n\nExample:\n  temper explain runs/chest-xray/model scans/*.png -o "
+      "explained --class pneumonia");
+  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
+}
+
+}  // namespace temper

@@ -1,0 +1,30 @@
+// temper inspect of pictures: what their files are, and what they look like, before and after augmentation.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace temper {
+
+struct PictureQuestion {
+  std::string path;  ///< a folder of pictures or of classes, a table that lists pictures, or a picture
+  std::string image = "image";
+  std::vector<std::string> label{"label"};
+  std::string sheet;       ///< PNG file for the contact sheet; empty: none
+  std::string model;       ///< pictures are shown as this model sees them; empty: as they are
+  std::string augment;     ///< a run's configuration whose [augment] distorts them; empty: none
+  std::int64_t rows = 24;  ///< pictures on the sheet
+};
+
+/// Collective. {"kind": "pictures", "path", "rows", "distinct_labels", "label_counts": {label: n}, "facts":
+/// [{"sentence"}], "findings": [...], "sheet"}. Files that are no pictures, or damaged, are findings; where none is
+/// one, this throws Error. The sheet shows rows that are evenly apart, with their labels; distorted as in epochs 0 and
+/// 1 of the run whose training rows these are.
+nlohmann::ordered_json inspect_pictures(const PictureQuestion& question, Communicator& world);
+
+}  // namespace temper

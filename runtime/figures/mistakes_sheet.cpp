@@ -1,0 +1,72 @@
+#include "runtime/figures/mistakes_sheet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "data/images/colour.h"
+#include "data/images/contact_sheet.h"
+
+namespace temper {
+namespace {
+
+constexpr std::int64_t kColumnsOfSheet = 6;
+
+/// Folder and name: what classes are called where folders are classes.
+std::string short_path(const std::string& file) {
+  const std::filesystem::path path(file);
+  return (path.parent_path().filename() / path.filename()).generic_string();
+}
+
+}  // namespace
+
+std::vector<Mistake> worst_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels,
+                                    std::size_t most) {
+  std::vector<Mistake> mistakes;
+  for (std::int64_t row = 0; row < outputs.rows(); ++row) {
+    if (!outputs.is_labelled(row)) continue;
+    const std::vector<double> probabilities = outputs.probabilities(row);
+    if (!outputs.several()) {
+      const auto best = std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+      if (const std::int32_t truth = outputs.class_of(row); truth != best)
+        mistakes.push_back({row, labels[static_cast<std::size_t>(truth)], labels[static_cast<std::size_t>(best)],
+                            probabilities[static_cast<std::size_t>(best)]});
+      continue;
+    }
+    for (std::size_t label = 0; label < probabilities.size(); ++label) {
+      const bool has_it = outputs.is_true(row, static_cast<std::int64_t>(label));
+      const double p = probabilities[label];
+      if ((p > 0.5) == has_it) continue;
+      const std::string without = "no " + labels[label];
+      mistakes.push_back(
+          {row, has_it ? labels[label] : without, has_it ? without : labels[label], has_it ? 1.0 - p : p});
+    }
+  }
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
+  if (mistakes.size() > most) mistakes.resize(most);
+  return mistakes;
+}
+
+Picture mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images, const std::string& title) {
+  std::vector<ContactSheetCell> cells;
+  std::string failure = "there are no mistakes to show";
+  for (const Mistake& mistake : mistakes) {
+    try {
+      cells.push_back({{byte_picture(*images.picture(mistake.row))},
+                       {"is " + mistake.truth, fmt::format("said {} {:.3f}", mistake.prediction, mistake.probability),
+                        short_path(images.listed().files[static_cast<std::size_t>(mistake.row)])}});
+    } catch (const Error& error) {
+      failure = error.what();  // skipped in the evaluation, too, or it would have ended there
+    }
+  }
+  if (cells.empty()) throw Error("{}", failure);
+  ContactSheetLayout layout;
+  layout.columns = std::min(kColumnsOfSheet, static_cast<std::int64_t>(cells.size()));
+  layout.title = title;
+  return contact_sheet(cells, layout);
+}
+
+}  // namespace temper

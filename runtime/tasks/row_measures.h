@@ -1,0 +1,70 @@
+// What is measured of the outputs of all rows, beside what counts give: how well classes are told apart, whether
+// probabilities are what they say, and between which bounds a figure lies.
+//
+// Note: thresholds and the temperature are chosen on the rows that the model is chosen by, and on no others; figures of
+// other rows are then those that a user of the model gets.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "runtime/tasks/metrics.h"
+#include "runtime/tasks/operating_points.h"
+#include "runtime/tasks/row_outputs.h"
+
+namespace temper {
+
+/// What a model's probabilities are read with: chosen on its validation rows, and kept with it.
+struct Calibration {
+  double temperature = 1.0;  ///< that logits are divided by
+  ThresholdRule rule = ThresholdRule::youden;
+  double specificity = 0.95;  ///< that at_specificity was chosen for
+  double sensitivity = 0.95;
+  std::string positive;                     ///< the class that was named, which alone is judged then
+  std::vector<ClassThresholds> thresholds;  ///< of each judged class that some rows had and others had not
+
+  /// Null where there are none of this label.
+  [[nodiscard]] const ClassThresholds* of(std::string_view label) const;
+  friend bool operator==(const Calibration&, const Calibration&) = default;
+};
+
+struct MeasureSettings {
+  double specificity = 0.95;
+  double sensitivity = 0.95;
+  ThresholdRule rule = ThresholdRule::youden;
+  std::int32_t positive = -1;     ///< class that is told from the others; negative: as judged_classes says
+  std::int64_t resamples = 1000;  ///< 0: no intervals
+  std::uint64_t seed = 0;
+};
+
+/// The classes that are told from the others: the one that is named; of two the second; else each.
+std::vector<std::int64_t> judged_classes(const RowOutputs& outputs, std::int32_t positive);
+
+/// Whether each row has the class or label.
+Ranking ranking_of(const RowOutputs& outputs, std::int64_t column);
+
+/// auroc, average_precision (means over the judged classes that have them, NaN where none has), brier_score,
+/// expected_calibration_error. Collective where there is a communicator: the ranks share the classes, and the bits are
+/// the same on any number of them. Without one, all here.
+std::vector<std::pair<std::string, double>> row_measures(const RowOutputs& outputs, std::int32_t positive,
+                                                         Communicator* communicator);
+/// Their names, in that order.
+std::vector<std::string> row_measure_names();
+
+/// Collective, though rank 0 computes. `labels` [columns] name the classes.
+Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
+                            const MeasureSettings& settings, Communicator& communicator);
+
+/// Collective. Adds to `metrics`, which are of these rows: with `calibration`, sensitivity and specificity at the
+/// threshold that decides, sensitivity_at_specificity and specificity_at_sensitivity at the two others (means over the
+/// judged classes), and calibrated_loss, calibrated_brier_score and calibrated_expected_calibration_error; the same of
+/// each judged class; and intervals of all these, of those of row_measures and of accuracy.
+void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
+                      const MeasureSettings& settings, const std::optional<Calibration>& calibration,
+                      Communicator& communicator);
+
+}  // namespace temper

@@ -1,0 +1,167 @@
+// temper explain, temper inspect of pictures, embeddings and mistakes: what a user sees of them.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/mapped_file.h"
+#include "data/pictures/decode.h"
+#include "tests/system/tiny_run.h"
+#include "tests/tiny_pictures.h"
+
+namespace temper::system_tests {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class Looking : public TinyRun {
+ protected:
+  void SetUp() override {
+    TinyRun::SetUp();
+    testing_support::write_tiny_vit(path("vit"));
+    testing_support::write_picture_classes(path("pictures/train"), 8, 1);
+    write("images.toml", R"([model]
+path = "vit"
+task = "image-classification"
+initialize = true
+[data]
+train = "pictures/train"
+test = "pictures/train"
+[train]
+epochs = 1
+batch_size = 8
+learning_rate = 3e-3
+[augment]
+rotation = 15
+brightness = 0.3
+[output]
+dir = "runs/vit"
+tensorboard = false
+)");
+  }
+
+  Outcome run_program(const std::vector<std::string>& arguments, int ranks = 0) {
+    return run({.arguments = arguments, .ranks = ranks, .folder = folder_});
+  }
+  void train() {
+    const Outcome outcome = run_program({"train", "images.toml"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  Picture picture(const std::string& name) {
+    const MappedFile file(path(name));
+    return decode_picture(file.bytes(), name).picture;
+  }
+  std::string refusal(const std::vector<std::string>& arguments) {
+    const Outcome outcome = run_program(arguments);
+    EXPECT_NE(outcome.status, 0);
+    return outcome.err;
+  }
+  static std::vector<Json> lines_of(const std::string& text) {
+    std::vector<Json> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
+    return lines;
+  }
+};
+
+TEST_F(Looking, ExplainsPicturesTheSameOnSeveralRanks) {
+  train();
+  const Outcome alone =
+      run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "pictures/train/flat/01.png",
+                   "pictures/train/upright/00.png", "-o", "maps", "--json"});
+  ASSERT_EQ(alone.status, 0) << alone.err;
+  const std::vector<Json> lines = lines_of(alone.out);
+  ASSERT_EQ(lines.size(), 3U);
+  for (const Json& line : lines) {
+    EXPECT_EQ(line["method"], "attention-rollout");
+    EXPECT_GE(line["fidelity"].get<double>(), -1.0);
+    EXPECT_LE(line["fidelity"].get<double>(), 1.0);
+    EXPECT_NEAR(line["erased"].get<double>(), 0.2, 0.01);
+    EXPECT_GT(picture(line["overlay"].get<std::string>()).extent.width, 600);
+  }
+  EXPECT_EQ(lines[2]["overlay"], "maps/00-2-explained.png");
+  const std::string kept = read(path("maps/01-explained.png"));
+  const Outcome together =
+      run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "pictures/train/flat/01.png",
+                   "pictures/train/upright/00.png", "-o", "maps", "--json"},
+                  2);
+  EXPECT_EQ(together.out, alone.out) << together.err;
+  EXPECT_TRUE(read(path("maps/01-explained.png")) == kept);
+  const Outcome folder =
+      run_program({"explain", "runs/vit/model", "pictures/train", "-o", "all", "--class", "upright"});
+  ASSERT_EQ(folder.status, 0) << folder.err;
+  EXPECT_NE(folder.out.find("flat/00.png: upright "), std::string::npos) << folder.out;
+}
+
+TEST_F(Looking, RefusesWhatCannotBeExplained) {
+  train();
+  const std::string picture = "pictures/train/flat/00.png";
+  EXPECT_NE(refusal({"explain", "runs/vit/model", picture, "-o", "maps", "--class", "uprigth"})
+                .find(R"(knows no class "uprigth"; did you mean "upright"?)"),
+            std::string::npos);
+  EXPECT_NE(refusal({"explain", "runs/vit/model", picture, "-o", "images.toml"}).find("images.toml: is a file"),
+            std::string::npos);
+  write("words.png", "no picture at all");
+  EXPECT_NE(refusal({"explain", "runs/vit/model", "words.png", "-o", "maps"}).find("words.png"), std::string::npos);
+  EXPECT_NE(refusal({"explain", "runs/vit/model", "absent.png", "-o", "maps"}).find("absent.png"), std::string::npos);
+  ASSERT_EQ(run_program({"train", "run.toml", "--set", "output.dir=texts", "--set", "train.epochs=1"}).status, 0);
+  EXPECT_NE(refusal({"explain", "texts/model", picture, "-o", "maps"}).find("which reads texts"), std::string::npos);
+}
+
+TEST_F(Looking, InspectsPicturesAndShowsThemBeforeAndAfter) {
+  const Outcome plain = run_program({"inspect", "pictures/train", "--json"});
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  const Json told = Json::parse(plain.last_line());
+  EXPECT_EQ(told["kind"], "pictures");
+  EXPECT_EQ(told["rows"], 16);
+  EXPECT_EQ(told["label_counts"]["flat"], 8);
+  EXPECT_FALSE(told["facts"].empty());
+  const Outcome shown =
+      run_program({"inspect", "pictures/train", "--pictures", "sheet.png", "--augment", "images.toml", "--rows", "4"});
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  const Picture sheet = picture("sheet.png");
+  EXPECT_GT(sheet.extent.height, 4 * 100);
+  write("augment.toml", "[augment]\nrotation = 20\n");
+  EXPECT_EQ(run_program(
+                {"inspect", "pictures/train", "--pictures", "other.png", "--augment", "augment.toml", "--model", "vit"})
+                .status,
+            0);
+  EXPECT_NE(refusal({"inspect", "pictures/train", "--augment", "images.toml"}).find("--pictures"), std::string::npos);
+  EXPECT_NE(refusal({"inspect", "pictures/train", "--pictures", "s.png", "--model", "model"}).find("model of texts"),
+            std::string::npos);
+}
+
+TEST_F(Looking, InspectTellsOfPicturesThatTrainingRefuses) {
+  fs::copy_file(path("pictures/train/flat/00.png"), path("pictures/train/upright/90.png"));
+  write("pictures/train/flat/91.png", "no picture");
+  const Outcome outcome = run_program({"inspect", "pictures/train", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  std::string names;
+  for (const Json& finding : Json::parse(outcome.last_line())["findings"])
+    names += finding["name"].get<std::string>() + " ";
+  EXPECT_NE(names.find("conflicting_labels"), std::string::npos) << names;
+  EXPECT_NE(names.find("unreadable"), std::string::npos) << names;
+}
+
+TEST_F(Looking, PredictsEmbeddings) {
+  train();
+  const Outcome pictures = run_program({"predict", "runs/vit/model", "pictures/train", "--embeddings", "first"});
+  ASSERT_EQ(pictures.status, 0) << pictures.err;
+  const std::vector<Json> rows = lines_of(pictures.out);
+  ASSERT_EQ(rows.size(), 16U);
+  EXPECT_EQ(rows[0]["embedding"].size(), 16U);
+  EXPECT_TRUE(rows[0].contains("label"));
+  ASSERT_EQ(run_program({"train", "run.toml", "--set", "output.dir=texts", "--set", "train.epochs=1"}).status, 0);
+  write("lines.txt", "a good road\nthe bad table\n");
+  const Outcome texts = run_program({"predict", "texts/model", "lines.txt", "--embeddings", "mean"});
+  ASSERT_EQ(texts.status, 0) << texts.err;
+  double squares = 0.0;
+  for (const Json& value : lines_of(texts.out)[0]["embedding"]) squares += value.get<double>() * value.get<double>();
+  EXPECT_NEAR(squares, 1.0, 1e-5);
+  EXPECT_NE(refusal({"predict", "texts/model", "lines.txt", "--embeddings", "last"}).find("mean"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace temper::system_tests
