@@ -88,7 +88,7 @@ TEST(VisionTransformers, KeysOutOfRangeAreRefused) {
         std::pair{R"(,"use_swiglu_ffn":"yes")", "use_swiglu_ffn"}})
     expect_refusal([more = more] { (void)config_of("dinov2", more); }, {"config.json", key});
   for (const auto& [more, key] :
-       {std::pair{R"(,"depths":[2,2])", "num_heads"}, std::pair{R"(,"depths":2)", "depths"},
+       {std::pair{R"(,"depths":[2,2])", "heads"}, std::pair{R"(,"depths":2)", "depths"},
         std::pair{R"(,"num_heads":[5,6,12,24])", "num_heads"}, std::pair{R"(,"window_size":0)", "window_size"},
         std::pair{R"(,"hidden_dropout_prob":0.1)", "hidden_dropout_prob"}})
     expect_refusal([more = more] { (void)config_of("swin", more); }, {"config.json", key});
@@ -174,8 +174,8 @@ TEST(VisionTransformers, StochasticDepthGoesByTheExample) {
 TEST(Swin, TellsTheShapeAboveEachBlock) {
   const ModelConfig config = config_of(
       "swin", R"(,"image_size":32,"patch_size":2,"embed_dim":6,"depths":[1,2,1],"num_heads":[1,2,3],"window_size":3)");
-  const auto model = image_model(config);
   const std::unique_ptr<Device> device = make_cpu_device();
+  const auto model = image_model(config);
   draw_all(*model, *device);
   const ImageExtent extent{18, 10};
   const ImageBatch batch(*device, config.images, extent, waves(2 * 180 * 3));
