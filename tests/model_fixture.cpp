@@ -55,7 +55,8 @@ std::map<std::string, std::string> names_in_transformers(const std::string& name
   const std::filesystem::path path = shared_directory() / "fixtures" / (name.substr(kShared.size()) + ".names.json");
   std::map<std::string, std::string> names;
   if (!std::filesystem::exists(path)) return names;
-  for (const auto& [in_transformers, place] : read_json(path).items())
+  const nlohmann::json places = read_json(path);  // which items() refers to
+  for (const auto& [in_transformers, place] : places.items())
     names[place.at(0).get<std::string>()] = in_transformers;
   return names;
 }
