@@ -150,7 +150,7 @@ std::string fault_of(const fs::path& file, const std::string& include) {
     if (lies_in_folder(include, "cuda") && !lies_in_folder(file, "cuda")) return "only folders called cuda know it";
   }
   static const std::regex kStaysInSources(
-      R"((mpi|hdf5|H5\w*|nccl|cublas\w*|cuda\w*)\.h|(oneapi|unicode|hdf5)/.*|dnnl\w*\.hp*|toml\+\+/.*)");
+      R"((mpi|hdf5|H5\w*|nccl|cublas\w*|cuda\w*|png|jpeglib|tiffio|zlib)\.h|(oneapi|unicode|hdf5|dcmtk)/.*|dnnl\w*\.hp*|toml\+\+/.*)");
   if (is_header(file) && !lies_in_folder(file, "cuda") && std::regex_match(include, kStaysInSources))
     return "headers of this library stay in sources";
   return {};

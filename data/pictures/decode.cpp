@@ -102,7 +102,7 @@ std::int64_t PictureFile::frame(std::int64_t frames, std::string_view called_fra
                   fmt::format("name one of 0 to {}", frames - 1));
   if (frames > 1 && !options.frame.has_value())
     throw refused(fmt::format("has {} {}, expected one picture in a file", frames, called_frames),
-                  fmt::format("say which by frame, 0 to {}, or split it into files", frames - 1));
+                  fmt::format("say which by images.frame, 0 to {}, or split it into files", frames - 1));
   return wanted;
 }
 

@@ -28,7 +28,7 @@ struct DecodeOptions {
   /// one; a file that has several is then refused.
   std::optional<std::int64_t> frame;
   /// NIfTI: the axis that is cut, 0 to 2 as the file stores them (not turned by its affine), and the index of the slice
-  /// on it, from 0; of a volume of one slice it may be empty. Of the two axes that are left, the first runs along the
+  /// on it, from 0; empty: the middle one. Of the two axes that are left, the first runs along the
   /// picture's rows, the second down: nibabel's data[:, :, slice].T for axis 2.
   int axis = 2;
   std::optional<std::int64_t> slice;

@@ -5,6 +5,7 @@
 // DCMTK wants its configuration before all of its headers.
 #include <dcmtk/dcmdata/dcdatset.h>
 #include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcdict.h>
 #include <dcmtk/dcmdata/dcfilefo.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcpixel.h>
@@ -35,6 +36,10 @@ void start_dcmtk() {
     // YCbCr becomes RGB where the file says that it is YCbCr.
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
   });
+  if (!dcmDataDict.isDictionaryLoaded())
+    throw Error(
+        "DCMTK's dictionary of DICOM elements (dicom.dic) was not found, without which elements have no types; "
+        "install the package libdcmtk17, or name the file in DCMDICTPATH");
 }
 
 /// What the samples of a frame are.

@@ -270,15 +270,11 @@ class NiftiVolume {
   [[nodiscard]] std::int64_t slices() const { return header_.sizes[static_cast<std::size_t>(options_.axis) + 1]; }
 
   [[nodiscard]] std::int64_t chosen_slice() const {
-    const std::int64_t slice = options_.slice.value_or(0);
+    const std::int64_t slice = options_.slice.value_or(slices() / 2);
     if (slice < 0 || slice >= slices())
       throw file_.refused(
           fmt::format("has {} slices along axis {}, and slice {} was asked for", slices(), options_.axis, slice),
           fmt::format("name one of 0 to {}", slices() - 1));
-    if (slices() > 1 && !options_.slice.has_value())
-      throw file_.refused(
-          fmt::format("has {} slices along axis {}, expected one picture in a file", slices(), options_.axis),
-          fmt::format("say which by axis and slice, 0 to {}", slices() - 1));
     return slice;
   }
 

@@ -9,7 +9,7 @@
 namespace temper {
 namespace {
 
-struct Signature {
+struct OtherFile {
   std::string_view bytes;
   std::size_t at;
   std::string_view name;
@@ -27,25 +27,25 @@ using namespace std::string_view_literals;
 
 /// Files that lie about in folders of pictures.
 constexpr std::array kOthers{
-    Signature{"GIF8"sv, 0, "a GIF picture"},
-    Signature{"WEBP"sv, 8, "a WebP picture"},
-    Signature{"ftypheic"sv, 4, "a HEIC picture"},
-    Signature{"ftypmif1"sv, 4, "a HEIF picture"},
-    Signature{"ftypavif"sv, 4, "an AVIF picture"},
-    Signature{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 picture"},
-    Signature{"\xFF\x4F\xFF\x51"sv, 0, "a JPEG 2000 codestream"},
-    Signature{"\0\0\0\x0CJXL "sv, 0, "a JPEG XL picture"},
-    Signature{"\xFF\x0A"sv, 0, "a JPEG XL codestream"},
-    Signature{"BM"sv, 0, "a BMP picture"},
-    Signature{"NRRD"sv, 0, "an NRRD volume"},
-    Signature{"\x89HDF"sv, 0, "an HDF5 file"},
-    Signature{"\x93NUMPY"sv, 0, "a NumPy array"},
-    Signature{"PK\x03\x04"sv, 0, "a ZIP archive"},
-    Signature{"%PDF"sv, 0, "a PDF document"},
-    Signature{"version https://git-lfs"sv, 0, "what git-lfs leaves in place of a file (git lfs pull fetches it)"},
-    Signature{"<svg"sv, 0, "an SVG drawing"},
-    Signature{"<?xml"sv, 0, "an XML document"},
-    Signature{"<"sv, 0, "an HTML or XML document"},
+    OtherFile{"GIF8"sv, 0, "a GIF picture"},
+    OtherFile{"WEBP"sv, 8, "a WebP picture"},
+    OtherFile{"ftypheic"sv, 4, "a HEIC picture"},
+    OtherFile{"ftypmif1"sv, 4, "a HEIF picture"},
+    OtherFile{"ftypavif"sv, 4, "an AVIF picture"},
+    OtherFile{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 picture"},
+    OtherFile{"\xFF\x4F\xFF\x51"sv, 0, "a JPEG 2000 codestream"},
+    OtherFile{"\0\0\0\x0CJXL "sv, 0, "a JPEG XL picture"},
+    OtherFile{"\xFF\x0A"sv, 0, "a JPEG XL codestream"},
+    OtherFile{"BM"sv, 0, "a BMP picture"},
+    OtherFile{"NRRD"sv, 0, "an NRRD volume"},
+    OtherFile{"\x89HDF"sv, 0, "an HDF5 file"},
+    OtherFile{"\x93NUMPY"sv, 0, "a NumPy array"},
+    OtherFile{"PK\x03\x04"sv, 0, "a ZIP archive"},
+    OtherFile{"%PDF"sv, 0, "a PDF document"},
+    OtherFile{"version https://git-lfs"sv, 0, "what git-lfs leaves in place of a file (git lfs pull fetches it)"},
+    OtherFile{"<svg"sv, 0, "an SVG drawing"},
+    OtherFile{"<?xml"sv, 0, "an XML document"},
+    OtherFile{"<"sv, 0, "an HTML or XML document"},
 };
 
 /// A DICOM data set without the preamble of files begins with an element of group 8 or 2: a low number, and either its
@@ -120,7 +120,7 @@ std::string describe_content(std::span<const std::byte> file) {
   if (text.empty()) return "nothing: it is empty";
   if (text.find_first_not_of('\0') == std::string_view::npos)
     return fmt::format("{} bytes, all of them zero", text.size());
-  for (const Signature& other : kOthers)
+  for (const OtherFile& other : kOthers)
     if (begins(text, other.bytes, other.at)) return std::string(other.name);
   std::string hexadecimal;
   for (const char c : text.substr(0, 8)) hexadecimal += fmt::format(" {:02x}", static_cast<unsigned char>(c));

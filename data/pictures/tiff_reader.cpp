@@ -363,6 +363,8 @@ class TiffFile {
         if (page_.colour == TiffColour::cmyk)
           picture.samples = cmyk_to_rgb(std::get<std::vector<std::uint8_t>>(picture.samples), false);
       }
+      if (page_.bits >= 8 && page_.colour != TiffColour::palette && page_.colour != TiffColour::cmyk)
+        take_stated_range(picture);
       return picture;
     }
     if (page_.sample == TiffSample::real) return page_.bits == 32 ? real<float>(samples) : real<double>(samples);
@@ -413,6 +415,17 @@ class TiffFile {
     return static_cast<float>(value);
   }
 
+  /// What a file states to be its lowest and highest value are black and white; turned over with the samples.
+  void take_stated_range(Picture& picture) const {
+    const std::optional<float> lowest = number_field(TIFFTAG_SMINSAMPLEVALUE);
+    const std::optional<float> highest = number_field(TIFFTAG_SMAXSAMPLEVALUE);
+    if (!lowest || !highest || !(*lowest < *highest)) return;
+    const float ends = picture.black + picture.white;
+    const bool turned = page_.colour == TiffColour::white_is_zero;
+    picture.black = turned ? ends - *highest : *lowest;
+    picture.white = turned ? ends - *lowest : *highest;
+  }
+
   template <typename Sample>
   Picture real(const std::vector<std::byte>& bytes) const {
     Picture picture{page_.extent, page_.channels(), {}, 0.0F, 1.0F};
@@ -431,15 +444,10 @@ class TiffFile {
       picture.black = range.lowest;
       picture.white = range.highest;
     }
-    const std::optional<float> lowest = number_field(TIFFTAG_SMINSAMPLEVALUE);
-    const std::optional<float> highest = number_field(TIFFTAG_SMAXSAMPLEVALUE);
-    if (lowest && highest && *lowest < *highest) {
-      picture.black = *lowest;
-      picture.white = *highest;
-    }
     if (page_.colour == TiffColour::white_is_zero)
       for (float& sample : samples) sample = picture.black + picture.white - sample;
     picture.samples = std::move(samples);
+    take_stated_range(picture);
     return picture;
   }
 

@@ -144,7 +144,7 @@ struct ImagesSection {
   std::int64_t cache_mib = 1024;    ///< of decoded pictures that a rank keeps in memory; the others lie in a file
   bool cache_file = true;
   std::int64_t most_megapixels = 256;  ///< larger pictures are refused before memory is taken
-  std::int64_t frame = 0;
+  std::int64_t frame = -1;        ///< below 0: none is named, and a file with several is refused
   std::int64_t axis = 2;
   std::int64_t slice = -1;        ///< below 0: the middle
   std::vector<double> window;     ///< centre and width; empty: as the file says

@@ -320,8 +320,10 @@ std::vector<ConfigurationKey> make_keys() {
       "Pictures of more million pixels are refused before memory is taken for them.")
       ->range = between(1, 4096);
   no_weights();
-  add("images", "frame", at(&C::images, &I::frame), "DICOM: which frame of a file with several, from 0.")->range =
-      at_least(0);
+  add("images", "frame", at(&C::images, &I::frame),
+      "DICOM, TIFF, NIfTI: which frame, page or volume of a file with several, from 0; below 0: such a file is "
+      "refused.")
+      ->range = at_least(-1);
   add("images", "axis", at(&C::images, &I::axis), "NIfTI: the axis along which slices are counted.")->range =
       between(0, 2);
   add("images", "slice", at(&C::images, &I::slice), "NIfTI: which slice, from 0; below 0: the middle one.")->range =

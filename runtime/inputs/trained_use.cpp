@@ -292,7 +292,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   if (members.has("images")) {
     const Members images = members.object("images");
     ImageUse read;
-    read.frame = images.whole_number("frame", 0).value_or(read.frame);
+    read.frame = images.whole_number("frame", -1).value_or(read.frame);
     read.axis = images.whole_number("axis", 0).value_or(read.axis);
     read.slice = images.whole_number("slice", -1).value_or(read.slice);
     read.window = images.numbers("window");

@@ -27,7 +27,7 @@ struct ConversationUse {
 
 /// Which picture of a file was read, in the words of the configuration.
 struct ImageUse {
-  std::int64_t frame = 0;
+  std::int64_t frame = -1;
   std::int64_t axis = 2;
   std::int64_t slice = -1;
   std::vector<double> window;

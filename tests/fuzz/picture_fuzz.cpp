@@ -123,7 +123,7 @@ int fuzz(double seconds, std::uint64_t seed, const std::vector<std::filesystem::
   for (const double begin = processor_seconds(); processor_seconds() - begin < seconds; ++files) {
     const Sample& sample = samples[random() % samples.size()];
     std::string bytes = sample.file;
-    change(bytes, samples[random() % samples.size()].file + "\0", random);
+    change(bytes, samples[random() % samples.size()].file + std::string(1, '\0'), random);
     if (random() % 8 != 0 && bytes.starts_with("\x89PNG")) mend_png_checksums(bytes);
     std::ofstream("crash-picture", std::ios::binary) << bytes;
     // Of the file's own size, so that a byte too many is seen.

@@ -484,8 +484,9 @@ def nifti_cases():
     assert volume.min() == volume[np.isfinite(holes)].min() and volume.max() == volume[np.isfinite(holes)].max()
     case("not-finite.nii", nifti(holes), filled, volume.min(), volume.max(), dict(axis=2, slice=0), not_finite=2)
     flat = np.full((3, 4, 1), 7, np.int16)
+    case("middle.nii", plain, *sliced(plain, 2, 2), frames=5)
     case("flat.nii", nifti(flat), single(flat[..., 0].T), 7, 8, frames=1)
-    refused("slices.nii", plain, "has 5 slices along axis 2", "by axis and slice, 0 to 4")
+    refused("no-volume.nii", four, "frame 2 was asked for", options=dict(frame=2))
     refused("no-slice.nii", plain, "slice 3 was asked for", options=dict(axis=0, slice=3))
     refused("volumes.nii", four, "has 2 volumes", options=dict(slice=1))
     refused("cut.nii.gz", gzip.compress(plain, mtime=0)[:-40], "is cut short after", options=dict(slice=4))
@@ -511,7 +512,14 @@ def other_files():
     refused("noise.tif", bytes(range(7, 90)), "83 bytes that begin with 07 08 09")
 
 
-png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files()
+def later_cases():
+    stated = [(340, 11, [0.0]), (341, 11, [4095.0])]
+    twelve = GREY16 >> 4
+    case("stated-range16.tif", tiff(twelve, 1, more=stated), twelve, 0, 4095, bits=16)
+    case("stated-range-white-is-zero16.tif", tiff(twelve, 0, more=stated), 65535 - twelve, 61440, 65535, inverted=True)
+
+
+png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files(), later_cases()
 with open(sys.argv[1], "w") as file:
     body = [json.dumps(one, separators=(",", ":")) for one in CASES], [json.dumps(one) for one in REFUSED]
     file.write('{"cases":[\n' + ",\n".join(body[0]) + '\n],\n"refused":[\n' + ",\n".join(body[1]) + "\n]}\n")
