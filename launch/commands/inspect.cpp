@@ -12,6 +12,7 @@
 #include "base/mapped_file.h"
 #include "data/tables/table_reader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
 #include "launch/commands/mask_report.h"
 #include "launch/commands/report.h"
@@ -41,7 +42,8 @@ struct InspectArguments {
   std::vector<std::string> label{"label"};
   bool tensors = false;
   bool json = false;
-  std::string model;            ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::string model;  ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::vector<std::string> adapters;
   std::int64_t max_length = 0;  ///< 0: the model's positions
   TextQuestion running = {};
   bool mask = false;
@@ -52,6 +54,7 @@ struct InspectArguments {
 void show_mask(const InspectArguments& arguments) {
   MaskArguments masked = arguments.masked;
   masked.model = arguments.model;
+  masked.adapters = arguments.adapters;
   masked.max_length = arguments.max_length;
   const nlohmann::ordered_json report = mask_report(arguments.path, masked);
   if (!arguments.masked.html.empty()) {
@@ -146,10 +149,13 @@ void refuse_object(const std::filesystem::path& path) {
 }
 
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
+  if (arguments.model.empty() && !arguments.adapters.empty())
+    throw usage_error("--adapter goes on a model; name its folder with --model, or the adapter's there");
   const std::filesystem::path path = arguments.path;
   if (!arguments.model.empty()) {
     TextQuestion question = arguments.running;
     question.model = arguments.model;
+    question.adapters = arguments.adapters;
     question.max_length = arguments.max_length;
     question.path = arguments.path;
     question.text = arguments.text;
@@ -234,8 +240,9 @@ Command add_inspect_command(const CommandLine& program) {
                 "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
   command.option("--model", arguments->model,
-                 "Look at data as running text, or with --mask as conversations: the model folder or .gguf whose "
-                 "tokenizer cuts it");
+                 "Look at data as running text, or with --mask as conversations: the model folder, .gguf or adapter "
+                 "whose tokenizer cuts it");
+  add_adapter_option(command, arguments->adapters);
   command
       .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
       .shows_default();

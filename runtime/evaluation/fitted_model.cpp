@@ -88,8 +88,7 @@ void as_in_training(const std::optional<ConversationUse>& conversations, DataSec
 
 FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator)
     : device_(device),
-      folder_(choice.model, TruncationSide::as_tokenizer,
-              choice.adapters.empty() ? std::filesystem::path() : choice.adapters.back()),
+      folder_(choice.model, TruncationSide::as_tokenizer, choice.read_as()),
       purpose_(purpose_of(folder_.config, choice)),
       labels_(LabelSet::from_names(purpose_.labels)) {
   model_.emplace(folder_, head_request(task(), labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
