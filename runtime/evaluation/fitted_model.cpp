@@ -118,8 +118,7 @@ MeasureSettings measures_of(const Calibration* calibration, const LabelSet& labe
 
 FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator, HeadNeed head)
     : device_(device),
-      folder_(choice.model, TruncationSide::as_tokenizer,
-              choice.adapters.empty() ? std::filesystem::path() : choice.adapters.back()),
+      folder_(choice.model, TruncationSide::as_tokenizer, choice.read_as()),
       purpose_(purpose_of(folder_.config, choice, head)),
       labels_(LabelSet::from_names(purpose_.labels)) {
   if (const Calibration* known = calibration(); known != nullptr) require_known(*known, labels_, choice);
