@@ -77,7 +77,7 @@ const std::map<std::string, Names> kRooms{
     {"runtime",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",
       "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/generation", "runtime/reporting",
-      "runtime/figures", "runtime/probing"}},
+      "runtime/explaining", "runtime/figures", "runtime/probing"}},
 };
 
 /// Folders that stand outside the house and may include any of it.
