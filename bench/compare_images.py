@@ -192,7 +192,8 @@ def medians(runs):
 
 def compare(options):
     require(options.temper, "build it (cmake --preset release && cmake --build --preset release), or name it by --temper")
-    require(options.data / "train", "name a folder with train/CLASS and test/CLASS by --data")
+    if not (options.data / "train").is_dir():
+        raise Refusal(f"{options.data / 'train'}: no such folder; name one with train/CLASS and test/CLASS by --data")
     if not options.alone:
         require(options.peer, "name the PyTorch DDP program by --peer, or set TEMPER_SHARED_DIR to the folder above peer/")
     python = None if options.alone else compare_runs.peer_python(options)

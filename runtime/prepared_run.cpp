@@ -18,7 +18,6 @@
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/measure_settings.h"
 #include "runtime/evaluation/model_selection.h"
-#include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/data_origin.h"
@@ -34,7 +33,8 @@
 namespace temper {
 
 PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-                         RunReporter& reporter, TrainingState& state, RunPurpose purpose)
+                         RunReporter& reporter, TrainingState& state, std::function<bool()> wants_to_stop,
+                         RunPurpose purpose)
     : configuration_(configuration),
       device_(device),
       communicator_(communicator),
@@ -42,6 +42,7 @@ PreparedRun::PreparedRun(const Configuration& configuration, Device& device, Com
       purpose_(purpose),
       reporter_(reporter),
       say_([&reporter](const std::string& text) { reporter.say(text); }),
+      wants_to_stop_(std::move(wants_to_stop)),
       task_(task_named(configuration.model.task)) {
   communicator_.set_timeout(configuration_.run.timeout_seconds);
   HostAgreement hosts(communicator_, input_files(configuration_), device_.arithmetic(), to_toml(configuration_));
@@ -141,7 +142,9 @@ void PreparedRun::prepare_model(const TrainingState& state) {
 
 void PreparedRun::compare_with_start() {
   const DataSection& data = configuration_.data;
-  ReferenceSettings settings{activations_, {}, say_};
+  ReferenceSettings settings{activations_, {}, say_, wants_to_stop_};
+  if (configuration_.model.adapter.empty() && model_->lora)
+    settings.new_adapters = {&*model_->lora, make_model(model_folder_->config, head_)->definition()};
   if (data.cache)
     settings.folder = data.cache_dir.empty() ? std::filesystem::path(configuration_.output.dir) / "cache"
                                              : std::filesystem::path(data.cache_dir);
@@ -150,7 +153,7 @@ void PreparedRun::compare_with_start() {
     if (*rows) pairs.push_back(&**rows);
   for (EvaluationSet& set : data_->sets)
     if (set.pairs) pairs.push_back(&*set.pairs);
-  compare_with_model(pairs, model(), device_, communicator_, settings);
+  reference_ = compare_with_model(pairs, model(), device_, communicator_, settings);
 }
 
 void PreparedRun::load_base_model() {

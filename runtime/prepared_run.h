@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +25,7 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/job.h"
 #include "runtime/environment/run_folder.h"
+#include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/inputs/device_setup.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -43,12 +45,19 @@ enum class RunPurpose : std::uint8_t { training, probe };
 class PreparedRun {
  public:
   /// Collective. All references are borrowed, and must outlive it. `state` becomes where the run stands: at its begin,
-  /// or where the checkpoint was made that it goes on from. Throws Error, a usage Error where the configuration is at
-  /// fault, on all ranks.
+  /// or where the checkpoint was made that it goes on from. `wants_to_stop`: whether this rank does; preparations that
+  /// take long are then left as they are, and the run is not to be trained (is_ready). Throws Error, a usage Error
+  /// where the configuration is at fault, on all ranks.
   PreparedRun(const Configuration& configuration, Device& device, Communicator& communicator, const Job& job,
-              RunReporter& reporter, TrainingState& state, RunPurpose purpose = RunPurpose::training);
+              RunReporter& reporter, TrainingState& state, std::function<bool()> wants_to_stop,
+              RunPurpose purpose = RunPurpose::training);
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
+
+  /// False where a rank wanted to stop before all was prepared.
+  [[nodiscard]] bool is_ready() const { return reference_.is_whole; }
+  /// Whether preparations have got anywhere that another start goes on from.
+  [[nodiscard]] bool has_kept_preparations() const { return reference_.has_kept; }
 
   [[nodiscard]] const Configuration& configuration() const { return configuration_; }
   [[nodiscard]] Device& device() { return device_; }
@@ -129,6 +138,7 @@ class PreparedRun {
   RunPurpose purpose_;
   RunReporter& reporter_;
   Say say_;
+  std::function<bool()> wants_to_stop_;  ///< this rank
   const TaskSpec& task_;
 
   std::optional<RunFolder> folder_;
@@ -143,6 +153,7 @@ class PreparedRun {
   std::optional<EntityLabels> entities_;
   std::string metric_;
   MeasureSettings measures_;
+  ReferenceOutcome reference_;
   Lineage lineage_;
   std::optional<BaseModelDigest> base_model_digest_;
   AdapterBase adapter_base_;  ///< what model.adapter was trained on, as far as it is known

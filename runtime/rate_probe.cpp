@@ -71,7 +71,7 @@ class RateProbe {
                      TimeLimit(configuration.run.max_minutes, options.process_seconds, options.job.end),
                      options.stop_requested),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns),
-        run_(configuration_, device, communicator, options.job, reporter_, start_, RunPurpose::probe) {
+        run_(configuration_, device, communicator, options.job, reporter_, start_, wants_to_stop_, RunPurpose::probe) {
     // A phase that began with it would begin with other weights the first time.
     if (run_.phases(start_).front().merge_adapters && run_.run_model().lora) run_.merge_adapters();
     values_.emplace(run_.model());
@@ -108,6 +108,7 @@ class RateProbe {
 };
 
 ProbeReport RateProbe::probe() {
+  if (!run_.is_ready()) return stopped();
   ProbedCurve& curve = report_.curve;
   curve.steps = steps_;
   curve.last_steps = last_steps_of(steps_);

@@ -32,7 +32,7 @@ class Trainer {
                      options.stop_requested),
         trace_(options.profile, communicator),
         reporter_(configuration.output, communicator.rank() == 0, options.stream, options.terminal, options.columns),
-        run_(configuration, device, communicator, options.job, reporter_, state_),
+        run_(configuration, device, communicator, options.job, reporter_, state_, wants_to_stop_),
         resumed_(run_.take_checkpoint()),
         checkpoints_(run_, save_policy_, resumed_ ? resumed_->path : std::filesystem::path(), trace_.timeline()),
         selection_(run_.metric(), configuration.train.early_stopping, state_),
@@ -72,6 +72,8 @@ class Trainer {
 };
 
 TrainReport Trainer::run() {
+  stop_ = !run_.is_ready();
+  if (stop_) return report();
   if (state_.finished) {
     report_.already_finished = true;
     if (delivery_is_due(run_)) deliver();
@@ -178,7 +180,7 @@ TrainReport Trainer::report() {
   report_.checkpoint = checkpoints_.last();
   meter_.tell(report_, run_.device(), run_.communicator());
   report_.stopped_in_time = stop_ && !save_policy_.is_signalled(run_.communicator());
-  if (report_.stopped_in_time && !meter_.has_progressed())
+  if (report_.stopped_in_time && !meter_.has_progressed() && !run_.has_kept_preparations())
     throw no_progress(state_.step, report_.seconds, report_.cache_seconds);
   report_.trace = trace_.write(run_.folder().path(), meter_.steps());
   // A run that was finished before has exported its model then.

@@ -55,7 +55,8 @@ std::map<std::string, std::string> names_in_transformers(const std::string& name
   const std::filesystem::path path = shared_directory() / "fixtures" / (name.substr(kShared.size()) + ".names.json");
   std::map<std::string, std::string> names;
   if (!std::filesystem::exists(path)) return names;
-  for (const auto& [in_transformers, place] : read_json(path).items())
+  const nlohmann::json places = read_json(path);  // which items() refers to
+  for (const auto& [in_transformers, place] : places.items())
     names[place.at(0).get<std::string>()] = in_transformers;
   return names;
 }
@@ -294,7 +295,7 @@ void ModelFixture::pack_images(const SafetensorsFile& inputs) {
 std::vector<std::int64_t> ModelFixture::stages_of_hidden_states(const Model& model) const {
   std::vector<std::int64_t> stages{1};
   const nlohmann::ordered_json json = nlohmann::ordered_json::parse(config.json);
-  if (is_of_images(request.kind) && json.contains("depths") && !json.contains("num_heads")) {
+  if (is_of_images(request.kind) && json.contains("depths")) {
     for (const auto& depth : json["depths"]) stages.push_back(stages.back() + depth.get<std::int64_t>());
   } else {
     while (stages.back() < model.stages()) stages.push_back(stages.back() + 1);

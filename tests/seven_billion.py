@@ -195,7 +195,7 @@ output = {{ export_model = {"true" if options.lora else "false"}, log_every = 1,
             output = options.folder / f"run-{ranks}"
             shutil.rmtree(output, ignore_errors=True)
             most, report = train(program, run, ranks, output)
-            private = memory["process"] + memory["gradients"] + memory["moments"] + memory["activations"]
+            private = memory["process"] + memory["gradients"] + memory["moments"] + memory["activations"] + memory["copies"]
             # Several ranks have what is trained in a window that they share.
             private += 4 * phase["trainable"] if ranks == 1 else 0
             limit = (private >> 20) + BESIDE_MIB

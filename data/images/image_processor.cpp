@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -17,6 +19,16 @@ namespace {
 /// Rounded down, also below zero.
 std::int64_t half_of(std::int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); }
 
+PixelRectangle kept_middle(ImageExtent whole, ImageExtent kept) {
+  return {half_of(whole.height - kept.height), half_of(whole.width - kept.width), kept};
+}
+
+/// Bytes from black to white, as in_byte_range leaves them.
+bool is_byte_range(const Picture& picture) {
+  return std::holds_alternative<std::vector<std::uint8_t>>(picture.samples) && picture.black == 0.0F &&
+         picture.white == 255.0F;
+}
+
 Picture fitted_in_range(const Picture& picture, const ImageProcessor& processor) {
   const ImageExtent whole = resized_extent(picture.extent, processor);
   if (processor.crop.pixels() == 0) {
@@ -25,10 +37,7 @@ Picture fitted_in_range(const Picture& picture, const ImageProcessor& processor)
                   whole.width, whole.height, processor.size.width, processor.size.height, processor.source);
     return resize(picture, whole, processor.filter);
   }
-  const PixelRectangle kept{half_of(whole.height - processor.crop.height), half_of(whole.width - processor.crop.width),
-                            processor.crop};
-  if (kept.top >= 0 && kept.left >= 0) return resized_part(picture, whole, processor.filter, kept);
-  return crop(resize(picture, whole, processor.filter), kept);
+  return resized_part(picture, whole, processor.filter, kept_middle(whole, processor.crop));
 }
 
 /// The value of a channel's mean or deviation.
@@ -68,17 +77,56 @@ Normalization normalization_of(const Picture& picture, const ImageProcessor& pro
   return made;
 }
 
-/// Every second argument `step` samples after the other: a channel of the picture to a channel of `out`.
+/// Lines of bytes to what the model sees of them, by tables.
+class ByteNormalizer {
+ public:
+  ByteNormalizer(const Picture& picture, const ImageProcessor& processor, std::int64_t channels)
+      : values_(static_cast<std::size_t>(channels)), repeats_(picture.channels < channels) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Normalization by = normalization_of(picture, processor, c, channels);
+      for (std::size_t i = 0; i < 256; ++i) values_[static_cast<std::size_t>(c)][i] = by(static_cast<double>(i));
+    }
+  }
+
+  /// out [pixels, channels]
+  void operator()(std::span<const std::uint8_t> samples, float* out) const {
+    if (values_.size() == 1) {
+      for (const std::uint8_t sample : samples) *out++ = values_[0][sample];
+      return;
+    }
+    const auto& [red, green, blue] = std::tie(values_[0], values_[1], values_[2]);
+    const std::size_t step = repeats_ ? 1 : 3;
+    const std::size_t other = repeats_ ? 0 : 1;
+    for (std::size_t i = 0; i < samples.size(); i += step, out += 3) {
+      out[0] = red[samples[i]];
+      out[1] = green[samples[i + other]];
+      out[2] = blue[samples[i + 2 * other]];
+    }
+  }
+
+ private:
+  std::vector<std::array<float, 256>> values_;  ///< [channels] of each byte
+  bool repeats_;                                ///< a grey sample is all channels
+};
+
+/// Every `step`th sample: a channel of the picture to a channel of `out`.
 template <typename Sample>
 void normalize_channel(const Sample* samples, std::int64_t step, std::int64_t pixels, const Normalization& by,
                        float* out, std::int64_t out_step) {
-  if constexpr (std::is_same_v<Sample, std::uint8_t>) {
-    std::array<float, 256> values;
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = by(static_cast<double>(i));
-    for (std::int64_t i = 0; i < pixels; ++i) out[i * out_step] = values[samples[i * step]];
-  } else {
-    for (std::int64_t i = 0; i < pixels; ++i) out[i * out_step] = by(static_cast<double>(samples[i * step]));
-  }
+  for (std::int64_t i = 0; i < pixels; ++i) out[i * out_step] = by(static_cast<double>(samples[i * step]));
+}
+
+void check_channels(const Picture& picture, std::int64_t channels) {
+  if (channels != 1 && channels != 3)
+    throw Error("the model sees {} channels, expected 1 (grey) or 3 (red, green, blue)", channels);
+  if (picture.channels != 1 && picture.channels != 3)
+    throw Error("a picture has {} channels, expected 1 (grey) or 3 (red, green, blue)", picture.channels);
+}
+
+void check_values(std::size_t values, ImageExtent extent, std::int64_t channels) {
+  if (std::cmp_not_equal(values, extent.pixels() * channels))
+    throw Error("a picture was to become {} values, expected {} ({} x {} pixels of {} channels)", values,
+                extent.pixels() * channels, extent.width, extent.height, channels);
 }
 
 }  // namespace
@@ -100,38 +148,46 @@ ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor) 
 }
 
 Picture fitted(const Picture& picture, const ImageProcessor& processor) {
-  if (std::holds_alternative<std::vector<std::uint8_t>>(picture.samples) && picture.black == 0.0F &&
-      picture.white == 255.0F)
-    return fitted_in_range(picture, processor);
+  if (is_byte_range(picture)) return fitted_in_range(picture, processor);
   return fitted_in_range(in_byte_range(picture), processor);
 }
 
 void normalize_pixels(const Picture& picture, const ImageProcessor& processor, std::int64_t channels,
                       std::span<float> out) {
-  if (channels != 1 && channels != 3)
-    throw Error("the model sees {} channels, expected 1 (grey) or 3 (red, green, blue)", channels);
-  if (picture.channels != 1 && picture.channels != 3)
-    throw Error("a picture has {} channels, expected 1 (grey) or 3 (red, green, blue)", picture.channels);
+  check_channels(picture, channels);
   const ImageExtent extent = processor.extent();
-  if (picture.extent != extent || std::cmp_not_equal(out.size(), extent.pixels() * channels))
-    throw Error("a picture of {} x {} pixels was to become {} values, expected {} x {} pixels and {} values",
-                picture.extent.width, picture.extent.height, out.size(), extent.width, extent.height,
-                extent.pixels() * channels);
+  check_values(out.size(), extent, channels);
+  if (picture.extent != extent)
+    throw Error("a picture has {} x {} pixels, the model takes {} x {}", picture.extent.width, picture.extent.height,
+                extent.width, extent.height);
   if (picture.channels > channels) return normalize_pixels(grey_picture(picture), processor, channels, out);
+  if (const auto* bytes = std::get_if<std::vector<std::uint8_t>>(&picture.samples))
+    return ByteNormalizer(picture, processor, channels)(*bytes, out.data());
   std::visit(
       [&](const auto& samples) {
         for (std::int64_t c = 0; c < channels; ++c)
-          normalize_channel(samples.data() + std::min(c, picture.channels - 1), picture.channels,
-                            picture.extent.pixels(), normalization_of(picture, processor, c, channels), out.data() + c,
-                            channels);
+          normalize_channel(samples.data() + std::min(c, picture.channels - 1), picture.channels, extent.pixels(),
+                            normalization_of(picture, processor, c, channels), out.data() + c, channels);
       },
       picture.samples);
 }
 
 void to_pixels(const Picture& picture, const ImageProcessor& processor, std::int64_t channels, std::span<float> out) {
-  if (channels == 1 && picture.channels == 3)
-    return normalize_pixels(fitted(grey_picture(picture), processor), processor, channels, out);
-  normalize_pixels(fitted(picture, processor), processor, channels, out);
+  check_channels(picture, channels);
+  if (channels < picture.channels) return to_pixels(grey_picture(picture), processor, channels, out);
+  const ImageExtent whole = resized_extent(picture.extent, processor);
+  const ImageExtent extent = processor.extent();
+  const PixelRectangle kept = kept_middle(whole, extent);
+  const bool is_whole =
+      is_byte_range(picture) && kept.top >= 0 && kept.left >= 0 && (processor.crop.pixels() > 0 || whole == extent);
+  if (!is_whole) return normalize_pixels(fitted(picture, processor), processor, channels, out);
+  // What nearly all pictures are: each line is normalised while it is in the cache.
+  check_values(out.size(), extent, channels);
+  const ByteNormalizer normalize(picture, processor, channels);
+  for_each_resized_line(picture, whole, processor.filter, kept,
+                        [&](std::int64_t row, std::span<const std::uint8_t> line) {
+                          normalize(line, out.data() + row * extent.width * channels);
+                        });
 }
 
 }  // namespace temper

@@ -43,7 +43,7 @@ struct ProcessorClass {
   double crop_share = 0.0;
 };
 
-constexpr ProcessorClass kClasses[] = {
+constexpr ProcessorClass kProcessorClasses[] = {
     {"ViTImageProcessor"},
     {"DeiTImageProcessor", ResizeFilter::bicubic, kHalf, kHalf, 256, kUsualSide},
     {"BitImageProcessor", ResizeFilter::bicubic, kClipMean, kClipDeviation, kUsualSide, kUsualSide, false},
@@ -107,6 +107,13 @@ class Keys {
       refuse(key, value, "whole numbers of 1 to 16384 pixels");
     return value.get<std::int64_t>();
   }
+  /// What an edge has to be so that a share of it stays.
+  [[nodiscard]] std::int64_t enlarged(std::int64_t edge, double share) const {
+    const double before = std::floor(static_cast<double>(edge) / share);
+    if (before > static_cast<double>(kLargestSide))
+      refuse("crop_pct", share, "a share that leaves a size of 16384 pixels at most");
+    return static_cast<std::int64_t>(before);
+  }
   /// [height, width], or the two keys.
   [[nodiscard]] std::optional<ImageExtent> extent(const char* key) const {
     const json* value = find(key);
@@ -161,7 +168,9 @@ void read_size(const Keys& keys, const ProcessorClass& of, ImageProcessor& proce
   }
   if (of.crop_share > 0.0) {
     if (!edge) keys.refuse("size", *value, "shortest_edge, which ConvNextImageProcessor asks for");
-    return apply_crop_share(processor, *edge, std::min(keys.number("crop_pct", of.crop_share), 1.0));
+    const double share = std::min(keys.number("crop_pct", of.crop_share), 1.0);
+    static_cast<void>(keys.enlarged(*edge, share));
+    return apply_crop_share(processor, *edge, share);
   }
   processor.resize_rule = edge ? ResizeRule::shortest_edge : ResizeRule::exact;
   processor.edge = edge.value_or(0);
@@ -196,9 +205,9 @@ ResizeFilter filter_of(const Keys& keys, ResizeFilter otherwise) {
 ImageProcessor processor_of_file(const json& object, const std::string& text, const std::string& place) {
   const Keys keys(object, place);
   const std::string name = plain_class(keys.text("image_processor_type", keys.text("feature_extractor_type", "")));
-  const auto* const found =
-      std::find_if(std::begin(kClasses), std::end(kClasses), [&](const auto& one) { return one.name == name; });
-  const ProcessorClass& of = found == std::end(kClasses) ? kClasses[0] : *found;
+  const auto* const found = std::find_if(std::begin(kProcessorClasses), std::end(kProcessorClasses),
+                                         [&](const auto& one) { return one.name == name; });
+  const ProcessorClass& of = found == std::end(kProcessorClasses) ? kProcessorClasses[0] : *found;
   for (const char* key : {"do_pad", "rescale_offset"})
     if (keys.flag(key, false)) keys.refuse(key, true, "false: Temper does not do this");
   ImageProcessor processor;
@@ -234,13 +243,10 @@ ImageProcessor processor_of_timm(const json& object, const std::string& place) {
     keys.refuse("input_size", input == nullptr ? json(nullptr) : *input, "channels, height and width");
   const ImageExtent extent{keys.side("input_size", (*input)[1]), keys.side("input_size", (*input)[2])};
   const double share = std::min(keys.number("crop_pct", 0.875), 1.0);
-  const auto enlarged = [&](std::int64_t side) {
-    return static_cast<std::int64_t>(std::floor(static_cast<double>(side) / share));
-  };
   const std::string mode = keys.text("crop_mode", "center");
   if (mode != "center" && mode != "squash") keys.refuse("crop_mode", mode, "\"center\" or \"squash\"");
   processor.crop = extent;
-  processor.size = {enlarged(extent.height), enlarged(extent.width)};
+  processor.size = {keys.enlarged(extent.height, share), keys.enlarged(extent.width, share)};
   if (mode == "center" && extent.height == extent.width) {
     processor.resize_rule = ResizeRule::shortest_edge;
     processor.edge = processor.size.height;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <type_traits>
 #include <variant>
 #include <vector>
@@ -49,42 +51,131 @@ std::vector<WeightOf<Sample>> weight_values(const FilterWeights& weights) {
     return weights.floats();
 }
 
+/// Where lines go: `place(row)` is written, then `finish(row)` called, from the first row of the part to the last.
 template <typename Sample>
-void take_nearest(const SampleLines<Sample>& in, const Resampling& by, Sample* out) {
+struct WholePicture {
+  Sample* samples;
+  std::int64_t width;  ///< samples of a line
+  [[nodiscard]] Sample* place(std::int64_t row) const { return samples + row * width; }
+  void finish(std::int64_t /*row*/) const {}
+};
+
+template <typename Sample>
+struct OneLine {
+  Sample* line;
+  std::int64_t width;
+  const std::function<void(std::int64_t row, std::span<const Sample> line)>& use;
+  [[nodiscard]] Sample* place(std::int64_t /*row*/) const { return line; }
+  void finish(std::int64_t row) const { use(row, {line, static_cast<std::size_t>(width)}); }
+};
+
+template <typename Sample, typename Lines>
+void take_nearest(const SampleLines<Sample>& in, const Resampling& by, const Lines& out) {
   const PixelRectangle& part = by.part;
   const auto rows =
       nearest_samples(in.extent.height, by.box.top, by.box.bottom, by.extent.height, part.top, part.extent.height);
   const auto columns =
       nearest_samples(in.extent.width, by.box.left, by.box.right, by.extent.width, part.left, part.extent.width);
-  for (const std::int64_t row : rows) {
-    const Sample* line = in.samples + row * in.stride;
-    for (const std::int64_t column : columns) out = std::copy_n(line + column * in.channels, in.channels, out);
+  for (std::int64_t row = 0; row < part.extent.height; ++row) {
+    const Sample* line = in.samples + rows[static_cast<std::size_t>(row)] * in.stride;
+    Sample* to = out.place(row);
+    for (const std::int64_t column : columns) to = std::copy_n(line + column * in.channels, in.channels, to);
+    out.finish(row);
   }
 }
 
-/// The first pass, of the lines that the second one needs: `out` [lines, outputs, channels].
+/// The first pass: lines of the input with the width of the output, kLinesOfBlock at a time.
 template <typename Sample>
-void resample_lines(const SampleLines<Sample>& in, const FilterWeights& weights, std::int64_t first_line,
-                    std::int64_t lines, Sample* out) {
-  const std::int64_t begin = weights.begin();
-  const std::int64_t pixels = weights.end() - begin;
-  std::vector<std::int32_t> first = weights.first;
-  for (std::int32_t& place : first) place -= static_cast<std::int32_t>(begin);
-  const auto values = weight_values<Sample>(weights);
-  const LineWeights<WeightOf<Sample>> line_weights{weights.outputs(), weights.longest, first.data(),
-                                                   weights.counts.data(), values.data()};
-  const auto columns = std::make_unique<Sample[]>(static_cast<std::size_t>(pixels * in.channels * kLinesOfBlock));
-  const auto sums = std::make_unique_for_overwrite<Sample[]>(
-      static_cast<std::size_t>(weights.outputs() * in.channels * kLinesOfBlock));
-  const std::int64_t out_stride = weights.outputs() * in.channels;
-  for (std::int64_t line = 0; line < lines; line += kLinesOfBlock)
-    resample_block(in.samples + (first_line + line) * in.stride + begin * in.channels, in.stride,
-                   std::min(kLinesOfBlock, lines - line), pixels, in.channels, line_weights, columns.get(), sums.get(),
-                   out + line * out_stride, out_stride);
-}
+class LineResampler {
+ public:
+  LineResampler(const SampleLines<Sample>& in, const FilterWeights& weights)
+      : in_(in),
+        begin_(weights.begin()),
+        pixels_(weights.end() - begin_),
+        outputs_(weights.outputs()),
+        longest_(weights.longest),
+        first_(weights.first),
+        counts_(weights.counts),
+        values_(weight_values<Sample>(weights)),
+        columns_(std::make_unique<Sample[]>(static_cast<std::size_t>(pixels_ * in.channels * kLinesOfBlock))),
+        sums_(std::make_unique_for_overwrite<Sample[]>(
+            static_cast<std::size_t>(outputs_ * in.channels * kLinesOfBlock))) {
+    for (std::int32_t& place : first_) place -= static_cast<std::int32_t>(begin_);
+  }
 
+  /// out [lines, outputs, channels] from line `first_line` on; at most kLinesOfBlock lines.
+  void resample(std::int64_t first_line, std::int64_t lines, Sample* out) {
+    const LineWeights<WeightOf<Sample>> weights{outputs_, longest_, first_.data(), counts_.data(), values_.data()};
+    resample_block(in_.samples + first_line * in_.stride + begin_ * in_.channels, in_.stride, lines, pixels_,
+                   in_.channels, weights, columns_.get(), sums_.get(), out, outputs_ * in_.channels);
+  }
+
+ private:
+  SampleLines<Sample> in_;
+  std::int64_t begin_;
+  std::int64_t pixels_;
+  std::int64_t outputs_;
+  std::int64_t longest_;
+  std::vector<std::int32_t> first_;
+  std::vector<std::int32_t> counts_;
+  std::vector<WeightOf<Sample>> values_;
+  std::unique_ptr<Sample[]> columns_;
+  std::unique_ptr<Sample[]> sums_;
+};
+
+/// The lines that the second pass needs at a time: those of the input, or what the first pass makes of them, of which
+/// only a few are kept. A picture's worth of them would cost more in page faults than all of the arithmetic.
 template <typename Sample>
-void resample(const SampleLines<Sample>& in, const Resampling& by, Sample* out) {
+class LineWindow {
+ public:
+  /// `along`: weights of the first pass; empty: the lines stay as they are. At most `most` lines are asked for at once.
+  LineWindow(const SampleLines<Sample>& in, const PixelRectangle& part, const std::optional<FilterWeights>& along,
+             std::int64_t first_line, std::int64_t end_line, std::int64_t most)
+      : first_(first_line),
+        end_(first_line),
+        last_(end_line),
+        width_(part.extent.width * in.channels),
+        stride_(width_) {
+    if (!along) {
+      samples_ = in.samples + first_line * in.stride + part.left * in.channels;
+      stride_ = in.stride;
+      end_ = end_line;
+      return;
+    }
+    resampler_.emplace(in, *along);
+    kept_ = std::make_unique_for_overwrite<Sample[]>(static_cast<std::size_t>((most + kLinesOfBlock) * width_));
+    samples_ = kept_.get();
+  }
+
+  [[nodiscard]] std::int64_t stride() const { return stride_; }
+
+  /// Lines [first, first + count), stride() apart. Those before `first` are gone for later calls.
+  const Sample* lines(std::int64_t first, std::int64_t count) {
+    if (first + count > end_) {
+      std::copy(kept_.get() + (first - first_) * width_, kept_.get() + (end_ - first_) * width_, kept_.get());
+      first_ = first;
+      while (first + count > end_) {
+        const std::int64_t more = std::min(kLinesOfBlock, last_ - end_);
+        resampler_->resample(end_, more, kept_.get() + (end_ - first_) * width_);
+        end_ += more;
+      }
+    }
+    return samples_ + (first - first_) * stride_;
+  }
+
+ private:
+  std::int64_t first_;  ///< of the lines that are there
+  std::int64_t end_;
+  std::int64_t last_;  ///< behind the last one that will be
+  std::int64_t width_;
+  std::int64_t stride_;
+  const Sample* samples_ = nullptr;
+  std::optional<LineResampler<Sample>> resampler_;
+  std::unique_ptr<Sample[]> kept_;
+};
+
+template <typename Sample, typename Lines>
+void resample(const SampleLines<Sample>& in, const Resampling& by, const Lines& out) {
   const PixelRectangle& part = by.part;
   if (by.filter == ResizeFilter::nearest) return take_nearest(in, by, out);
   // As Pillow leaves out a pass that would change nothing.
@@ -92,40 +183,28 @@ void resample(const SampleLines<Sample>& in, const Resampling& by, Sample* out) 
       by.extent.width != in.extent.width || by.box.left != 0.0F || by.box.right != static_cast<float>(by.extent.width);
   const bool columns_change = by.extent.height != in.extent.height || by.box.top != 0.0F ||
                               by.box.bottom != static_cast<float>(by.extent.height);
-  std::int64_t first_line = part.top;
-  std::int64_t lines = part.extent.height;
-  FilterWeights down;
-  if (columns_change) {
-    down = filter_weights(by.filter, in.extent.height, by.box.top, by.box.bottom, by.extent.height, part.top,
-                          part.extent.height);
-    first_line = down.begin();
-    lines = down.end() - first_line;
-  }
+  std::optional<FilterWeights> along;
+  if (lines_change)
+    along = filter_weights(by.filter, in.extent.width, by.box.left, by.box.right, by.extent.width, part.left,
+                           part.extent.width);
   const std::int64_t width = part.extent.width * in.channels;
-  std::unique_ptr<Sample[]> between;
-  const Sample* from = in.samples + first_line * in.stride + part.left * in.channels;
-  std::int64_t stride = in.stride;
-  if (lines_change) {
-    const FilterWeights along = filter_weights(by.filter, in.extent.width, by.box.left, by.box.right, by.extent.width,
-                                               part.left, part.extent.width);
-    Sample* to = out;
-    if (columns_change) {
-      between = std::make_unique_for_overwrite<Sample[]>(static_cast<std::size_t>(lines * width));
-      to = between.get();
+  if (!columns_change) {
+    LineWindow<Sample> window(in, part, along, part.top, part.top + part.extent.height, 1);
+    for (std::int64_t row = 0; row < part.extent.height; ++row) {
+      std::copy_n(window.lines(part.top + row, 1), width, out.place(row));
+      out.finish(row);
     }
-    resample_lines(in, along, first_line, lines, to);
-    from = to;
-    stride = width;
+    return;
   }
-  if (columns_change) {
-    const auto values = weight_values<Sample>(down);
-    for (std::int64_t row = 0; row < part.extent.height; ++row)
-      weighted_sum(from + (down.first[static_cast<std::size_t>(row)] - first_line) * stride, stride,
-                   values.data() + row * down.longest, down.counts[static_cast<std::size_t>(row)], width,
-                   out + row * width);
-  } else if (!lines_change) {
-    for (std::int64_t row = 0; row < part.extent.height; ++row)
-      std::copy_n(from + row * stride, width, out + row * width);
+  const FilterWeights down = filter_weights(by.filter, in.extent.height, by.box.top, by.box.bottom, by.extent.height,
+                                            part.top, part.extent.height);
+  const auto values = weight_values<Sample>(down);
+  LineWindow<Sample> window(in, part, along, down.begin(), down.end(), down.longest);
+  for (std::int64_t row = 0; row < part.extent.height; ++row) {
+    const auto place = static_cast<std::size_t>(row);
+    const Sample* lines = window.lines(down.first[place], down.counts[place]);
+    weighted_sum(lines, window.stride(), values.data() + row * down.longest, down.counts[place], width, out.place(row));
+    out.finish(row);
   }
 }
 
@@ -145,7 +224,7 @@ Picture blank_like(const Picture& picture, ImageExtent extent) {
   return made;
 }
 
-Picture resampled(const Picture& picture, const PixelRectangle& from, const Resampling& by) {
+void check_resampling(const Picture& picture, const PixelRectangle& from, const Resampling& by) {
   if (!lies_within(from, picture.extent))
     throw Error("a picture of {} x {} pixels has no {} x {} pixels at row {}, column {}", picture.extent.width,
                 picture.extent.height, from.extent.width, from.extent.height, from.top, from.left);
@@ -156,11 +235,17 @@ Picture resampled(const Picture& picture, const PixelRectangle& from, const Resa
     throw Error("of a picture resized to {} x {} pixels, {} x {} pixels at row {}, column {} were asked for",
                 by.extent.width, by.extent.height, by.part.extent.width, by.part.extent.height, by.part.top,
                 by.part.left);
+}
+
+Picture resampled(const Picture& picture, const PixelRectangle& from, const Resampling& by) {
+  check_resampling(picture, from, by);
   Picture made = blank_like(picture, by.part.extent);
   std::visit(
       [&](const auto& samples) {
         using Samples = std::decay_t<decltype(samples)>;
-        resample(lines_of(samples, picture, from), by, std::get<Samples>(made.samples).data());
+        resample(lines_of(samples, picture, from), by,
+                 WholePicture<typename Samples::value_type>{std::get<Samples>(made.samples).data(),
+                                                            made.extent.width * made.channels});
       },
       picture.samples);
   return made;
@@ -184,7 +269,29 @@ Picture resize(const Picture& picture, ImageExtent extent, ResizeFilter filter, 
 }
 
 Picture resized_part(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part) {
-  return resampled(picture, {0, 0, picture.extent}, {whole_box(picture.extent), extent, part, filter});
+  const PixelRectangle whole{0, 0, picture.extent};
+  const PixelBox box = whole_box(picture.extent);
+  if (lies_within(part, extent)) return resampled(picture, whole, {box, extent, part, filter});
+  PixelRectangle inside{std::clamp(part.top, std::int64_t{0}, std::max(extent.height - 1, std::int64_t{0})),
+                        std::clamp(part.left, std::int64_t{0}, std::max(extent.width - 1, std::int64_t{0})),
+                        {}};
+  inside.extent = {
+      std::clamp(part.top + part.extent.height - inside.top, std::int64_t{1}, extent.height - inside.top),
+      std::clamp(part.left + part.extent.width - inside.left, std::int64_t{1}, extent.width - inside.left)};
+  return crop(resampled(picture, whole, {box, extent, inside, filter}),
+              {part.top - inside.top, part.left - inside.left, part.extent});
+}
+
+void for_each_resized_line(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part,
+                           const std::function<void(std::int64_t row, std::span<const std::uint8_t> line)>& use) {
+  const auto* bytes = std::get_if<std::vector<std::uint8_t>>(&picture.samples);
+  if (bytes == nullptr) throw Error("lines of a resized picture are made of bytes alone, the picture has others");
+  const PixelRectangle whole{0, 0, picture.extent};
+  const Resampling by{whole_box(picture.extent), extent, part, filter};
+  check_resampling(picture, whole, by);
+  std::vector<std::uint8_t> line(static_cast<std::size_t>(part.extent.width * picture.channels));
+  resample(lines_of(*bytes, picture, whole), by,
+           OneLine<std::uint8_t>{line.data(), static_cast<std::int64_t>(line.size()), use});
 }
 
 Picture resized_crop(const Picture& picture, const PixelRectangle& from, ImageExtent extent, ResizeFilter filter) {

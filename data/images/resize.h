@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 
 #include "base/image_extent.h"
 #include "data/pictures/picture.h"
@@ -38,8 +40,13 @@ struct PixelBox {
 /// Throws Error for a size or a box without pixels, and for a box that leaves the picture.
 Picture resize(const Picture& picture, ImageExtent extent, ResizeFilter filter, std::optional<PixelBox> box = {});
 
-/// `part` of resize(picture, extent, filter), which is all that is computed. Throws Error where it lies outside.
+/// `part` of resize(picture, extent, filter), which is all that is computed; where it lies outside, `black`.
 Picture resized_part(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part);
+
+/// The same of a picture of bytes, a line after the other: calls `use` with each row of the part, from 0 on, and its
+/// samples, which are gone when it returns. No picture is made. Throws Error as resized_part, and for other samples.
+void for_each_resized_line(const Picture& picture, ImageExtent extent, ResizeFilter filter, const PixelRectangle& part,
+                           const std::function<void(std::int64_t row, std::span<const std::uint8_t> line)>& use);
 
 /// resize(crop(picture, from), extent, filter): no sample outside `from` counts. Throws Error where it lies outside.
 Picture resized_crop(const Picture& picture, const PixelRectangle& from, ImageExtent extent, ResizeFilter filter);

@@ -57,7 +57,7 @@ std::string channels_named(std::int64_t channels) {
   return fmt::format("{} channels", channels);
 }
 
-std::string percent(double share) { return significant(100.0 * share, 2) + " %"; }
+std::string percentage(double share) { return significant(100.0 * share, 2) + " %"; }
 
 }  // namespace
 
@@ -67,14 +67,16 @@ void PictureSurvey::add(const std::string& file, const PictureFacts& facts) {
     if (group.files++ == 0) group.example = file;
   };
   note(formats_, facts.format);
-  note(bits_, grouped(facts.bits, "bit"));
+  note(bits_, grouped(facts.bits, "bit") + (facts.is_float ? " (floats)" : facts.is_signed ? " (signed)" : ""));
   note(channels_, channels_named(facts.channels));
   note(polarities_, facts.inverted ? "white as the lowest value" : "black as the lowest value");
+  if (!facts.named_as.empty()) note(named_otherwise_, fmt::format("{} named as {}", facts.format, facts.named_as));
   if (facts.frames > 1) note(frames_, "several");
   extents_.push_back(facts.extent);
 }
 
-void PictureSurvey::add_samples(const Picture& picture) {
+void PictureSurvey::add_samples(const Picture& picture, std::int64_t not_finite) {
+  not_finite_ += not_finite;
   const double black = picture.black;
   const double range = static_cast<double>(picture.white) - black;
   if (range == 0.0 || picture.values() == 0) return;
@@ -120,8 +122,8 @@ std::vector<std::string> PictureSurvey::sentences() const {
     made.push_back(
         fmt::format("In {} that {} decoded, samples lie at {} to {} of the range from black to white; {} are "
                     "at black or below, {} at white or above.",
-                    grouped(decoded_, "picture"), decoded_ == 1 ? "was" : "were", percent(lowest_), percent(highest_),
-                    percent(at_black_ / samples_), percent(at_white_ / samples_)));
+                    grouped(decoded_, "picture"), decoded_ == 1 ? "was" : "were", percentage(lowest_),
+                    percentage(highest_), percentage(at_black_ / samples_), percentage(at_white_ / samples_)));
   return made;
 }
 
@@ -146,20 +148,36 @@ std::vector<Finding> PictureSurvey::findings() const {
                      fmt::format("pictures have different numbers of channels: {}; a model may tell classes by them",
                                  compared(channels_)),
                      share_of_others(channels_)});
+  if (!named_otherwise_.empty()) {
+    std::int64_t named = 0;
+    for (const auto& [name, group] : named_otherwise_) named += group.files;
+    const auto& [kind, first] = *named_otherwise_.begin();
+    found.push_back(
+        {Severity::warning, "mislabelled",
+         fmt::format("{} {} of another format than the name says (first {}, a {}); it is read by its content",
+                     grouped(named, "file"), named == 1 ? "is" : "are", first.example, kind),
+         static_cast<double>(named) / static_cast<double>(files())});
+  }
+  if (not_finite_ > 0)
+    found.push_back({Severity::warning, "not_finite",
+                     fmt::format("{} of the pictures that were decoded {} not finite; infinite ones became black or "
+                                 "white, others black",
+                                 grouped(not_finite_, "sample"), not_finite_ == 1 ? "was" : "were"),
+                     static_cast<double>(not_finite_)});
   if (decoded_ == 0) return found;
   const double white = at_white_ / samples_;
   if (white > kSaturated)
     found.push_back({Severity::warning, "saturated",
                      fmt::format("{} of the samples of {} are at white or above, where differences are lost; check the "
                                  "window, or how the pictures were converted",
-                                 percent(white), grouped(decoded_, "picture")),
+                                 percentage(white), grouped(decoded_, "picture")),
                      white});
   const double filled = highest_ - lowest_;
   if (filled < kNarrow)
     found.push_back({Severity::warning, "narrow_range",
                      fmt::format("the samples of {} fill {} of the range from black to white; set black and white to "
                                  "what the pictures hold, such as a window",
-                                 grouped(decoded_, "picture"), percent(filled)),
+                                 grouped(decoded_, "picture"), percentage(filled)),
                      filled});
   return found;
 }

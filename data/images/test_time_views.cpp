@@ -45,7 +45,7 @@ Picture viewed(const Picture& picture, const ImageProcessor& processor, PictureV
     kept.top = down / 2;
     kept.left = right / 2;
   }
-  return crop(resize(in_byte_range(picture), whole, processor.filter), kept);
+  return resized_part(in_byte_range(picture), whole, processor.filter, kept);
 }
 
 }  // namespace temper

@@ -80,15 +80,19 @@ std::string explain_picture(FittedModel& fitted, Device& device, const ImageSour
   const Batch batch = images.read(std::vector<std::int64_t>{row}, kEvaluationEpoch);
   const Explanation made = explain_image(fitted, device, batch, label, arguments.share);
   const std::string& name = fitted.labels().name(static_cast<std::int32_t>(made.label));
-  const std::string percent = significant(100.0 * made.fidelity.share, 3);
   const std::string marked = signed_change(made.fidelity.marked);
   const std::string random = signed_change(made.fidelity.random);
+  const double percent = 100.0 * made.fidelity.share;
+  const double mean = made.map.mean();
+  // Words of 320 pixels hold some 28 characters.
+  const std::vector<std::string> words{
+      std::string(name_of(made.method)),
+      fmt::format("bright: most, {} x the mean", significant(mean > 0.0 ? made.map.largest() / mean : 0.0, 3)),
+      fmt::format("top {:.0f} % erased: {}", percent, marked), fmt::format("as much at random: {}", random)};
   write_png(overlay, overlay_sheet(*images.picture(row), made.map, processor,
                                    {std::filesystem::path(listed).filename().string(),
                                     fmt::format("{}: {:.3f}", name, made.probability)},
-                                   {fmt::format("{}, bright: most", name_of(made.method)),
-                                    fmt::format("without the top {} %: {}", percent, marked),
-                                    fmt::format("without as much at random: {}", random)}));
+                                   words));
   if (arguments.json)
     return json_line({{"image", listed},
                       {"label", name},
@@ -98,8 +102,8 @@ std::string explain_picture(FittedModel& fitted, Device& device, const ImageSour
                       {"random_fidelity", rounded_to_six_digits(made.fidelity.random)},
                       {"erased", rounded_to_six_digits(made.fidelity.share)},
                       {"overlay", overlay.string()}});
-  return fmt::format("{}: {} {:.3f} ({}); {} without the most marked {} %, {} without as much at random; {}\n", listed,
-                     name, made.probability, name_of(made.method), marked, percent, random, overlay.string());
+  return fmt::format("{}: {} {:.3f} ({}); {} without the most marked {:.0f} %, {} without as much at random; {}\n",
+                     listed, name, made.probability, name_of(made.method), marked, percent, random, overlay.string());
 }
 
 int run(const ExplainArguments& arguments, CommandContext& context) {

@@ -14,6 +14,7 @@
 #include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
 #include "launch/commands/mask_report.h"
 #include "launch/commands/picture_report.h"
@@ -44,7 +45,8 @@ struct InspectArguments {
   std::vector<std::string> label{"label"};
   bool tensors = false;
   bool json = false;
-  std::string model;            ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::string model;  ///< whose tokenizer cuts the data; empty: they are rows of a table
+  std::vector<std::string> adapters;
   std::int64_t max_length = 0;  ///< 0: the model's positions
   TextQuestion running = {};
   bool mask = false;
@@ -58,6 +60,7 @@ struct InspectArguments {
 void show_mask(const InspectArguments& arguments) {
   MaskArguments masked = arguments.masked;
   masked.model = arguments.model;
+  masked.adapters = arguments.adapters;
   masked.max_length = arguments.max_length;
   masked.rows = arguments.rows.value_or(masked.rows);
   const nlohmann::ordered_json report = mask_report(arguments.path, masked);
@@ -173,6 +176,8 @@ Json inspect_picture_data(const InspectArguments& arguments, Communicator& world
 }
 
 Json inspect_path(const InspectArguments& arguments, Communicator& world) {
+  if (arguments.model.empty() && !arguments.adapters.empty())
+    throw usage_error("--adapter goes on a model; name its folder with --model, or the adapter's there");
   const std::filesystem::path path = arguments.path;
   if (!arguments.augment.empty() && arguments.sheet.empty())
     throw usage_error("--augment shows pictures before and after; name a file for them with --pictures out.png");
@@ -180,6 +185,7 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   if (!arguments.model.empty()) {
     TextQuestion question = arguments.running;
     question.model = arguments.model;
+    question.adapters = arguments.adapters;
     question.max_length = arguments.max_length;
     question.path = arguments.path;
     question.text = arguments.text;
@@ -268,8 +274,9 @@ Command add_inspect_command(const CommandLine& program) {
                 "Column of the labels to count; repeat it if each label has its own column of 0 and 1")
       .shows_default();
   command.option("--model", arguments->model,
-                 "Look at data as running text, or with --mask as conversations: the model folder or .gguf whose "
-                 "tokenizer cuts it; of pictures, the model that sees them");
+                 "Look at data as running text, or with --mask as conversations: the model folder, .gguf or adapter "
+                 "whose tokenizer cuts it; of pictures, the model that sees them");
+  add_adapter_option(command, arguments->adapters);
   command
       .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
       .shows_default();

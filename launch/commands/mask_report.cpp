@@ -8,6 +8,7 @@
 #include "data/chat/chat_encoder.h"
 #include "data/tables/table_reader.h"
 #include "runtime/inputs/chat_data.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_model.h"
 
 namespace temper {
@@ -72,7 +73,8 @@ std::string html_text(std::string_view text) {
 Json mask_report(const std::string& data, const MaskArguments& arguments) {
   if (arguments.model.empty())
     throw usage_error("--mask needs --model, whose tokenizer and chat template make the tokens");
-  const ModelFolder folder(arguments.model);
+  const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
+  const ModelFolder folder(choice.model, TruncationSide::as_tokenizer, choice.read_as());
   DataSection section;
   section.format = "conversations";
   section.learn = arguments.learn;

@@ -13,9 +13,10 @@ namespace temper {
 
 struct MaskArguments {
   std::string model;
-  std::int64_t rows = 3;        ///< that are shown
-  std::int64_t max_length = 0;  ///< 0: the model's positions
-  std::string html;             ///< a file to write; empty: none
+  std::vector<std::string> adapters = {};  ///< that go on it
+  std::int64_t rows = 3;                   ///< that are shown
+  std::int64_t max_length = 0;             ///< 0: the model's positions
+  std::string html;                        ///< a file to write; empty: none
   std::string learn = "assistant";
   std::vector<std::string> learn_roles{"assistant"};
   std::string chat_template = "tokenizer";

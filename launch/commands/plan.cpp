@@ -91,6 +91,7 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                         {"gradients", memory.gradients},
                         {"moments", memory.moments},
                         {"activations", memory.activations},
+                        {"copies", memory.copies},
                         {"frozen", memory.frozen},
                         {"total", memory.total()}}},
                       {"forward_operations", phase.plan.forward_operations},
@@ -100,6 +101,7 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                       {"imbalance", phase.plan.imbalance},
                       {"step_seconds", nullptr},
                       {"frozen", nullptr},
+                      {"reference", nullptr},
                       {"advice", phase.advice}};
   if (phase.plan.seconds) {
     const TimePlan& time = *phase.plan.seconds;
@@ -108,6 +110,10 @@ nlohmann::json to_json(const PhaseForecast& phase) {
                             {"exchange", time.exchange},
                             {"update", time.update},
                             {"total", time.total()}};
+  }
+  if (phase.facts.reference.samples > 0.0) {
+    json["reference"] = {{"seconds", nullptr}};
+    if (phase.plan.seconds) json["reference"]["seconds"] = phase.plan.reference_seconds;
   }
   if (const FrozenFacts& frozen = phase.facts.frozen; frozen.rows > 0) {
     json["frozen"] = {
@@ -143,15 +149,19 @@ void print(const PhaseForecast& phase) {
   fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
              grouped(phase.facts.trainable), grouped(phase.facts.parameters));
   const FrozenFacts& frozen = phase.facts.frozen;
-  fmt::print("{:<15} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}{}\n",
+  fmt::print("{:<15} {} MiB: process {}, parameters {}, gradients {}, moments {}, activations {}{}{}\n",
              "memory per rank", mebibytes(plan.memory.total()), mebibytes(plan.memory.process),
              mebibytes(plan.memory.parameters), mebibytes(plan.memory.gradients), mebibytes(plan.memory.moments),
              mebibytes(plan.memory.activations),
+             plan.memory.copies > 0 ? fmt::format(", frozen weights in bf16 {}", mebibytes(plan.memory.copies)) : "",
              frozen.in_memory ? fmt::format(", frozen layers' output {}", mebibytes(plan.memory.frozen)) : "");
   if (frozen.rows > 0)
     fmt::print("{:<15} computed once for {}, {} MiB {}{}\n", "frozen layers", grouped(frozen.rows, "row"),
                mebibytes(frozen.bytes), frozen.in_memory ? "in memory" : "in a file",
                plan.seconds ? ": " + human_duration(plan.frozen_seconds) : "");
+  if (plan.reference_seconds > 0.0)
+    fmt::print("{:<15} what the model makes of all pairs before it is trained: {}\n", "reference",
+               human_duration(plan.reference_seconds));
   fmt::print("{:<15} {} GFLOP forward, {} backward; {:.0f} tokens\n", "per step",
              significant(1e-9 * plan.forward_operations, 3), significant(1e-9 * plan.backward_operations, 3),
              plan.tokens);

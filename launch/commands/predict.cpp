@@ -92,7 +92,8 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   if (arguments.input != "-") files = files_of_rows(arguments.input);
   read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
-  FittedModel fitted(choice, *device, &world);
+  FittedModel fitted(choice, *device, &world,
+                     options.embeddings == EmbeddingPooling::none ? HeadNeed::required : HeadNeed::none);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       arguments.input == "-" ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)

@@ -10,6 +10,7 @@
 #include "launch/commands/table_report.h"
 #include "runtime/config/config.h"
 #include "runtime/environment/node_cores.h"
+#include "runtime/inputs/run_adapter.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
 
@@ -28,10 +29,11 @@ Json inspect_running_text(const TextQuestion& question, Communicator& communicat
   const auto quoted = [](const std::string& text) {
     return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
   };
-  const ModelFolder folder(question.model);
+  const ModelChoice choice = choose_model(question.model, question.adapters);
+  const ModelFolder folder(choice.model, TruncationSide::as_tokenizer, choice.read_as());
   const std::int64_t wanted = question.max_length > 0 ? question.max_length : folder.config.longest_sequence;
   const std::vector<std::string> keys{
-      "model.path=" + quoted(question.model),         "model.task=\"causal-lm\"",
+      "model.path=" + quoted(choice.model.string()),  "model.task=\"causal-lm\"",
       "data.train=" + quoted(question.path),          "data.text=" + quoted(question.text),
       "data.documents=" + quoted(question.documents), "data.pack=" + quoted(question.pack),
       "data.max_length=" + std::to_string(wanted),    "data.cache=false"};

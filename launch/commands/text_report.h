@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 
@@ -11,7 +12,8 @@ namespace temper {
 /// How the texts are read: as the keys of a configuration say.
 struct TextQuestion {
   std::string path;   ///< a file, a pattern, or a folder of texts
-  std::string model;  ///< the folder whose tokenizer cuts them
+  std::string model;  ///< the folder whose tokenizer cuts them, or an adapter's
+  std::vector<std::string> adapters = {};
   std::string text = "text";
   std::string documents = "line";
   std::string pack = "documents";

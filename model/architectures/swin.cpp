@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/error.h"
 #include "model/activation_names.h"
 #include "model/architectures/architecture.h"
 #include "model/architectures/image_keys.h"
@@ -82,7 +83,10 @@ Swin read_swin(const ConfigKeys& keys) {
   constexpr ConfigKey kHeads{"num_heads", "num_attention_heads"};
   swin.heads = read_stages(keys, kHeads, {3, 6, 12, 24});
   if (swin.heads.size() != swin.depths.size())
-    keys.refuse(kHeads, fmt::format("a number for each of the {} stages of \"depths\"", swin.depths.size()));
+    throw Error(
+        "{}: \"num_heads\" has {} numbers, expected one for each of the {} stages of \"depths\"; correct the file, or "
+        "download it again",
+        keys.path(), swin.heads.size(), swin.depths.size());
   for (std::size_t stage = 0; stage < swin.heads.size(); ++stage)
     if (swin.width(stage) % swin.heads[stage] != 0)
       keys.refuse(kHeads, fmt::format("heads that divide the width of each stage, of stage {} {}", stage + 1,

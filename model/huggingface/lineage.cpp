@@ -6,7 +6,19 @@
 
 namespace temper {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataFileLineage, role, file, sha256, rows)
+void to_json(nlohmann::json& json, const DataFileLineage& file) {
+  json = {{"role", file.role}, {"file", file.file}, {"sha256", file.sha256}, {"rows", file.rows}};
+  if (file.mixed_as >= 0) json["mixed_as"] = file.mixed_as;
+}
+
+void from_json(const nlohmann::json& json, DataFileLineage& file) {
+  json.at("role").get_to(file.role);
+  json.at("file").get_to(file.file);
+  json.at("sha256").get_to(file.sha256);
+  json.at("rows").get_to(file.rows);
+  file.mixed_as = json.value("mixed_as", std::int64_t{-1});
+}
+
 // Checkpoints of older versions have fewer members.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lineage, title, architecture, task, base_model, base_model_sha256,
                                                 labels, data_files, program_version, ranks, steps, metrics,

@@ -16,6 +16,9 @@ struct DataFileLineage {
   std::string file;
   std::string sha256;
   std::int64_t rows = 0;
+  /// Which of the names in data.train stands for it, counted from 0, where data.train_weights mixes them by weight; -1:
+  /// nothing is mixed, or older versions did not tell.
+  std::int64_t mixed_as = -1;
 };
 
 /// Everything that it takes to make the model again. What is empty is left out of the card.

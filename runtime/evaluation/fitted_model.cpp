@@ -49,7 +49,11 @@ std::vector<std::string> labels_of(const ModelConfig& config, const TaskSpec& ta
   return {"LABEL_0", "LABEL_1"};
 }
 
-FittedModel::Purpose purpose_of(const ModelConfig& config, const ModelChoice& choice) {
+FittedModel::Purpose purpose_of(const ModelConfig& config, const ModelChoice& choice, HeadNeed head) {
+  if (head == HeadNeed::none && choice.adapters.empty() && !head_of(config)) {
+    const TaskSpec& task = task_named(config.reads_images() ? "image-classification" : "sequence-classification");
+    return {std::nullopt, &task, {"LABEL_0", "LABEL_1"}};
+  }
   if (choice.adapters.empty()) {
     const TaskSpec& task = task_of(config);
     return {read_trained_use(choice.model), &task, labels_of(config, task)};
@@ -112,11 +116,10 @@ MeasureSettings measures_of(const Calibration* calibration, const LabelSet& labe
 
 }  // namespace
 
-FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator)
+FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator, HeadNeed head)
     : device_(device),
-      folder_(choice.model, TruncationSide::as_tokenizer,
-              choice.adapters.empty() ? std::filesystem::path() : choice.adapters.back()),
-      purpose_(purpose_of(folder_.config, choice)),
+      folder_(choice.model, TruncationSide::as_tokenizer, choice.read_as()),
+      purpose_(purpose_of(folder_.config, choice, head)),
       labels_(LabelSet::from_names(purpose_.labels)) {
   if (const Calibration* known = calibration(); known != nullptr) require_known(*known, labels_, choice);
   model_.emplace(folder_, head_request(task(), labels_), -1.0, LoadOptions{.replace_head = !choice.adapters.empty()},
@@ -124,7 +127,8 @@ FittedModel::FittedModel(const ModelChoice& choice, Device& device, Communicator
   folder_.notes.insert(folder_.notes.end(), model_->report.notes.begin(), model_->report.notes.end());
   for (std::string& note : use_adapters(*model_, device, choice, communicator))
     folder_.notes.push_back(std::move(note));
-  if (choice.adapters.empty() && !model_->report.initialized.empty())
+  has_head_ = !choice.adapters.empty() || model_->report.initialized.empty();
+  if (!has_head_ && head == HeadNeed::required)
     throw Error("{}: the weights lack the head ('{}' and others); fine-tune the model first", choice.model.string(),
                 model_->report.initialized.front());
 }

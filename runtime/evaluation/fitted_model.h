@@ -19,6 +19,9 @@
 
 namespace temper {
 
+/// Whether a model must have a head: for its hidden state alone it need not.
+enum class HeadNeed : std::uint8_t { required, none };
+
 class FittedModel {
  public:
   /// What a folder, or the last adapter on it, was trained for.
@@ -29,11 +32,14 @@ class FittedModel {
   };
 
   /// Reads a model folder; the task comes from its config.json, or where there are adapters on it, from what the last
-  /// one says. With a communicator this is collective, as RunModel is. Throws Error if it has no head, and if its
-  /// temper.json is damaged.
+  /// one says. With a communicator this is collective, as RunModel is. Throws Error if it has no head where one is
+  /// required (else it gets one of drawn weights, of whole rows or images), and if its temper.json is damaged.
   FittedModel(const std::filesystem::path& folder, Device& device, Communicator* communicator = nullptr)
       : FittedModel(ModelChoice{folder, {}}, device, communicator) {}
-  FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator = nullptr);
+  FittedModel(const ModelChoice& choice, Device& device, Communicator* communicator = nullptr,
+              HeadNeed head = HeadNeed::required);
+  /// False: what the head says is meaningless.
+  [[nodiscard]] bool has_head() const { return has_head_; }
 
   [[nodiscard]] const TaskSpec& task() const { return *purpose_.task; }
   [[nodiscard]] const LabelSet& labels() const { return labels_; }
@@ -86,6 +92,7 @@ class FittedModel {
   Purpose purpose_;
   LabelSet labels_;
   std::optional<RunModel> model_;
+  bool has_head_ = true;
 };
 
 /// All but the first.

@@ -146,7 +146,7 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
     const std::vector<std::string>& fields = table.rows[place];
     PredictionJson json{{"image", fields[image_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
-    writer->write(json, {fields[image_column], {{}, {}, outputs}});
+    if (fitted.has_head()) writer->write(json, {fields[image_column], {{}, {}, outputs}});
     write_embedding(json, embedding);
     result.lines += json_line(json);
   };
@@ -202,7 +202,7 @@ PredictedLines predict_lines(FittedModel& fitted, const Table& table, const Tabl
     const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
-    writer->write(json, {fields[text_column], tokens});
+    if (fitted.has_head()) writer->write(json, {fields[text_column], tokens});
     write_embedding(json, embedding);
     result.lines += json_line(json);
   };

@@ -39,7 +39,8 @@ struct PredictedLines {
 ///   masked-lm                {"text", "masks": [[{"token", "probability"}, ... five]]}
 ///   causal-lm                {"text", "loss", "perplexity", "bits_per_byte", "predicted_tokens"}
 /// Of a model that has a calibration, the first two also have what write_calibrated writes.
-/// With embeddings, "embedding": [width] stands last (runtime/evaluation/embeddings.h).
+/// With embeddings, "embedding": [width] stands last (runtime/evaluation/embeddings.h); of a model without a head there
+/// is nothing else.
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
 /// Throws Error for a column that is missing, and a usage Error for embeddings of running text, and of a first token
 /// where the model reads images and has none. Where it was asked to stop, the last rows are missing.

@@ -3,43 +3,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/counted.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/human_numbers.h"
-#include "base/mapped_file.h"
 #include "data/token_rows.h"
 #include "runtime/steps/compute_copies.h"
 #include "runtime/steps/device_batch.h"
-#include "tensor/host_copy.h"
-#include "version.h"
 
 namespace temper {
 namespace {
 
-constexpr std::int64_t kTokensOfBlock = 4096;
 constexpr double kSecondsBetweenNotes = 10.0;
-constexpr std::string_view kTitle = "temper reference 1\n";
+/// What is written grows with what is known, so it is written the more rarely the longer it takes.
+constexpr double kSecondsBetweenKeeping = 30.0;
+constexpr double kLeastTimesOfKeeping = 20.0;
 
-/// The last row of a block that begins with `first`: of so many tokens, or one row of more.
-std::int64_t end_of_block(const TokenStore& rows, std::int64_t first) {
-  std::int64_t end = first + 1;
-  for (std::int64_t tokens = rows.length(first); end < rows.rows() && tokens + rows.length(end) <= kTokensOfBlock;
-       ++end)
-    tokens += rows.length(end);
-  return end;
-}
-
-/// Adds those of rows [first, end).
+/// Writes those of rows [first, end) to `of_rows` [end - first].
 void compute_block(const TokenStore& rows, std::int64_t first, std::int64_t end, Model& model, Device& device,
-                   DType activations, std::vector<double>& of_rows) {
+                   DType activations, std::span<double> of_rows) {
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(end - first));
   std::iota(numbers.begin(), numbers.end(), first);
   const Batch host = rows.read(numbers, kEvaluationEpoch);
@@ -53,96 +41,8 @@ void compute_block(const TokenStore& rows, std::int64_t first, std::int64_t end,
     double log_probability = 0.0;
     for (std::int32_t token = host.sequence_starts[s]; token < host.sequence_starts[s + 1]; ++token)
       if (host.classes[static_cast<std::size_t>(token)] != kUnlabelled) log_probability -= each[next++];
-    of_rows[static_cast<std::size_t>(first) + s] = log_probability;
+    of_rows[s] = log_probability;
   }
-}
-
-template <typename T>
-std::string digest_of_rows(const TokenStore& rows, std::span<const T> array) {
-  Sha256 digest;
-  rows.scan(array, [&](std::span<const T> piece, std::size_t) {
-    digest.add(std::as_bytes(piece));
-    return true;
-  });
-  return digest.hex();
-}
-
-/// Of all that decides what a model makes of any rows.
-std::string key_of_model(const Model& model, Device& device, DType activations) {
-  std::string text =
-      fmt::format("temper {}\n{}\n{} {}\n", kVersion, model.definition(), name_of(activations), device.arithmetic());
-  model.for_each_value([&](const Parameter& parameter) {
-    const HostCopy values(device, parameter.variable.value());
-    text += fmt::format("{} {}\n", parameter.name, sha256_hex(std::as_bytes(values.values())));
-    return true;
-  });
-  return text;
-}
-
-std::filesystem::path file_of(const std::filesystem::path& folder, const std::string& model, const TokenStore& rows) {
-  const std::string text = fmt::format("{}{}\n{}\n{}\n", model, digest_of_rows(rows, rows.ids()),
-                                       digest_of_rows(rows, rows.starts()), digest_of_rows(rows, rows.classes()));
-  return folder / fmt::format("reference-{}.f64", sha256_hex(text).substr(0, 32));
-}
-
-/// What an earlier start has left; nothing where that is absent or damaged.
-std::optional<std::vector<double>> read_references(const std::filesystem::path& file, std::int64_t rows) {
-  std::error_code absent;
-  if (!std::filesystem::exists(file, absent)) return std::nullopt;
-  try {
-    const MappedFile mapped(file);
-    std::string_view text = mapped.text();
-    std::vector<double> values(static_cast<std::size_t>(rows));
-    const std::size_t bytes = values.size() * sizeof(double);
-    constexpr std::size_t kDigest = 64;
-    if (!text.starts_with(kTitle) || text.size() != kTitle.size() + kDigest + bytes) return std::nullopt;
-    text.remove_prefix(kTitle.size());
-    if (sha256_hex(text.substr(kDigest)) != text.substr(0, kDigest)) return std::nullopt;
-    std::memcpy(values.data(), text.data() + kDigest, bytes);
-    return values;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-void write_references(const std::filesystem::path& file, const std::vector<double>& values) {
-  std::string bytes(values.size() * sizeof(double), '\0');
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  std::filesystem::create_directories(file.parent_path());
-  write_file_atomically(file, std::string(kTitle) + sha256_hex(bytes) + bytes);
-}
-
-/// Collective. Of all rows, from all ranks.
-std::vector<double> compute(const TokenStore& rows, Model& model, Device& device, Communicator& communicator,
-                            const ReferenceSettings& settings) {
-  std::vector<double> of_rows(static_cast<std::size_t>(rows.rows()));
-  const Clock::time_point began = Clock::now();
-  Clock::time_point last_note = began;
-  std::int64_t block = 0;
-  for (std::int64_t first = 0; first < rows.rows(); ++block) {
-    const std::int64_t end = end_of_block(rows, first);
-    if (block % communicator.size() == communicator.rank())
-      compute_block(rows, first, end, model, device, settings.activations, of_rows);
-    first = end;
-    if (seconds_since(last_note) < kSecondsBetweenNotes) continue;
-    last_note = Clock::now();
-    settings.say(fmt::format("reference: {} of {}", grouped(end / 2), grouped(rows.rows() / 2, "pair")));
-  }
-  communicator.all_reduce(std::span(of_rows), Reduction::sum);  // the others have zeros
-  settings.say(fmt::format("reference: what the model makes of {} before it is trained, computed in {:.1f} s",
-                           grouped(rows.rows() / 2, "pair"), seconds_since(began)));
-  return of_rows;
-}
-
-/// Collective. What rank 0 has found, on all ranks; nothing where it has found none.
-std::optional<std::vector<double>> shared(const std::optional<std::vector<double>>& found, std::int64_t rows,
-                                          Communicator& communicator) {
-  std::vector<std::int64_t> known{communicator.rank() == 0 && found ? 1 : 0};
-  communicator.all_reduce(std::span(known), Reduction::max);
-  if (known.front() == 0) return std::nullopt;
-  std::vector<double> values = found.value_or(std::vector<double>(static_cast<std::size_t>(rows)));
-  communicator.broadcast(std::as_writable_bytes(std::span(values)), 0);
-  return values;
 }
 
 /// Of weights that are computed with in another type than they lie in, the copies; nothing else is to keep them.
@@ -151,34 +51,163 @@ void drop_compute_copies(const Model& model, DType activations) {
     if (parameter.variable.value().type() != activations) parameter.variable.set_compute_copy({});
 }
 
+/// The references of one store's rows, from the first to the last, which all ranks know up to the same row.
+class ReferencePass {
+ public:
+  /// `file`: of rank 0; empty: nothing is kept.
+  ReferencePass(const TokenStore& rows, std::filesystem::path file, Communicator& communicator,
+                const ReferenceSettings& settings)
+      : rows_(rows), file_(std::move(file)), communicator_(communicator), settings_(settings) {}
+
+  /// Collective. What rank 0 finds in the file, on all ranks.
+  void read() {
+    if (!file_.empty()) values_ = read_references(file_, rows_.rows());
+    std::array<std::int64_t, 1> known{static_cast<std::int64_t>(values_.size())};
+    communicator_.all_reduce(std::span(known), Reduction::max);
+    values_.resize(static_cast<std::size_t>(known.front()));
+    if (known.front() > 0) communicator_.broadcast(std::as_writable_bytes(std::span(values_)), 0);
+    known_before_ = known.front();
+  }
+
+  [[nodiscard]] bool is_whole() const { return done() == rows_.rows(); }
+
+  /// Collective. Goes on to the last row, or until a rank wants to stop.
+  void compute(Model& model, Device& device) {
+    if (done() > 0)
+      settings_.say(fmt::format("reference: goes on behind {} of {}, which an earlier start has left", grouped(pairs()),
+                                grouped(all_pairs(), "pair")));
+    bool stop = false;
+    while (!is_whole() && !stop) {
+      stop = take_round(model, device);
+      if (is_whole() || stop) break;
+      if (seconds_since(last_note_) >= kSecondsBetweenNotes) note();
+      if (seconds_since(last_keeping_) >= std::max(kSecondsBetweenKeeping, kLeastTimesOfKeeping * seconds_of_keeping_))
+        keep();
+    }
+    keep();
+    if (is_whole()) {
+      settings_.say(fmt::format("reference: what the model makes of {} before it is trained, computed in {:.1f} s",
+                                grouped(all_pairs(), "pair"), seconds_since(began_)));
+      return;
+    }
+    settings_.say(fmt::format("reference: stopped behind {} of {}; {}", grouped(pairs()), grouped(all_pairs(), "pair"),
+                              settings_.folder.empty()
+                                  ? "none are kept, as data.cache is false, so another start begins "
+                                    "with the first"
+                                  : "another start goes on from there"));
+  }
+
+  /// Of rank 0: whether the file has something that was computed now.
+  [[nodiscard]] bool has_kept() const { return has_kept_; }
+  [[nodiscard]] std::vector<double> take() { return std::move(values_); }
+
+ private:
+  [[nodiscard]] std::int64_t done() const { return static_cast<std::int64_t>(values_.size()); }
+  [[nodiscard]] std::int64_t pairs() const { return done() / 2; }
+  [[nodiscard]] std::int64_t all_pairs() const { return rows_.rows() / 2; }
+
+  /// A block of each rank, and then all ranks know all of them. True where one wants to stop.
+  bool take_round(Model& model, Device& device) {
+    const std::int64_t first = done();
+    std::int64_t end = first;
+    std::int64_t own_first = 0;
+    std::int64_t own_end = 0;
+    for (int rank = 0; rank < communicator_.size() && end < rows_.rows(); ++rank) {
+      const std::int64_t begin = end;
+      end = end_of_reference_block(rows_, begin, settings_.block_tokens);
+      if (rank != communicator_.rank()) continue;
+      own_first = begin;
+      own_end = end;
+    }
+    // The last number is how many ranks want to stop. Of a row, all ranks but one have a zero.
+    std::vector<double> round(static_cast<std::size_t>(end - first) + 1);
+    if (own_first < own_end)
+      compute_block(rows_, own_first, own_end, model, device, settings_.activations,
+                    std::span(round).subspan(static_cast<std::size_t>(own_first - first),
+                                             static_cast<std::size_t>(own_end - own_first)));
+    round.back() = settings_.stop_requested() ? 1.0 : 0.0;
+    communicator_.all_reduce(std::span(round), Reduction::sum);
+    const bool stop = round.back() > 0.0;
+    round.pop_back();
+    if (!std::all_of(round.begin(), round.end(), [](double value) { return std::isfinite(value); }))
+      throw Error("the model makes nothing finite of some of the pairs before it is trained; check its weights");
+    values_.insert(values_.end(), round.begin(), round.end());
+    return stop;
+  }
+
+  void note() {
+    last_note_ = Clock::now();
+    const double share =
+        static_cast<double>(done() - known_before_) / static_cast<double>(rows_.rows() - known_before_);
+    const double left = seconds_since(began_) / share * (1.0 - share);
+    settings_.say(fmt::format("reference: {} of {}, about {} left", grouped(pairs()), grouped(all_pairs(), "pair"),
+                              human_duration(left)));
+  }
+
+  void keep() {
+    if (file_.empty()) return;
+    const Clock::time_point began = Clock::now();
+    try {
+      write_references(file_, values_);
+      has_kept_ = done() > known_before_;
+    } catch (const std::exception& error) {
+      settings_.say(fmt::format("{}; the run does without it", error.what()));
+      file_.clear();
+    }
+    last_keeping_ = Clock::now();
+    seconds_of_keeping_ = seconds_since(began);
+  }
+
+  const TokenStore& rows_;
+  std::filesystem::path file_;
+  Communicator& communicator_;
+  const ReferenceSettings& settings_;
+  std::vector<double> values_;  ///< of the first rows
+  std::int64_t known_before_ = 0;
+  bool has_kept_ = false;
+  Clock::time_point began_ = Clock::now();
+  Clock::time_point last_note_ = began_;
+  Clock::time_point last_keeping_ = began_;
+  double seconds_of_keeping_ = 0.0;
+};
+
 }  // namespace
 
-void compare_with_model(std::span<PairedRows* const> pairs, Model& model, Device& device, Communicator& communicator,
-                        const ReferenceSettings& settings) {
+std::int64_t end_of_reference_block(const TokenStore& rows, std::int64_t first, std::int64_t block_tokens) {
+  std::int64_t end = first + 1;
+  for (std::int64_t tokens = rows.length(first); end < rows.rows() && tokens + rows.length(end) <= block_tokens; ++end)
+    tokens += rows.length(end);
+  return end;
+}
+
+ReferenceOutcome compare_with_model(std::span<PairedRows* const> pairs, Model& model, Device& device,
+                                    Communicator& communicator, const ReferenceSettings& settings) {
   const bool keeps = !settings.folder.empty() && communicator.rank() == 0;
-  const std::string key = keeps ? key_of_model(model, device, settings.activations) : std::string();
+  const std::string key =
+      keeps ? reference_key(model, device, settings.activations, settings.new_adapters) : std::string();
+  ReferenceOutcome outcome;
   for (PairedRows* rows : pairs) {
     const TokenStore& store = rows->store();
-    const std::filesystem::path file = keeps ? file_of(settings.folder, key, store) : std::filesystem::path();
-    std::optional<std::vector<double>> values =
-        shared(keeps ? read_references(file, store.rows()) : std::nullopt, store.rows(), communicator);
-    if (values) {
+    ReferencePass pass(store, keeps ? reference_file(settings.folder, key, store) : std::filesystem::path(),
+                       communicator, settings);
+    pass.read();
+    if (pass.is_whole()) {
       settings.say(fmt::format("reference: known for {}", grouped(store.rows() / 2, "pair")));
     } else {
       ensure_compute_copies(model, device, settings.activations);
-      values = compute(store, model, device, communicator, settings);
-      try {
-        if (keeps) write_references(file, *values);
-      } catch (const std::exception& error) {
-        settings.say(fmt::format("{}; the run does without it", error.what()));
-      }
+      pass.compute(model, device);
+      outcome.has_kept = outcome.has_kept || pass.has_kept();
     }
-    if (!std::all_of(values->begin(), values->end(), [](double value) { return std::isfinite(value); }))
-      throw Error("the model makes nothing finite of some of the pairs before it is trained; check its weights");
-    rows->compare_with(std::move(*values));
+    outcome.is_whole = pass.is_whole();
+    if (!outcome.is_whole) break;
+    rows->compare_with(pass.take());
   }
   drop_compute_copies(model, settings.activations);
   device.memory().trim();
+  std::array<std::int64_t, 1> kept{outcome.has_kept ? 1 : 0};
+  communicator.all_reduce(std::span(kept), Reduction::max);
+  outcome.has_kept = kept.front() != 0;
+  return outcome;
 }
 
 }  // namespace temper

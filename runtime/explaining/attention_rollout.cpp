@@ -93,7 +93,9 @@ RelevanceMap attention_rollout(const Model& model, Device& device, const DeviceB
   std::vector<double> row(static_cast<std::size_t>(tokens));
   row.front() = 1.0;
   for (std::size_t block = kept.blocks().size(); block-- > 0;) row = through(kept.blocks()[block], row);
-  return {grid, std::vector<double>(row.begin() + first_patch, row.end())};
+  RelevanceMap map{grid, std::vector<double>(row.begin() + first_patch, row.end())};
+  map.nothing = *std::min_element(map.values.begin(), map.values.end());
+  return map;
 }
 
 }  // namespace temper

@@ -45,7 +45,7 @@ std::vector<std::uint8_t> most_marked(const RelevanceMap& map, ImageExtent exten
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
   order.resize(static_cast<std::size_t>(std::llround(share * static_cast<double>(values.size()))));
   std::vector<std::uint8_t> marked(values.size());
-  for (const std::size_t pixel : order) marked[pixel] = values[pixel] > 0.0 ? 1 : 0;
+  for (const std::size_t pixel : order) marked[pixel] = values[pixel] > map.nothing ? 1 : 0;
   return marked;
 }
 

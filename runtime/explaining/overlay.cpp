@@ -111,7 +111,7 @@ Picture overlay_sheet(const Picture& picture, const RelevanceMap& map, const Ima
   const Picture beside = widened(plain);
   Picture covered = beside;
   const SeenPart seen = seen_part(picture.extent, processor);
-  const double largest = map.largest();
+  const double range = map.largest() - map.nothing;
   for (std::int64_t row = 0; row < extent.height; ++row)
     for (std::int64_t column = 0; column < extent.width; ++column) {
       const double y = ((static_cast<double>(row) + 0.5) / static_cast<double>(extent.height) - seen.top) / seen.height;
@@ -120,8 +120,8 @@ Picture overlay_sheet(const Picture& picture, const RelevanceMap& map, const Ima
       const std::span<std::uint8_t> pixel = pixel_of(covered, row, column);
       if (y < 0.0 || y > 1.0 || x < 0.0 || x > 1.0) {
         for (std::uint8_t& sample : pixel) sample = static_cast<std::uint8_t>(std::lround(sample * kDimmed));
-      } else if (largest > 0.0) {
-        cover(pixel, map.at(y, x) / largest);
+      } else if (range > 0.0) {
+        cover(pixel, (map.at(y, x) - map.nothing) / range);
       }
     }
   for (std::int64_t row = 0; row < extent.height; ++row)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 namespace temper {
 namespace {
@@ -23,6 +24,10 @@ Neighbours neighbours(double place, std::int64_t cells) {
 }  // namespace
 
 double RelevanceMap::largest() const { return values.empty() ? 0.0 : *std::max_element(values.begin(), values.end()); }
+
+double RelevanceMap::mean() const {
+  return values.empty() ? 0.0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 double RelevanceMap::at(double y, double x) const {
   const Neighbours down = neighbours(y, grid.height);

@@ -11,9 +11,10 @@ namespace temper {
 struct RelevanceMap {
   ImageExtent grid;
   std::vector<double> values;  ///< [height, width], none below 0, in units of the method that made it
+  double nothing = 0.0;        ///< the value of a place that is not marked at all: no place has less
 
-  /// The largest value; 0 where nothing is marked.
   [[nodiscard]] double largest() const;
+  [[nodiscard]] double mean() const;
   /// At a place of the image, `y` and `x` from 0 at its top left to 1: bilinear between the middles of the grid's
   /// cells, constant beyond the outermost, as torch.nn.functional.interpolate(align_corners=False) has it.
   [[nodiscard]] double at(double y, double x) const;

@@ -74,7 +74,7 @@ std::string calibration_figure(const FigureRows& rows) {
   kReliabilityPlot.draw(page, several ? "probability of the label, mean of each bin" : "probability, mean of each bin",
                         several ? "part that has the label" : "part that is right");
   page.line(kReliabilityPlot.left, kReliabilityPlot.bottom, kReliabilityPlot.right, kReliabilityPlot.top,
-            fmt::format(R"(stroke="{}" stroke-dasharray="3 4")", kFrame));
+            fmt::format(R"(stroke="{}" stroke-dasharray="3 4")", kFrameColour));
   for (const ReliabilitySeries& series : all) draw_points(page, series);
 
   std::int64_t most = 1;
@@ -91,7 +91,7 @@ std::string calibration_figure(const FigureRows& rows) {
         page.rectangle(left, kCountsBottom - height, bar, height, fmt::format(R"(fill="{}")", all[s].colour));
     }
   page.line(kReliabilityPlot.left, kCountsBottom, kReliabilityPlot.right, kCountsBottom,
-            fmt::format(R"(stroke="{}")", kFrame));
+            fmt::format(R"(stroke="{}")", kFrameColour));
   page.text(kReliabilityPlot.left - 9, kCountsTop + 8, Anchor::end, 12, grouped(most));
   page.text(kReliabilityPlot.left - 9, kCountsBottom, Anchor::end, 12, "0");
   page.text((kReliabilityPlot.left + kReliabilityPlot.right) / 2, kCountsBottom + 24, Anchor::middle, 13,

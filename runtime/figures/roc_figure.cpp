@@ -24,11 +24,11 @@ struct CurveStyle {
 };
 constexpr std::array<CurveStyle, 8> kCurveStyles{{{kBlue, ""},
                                                   {kVermilion, ""},
-                                                  {kGreen, ""},
+                                                  {kGreenLine, ""},
                                                   {"#cc79a7", ""},
                                                   {kBlue, "6 3"},
                                                   {kVermilion, "6 3"},
-                                                  {kGreen, "6 3"},
+                                                  {kGreenLine, "6 3"},
                                                   {"#cc79a7", "6 3"}}};
 
 /// A judged class whose rows have both sides.
@@ -102,7 +102,7 @@ std::string roc_figure(const FigureRows& rows) {
   kRocPlot.draw(page, "1 - specificity (called positive, of those that are not)",
                 "sensitivity (called positive, of those that are)");
   page.line(kRocPlot.left, kRocPlot.bottom, kRocPlot.right, kRocPlot.top,
-            fmt::format(R"(stroke="{}" stroke-dasharray="3 4")", kFrame));
+            fmt::format(R"(stroke="{}" stroke-dasharray="3 4")", kFrameColour));
   if (classes.empty()) page.text(kKeyLeft, kRocPlot.top + 14, Anchor::start, 13, "no class has rows on both sides");
 
   double key = kRocPlot.top + 12;

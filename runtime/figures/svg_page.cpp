@@ -147,7 +147,7 @@ void UnitPlot::draw(SvgPage& page, std::string_view x_name, std::string_view y_n
   }
   page.text((left + right) / 2, bottom + 42, Anchor::middle, 13, x_name);
   page.text(left - 44, (top + bottom) / 2, Anchor::middle, 13, y_name, kInk, -90.0);
-  page.rectangle(left, top, right - left, bottom - top, fmt::format(R"(fill="none" stroke="{}")", kFrame));
+  page.rectangle(left, top, right - left, bottom - top, fmt::format(R"(fill="none" stroke="{}")", kFrameColour));
 }
 
 }  // namespace temper

@@ -12,9 +12,9 @@ namespace temper {
 /// Colours that people with any colour vision tell apart (Okabe, Ito, 2008), the darker ones first.
 inline constexpr const char* kBlue = "#0072b2";
 inline constexpr const char* kVermilion = "#d55e00";
-inline constexpr const char* kGreen = "#007a5a";
+inline constexpr const char* kGreenLine = "#007a5a";
 inline constexpr const char* kInk = "#222222";
-inline constexpr const char* kFrame = "#444444";
+inline constexpr const char* kFrameColour = "#444444";
 inline constexpr const char* kGrid = "#dddddd";
 
 enum class Anchor : std::uint8_t { start, middle, end };

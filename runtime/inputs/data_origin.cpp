@@ -50,12 +50,40 @@ std::string listed(const std::vector<DataFileLineage>& files) {
   return text;
 }
 
+/// "a.csv and b.csv; c.csv": those of each name that was mixed.
+std::string listed_by_name(const std::vector<DataFileLineage>& files) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, files.size()); ++i) {
+    const char* const between = i == 0 ? "" : files[i].mixed_as == files[i - 1].mixed_as ? " and " : "; ";
+    text += between + files[i].file;
+  }
+  if (files.size() > kShown) text += fmt::format(" and {} more", files.size() - kShown);
+  return text;
+}
+
+/// The same files can stand for other names, and a weight belongs to a name.
+void require_same_names(const std::filesystem::path& checkpoint, const std::vector<DataFileLineage>& before,
+                        const std::vector<DataFileLineage>& now) {
+  const auto is_mixed = [](const DataFileLineage& file) { return file.mixed_as >= 0; };
+  // Checkpoints of older versions do not tell; whether there are weights at all is a matter of the configuration.
+  if (!std::all_of(before.begin(), before.end(), is_mixed) || !std::all_of(now.begin(), now.end(), is_mixed)) return;
+  const auto same_name = [](const DataFileLineage& a, const DataFileLineage& b) { return a.mixed_as == b.mixed_as; };
+  if (std::equal(before.begin(), before.end(), now.begin(), now.end(), same_name)) return;
+  throw usage_error(
+      "{}: was trained on the files of data.train in these groups, each with its weight of data.train_weights: {}; now "
+      "its names group the same files as {}; name them as they were, choose another output.dir, or start anew with "
+      "--fresh",
+      checkpoint.string(), listed_by_name(before), listed_by_name(now));
+}
+
 void require_same(const std::filesystem::path& checkpoint, const Role& role, std::span<const DataFileLineage> before,
                   std::span<const DataFileLineage> now) {
   const std::vector<DataFileLineage> then = files_of(role.name, before);
   const std::vector<DataFileLineage> current = files_of(role.name, now);
   // Checkpoints that tell of no files are not refused for it.
-  if (then.empty() || current.empty() || same_content(role.name, before, now)) return;
+  if (then.empty() || current.empty()) return;
+  if (same_content(role.name, before, now)) return require_same_names(checkpoint, then, current);
   if (sorted_digests(then) == sorted_digests(current))
     throw usage_error(
         "{}: was {} the same files in another order: {}; name them in that order, choose another output.dir, or "

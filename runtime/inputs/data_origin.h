@@ -19,7 +19,8 @@ void add_model_files(std::vector<DataFileLineage>& files, const std::filesystem:
                      const std::filesystem::path& adapter);
 
 /// Compares the files of training, those of validation, the tokenizer's and an adapter's, each by digest and in their
-/// order; names do not matter where the content is the same. Throws a usage Error where other files, or the same in
+/// order; names do not matter where the content is the same, but where files are mixed by weight, which of them share a
+/// name of data.train. Throws a usage Error where other files, or the same in
 /// another order, are configured, and Error where one has changed. Of a role without files before or now nothing is
 /// said.
 void require_same_data_files(const std::filesystem::path& checkpoint, std::span<const DataFileLineage> before,

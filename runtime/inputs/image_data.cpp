@@ -33,14 +33,16 @@ struct SentFacts {
   std::int64_t channels = 0;
   std::int64_t frames = 0;
   std::int32_t bits = 0;
-  std::int32_t flags = 0;  ///< 1: inverted, 2: could not be read
+  std::int32_t flags = 0;  ///< 1: inverted, 2: could not be read, 4: signed, 8: floats
   char format[8] = {};
+  char named_as[8] = {};
 };
 
 SentFacts sent(const PictureFacts& facts, std::uint64_t digest) {
-  SentFacts out{digest,       facts.extent.height, facts.extent.width,    facts.channels,
-                facts.frames, facts.bits,          facts.inverted ? 1 : 0};
+  SentFacts out{digest, facts.extent.height, facts.extent.width, facts.channels, facts.frames, facts.bits};
+  out.flags = (facts.inverted ? 1 : 0) | (facts.is_signed ? 4 : 0) | (facts.is_float ? 8 : 0);
   std::copy_n(facts.format.begin(), std::min(facts.format.size(), sizeof out.format - 1), out.format);
+  std::copy_n(facts.named_as.begin(), std::min(facts.named_as.size(), sizeof out.named_as - 1), out.named_as);
   return out;
 }
 
@@ -51,6 +53,9 @@ PictureFacts received(const SentFacts& sent) {
   facts.channels = sent.channels;
   facts.bits = sent.bits;
   facts.inverted = (sent.flags & 1) != 0;
+  facts.is_signed = (sent.flags & 4) != 0;
+  facts.is_float = (sent.flags & 8) != 0;
+  facts.named_as = sent.named_as;
   facts.frames = sent.frames;
   return facts;
 }
@@ -273,19 +278,19 @@ LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading
       if (rank == 0 && (facts.flags & 2) == 0) found.survey.add(rows.files[found.digests.size()], received(facts));
       found.digests.push_back(facts.digest);
     }
-  agree_on_success(
-      communicator, failure_of([&] {
-        if (rank != 0) return;
-        const std::size_t decoded = std::min<std::size_t>(count, kDecodedOfSet);
-        for (std::size_t i = 0; i < decoded; ++i) {
-          const std::string& name = rows.files[count * i / decoded];
-          try {
-            found.survey.add_samples(decode_picture(MappedFile(name).bytes(), name, reading.decode).picture);
-          } catch (const Error&) {
-            if (!reading.skips_unreadable) throw;
-          }
-        }
-      }));
+  agree_on_success(communicator, failure_of([&] {
+                     if (rank != 0) return;
+                     const std::size_t decoded = std::min<std::size_t>(count, kDecodedOfSet);
+                     for (std::size_t i = 0; i < decoded; ++i) {
+                       const std::string& name = rows.files[count * i / decoded];
+                       try {
+                         const DecodedPicture one = decode_picture(MappedFile(name).bytes(), name, reading.decode);
+                         found.survey.add_samples(one.picture, one.facts.not_finite);
+                       } catch (const Error&) {
+                         if (!reading.skips_unreadable) throw;
+                       }
+                     }
+                   }));
   return found;
 }
 

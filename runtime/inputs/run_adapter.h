@@ -35,6 +35,9 @@ std::string adapters_note(const Lora& lora);
 struct ModelChoice {
   std::filesystem::path model;
   std::vector<std::filesystem::path> adapters;  ///< in the order in which they are merged
+
+  /// The adapter whose tokenizer and chat template come before the model's; empty: there is none.
+  [[nodiscard]] std::filesystem::path read_as() const { return adapters.empty() ? "" : adapters.back(); }
 };
 
 /// An adapter's folder stands for the model that its adapter_config.json names, with the adapter on it. Throws Error

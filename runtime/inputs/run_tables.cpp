@@ -126,6 +126,15 @@ void add_files(std::vector<DataFileLineage>& files, const std::string& role, con
                      table.source->rows_of_files()[i]});
 }
 
+/// Notes in the files of data.train, which come first, by which of its names each was found.
+void note_names(std::vector<DataFileLineage>& files, const OneOrMore& names) {
+  std::size_t file = 0;
+  for (std::size_t name = 0; name < names.values.size(); ++name)
+    for (std::size_t left = files_named(std::span(&names.values[name], 1)).size(); left > 0 && file < files.size();
+         --left)
+      files[file++].mixed_as = static_cast<std::int64_t>(name);
+}
+
 TableNotes noted(const TableSource& source, const ColumnChoice& columns, LabelKind kind, bool with_texts) {
   TableNotes notes = begin_notes(source.head(), columns, kind, with_texts);
   source.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
@@ -177,6 +186,7 @@ std::vector<DataFileLineage> lineage_of_files(const Configuration& configuration
   const DataSection& data = configuration.data;
   std::vector<DataFileLineage> files;
   add_files(files, "train", data.train, tables.train);
+  if (!data.train_weights.empty()) note_names(files, data.train);
   add_files(files, "validation", data.validation, tables.validation);
   add_files(files, "test", data.test, tables.test);
   for (std::size_t i = 0; i < tables.sets.size(); ++i) {

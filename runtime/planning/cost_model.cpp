@@ -23,8 +23,11 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   memory.process = facts.process_bytes;
   constexpr std::int64_t kNarrow = sizeof(BFloat16);
   memory.parameters = arena + facts.frozen_bytes;
-  // Products read those in bf16 as they are, and copies of the others.
-  if (facts.bf16) memory.parameters += (facts.parameters - facts.in_bf16) * kNarrow;
+  // Products read those in bf16 as they are, and copies of the others. The ranks of a node share those of the arena.
+  if (facts.bf16) {
+    memory.parameters += facts.trainable * kNarrow;
+    memory.copies = (facts.parameters - facts.trainable - facts.in_bf16) * kNarrow;
+  }
   // Of gradients and moments only what is written takes memory.
   const std::int64_t written = (facts.arena_elements - facts.table.elements + facts.table.touched) * kFloat;
   memory.gradients = written * facts.gradient_buffers;
@@ -36,6 +39,11 @@ MemoryPlan plan_memory(const StepFacts& facts) {
   const RuleStateFacts& state = facts.rule_state;
   memory.moments = (written * state.arrays + state.sliced * kFloat) / facts.ranks + state.whole * kFloat;
   memory.activations = std::max(facts.activation_bytes, facts.frozen.sample.activation_bytes);
+  // A reference is computed before there are gradients and moments.
+  const std::int64_t trained =
+      memory.parameters + memory.copies + memory.gradients + memory.moments + memory.activations;
+  const std::int64_t reference = facts.reference.model_bytes + facts.reference.sample.activation_bytes;
+  if (facts.reference.samples > 0.0) memory.activations += std::max<std::int64_t>(0, reference - trained);
   if (facts.frozen.in_memory) memory.frozen = facts.frozen.bytes;
   return memory;
 }
@@ -134,6 +142,8 @@ StepPlan plan_step(const StepFacts& facts, const MachineProfile* machine) {
                     machine->all_reduce.seconds(static_cast<double>(StepMessage::kBytes));
   }
   plan.seconds = time;
+  if (facts.reference.samples > 0.0)
+    plan.reference_seconds = facts.reference.samples * compute_seconds(facts.reference.sample, *rates).total();
   if (facts.frozen.sample_rows > 0) {
     const double sample = compute_seconds(facts.frozen.sample, *rates).total();
     plan.frozen_seconds = facts.frozen.samples * sample;

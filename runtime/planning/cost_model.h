@@ -28,6 +28,13 @@ struct FrozenFacts {
   double samples = 0.0;          ///< how often a rank computes as much
 };
 
+/// What a model makes of pairs of answers before it is trained (runtime/evaluation/reference_probabilities.h).
+struct ReferenceFacts {
+  std::int64_t model_bytes = 0;  ///< parameters as they are then, with copies in the type of the activations
+  PassDemand sample;             ///< of some blocks; of the memory, the largest
+  double samples = 0.0;          ///< how often a rank computes as much; 0: there is nothing to compute
+};
+
 /// The token table, of whose gradient only the rows that tokens read are summed and kept
 /// (comm/exchange/sparse_table.h).
 struct TableFacts {
@@ -65,6 +72,7 @@ struct StepFacts {
   std::int64_t process_bytes = 0;              ///< program, libraries, tokenizer, data
   std::int64_t phase_steps = 1;                ///< that are trained like this
   FrozenFacts frozen;
+  ReferenceFacts reference;  ///< of the first phase, before which it is computed
 };
 
 /// Bytes of one rank, as the system counts what is resident.
@@ -74,9 +82,12 @@ struct MemoryPlan {
   std::int64_t gradients = 0;   ///< the own, and the slices of others that this rank sums
   std::int64_t moments = 0;
   std::int64_t activations = 0;
+  std::int64_t copies = 0;  ///< in bf16 of what is not trained; each rank has its own
   std::int64_t frozen = 0;  ///< one copy per node of the frozen part's output, which counts in each rank that reads it
 
-  [[nodiscard]] std::int64_t total() const { return process + parameters + gradients + moments + activations + frozen; }
+  [[nodiscard]] std::int64_t total() const {
+    return process + parameters + gradients + moments + activations + copies + frozen;
+  }
   /// Of so many ranks of one node.
   [[nodiscard]] std::int64_t of_node(std::int64_t ranks) const {
     const std::int64_t shared = parameters + frozen;
@@ -104,11 +115,12 @@ struct StepPlan {
   std::optional<TimePlan> seconds;       ///< none without a machine
   double frozen_seconds = 0.0;           ///< once, before the first step; 0 without a machine
   double frozen_row_seconds = 0.0;       ///< of one row, on one rank
+  double reference_seconds = 0.0;        ///< once, before the first step; 0 without a machine
   std::string missing;                   ///< why none: what the machine's profile lacks; empty otherwise
 
   /// Of so many steps and what goes before them; 0 without a machine.
   [[nodiscard]] double seconds_of(std::int64_t steps) const {
-    return seconds ? frozen_seconds + static_cast<double>(steps) * seconds->total() : 0.0;
+    return seconds ? frozen_seconds + reference_seconds + static_cast<double>(steps) * seconds->total() : 0.0;
   }
 };
 

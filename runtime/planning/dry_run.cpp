@@ -119,6 +119,23 @@ PassDemand DryRun::run_frozen(const Batch& batch) {
   return std::move(pass_);
 }
 
+PassDemand DryRun::run_reference(const Batch& batch) {
+  device_.reset_peak();
+  const std::int64_t before = device_.memory_in_use_bytes();
+  pass_ = {};
+  {
+    const DeviceBatch on_device = to_device(batch, model_->readout(), BatchUse{}, device_);
+    Tape tape(device_, Tape::Mode::evaluation, {}, activations_);
+    const RowLosses losses{Tensor::empty(device_.memory(), {on_device.rows}, DType::f64)};
+    model_->row_losses(tape, on_device.input, on_device.selection, on_device.targets,
+                       Tensor::empty(device_.memory(), {2}, DType::f64), losses);
+  }
+  std::swap(pass_.forward_operations, pass_.backward_operations);
+  pass_.tokens = batch.tokens();
+  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  return std::move(pass_);
+}
+
 void DryRun::see(const KernelId& kernel, const KernelWork& work) {
   pass_.backward_operations += work.operations;
   add(pass_.kernels, kernel, work, 1);
@@ -144,6 +161,19 @@ std::int64_t DryRun::frozen_bytes() const {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : model_->parameters().all())
     if (!parameter.trainable()) bytes += parameter.variable.value().size_bytes();
+  return bytes;
+}
+
+std::int64_t DryRun::untrained_bytes() const {
+  std::int64_t bytes = 0;
+  std::size_t in_files = 0;
+  for (const Parameter& parameter : model_->parameters().all()) {
+    const bool is_held = parameter.role != ParameterRole::adapter && in_files < held_.size();
+    const DType held = is_held ? held_[in_files++] : DType::f32;
+    bytes += parameter.size() * static_cast<std::int64_t>(size_of(held));
+    if (activations_ != DType::f32 && held != activations_)
+      bytes += parameter.size() * static_cast<std::int64_t>(size_of(activations_));
+  }
   return bytes;
 }
 

@@ -57,6 +57,9 @@ class DryRun {
   PassDemand run(const Batch& batch, bool cached = false);
   /// The frozen part alone, as it is computed for a cache: all of it counts as forward.
   PassDemand run_frozen(const Batch& batch);
+  /// The losses of all tokens, as they are computed of a model that is to be compared with
+  /// (runtime/evaluation/reference_probabilities.h): all of it counts as forward.
+  PassDemand run_reference(const Batch& batch);
 
   [[nodiscard]] Model& model() { return *model_; }
   [[nodiscard]] const Model& model() const { return *model_; }
@@ -70,6 +73,8 @@ class DryRun {
   [[nodiscard]] std::int64_t held_in(DType type) const;
   /// Of parameters that are not trained, in the types that they are held in.
   [[nodiscard]] std::int64_t frozen_bytes() const;
+  /// Of all parameters as they are held before any training, and of their copies in the type of the activations.
+  [[nodiscard]] std::int64_t untrained_bytes() const;
 
  private:
   /// Parameters, and copies in the type of the activations.

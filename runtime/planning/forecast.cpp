@@ -17,6 +17,7 @@
 #include "model/huggingface/model_files.h"
 #include "model/weights.h"
 #include "runtime/evaluation/model_selection.h"
+#include "runtime/evaluation/reference_probabilities.h"
 #include "runtime/frozen/frozen_layout.h"
 #include "runtime/frozen/phase_caches.h"
 #include "runtime/inputs/image_data.h"
@@ -160,6 +161,7 @@ class Forecaster {
             length_of(phase, steps_an_epoch, forecast_.total_steps,
                       set.every_steps > 0 ? set.every_steps : evaluation_steps(configuration_.evaluate, steps_an_epoch))
                 .evaluations);
+      is_first_ = forecast_.phases.empty();
       forecast.facts = facts_of(phase.freeze, interval, bf16_, length);
       forecast.plan = plan_step(forecast.facts, machine_);
       std::vector<Alternative> others;
@@ -280,6 +282,33 @@ class Forecaster {
       }
     }
     facts.activation_bytes = dry.run(sampled_.largest, cached).activation_bytes;
+    if (is_first_ && data_.pairs) facts.reference = reference_of(dry);
+    return facts;
+  }
+
+  /// What the model makes of all pairs before it is trained; the blocks looked at stand for all. It may be known from
+  /// another start, which a plan does not count on.
+  [[nodiscard]] ReferenceFacts reference_of(DryRun& dry) const {
+    const TokenStore& rows = data_.train;
+    std::vector<std::int64_t> starts{0};
+    while (starts.back() < rows.rows())
+      starts.push_back(end_of_reference_block(rows, starts.back(), kReferenceBlockTokens));
+    const auto blocks = static_cast<std::int64_t>(starts.size()) - 1;
+    const std::int64_t looked_at = std::min(blocks, kMostBlocks);
+    ReferenceFacts facts;
+    facts.model_bytes = dry.untrained_bytes();
+    for (std::int64_t i = 0; i < looked_at; ++i) {
+      const auto block = static_cast<std::size_t>(i * blocks / looked_at);
+      std::vector<std::int64_t> examples(static_cast<std::size_t>(starts[block + 1] - starts[block]));
+      std::iota(examples.begin(), examples.end(), starts[block]);
+      facts.sample += dry.run_reference(rows.read(examples, 0));
+    }
+    // Of the rows that are measured, the number is that of answers, too.
+    const std::int64_t all = std::accumulate(data_.set_rows.begin(), data_.set_rows.end(),
+                                             data_.train_sequences + data_.validation_rows + data_.test_rows);
+    const double share = static_cast<double>(all) / static_cast<double>(rows.rows());
+    const double rounds = std::ceil(share * static_cast<double>(blocks) / static_cast<double>(forecast_.ranks));
+    facts.samples = rounds / static_cast<double>(looked_at);
     return facts;
   }
 
@@ -373,7 +402,8 @@ class Forecaster {
       forecast_.notes.push_back("train.early_stopping may end the run earlier");
   }
 
-  bool merged_ = false;  ///< a phase has merged the adapters
+  bool merged_ = false;   ///< a phase has merged the adapters
+  bool is_first_ = true;  ///< the phase that is looked at
   const Configuration& configuration_;
   const MachineProfile* machine_;
   const TaskSpec& task_;

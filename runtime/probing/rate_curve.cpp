@@ -20,7 +20,7 @@ constexpr double kTop = 92.0;
 constexpr double kBottom = 416.0;
 constexpr const char* kTrainingColour = kBlue;
 constexpr const char* kValidationColour = kVermilion;
-constexpr const char* kAdviceColour = kGreen;
+constexpr const char* kAdviceColour = kGreenLine;
 
 /// Which losses the picture shows, from the lowest to somewhat above that of the untrained model.
 struct LossRange {

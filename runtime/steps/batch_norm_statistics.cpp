@@ -70,9 +70,8 @@ void BatchNormStatistics::update(Communicator& communicator) {
   for_each_number(
       [&](std::size_t group, std::size_t /*place*/, float value) { sums.note(group, static_cast<double>(value)); });
   sums.agree(communicator);
-  for_each_number([&](std::size_t group, std::size_t place, float value) {
-    sums.add(group, starts[group] + place, static_cast<double>(value));
-  });
+  for_each_number(
+      [&](std::size_t group, std::size_t place, float value) { sums.add(group, place, static_cast<double>(value)); });
   const std::vector<double> totals = sums.share(communicator);
   communicator.all_reduce(std::span(counts), Reduction::sum);
 

@@ -105,7 +105,23 @@ TEST_F(AdapterUse, AnAdapterIsAskedByTheTemplateThatItWasTrainedWith) {
     measured.insert(measured.end(), model.begin(), model.end());
     measured.insert(measured.end(), {"train.jsonl", "--json"});
     EXPECT_NEAR(loss(measured), of_run, 1e-5) << model.back();
+    std::vector<std::string> shown{"inspect", "train.jsonl", "--mask", "--json", "--model"};
+    shown.insert(shown.end(), model.begin(), model.end());
+    const Json row = json(shown)["rows"][0];
+    std::string text;
+    for (const Json& piece : row["pieces"]) text += piece["text"].get<std::string>();
+    EXPECT_EQ(text, "3b<|endoftext|>1cf<|endoftext|>3d<|endoftext|>1e<|endoftext|>") << model.back();
   }
+  write("texts.txt", "abc\nde\n");
+  for (const std::vector<std::string>& model :
+       {std::vector<std::string>{"model"}, {"out/model"}, {"model", "--adapter", "out/model"}}) {
+    std::vector<std::string> shown{"inspect", "texts.txt", "--json", "--model"};
+    shown.insert(shown.end(), model.begin(), model.end());
+    EXPECT_EQ(json(shown)["documents"], 2) << model.back();
+  }
+  const Outcome alone = temper({"inspect", "train.jsonl", "--adapter", "out/model"});
+  EXPECT_EQ(alone.status, 2);
+  EXPECT_NE(alone.err.find("--adapter goes on a model"), std::string::npos) << alone.err;
   for (const char* folder : {"merged", "again", "merged-again"})
     EXPECT_EQ(read(std::string(folder) + "/chat_template.jinja"), read("out/model/chat_template.jinja")) << folder;
 

@@ -160,6 +160,10 @@ TEST_F(Looking, PredictsEmbeddings) {
   double squares = 0.0;
   for (const Json& value : lines_of(texts.out)[0]["embedding"]) squares += value.get<double>() * value.get<double>();
   EXPECT_NEAR(squares, 1.0, 1e-5);
+  const Outcome base = run_program({"predict", "model", "lines.txt", "--embeddings", "mean"});
+  ASSERT_EQ(base.status, 0) << base.err;
+  EXPECT_FALSE(lines_of(base.out)[0].contains("label"));
+  EXPECT_EQ(lines_of(base.out).size(), 2U);
   EXPECT_NE(refusal({"predict", "texts/model", "lines.txt", "--embeddings", "last"}).find("mean"), std::string::npos);
 }
 

@@ -78,6 +78,25 @@ TEST_F(MixedFiles, OtherWeightsAreAnotherRun) {
   EXPECT_NE(other.err.find("it differs in data.train_weights"), std::string::npos) << other.err;
 }
 
+TEST_F(MixedFiles, TheSameFilesUnderOtherNamesAreAnotherRun) {
+  for (const char* name : {"m1.csv", "m2.csv", "m3.csv"})
+    write(std::string("data/") + name, read(path("data/new.csv")));
+  write("data/m1.csv", read(path("data/new.csv")) + "one more,x\n");
+  write("data/m3.csv", read(path("data/new.csv")) + "and two,y\n");
+  const auto named = [](const char* names) {
+    return overrides({std::string("data.train=") + names, "train.max_steps=5"});
+  };
+  ASSERT_EQ(train("out", named(R"(["data/m[12].csv", "data/m3.csv"])")).status, 0);
+  ASSERT_EQ(train("out", named(R"(["data/m[1-2].csv", "data/m3.csv"])")).status, 0) << "another pattern for the same";
+  const Outcome other = train("out", named(R"(["data/m1.csv", "data/m[23].csv"])"));
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(
+      other.err.find("data.train_weights: m1.csv and m2.csv; m3.csv; now its names group the same files as m1.csv; "
+                     "m2.csv and m3.csv"),
+      std::string::npos)
+      << other.err;
+}
+
 TEST_F(MixedFiles, HoldTheirMaskedTokensApart) {
   const std::vector<std::string> masked =
       overrides({"model.task=masked-lm", "train.class_weights=none", "train.max_steps=4", "model.initialize=true"});

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -113,15 +114,17 @@ TEST_F(Preference, LearnsWhatIsPreferredFromTheModelThatItWas) {
   }
 }
 
-TEST_F(Preference, HasTheSameBitsOnOneToThreeRanksResumedAndRecomputed) {
-  for (const bool adapts : {false, true}) {
-    std::vector<std::string> overrides{"train.clip_norm=0.5", "checkpoint.every_steps=5", "checkpoint.keep=20"};
+TEST_F(Preference, HasTheSameBitsOnOneToFourRanksResumedAndRecomputed) {
+  std::map<std::string, std::string> of_names;
+  for (const auto& [adapts, precision] : {std::pair(false, "f32"), {true, "f32"}, {false, "bf16"}, {true, "bf16"}}) {
+    std::vector<std::string> overrides{"train.clip_norm=0.5", "checkpoint.every_steps=5", "checkpoint.keep=20",
+                                       std::string("train.precision=") + precision};
     if (adapts) overrides.insert(overrides.end(), lora_.begin(), lora_.end());
-    const std::string name = adapts ? "adapted" : "whole";
+    const std::string name = std::string(adapts ? "adapted-" : "whole-") + precision;
     ASSERT_EQ(train(name, overrides).status, 0);
     const std::string expected = weights(name);
     ASSERT_FALSE(expected.empty());
-    for (const int ranks : {2, 3}) {
+    for (const int ranks : {2, 3, 4}) {
       const std::string out = name + std::to_string(ranks);
       const Outcome outcome = train(out, overrides, ranks);
       ASSERT_EQ(outcome.status, 0) << outcome.err;
@@ -139,6 +142,70 @@ TEST_F(Preference, HasTheSameBitsOnOneToThreeRanksResumedAndRecomputed) {
     const Outcome rest = train(name + "-part", overrides, 2);
     ASSERT_EQ(rest.status, 0) << rest.err;
     EXPECT_TRUE(weights(name + "-part") == expected) << "resumed";
+    of_names[name] = expected;
+  }
+  const Outcome narrow = train("says", {"train.precision=bf16", "train.max_steps=1"});
+  if (narrow.err.find("bf16") == std::string::npos) {
+    EXPECT_NE(of_names["whole-f32"], of_names["whole-bf16"]) << "where the processor has it";
+  }
+}
+
+TEST_F(Preference, AReferenceThatIsStoppedGoesOnInTheNextStart) {
+  write("train.jsonl", pairs(0, 600));
+  const std::vector<std::string> common{"train.max_steps=3", "train.precision=bf16"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), common.begin(), common.end());
+    return more;
+  };
+  ASSERT_EQ(train("whole", with({"data.cache_dir=other"})).status, 0);
+  // Time is up at once, and each start gets a block of each rank further.
+  const std::vector<std::string> brief = with({"data.cache_dir=cache", "run.max_minutes=0.00001"});
+  const Outcome first = train("out", brief, 2);
+  EXPECT_EQ(first.status, 75) << first.err;
+  EXPECT_NE(first.err.find("reference: stopped behind "), std::string::npos) << first.err;
+  EXPECT_NE(first.err.find(" of 600 pairs; another start goes on from there"), std::string::npos) << first.err;
+  EXPECT_TRUE(Json::parse(first.last_line())["stopped_in_time"]);
+  EXPECT_EQ(Json::parse(first.last_line())["steps"], 0);
+  const Outcome second = train("out", brief);
+  EXPECT_EQ(second.status, 75) << second.err;
+  EXPECT_NE(second.err.find("reference: goes on behind "), std::string::npos) << second.err;
+  const Outcome last = train("out", with({"data.cache_dir=cache"}), 3);
+  ASSERT_EQ(last.status, 0) << last.err;
+  EXPECT_NE(last.err.find("reference: goes on behind "), std::string::npos) << last.err;
+  EXPECT_TRUE(weights("out") == weights("whole"));
+  // A start that leaves nothing behind would be repeated for ever.
+  const Outcome in_vain = train("in-vain", with({"data.cache=false", "run.max_minutes=0.00001"}));
+  EXPECT_EQ(in_vain.status, 1) << in_vain.err;
+  EXPECT_NE(in_vain.err.find("none are kept, as data.cache is false"), std::string::npos) << in_vain.err;
+  EXPECT_NE(in_vain.err.find("another start like it would end here, too"), std::string::npos) << in_vain.err;
+}
+
+TEST_F(Preference, NewAdaptersOfAnotherRankHaveTheSameReference) {
+  ASSERT_EQ(train("one", {"data.cache_dir=cache", "lora.rank=4"}).status, 0);
+  const std::vector<std::string> other{"lora.rank=2", "train.seed=7"};
+  std::vector<std::string> cached = other;
+  cached.emplace_back("data.cache_dir=cache");
+  const Outcome second = train("two", cached);
+  ASSERT_EQ(second.status, 0) << second.err;
+  EXPECT_NE(second.err.find("reference: known for 30 pairs"), std::string::npos) << second.err;
+  std::vector<std::string> computed = other;
+  computed.emplace_back("data.cache=false");
+  ASSERT_EQ(train("three", computed).status, 0);
+  EXPECT_TRUE(weights("two") == weights("three")) << "bit for bit what it would have computed";
+}
+
+TEST_F(Preference, APlanCountsTheReference) {
+  const auto plan = [&](const std::string& precision) {
+    const Outcome outcome =
+        temper({"plan", "run.toml", "--json", "--ranks", "2", "--set", "train.precision=" + precision, "--set",
+                "lora.rank=2", "--set", "train.gradient_accumulation=8"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return Json::parse(outcome.last_line());
+  };
+  for (const char* precision : {"f32", "bf16"}) {
+    const Json phase = plan(precision)["phases"][0];
+    EXPECT_TRUE(phase["reference"].is_object()) << phase;
+    EXPECT_EQ(phase["memory_bytes"]["copies"] > 0, std::string(precision) == "bf16") << phase;
   }
 }
 

@@ -25,15 +25,15 @@ struct Outcome {
 };
 
 struct Invocation {
-  std::vector<std::string> arguments;  ///< of temper
-  int ranks = 0;                       ///< 0: without mpirun
-  std::string input;                   ///< standard input
+  std::vector<std::string> arguments = {};  ///< of temper
+  int ranks = 0;                            ///< 0: without mpirun
+  std::string input = {};                   ///< standard input
   double limit_seconds = 120.0;
-  std::int64_t largest_file_bytes = 0;   ///< 0: no limit
-  std::filesystem::path folder;          ///< to run in; empty: the current one
-  std::vector<std::string> environment;  ///< NAME=VALUE, beside our own
+  std::int64_t largest_file_bytes = 0;        ///< 0: no limit
+  std::filesystem::path folder = {};          ///< to run in; empty: the current one
+  std::vector<std::string> environment = {};  ///< NAME=VALUE, beside our own
   /// Called again and again while the program runs, with the process that was started (mpirun, where there are ranks).
-  std::function<void(pid_t)> meanwhile;
+  std::function<void(pid_t)> meanwhile = {};
 };
 
 Outcome run(const Invocation& invocation);

@@ -93,8 +93,8 @@ HWY_EXPORT(sum_images);
 
 namespace {
 
-void put(float x, float& to) { to = x; }
-void put(float x, BFloat16& to) { to = to_bfloat16(x); }
+void put_pixel(float x, float& to) { to = x; }
+void put_pixel(float x, BFloat16& to) { to = to_bfloat16(x); }
 
 template <typename T>
 void gather_patches(const calls::GatherPatches& call, std::int64_t begin, std::int64_t end) {
@@ -112,7 +112,7 @@ void gather_patches(const calls::GatherPatches& call, std::int64_t begin, std::i
       const std::int64_t line = first_line + i / call.patch_width;
       const std::int64_t column = first_column + i % call.patch_width;
       const float* from = x.row((image * call.height + line) * call.width + column);
-      for (std::int64_t channel = 0; channel < x.columns; ++channel) put(from[channel], to[channel * patch + i]);
+      for (std::int64_t channel = 0; channel < x.columns; ++channel) put_pixel(from[channel], to[channel * patch + i]);
     }
   }
 }

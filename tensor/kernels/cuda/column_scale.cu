@@ -11,7 +11,7 @@ namespace {
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    scale_columns(MatrixOf<const T> x, const float* factors, MatrixOf<T> y, bool accumulate) {
+    scale_columns_kernel(MatrixOf<const T> x, const float* factors, MatrixOf<T> y, bool accumulate) {
   const Place place = place_in<kWidth>(y.rows, y.columns);
   if (place.count == 0) return;
   float values[kWidth];
@@ -47,8 +47,8 @@ void CudaKernels::run(const calls::ScaleColumns& call) {
   with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
     with_width(begins_pack(call.factors) && rows_begin_packs(call.x) && rows_begin_packs(call.y),
                [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-                 launch(scale_columns<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
-                        call.x.as<T>(), call.factors, call.y.as<T>(), call.accumulate);
+                 launch(scale_columns_kernel<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0,
+                        stream_, call.x.as<T>(), call.factors, call.y.as<T>(), call.accumulate);
                });
   });
 }

@@ -11,8 +11,8 @@ namespace {
 
 /// A thread for each element of y.
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    gather_patches(MatrixOf<const float> x, int height, int width, int patch_height, int patch_width, MatrixOf<T> y) {
+__global__ void __launch_bounds__(kThreads) gather_patches_kernel(MatrixOf<const float> x, int height, int width,
+                                                                  int patch_height, int patch_width, MatrixOf<T> y) {
   const std::int64_t place = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (place >= y.rows * y.columns) return;
   const std::int64_t row = place / y.columns;
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    mix_rows(MatrixOf<const T> x, RowMixture mixture, const float* added, MatrixOf<T> y, bool accumulate) {
+    mix_rows_kernel(MatrixOf<const T> x, RowMixture mixture, const float* added, MatrixOf<T> y, bool accumulate) {
   const Place place = place_in<kWidth>(y.rows, y.columns);
   if (place.count == 0) return;
   const std::int64_t row = place.row % mixture.rows_out;
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    sum_images(MatrixOf<const T> x, std::int64_t images, MatrixOf<float> sum, bool accumulate) {
+    sum_images_kernel(MatrixOf<const T> x, std::int64_t images, MatrixOf<float> sum, bool accumulate) {
   const Place place = place_in<kWidth>(sum.rows, sum.columns);
   if (place.count == 0) return;
   float sums[kWidth] = {};
@@ -78,8 +78,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    drop_images(MatrixOf<const T> x, std::int64_t rows_each, const std::uint32_t* examples, DropoutMask mask,
-                MatrixOf<T> y, bool accumulate) {
+    drop_images_kernel(MatrixOf<const T> x, std::int64_t rows_each, const std::uint32_t* examples, DropoutMask mask,
+                       MatrixOf<T> y, bool accumulate) {
   const Place place = place_in<kWidth>(y.rows, y.columns);
   if (place.count == 0) return;
   const PhiloxCounter words = row_words(mask, examples[place.row / rows_each], 0, 0);
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads)
 void CudaKernels::run(const calls::GatherPatches& call) {
   if (call.x.type != DType::f32) refuse("pixels on a GPU are f32");
   with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
-    launch(gather_patches<T>, dim3(parts(call.y.rows * call.y.columns, kThreads)), kThreads, 0, stream_,
+    launch(gather_patches_kernel<T>, dim3(parts(call.y.rows * call.y.columns, kThreads)), kThreads, 0, stream_,
            call.x.as<float>(), static_cast<int>(call.height), static_cast<int>(call.width),
            static_cast<int>(call.patch_height), static_cast<int>(call.patch_width), call.y.as<T>());
   });
@@ -110,8 +110,8 @@ void CudaKernels::run(const calls::MixRows& call) {
   with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
     with_width(added_in_packs && rows_begin_packs(call.x) && rows_begin_packs(call.y),
                [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-                 launch(mix_rows<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
-                        call.x.as<T>(), call.mixture, call.added, call.y.as<T>(), call.accumulate);
+                 launch(mix_rows_kernel<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0,
+                        stream_, call.x.as<T>(), call.mixture, call.added, call.y.as<T>(), call.accumulate);
                });
   });
 }
@@ -123,7 +123,7 @@ void CudaKernels::run(const calls::SumImages& call) {
   with_type(call.x.type, [&]<typename T>(std::type_identity<T>) {
     with_width(rows_begin_packs(call.x) && rows_begin_packs(Rows(sum)),
                [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-                 launch(sum_images<T, kWidth>, grid_over<kWidth>(sum.rows, columns), kThreads, 0, stream_,
+                 launch(sum_images_kernel<T, kWidth>, grid_over<kWidth>(sum.rows, columns), kThreads, 0, stream_,
                         call.x.as<T>(), call.images, sum, call.accumulate);
                });
   });
@@ -134,9 +134,9 @@ void CudaKernels::run(const calls::DropImages& call) {
   with_type(call.y.type, [&]<typename T>(std::type_identity<T>) {
     with_width(rows_begin_packs(call.x) && rows_begin_packs(call.y),
                [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-                 launch(drop_images<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0, stream_,
-                        call.x.as<T>(), call.x.rows / call.images, call.examples, mask_of(call.dropout), call.y.as<T>(),
-                        call.accumulate);
+                 launch(drop_images_kernel<T, kWidth>, grid_over<kWidth>(call.y.rows, call.y.columns), kThreads, 0,
+                        stream_, call.x.as<T>(), call.x.rows / call.images, call.examples, mask_of(call.dropout),
+                        call.y.as<T>(), call.accumulate);
                });
   });
 }

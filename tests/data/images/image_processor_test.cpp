@@ -156,6 +156,7 @@ TEST(ImageProcessor, NamesTheKeyThatIsWrong) {
   says(R"({"image_mean": "half"})", "image_mean is \"half\"");
   says(R"({"do_resize": 1})", "do_resize is 1, expected true or false");
   says(R"({"rescale_factor": 0})", "rescale_factor is 0, expected a number above 0");
+  says(R"({"image_processor_type": "ConvNextImageProcessor", "size": 224, "crop_pct": 1e-9})", "crop_pct is 1e-09");
   says(R"({"do_pad": true})", "do_pad is true");
   says(R"({"do_center_crop": true, "crop_size": {"shortest_edge": 3}})", "crop_size is");
 }
@@ -221,6 +222,19 @@ TEST(Pixels, AreResizedCroppedScaledAndNormalized) {
     const double sample = std::get<Bytes>(cropped.samples)[i];
     const auto scaled = static_cast<float>(sample * (1.0 / 255.0));
     ASSERT_EQ(found[i], (scaled - mean[i % 3]) / deviation[i % 3]) << i;
+  }
+}
+
+TEST(Pixels, AreThoseOfTheFittedPicture) {
+  for (const char* config : {R"({"model_type": "vit", "image_size": [20, 33]})",
+                             R"({"pretrained_cfg": {"input_size": [3, 24, 24], "crop_pct": 0.8}})"}) {
+    const ImageProcessor processor = from_config(config);
+    for (const std::int64_t channels : {1, 3}) {
+      const Picture picture = noise({70, 45}, channels, 5);
+      Floats expected(static_cast<std::size_t>(processor.extent().pixels() * 3));
+      normalize_pixels(fitted(picture, processor), processor, 3, expected);
+      EXPECT_EQ(pixels_of(picture, processor, 3), expected);
+    }
   }
 }
 

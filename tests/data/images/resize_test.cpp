@@ -1,10 +1,13 @@
 #include "data/images/resize.h"
 
+#include "base/vector_targets.h"
+//
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,6 +15,8 @@
 #include "base/counter_random.h"
 #include "base/error.h"
 #include "data/images/filter_weights.h"
+#include "hwy/highway.h"
+#include "hwy/targets.h"
 
 namespace temper {
 namespace {
@@ -121,9 +126,9 @@ TEST(Resize, HasPillowsValues) {
 TEST(Resize, IsTheTwoPassesOneSampleAfterTheOther) {
   constexpr ResizeFilter kFilters[] = {ResizeFilter::lanczos, ResizeFilter::bilinear, ResizeFilter::bicubic,
                                        ResizeFilter::box, ResizeFilter::hamming};
-  constexpr ImageExtent kExtents[][2] = {{{75, 100}, {32, 32}},  {{33, 17}, {70, 9}}, {{31, 64}, {31, 20}},
-                                         {{40, 21}, {13, 21}},   {{1, 1}, {5, 3}},    {{50, 3}, {1, 1}},
-                                         {{64, 130}, {64, 131}}, {{2, 300}, {7, 11}}};
+  constexpr ImageExtent kExtents[][2] = {
+      {{75, 100}, {32, 32}}, {{33, 17}, {70, 9}},    {{31, 64}, {31, 20}}, {{40, 21}, {13, 21}},  {{1, 1}, {5, 3}},
+      {{50, 3}, {1, 1}},     {{64, 130}, {64, 131}}, {{2, 300}, {7, 11}},  {{211, 33}, {90, 20}}, {{200, 30}, {7, 41}}};
   std::uint64_t seed = 0;
   for (const ResizeFilter filter : kFilters)
     for (const auto& [from, to] : kExtents)
@@ -162,8 +167,46 @@ TEST(Resize, OfAPartIsThePartOfTheWhole) {
            {ImageExtent{32, 48}, ImageExtent{60, 48}, ImageExtent{32, 91}, ImageExtent{60, 91}}) {
         const PixelRectangle part{4, 8, {24, 32}};
         EXPECT_EQ(resized_part(picture, to, filter, part).samples, crop(resize(picture, to, filter), part).samples);
+        for (const PixelRectangle& beyond : {PixelRectangle{-3, 10, {20, 100}}, PixelRectangle{25, -7, {50, 20}},
+                                             PixelRectangle{-5, -5, {4, 4}}, PixelRectangle{70, 100, {2, 3}}})
+          EXPECT_EQ(resized_part(picture, to, filter, beyond).samples,
+                    crop(resize(picture, to, filter), beyond).samples);
       }
   }
+}
+
+TEST(Resize, HasTheSameBitsOnEveryInstructionSet) {
+  for (const std::int64_t channels : {1, 3}) {
+    const Picture bytes = noise({75, 93}, channels, 14);
+    const std::vector<Picture> pictures = {bytes, as<Words>(bytes, 253.0F, 65535.0F), as<Floats>(bytes, 0.37F, 94.0F)};
+    for (const Picture& picture : pictures) {
+      const Picture expected = resize(picture, {31, 45}, ResizeFilter::lanczos);
+      for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        hwy::SetSupportedTargetsForTest(target);
+        EXPECT_EQ(resize(picture, {31, 45}, ResizeFilter::lanczos).samples, expected.samples)
+            << hwy::TargetName(target);
+        hwy::SetSupportedTargetsForTest(0);
+      }
+    }
+  }
+}
+
+TEST(Resize, LineByLineIsTheSame) {
+  const Picture picture = noise({90, 61}, 3, 13);
+  for (const ResizeFilter filter : {ResizeFilter::nearest, ResizeFilter::bilinear, ResizeFilter::lanczos})
+    for (const ImageExtent to : {ImageExtent{40, 48}, ImageExtent{90, 48}, ImageExtent{40, 61}, ImageExtent{90, 61}}) {
+      const PixelRectangle part{3, 5, {30, 40}};
+      Bytes lines;
+      std::int64_t rows = 0;
+      for_each_resized_line(picture, to, filter, part, [&](std::int64_t row, std::span<const std::uint8_t> line) {
+        EXPECT_EQ(row, rows++);
+        lines.insert(lines.end(), line.begin(), line.end());
+      });
+      EXPECT_EQ(lines, std::get<Bytes>(resized_part(picture, to, filter, part).samples));
+    }
+  EXPECT_THROW(for_each_resized_line(as<Floats>(picture, 1.0F, 255.0F), {2, 2}, ResizeFilter::box, {0, 0, {2, 2}},
+                                     [](std::int64_t, std::span<const std::uint8_t>) {}),
+               Error);
 }
 
 TEST(Resize, TakesTheNearestSample) {
@@ -225,7 +268,8 @@ TEST(Resize, SaysWhatIsWrong) {
   EXPECT_THROW(resize(picture, {0, 3}, ResizeFilter::bilinear), Error);
   EXPECT_THROW(resize(picture, {3, 3}, ResizeFilter::bilinear, PixelBox{0.0F, 0.0F, 5.5F, 4.0F}), Error);
   EXPECT_THROW(resize(picture, {3, 3}, ResizeFilter::bilinear, PixelBox{2.0F, 0.0F, 2.0F, 4.0F}), Error);
-  EXPECT_THROW(resized_part(picture, {3, 3}, ResizeFilter::bilinear, {1, 0, {3, 3}}), Error);
+  EXPECT_THROW(resized_part(picture, {3, 3}, ResizeFilter::bilinear, {1, 0, {0, 3}}), Error);
+  EXPECT_THROW(resized_part(picture, {0, 3}, ResizeFilter::bilinear, {1, 0, {2, 3}}), Error);
   EXPECT_THROW(resized_crop(picture, {0, 2, {4, 4}}, {3, 3}, ResizeFilter::bilinear), Error);
   EXPECT_THROW(crop(picture, {0, 0, {0, 4}}), Error);
 }

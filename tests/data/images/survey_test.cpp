@@ -63,6 +63,40 @@ TEST(PictureSurvey, WarnsOfPicturesThatDiffer) {
   EXPECT_NEAR(findings[0].value, 1.0 / 3.0, 1e-12);
 }
 
+TEST(PictureSurvey, TellsSignedNumbersAndFloatsApart) {
+  PictureSurvey survey;
+  PictureFacts word = facts({20, 10});
+  word.bits = 16;
+  survey.add("a.dcm", word);
+  word.is_signed = true;
+  survey.add("b.dcm", word);
+  word.is_float = true;
+  survey.add("c.tif", word);
+  EXPECT_EQ(survey.sentences()[0],
+            "3 pictures in the format PNG, with 16 bits (1 file), 16 bits (floats) (1 file), 16 bits (signed) (1 file) "
+            "per sample and 1 channel (grey).");
+  ASSERT_EQ(survey.findings().size(), 1U);
+  EXPECT_EQ(survey.findings()[0].name, "mixed_bits");
+}
+
+TEST(PictureSurvey, WarnsOfNamesAndOfSamplesThatAreNoNumbers) {
+  PictureSurvey survey;
+  PictureFacts named = facts({20, 10});
+  named.named_as = "JPEG";
+  survey.add("a.jpg", named);
+  survey.add("b.png", facts({20, 10}));
+  survey.add_samples({{1, 2}, 1, Bytes{0, 200}, 0.0F, 255.0F}, 3);
+  const std::vector<Finding> findings = survey.findings();
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].name, "mislabelled");
+  EXPECT_EQ(findings[0].value, 0.5);
+  EXPECT_EQ(
+      findings[0].sentence,
+      "1 file is of another format than the name says (first a.jpg, a PNG named as JPEG); it is read by its content");
+  EXPECT_EQ(findings[1].name, "not_finite");
+  EXPECT_EQ(findings[1].value, 3.0);
+}
+
 TEST(PictureSurvey, WarnsOfSaturationAndNarrowRanges) {
   PictureSurvey bright;
   bright.add("a.png", facts({1, 4}));

@@ -39,7 +39,7 @@ TEST(MeasureSettings, WrongOnesAreRefusedByName) {
   EvaluateSection evaluate;
   evaluate.positive = "pneumonja";
   EXPECT_NE(refusal_of(evaluate, "sequence-classification").find("evaluate.positive"), std::string::npos);
-  EXPECT_NE(refusal_of(evaluate, "sequence-classification").find("did you mean 'pneumonia'"), std::string::npos)
+  EXPECT_NE(refusal_of(evaluate, "sequence-classification").find("did you mean \"pneumonia\""), std::string::npos)
       << refusal_of(evaluate, "sequence-classification");
   EXPECT_NE(refusal_of(evaluate, "image-multi-label").find("evaluate.positive"), std::string::npos);
   EvaluateSection calibrated;

@@ -40,6 +40,15 @@ class MapOfFixture {
   }
   [[nodiscard]] Model& model() const { return *model_; }
   [[nodiscard]] Device& device() const { return *device_; }
+  /// Weights of files are mapped and cannot be written to.
+  void clear_queries() const {
+    for (const Parameter& parameter : model_->parameters().all()) {
+      if (parameter.name.find("query") == std::string::npos) continue;
+      const Tensor zeros = Tensor::empty(device_->memory(), parameter.variable.shape());
+      std::fill_n(zeros.data<float>(), zeros.size(), 0.0F);
+      parameter.variable.set_value(zeros);
+    }
+  }
 
  private:
   std::unique_ptr<Device> device_ = make_cpu_device();
@@ -75,9 +84,7 @@ TEST(AttentionRollout, MatchesReferenceOfPublishedShapes) {
 // Without queries everyone attends to everyone alike, so what a block keeps of a token halves.
 TEST(AttentionRollout, OfUniformAttentionIsUniform) {
   const MapOfFixture fixture("vit-multilabel-image");
-  for (const Parameter& parameter : fixture.model().parameters().all())
-    if (parameter.name.find("query") != std::string::npos)
-      std::fill_n(parameter.variable.value().data<float>(), parameter.variable.value().size(), 0.0F);
+  fixture.clear_queries();
   const double flown = 1.0 - std::pow(0.5, static_cast<double>(fixture.model().stages() - 1));
   expect_near(fixture.rollout(0), std::vector<double>(6, flown / 7.0), 1e-12);
 }
@@ -86,6 +93,37 @@ TEST(AttentionRollout, IsTheSameEachTimeAndRefusesAnotherGrid) {
   const MapOfFixture fixture("vit-multilabel-image");
   EXPECT_EQ(fixture.rollout(0), fixture.rollout(0));
   EXPECT_THROW((void)attention_rollout(fixture.model(), fixture.device(), fixture.image(0), 1, {2, 2}), Error);
+}
+
+TEST(GradCam, MatchesReferenceOfResNetOfOddSizes) {
+  const MapOfFixture fixture("resnet-basic-image");
+  EXPECT_EQ(fixture.grid(), (ImageExtent{3, 3}));
+  expect_near(fixture.grad_cam(1, 0), {0, 0, 0, 0.03457879, 0.01277223, 0, 0.1088985, 0.04331982, 0.02351189}, 2e-6);
+  expect_near(fixture.grad_cam(1, 3), {0, 0, 0, 0, 0, 0, 0, 0.07832663, 0.08765943}, 2e-6);
+  EXPECT_EQ(fixture.grad_cam(1, 3), fixture.grad_cam(1, 3));
+}
+
+TEST(GradCam, MatchesReferenceThroughTheNormOfAConvNeXt) {
+  const MapOfFixture fixture("convnext-image");
+  EXPECT_EQ(fixture.grid(), (ImageExtent{4, 5}));
+  expect_near(fixture.grad_cam(1, 2),
+              {0.3415755, 0.5000103, 0, 0, 0,          0.2518413, 0, 0.2785254,  0.1976043, 0.2830787,
+               0,         0,         0, 0, 0.08449004, 0,         0, 0.07460778, 0,         0.2223452},
+              1e-5);
+}
+
+TEST(GradCam, MatchesReferenceOfSwin) {
+  const MapOfFixture fixture("swin-image");
+  EXPECT_EQ(fixture.grid().pixels(), 20);
+  expect_near(fixture.grad_cam(1, 1),
+              {0, 0, 0, 0.0009667925, 0,          0.01972986, 0.0327,     0.01550665, 0, 0, 0.01873316, 0,
+               0, 0, 0, 0.05680842,   0.02011039, 0.03742459, 0.02188088, 0.03016235},
+              2e-6);
+}
+
+TEST(GradCam, RefusesAnotherGrid) {
+  const MapOfFixture fixture("resnet-basic-image");
+  EXPECT_THROW((void)temper::grad_cam(fixture.model(), fixture.device(), fixture.image(0), 0, {2, 3}), Error);
 }
 
 TEST(GradCam, MatchesReferenceOfResNet) {

@@ -55,6 +55,23 @@ TEST(DataOrigin, AnotherVersionOfAFileIsAFailure) {
   EXPECT_EQ(kind, ErrorKind::failure);
 }
 
+TEST(DataOrigin, TheSameFilesUnderOtherMixedNamesAreRefused) {
+  const auto mixed = [](DataFileLineage file, std::int64_t name) {
+    file.mixed_as = name;
+    return file;
+  };
+  const DataFileLineage c{"train", "c.csv", "ee55", 1};
+  const Files before{mixed(kA, 0), mixed(kB, 0), mixed(c, 1)};
+  EXPECT_EQ(refusal(before, before).first, "");
+  const auto [text, kind] = refusal(before, {mixed(kA, 0), mixed(kB, 1), mixed(c, 1)});
+  EXPECT_NE(text.find("in these groups, each with its weight of data.train_weights: a.csv and b.csv; c.csv; now its "
+                      "names group the same files as a.csv; b.csv and c.csv; name them as they were"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(kind, ErrorKind::usage);
+  EXPECT_EQ(refusal({kA, kB, c}, before).first, "") << "older checkpoints do not tell";
+}
+
 TEST(DataOrigin, OtherFilesAreWrongUse) {
   const auto [text, kind] = refusal({kA}, {kB});
   EXPECT_NE(text.find("was trained on a.csv (aa11), but data.train names b.csv (bb22) (beginnings of their SHA-256"),

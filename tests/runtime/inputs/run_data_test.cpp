@@ -123,6 +123,8 @@ TEST_F(RunDataTest, FilesAreMixedByWeight) {
   EXPECT_EQ(data.mixture->rows_of(0), 4);
   EXPECT_EQ(data.mixture->rows_of(1), 4) << "a pattern is one of the names";
   EXPECT_EQ(data.mixture->epoch_rows(), 6);
+  ASSERT_GE(data.files.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(data.files[i].mixed_as, i == 0 ? 0 : 1) << data.files[i].file;
   const std::vector<std::int64_t> all{0, 1, 2, 3, 4, 5, 6, 7};
   EXPECT_EQ(data.mixture->read(all, 0), data.train.read(all, 0)) << "rows are called as in the store";
   if (world_communicator().rank() == 0) {

@@ -186,6 +186,17 @@ StepFacts facts() {
   return facts;
 }
 
+TEST(Plan, AReferenceCountsWhereItTakesMoreThanTraining) {
+  StepFacts compared = facts();
+  const MemoryPlan trained = plan_step(compared, nullptr).memory;
+  compared.reference.samples = 3.0;
+  compared.reference.model_bytes = 20 << 20;
+  compared.reference.sample.activation_bytes = 140 << 20;
+  EXPECT_EQ(plan_step(compared, nullptr).memory.total(), trained.total()) << "there are no gradients yet";
+  compared.reference.sample.activation_bytes = 150 << 20;
+  EXPECT_EQ(plan_step(compared, nullptr).memory.total() - trained.process, std::int64_t{20 + 150} << 20);
+}
+
 TEST(Plan, MemoryIsWhatEachRankHolds) {
   const MemoryPlan memory = plan_step(facts(), nullptr).memory;
   EXPECT_EQ(memory.parameters, std::int64_t{20} << 20);
@@ -193,6 +204,13 @@ TEST(Plan, MemoryIsWhatEachRankHolds) {
   EXPECT_EQ(memory.moments, std::int64_t{16} << 20) << "half of two moments";
   EXPECT_EQ(memory.total(), std::int64_t{50 + 20 + 24 + 16 + 100} << 20);
   EXPECT_EQ(memory.of_node(3), 3 * memory.total() - 2 * memory.parameters) << "of which a node has one copy";
+  StepFacts narrow = facts();
+  narrow.bf16 = true;
+  const MemoryPlan with_copies = plan_step(narrow, nullptr).memory;
+  EXPECT_EQ(with_copies.parameters, std::int64_t{20 + 8} << 20) << "those of the arena are shared";
+  EXPECT_EQ(with_copies.copies, std::int64_t{2} << 20) << "each rank has its own of what is frozen";
+  EXPECT_EQ(with_copies.total(), std::int64_t{50 + 28 + 24 + 16 + 100 + 2} << 20);
+  EXPECT_EQ(with_copies.of_node(3), 3 * with_copies.total() - 2 * with_copies.parameters);
   StepFacts apart = facts();
   apart.nodes = 2;
   EXPECT_EQ(plan_step(apart, nullptr).memory.gradients, std::int64_t{32} << 20);

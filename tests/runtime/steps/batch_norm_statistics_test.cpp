@@ -155,7 +155,8 @@ TEST_P(LiveBatchNorm, BitsDoNotDependOnRanksNorOnWhatIsRecomputed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(ResNets, LiveBatchNorm,
-                         testing::Values("shared/resnet-train-basic-image", "shared/resnet-train-bottleneck-image"),
+                         testing::Values("resnet-live-image", "shared/resnet-train-basic-image",
+                                         "shared/resnet-train-bottleneck-image"),
                          testing_support::test_name);
 
 }  // namespace

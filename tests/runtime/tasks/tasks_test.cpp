@@ -89,6 +89,9 @@ Table table_for(const TaskSpec& task) {
   return {"rows.csv", {"text", "label"}, {{"good road", labels.at(task.labels)}}, {2}};
 }
 
+/// One row of outputs for each text or image.
+bool is_of_rows(HeadKind head) { return head == HeadKind::sequence || head == HeadKind::image; }
+
 class EveryTask : public testing::TestWithParam<std::size_t> {
  protected:
   void SetUp() override {
@@ -122,7 +125,7 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
 
 TEST_P(EveryTask, HasLabelsThatItsLossAndItsHeadTake) {
   EXPECT_EQ(batch_.target_width > 0, task_.loss != LossKind::cross_entropy && task_.loss != LossKind::preference);
-  const bool of_tokens = task_.head != HeadKind::sequence;
+  const bool of_tokens = !is_of_rows(task_.head);
   EXPECT_EQ(batch_.classes.size(), batch_.target_width > 0 ? 0 : of_tokens ? batch_.text().ids.size() : 1);
   EXPECT_GT(outputs_, 0);
   EXPECT_EQ(request_.kind, task_.head);
@@ -132,7 +135,7 @@ TEST_P(EveryTask, HasLabelsThatItsLossAndItsHeadTake) {
 TEST_P(EveryTask, HasAHeadWithAClassOfTransformersThatTellsOfIt) {
   for (const ModelConfig& config : models_for(task_)) {
     const std::unique_ptr<Model> model = make_model(config, request_);
-    EXPECT_EQ(model->readout().is_per_sequence(), task_.head == HeadKind::sequence) << config.model_type;
+    EXPECT_EQ(model->readout().is_per_sequence(), is_of_rows(task_.head)) << config.model_type;
     ModelConfig exported = config;
     exported.architectures = {model->class_name()};
     exported.problem_type = problem_type_of(task_, labels_.size());
@@ -149,7 +152,7 @@ TEST_P(EveryTask, HasAHeadWithAClassOfTransformersThatTellsOfIt) {
 TEST_P(EveryTask, HasScoresAndPredictionsOfTheOutputs) {
   if (!task_.serves_as.empty()) return;  // its scores are read of pairs, and what it delivers is another task's
   // A model that is sure of its first output.
-  const bool per_sequence = task_.head == HeadKind::sequence;
+  const bool per_sequence = is_of_rows(task_.head);
   const auto columns = static_cast<std::size_t>(outputs_);
   std::vector<float> outputs((per_sequence ? 1 : batch_.text().ids.size()) * columns, 0.0F);
   for (std::size_t row = 0; row < outputs.size(); row += columns) outputs[row] = 4.0F;
