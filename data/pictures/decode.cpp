@@ -9,23 +9,23 @@
 namespace temper {
 namespace {
 
-struct Reader {
+struct FormatReader {
   PictureFormat format;
   PictureFacts (*facts)(const PictureFile&, const DecodeOptions&);
   DecodedPicture (*read)(const PictureFile&, const DecodeOptions&);
 };
 
-constexpr Reader kReaders[] = {
+constexpr FormatReader kFormatReaders[] = {
     {PictureFormat::png, png_facts, read_png},       {PictureFormat::jpeg, jpeg_facts, read_jpeg},
     {PictureFormat::tiff, tiff_facts, read_tiff},    {PictureFormat::dicom, dicom_facts, read_dicom},
     {PictureFormat::nifti, nifti_facts, read_nifti},
 };
 
-const Reader& reader_of(std::span<const std::byte> bytes, const std::string& name) {
+const FormatReader& reader_of(std::span<const std::byte> bytes, const std::string& name) {
   const PictureFormat format = format_of_content(bytes);
-  const auto* found = std::find_if(std::begin(kReaders), std::end(kReaders),
-                                   [&](const Reader& reader) { return reader.format == format; });
-  if (found == std::end(kReaders)) {
+  const auto* found = std::find_if(std::begin(kFormatReaders), std::end(kFormatReaders),
+                                   [&](const FormatReader& reader) { return reader.format == format; });
+  if (found == std::end(kFormatReaders)) {
     const PictureFormat named = format_of_name(name);
     throw Error("{}: found {}; expected {} by its content; {}", name, describe_content(bytes),
                 named == PictureFormat::unknown ? "a picture in PNG, JPEG, TIFF, DICOM or NIfTI"
@@ -108,7 +108,7 @@ std::int64_t PictureFile::frame(std::int64_t frames, std::string_view called_fra
 
 DecodedPicture decode_picture(std::span<const std::byte> file, const std::string& name, const DecodeOptions& options) {
   check_options(options);
-  const Reader& reader = reader_of(file, name);
+  const FormatReader& reader = reader_of(file, name);
   DecodedPicture decoded = reader.read(file_of(file, name, reader.format), options);
   decoded.facts.format = format_name(reader.format);
   decoded.facts.named_as = other_name(reader.format, name);
@@ -126,7 +126,7 @@ DecodedPicture decode_picture(std::span<const std::byte> file, const std::string
 
 PictureFacts picture_facts(std::span<const std::byte> file, const std::string& name, const DecodeOptions& options) {
   check_options(options);
-  const Reader& reader = reader_of(file, name);
+  const FormatReader& reader = reader_of(file, name);
   PictureFacts facts = reader.facts(file_of(file, name, reader.format), options);
   facts.format = format_name(reader.format);
   facts.named_as = other_name(reader.format, name);

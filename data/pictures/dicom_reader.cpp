@@ -253,7 +253,10 @@ class DicomFile {
       // Decoders write pixel after pixel then.
       if (pixels_.channels > 1) data_->putAndInsertUint16(DCM_PlanarConfiguration, 0);
       pixels_.by_plane = false;
-      if (syntax_ != EXS_RLELossless) check_jpeg(*pixels);
+      if (syntax_ == EXS_RLELossless)
+        check_run_lengths(*pixels, frame);
+      else
+        check_jpeg(*pixels);
     }
     const std::size_t size = static_cast<std::size_t>(pixels_.extent.pixels() * pixels_.channels) *
                              static_cast<std::size_t>(pixels_.bits_allocated / 8);
@@ -274,6 +277,23 @@ class DicomFile {
     if (pixels_.channels == 3) pixels_.colours = colours == "RGB" ? "RGB" : pixels_.colours;
     raw.resize(size);
     return raw;
+  }
+
+  /// A frame is one fragment, behind the table of them.
+  void check_run_lengths(DcmPixelData& pixels, std::int64_t frame) const {
+    DcmPixelSequence* sequence = nullptr;
+    if (pixels.getEncapsulatedRepresentation(syntax_, nullptr, sequence).bad() || sequence == nullptr)
+      throw file_.damaged("has no compressed pixels");
+    const std::int64_t fragments = static_cast<std::int64_t>(sequence->card()) - 1;
+    if (fragments != pixels_.frames)
+      throw file_.damaged(
+          fmt::format("has {} fragments of run lengths, expected {}, one a frame", fragments, pixels_.frames));
+    DcmPixelItem* item = nullptr;
+    Uint8* bytes = nullptr;
+    if (sequence->getItem(item, static_cast<unsigned long>(frame) + 1).bad() || item == nullptr ||
+        item->getUint8Array(bytes).bad() || bytes == nullptr ||
+        !is_sound_run_length_header(std::as_bytes(std::span(bytes, item->getLength()))))
+      throw file_.damaged(fmt::format("has a header of run lengths in frame {} that leads out of the frame", frame));
   }
 
   /// DCMTK trusts the data set where the JPEG inside says another size, and delivers as many bits as JPEG has.

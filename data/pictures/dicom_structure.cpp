@@ -175,6 +175,25 @@ class DicomWalk {
 
 void check_dicom_structure(const PictureFile& file) { DicomWalk(file).run(); }
 
+bool is_sound_run_length_header(std::span<const std::byte> frame) {
+  constexpr std::size_t kHeader = 64;
+  if (frame.size() < kHeader) return false;
+  const auto number = [&](std::size_t index) {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | std::to_integer<std::size_t>(frame[index * 4 + 3 - i]);
+    return value;
+  };
+  const std::size_t segments = number(0);
+  if (segments < 1 || segments > 15) return false;
+  std::size_t before = kHeader;
+  for (std::size_t i = 1; i <= segments; ++i) {
+    const std::size_t offset = number(i);
+    if (offset < before || offset >= frame.size()) return false;
+    before = offset;
+  }
+  return true;
+}
+
 JpegSize jpeg_size(std::span<const std::byte> bytes) {
   const auto number = [&](std::size_t at, std::size_t size) {
     int value = 0;

@@ -25,4 +25,8 @@ struct JpegSize {
 /// What the frame header of a JPEG stream says (ITU-T T.81, B.2.2). Not found: the bytes are no JPEG, or end before.
 JpegSize jpeg_size(std::span<const std::byte> bytes);
 
+/// Whether the header of a run-length encoded frame (PS3.5, annex G) names 1 to 15 segments that follow each other
+/// inside the frame: DCMTK 3.6.7 reads wherever the header leads.
+bool is_sound_run_length_header(std::span<const std::byte> frame);
+
 }  // namespace temper

@@ -517,6 +517,10 @@ def later_cases():
     twelve = GREY16 >> 4
     case("stated-range16.tif", tiff(twelve, 1, more=stated), twelve, 0, 4095, bits=16)
     case("stated-range-white-is-zero16.tif", tiff(twelve, 0, more=stated), 65535 - twelve, 61440, 65535, inverted=True)
+    runs = bytearray(run_length(dicom(GREY)))
+    header = runs.rfind(b"\x01\0\0\0\x40\0\0\0")
+    runs[header + 4:header + 8] = struct.pack("<I", 0x10000000)
+    refused("runs.dcm", bytes(runs), "has a header of run lengths in frame 0 that leads out of the frame")
 
 
 png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files(), later_cases()
