@@ -76,8 +76,8 @@ const std::map<std::string, Names> kRooms{
       "runtime/frozen", "runtime/checkpoints", "runtime/evaluation"}},
     {"runtime",
      {"runtime/config", "runtime/environment", "runtime/inputs", "runtime/steps", "runtime/updates", "runtime/tasks",
-      "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/explaining", "runtime/generation",
-      "runtime/reporting", "runtime/figures", "runtime/probing"}},
+      "runtime/frozen", "runtime/checkpoints", "runtime/evaluation", "runtime/generation", "runtime/reporting",
+      "runtime/explaining", "runtime/figures", "runtime/probing"}},
 };
 
 /// Folders that stand outside the house and may include any of it.

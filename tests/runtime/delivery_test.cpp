@@ -61,7 +61,8 @@ class RunTest : public testing_support::SharedFolderTest {
   std::unique_ptr<PreparedRun> prepare() {
     reporter_.emplace(configuration_.output, world_.rank() == 0, screen_.stream(), /*terminal=*/false, 100);
     state_ = {};
-    return std::make_unique<PreparedRun>(configuration_, *device_, world_, job_, *reporter_, state_);
+    return std::make_unique<PreparedRun>(configuration_, *device_, world_, job_, *reporter_, state_,
+                                         [] { return false; });
   }
   void remove(const fs::path& path) const {
     world_.barrier();

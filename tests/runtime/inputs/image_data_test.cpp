@@ -74,7 +74,9 @@ TEST_F(ImageDataTest, ReadsFoldersOfClasses) {
   EXPECT_EQ(data.validation_rows().rows(), 0);
   ASSERT_EQ(data.files.size(), 1U);
   EXPECT_EQ(data.files[0].rows, 12);
-  if (world_communicator().rank() == 0) EXPECT_SAYS(said_, "PNG");
+  if (world_communicator().rank() == 0) {
+    EXPECT_SAYS(said_, "PNG");
+  }
 }
 
 TEST_F(ImageDataTest, SplitsWholeGroupsOff) {

@@ -170,7 +170,7 @@ TEST_P(EveryTask, HasScoresAndPredictionsOfTheOutputs) {
     EXPECT_TRUE(std::isfinite(value) || name == "auroc" || name == "average_precision") << name;
 
   const PredictionContext context{
-      .labels = labels_, .tokenizer = *tokenizer_, .vocabulary = tokenizer_->vocabulary_size(), .max_length = 16};
+      .labels = labels_, .tokenizer = tokenizer_.get(), .vocabulary = tokenizer_->vocabulary_size(), .max_length = 16};
   const auto writer = task_.make_prediction_writer(context);
   const std::vector<std::int32_t> words{kUnlabelled, 0, 1, kUnlabelled};
   PredictionJson json = PredictionJson::object();
