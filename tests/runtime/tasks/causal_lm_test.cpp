@@ -84,7 +84,7 @@ TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
 TEST_F(CausalLm, WritesTheLossOfEachText) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
   const LabelSet labels;
-  const PredictionContext context{.labels = labels, .tokenizer = *tokenizer};
+  const PredictionContext context{.labels = labels, .tokenizer = tokenizer.get()};
   const auto writer = task_.make_prediction_writer(context);
   PredictionJson some;
   writer->write(some, {"", {}, {.sum = 3.0, .tokens = 2, .bytes = 6}});
