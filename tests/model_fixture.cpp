@@ -56,8 +56,7 @@ std::map<std::string, std::string> names_in_transformers(const std::string& name
   std::map<std::string, std::string> names;
   if (!std::filesystem::exists(path)) return names;
   const nlohmann::json places = read_json(path);  // which items() refers to
-  for (const auto& [in_transformers, place] : places.items())
-    names[place.at(0).get<std::string>()] = in_transformers;
+  for (const auto& [in_transformers, place] : places.items()) names[place.at(0).get<std::string>()] = in_transformers;
   return names;
 }
 
@@ -404,6 +403,15 @@ std::optional<std::vector<float>> values_of_form(const SafetensorsFile& file, co
   const std::int64_t columns = parameter.size() / rows;
   const std::int64_t all_rows = form.rows > 0 ? form.rows : rows;
   std::vector<float> values;
+  // The channels of each tap of a convolution's kernel lie side by side here, in files the taps of each channel.
+  if (const std::int64_t taps = form.kernel.taps(); taps > 1 && !form.transposed) {
+    const std::int64_t channels = columns / taps;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t tap = 0; tap < taps; ++tap)
+        for (std::int64_t channel = 0; channel < channels; ++channel)
+          values.push_back(stored[static_cast<std::size_t>((row * channels + channel) * taps + tap)]);
+    return values;
+  }
   for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t column = 0; column < columns; ++column)
       values.push_back(stored[static_cast<std::size_t>(form.transposed ? column * all_rows + form.row_of(row)

@@ -139,7 +139,8 @@ TEST_F(Looking, InspectTellsOfPicturesThatTrainingRefuses) {
   const Outcome outcome = run_program({"inspect", "pictures/train", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::string names;
-  for (const Json& finding : Json::parse(outcome.last_line())["findings"])
+  const Json report = Json::parse(outcome.last_line());
+  for (const Json& finding : report["findings"])
     names += finding["name"].get<std::string>() + " ";
   EXPECT_NE(names.find("conflicting_labels"), std::string::npos) << names;
   EXPECT_NE(names.find("unreadable"), std::string::npos) << names;
@@ -158,7 +159,8 @@ TEST_F(Looking, PredictsEmbeddings) {
   const Outcome texts = run_program({"predict", "texts/model", "lines.txt", "--embeddings", "mean"});
   ASSERT_EQ(texts.status, 0) << texts.err;
   double squares = 0.0;
-  for (const Json& value : lines_of(texts.out)[0]["embedding"]) squares += value.get<double>() * value.get<double>();
+  const std::vector<Json> of_texts = lines_of(texts.out);
+  for (const Json& value : of_texts[0]["embedding"]) squares += value.get<double>() * value.get<double>();
   EXPECT_NEAR(squares, 1.0, 1e-5);
   const Outcome base = run_program({"predict", "model", "lines.txt", "--embeddings", "mean"});
   ASSERT_EQ(base.status, 0) << base.err;

@@ -41,8 +41,9 @@ TEST(KernelTable, ProductsAndAttentionAreLimitedByOperations) {
   std::vector<std::string_view> limited;
   for (const KernelId& kernel : ids_of(AllCalls{}))
     if (is_limited_by_operations(kernel.kind)) limited.push_back(kernel.name);
-  EXPECT_EQ(limited, (std::vector<std::string_view>{"matmul", "linear_forward", "linear_weight_gradient",
-                                                    "attention_forward", "attention_backward"}));
+  EXPECT_EQ(limited,
+            (std::vector<std::string_view>{"matmul", "linear_forward", "linear_weight_gradient", "attention_forward",
+                                           "attention_backward", "window_product", "window_weight_gradient"}));
 }
 
 TEST(KernelTable, ACallFindsItsKernelByItsType) {

@@ -170,7 +170,7 @@ TEST_P(StageAccess, NobodyReadsWhatIsNotThere) {
     EXPECT_EQ(found.hidden, expected.hidden);
     EXPECT_EQ(found.content_key, expected.content_key);
     EXPECT_EQ(found.not_finite, "");
-    EXPECT_EQ(found.metrics.values, expected.metrics.values);
+    EXPECT_EQ(found.metrics.finite_values(), expected.metrics.finite_values());
     EXPECT_EQ(found.outputs, expected.outputs);
   }
 }

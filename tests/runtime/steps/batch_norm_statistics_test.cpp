@@ -131,9 +131,12 @@ std::vector<float> after_two_steps(const ModelFixture& fixture, Communicator& co
   const TreeNode own = step.buckets().own_grains();
   for (std::int64_t number = 0; number < 2; ++number) {
     StepBatch batch;
-    for (int grain = own.begin; grain < own.end; ++grain)
-      batch.grains.push_back(
-          {fixture.part_of_batch(static_cast<std::size_t>(grain) % fixture.batch.examples.size(), 1)});
+    for (int grain = own.begin; grain < own.end; ++grain) {
+      const std::size_t image = static_cast<std::size_t>(grain) % fixture.batch.examples.size();
+      Batch one = fixture.part_of_batch(image, 1);
+      one.classes = {fixture.batch.classes[image]};
+      batch.grains.push_back({std::move(one)});
+    }
     step.run(batch, number, 1e-3, {});
   }
   step.release_values();

@@ -159,8 +159,9 @@ TEST_P(FixtureParity, WeightsAfterFiveStepsMatchPyTorch) {
   for (const Parameter& parameter : model->parameters().all()) {
     const std::string& name = parameter.name;
     const auto found = fixture.values_as_stored(after, "", model->names(), parameter);
-    ASSERT_EQ(found.has_value(), parameter.trainable()) << name;
-    if (!found) continue;
+    // What no step changes may be listed all the same.
+    ASSERT_TRUE(found.has_value() || !parameter.trainable()) << name;
+    if (!parameter.trainable()) continue;
     compared.insert(model->names().forms_of(parameter).front().name);
     const std::vector<float>& expected = *found;
     const HostCopy value(*device, parameter.variable.value());

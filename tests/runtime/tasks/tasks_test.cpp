@@ -71,7 +71,9 @@ std::vector<ModelConfig> models_for(const TaskSpec& task) {
 
 TEST(Tasks, AreReadFromTheConfigurationThatTransformersWrites) {
   std::set<const TaskSpec*> seen;
-  for (const std::string& name : testing_support::own_fixtures()) {
+  std::vector<std::string> fixtures = testing_support::own_fixtures();
+  for (const std::string& name : testing_support::own_image_fixtures()) fixtures.push_back(name);
+  for (const std::string& name : fixtures) {
     const testing_support::ModelFixture fixture(name);
     EXPECT_EQ(&task_of(fixture.config), fixture.task) << name;
     seen.insert(fixture.task);
@@ -103,12 +105,16 @@ class EveryTask : public testing::TestWithParam<std::size_t> {
     request_ = head_request(task_, labels_);
     outputs_ = is_over_vocabulary(task_.head) ? tokenizer_->vocabulary_size() : request_.labels;
     const TokenizeOptions options{16, 1, task_.labels};
-    rows_ = tokenize_rows(table_, columns_of(configuration_.data, task_), *tokenizer_, labels_, options, 0, 1);
+    ColumnChoice columns = columns_of(configuration_.data, task_);
+    // Of images too, what is looked at are their labels.
+    if (is_of_images(task_.head)) columns.text = "text";
+    rows_ = tokenize_rows(table_, columns, *tokenizer_, labels_, options, 0, 1);
     const std::vector<std::int64_t> all{0};
     TokenStore source(rows_);
     if (takes_conversations(task_.labels)) source.label_with_next_tokens();
     if (task_.masks_tokens) source.transform_with(masking(*tokenizer_, tokenizer_->vocabulary_size()), 1);
     batch_ = source.read(all, 0);
+    if (is_of_images(task_.head)) batch_.content = Pixels();
   }
 
   const TaskSpec& task_ = tasks()[GetParam()];
