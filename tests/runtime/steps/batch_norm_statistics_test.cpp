@@ -109,9 +109,13 @@ TEST_P(LiveBatchNorm, FiveStepsMatchPyTorch) {
     const auto loose = fixture.undetermined.find(model->names().forms_of(parameter).front().name);
     const double bound = loose == fixture.undetermined.end() ? 5e-5 : 3.0 * loose->second;
     const std::vector<float> expected = *fixture.values_as_stored(after, "", model->names(), parameter);
+    const std::vector<float> gradient = *fixture.values_as_stored(fixture.expected, "grad.", model->names(), parameter);
     const HostCopy value(*device, parameter.variable.value());
-    for (std::size_t i = 0; i < expected.size(); ++i)
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      // Where a channel is dead to all rows, what a gradient has is rounding, by which Adam moves as far as by any.
+      if (fixture.is_rounding(std::span(gradient).subspan(i, 1))) continue;
       ASSERT_LE(std::abs(value.values()[i] - expected[i]), bound) << parameter.name << " at " << i;
+    }
   }
   expect_statistics(*model, *device, SafetensorsFile(fixture.folder / "buffers_after_steps.safetensors"), "", 5e-4);
 }
