@@ -1,11 +1,15 @@
 #include "runtime/phase_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "base/counted.h"
 #include "model/freezing.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/model_selection.h"
+#include "runtime/inputs/image_data.h"
 #include "runtime/run_evaluation.h"
 #include "runtime/steps/parameter_updates.h"
 #include "runtime/steps/step_settings.h"
@@ -156,7 +160,22 @@ void PhaseRun::note_end() {
   ++state_.phase;
 }
 
+void PhaseRun::tell_unreadable() {
+  std::vector<std::string> mine;
+  for (const std::shared_ptr<const ImageSource>& images :
+       {run_.data().images.train, run_.data().images.validation, run_.data().images.test})
+    if (images != nullptr)
+      for (const std::string& sentence : images->unreadable()) mine.push_back(sentence);
+  const std::vector<std::string> all = sentences_of_all(mine, run_.communicator());
+  constexpr std::size_t kShown = 5;
+  for (std::size_t i = 0; i < std::min(all.size(), kShown); ++i) run_.say()(all[i]);
+  if (!all.empty())
+    run_.say()(fmt::format("{} could not be read, and others took their place (images.unreadable)",
+                           counted(all.size(), "picture")));
+}
+
 void PhaseRun::end_steps() {
+  if (run_.configuration().images.unreadable == "skip") tell_unreadable();
   loader_.reset();
   step_->read_hidden_from(nullptr);
   caches_.reset();

@@ -72,6 +72,8 @@ class PhaseRun {
   void end_steps();
 
  private:
+  /// Collective. Says which pictures could not be read.
+  void tell_unreadable();
   [[nodiscard]] const PhasePlan& phase() const { return phases_[index_]; }
   void merge_adapters();
   void make_step(std::optional<FoundCheckpoint> checkpoint);

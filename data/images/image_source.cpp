@@ -38,8 +38,7 @@ void for_each_in_threads(std::size_t count, std::size_t threads, const Use& use)
 
 }  // namespace
 
-ImageSource::ImageSource(ImageRows rows, ImageReading reading)
-    : rows_(std::move(rows)), reading_(std::move(reading)), cache_(reading_.cache) {}
+ImageSource::ImageSource(ImageRows rows, ImageReading reading) : rows_(std::move(rows)), reading_(std::move(reading)) {}
 
 void ImageSource::append(std::int64_t row, std::uint32_t example, Batch& batch) const {
   const BatchReading reading;
@@ -142,11 +141,12 @@ std::int64_t ImageSource::read_pixels(std::int64_t row, std::int64_t epoch, std:
 }
 
 std::shared_ptr<const Picture> ImageSource::picture(std::int64_t row) const {
-  if (std::shared_ptr<const Picture> kept = cache_.find(row)) return kept;
   const std::string& name = rows_.files[static_cast<std::size_t>(row)];
+  if (reading_.cache != nullptr)
+    if (std::shared_ptr<const Picture> kept = reading_.cache->find(name)) return kept;
   const MappedFile file(name);
   auto decoded = std::make_shared<const Picture>(decode_picture(file.bytes(), name, reading_.decode).picture);
-  cache_.keep(row, decoded);
+  if (reading_.cache != nullptr) reading_.cache->keep(name, decoded);
   return decoded;
 }
 

@@ -35,12 +35,12 @@ struct ImageReading {
   std::int64_t channels = 3;  ///< of what the model sees
   std::int64_t tokens = 1;    ///< that its last hidden state has of an image
   DecodeOptions decode = {};
-  AugmentationSettings augmentation = {};  ///< of training; evaluations see pictures as they are
-  std::uint64_t seed = 0;                  ///< of augmentation
-  PictureView view = PictureView::whole;   ///< of evaluations
-  bool skips_unreadable = false;           ///< the next row that can be read takes the place of one that cannot
-  PictureCacheSettings cache = {};
-  int threads = 1;  ///< that decode the rows of one batch
+  AugmentationSettings augmentation = {};         ///< of training; evaluations see pictures as they are
+  std::uint64_t seed = 0;                         ///< of augmentation
+  PictureView view = PictureView::whole;          ///< of evaluations
+  bool skips_unreadable = false;                  ///< the next row that can be read takes the place of one that cannot
+  std::shared_ptr<PictureCache> cache = nullptr;  ///< that sets share; null: nothing is kept
+  int threads = 1;                                ///< that decode the rows of one batch
 };
 
 class ImageSource final : public ExampleSource {
@@ -53,7 +53,7 @@ class ImageSource final : public ExampleSource {
   [[nodiscard]] std::span<const std::int32_t> groups() const override { return rows_.groups; }
   [[nodiscard]] ImageExtent image_extent() const override { return reading_.processor.extent(); }
   [[nodiscard]] bool is_transformed() const override {
-    return reading_.augmentation.changes_pictures() || reading_.augmentation.mixes();
+    return reading_.augmentation.changes_pictures() || reading_.augmentation.mixes() || reading_.skips_unreadable;
   }
   void append(std::int64_t row, std::uint32_t example, Batch& batch) const override;
   void append_read(std::int64_t row, std::uint32_t example, const BatchReading& reading, Batch& batch) const override;
@@ -81,7 +81,6 @@ class ImageSource final : public ExampleSource {
 
   ImageRows rows_;
   ImageReading reading_;
-  mutable PictureCache cache_;
   mutable std::mutex mutex_;
   mutable std::vector<std::string> unreadable_;
 };

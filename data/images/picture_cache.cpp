@@ -1,8 +1,10 @@
 #include "data/images/picture_cache.h"
 
 #include <fcntl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <span>
@@ -37,6 +39,14 @@ int open_unnamed(const std::filesystem::path& folder) {
   return descriptor;
 }
 
+/// A quarter of what the disk has free; nothing of a disk that is memory.
+std::int64_t room_for_file(const std::filesystem::path& folder) {
+  constexpr long kMemory = 0x01021994;  // tmpfs
+  struct statfs disk {};
+  if (::statfs(folder.c_str(), &disk) != 0 || disk.f_type == kMemory) return 0;
+  return static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_bsize) / 4;
+}
+
 bool write_all(int descriptor, std::span<const std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), offset);
@@ -65,12 +75,12 @@ PictureCache::~PictureCache() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::shared_ptr<const Picture> PictureCache::find(std::int64_t row) {
+std::shared_ptr<const Picture> PictureCache::find(const std::string& file) {
   InFile place;
   {
     const std::scoped_lock lock(mutex_);
-    if (const auto held = in_memory_.find(row); held != in_memory_.end()) return held->second;
-    const auto filed = in_file_.find(row);
+    if (const auto held = in_memory_.find(file); held != in_memory_.end()) return held->second;
+    const auto filed = in_file_.find(file);
     if (filed == in_file_.end()) return nullptr;
     place = filed->second;
   }
@@ -79,27 +89,31 @@ std::shared_ptr<const Picture> PictureCache::find(std::int64_t row) {
   return read_all(descriptor_, room, place.offset) ? picture : nullptr;
 }
 
-void PictureCache::keep(std::int64_t row, const std::shared_ptr<const Picture>& picture) {
+void PictureCache::keep(const std::string& file, const std::shared_ptr<const Picture>& picture) {
   const auto size = static_cast<std::int64_t>(bytes_of(*picture).size());
   const std::scoped_lock lock(mutex_);
-  if (in_memory_.contains(row) || in_file_.contains(row)) return;
+  if (in_memory_.contains(file) || in_file_.contains(file)) return;
   if (bytes_ + size <= settings_.memory_bytes) {
     bytes_ += size;
-    in_memory_.emplace(row, picture);
+    in_memory_.emplace(file, picture);
     return;
   }
-  if (!settings_.folder.empty() && !file_failed_) write(row, *picture);
+  if (!settings_.folder.empty() && !file_failed_) write(file, *picture);
 }
 
-void PictureCache::write(std::int64_t row, const Picture& picture) {
-  if (descriptor_ < 0) descriptor_ = open_unnamed(settings_.folder);
+void PictureCache::write(const std::string& file, const Picture& picture) {
+  if (descriptor_ < 0) {
+    settings_.file_bytes = std::min(settings_.file_bytes, room_for_file(settings_.folder));
+    if (settings_.file_bytes > 0) descriptor_ = open_unnamed(settings_.folder);
+  }
   const std::span<const std::byte> bytes = bytes_of(picture);
+  if (std::cmp_greater(file_bytes_ + static_cast<std::int64_t>(bytes.size()), settings_.file_bytes)) return;
   if (descriptor_ < 0 || !write_all(descriptor_, bytes, file_bytes_)) {
     file_failed_ = true;
     return;
   }
   Picture form{picture.extent, picture.channels, {}, picture.black, picture.white};
-  in_file_.emplace(row, InFile{file_bytes_, std::move(form), picture.samples.index()});
+  in_file_.emplace(file, InFile{file_bytes_, std::move(form), picture.samples.index()});
   file_bytes_ += static_cast<std::int64_t>(bytes.size());
 }
 

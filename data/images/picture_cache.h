@@ -4,9 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "data/pictures/picture.h"
@@ -15,10 +16,13 @@ namespace temper {
 
 struct PictureCacheSettings {
   std::int64_t memory_bytes = 0;
-  std::filesystem::path folder = {};  ///< of the file, on a disk of this node; empty: there is none
+  /// Of the file, on a disk of this node; empty: there is none. A folder in memory (tmpfs) has none either, and a file
+  /// never takes more than a quarter of what its disk has free when it begins.
+  std::filesystem::path folder = {};
+  std::int64_t file_bytes = 0;
 };
 
-/// For several threads.
+/// For several threads, and several sets: a picture is known by its path.
 class PictureCache {
  public:
   explicit PictureCache(PictureCacheSettings settings) : settings_(std::move(settings)) {}
@@ -27,9 +31,9 @@ class PictureCache {
   PictureCache& operator=(const PictureCache&) = delete;
 
   /// Null where it is not kept.
-  [[nodiscard]] std::shared_ptr<const Picture> find(std::int64_t row);
+  [[nodiscard]] std::shared_ptr<const Picture> find(const std::string& file);
   /// Keeps it if there is room. Where the file cannot be written, nothing more is: a cache is never a reason to stop.
-  void keep(std::int64_t row, const std::shared_ptr<const Picture>& picture);
+  void keep(const std::string& file, const std::shared_ptr<const Picture>& picture);
 
  private:
   struct InFile {
@@ -38,13 +42,13 @@ class PictureCache {
     std::size_t type = 0;
   };
 
-  void write(std::int64_t row, const Picture& picture);
+  void write(const std::string& file, const Picture& picture);
 
   PictureCacheSettings settings_;
   std::mutex mutex_;
   std::int64_t bytes_ = 0;
-  std::map<std::int64_t, std::shared_ptr<const Picture>> in_memory_;
-  std::map<std::int64_t, InFile> in_file_;
+  std::unordered_map<std::string, std::shared_ptr<const Picture>> in_memory_;
+  std::unordered_map<std::string, InFile> in_file_;
   std::int64_t file_bytes_ = 0;
   int descriptor_ = -1;
   bool file_failed_ = false;

@@ -150,6 +150,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   const bool as_adapter = exports_adapter(arguments, configuration, state);
   ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate),
                      configuration.model.adapter);
+  folder.set_image_size(configuration.images.size);
   take_reading_of_run(arguments, configuration, lineage, folder);
   if (gguf && task.head != HeadKind::causal_language_model)
     throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",

@@ -158,9 +158,12 @@ void refuse_object(const std::filesystem::path& path) {
 /// Data whose rows are pictures: those that are asked for as such, and folders of them.
 bool is_of_pictures(const InspectArguments& arguments) {
   if (!arguments.sheet.empty() || is_picture_name(arguments.path)) return true;
-  return std::filesystem::is_directory(arguments.path) &&
-         !std::filesystem::exists(std::filesystem::path(arguments.path) / "config.json") &&
-         holds_pictures(arguments.path);
+  const std::filesystem::path folder = arguments.path;
+  if (!std::filesystem::is_directory(folder)) return false;
+  // A model, a run, and texts among which a picture lies are none.
+  for (const char* file : {"config.json", "configuration.toml", "adapter_config.json"})
+    if (std::filesystem::exists(folder / file)) return false;
+  return holds_pictures(folder) && !holds_text_files(folder);
 }
 
 Json inspect_picture_data(const InspectArguments& arguments, Communicator& world) {

@@ -77,6 +77,11 @@ Json mask_report(const std::string& data, const MaskArguments& arguments) {
   const ModelFolder folder(choice.model, TruncationSide::as_tokenizer, choice.read_as());
   DataSection section;
   section.format = "conversations";
+  if (folder.tokenizer == nullptr)
+    throw usage_error(
+        "{}: is a model of images, which reads no texts; to see pictures as it does, name a file for them with "
+        "--pictures out.png",
+        arguments.model);
   section.learn = arguments.learn;
   section.learn_roles = arguments.learn_roles;
   section.chat_template = arguments.chat_template;

@@ -81,8 +81,6 @@ Views views_of(const PictureQuestion& question) {
     processor.emplace();
     processor->set_extent({kSideWithoutModel, kSideWithoutModel});
   }
-  configuration.images.cache_mib = 0;
-  configuration.images.cache_file = false;
   views.distorted = !question.augment.empty();
   views.as_seen = !folder.empty();
   views.reading = image_reading(configuration, model, *processor, /*threads=*/1, views.distorted);

@@ -31,6 +31,11 @@ Json inspect_running_text(const TextQuestion& question, Communicator& communicat
   };
   const ModelChoice choice = choose_model(question.model, question.adapters);
   const ModelFolder folder(choice.model, TruncationSide::as_tokenizer, choice.read_as());
+  if (folder.tokenizer == nullptr)
+    throw usage_error(
+        "{}: is a model of images, which reads no texts; to see pictures as it does, name a file for them with "
+        "--pictures out.png",
+        question.model);
   const std::int64_t wanted = question.max_length > 0 ? question.max_length : folder.config.longest_sequence;
   const std::vector<std::string> keys{
       "model.path=" + quoted(choice.model.string()),  "model.task=\"causal-lm\"",

@@ -23,9 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 7> kOwnFiles = {
-    "config.json",         "model.safetensors",         "README.md",    "temper.json",
-    "adapter_config.json", "adapter_model.safetensors", kGenerationFile};
+constexpr std::array<std::string_view, 8> kOwnFiles = {
+    "config.json",         "model.safetensors",         "README.md",     "temper.json",
+    "adapter_config.json", "adapter_model.safetensors", kGenerationFile, "preprocessor_config.json"};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {

@@ -142,7 +142,7 @@ struct ImagesSection {
   std::int64_t size = 0;  ///< pixels of a side; 0: as the model's preprocessor_config.json says
   std::string unreadable = "stop";  ///< "stop", "skip"
   std::int64_t cache_mib = 1024;    ///< of decoded pictures that a rank keeps in memory; the others lie in a file
-  bool cache_file = true;
+  std::int64_t cache_file_mib = 4096;  ///< of the others, on disk, per rank
   std::int64_t most_megapixels = 256;  ///< larger pictures are refused before memory is taken
   std::int64_t frame = -1;        ///< below 0: none is named, and a file with several is refused
   std::int64_t axis = 2;

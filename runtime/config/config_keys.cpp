@@ -313,8 +313,11 @@ std::vector<ConfigurationKey> make_keys() {
       "Memory, in MiB per rank, for decoded pictures, which are then decoded once.")
       ->range = at_least(0);
   no_weights();
-  add("images", "cache_file", at(&C::images, &I::cache_file),
-      "Decoded pictures for which there is no memory lie in a file in run.cache_dir while the run goes on.");
+  add("images", "cache_file_mib", at(&C::images, &I::cache_file_mib),
+      "Room on the disk of run.cache_dir, in MiB per rank, for decoded pictures for which there is no memory; never "
+      "more "
+      "than a quarter of what is free there, and nothing where the disk is memory.")
+      ->range = at_least(0);
   no_weights();
   add("images", "most_megapixels", at(&C::images, &I::most_megapixels),
       "Pictures of more million pixels are refused before memory is taken for them.")

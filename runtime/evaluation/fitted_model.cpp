@@ -192,13 +192,12 @@ std::vector<std::unique_ptr<ImageSource>> FittedModel::image_views(const ImageRo
 
 ImageReading FittedModel::image_reading(const TableUse& use, int threads, PictureView view) const {
   Configuration configuration;
-  configuration.images.cache_mib = 0;
-  configuration.images.cache_file = false;
   if (const auto& images = use.images) {
     configuration.images.frame = images->frame;
     configuration.images.axis = images->axis;
     configuration.images.slice = images->slice;
     configuration.images.window = images->window;
+    configuration.images.most_megapixels = images->most_megapixels;
   }
   ImageReading reading =
       temper::image_reading(configuration, folder_.config, *folder_.processor, threads, /*trains=*/false);

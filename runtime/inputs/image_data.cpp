@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <numeric>
+#include <string_view>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
@@ -81,6 +83,26 @@ struct NamedSet {
   LookedAtImages looked_at = {};
 };
 
+/// Throws Error on all ranks where they found other pictures, or labels, under the same names.
+void require_same_rows(const ImageRows& rows, Communicator& communicator) {
+  Xxh3 digest;
+  for (const std::string& file : rows.files) digest.add(std::as_bytes(std::span(file)));
+  digest.add(std::as_bytes(std::span(rows.classes)));
+  digest.add(std::as_bytes(std::span(rows.targets)));
+  digest.add(std::as_bytes(std::span(rows.groups)));
+  const auto known = static_cast<std::int64_t>(digest.value() >> 1);
+  std::vector<std::int64_t> least{rows.rows(), known};
+  std::vector<std::int64_t> most = least;
+  communicator.all_reduce(std::span(least), Reduction::min);
+  communicator.all_reduce(std::span(most), Reduction::max);
+  if (least == most) return;
+  const std::string first = rows.files.empty() ? "the data" : rows.files.front();
+  throw Error(
+      "{}: ranks find other pictures or labels there, between {} and {}; all hosts must read the same: copy the folder "
+      "anew, or use one that they share",
+      first, counted(least[0], "picture"), counted(most[0], "picture"));
+}
+
 void require_groups_apart(const std::vector<NamedSet>& sets) {
   std::unordered_map<std::string, std::size_t> first;
   for (std::size_t set = 0; set < sets.size(); ++set)
@@ -107,6 +129,16 @@ void require_one_class_each(const NamedSet& set, const LabelSet& labels) {
         rows.files[known->second], rows.files[row], quoted_name(labels.name(rows.classes[known->second])),
         quoted_name(labels.name(rows.classes[row])));
   }
+}
+
+/// Pictures that lie beside a list, or in a folder, belong to what a run was trained on.
+void add_content(std::vector<DataFileLineage>& files, const NamedSet& set) {
+  const std::string role = set.name == "training"                           ? "train"
+                           : set.name == "validation" || set.name == "test" ? set.name
+                                                                            : "evaluation/" + set.name;
+  const std::string content = sha256_hex(std::as_bytes(std::span(set.looked_at.digests)));
+  for (DataFileLineage& file : files)
+    if (file.role == role) file.sha256 = sha256_hex(file.sha256 + content);
 }
 
 /// How many pictures of `other` are in `train` as well.
@@ -171,8 +203,25 @@ AugmentationSettings augmentation_of(const AugmentSection& section) {
 
 }  // namespace
 
+std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, Communicator& communicator) {
+  std::string joined;
+  for (const std::string& sentence : mine) joined += sentence + "\n";
+  std::vector<std::string> all;
+  for (const std::vector<std::byte>& part : communicator.all_gather_variable(std::as_bytes(std::span(joined)))) {
+    std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
+    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+      if (std::find(all.begin(), all.end(), text.substr(0, end)) == all.end()) all.emplace_back(text.substr(0, end));
+      text.remove_prefix(end + 1);
+    }
+  }
+  return all;
+}
+
 ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
-  ImageProcessor processor = read_image_processor(model.folder);
+  return sized(model, read_image_processor(model.folder), size);
+}
+
+ImageProcessor sized(const ModelConfig& model, ImageProcessor processor, std::int64_t size) {
   if (size > 0) processor.set_extent({size, size});
   const ImageExtent extent = processor.extent();
   try {
@@ -182,6 +231,13 @@ ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
                       size > 0 ? "images.size" : processor.source, model.folder.string(), error.what());
   }
   return processor;
+}
+
+std::shared_ptr<PictureCache> picture_cache(const Configuration& configuration) {
+  const ImagesSection& section = configuration.images;
+  PictureCacheSettings settings{section.cache_mib << 20, {}, section.cache_file_mib << 20};
+  if (section.cache_file_mib > 0) settings.folder = temporary_folder(configuration.run.cache_dir);
+  return std::make_shared<PictureCache>(std::move(settings));
 }
 
 ImageReading image_reading(const Configuration& configuration, const ModelConfig& model,
@@ -199,8 +255,6 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
   if (trains) reading.augmentation = augmentation_of(configuration.augment);
   reading.seed = static_cast<std::uint64_t>(configuration.train.seed);
   reading.skips_unreadable = section.unreadable == "skip";
-  reading.cache.memory_bytes = section.cache_mib << 20;
-  if (section.cache_file) reading.cache.folder = temporary_folder(configuration.run.cache_dir);
   reading.threads = threads;
   return reading;
 }
@@ -248,6 +302,7 @@ ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns,
 
 LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading, Communicator& communicator,
                               const std::function<void(const std::string&)>& say) {
+  require_same_rows(rows, communicator);
   const auto count = static_cast<std::size_t>(rows.rows());
   const auto size = static_cast<std::size_t>(communicator.size());
   const auto rank = static_cast<std::size_t>(communicator.rank());
@@ -268,7 +323,8 @@ LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading
                        }
                      }
                    }));
-  for (const std::string& sentence : unreadable) say(sentence + "; skipped (images.unreadable)");
+  for (const std::string& sentence : sentences_of_all(unreadable, communicator))
+    say(sentence + "; skipped (images.unreadable)");
   LookedAtImages found;
   found.digests.reserve(count);
   for (const std::vector<std::byte>& part : communicator.all_gather_variable(std::as_bytes(std::span(mine))))
@@ -304,10 +360,12 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   data.labels = tables.labels;
   const ColumnChoice columns = columns_of(configuration.data, task);
   std::vector<NamedSet> sets;
+  const std::shared_ptr<PictureCache> cache = picture_cache(configuration);
   const auto add = [&](const RunTable& table, std::string name, std::string source, bool trains) {
     if (table.rows() == 0) return;
     ImageRows rows = read_image_rows(*table.source, columns, &data.labels, task.labels, configuration.data.group);
     ImageReading reading = image_reading(configuration, model, processor, threads, trains);
+    reading.cache = cache;
     LookedAtImages looked_at = look_at_images(rows, reading, communicator, say);
     sets.push_back({std::move(name), std::move(source),
                     std::make_shared<const ImageSource>(std::move(rows), std::move(reading)), std::move(looked_at)});
@@ -331,6 +389,7 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   require_groups_apart(sets);
   for (const NamedSet& set : sets) require_one_class_each(set, data.labels);
   data.files = lineage_of_files(configuration, tables);
+  for (const NamedSet& set : sets) add_content(data.files, set);
   if (!diagnoses || sets.empty()) return data;
   const auto tell = [&](std::vector<Finding> findings) {
     data.findings.insert(data.findings.end(), findings.begin(), findings.end());
@@ -369,14 +428,21 @@ DataSample sample_image_data(const Configuration& configuration, const TaskSpec&
   double bytes = 0.0;
   for (std::int64_t i = 0; i < looked_at; ++i) {
     const std::string& name = rows.files[static_cast<std::size_t>(rows.rows() * i / looked_at)];
-    const PictureFacts facts = picture_facts(MappedFile(name).bytes(), name, reading.decode);
+    PictureFacts facts;
+    try {
+      facts = picture_facts(MappedFile(name).bytes(), name, reading.decode);
+    } catch (const Error&) {
+      if (!reading.skips_unreadable) throw;
+      continue;
+    }
     bytes += static_cast<double>(facts.extent.pixels() * std::min<std::int64_t>(facts.channels, 3) *
                                  (facts.is_float ? 4 : (facts.bits + 7) / 8));
   }
-  const std::int64_t all = sample.train_rows + sample.validation_rows + sample.test_rows;
+  const std::int64_t all = std::accumulate(sample.set_rows.begin(), sample.set_rows.end(),
+                                           sample.train_rows + sample.validation_rows + sample.test_rows);
   if (looked_at > 0)
     sample.picture_bytes =
-        std::min(reading.cache.memory_bytes,
+        std::min(configuration.images.cache_mib << 20,
                  static_cast<std::int64_t>(bytes / static_cast<double>(looked_at) * static_cast<double>(all)));
   sample.images = std::make_shared<const ImageSource>(std::move(rows), std::move(reading));
   return sample;

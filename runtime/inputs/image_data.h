@@ -21,6 +21,9 @@ namespace temper {
 /// usage Error for a size that the model cannot take.
 ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size);
 
+/// A processor in the size that is asked for; throws as above.
+ImageProcessor sized(const ModelConfig& model, ImageProcessor processor, std::int64_t size);
+
 /// What reading the pictures of a configuration needs beside their names. `trains`: they are augmented.
 ImageReading image_reading(const Configuration& configuration, const ModelConfig& model,
                            const ImageProcessor& processor, int threads, bool trains);
@@ -29,6 +32,12 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
 /// none. Throws Error, with its place, for a row without a path, and as RowLabels does.
 ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns, const LabelSet* labels, LabelKind kind,
                           const std::string& group);
+
+/// Where decoded pictures of all sets of a run are kept.
+std::shared_ptr<PictureCache> picture_cache(const Configuration& configuration);
+
+/// Collective. What ranks have to say, each sentence once, in the order of the ranks.
+std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, Communicator& communicator);
 
 /// What is known of the files of a set once they have been looked at.
 struct LookedAtImages {

@@ -101,14 +101,19 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide tru
     : path(folder), config(read_model_config(as_model_folder(folder))), side(truncation) {
   if (config.reads_images()) {
     tokenizer_path = path;
+    // An adapter is used in the size in which it was trained.
+    std::error_code absent;
     processor = read_image_processor(folder);
+    if (!adapter.empty() && std::filesystem::exists(adapter / "preprocessor_config.json", absent))
+      processor = parse_image_processor(read_text_file(adapter / "preprocessor_config.json"), config.json,
+                                        (adapter / "preprocessor_config.json").string());
     return;
   }
   read_tokenizer(read_model_tokenizer(tokenizer_home(folder, adapter), truncation), template_of_adapter(adapter));
 }
 
 void ModelFolder::set_image_size(std::int64_t size) {
-  if (processor) processor = image_processor_of(config, size);
+  if (processor) processor = sized(config, *std::move(processor), size);
 }
 
 void ModelFolder::read_tokenizer(TokenizerFolder tokenizer_folder, const std::filesystem::path& chat_template) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/text/masking.h"
@@ -205,7 +206,7 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
     use.text = configuration.data.image;
     use.text_pair.reset();
     const ImagesSection& images = configuration.images;
-    use.images = ImageUse{images.frame, images.axis, images.slice, images.window};
+    use.images = ImageUse{images.frame, images.axis, images.slice, images.window, images.most_megapixels};
   } else {
     use.max_length = max_length;
   }
@@ -250,8 +251,11 @@ std::string to_json(const TrainedUse& use) {
                              {"chat_template", chats->has_template ? "tokenizer" : "none"},
                              {"template_date", chats->date}};
   if (const auto& images = use.images)
-    json["images"] = {
-        {"frame", images->frame}, {"axis", images->axis}, {"slice", images->slice}, {"window", images->window}};
+    json["images"] = {{"frame", images->frame},
+                      {"axis", images->axis},
+                      {"slice", images->slice},
+                      {"window", images->window},
+                      {"most_megapixels", images->most_megapixels}};
   if (use.masking_seed) json["masking"] = {{"seed", *use.masking_seed}, {"fraction", kMaskedFraction}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -296,6 +300,10 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
     read.axis = images.whole_number("axis", 0).value_or(read.axis);
     read.slice = images.whole_number("slice", -1).value_or(read.slice);
     read.window = images.numbers("window");
+    if (!read.window.empty() && (read.window.size() != 2 || read.window[1] <= 0.0))
+      throw Error("{}: \"images\", \"window\" has {}, expected a centre and a width above 0, or none; correct the file",
+                  name, counted(read.window.size(), "number"));
+    read.most_megapixels = images.whole_number("most_megapixels", 1).value_or(read.most_megapixels);
     use.images = std::move(read);
   }
   use.masking_seed = members.object("masking").whole_number("seed", std::numeric_limits<std::int64_t>::min());

@@ -31,6 +31,7 @@ struct ImageUse {
   std::int64_t axis = 2;
   std::int64_t slice = -1;
   std::vector<double> window;
+  std::int64_t most_megapixels = 256;
 
   friend bool operator==(const ImageUse&, const ImageUse&) = default;
 };

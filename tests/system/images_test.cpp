@@ -127,5 +127,58 @@ TEST_F(ImageRun, RefusesTextsForImagesAndImagesForTexts) {
             std::string::npos);
 }
 
+TEST_F(ImageRun, IsExportedInTheSizeThatItWasTrainedIn) {
+  run_images("sized", {"images.size=24", "train.epochs=1"});
+  const auto size_in = [&](const std::string& folder) {
+    return Json::parse(read(path(folder) / "preprocessor_config.json"))["size"]["height"].get<int>();
+  };
+  EXPECT_EQ(size_in("sized/model"), 24);
+  std::string checkpoint;
+  for (const auto& entry : std::filesystem::directory_iterator(path("sized/checkpoints")))
+    checkpoint = entry.path().string();
+  for (int again = 0; again < 2; ++again) {
+    const Outcome exported = run({.arguments = {"export", checkpoint, "-o", "exported"}, .folder = folder_});
+    EXPECT_EQ(exported.status, 0) << exported.err;
+  }
+  EXPECT_EQ(size_in("exported"), 24);
+}
+
+TEST_F(ImageRun, IsNotGoneOnWithOverOtherPictures) {
+  run_images("first", {"train.epochs=1"});
+  const std::filesystem::path one = path("pictures/train/flat/00.png");
+  const std::filesystem::path other = path("pictures/train/flat/01.png");
+  std::filesystem::copy_file(other, one, std::filesystem::copy_options::overwrite_existing);
+  const Outcome resumed =
+      run({.arguments = {"train", "images.toml", "--set", "output.dir=first", "--set", "train.epochs=2"},
+           .folder = folder_});
+  EXPECT_NE(resumed.status, 0);
+  EXPECT_NE(resumed.err.find("data.train"), std::string::npos) << resumed.err;
+}
+
+TEST_F(ImageRun, InspectKnowsARunAndAModelOfImagesFromData) {
+  run_images("run", {"train.epochs=1"});
+  const auto inspected = [&](const std::vector<std::string>& arguments) {
+    return run({.arguments = arguments, .folder = folder_});
+  };
+  EXPECT_NE(inspected({"inspect", "run"}).err.find("run/model"), std::string::npos);
+  write("chat.jsonl", R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
+  const Outcome masked = inspected({"inspect", "chat.jsonl", "--mask", "--model", "vit"});
+  EXPECT_EQ(masked.status, 2) << masked.err;
+  EXPECT_NE(masked.err.find("is a model of images"), std::string::npos) << masked.err;
+  const Outcome texts = inspected({"inspect", "data/train.csv", "--model", "vit", "--max-length", "64"});
+  EXPECT_EQ(texts.status, 2) << texts.err;
+  EXPECT_NE(texts.err.find("is a model of images"), std::string::npos) << texts.err;
+}
+
+TEST_F(ImageRun, TellsWhatItSkipped) {
+  // Whole to whoever reads headers alone.
+  std::string damaged = read(path("pictures/train/flat/03.png"));
+  damaged[damaged.size() / 2] = static_cast<char>(damaged[damaged.size() / 2] ^ 0x55);
+  write("pictures/train/flat/03.png", damaged);
+  const Outcome outcome = run_images("skipped", {"images.unreadable=skip", "train.epochs=1"}, 2);
+  EXPECT_NE(outcome.err.find("flat/03.png"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("1 picture could not be read"), std::string::npos) << outcome.err;
+}
+
 }  // namespace
 }  // namespace temper::system_tests
