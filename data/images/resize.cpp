@@ -152,7 +152,12 @@ class LineWindow {
   /// Lines [first, first + count), stride() apart. Those before `first` are gone for later calls.
   const Sample* lines(std::int64_t first, std::int64_t count) {
     if (first + count > end_) {
-      std::copy(kept_.get() + (first - first_) * width_, kept_.get() + (end_ - first_) * width_, kept_.get());
+      // The box filter may leave a line between two outputs that neither counts: where it has not come yet, it is
+      // passed over, and nothing is kept.
+      if (first < end_)
+        std::copy(kept_.get() + (first - first_) * width_, kept_.get() + (end_ - first_) * width_, kept_.get());
+      else
+        end_ = first;
       first_ = first;
       while (first + count > end_) {
         const std::int64_t more = std::min(kLinesOfBlock, last_ - end_);

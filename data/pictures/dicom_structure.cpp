@@ -73,7 +73,18 @@ class DicomWalk {
     return group << 16 | take_number(2, big_endian);
   }
 
-  Element take_head(const DicomWriting& writing) {
+  /// Of an element or item that lies before `end`, the end of what holds it. The head's own length counts too: behind
+  /// it, `end - at_` would wrap.
+  Element take_head(const DicomWriting& writing, std::size_t end) {
+    const Element element = read_head(writing);
+    if (at_ <= end) return element;
+    throw file_.damaged(
+        fmt::format("is damaged: the head of its element ({:04x},{:04x}) at byte {} runs beyond the "
+                    "end, at byte {}, of the sequence or item that it lies in",
+                    element.tag >> 16, element.tag & 0xFFFF, element.begin, end));
+  }
+
+  Element read_head(const DicomWriting& writing) {
     constexpr std::array kLongTypes{"OB"sv, "OW"sv, "OF"sv, "OD"sv, "OL"sv, "OV"sv, "SQ"sv,
                                     "UN"sv, "UT"sv, "UC"sv, "UR"sv, "SV"sv, "UV"sv};
     Element element;
@@ -97,11 +108,12 @@ class DicomWalk {
     return element;
   }
 
+  /// What the element holds ends before `end`, which its head has not passed.
   void check_length(const Element& element, std::size_t end) const {
-    if (element.length <= end - at_) return;
+    if (at_ <= end && element.length <= end - at_) return;
     throw file_.damaged(
         fmt::format("is cut short or damaged: its element ({:04x},{:04x}) at byte {} takes {} bytes, {} are left",
-                    element.tag >> 16, element.tag & 0xFFFF, element.begin, element.length, end - at_));
+                    element.tag >> 16, element.tag & 0xFFFF, element.begin, element.length, end - std::min(at_, end)));
   }
 
   /// The group that says how all others are written; always with types and the lowest byte first.
@@ -113,7 +125,7 @@ class DicomWalk {
         return;
       }
       at_ = begin;
-      const Element element = take_head({});
+      const Element element = take_head({}, file_.bytes.size());
       check_length(element, file_.bytes.size());
       if (element.tag == kTransferSyntax) {
         syntax_ = text_at(at_, element.length);
@@ -128,7 +140,7 @@ class DicomWalk {
     while (at_ < end) {
       // Some programs pad a file with zeros.
       if (depth == 0 && left() < 8) return;
-      const Element element = take_head(writing);
+      const Element element = take_head(writing, end);
       if (element.tag == kItemEnd && to_delimiter) return;
       if (element.length == kUndefined) {
         // Of a type that the writer did not know, what is inside is written without types.
@@ -150,7 +162,7 @@ class DicomWalk {
   void walk_items(std::size_t end, const DicomWriting& writing, int depth, bool fragments) {
     if (depth > kDeepest) throw file_.damaged(fmt::format("nests sequences deeper than {} at byte {}", kDeepest, at_));
     while (at_ < end) {
-      const Element item = take_head(writing);
+      const Element item = take_head(writing, end);
       if (item.tag == kSequenceEnd) return;
       if (item.tag != kItem)
         throw file_.damaged(fmt::format("has an element ({:04x},{:04x}) at byte {} where an item should begin",

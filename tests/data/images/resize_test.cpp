@@ -141,6 +141,25 @@ TEST(Resize, IsTheTwoPassesOneSampleAfterTheOther) {
       }
 }
 
+// The box filter leaves a line between two outputs that neither counts, here where the lines made so far end. Rows of a
+// part begin elsewhere, and so do the blocks of lines.
+TEST(Resize, PassesOverLinesThatNoOutputCounts) {
+  constexpr std::int64_t kHeights[][2] = {{193, 96},  {376, 96},  {428, 96},  {449, 224},
+                                          {516, 224}, {726, 224}, {428, 384}, {440, 384}};
+  std::uint64_t seed = 100;
+  for (const auto& [from, to] : kHeights) {
+    const Picture picture = noise({from, 5}, 3, ++seed);
+    const PixelBox whole{0.0F, 0.0F, 5.0F, static_cast<float>(from)};
+    const Picture resized = resize(picture, {to, 3}, ResizeFilter::box);
+    EXPECT_EQ(std::get<Bytes>(resized.samples), resized_naively(picture, {to, 3}, ResizeFilter::box, whole)) << from;
+    for (std::int64_t top = 1; top < to; top += 7) {
+      const PixelRectangle part{top, 1, {to - top, 2}};
+      EXPECT_EQ(resized_part(picture, {to, 3}, ResizeFilter::box, part).samples, crop(resized, part).samples)
+          << from << ", from " << top;
+    }
+  }
+}
+
 TEST(Resize, OfABoxCountsWhatLiesAroundIt) {
   const Picture picture = noise({40, 50}, 3, 7);
   for (const PixelBox box : {PixelBox{3.5F, 0.25F, 41.75F, 39.5F}, PixelBox{10.0F, 5.0F, 30.0F, 25.0F}}) {

@@ -157,6 +157,21 @@ TEST(DecodePicture, TakesAsManySamplesAsItMay) {
   }
 }
 
+// Cut along axis 0, the picture has one pixel, and a line of the volume 60 voxels.
+TEST(DecodePicture, TakesAsLongALineOfAVolumeAsItMay) {
+  std::vector<std::byte> file = file_named("u1-little.nii");
+  constexpr std::size_t kSizes = 42;
+  const std::int16_t sizes[] = {60, 1, 1};
+  std::memcpy(file.data() + kSizes, sizes, sizeof(sizes));
+  DecodeOptions options;
+  options.axis = 0;
+  options.most_samples = 60;
+  EXPECT_EQ(fault_of(file, "long.nii", options), "");
+  --options.most_samples;
+  EXPECT_NE(fault_of(file, "long.nii", options).find("has lines of 60 voxels along axis 0"), std::string::npos);
+  EXPECT_THROW(picture_facts(file, "long.nii", options), Error);
+}
+
 TEST(DecodePicture, AppliesAWindowInTheFilesUnits) {
   DecodeOptions options;
   options.window = PictureWindow{100, 50};

@@ -512,6 +512,11 @@ def other_files():
     refused("noise.tif", bytes(range(7, 90)), "83 bytes that begin with 07 08 09")
 
 
+def before_pixels(content, element):
+    at = content.rfind(b"\xe0\x7f\x10\x00")
+    return content[:at] + element + content[at:]
+
+
 def later_cases():
     stated = [(340, 11, [0.0]), (341, 11, [4095.0])]
     twelve = GREY16 >> 4
@@ -521,6 +526,23 @@ def later_cases():
     header = runs.rfind(b"\x01\0\0\0\x40\0\0\0")
     runs[header + 4:header + 8] = struct.pack("<I", 0x10000000)
     refused("runs.dcm", bytes(runs), "has a header of run lengths in frame 0 that leads out of the frame")
+    # Heads that begin in what holds them and end behind it: of an item, of an element with a short and a long length.
+    item, sequence, beyond = b"\xfe\xff\x00\xe0", b"\x08\x00\x40\x11SQ\0\0", "runs beyond the end"
+    hidden = b"\x09\x00\x10\x00OB\0\0" + struct.pack("<I", 0x60000000)
+    for name, inside in (("item", sequence + struct.pack("<I", 4) + item + struct.pack("<I", 0x70000000) + hidden),
+                         ("element", sequence + struct.pack("<I", 12) + item + struct.pack("<I", 4) + hidden),
+                         ("long-element", sequence + struct.pack("<I", 16) + item + struct.pack("<I", 8) + hidden),
+                         ("open-sequence", sequence + b"\xff" * 4 + item + struct.pack("<I", 4) + hidden),
+                         ("open-item", sequence + struct.pack("<I", 12) + item + b"\xff" * 4 + hidden)):
+        refused(f"{name}-beyond.dcm", before_pixels(file_of(dicom(GREY)), inside), beyond)
+    implicit = b"\x08\x00\x40\x11" + struct.pack("<I", 12) + item + struct.pack("<I", 0) + item + hidden[-4:]
+    refused("implicit-beyond.dcm", before_pixels(file_of(dicom(GREY, ImplicitVRLittleEndian)), implicit), beyond)
+    # An item that says it is longer than the sequence: its length is compared, as before.
+    refused("item-too-long.dcm", before_pixels(file_of(dicom(GREY)), sequence + struct.pack("<I", 8) + item +
+                                               struct.pack("<I", 0x70000000)), "takes 1879048192 bytes, 0 are left")
+    line = nifti(np.zeros((3, 4, 5), np.uint8), nibabel.Nifti2Image)
+    line = line[:24] + struct.pack("<qqq", 300000000, 4, 5) + line[48:]
+    refused("long-line.nii", line, "has lines of 300000000 voxels along axis 0", "limit", options=dict(axis=0, slice=1))
 
 
 png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files(), later_cases()
