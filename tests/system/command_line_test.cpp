@@ -25,7 +25,8 @@ TEST_F(CommandLineOfTemper, WrongUseIsOneSentence) {
     std::vector<std::string> words;
     std::string sentence;
   };
-  const std::string all = "train, eval, predict, generate, chat, export, inspect, plan, tokenizer, bench, version";
+  const std::string all =
+      "train, eval, predict, explain, generate, chat, export, inspect, plan, tokenizer, bench, version";
   for (const auto& [words, sentence] : std::vector<Use>{
            {{"plan"}, "temper plan needs configuration: TOML file, as for temper train; see temper plan --help"},
            {{}, "temper needs a command: " + all + "; see temper --help"},

@@ -17,8 +17,8 @@ class MeasuredRun : public TinyRun {
  protected:
   Json train_measured(const std::string& output, int ranks = 0, const std::vector<std::string>& more = {}) {
     std::vector<std::string> arguments{"train", "run.toml", "--json"};
-    std::vector<std::string> overrides{"output.dir=" + output, "evaluate.calibrate=yes", "evaluate.resamples=50",
-                                       "evaluate.positive=positive", "train.epochs=1"};
+    std::vector<std::string> overrides{"output.dir=" + output,       "evaluate.calibrate=yes", "evaluate.resamples=50",
+                                       "evaluate.positive=positive", "train.epochs=1",         "train.grains=6"};
     overrides.insert(overrides.end(), more.begin(), more.end());
     for (const std::string& override_ : overrides) {
       arguments.emplace_back("--set");
