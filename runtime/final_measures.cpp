@@ -73,6 +73,7 @@ std::optional<FinalMeasures> final_measures(PreparedRun& run, const TrainingStat
   }
   if (!judged || outputs.rows() == 0) return found;
   const bool of_test = !found.test.values.empty();
+  if (const std::string note = resample_note(outputs, run.measures()); !note.empty()) run.say()(note);
   Metrics& metrics = of_test ? found.test : validation;
   add_row_measures(metrics, outputs, state.labels, run.measures(), found.calibration, run.communicator());
   write_figures(run,

@@ -140,6 +140,10 @@ Command add_eval_command(const CommandLine& program) {
               "with calibrated thresholds, else none")
       .within(0, 1000000);
   command.option("--resample-seed", arguments->requests.resample_seed, "Seed of the resamples").within(0, 1LL << 53);
+  command.option(
+      "--group", arguments->requests.group,
+      "Images: column of what rows belong to (a patient), by which intervals are drawn; \"\": each row alone; "
+      "default: as in training");
   add_answer_options(command, arguments->answers);
   command.option("--mistakes", arguments->mistakes,
                  "Of a model of images: PNG file for the pictures that it is most sure of and wrong about");

@@ -142,9 +142,9 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
     ColumnChoice columns{use.text};
     if (use.label_listed) columns.indicators = use.label;
     if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
-    const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, ""), use, threads);
-    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested, outputs,
-                   behind_first(views));
+    const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, use.group), use, threads);
+    return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested, say,
+                   outputs, behind_first(views));
   }
   Configuration configuration;
   configuration.data.text = use.text;
@@ -173,7 +173,7 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
       rows.document_starts().data() == rows.starts().data())
     say_cut_rows(rows, table, columns_of(configuration.data, task()), use, threads, communicator, say);
   return measure(measured(rows, windows, std::nullopt), table.head().path.string(), use, batch_size, communicator,
-                 stop_requested, outputs);
+                 stop_requested, say, outputs);
 }
 
 std::vector<const ExampleSource*> behind_first(std::span<const std::unique_ptr<ImageSource>> views) {
@@ -207,7 +207,8 @@ ImageReading FittedModel::image_reading(const TableUse& use, int threads, Pictur
 
 std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                             std::int64_t batch_size, Communicator& communicator,
-                                            const std::function<bool()>& stop_requested, RowOutputs* outputs,
+                                            const std::function<bool()>& stop_requested,
+                                            const std::function<void(const std::string&)>& say, RowOutputs* outputs,
                                             std::vector<const ExampleSource*> more_views) {
   const std::optional<EntityLabels> entities = entity_labels(task().labels, labels_.names());
   EvaluationSettings settings;
@@ -225,9 +226,11 @@ std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std
   std::optional<Metrics> metrics = evaluate(model(), device_, communicator, rows, settings);
   if (metrics && !std::isfinite(metrics->value("loss")))
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", source));
-  if (metrics && said.rows() > 0 && (calibration() != nullptr || measures.resamples > 0))
+  if (metrics && said.rows() > 0 && (calibration() != nullptr || measures.resamples > 0)) {
+    if (const std::string note = resample_note(said, measures); !note.empty()) say(note);
     add_row_measures(*metrics, said, labels_.names(), measures,
                      calibration() == nullptr ? std::nullopt : std::optional(*calibration()), communicator);
+  }
   return metrics;
 }
 

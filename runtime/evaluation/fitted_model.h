@@ -70,7 +70,8 @@ class FittedModel {
     return trained() && trained()->calibration ? &*trained()->calibration : nullptr;
   }
 
-  /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut. Throws
+  /// Collective. Nothing if a signal asked any rank to stop. One line through `say` tells how many rows are cut, one
+  /// that intervals come from fewer resamples than were asked for. Throws
   /// Error where the loss is not finite. `outputs`: becomes what the model says of each row, of tasks that say
   /// something of rows; may be null.
   std::optional<Metrics> evaluate_table(const TableSource& table, const TableUse& use, std::int64_t batch_size,
@@ -82,7 +83,8 @@ class FittedModel {
  private:
   std::optional<Metrics> measure(const ExampleSource& rows, const std::string& source, const TableUse& use,
                                  std::int64_t batch_size, Communicator& communicator,
-                                 const std::function<bool()>& stop_requested, RowOutputs* outputs,
+                                 const std::function<bool()>& stop_requested,
+                                 const std::function<void(const std::string&)>& say, RowOutputs* outputs,
                                  std::vector<const ExampleSource*> more_views = {});
   void say_cut_rows(const TokenStore& rows, const TableSource& table, const ColumnChoice& columns, const TableUse& use,
                     int threads, Communicator& communicator, const std::function<void(const std::string&)>& say) const;

@@ -57,6 +57,8 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
         "--resamples is for models that give rows classes or labels, but this one is for {}; leave the "
         "option out",
         task.name);
+  if (requests.group && !is_of_images(task.head))
+    throw usage_error("--group is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.threshold && task.labels != LabelKind::multi_label)
     throw usage_error("--threshold is for models for multi-label, but this one is for {}; leave the option out",
                       task.name);
@@ -140,12 +142,24 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   constexpr std::int64_t kUsualResamples = 1000;
   use.resamples = requests.resamples.value_or(known.calibration ? kUsualResamples : 0);
   use.resample_seed = requests.resample_seed;
+  // Nothing but intervals goes by groups here.
+  const bool has_intervals = labelled && use.resamples > 0;
+  if (requests.group && !requests.group->empty() && !has_intervals)
+    throw usage_error(
+        "--group names what intervals are drawn by, but none are computed; give --resamples, or leave the option out");
+  const std::string group = requests.group.value_or(known.group.value_or(""));
+  if (has_intervals && (requests.group || has_column(table, group))) use.group = group;
 
   Differences differences;
   differences.note(is_of_images(task.head) ? "column of pictures" : "text column", use.text, known.text, "--text");
   differences.note("second text", use.text_pair, known.text_pair, "--text-pair");
   if (labelled && has_label_column(task.labels) && !known.label.empty())
     differences.note("label column", use.label, std::optional(known.label), "--label");
+  if (has_intervals && known.group && use.group.empty() && !requests.group)
+    differences.add(fmt::format("intervals over rows, since the column {} of groups is missing (--group)",
+                                quoted_name(*known.group)));
+  else if (has_intervals)
+    differences.note("column of groups", use.group, known.group, "--group");
   if (known.max_length) differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
   if (requests.documents) differences.note("rows of .txt files", *requests.documents, known.documents, "--documents");
   if (task.labels == LabelKind::multi_label)

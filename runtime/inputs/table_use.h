@@ -29,6 +29,7 @@ struct TableRequests {
   std::optional<std::string> documents;   ///< what is a document in a .txt file
   std::optional<std::int64_t> resamples;  ///< from which intervals of the measures are computed; 0: no intervals
   std::int64_t resample_seed = 0;
+  std::optional<std::string> group;  ///< column of what pictures belong to, over which intervals are; empty: none
 };
 
 /// Which columns of a table are read, and how.
@@ -37,6 +38,7 @@ struct TableUse {
   std::string text_pair;
   std::vector<std::string> label;  ///< empty: the rows have no labels
   bool label_listed = false;       ///< one column per label
+  std::string group;               ///< column of what pictures belong to; empty: each is by itself
   std::int64_t max_length = 128;
   double threshold = 0.5;
   std::int64_t stride = 0;
@@ -67,7 +69,8 @@ std::vector<std::string> unread_row_notes(const std::string& name, const TaskSpe
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);
 
 /// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
-/// has one of the default name, that is taken. One line through `say` tells what differs from the training. Throws
+/// has one of the default name, that is taken. Where it
+/// lacks the column of groups, there are none. One line through `say` tells what differs from the training. Throws
 /// Error where a second text is missing that the model was trained with, and a usage Error for an option that has no
 /// effect on such a file or model.
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,

@@ -205,6 +205,7 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
   if (is_of_images(task.head)) {
     use.text = configuration.data.image;
     use.text_pair.reset();
+    if (!configuration.data.group.empty()) use.group = configuration.data.group;
     const ImagesSection& images = configuration.images;
     use.images = ImageUse{images.frame, images.axis, images.slice, images.window, images.most_megapixels};
   } else {
@@ -234,6 +235,7 @@ std::string to_json(const TrainedUse& use) {
     columns["label"] = use.label;
   else if (!use.label.empty())
     columns["label"] = use.label.front();
+  put(columns, "group", use.group);
   json["columns"] = std::move(columns);
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
@@ -275,6 +277,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.text_pair = columns.text("text_pair");
   use.label_listed = columns.is_list("label");
   use.label = columns.texts("label");
+  use.group = columns.text("group");
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
   use.labels = members.texts("labels");

@@ -45,6 +45,7 @@ struct TrainedUse {
   std::optional<std::string> text_pair;    ///< column of the second text; empty: one text per row
   std::vector<std::string> label;          ///< column of the label, or one column per label; empty: not said, or none
   bool label_listed = false;               ///< one column per label, even if it is one only
+  std::optional<std::string> group;        ///< column of what pictures belong to; nothing: of no groups, or not said
   std::optional<std::int64_t> max_length;  ///< tokens per row, special ones included
   std::optional<std::string> pack;         ///< of running text, as in the configuration
   std::optional<std::string> long_documents;

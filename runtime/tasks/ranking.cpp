@@ -18,17 +18,26 @@ double part_of(std::int64_t part, std::int64_t whole) {
 Ranking::Ranking(std::span<const double> scores, std::span<const std::uint8_t> positive) {
   // NaN has no place in an order.
   if (std::any_of(scores.begin(), scores.end(), [](double score) { return std::isnan(score); })) return;
+  // Side by side, since sorting row numbers by scores elsewhere would wait for memory.
+  struct Ranked {
+    double score;
+    std::uint32_t row;
+  };
+  std::vector<Ranked> ranked;
+  ranked.reserve(scores.size());
   for (std::uint32_t row = 0; row < scores.size(); ++row)
-    if (positive[row] != kNeither) order_.push_back(row);
+    if (positive[row] != kNeither) ranked.push_back({scores[row], row});
   // Of equal scores the order says nothing, but is always the same.
-  std::sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return scores[a] > scores[b] || (scores[a] == scores[b] && a < b);
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    return a.score > b.score || (a.score == b.score && a.row < b.row);
   });
-  scores_.reserve(order_.size());
-  positive_.reserve(order_.size());
-  for (const std::uint32_t row : order_) {
-    scores_.push_back(scores[row]);
-    positive_.push_back(positive[row]);
+  order_.reserve(ranked.size());
+  scores_.reserve(ranked.size());
+  positive_.reserve(ranked.size());
+  for (const Ranked& entry : ranked) {
+    order_.push_back(entry.row);
+    scores_.push_back(entry.score);
+    positive_.push_back(positive[entry.row]);
   }
 }
 

@@ -1,11 +1,15 @@
 #include "runtime/tasks/row_measures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
+#include "base/counted.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "runtime/tasks/calibration.h"
 #include "runtime/tasks/resampling.h"
 
@@ -119,9 +123,13 @@ class ResampledValues {
               values_.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(resample) * measures_));
   }
   void gather(Communicator& communicator) { gather_doubles(values_, &communicator); }
-  [[nodiscard]] Interval interval(std::size_t measure) const {
+  [[nodiscard]] Interval interval(std::size_t measure) const { return interval_of(values_, measures_, measure); }
+
+  /// `values` [resamples, measures].
+  static Interval interval_of(std::span<const double> values, std::size_t measures, std::size_t measure) {
     std::vector<double> of_measure;
-    for (std::size_t i = measure; i < values_.size(); i += measures_) of_measure.push_back(values_[i]);
+    of_measure.reserve(values.size() / measures);
+    for (std::size_t i = measure; i < values.size(); i += measures) of_measure.push_back(values[i]);
     return percentile_interval(std::move(of_measure));
   }
 
@@ -129,6 +137,51 @@ class ResampledValues {
   std::size_t measures_;
   std::vector<double> values_;  ///< [resamples, measures]
 };
+
+/// Who computes what: as many teams of ranks as there are classes for, of which each has its own, and its members share
+/// the resamples of these.
+class Teams {
+ public:
+  Teams(std::size_t classes, const Communicator& communicator) {
+    const auto ranks = static_cast<std::size_t>(communicator.size());
+    const auto rank = static_cast<std::size_t>(communicator.rank());
+    teams_ = std::clamp<std::size_t>(classes, 1, ranks);
+    team_ = rank % teams_;
+    member_ = rank / teams_;
+    members_ = (ranks - team_ + teams_ - 1) / teams_;
+  }
+  [[nodiscard]] std::size_t count() const { return teams_; }
+  [[nodiscard]] bool has(std::size_t class_number) const { return class_number % teams_ == team_; }
+  [[nodiscard]] bool is_first() const { return member_ == 0; }
+  [[nodiscard]] std::int64_t first_resample() const { return static_cast<std::int64_t>(member_); }
+  [[nodiscard]] std::int64_t resample_step() const { return static_cast<std::int64_t>(members_); }
+
+ private:
+  std::size_t teams_;
+  std::size_t team_;
+  std::size_t member_;
+  std::size_t members_;
+};
+
+/// How many resamples are made of `asked`, where each goes through `visits` rows.
+std::int64_t affordable_resamples(std::int64_t asked, std::int64_t visits) {
+  constexpr std::int64_t kMostVisits = 2'000'000'000;  // some half a minute of one core
+  // With fewer the ends of an interval, 2.5 of 100 each, hang on a handful of resamples.
+  constexpr std::int64_t kFewest = 200;
+  if (visits == 0) return 0;
+  const std::int64_t affordable = kMostVisits / visits;
+  if (asked <= affordable) return asked;
+  return affordable < kFewest ? 0 : affordable;
+}
+
+/// How many classes are measured before the ranks tell each other: as many as memory is well spent on, since a resample
+/// is drawn once for all of them.
+std::size_t classes_at_once(std::int64_t rows, std::size_t numbers_of_class, std::size_t teams) {
+  constexpr std::size_t kMostRanked = std::size_t{1} << 22;   // rows of all rankings of a rank, 13 bytes each
+  constexpr std::size_t kMostNumbers = std::size_t{1} << 22;  // of all classes, 8 bytes each
+  const std::size_t by_rankings = teams * (kMostRanked / static_cast<std::size_t>(std::max<std::int64_t>(rows, 1)));
+  return std::max(std::min(by_rankings, kMostNumbers / numbers_of_class), teams);
+}
 
 void add_value(std::vector<std::pair<std::string, double>>& values, const char* name, double value) {
   const auto known = std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; });
@@ -149,6 +202,28 @@ const ClassThresholds* Calibration::of(std::string_view label) const {
   return found == thresholds.end() ? nullptr : &*found;
 }
 
+ResampleCounts resample_counts(const RowOutputs& outputs, const MeasureSettings& settings) {
+  const auto classes = static_cast<std::int64_t>(judged_classes(outputs, settings.positive).size());
+  const std::int64_t statements = outputs.several() ? outputs.columns() : 1;
+  return {.of_classes = affordable_resamples(settings.resamples, outputs.rows() * classes),
+          .of_rows = affordable_resamples(settings.resamples, outputs.rows() * statements)};
+}
+
+std::string resample_note(const RowOutputs& outputs, const MeasureSettings& settings) {
+  if (outputs.rows() == 0) return "";
+  const ResampleCounts counts = resample_counts(outputs, settings);
+  if (counts.of_classes >= settings.resamples && counts.of_rows >= settings.resamples) return "";
+  const auto classes = static_cast<std::int64_t>(judged_classes(outputs, settings.positive).size());
+  const auto amount = [](std::int64_t count) {
+    return count == 0 ? std::string("no intervals") : fmt::format("intervals from {}", grouped(count, "resample"));
+  };
+  return fmt::format(
+      "{} and {} {}: {} for the figures of classes and {} for those of all rows, since {} would take long",
+      grouped(outputs.rows(), "row"), grouped(classes),
+      outputs.several() ? plural(classes, "label") : plural(classes, "class", "classes"), amount(counts.of_classes),
+      amount(counts.of_rows), grouped(settings.resamples));
+}
+
 std::vector<std::int64_t> judged_classes(const RowOutputs& outputs, std::int32_t positive) {
   if (positive >= 0) return {positive};
   if (!outputs.several() && outputs.columns() == 2) return {1};
@@ -160,6 +235,8 @@ std::vector<std::int64_t> judged_classes(const RowOutputs& outputs, std::int32_t
 Ranking ranking_of(const RowOutputs& outputs, std::int64_t column) {
   std::vector<double> scores;
   std::vector<std::uint8_t> positive;
+  scores.reserve(static_cast<std::size_t>(outputs.rows()));
+  positive.reserve(static_cast<std::size_t>(outputs.rows()));
   for (std::int64_t row = 0; row < outputs.rows(); ++row) {
     scores.push_back(outputs.probability(row, column));
     positive.push_back(!outputs.is_labelled(row) ? kNeither : outputs.is_true(row, column) ? 1 : 0);
@@ -214,7 +291,8 @@ Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::st
   // The temperature, then of each class whether it has thresholds, and these.
   constexpr std::size_t kNumbers = 4;
   std::vector<double> numbers(1 + kNumbers * classes.size(), 0.0);
-  for (std::size_t i = 0; i < classes.size() && communicator.rank() == 0; ++i) {
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (!is_mine(static_cast<std::int64_t>(i), &communicator)) continue;
     const RocCurve curve = ranking_of(outputs, classes[i]).curve();
     if (!curve.is_defined()) continue;
     const ClassThresholds chosen = chosen_thresholds(curve, settings.specificity, settings.sensitivity);
@@ -222,7 +300,7 @@ Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::st
     std::copy(of_class.begin(), of_class.end(), numbers.begin() + static_cast<std::ptrdiff_t>(1 + kNumbers * i));
   }
   if (communicator.rank() == 0) numbers.front() = fitted_temperature(outputs);
-  communicator.broadcast(std::as_writable_bytes(std::span(numbers)), 0);
+  gather_doubles(numbers, &communicator);
   calibration.temperature = numbers.front();
   for (std::size_t i = 0; i < classes.size(); ++i) {
     const double* of_class = &numbers[1 + kNumbers * i];
@@ -236,51 +314,67 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
                       const MeasureSettings& settings, const std::optional<Calibration>& calibration,
                       Communicator& communicator) {
   const Resampling resampling(outputs.groups(), outputs.rows(), settings.seed);
-  const std::int64_t resamples = outputs.rows() == 0 ? 0 : settings.resamples;
+  const ResampleCounts resamples = resample_counts(outputs, settings);
   std::vector<std::uint32_t> times;
-  const auto for_each_own = [&](const auto& use) {
-    for (std::int64_t r = communicator.rank(); r < resamples; r += communicator.size()) {
-      resampling.draw(r, times);
-      use(r);
-    }
-  };
   const ThresholdRule rule = calibration ? calibration->rule : settings.rule;
 
+  const std::vector<std::int64_t> classes = judged_classes(outputs, settings.positive);
+  const Teams teams(classes.size(), communicator);
   std::array<MeanOfDefined, kOfClass> means;
-  std::vector<std::array<MeanOfDefined, kOfClass>> resampled_means(static_cast<std::size_t>(resamples));
-  for (const std::int64_t column : judged_classes(outputs, settings.positive)) {
-    const Ranking ranking = ranking_of(outputs, column);
-    ClassMeasures of_class{labels.at(static_cast<std::size_t>(column)), 0, {}, {}};
-    for (std::int64_t row = 0; row < outputs.rows(); ++row) of_class.positives += outputs.is_true(row, column) ? 1 : 0;
-    const ClassThresholds* thresholds = calibration ? calibration->of(of_class.label) : nullptr;
-    // Probabilities may differ in their last bits between machines; what all ranks tell comes from one.
-    std::vector<double> values(kOfClass, 0.0);
-    if (communicator.rank() == 0) {
-      const ClassValues mine = class_values(ranking, thresholds, rule, {});
-      values.assign(mine.begin(), mine.end());
+  std::vector<std::array<MeanOfDefined, kOfClass>> resampled_means(static_cast<std::size_t>(resamples.of_classes));
+  // Of each class its values, then those of each resample.
+  const std::size_t numbers_of_class = kOfClass * (1 + static_cast<std::size_t>(resamples.of_classes));
+  const std::size_t at_once = classes_at_once(outputs.rows(), numbers_of_class, teams.count());
+  for (std::size_t first = 0; first < classes.size(); first += at_once) {
+    const std::size_t last = std::min(first + at_once, classes.size());
+    std::vector<double> numbers((last - first) * numbers_of_class, 0.0);
+    const auto put = [&](std::size_t i, std::int64_t place, const ClassValues& values) {
+      const std::size_t begin = (i - first) * numbers_of_class + static_cast<std::size_t>(place) * kOfClass;
+      std::copy(values.begin(), values.end(), numbers.begin() + static_cast<std::ptrdiff_t>(begin));
+    };
+    struct Own {
+      std::size_t number;
+      const ClassThresholds* thresholds;
+      Ranking ranking;
+    };
+    std::vector<Own> own;
+    for (std::size_t i = first; i < last; ++i) {
+      if (!teams.has(i)) continue;
+      const std::string& label = labels.at(static_cast<std::size_t>(classes[i]));
+      own.push_back({i, calibration ? calibration->of(label) : nullptr, ranking_of(outputs, classes[i])});
+      // Probabilities may differ in their last bits between machines; what all ranks tell comes from one.
+      if (teams.is_first()) put(i, 0, class_values(own.back().ranking, own.back().thresholds, rule, {}));
     }
-    gather_doubles(values, &communicator);
-    ResampledValues resampled(kOfClass, resamples);
-    for_each_own([&](std::int64_t r) {
-      const ClassValues mine = class_values(ranking, thresholds, rule, times);
-      resampled.put(r, mine);
-      for (std::size_t m = 0; m < kOfClass; ++m) resampled_means[static_cast<std::size_t>(r)][m].add(mine[m]);
-    });
-    resampled.gather(communicator);
-    for (std::size_t m = 0; m < kOfClass; ++m) {
-      means[m].add(values[m]);
-      add_value(of_class.values, kClassNames[m], values[m]);
-      add_interval(of_class.intervals, of_class.values, kClassNames[m], resampled.interval(m));
+    for (std::int64_t r = teams.first_resample(); r < resamples.of_classes && !own.empty();
+         r += teams.resample_step()) {
+      resampling.draw(r, times);
+      for (const Own& one : own) put(one.number, 1 + r, class_values(one.ranking, one.thresholds, rule, times));
     }
-    metrics.classes.push_back(std::move(of_class));
+    gather_doubles(numbers, &communicator);
+    for (std::size_t i = first; i < last; ++i) {
+      const std::span<const double> of_this =
+          std::span(numbers).subspan((i - first) * numbers_of_class, numbers_of_class);
+      const std::span<const double> resampled = of_this.subspan(kOfClass);
+      ClassMeasures measures{labels.at(static_cast<std::size_t>(classes[i])), 0, {}, {}};
+      for (std::int64_t row = 0; row < outputs.rows(); ++row)
+        measures.positives += outputs.is_true(row, classes[i]) ? 1 : 0;
+      for (std::size_t m = 0; m < kOfClass; ++m) {
+        means[m].add(of_this[m]);
+        for (std::size_t r = 0; r < resampled_means.size(); ++r) resampled_means[r][m].add(resampled[r * kOfClass + m]);
+        add_value(measures.values, kClassNames[m], of_this[m]);
+        add_interval(measures.intervals, measures.values, kClassNames[m],
+                     ResampledValues::interval_of(resampled, kOfClass, m));
+      }
+      metrics.classes.push_back(std::move(measures));
+    }
   }
-  ResampledValues resampled_mean(kOfClass, resamples);
-  for (std::int64_t r = communicator.rank(); r < resamples; r += communicator.size()) {
-    ClassValues mine;
-    for (std::size_t m = 0; m < kOfClass; ++m) mine[m] = resampled_means[static_cast<std::size_t>(r)][m].value();
-    resampled_mean.put(r, mine);
+  // Every rank has them all.
+  ResampledValues resampled_mean(kOfClass, resamples.of_classes);
+  for (std::int64_t r = 0; r < resamples.of_classes; ++r) {
+    ClassValues of_resample;
+    for (std::size_t m = 0; m < kOfClass; ++m) of_resample[m] = resampled_means[static_cast<std::size_t>(r)][m].value();
+    resampled_mean.put(r, of_resample);
   }
-  resampled_mean.gather(communicator);
 
   const RowMeasurement measurement(outputs, calibration);
   std::vector<double> of_rows(kOfRows, 0.0);
@@ -289,8 +383,11 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
     of_rows.assign(mine.begin(), mine.end());
   }
   gather_doubles(of_rows, &communicator);
-  ResampledValues resampled_rows(kOfRows, resamples);
-  for_each_own([&](std::int64_t r) { resampled_rows.put(r, measurement.values(times)); });
+  ResampledValues resampled_rows(kOfRows, resamples.of_rows);
+  for (std::int64_t r = communicator.rank(); r < resamples.of_rows; r += communicator.size()) {
+    resampling.draw(r, times);
+    resampled_rows.put(r, measurement.values(times));
+  }
   resampled_rows.gather(communicator);
 
   for (std::size_t m = 0; m < kOfClass; ++m) {

@@ -41,6 +41,19 @@ struct MeasureSettings {
   std::uint64_t seed = 0;
 };
 
+/// How many resamples the intervals of these rows come from: as many as are asked for, or where going through all rows
+/// for each resample and judged class would be more than two thousand million visits, as many as that allows; 0, no
+/// intervals, where those would be too few to say anything.
+struct ResampleCounts {
+  std::int64_t of_classes = 0;  ///< for auroc and what else is measured of each judged class
+  std::int64_t of_rows = 0;     ///< for accuracy and what else is measured of all rows at once
+
+  friend bool operator==(const ResampleCounts&, const ResampleCounts&) = default;
+};
+ResampleCounts resample_counts(const RowOutputs& outputs, const MeasureSettings& settings);
+/// One sentence for the user where there are fewer than were asked for; else empty.
+std::string resample_note(const RowOutputs& outputs, const MeasureSettings& settings);
+
 /// The classes that are told from the others: the one that is named; of two the second; else each.
 std::vector<std::int64_t> judged_classes(const RowOutputs& outputs, std::int32_t positive);
 
@@ -55,14 +68,15 @@ std::vector<std::pair<std::string, double>> row_measures(const RowOutputs& outpu
 /// Their names, in that order.
 std::vector<std::string> row_measure_names();
 
-/// Collective, though rank 0 computes. `labels` [columns] name the classes.
+/// Collective: the ranks share the classes. `labels` [columns] name the classes.
 Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
                             const MeasureSettings& settings, Communicator& communicator);
 
 /// Collective. Adds to `metrics`, which are of these rows: with `calibration`, sensitivity and specificity at the
 /// threshold that decides, sensitivity_at_specificity and specificity_at_sensitivity at the two others (means over the
 /// judged classes), and calibrated_loss, calibrated_brier_score and calibrated_expected_calibration_error; the same of
-/// each judged class; and intervals of all these, of those of row_measures and of accuracy.
+/// each judged class; and intervals of all these, of those of row_measures and of accuracy, as far as resample_counts
+/// goes. The ranks share classes and resamples, and the bits are the same on any number of them.
 void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
                       const MeasureSettings& settings, const std::optional<Calibration>& calibration,
                       Communicator& communicator);

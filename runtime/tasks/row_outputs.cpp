@@ -22,12 +22,18 @@ RowOutputs::RowOutputs(std::int64_t rows, std::int64_t columns, bool several, st
   if (columns >= kMostClasses) throw Error("measures: found {} classes, expected fewer than {}", columns, kMostClasses);
   logits_.assign(static_cast<std::size_t>(rows * columns), 0.0F);
   targets_.assign(static_cast<std::size_t>(several ? rows * columns : rows), 0.0F);
+  if (!several) normalisers_.resize(static_cast<std::size_t>(rows));
 }
 
 void RowOutputs::put(std::int64_t row, std::span<const float> logits, std::int32_t row_class) {
   if (row_class >= columns_) throw Error("measures: found class {}, expected classes 0 to {}", row_class, columns_ - 1);
   std::copy_n(logits.begin(), columns_, logits_.begin() + row * columns_);
   targets_[static_cast<std::size_t>(row)] = row_class < 0 ? 0.0F : static_cast<float>(row_class + 1);
+  const std::span<const float> all = this->logits(row);
+  // As softmax has it.
+  Normaliser& normaliser = normalisers_[static_cast<std::size_t>(row)];
+  normaliser = {*std::max_element(all.begin(), all.end()), 0.0};
+  for (const float logit : all) normaliser.sum += std::exp(logit - normaliser.largest);
 }
 
 void RowOutputs::put(std::int64_t row, std::span<const float> logits, std::span<const float> targets) {
@@ -39,6 +45,12 @@ void RowOutputs::gather(Communicator& communicator) {
   // Each number comes from one rank, the others add zero.
   communicator.all_reduce(std::span(logits_), Reduction::sum);
   communicator.all_reduce(std::span(targets_), Reduction::sum);
+  std::vector<double> numbers;
+  numbers.reserve(2 * normalisers_.size());
+  for (const Normaliser& normaliser : normalisers_) numbers.insert(numbers.end(), {normaliser.largest, normaliser.sum});
+  communicator.all_reduce(std::span(numbers), Reduction::sum);
+  for (std::size_t row = 0; row < normalisers_.size(); ++row)
+    normalisers_[row] = {numbers[2 * row], numbers[2 * row + 1]};
 }
 
 std::vector<double> RowOutputs::probabilities(std::int64_t row, double temperature) const {
@@ -50,14 +62,12 @@ std::vector<double> RowOutputs::probabilities(std::int64_t row, double temperatu
 }
 
 double RowOutputs::probability(std::int64_t row, std::int64_t column) const {
-  const std::span<const float> all = logits(row);
-  const double own = all[static_cast<std::size_t>(column)];
+  const double own = logits(row)[static_cast<std::size_t>(column)];
   if (several_) return sigmoid(own);
-  // As softmax has it, without the others' quotients.
-  const double largest = *std::max_element(all.begin(), all.end());
-  double sum = 0.0;
-  for (const float logit : all) sum += std::exp(logit - largest);
-  return std::exp(own - largest) / sum;
+  const Normaliser& normaliser = normalisers_[static_cast<std::size_t>(row)];
+  // Of a row that nobody has put, all logits are 0.
+  if (normaliser.sum == 0.0) return 1.0 / static_cast<double>(columns_);
+  return std::exp(own - normaliser.largest) / normaliser.sum;
 }
 
 }  // namespace temper

@@ -42,15 +42,23 @@ class RowOutputs {
   }
   /// [columns] of one row.
   [[nodiscard]] std::vector<double> probabilities(std::int64_t row, double temperature = 1.0) const;
-  /// The probability of one class or label alone.
+  /// The probability of one class or label alone, to the bit as in probabilities(row). Costs one exponential, however
+  /// many classes there are.
   [[nodiscard]] double probability(std::int64_t row, std::int64_t column) const;
 
  private:
+  /// What a softmax needs of all classes of a row; zeros before it is put.
+  struct Normaliser {
+    double largest = 0.0;  ///< logit
+    double sum = 0.0;      ///< of exp(logit - largest)
+  };
+
   std::int64_t rows_ = 0;
   std::int64_t columns_ = 0;
   bool several_ = false;
-  std::vector<float> logits_;   ///< [rows, columns]
-  std::vector<float> targets_;  ///< [rows] class + 1, 0: none; of several labels [rows, columns]
+  std::vector<float> logits_;            ///< [rows, columns]
+  std::vector<float> targets_;           ///< [rows] class + 1, 0: none; of several labels [rows, columns]
+  std::vector<Normaliser> normalisers_;  ///< [rows]; none of several labels, each of which stands for itself
   std::vector<std::int32_t> groups_;
 };
 

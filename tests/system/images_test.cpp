@@ -94,6 +94,45 @@ TEST_F(ImageRun, LearnsIsMeasuredAndPredicts) {
   EXPECT_DOUBLE_EQ(right / 20.0, metrics["accuracy"].get<double>());
 }
 
+TEST_F(ImageRun, EvalDrawsIntervalsByTheGroupsOfTheRun) {
+  const auto list = [&](const std::string& name, const std::string& set, int each, char hospital) {
+    std::string rows = "image,label,patient\n";
+    for (const char* label : {"flat", "upright"})
+      for (int i = 0; i < each; ++i) {
+        const std::string number = (i < 10 ? "0" : "") + std::to_string(i);
+        rows += "pictures/" + set + "/" + label + "/" + number + ".png," + label + "," + hospital +
+                std::to_string(i / 4) + "\n";
+      }
+    write(name, rows);
+  };
+  list("train.csv", "train", 24, 'a');
+  list("validation.csv", "validation", 10, 'b');
+  testing_support::write_picture_classes(path("pictures/test"), 10, 3);
+  list("test.csv", "test", 10, 'c');
+  const Json tested =
+      Json::parse(run_images("tested", {"data.train=train.csv", "data.validation=validation.csv", "data.test=test.csv",
+                                        "data.group=patient", "evaluate.resamples=60"})
+                      .last_line());
+  const auto measured = [&](const std::vector<std::string>& more, int ranks) {
+    std::vector<std::string> arguments{"eval", "tested/model", "test.csv", "--resamples", "60", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Outcome outcome = run({.arguments = arguments, .ranks = ranks, .folder = folder_});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome;
+  };
+  Json by_patient = Json::parse(measured({}, 2).last_line());
+  by_patient.erase("rows");
+  EXPECT_EQ(by_patient, tested["test"]);
+  ASSERT_TRUE(by_patient.contains("auroc_low"));
+  EXPECT_EQ(Json::parse(measured({"--group", "patient"}, 0).last_line())["brier_score_low"],
+            tested["test"]["brier_score_low"]);
+  EXPECT_NE(Json::parse(measured({"--group", ""}, 0).last_line())["brier_score_low"],
+            tested["test"]["brier_score_low"]);
+  const Outcome folder =
+      run({.arguments = {"eval", "tested/model", "pictures/test", "--resamples", "60"}, .folder = folder_});
+  EXPECT_NE(folder.err.find("the column \"patient\" of groups is missing"), std::string::npos) << folder.err;
+}
+
 TEST_F(ImageRun, ComputesFrozenLayersOnceWherePicturesStayTheSame) {
   const std::vector<std::string> frozen{"tuning.freeze=[\"*\"]", "augment.crop_scale=[]", "augment.horizontal_flip=0",
                                         "train.epochs=3"};

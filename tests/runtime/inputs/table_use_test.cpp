@@ -98,5 +98,43 @@ TEST_F(TableUseOf, AMissingSecondTextIsRefusedUnlessTextsAreSingle) {
   EXPECT_EQ(use(single, pairs, false).text_pair, "");
 }
 
+TEST_F(TableUseOf, GroupsAreThoseOfTheTraining) {
+  const TaskSpec& images = task_named("image-classification");
+  table_.columns = {"image", "label", "patient", "eye"};
+  TrainedUse known;
+  known.text = "image";
+  known.group = "patient";
+  known.calibration.emplace();
+  EXPECT_EQ(use({}, known, true, images).group, "patient");
+  EXPECT_TRUE(said_.empty());
+  TableRequests requests;
+  requests.group = "eye";
+  EXPECT_EQ(use(requests, known, true, images).group, "eye");
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], R"(column of groups "eye" instead of "patient" (--group))");
+  requests.group = "";
+  EXPECT_EQ(use(requests, known, true, images).group, "");
+  EXPECT_EQ(said_.size(), 1U);
+
+  table_.columns = {"image", "label"};
+  EXPECT_EQ(use({}, known, true, images).group, "");
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], R"(intervals over rows, since the column "patient" of groups is missing (--group))");
+  use({}, known, /*labelled=*/false, images);
+  EXPECT_TRUE(said_.empty()) << "a prediction has no intervals";
+  requests.resamples = 0;
+  requests.group.reset();
+  use(requests, known, true, images);
+  EXPECT_TRUE(said_.empty()) << "nor has this one";
+}
+
+TEST_F(TableUseOf, AGroupThatChangesNothingIsRefused) {
+  TableRequests requests;
+  requests.group = "reply";
+  EXPECT_HAS(testing_support::error_of([&] { use(requests, trained()); }), "--group is for models of images");
+  EXPECT_HAS(testing_support::error_of([&] { use(requests, TrainedUse{}, true, task_named("image-classification")); }),
+             "give --resamples");
+}
+
 }  // namespace
 }  // namespace temper

@@ -26,6 +26,7 @@ TEST(TrainedUseFile, GivesBackWhatWasWritten) {
   use.max_length = 64;
   use.threshold = 0.25;
   use.masking_seed = -7;
+  use.group = "patient";
   EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
   use.label = {"tags"};
   use.label_listed = false;
@@ -76,6 +77,16 @@ TEST(TrainedUseFile, SaysWhatTheConfigurationSays) {
   const TrainedUse masks = trained_use(configuration, task_named("masked-lm"), 40);
   EXPECT_EQ(masks.masking_seed, 9);
   EXPECT_TRUE(masks.label.empty());
+}
+
+TEST(TrainedUseFile, KeepsWhatPicturesBelongTo) {
+  Configuration configuration;
+  const TaskSpec& task = task_named("image-classification");
+  EXPECT_FALSE(trained_use(configuration, task, 0).group.has_value());
+  configuration.data.group = "patient";
+  const TrainedUse use = trained_use(configuration, task, 0);
+  EXPECT_EQ(use.group, "patient");
+  EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
 }
 
 TEST(TrainedUseFile, KeepsHowConversationsWereLearnt) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
+#include "runtime/tasks/probabilities.h"
 #include "runtime/tasks/resampling.h"
 #include "runtime/tasks/row_scores.h"
 #include "tests/runtime/tasks/row_outputs_fixture.h"
@@ -34,6 +36,27 @@ double measured_value(const MeasuredValues& values, const std::string& name) {
 Communicator& this_process_alone() {
   static const std::unique_ptr<Communicator> communicator = make_solo_communicator();
   return *communicator;
+}
+
+TEST(RowOutputs, AProbabilityHasTheBitsOfTheWholeSoftmax) {
+  constexpr int kRows = 7;
+  constexpr int kColumns = 23;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0.0F, 20.0F);
+  std::vector<std::vector<float>> logits(kRows, std::vector<float>(kColumns));
+  for (std::vector<float>& row : logits)
+    for (float& logit : row) logit = normal(random);
+  Communicator& world = world_communicator();
+  RowOutputs outputs(kRows + 1, kColumns, false, {});
+  for (int row = world.rank(); row < kRows; row += world.size())
+    outputs.put(row, logits[static_cast<std::size_t>(row)], row);
+  outputs.gather(world);
+  for (int row = 0; row < kRows; ++row) {
+    const std::vector<double> expected = softmax(logits[static_cast<std::size_t>(row)]);
+    for (int column = 0; column < kColumns; ++column)
+      EXPECT_EQ(outputs.probability(row, column), expected[static_cast<std::size_t>(column)]) << row << ", " << column;
+  }
+  EXPECT_EQ(outputs.probability(kRows, 3), 1.0 / kColumns) << "of a row that is not there";
 }
 
 TEST(RowMeasures, MatchScikitLearn) {
@@ -158,6 +181,82 @@ TEST(RowMeasures, AClassThatValidationLacksHasNoThreshold) {
   const Calibration chosen = fit_calibration(validation, {"a", "b", "c"}, {}, this_process_alone());
   EXPECT_EQ(chosen.thresholds.size(), 2U);
   EXPECT_EQ(chosen.of("c"), nullptr);
+}
+
+/// Logits of any number of classes, by whole-number formulas; `columns` - 1 is no row's class.
+RowOutputs many_classes(int columns, int rank = 0, int ranks = 1) {
+  RowOutputs outputs(kMeasuredRows, columns, false, {});
+  testing_support::for_each_row_of(rank, ranks, [&](int row) {
+    std::vector<float> logits;
+    for (int c = 0; c < columns; ++c) logits.push_back(static_cast<float>((row * (c + 3) + c * c) % 31) / 8.0F);
+    outputs.put(row, logits, row * row % (columns - 1));
+  });
+  return outputs;
+}
+
+std::vector<std::string> names_of_classes(int columns) {
+  std::vector<std::string> names;
+  for (int c = 0; c < columns; ++c) names.push_back(std::to_string(c));
+  return names;
+}
+
+TEST(RowMeasures, OfMoreClassesThanRanksAreTheSameOnAnyRanks) {
+  Communicator& world = world_communicator();
+  for (const int columns : {3, 5, 11})
+    expect_same(judge(many_classes(columns, world.rank(), world.size()), names_of_classes(columns), world),
+                judge(many_classes(columns), names_of_classes(columns), this_process_alone()));
+}
+
+TEST(RowMeasures, TheIntervalOfAMeanIsThatOfTheClassesOfEachResample) {
+  const RowOutputs outputs = many_classes(5);
+  constexpr std::int64_t kResamples = 40;
+  Metrics metrics;
+  add_row_measures(metrics, outputs, names_of_classes(5), {.resamples = kResamples, .seed = 2}, std::nullopt,
+                   this_process_alone());
+  const Resampling resampling({}, kMeasuredRows, 2);
+  std::vector<double> means;
+  std::vector<double> of_first;
+  std::vector<std::uint32_t> times;
+  for (std::int64_t r = 0; r < kResamples; ++r) {
+    resampling.draw(r, times);
+    double sum = 0.0;
+    int count = 0;
+    for (int column = 0; column < 5; ++column) {
+      const double area = ranking_of(outputs, column).auroc(times);
+      if (column == 0) of_first.push_back(area);
+      if (std::isnan(area)) continue;
+      sum += area;
+      ++count;
+    }
+    means.push_back(sum / count);
+  }
+  EXPECT_EQ(*metrics.interval("auroc"), percentile_interval(means));
+  ASSERT_EQ(metrics.classes.size(), 5U);
+  EXPECT_EQ(metrics.classes[0].intervals.front(), (NamedInterval{"auroc", percentile_interval(of_first)}));
+  EXPECT_TRUE(metrics.classes[4].values.empty() || metrics.classes[4].values.front().first != "auroc");
+}
+
+TEST(RowMeasures, ResamplesAreBounded) {
+  const auto counts = [](std::int64_t rows, std::int64_t columns, std::int64_t asked) {
+    return resample_counts(RowOutputs(rows, columns, false, {}), {.resamples = asked});
+  };
+  EXPECT_EQ(counts(1000, 20, 1000), (ResampleCounts{1000, 1000}));
+  EXPECT_EQ(counts(50000, 100, 1000), (ResampleCounts{400, 1000}));
+  EXPECT_EQ(counts(50000, 100, 400), (ResampleCounts{400, 400}));
+  EXPECT_EQ(counts(50000, 201, 1000), (ResampleCounts{0, 1000})) << "199 would be too few";
+  EXPECT_EQ(counts(1000, 20, 1000000), (ResampleCounts{100000, 1000000}));
+  EXPECT_EQ(counts(0, 20, 1000), (ResampleCounts{0, 0}));
+  const RowOutputs wide(50000, 100, false, {});
+  EXPECT_EQ(resample_counts(wide, {.positive = 3, .resamples = 1000}), (ResampleCounts{1000, 1000}));
+  EXPECT_EQ(resample_note(wide, {.positive = 3, .resamples = 1000}), "");
+  EXPECT_EQ(resample_note(wide, {.resamples = 1000}),
+            "50,000 rows and 100 classes: intervals from 400 resamples for the figures of classes and intervals from "
+            "1,000 resamples for those of all rows, since 1,000 would take long");
+  EXPECT_NE(resample_note(RowOutputs(20000, 1000, false, {}), {.resamples = 1000}).find("no intervals for the figures"),
+            std::string::npos);
+  // Of several labels each is a statement of its own.
+  EXPECT_EQ(resample_counts(RowOutputs(50000, 100, true, {}), {.resamples = 1000}), (ResampleCounts{400, 400}));
+  EXPECT_EQ(resample_note(RowOutputs(0, 3, false, {}), {.resamples = 1000}), "");
 }
 
 TEST(RowMeasures, IntervalsHoldTheFigure) {
