@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "tensor/device.h"
 #include "tests/tensor/kernels/kernel_testing.h"
 #include "tests/tensor/kernels/window_cases.h"
 
@@ -147,7 +148,7 @@ TEST_P(WindowsTest, AnImageHasTheBitsThatItHasAlone) {
         }
       };
       expect_bits(ConstMatrix(x.values()), ConstMatrix(weight.values()));
-      expect_bits(x.elements(), weight.elements());
+      if (make_cpu_device()->has_bf16()) expect_bits(x.elements(), weight.elements());
     }
 }
 
