@@ -94,7 +94,8 @@ bool PhaseCaches::prepare(Rows rows, const ExampleSource& data) {
   const auto index = static_cast<std::size_t>(rows);
   if (tried_[index]) return true;
   tried_[index] = true;
-  if (!worthwhile(rows)) return true;
+  // What a row reads as may change, as where a picture stands in for one that cannot be read: labels would be of another.
+  if (!worthwhile(rows) || data.is_transformed()) return true;
   const Clock::time_point began = Clock::now();
   auto cache =
       std::make_unique<FrozenCache>(lay_out_frozen(data, model_, model_.frozen_stages(), settings_.activations));

@@ -62,7 +62,8 @@ class PhaseCaches {
   [[nodiscard]] static bool worthwhile(const CacheSettings& settings, const Model& model, const PhaseLength& length,
                                        Rows rows);
   [[nodiscard]] bool worthwhile(Rows rows) const { return worthwhile(settings_, model_, length_, rows); }
-  /// Collective. The first call for these rows fills their cache, if the phase is long enough, and if there is room.
+  /// Collective. The first call for these rows fills their cache, if the phase is long enough, if batches hold the rows
+  /// as they are, and if there is room.
   /// False if a signal asked any rank to stop.
   bool prepare(Rows rows, const ExampleSource& data);
   /// Null where there is none: the frozen part is computed with each batch.

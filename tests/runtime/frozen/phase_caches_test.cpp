@@ -78,6 +78,12 @@ TEST_F(PhaseCachesTest, KeepNothingWhereThereIsNothingToGain) {
   EXPECT_FALSE(keeps());
 }
 
+TEST_F(PhaseCachesTest, KeepNoRowsThatMayReadOtherwise) {
+  data_.transform_with([](Batch& /*batch*/, std::uint64_t /*seed*/, std::int64_t /*epoch*/) {}, 1);
+  EXPECT_FALSE(keeps());
+  EXPECT_FALSE(keeps_validation(2)) << "their labels would be of other rows";
+}
+
 TEST(CacheSettingsOfARun, KeepNothingThatIsMaskedAnew) {
   Configuration configuration;
   EXPECT_TRUE(cache_settings(configuration).wanted);
