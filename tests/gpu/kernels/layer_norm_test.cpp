@@ -6,7 +6,7 @@ namespace temper {
 namespace {
 
 constexpr float kEpsilon = 1e-5F;
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+const Dropout kNormDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 /// The sizes of all kernels, and one for each number of packs that a thread of this one may keep, and beyond.
 std::vector<MatrixSize> sizes() {
@@ -51,7 +51,7 @@ TEST_P(GpuLayerNormTest, ForwardMatchesCpu) {
     auto weight = parameters(size.columns, 3);
     auto bias = parameters(size.columns, 4);
     for (const Lie lie : kLies) {
-      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+      for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
         for (const bool with_residual : {false, true}) {
           auto x = random(size, 1, lie);
           auto residual = random(size, 2, lie);
@@ -214,7 +214,7 @@ TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
     Names names(gpu(), size.rows);
     auto weight = parameters(size.columns, 3);
     for (const Lie lie : kLies) {
-      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+      for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
         for (const bool accumulate : {false, true}) {
           auto dy = random(size, 1, lie);
           auto sum = random(size, 2, lie);
@@ -287,7 +287,7 @@ TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
                                             .weight = weight.cpu().data,
                                             .d_sum = d_sum.cpu(),
                                             .names = names.cpu(),
-                                            .dropout = kDropout,
+                                            .dropout = kNormDropout,
                                             .dx = dx.cpu(),
                                             .d_residual = d_residual.cpu(),
                                             .accumulate_residual = true});
@@ -298,7 +298,7 @@ TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
                                             .weight = weight.gpu_floats(),
                                             .d_sum = d_sum.gpu(),
                                             .names = names.gpu(),
-                                            .dropout = kDropout,
+                                            .dropout = kNormDropout,
                                             .dx = dx.gpu(),
                                             .d_residual = d_residual.gpu(),
                                             .accumulate_residual = true});
@@ -322,7 +322,7 @@ TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
         calls::LayerNormForward forward{.x = x.cpu(),
                                         .residual = residual.cpu(),
                                         .names = names.cpu(),
-                                        .dropout = kDropout,
+                                        .dropout = kNormDropout,
                                         .weight = weight.cpu().data,
                                         .epsilon = kEpsilon,
                                         .kind = NormKind::root_mean_square,
@@ -367,7 +367,7 @@ TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
                                           .weight_offset = offset,
                                           .d_sum = d_sum.cpu(),
                                           .names = names.cpu(),
-                                          .dropout = kDropout,
+                                          .dropout = kNormDropout,
                                           .dx = dx.cpu(),
                                           .d_residual = d_residual.cpu(),
                                           .accumulate_residual = true,
