@@ -167,7 +167,7 @@ TEST(MachineBench, MeasuresEveryKernelOfAStep) {
   EXPECT_GT(profile.resident_bytes, 0);
   EXPECT_EQ(profile.instruction_set, device->instruction_set());
   for (const RankRates* rates : {&profile.alone, &profile.together}) {
-    EXPECT_GT(rates->operations, 1e9);
+    EXPECT_GT(rates->operations, 1e6) << "a rate, however busy the machine is";
     EXPECT_EQ(rates->bf16_operations > 0.0, device->has_bf16());
   }
   if (world.rank() == 0) {
