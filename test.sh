@@ -12,4 +12,4 @@ options=(-DBUILD_TESTING=ON)
 [[ $preset != release || -e build/release/CMakeCache.txt ]] || options+=(-DTEMPER_FILES_IN_UNIT=8)
 cmake --preset "$preset" "${options[@]}" --log-level=WARNING
 cmake --build --preset "$preset"
-ctest --preset "$preset" --no-tests=error
+ctest --preset "$preset" --no-tests=error --parallel "$(nproc)"

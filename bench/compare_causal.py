@@ -6,19 +6,16 @@ the first step of each, which warms caches up, and the peer's padding. Both star
 the same ones in the same order, so what both have learnt can be compared; the orders of blocks differ.
 """
 
-import argparse
 import json
 import math
-import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import compare_runs
-from compare_runs import CHECKOUT, Refusal, aligned, first_existing, require, run, say, status_of, to_toml
+import in_turns
+from in_turns import CHECKOUT, NEVER, OptionParser, Refusal, require, say, shared_folder, status_of
 
 # Shapes with random weights, as transformers' configurations take them.
 SHAPES = {
@@ -67,17 +64,11 @@ AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(fo
 
 
 def parse_options():
-    shared = os.environ.get("TEMPER_SHARED_DIR")
-    shared = Path(shared) if shared else CHECKOUT.parent / "shared"
-    built = first_existing(*(CHECKOUT / "build" / name for name in ("release/temper", "bench/temper", "temper")))
-    parser = argparse.ArgumentParser(prog="bench/against_causal.sh", description=__doc__.splitlines()[0])
-
-    def add(name, default, text, **more):
-        parser.add_argument(name, default=default, help=f"{text} (default: {default})", **more)
-
-    add("--temper", built, "the temper program", type=Path, metavar="FILE")
+    shared = shared_folder()
+    parser = OptionParser("bench/against_causal.sh", __doc__.splitlines()[0])
+    add = parser.add
     add("--peer", shared / "peer/causal_baseline.py", "the PyTorch DDP program", type=Path, metavar="FILE")
-    parser.add_argument("--python", type=Path, metavar="FILE", help="has torch, transformers and peft (default: as against_ddp.sh)")
+    parser.add_python("torch, transformers and peft")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a decoder in Hugging Face layout")
     add("--shape", "small-llama", "without --model: random weights of this shape", choices=sorted(SHAPES))
     add("--data", shared / "data/wikitext2", "holds train.txt and validation.txt, or conversations as train.jsonl and validation.jsonl", type=Path, metavar="FOLDER")
@@ -93,16 +84,13 @@ def parse_options():
     add("--held-out", 0, "conversations to measure the loss on after training; 0: none", type=int, metavar="N")
     add("--lr", 2e-4, "highest learning rate", type=float, metavar="RATE")
     add("--repeats", 1, "runs of each, in turns", type=int, metavar="N")
-    parser.add_argument("--alone", action="store_true", help="run temper only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_alone()
+    parser.add_json()
     options = parser.parse_args()
-    for name in ("ranks", "threads", "batch", "rank", "repeats"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")
+    parser.expect_at_least_one(options, "ranks", "threads", "batch", "rank", "repeats")
     if options.steps < 3:
         parser.error(f"--steps is {options.steps}; expected at least 3, since the first does not count")
-    if options.batch % options.ranks != 0:
-        parser.error(f"--batch {options.batch} does not divide by --ranks {options.ranks}; the peer would drop blocks")
+    parser.expect_whole_shares(options, "blocks")
     return options
 
 
@@ -150,67 +138,43 @@ def running_text(options):
     return {"train": str((options.data / "train.txt").resolve()), "documents": "file", "pack": "blocks"}
 
 
-def configuration(options, folder):
-    never = 1_000_000_000
+def sections_of(options, folder):
     data = conversations(options, folder) if holds_conversations(options) else running_text(options)
     lora = {"rank": options.rank, "alpha": 2 * options.rank, "targets": options.targets.split(",")}
-    return to_toml(
-        {
-            "model": {"path": str(options.model.resolve()), "task": "causal-lm", "dropout": 0.0},
-            "data": {**data, "max_length": options.block, "cache_dir": str(folder / "cache")},
-            **({"lora": lora} if options.mode == "lora" else {}),
-            "train": {
-                "max_steps": options.steps,
-                "batch_size": options.batch,
-                "learning_rate": options.lr,
-                "weight_decay": 0.01,
-                "schedule": "linear",
-                "warmup_ratio": 0.1,
-                "clip_norm": 1.0,
-                "precision": options.precision,
-            },
-            "evaluate": {"every_steps": never},
-            "checkpoint": {"every_steps": never, "resume": False},
-            "output": {"dir": str(folder / "run"), "log_every": 1, "tensorboard": False, "export_model": False},
-            "run": {"device": "cpu", "threads": options.threads},
-        }
-    )
-
-
-def steady_rate(lines):
-    """Tokens per second of the steps after the first."""
-    rates = [line["tokens_per_second"] for line in lines if line.get("kind") == "train"][1:]
-    return len(rates) / sum(1 / rate for rate in rates)
+    return {
+        "model": {"path": str(options.model.resolve()), "task": "causal-lm", "dropout": 0.0},
+        "data": {**data, "max_length": options.block, "cache_dir": str(folder / "cache")},
+        **({"lora": lora} if options.mode == "lora" else {}),
+        "train": {
+            "max_steps": options.steps,
+            "batch_size": options.batch,
+            "learning_rate": options.lr,
+            "precision": options.precision,
+            **in_turns.RECIPE,
+        },
+        "evaluate": {"every_steps": NEVER},
+        **in_turns.training_alone(folder, log_every=1, device="cpu", threads=options.threads),
+    }
 
 
 def run_temper(options, folder):
-    file = folder / "run.toml"
-    file.write_text(configuration(options, folder), encoding="utf8")
-    launcher = ["mpirun", "-n", options.ranks, "--oversubscribe", "--bind-to", "none"]
-    metrics = folder / "run/metrics.jsonl"
-    metrics.unlink(missing_ok=True)
-    said, wall = run("temper", [*launcher, options.temper.resolve(), "train", file, "--json"], dict(os.environ))
-    lines = [json.loads(line) for line in metrics.read_text(encoding="utf8").splitlines()]
+    said, wall = in_turns.train(options, sections_of(options, folder), folder, in_turns.mpirun(options.ranks))
     return {
-        "tokens_per_second": steady_rate(lines),
+        "tokens_per_second": in_turns.steady_rate(folder, "tokens_per_second", options.batch),
         "start_seconds": said["seconds_to_first_step"],
         "wall_seconds": wall,
-        "peak_memory_mib": said["peak_memory_bytes"] / 2**20,
-        "shared_once_mib": said.get("proportional_memory_bytes", said["peak_memory_bytes"]) / 2**20,
+        **in_turns.memory_of(said),
         "held_out_loss": said["last"].get("loss") if options.held_out else None,
     }
 
 
 def run_peer(options, python):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), HF_HUB_OFFLINE="1")
-    command = [
-        *(python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", options.ranks, options.peer),
+    said, wall = in_turns.run_ddp_peer(
+        options, python,
         *("--model", options.model.resolve(), "--data", options.data.resolve(), "--block", options.block),
         *("--batch", options.batch, "--steps", options.steps, "--lr", options.lr, "--eval-rows", options.held_out or options.ranks),
         *("--mode", options.mode, "--targets", options.targets, "--rank", options.rank),
-        *(["--bf16"] if options.precision == "bf16" else []),
-    ]
-    said, wall = run("the peer", command, environment)
+    )  # fmt: skip
     return {
         "tokens_per_second": said["tokens_per_s_without_first_step"],
         "start_seconds": said["startup_s"],
@@ -221,50 +185,26 @@ def run_peer(options, python):
     }
 
 
-def table(options, ours, theirs):
-    title = "one run" if options.repeats == 1 else f"median of {options.repeats}"
-    rows = [(title, "Temper", "peer", "Temper / peer")]
-    for key, name, form in FIGURES:
-        if ours[key] is None:
-            continue
-        peers = format(theirs[key], form) if theirs else "-"
-        rows.append((name, format(ours[key], form), peers, f"{ours[key] / theirs[key]:.2f}" if theirs else "-"))
+def title(options):
     trained = f"LoRA of rank {options.rank} on {options.targets}" if options.mode == "lora" else "all weights"
     unit = "conversations of at most" if holds_conversations(options) else "blocks of"
-    what = (
+    return (
         f"{options.model.resolve().name}, {trained}, {options.precision}, {options.steps} steps of {options.batch} {unit} "
         f"{options.block} tokens, {options.ranks} ranks of {options.threads} threads"
     )
-    return "\n".join([what, "", *aligned(rows)])
-
-
-def medians(runs):
-    def median(key):
-        return None if runs[0][key] is None else statistics.median(one[key] for one in runs)
-
-    return {key: median(key) for key, _, _ in FIGURES} if runs else None
 
 
 def compare(options):
-    require(options.temper, "build it (cmake --preset release && cmake --build --preset release), or name it by --temper")
-    require(options.peer, "name the PyTorch DDP program by --peer, or set TEMPER_SHARED_DIR to the folder above peer/")
+    in_turns.require_temper(options)
+    in_turns.require_peer(options)
     if not holds_conversations(options):
         require(options.data / "train.txt", "name a folder with train.txt and validation.txt, or with train.jsonl and validation.jsonl, by --data")
-    python = None if options.alone and options.model else compare_runs.peer_python(options)
+    python = None if options.alone and options.model else in_turns.peer_python(options)
     options.model = options.model or make_model(options, python)
     require(options.model / "config.json", "name a decoder in Hugging Face layout by --model")
-    runs = {"temper": [], "peer": []}
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as name:
-        folder = Path(name)
-        for i in range(options.repeats):
-            for who in ("temper", "peer") if not options.alone else ("temper",):
-                figures = run_temper(options, folder) if who == "temper" else run_peer(options, python)
-                runs[who].append(figures)
-                say(f"{who}: run {i + 1} of {options.repeats}: {figures['tokens_per_second']:,.0f} tokens/s")
-    ours, theirs = medians(runs["temper"]), medians(runs["peer"])
-    print(table(options, ours, theirs), flush=True)
-    if options.json:
-        print(json.dumps({"temper": ours, "peer": theirs, "runs": runs}), flush=True)
+        programs = {"temper": lambda _: run_temper(options, Path(name)), "peer": lambda _: run_peer(options, python)}
+        in_turns.compare(options, programs, FIGURES, lambda one: f"{one['tokens_per_second']:,.0f} tokens/s", title(options))
 
 
 def main():

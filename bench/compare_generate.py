@@ -4,7 +4,6 @@ Note: figures are of the tokens behind the second of each answer, so neither loa
 counts.
 """
 
-import argparse
 import json
 import math
 import os
@@ -15,24 +14,20 @@ import tempfile
 import time
 from pathlib import Path
 
-import compare_runs
-from compare_runs import CHECKOUT, Refusal, aligned, first_existing, require, run, say, status_of
+import in_turns
+from in_turns import OptionParser, Refusal, aligned, require, run, say, shared_folder, status_of
 
 HERE = Path(__file__).resolve().parent
 PROMPT_WORDS = 24
 
 
 def parse_options():
-    shared = os.environ.get("TEMPER_SHARED_DIR")
-    shared = Path(shared) if shared else CHECKOUT.parent / "shared"
-    built = first_existing(*(CHECKOUT / "build" / name for name in ("release/temper", "bench/temper", "temper")))
-    parser = argparse.ArgumentParser(prog="bench/against_generate.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--temper", type=Path, default=built, metavar="FILE", help=f"the program (default: {built})")
-    parser.add_argument("--python", type=Path, metavar="FILE", help="has torch, transformers (default: as against_ddp.sh)")
+    parser = OptionParser("bench/against_generate.sh", __doc__.splitlines()[0])
+    parser.add_python("torch, transformers")
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a decoder in Hugging Face layout")
-    parser.add_argument("--text", type=Path, default=shared / "data/wikitext2/validation.txt", help="prompts are cut from it")
-    parser.add_argument("--tokens", type=int, default=130, help="of each answer (default: 130)")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turns (default: 3)")
+    parser.add("--text", shared_folder() / "data/wikitext2/validation.txt", "prompts are cut from it", type=Path, metavar="FILE")
+    parser.add("--tokens", 130, "of each answer", type=int, metavar="N")
+    parser.add("--repeats", 3, "runs of each, in turns", type=int, metavar="N")
     return parser.parse_args()
 
 
@@ -87,9 +82,9 @@ def peer_rate(options, python, prompts, count, threads, precision):
 
 
 def compare(options):
-    require(options.temper, "build it, or name it by --temper")
+    in_turns.require_temper(options)
     require(options.model / "config.json", "name a decoder in Hugging Face layout by --model")
-    python = compare_runs.peer_python(options)
+    python = in_turns.peer_python(options)
     rows = [("answers", "threads", "precision", "Temper, tokens/s", "transformers", "Temper / transformers", "weights read, GB/s")]
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as name:
         folder = Path(name)

@@ -27,13 +27,13 @@ import os
 import random
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from compare_runs import CHECKOUT, Refusal, aligned, first_existing, import_problem, require, run, say, status_of, to_toml
+import in_turns
+from in_turns import CHECKOUT, NEVER, OptionParser, Refusal, aligned, import_problem, median, run, say, status_of
 
 PEER = Path(__file__).resolve().parent / "gpu_peer.py"
 LABELS = ("one", "two")  # as in gpu_peer.py
@@ -41,7 +41,6 @@ ROWS = 512
 WARM_UP = 10  # steps
 DROPOUT = 0.1
 LEARNING_RATE = 2e-5
-NEVER = 1_000_000_000
 CASES = ("all-MiniLM-L6-v2:128x128", "all-MiniLM-L6-v2:32x512", "bert-base:64x512", "bert-base:128x128")
 # TFLOP/s for dense bf16 as the maker gives them; the first name that occurs in the GPU's counts.
 PEAKS = (("A100", 312), ("H100 PCIe", 756), ("NVL", 835), ("H100", 989), ("H200", 989))
@@ -63,19 +62,14 @@ class Case:
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(
-        prog="bench/gpu.sh",
-        description="Runs temper and a PyTorch program in turns on the same GPU, model, data and settings, and prints one "
+    parser = OptionParser(
+        "bench/gpu.sh",
+        "Runs temper and a PyTorch program in turns on the same GPU, model, data and settings, and prints one "
         "table. Without a GPU it says so and ends.",
         epilog="Example:\n  bench/gpu.sh --repeats 5 --json\n  bench/gpu.sh --case bert-base:64x512 --python venv/bin/python",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
-    def add(name, default, text, **more):
-        parser.add_argument(name, default=default, help=f"{text} (default: {default})", **more)
-
-    built = first_existing(*(CHECKOUT / "build" / name for name in ("release/temper", "bench/temper", "temper")))
-    add("--temper", built, "the temper program", type=Path, metavar="FILE")
     parser.add_argument(
         "--python", type=Path, metavar="FILE",
         help="a Python that has torch and transformers (default: that of build/peer-venv, else python3); without one, "
@@ -86,16 +80,16 @@ def parse_options():
         help=f"what to run; may be given several times (default: {', '.join(CASES)}). MODEL is a folder of models/ or of "
         "build/bench-models/, or bert-base, which is written there with random weights",
     )
-    add("--precision", "bf16", "of the arithmetic", choices=("bf16", "f32"))
-    add("--steps", 50, f"steps that count, behind {WARM_UP} that do not", type=int, metavar="N")
-    add("--repeats", 3, "runs of each, in turns", type=int, metavar="N")
+    parser.add("--precision", "bf16", "of the arithmetic", choices=("bf16", "f32"))
+    parser.add("--steps", 50, f"steps that count, behind {WARM_UP} that do not", type=int, metavar="N")
+    parser.add("--repeats", 3, "runs of each, in turns", type=int, metavar="N")
     parser.add_argument("--peak", type=float, metavar="TFLOPS", help="of the GPU (default: by its name, for bf16)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="handed to temper train, such as run.cuda_graphs=true; may be given several times",
     )
-    add("--device", "cuda", "cpu: to try the script out", choices=("cuda", "cpu"))
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add("--device", "cuda", "cpu: to try the script out", choices=("cuda", "cpu"))
+    parser.add_json()
     options = parser.parse_args()
     options.cases = options.cases or [Case(text) for text in CASES]
     if options.steps < 1 or options.repeats < 1:
@@ -122,7 +116,7 @@ def peak_flops(options, gpu):
 
 
 def check_temper(options):
-    require(options.temper, "build it (cmake --preset release && cmake --build --preset release), or name it by --temper")
+    in_turns.require_temper(options)
     if options.device == "cuda":
         version, _ = run("temper version", [options.temper.resolve(), "version", "--json"], dict(os.environ))
         if not version.get("gpus"):
@@ -183,8 +177,8 @@ def write_rows(file, folder, case):
             writer.writerow((" ".join(generator.choices(words, k=case.length - 2)), LABELS[row % 2]))
 
 
-def configuration(options, case, model, seed, folder):
-    return to_toml({
+def sections_of(options, case, model, seed, folder):
+    return {
         "model": {"path": str(model), "task": "sequence-classification", "replace_head": True, "dropout": DROPOUT},
         "data": {
             "train": str(folder / "rows.csv"),
@@ -202,38 +196,21 @@ def configuration(options, case, model, seed, folder):
             "precision": options.precision,
             "seed": seed,
         },
-        "checkpoint": {"every_steps": NEVER, "resume": False},
-        "output": {"dir": str(folder / "run"), "log_every": WARM_UP, "tensorboard": False, "export_model": False},
-        "run": {"device": options.device},
-    })
+        **in_turns.training_alone(folder, log_every=WARM_UP, device=options.device),
+    }
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------------
 
 
-def steady_examples_per_second(log, case):
-    """Of the steps behind the first ones: the log has, at some steps, the mean speed so far."""
-    seconds = {}
-    for line in log.read_text(encoding="utf8").splitlines():
-        event = json.loads(line)
-        if event["kind"] == "train":
-            seconds[event["step"]] = event["step"] * case.batch / event["examples_per_second"]
-    first, last = WARM_UP, max(seconds)
-    return (last - first) * case.batch / (seconds[last] - seconds[first])
-
-
 def run_temper(options, case, model, seed, folder, *extra):
-    shutil.rmtree(folder / "run", ignore_errors=True)
-    file = folder / "run.toml"
-    file.write_text(configuration(options, case, model, seed, folder), encoding="utf8")
     overrides = [word for text in options.overrides for word in ("--set", text)]
-    command = [options.temper.resolve(), "train", file, "--json", *overrides, *extra]
-    return run("temper", command, dict(os.environ))[0]
+    return in_turns.train(options, sections_of(options, case, model, seed, folder), folder, [], *overrides, *extra)[0]
 
 
 def time_temper(options, case, model, seed, folder):
     said = run_temper(options, case, model, seed, folder)
-    examples = steady_examples_per_second(folder / "run/metrics.jsonl", case)
+    examples = in_turns.steady_rate(folder, "examples_per_second", case.batch, WARM_UP)
     return {
         "examples_per_second": examples,
         "tokens_per_second": examples * case.length,
@@ -262,15 +239,10 @@ def time_peer(options, case, model, python, seed, folder):
 def measure(options, case, model, python, folder):
     """Runs of both in turns, and the share of one more."""
     write_rows(folder / "rows.csv", model, case)
-    runs = {"temper": []} | ({"peer": []} if python else {})
-    for i in range(options.repeats):
-        for who, done in runs.items():
-            if who == "temper":
-                figures = time_temper(options, case, model, i, folder)
-            else:
-                figures = time_peer(options, case, model, python, i, folder)
-            say(f"{case.name}: {who}, run {i + 1} of {options.repeats}: {figures['tokens_per_second']:,.0f} tokens/s")
-            done.append(figures)
+    programs = {"temper": lambda i: time_temper(options, case, model, i, folder)}
+    if python:
+        programs["peer"] = lambda i: time_peer(options, case, model, python, i, folder)
+    runs = in_turns.take_turns(programs, options.repeats, lambda one: f"{one['tokens_per_second']:,.0f} tokens/s", f"{case.name}: ")
     return runs, share_outside(options, case, model, folder)
 
 
@@ -284,11 +256,6 @@ def flops_a_row(config, length):
     layer = 6 * length * (4 * width**2 + 2 * width * inside) + 12 * length**2 * width
     last = 6 * (length * 2 * width**2 + 2 * width**2 + 2 * width * inside) + 12 * length * width
     return layers * layer + head, (layers - 1) * layer + last + head
-
-
-def median(runs, key):
-    values = [figures[key] for figures in runs]
-    return statistics.median(values) if runs and None not in values else None
 
 
 def summary(case, model, runs, outside, peak):

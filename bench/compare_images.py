@@ -5,16 +5,13 @@ random: of a shape below, or of a folder. The pictures are those of the folder -
 an order of each program's own.
 """
 
-import argparse
 import json
-import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-import compare_runs
-from compare_runs import CHECKOUT, Refusal, aligned, first_existing, require, run, say, status_of, to_toml
+import in_turns
+from in_turns import NEVER, OptionParser, Refusal, shared_folder, status_of
 
 VIT = {"model_type": "vit", "architectures": ["ViTForImageClassification"], "patch_size": 16, "num_channels": 3, "hidden_act": "gelu", "layer_norm_eps": 1e-12, "qkv_bias": True}
 RESNET = {"model_type": "resnet", "architectures": ["ResNetForImageClassification"], "num_channels": 3, "embedding_size": 64, "hidden_act": "relu"}
@@ -35,17 +32,11 @@ FIGURES = (
 
 
 def parse_options():
-    shared = os.environ.get("TEMPER_SHARED_DIR")
-    shared = Path(shared) if shared else CHECKOUT.parent / "shared"
-    built = first_existing(*(CHECKOUT / "build" / name for name in ("release/temper", "bench/temper", "temper")))
-    parser = argparse.ArgumentParser(prog="bench/against_images.sh", description=__doc__.splitlines()[0])
-
-    def add(name, default, text, **more):
-        parser.add_argument(name, default=default, help=f"{text} (default: {default})", **more)
-
-    add("--temper", built, "the temper program", type=Path, metavar="FILE")
+    shared = shared_folder()
+    parser = OptionParser("bench/against_images.sh", __doc__.splitlines()[0])
+    add = parser.add
     add("--peer", shared / "peer/image_baseline.py", "the PyTorch DDP program", type=Path, metavar="FILE")
-    parser.add_argument("--python", type=Path, metavar="FILE", help="has torch, torchvision and transformers (default: as against_ddp.sh)")
+    parser.add_python("torch, torchvision and transformers")
     add("--shape", "vit-small-16", "random weights of this shape", choices=sorted(SHAPES))
     add("--data", shared / "data/chest_xray", "holds train/CLASS and test/CLASS", type=Path, metavar="FOLDER")
     add("--size", 224, "pixels of a side", type=int, metavar="N")
@@ -61,16 +52,13 @@ def parse_options():
     add("--lr", 1e-4, "highest learning rate", type=float, metavar="RATE")
     add("--seed", 0, "of weights and order", type=int, metavar="N")
     add("--repeats", 1, "runs of each, in turns", type=int, metavar="N")
-    parser.add_argument("--alone", action="store_true", help="run temper only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_alone()
+    parser.add_json()
     options = parser.parse_args()
-    for name in ("ranks", "threads", "batch", "size", "repeats"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")
+    parser.expect_at_least_one(options, "ranks", "threads", "batch", "size", "repeats")
     if 0 < options.steps < 3:
         parser.error(f"--steps is {options.steps}; expected at least 3, since the first does not count")
-    if options.batch % options.ranks != 0:
-        parser.error(f"--batch {options.batch} does not divide by --ranks {options.ranks}; the peer would drop pictures")
+    parser.expect_whole_shares(options, "pictures")
     return options
 
 
@@ -102,8 +90,7 @@ def test_pictures(options, folder):
     return chosen
 
 
-def configuration(options, folder):
-    never = 1_000_000_000
+def sections_of(options, folder):
     length = {"max_steps": options.steps} if options.steps else {"epochs": options.epochs}
     sections = {
         "model": {"path": str(make_model(options, folder)), "task": "image-classification", "initialize": True, "dropout": 0.0},
@@ -113,55 +100,39 @@ def configuration(options, folder):
             **length,
             "batch_size": options.batch,
             "learning_rate": options.lr,
-            "weight_decay": 0.01,
-            "schedule": "linear",
-            "warmup_ratio": 0.1,
-            "clip_norm": 1.0,
             "precision": options.precision,
             "seed": options.seed,
+            **in_turns.RECIPE,
         },
-        "evaluate": {"every_steps": never},
-        "checkpoint": {"every_steps": never, "resume": False},
-        "output": {"dir": str(folder / "run"), "log_every": 1, "tensorboard": False, "export_model": False},
-        "run": {"device": "cpu", "threads": options.threads},
+        "evaluate": {"every_steps": NEVER},
+        **in_turns.training_alone(folder, log_every=1, device="cpu", threads=options.threads),
     }
     if SHAPES[options.shape]["model_type"] == "resnet":
         sections["train"]["batch_norm"] = options.batch_norm
     if options.freeze:
         sections["tuning"] = {"freeze": options.freeze.split(",")}
         sections["augment"] = {"crop_scale": [], "horizontal_flip": 0.0}
-    return to_toml(sections)
+    return sections
 
 
 def run_temper(options, folder):
-    file = folder / "run.toml"
-    file.write_text(configuration(options, folder), encoding="utf8")
-    launcher = ["mpirun", "-n", options.ranks, "--oversubscribe", "--bind-to", "none"]
-    metrics = folder / "run/metrics.jsonl"
-    metrics.unlink(missing_ok=True)
-    said, _ = run("temper", [*launcher, options.temper.resolve(), "train", file, "--json"], dict(os.environ))
-    rates = [line["examples_per_second"] for line in map(json.loads, metrics.read_text(encoding="utf8").splitlines()) if line.get("kind") == "train"][1:]
-    # With frozen layers the first epoch fills their cache; what comes behind it is the rate.
+    said, _ = in_turns.train(options, sections_of(options, folder), folder, in_turns.mpirun(options.ranks))
     return {
-        "images_per_second": len(rates) / sum(1 / rate for rate in rates),
+        "images_per_second": in_turns.steady_rate(folder, "examples_per_second", options.batch),
         "start_seconds": said["seconds_to_first_step"],
-        "peak_memory_mib": said["peak_memory_bytes"] / 2**20,
-        "shared_once_mib": said.get("proportional_memory_bytes", said["peak_memory_bytes"]) / 2**20,
+        **in_turns.memory_of(said),
         "auroc": (said.get("test") or {}).get("auroc"),
     }
 
 
 def run_peer(options, python):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), HF_HUB_OFFLINE="1")
-    command = [
-        *(python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", options.ranks, options.peer),
+    said, _ = in_turns.run_ddp_peer(
+        options, python,
         *("--random", options.shape, "--data", options.data.resolve(), "--size", options.size, "--batch", options.batch),
         *("--steps", options.steps, "--epochs", options.epochs, "--lr", options.lr, "--seed", options.seed, "--eval-rows", options.eval_rows),
-        *(["--bf16"] if options.precision == "bf16" else []),
         *(["--head-only"] if options.freeze else []),
         *(["--channels-last"] if SHAPES[options.shape]["model_type"] == "resnet" else []),
-    ]
-    said, _ = run("the peer", command, environment)
+    )  # fmt: skip
     return {
         "images_per_second": said["images_per_s_without_first_step"],
         "start_seconds": said["startup_s"],
@@ -171,46 +142,23 @@ def run_peer(options, python):
     }
 
 
-def table(options, ours, theirs):
-    title = "one run" if options.repeats == 1 else f"median of {options.repeats}"
-    rows = [(title, "Temper", "peer", "Temper / peer")]
-    for key, name, form in FIGURES:
-        if ours[key] is None:
-            continue
-        known = theirs is not None and theirs[key] is not None
-        rows.append((name, format(ours[key], form), format(theirs[key], form) if known else "-", f"{ours[key] / theirs[key]:.2f}" if known else "-"))
+def title(options):
     what = f"{options.shape}, {options.size} pixels, {options.precision}, steps of {options.batch} images, {options.ranks} ranks of {options.threads} threads"
-    return "\n".join([what + (f", frozen: {options.freeze}" if options.freeze else ""), "", *aligned(rows)])
-
-
-def medians(runs):
-    def median(key):
-        return None if runs[0][key] is None else statistics.median(one[key] for one in runs)
-
-    return {key: median(key) for key, _, _ in FIGURES} if runs else None
+    return what + (f", frozen: {options.freeze}" if options.freeze else "")
 
 
 def compare(options):
-    require(options.temper, "build it (cmake --preset release && cmake --build --preset release), or name it by --temper")
+    in_turns.require_temper(options)
     if not (options.data / "train").is_dir():
         raise Refusal(f"{options.data / 'train'}: no such folder; name one with train/CLASS and test/CLASS by --data")
     if not options.alone:
-        require(options.peer, "name the PyTorch DDP program by --peer, or set TEMPER_SHARED_DIR to the folder above peer/")
-    python = None if options.alone else compare_runs.peer_python(options)
-    if python is not None and compare_runs.import_problem(python, "torchvision, PIL"):
+        in_turns.require_peer(options)
+    python = None if options.alone else in_turns.peer_python(options)
+    if python is not None and in_turns.import_problem(python, "torchvision, PIL"):
         raise Refusal(f"{python}: has no torchvision, by which the peer reads pictures; install it there (pip install torchvision)")
-    runs = {"temper": [], "peer": []}
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as name:
-        folder = Path(name)
-        for i in range(options.repeats):
-            for who in ("temper",) if options.alone else ("temper", "peer"):
-                figures = run_temper(options, folder) if who == "temper" else run_peer(options, python)
-                runs[who].append(figures)
-                say(f"{who}: run {i + 1} of {options.repeats}: {figures['images_per_second']:,.2f} images/s")
-    ours, theirs = medians(runs["temper"]), medians(runs["peer"])
-    print(table(options, ours, theirs), flush=True)
-    if options.json:
-        print(json.dumps({"temper": ours, "peer": theirs, "runs": runs}), flush=True)
+        programs = {"temper": lambda _: run_temper(options, Path(name)), "peer": lambda _: run_peer(options, python)}
+        in_turns.compare(options, programs, FIGURES, lambda one: f"{one['images_per_second']:,.2f} images/s", title(options))
 
 
 def main():

@@ -8,7 +8,6 @@ epochs are as many as in the long run.
 
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -18,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import compare_runs
-from compare_runs import CHECKOUT, Refusal, aligned, first_existing, say, status_of
+import in_turns
+from in_turns import CHECKOUT, Refusal, aligned, first_existing, say, shared_folder, status_of
 
 HERE = Path(__file__).resolve().parent
 
@@ -88,8 +88,7 @@ class Goals:
 
 
 def parse_options():
-    shared = os.environ.get("TEMPER_SHARED_DIR")
-    shared = Path(shared) if shared else CHECKOUT.parent / "shared"
+    shared = shared_folder()
     built = first_existing(*(CHECKOUT / "build" / name for name in ("bench", "release")))
     parser = argparse.ArgumentParser(prog="bench/goals.sh", description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=Path, default=built, help=f"holds temper and bench/ (default: {built})")
@@ -132,8 +131,7 @@ class Pair:
 def measured_peak(goals, options, folder):
     """FLOP/s of all ranks together, by `temper bench machine`."""
     machine = folder / "machine.json"
-    launcher = ["mpirun", "-n", options.ranks, "--oversubscribe", "--bind-to", "none"]
-    run_program([*launcher, goals.build / "temper", "bench", "machine", "--output", machine])
+    run_program([*in_turns.mpirun(options.ranks), goals.build / "temper", "bench", "machine", "--output", machine])
     rates = json.loads(machine.read_text(encoding="utf8"))["together"]
     return rates["bf16_operations_per_second" if options.precision == "bf16" else "operations_per_second"] * options.ranks
 
@@ -237,8 +235,7 @@ def checkpoint(goals, table):
     if not table.wants(name):
         return
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as folder:
-        said = run_program(["mpirun", "-n", 2, "--oversubscribe", "--bind-to", "none",
-                            goals.build / "bench/checkpoint_bench", folder])
+        said = run_program([*in_turns.mpirun(2), goals.build / "bench/checkpoint_bench", folder])
     share = float(re.search(r"share ([\d.]+)", said)[1])
     table.at_least(name, LEAST_CHECKPOINT, share, said.strip(), unit="")
 
@@ -247,8 +244,7 @@ def reduction(goals, table):
     name = "reduction, clip and update of 22.7 M gradients"
     if not table.wants(name):
         return
-    said = run_program(["mpirun", "-n", 2, "--oversubscribe", "--bind-to", "none",
-                        goals.build / "bench/communication_bench"])
+    said = run_program([*in_turns.mpirun(2), goals.build / "bench/communication_bench"])
     for copy, theirs, dense, ratio, rows, of_rows in re.findall(r"^\| (yes|no) \|" + r" ([\d.]+) \|" * 5, said, re.M):
         kind = "with a bf16 copy" if copy == "yes" else "f32"
         table.at_least(f"{name}, {kind}", LEAST_REDUCTION, float(ratio),
@@ -257,7 +253,7 @@ def reduction(goals, table):
 
 def measure(goals):
     table = Goals(goals.only)
-    python = compare_runs.peer_python(options_of(goals, "clinc150"))
+    python = in_turns.peer_python(options_of(goals, "clinc150"))
     for case in CASES:
         against_peer(goals, table, python, case)
     for case in SCALING:

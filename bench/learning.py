@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from in_turns import mpirun, to_toml
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 VOCABULARY = 2048
@@ -59,9 +60,8 @@ def train_temper(temper, folder, ranks):
         "output": {"dir": "out", "log_every": 1, "tensorboard": False},
         "run": {"device": "cpu"},
     }
-    sections = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()) for name, keys in settings.items()]
-    (folder / "run.toml").write_text("".join(sections))
-    launcher = ["mpirun", "-n", str(ranks), "--oversubscribe"] if ranks > 1 else []
+    (folder / "run.toml").write_text(to_toml(settings), encoding="utf8")
+    launcher = [str(word) for word in mpirun(ranks)] if ranks > 1 else []
     subprocess.run(launcher + [str(temper), "train", "run.toml"], cwd=folder, check=True, capture_output=True)
     lines = [json.loads(line) for line in (folder / "out/metrics.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if line["kind"] == "train"], lines[-2]["loss"]

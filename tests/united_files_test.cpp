@@ -63,15 +63,29 @@ std::string without_attributes(std::string line) {
   return line;
 }
 
+/// Whether a raw string is open behind a line, `open`: before it.
+bool raw_string_is_open(std::string_view line, bool open) {
+  for (std::size_t place = 0;; open = !open) {
+    const std::string_view mark = open ? ")\"" : "R\"(";
+    place = line.find(mark, place);
+    if (place == std::string_view::npos) return open;
+    place += mark.size();
+  }
+}
+
 /// What the unnamed namespaces of a source define, by name (with its parameters' types if a function). An alias comes
 /// with what it stands for: two that agree are no fault. Relies on the layout that clang-format gives.
 std::map<std::string, std::string> unnamed_definitions(const std::string& source) {
   std::map<std::string, std::string> found;
   bool inside = false;
+  bool in_raw_string = false;
   std::size_t end = 0;
   for (std::size_t begin = 0; begin < source.size(); begin = end + 1) {
     end = std::min(source.find('\n', begin), source.size());
     const std::string line = without_attributes(source.substr(begin, end - begin));
+    const bool is_text = in_raw_string;
+    in_raw_string = raw_string_is_open(line, in_raw_string);
+    if (is_text) continue;
     if (line == "namespace {") inside = true;
     if (line.starts_with("}") && line.find("namespace") != std::string::npos) inside = false;
     if (!inside || line.empty() || line.starts_with("namespace {") || line.starts_with("template")) continue;
@@ -104,7 +118,9 @@ std::map<std::string, std::string> unnamed_definitions(const std::string& source
 
 TEST(UnitedFiles, DefineEachNameOnce) {
   const fs::path root = testing_support::source_directory();
-  for (const char* floor : {"base", "tensor", "comm", "data", "model", "runtime", "launch"}) {
+  for (const char* floor :
+       {"base", "tensor", "comm", "data", "model", "runtime", "launch", "tests/base", "tests/tensor", "tests/comm",
+        "tests/data", "tests/model", "tests/runtime", "tests/system", "tests/gpu"}) {
     std::map<std::string, std::pair<fs::path, std::string>> definitions;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / floor)) {
       const fs::path place = entry.path().lexically_relative(root);
@@ -129,7 +145,7 @@ TEST(UnitedFiles, DefinitionsAreSeen) {
       "int sum(const std::map<int, int>& a,\n        int b = 3) {\n  int local = 0;\n}\ntemplate <typename T>\n"
       "void none() {}\nenum class Kind { a };\nclass Reader final : public Base {\n};\n"
       "[[noreturn]] void fail(int a) {\n}\n[[nodiscard]] [[gnu::noinline]]\nint seven() {\n}\n"
-      "std::map<int, int> table{{1, 2}};\n}  // namespace\nint after = 1;\n");
+      "std::map<int, int> table{{1, 2}};\nconst char* text = R\"(\nkey = 1;\n)\";\n}  // namespace\nint after = 1;\n");
   const std::map<std::string, std::string> expected{{"Bytes", " = std::span<int>;"},
                                                     {"Kind", ""},
                                                     {"Reader", ""},
@@ -138,6 +154,7 @@ TEST(UnitedFiles, DefinitionsAreSeen) {
                                                     {"kMost", ""},
                                                     {"none(,)", ""},
                                                     {"table", ""},
+                                                    {"text", ""},
                                                     {"sum(conststd::map<int,int>&,int,)", ""}};
   EXPECT_EQ(found, expected);
   EXPECT_EQ(unnamed_definitions("namespace {\nint f(long other) {"),

@@ -12,7 +12,7 @@
 namespace temper {
 namespace {
 
-constexpr const char* kSmallBert =
+constexpr const char* kBertOfFourLayers =
     R"({"model_type":"bert","vocab_size":20,"hidden_size":8,"num_hidden_layers":4,"num_attention_heads":2,)"
     R"("intermediate_size":16,"max_position_embeddings":12})";
 
@@ -29,7 +29,7 @@ class Freezing : public testing::Test {
     return names.contains("bert.encoder.layer." + std::to_string(layer) + ".output.dense.weight");
   }
 
-  std::unique_ptr<Model> model_ = make_model(parse_model_config(kSmallBert, ""), {HeadKind::sequence, 3});
+  std::unique_ptr<Model> model_ = make_model(parse_model_config(kBertOfFourLayers, ""), {HeadKind::sequence, 3});
 };
 
 TEST_F(Freezing, WithoutPatternsEverythingIsTrained) {

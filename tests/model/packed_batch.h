@@ -9,6 +9,7 @@
 #include "model/model.h"
 #include "tensor/array_bundle.h"
 #include "tensor/ops.h"
+#include "tests/model/sequence_names.h"
 
 namespace temper::testing_support {
 
@@ -19,21 +20,15 @@ struct PackedBatch {
   Tensor block;
 
   PackedBatch(Device& device, const std::vector<std::int32_t>& lengths) {
-    std::vector<std::int32_t> ids, positions, types, starts{0}, rows, query_starts{0};
-    std::vector<std::uint32_t> examples, token_examples, token_positions, zeros;
+    std::vector<std::int32_t> ids, positions, types;
+    SequenceNames names;
     for (std::size_t s = 0; s < lengths.size(); ++s) {
-      rows.push_back(starts.back());
-      query_starts.push_back(static_cast<std::int32_t>(s) + 1);
-      zeros.push_back(0);
-      examples.push_back(static_cast<std::uint32_t>(s));
+      names.add(static_cast<std::uint32_t>(s), lengths[s]);
       for (std::int32_t t = 0; t < lengths[s]; ++t) {
         ids.push_back(t % 5);
         positions.push_back(t);
         types.push_back(0);
-        token_examples.push_back(static_cast<std::uint32_t>(s));
-        token_positions.push_back(static_cast<std::uint32_t>(t));
       }
-      starts.push_back(static_cast<std::int32_t>(ids.size()));
       input.longest = std::max<std::int64_t>(input.longest, lengths[s]);
     }
     ArrayBundle bundle;
@@ -43,15 +38,7 @@ struct PackedBatch {
     add_groups(bundle, ids, input.indices.by_id);
     add_groups(bundle, positions, input.indices.by_position);
     add_groups(bundle, types, input.indices.by_type);
-    bundle.add(starts, input.starts);
-    bundle.add(examples, input.examples);
-    bundle.add(token_examples, input.token_examples);
-    bundle.add(token_positions, input.token_positions);
-    bundle.add(rows, first_tokens.rows);
-    bundle.add(query_starts, first_tokens.starts);
-    bundle.add(examples, first_tokens.examples);
-    bundle.add(zeros, first_tokens.positions);
-    first_tokens.one_of_each = true;
+    names.add_to(bundle, input, first_tokens);
     bundle.upload(device, block);
   }
 

@@ -19,7 +19,7 @@ namespace {
 using testing_support::expect_refusal;
 using testing_support::TestFolder;
 
-constexpr std::int64_t kWidth = 4;
+constexpr std::int64_t kFusedWidth = 4;
 
 /// Does nothing: only its parameters matter here.
 class Attending final : public Block {
@@ -51,7 +51,7 @@ class Score final : public Head {
 };
 
 /// In the manner of GPT-2: weights [in, out], and queries, keys and values in one tensor.
-std::unique_ptr<Model> make_fused(std::int64_t width = kWidth) {
+std::unique_ptr<Model> make_fused(std::int64_t width = kFusedWidth) {
   ModelParts parts;
   parts.width = width;
   parts.names.prefix = "transformer.";

@@ -13,7 +13,7 @@
 namespace temper::system_tests {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Overrides = std::vector<std::string>;
 
 /// The base's template calls the user 1 and the assistant 2, the run's own calls them 3 and 1.
@@ -33,11 +33,11 @@ class AdapterUse : public testing::Test {
     std::string rows;
     for (char c = 'a'; c < 'm'; ++c) {
       const auto text = [&](int i) { return std::string(1, static_cast<char>('a' + (c - 'a' + i) % 18)); };
-      Json messages;
+      OrderedJson messages;
       for (const auto& [role, content] : {std::pair("user", text(1)), std::pair("assistant", text(2) + text(5)),
                                           std::pair("user", text(3)), std::pair("assistant", text(4))})
         messages.push_back({{"role", role}, {"content", content}});
-      rows += Json{{"messages", messages}}.dump() + "\n";
+      rows += OrderedJson{{"messages", messages}}.dump() + "\n";
     }
     write("train.jsonl", rows);
     write("run.toml",
@@ -66,10 +66,10 @@ class AdapterUse : public testing::Test {
     return temper(arguments);
   }
   /// The last line of what must succeed.
-  [[nodiscard]] Json json(const std::vector<std::string>& arguments) const {
+  [[nodiscard]] OrderedJson json(const std::vector<std::string>& arguments) const {
     const Outcome outcome = temper(arguments);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return outcome.status == 0 ? Json::parse(outcome.last_line()) : Json::object();
+    return outcome.status == 0 ? OrderedJson::parse(outcome.last_line()) : OrderedJson::object();
   }
   [[nodiscard]] double loss(const std::vector<std::string>& arguments) const {
     return json(arguments).value("loss", -1.0);
@@ -84,7 +84,7 @@ TEST_F(AdapterUse, AnAdapterIsAskedByTheTemplateThatItWasTrainedWith) {
   const Outcome trained = train("out", {"data.chat_template=own.jinja"});
   ASSERT_EQ(trained.status, 0) << trained.err;
   EXPECT_EQ(read("out/model/chat_template.jinja"), read("own.jinja"));
-  const double of_run = Json::parse(trained.last_line())["test"]["loss"];
+  const double of_run = OrderedJson::parse(trained.last_line())["test"]["loss"];
   std::filesystem::remove(path("own.jinja"));  // nobody needs it from here on
 
   ASSERT_EQ(temper({"export", "out/model", "--merge", "-o", "merged"}).status, 0);
@@ -107,9 +107,9 @@ TEST_F(AdapterUse, AnAdapterIsAskedByTheTemplateThatItWasTrainedWith) {
     EXPECT_NEAR(loss(measured), of_run, 1e-5) << model.back();
     std::vector<std::string> shown{"inspect", "train.jsonl", "--mask", "--json", "--model"};
     shown.insert(shown.end(), model.begin(), model.end());
-    const Json row = json(shown)["rows"][0];
+    const OrderedJson row = json(shown)["rows"][0];
     std::string text;
-    for (const Json& piece : row["pieces"]) text += piece["text"].get<std::string>();
+    for (const OrderedJson& piece : row["pieces"]) text += piece["text"].get<std::string>();
     EXPECT_EQ(text, "3b<|endoftext|>1cf<|endoftext|>3d<|endoftext|>1e<|endoftext|>") << model.back();
   }
   write("texts.txt", "abc\nde\n");
@@ -158,7 +158,7 @@ TEST_F(AdapterUse, EvaluationCountsTheTokensThatTrainingLearnt) {
       overrides.emplace_back(rank);
       const Outcome trained = train(out, overrides);
       ASSERT_EQ(trained.status, 0) << trained.err;
-      const double of_run = Json::parse(trained.last_line())["test"]["loss"];
+      const double of_run = OrderedJson::parse(trained.last_line())["test"]["loss"];
       EXPECT_NEAR(loss({"eval", out + "/model", "train.jsonl", "--json"}), of_run, 1e-5) << out;
       const Outcome exported = temper({"export", out + "/checkpoints/checkpoint-00000003.h5", "-o", out + "-again"});
       ASSERT_EQ(exported.status, 0) << exported.err;
@@ -170,12 +170,12 @@ TEST_F(AdapterUse, EvaluationCountsTheTokensThatTrainingLearnt) {
 TEST_F(AdapterUse, PairsWithoutATemplateAreMeasuredWithoutOne) {
   std::string rows;
   for (char c = 'a'; c < 'm'; ++c)
-    rows += Json{{"prompt", std::string(2, c)}, {"completion", std::string("b") + c}}.dump() + "\n";
+    rows += OrderedJson{{"prompt", std::string(2, c)}, {"completion", std::string("b") + c}}.dump() + "\n";
   write("train.jsonl", rows);
   const Outcome trained = train("out", {"data.chat_template=none"});
   ASSERT_EQ(trained.status, 0) << trained.err;
-  EXPECT_NEAR(loss({"eval", "out/model", "train.jsonl", "--json"}), Json::parse(trained.last_line())["test"]["loss"],
-              1e-5);
+  EXPECT_NEAR(loss({"eval", "out/model", "train.jsonl", "--json"}),
+              OrderedJson::parse(trained.last_line())["test"]["loss"], 1e-5);
 }
 
 TEST_F(AdapterUse, ARunGoesOnOnlyWithTheFilesThatItBeganWith) {
@@ -203,7 +203,7 @@ TEST_F(AdapterUse, ARunGoesOnOnlyWithTheFilesThatItBeganWith) {
   EXPECT_NE(refusal("b", "first/model/tokenizer.json", read("first/model/tokenizer.json") + " ")
                 .find("was trained with another version of tokenizer.json"),
             std::string::npos);
-  Json config = Json::parse(read("first/model/adapter_config.json"));
+  OrderedJson config = OrderedJson::parse(read("first/model/adapter_config.json"));
   config["lora_alpha"] = 16;
   EXPECT_NE(refusal("c", "first/model/adapter_config.json", config.dump())
                 .find("was begun with another version of adapter_config.json"),

@@ -13,10 +13,10 @@
 namespace temper::system_tests {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// 1 and 2 stand for the user and the assistant: the tiny model knows few characters.
-constexpr const char* kTemplate =
+constexpr const char* kChatTemplate =
     "{% for m in messages %}{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('roles are user and "
     "assistant, "
     "not ' ~ m.role) }}{% endif %}{{ ('1' if m.role == 'user' else '2') + m.content + eos_token }}{% endfor %}"
@@ -25,7 +25,7 @@ constexpr const char* kTemplate =
 class Chat : public testing::Test {
  protected:
   void SetUp() override {
-    testing_support::write_chat_model(folder_.path() / "model", kTemplate);
+    testing_support::write_chat_model(folder_.path() / "model", kChatTemplate);
     write("run.toml",
           "[model]\npath = \"model\"\ntask = \"causal-lm\"\n[data]\ntrain = \"train.jsonl\"\nvalidation = "
           "\"train.jsonl\"\n"
@@ -52,7 +52,7 @@ class Chat : public testing::Test {
   testing_support::TemporaryFolder folder_;
 };
 
-std::string rows_of(const std::function<Json(const std::string& question, const std::string& answer)>& form) {
+std::string rows_of(const std::function<OrderedJson(const std::string& question, const std::string& answer)>& form) {
   std::string rows;
   for (int i = 0; i < 12; ++i)
     rows +=
@@ -61,21 +61,21 @@ std::string rows_of(const std::function<Json(const std::string& question, const 
   return rows;
 }
 
-Json message(const char* role, const std::string& content) { return {{"role", role}, {"content", content}}; }
+OrderedJson message(const char* role, const std::string& content) { return {{"role", role}, {"content", content}}; }
 
 TEST_F(Chat, EveryFormTrainsOnTwoRanksToTheSameWeights) {
   const std::vector<std::string> forms{
       rows_of([](const auto& q, const auto& a) {
-        return Json{{"messages", {message("user", q), message("assistant", a)}}};
+        return OrderedJson{{"messages", {message("user", q), message("assistant", a)}}};
       }),
       rows_of([](const auto& q, const auto& a) {
-        return Json{{"conversations", {{{"from", "human"}, {"value", q}}, {{"from", "gpt"}, {"value", a}}}}};
+        return OrderedJson{{"conversations", {{{"from", "human"}, {"value", q}}, {{"from", "gpt"}, {"value", a}}}}};
       }),
       rows_of([](const auto& q, const auto& a) {
-        return Json{{"prompt", q}, {"completion", a}};
+        return OrderedJson{{"prompt", q}, {"completion", a}};
       }),
       rows_of([](const auto& q, const auto& a) {
-        return Json{{"instruction", q}, {"output", a}};
+        return OrderedJson{{"instruction", q}, {"output", a}};
       })};
   std::string weights;
   for (std::size_t i = 0; i < forms.size(); ++i) {
@@ -90,17 +90,17 @@ TEST_F(Chat, EveryFormTrainsOnTwoRanksToTheSameWeights) {
     const std::string trained = read(out + "/model/model.safetensors");
     EXPECT_TRUE(i == 0 || trained == weights) << i;
     weights = trained;
-    EXPECT_EQ(read(out + "/model/chat_template.jinja"), kTemplate);
+    EXPECT_EQ(read(out + "/model/chat_template.jinja"), kChatTemplate);
     const Outcome measured = temper({"eval", out + "/model", "train.jsonl", "--json"});
     ASSERT_EQ(measured.status, 0) << measured.err;
-    EXPECT_EQ(Json::parse(measured.last_line())["rows"], 12);
-    EXPECT_GT(Json::parse(measured.last_line())["bits_per_byte"], 0.0);
+    EXPECT_EQ(OrderedJson::parse(measured.last_line())["rows"], 12);
+    EXPECT_GT(OrderedJson::parse(measured.last_line())["bits_per_byte"], 0.0);
   }
 }
 
 TEST_F(Chat, FilesAreMixedToTheSameBitsOnAnyRanksAndFromTheCache) {
   write("train.jsonl", rows_of([](const auto& q, const auto& a) {
-          return Json{{"messages", {message("user", q), message("assistant", a)}}};
+          return OrderedJson{{"messages", {message("user", q), message("assistant", a)}}};
         }));
   // Of three rows one has nothing to learn, so that rows of the file and sequences are not the same.
   write("old.jsonl",
@@ -130,22 +130,23 @@ TEST_F(Chat, FilesAreMixedToTheSameBitsOnAnyRanksAndFromTheCache) {
       temper({"plan", "run.toml", "--json", "--set", "data.train=[\"train.jsonl\", \"old.jsonl\"]", "--set",
               "data.train_weights=[3, 1]", "--set", "data.pack=none", "--set", "output.dir=planned"});
   ASSERT_EQ(plan.status, 0) << plan.err;
-  EXPECT_EQ(Json::parse(plan.last_line())["train_rows"], 16);
+  EXPECT_EQ(OrderedJson::parse(plan.last_line())["train_rows"], 16);
 }
 
 TEST_F(Chat, TurnsCountByTheirWeightsOnAnyRanks) {
-  const auto rows_with = [](const Json& weights) {
+  const auto rows_with = [](const OrderedJson& weights) {
     std::string rows;
     for (int i = 0; i < 12; ++i) {
-      Json answer = message("assistant", std::string("c") + static_cast<char>('a' + i));
-      const Json& weight = weights[static_cast<std::size_t>(i) % weights.size()];
+      OrderedJson answer = message("assistant", std::string("c") + static_cast<char>('a' + i));
+      const OrderedJson& weight = weights[static_cast<std::size_t>(i) % weights.size()];
       if (!weight.is_null()) answer["weight"] = weight;
-      rows +=
-          Json{{"messages", {message("user", std::string(1, static_cast<char>('a' + i)) + "b"), answer}}}.dump() + "\n";
+      rows += OrderedJson{{"messages", {message("user", std::string(1, static_cast<char>('a' + i)) + "b"), answer}}}
+                  .dump() +
+              "\n";
     }
     return rows;
   };
-  const auto trained = [&](const std::string& out, const Json& weights, int ranks,
+  const auto trained = [&](const std::string& out, const OrderedJson& weights, int ranks,
                            const std::vector<std::string>& more = {}) {
     write("train.jsonl", rows_with(weights));
     std::vector<std::string> arguments{"train", "run.toml",          "--set", "output.dir=" + out,
@@ -155,21 +156,21 @@ TEST_F(Chat, TurnsCountByTheirWeightsOnAnyRanks) {
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return read(out + "/model/model.safetensors");
   };
-  const std::string plain = trained("plain", Json::array({nullptr}), 0);
-  EXPECT_TRUE(trained("halves", Json::array({0.5}), 0) == plain) << "only what weights are to each other counts";
-  const Json some = Json::array({0.3, 1, 2.5, nullptr});
+  const std::string plain = trained("plain", OrderedJson::array({nullptr}), 0);
+  EXPECT_TRUE(trained("halves", OrderedJson::array({0.5}), 0) == plain) << "only what weights are to each other counts";
+  const OrderedJson some = OrderedJson::array({0.3, 1, 2.5, nullptr});
   const std::string weighed = trained("weighed", some, 0);
   EXPECT_FALSE(weighed == plain);
   for (const int ranks : {2, 3})
     EXPECT_TRUE(trained("weighed" + std::to_string(ranks), some, ranks) == weighed) << ranks;
   EXPECT_TRUE(trained("cached", some, 2, {"data.cache_dir=weighed/cache"}) == weighed) << "from the cache";
   // A turn of weight 0 is none, whatever stands beside it.
-  EXPECT_FALSE(trained("zero", Json::array({0, 1}), 0) == plain);
+  EXPECT_FALSE(trained("zero", OrderedJson::array({0, 1}), 0) == plain);
 }
 
 TEST_F(Chat, CachedRowsTellTheSameOfThemselves) {
   write("train.jsonl", rows_of([](const auto& q, const auto& a) {
-          return Json{{"messages", {message("user", q), message("assistant", a)}}};
+          return OrderedJson{{"messages", {message("user", q), message("assistant", a)}}};
         }));
   for (const char* out : {"one", "two"}) {
     const Outcome outcome =
@@ -223,37 +224,37 @@ TEST_F(Chat, MaskIsShownWithPlainMarksAndAsAPage) {
       << outcome.out;
   EXPECT_NE(read("page.html").find("1ab&lt;|endoftext|&gt;2<mark>cd&lt;|endoftext|&gt;</mark>"), std::string::npos);
   const Outcome json = temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--json"});
-  EXPECT_EQ(Json::parse(json.last_line())["rows"][0]["learnt"], Json({0, 0, 0, 0, 0, 1, 1, 1}));
+  EXPECT_EQ(OrderedJson::parse(json.last_line())["rows"][0]["learnt"], OrderedJson({0, 0, 0, 0, 0, 1, 1, 1}));
 }
 
 TEST_F(Chat, QuestionsAndConversationsGoThroughTheTemplate) {
   const Outcome question = temper({"generate", "model", "--chat", "ab", "--max-new-tokens", "2", "--json"});
   ASSERT_EQ(question.status, 0) << question.err;
-  EXPECT_EQ(Json::parse(question.last_line())["prompt"], "1ab<|endoftext|>2");
+  EXPECT_EQ(OrderedJson::parse(question.last_line())["prompt"], "1ab<|endoftext|>2");
   write("talk.jsonl", R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]})"
                       "\n");
   const Outcome file = temper({"generate", "model", "--input", "talk.jsonl", "--max-new-tokens", "2", "--json"}, 2);
   ASSERT_EQ(file.status, 0) << file.err;
-  EXPECT_EQ(Json::parse(file.last_line()), Json::parse(question.last_line()));
+  EXPECT_EQ(OrderedJson::parse(file.last_line()), OrderedJson::parse(question.last_line()));
 }
 
 TEST_F(Chat, ScriptedConversationKeepsItsHistory) {
   write("script.txt", "a\n/save one.jsonl\nb\n/save two.jsonl\n/reset\n/save three.jsonl\n/what\n/quit\nc\n");
   const Outcome outcome = temper({"chat", "model", "--script", "script.txt", "--max-new-tokens", "1"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  const Json one = Json::parse(read("one.jsonl"))["messages"];
-  const Json two = Json::parse(read("two.jsonl"))["messages"];
+  const OrderedJson one = OrderedJson::parse(read("one.jsonl"))["messages"];
+  const OrderedJson two = OrderedJson::parse(read("two.jsonl"))["messages"];
   ASSERT_EQ(one.size(), 2U);
   ASSERT_EQ(two.size(), 4U);
   EXPECT_EQ(two[0], one[0]);
   EXPECT_EQ(two[1], one[1]);
   EXPECT_EQ(two[2]["content"], "b");
-  EXPECT_TRUE(Json::parse(read("three.jsonl"))["messages"].empty());
+  EXPECT_TRUE(OrderedJson::parse(read("three.jsonl"))["messages"].empty());
   EXPECT_NE(outcome.out.find("(no such command"), std::string::npos);
   EXPECT_EQ(outcome.out.find("> c"), std::string::npos);
   const Outcome typed = temper({"chat", "model", "--max-new-tokens", "1"}, 0, "a\n/save typed.jsonl\n");
   EXPECT_EQ(typed.status, 0) << typed.err;
-  EXPECT_EQ(Json::parse(read("typed.jsonl"))["messages"], one);
+  EXPECT_EQ(OrderedJson::parse(read("typed.jsonl"))["messages"], one);
 }
 
 }  // namespace

@@ -15,16 +15,16 @@
 namespace temper::system_tests {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr const char* kTemplate =
+constexpr const char* kPreferenceTemplate =
     "{% for m in messages %}{{ ('1' if m.role == 'user' else '2') + m.content + eos_token }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '2' }}{% endif %}";
 
 class Preference : public testing::Test {
  protected:
   void SetUp() override {
-    testing_support::write_chat_model(folder_.path() / "model", kTemplate);
+    testing_support::write_chat_model(folder_.path() / "model", kPreferenceTemplate);
     write("run.toml",
           "[model]\npath = \"model\"\ntask = \"dpo\"\n[data]\ntrain = \"train.jsonl\"\nvalidation = \"held.jsonl\"\n"
           "max_length = 24\n[train]\nepochs = 3\nbatch_size = 8\ngrains = 4\nlearning_rate = 5e-3\n[output]\n"
@@ -45,7 +45,7 @@ class Preference : public testing::Test {
     for (int i = first; i < last; ++i) {
       const std::string asked = {static_cast<char>('a' + i % 18), static_cast<char>('a' + i * 7 % 18)};
       const std::string rest(static_cast<std::size_t>(i % 3), static_cast<char>('e' + i % 5));
-      rows += Json{{"prompt", asked}, {"chosen", "c" + rest}, {"rejected", "d" + rest + "f"}}.dump() + "\n";
+      rows += OrderedJson{{"prompt", asked}, {"chosen", "c" + rest}, {"rejected", "d" + rest + "f"}}.dump() + "\n";
     }
     return rows;
   }
@@ -69,11 +69,11 @@ class Preference : public testing::Test {
     return adapter.empty() ? read(out + "/model/model.safetensors") : adapter;
   }
   /// Metrics of this kind in a run's log, in order.
-  [[nodiscard]] std::vector<Json> events(const std::string& out, const std::string& kind) const {
-    std::vector<Json> found;
+  [[nodiscard]] std::vector<OrderedJson> events(const std::string& out, const std::string& kind) const {
+    std::vector<OrderedJson> found;
     std::istringstream lines(read(out + "/metrics.jsonl"));
     for (std::string line; std::getline(lines, line);) {
-      const Json event = Json::parse(line);
+      const OrderedJson event = OrderedJson::parse(line);
       if (event.dump().find("\"" + kind + "\"") != std::string::npos) found.push_back(event);
     }
     return found;
@@ -94,20 +94,20 @@ TEST_F(Preference, LearnsWhatIsPreferredFromTheModelThatItWas) {
     EXPECT_NE(outcome.err.find("30 training pairs, 60 turns to learn in them"), std::string::npos) << outcome.err;
     EXPECT_NE(outcome.err.find("reference: what the model makes of 30 pairs before it is trained"), std::string::npos)
         << outcome.err;
-    const std::vector<Json> steps = events(out, "train");
+    const std::vector<OrderedJson> steps = events(out, "train");
     ASSERT_FALSE(steps.empty());
     EXPECT_NEAR(steps.front()["loss"].get<double>(), 0.693147, 1e-6) << "before the first step it is its reference";
     EXPECT_EQ(steps.front()["margin"], 0.0);
-    const std::vector<Json> evaluations = events(out, "evaluation");
+    const std::vector<OrderedJson> evaluations = events(out, "evaluation");
     ASSERT_GT(evaluations.size(), 1U);
-    const Json& last = evaluations.back();
+    const OrderedJson& last = evaluations.back();
     EXPECT_EQ(last["accuracy"], 1.0);
     EXPECT_GT(last["margin"].get<double>(), evaluations.front()["margin"].get<double>());
     EXPECT_GT(last["chosen_reward"].get<double>(), last["rejected_reward"].get<double>());
     EXPECT_LT(last["loss"].get<double>(), 0.6);
     EXPECT_LT(last["chosen_log_probability"].get<double>(), 0.0);
     // What comes of it is a language model.
-    const Json use = Json::parse(read(out + "/model/temper.json"));
+    const OrderedJson use = OrderedJson::parse(read(out + "/model/temper.json"));
     EXPECT_EQ(use["task"], "causal-lm");
     const Outcome answer = temper({"generate", out + "/model", "ab", "--max-new-tokens", "3"});
     EXPECT_EQ(answer.status, 0) << answer.err;
@@ -164,8 +164,8 @@ TEST_F(Preference, AReferenceThatIsStoppedGoesOnInTheNextStart) {
   EXPECT_EQ(first.status, 75) << first.err;
   EXPECT_NE(first.err.find("reference: stopped behind "), std::string::npos) << first.err;
   EXPECT_NE(first.err.find(" of 600 pairs; another start goes on from there"), std::string::npos) << first.err;
-  EXPECT_TRUE(Json::parse(first.last_line())["stopped_in_time"]);
-  EXPECT_EQ(Json::parse(first.last_line())["steps"], 0);
+  EXPECT_TRUE(OrderedJson::parse(first.last_line())["stopped_in_time"]);
+  EXPECT_EQ(OrderedJson::parse(first.last_line())["steps"], 0);
   const Outcome second = train("out", brief);
   EXPECT_EQ(second.status, 75) << second.err;
   EXPECT_NE(second.err.find("reference: goes on behind "), std::string::npos) << second.err;
@@ -200,10 +200,10 @@ TEST_F(Preference, APlanCountsTheReference) {
         temper({"plan", "run.toml", "--json", "--ranks", "2", "--set", "train.precision=" + precision, "--set",
                 "lora.rank=2", "--set", "train.gradient_accumulation=8"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return Json::parse(outcome.last_line());
+    return OrderedJson::parse(outcome.last_line());
   };
   for (const char* precision : {"f32", "bf16"}) {
-    const Json phase = plan(precision)["phases"][0];
+    const OrderedJson phase = plan(precision)["phases"][0];
     EXPECT_TRUE(phase["reference"].is_object()) << phase;
     EXPECT_EQ(phase["memory_bytes"]["copies"] > 0, std::string(precision) == "bf16") << phase;
   }

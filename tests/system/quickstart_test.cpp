@@ -21,7 +21,7 @@ constexpr const char* kModel = R"({"model_type": "llama", "architectures": ["Lla
     "intermediate_size": 32, "num_hidden_layers": 30, "num_attention_heads": 2, "num_key_value_heads": 1,
     "max_position_embeddings": 512, "vocab_size": 300, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
     "tie_word_embeddings": true, "hidden_act": "silu"})";
-constexpr const char* kTemplate =
+constexpr const char* kQuickstartTemplate =
     "{% for m in messages %}{{ '[' + m.role + ']' + m.content + eos_token }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '[assistant]' }}{% endif %}";
 
@@ -74,7 +74,7 @@ TEST_F(ChatQuickstart, TrainsTheSameBitsOnOneAndTwoRanksAndAnswersBetter) {
       {"tokenizer", "train", "text.txt", "--vocabulary", "300", "--eos-token", "<|endoftext|>", "--output", "nothing"});
   ASSERT_EQ(tokenizer.status, 0) << tokenizer.err;
   std::ofstream(folder_.path() / "nothing/config.json") << kModel;
-  std::ofstream(folder_.path() / "nothing/chat_template.jinja") << kTemplate;
+  std::ofstream(folder_.path() / "nothing/chat_template.jinja") << kQuickstartTemplate;
   std::ofstream(folder_.path() / "base.toml")
       << "[model]\npath = \"nothing\"\ntask = \"causal-lm\"\ninitialize = true\n[data]\ntrain = " << Json(held_out)
       << "\nmax_length = 512\n[train]\nmax_steps = 1\n[output]\ndir = \"base\"\n";

@@ -20,10 +20,11 @@ std::uint16_t nearest(float value) {
   const auto below = static_cast<std::uint16_t>(word >> 16);
   const auto above = static_cast<std::uint16_t>(below + 1);
   const double magnitude = std::abs(static_cast<double>(value));
-  const double down = magnitude - std::abs(static_cast<double>(to_float({below})));
+  const double down = magnitude - std::abs(static_cast<double>(to_float(BFloat16{below})));
   // One step above the largest finite number stands for infinity, but is as far away as the next power of two.
   const bool overflows = (above & 0x7FFFU) == 0x7F80U;
-  const double up = (overflows ? std::ldexp(1.0, 128) : std::abs(static_cast<double>(to_float({above})))) - magnitude;
+  const double up =
+      (overflows ? std::ldexp(1.0, 128) : std::abs(static_cast<double>(to_float(BFloat16{above})))) - magnitude;
   if (down != up) return down < up ? below : above;
   return below % 2 == 0 ? below : above;
 }

@@ -30,30 +30,30 @@ float tree_value(TreeNode node, std::int64_t element) {
 }
 
 /// How the ranks' gradients meet: each is one implementation of GradientExchange, or one over another.
-enum class Way : std::uint8_t { window, message, staged_window, staged_message };
+enum class BucketWay : std::uint8_t { window, message, staged_window, staged_message };
 
-struct Case {
+struct BucketCase {
   int leaves;
-  Way way;
+  BucketWay way;
 };
 
-std::string name_of(const Case& which) {
+std::string name_of(const BucketCase& which) {
   constexpr std::array kWays{"window", "message", "staged_window", "staged_message"};
   return std::to_string(which.leaves) + "_" + kWays.at(static_cast<std::size_t>(which.way));
 }
 
-void PrintTo(const Case& which, std::ostream* out) { *out << name_of(which); }
+void PrintTo(const BucketCase& which, std::ostream* out) { *out << name_of(which); }
 
-class GradientBucketsTest : public testing::TestWithParam<Case> {
+class GradientBucketsTest : public testing::TestWithParam<BucketCase> {
  protected:
   void SetUp() override {
-    const Way way = GetParam().way;
-    if (way == Way::staged_window || way == Way::staged_message) {
+    const BucketWay way = GetParam().way;
+    if (way == BucketWay::staged_window || way == BucketWay::staged_message) {
       device_ = std::make_unique<DistantDevice>();
     } else {
       device_ = make_cpu_device();
     }
-    options_.links.share_memory = way == Way::window || way == Way::staged_window;
+    options_.links.share_memory = way == BucketWay::window || way == BucketWay::staged_window;
   }
   BucketPlan plan() {
     return plan_buckets(layout_, world_.size(), route_of(world_, *device_, options_.links), 3 * ArenaLayout::kChunk);
@@ -185,15 +185,20 @@ TEST_P(StagedBucketsTest, CarryEachBucketOnceThereAndBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(GrainsAndWays, GradientBucketsTest,
-                         testing::Values(Case{1, Way::window}, Case{2, Way::window}, Case{3, Way::window},
-                                         Case{8, Way::window}, Case{1, Way::message}, Case{2, Way::message},
-                                         Case{5, Way::message}, Case{8, Way::message}, Case{1, Way::staged_window},
-                                         Case{3, Way::staged_window}, Case{8, Way::staged_window},
-                                         Case{2, Way::staged_message}, Case{5, Way::staged_message}),
+                         testing::Values(BucketCase{1, BucketWay::window}, BucketCase{2, BucketWay::window},
+                                         BucketCase{3, BucketWay::window}, BucketCase{8, BucketWay::window},
+                                         BucketCase{1, BucketWay::message}, BucketCase{2, BucketWay::message},
+                                         BucketCase{5, BucketWay::message}, BucketCase{8, BucketWay::message},
+                                         BucketCase{1, BucketWay::staged_window},
+                                         BucketCase{3, BucketWay::staged_window},
+                                         BucketCase{8, BucketWay::staged_window},
+                                         BucketCase{2, BucketWay::staged_message},
+                                         BucketCase{5, BucketWay::staged_message}),
                          [](const auto& which) { return name_of(which.param); });
 INSTANTIATE_TEST_SUITE_P(Grains, StagedBucketsTest,
-                         testing::Values(Case{1, Way::staged_window}, Case{3, Way::staged_window},
-                                         Case{8, Way::staged_message}),
+                         testing::Values(BucketCase{1, BucketWay::staged_window},
+                                         BucketCase{3, BucketWay::staged_window},
+                                         BucketCase{8, BucketWay::staged_message}),
                          [](const auto& which) { return name_of(which.param); });
 
 }  // namespace

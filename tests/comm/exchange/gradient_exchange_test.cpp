@@ -20,16 +20,16 @@ namespace temper {
 namespace {
 
 /// How arrays go from rank to rank.
-struct Way {
+struct ExchangeWay {
   bool staged;
   bool share_memory;
 };
 
-void PrintTo(const Way& way, std::ostream* out) {
+void PrintTo(const ExchangeWay& way, std::ostream* out) {
   *out << (way.staged ? "staged_" : "") << (way.share_memory ? "window" : "messages");
 }
 
-class Exchanges : public testing::TestWithParam<Way> {
+class Exchanges : public testing::TestWithParam<ExchangeWay> {
  protected:
   std::unique_ptr<GradientExchange> make_gradients(ExchangeRequest request) {
     request.links.share_memory = GetParam().share_memory;
@@ -99,11 +99,11 @@ void Exchanges::expect_sums_and_sharing() {
       const float* reduced = exchange->reduced() + range.begin;
       EXPECT_EQ(std::vector<float>(reduced, reduced + range.size()), expected);
       std::copy(expected.begin(), expected.end(), parameters->parameters() + range.begin);
-      constexpr std::int64_t kChunk = ArenaLayout::kChunk;
+      constexpr std::int64_t chunk = ArenaLayout::kChunk;
       device_->kernels().run(calls::ChunkSquareSums{.x = reduced,
-                                                    .chunk = kChunk,
-                                                    .chunks = range.size() / kChunk,
-                                                    .sums = expected_sums.data() + range.begin / kChunk});
+                                                    .chunk = chunk,
+                                                    .chunks = range.size() / chunk,
+                                                    .sums = expected_sums.data() + range.begin / chunk});
     }
     EXPECT_EQ(sums, expected_sums) << "chunks of others are left as they are";
     parameters->share(SharedRows::trained);
@@ -164,7 +164,8 @@ TEST_P(Exchanges, HaveNoWorkingCopiesUnlessAsked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Exchanges,
-                         testing::Values(Way{false, true}, Way{false, false}, Way{true, true}, Way{true, false}),
+                         testing::Values(ExchangeWay{false, true}, ExchangeWay{false, false}, ExchangeWay{true, true},
+                                         ExchangeWay{true, false}),
                          [](const auto& which) { return testing::PrintToString(which.param); });
 
 TEST(ErrorFeedback, WhatRoundingTookIsSentInTheNextStep) {

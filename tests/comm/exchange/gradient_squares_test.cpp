@@ -7,9 +7,8 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kChunk = ArenaLayout::kChunk;
-constexpr std::int64_t kRows = 90;
-constexpr std::int64_t kWidth = 400;
+constexpr std::int64_t kTableRows = 90;
+constexpr std::int64_t kTableWidth = 400;
 
 class GradientSquaresTest : public testing::Test {
  protected:
@@ -25,8 +24,11 @@ class GradientSquaresTest : public testing::Test {
   std::vector<double> naive(const std::vector<float>& values) {
     std::vector<double> sums(static_cast<std::size_t>(layout_.chunks()));
     for (std::size_t c = 0; c < sums.size(); ++c)
-      device_->kernels().run(calls::ChunkSquareSums{
-          .x = values.data() + static_cast<std::int64_t>(c) * kChunk, .chunk = kChunk, .chunks = 1, .sums = &sums[c]});
+      device_->kernels().run(
+          calls::ChunkSquareSums{.x = values.data() + static_cast<std::int64_t>(c) * ArenaLayout::kChunk,
+                                 .chunk = ArenaLayout::kChunk,
+                                 .chunks = 1,
+                                 .sums = &sums[c]});
     return sums;
   }
   std::vector<double> sums_of(const GradientSquares& squares, const std::vector<float>& values,
@@ -37,8 +39,8 @@ class GradientSquaresTest : public testing::Test {
   }
 
   std::unique_ptr<Device> device_ = make_cpu_device();
-  ArenaLayout layout_{std::vector<std::int64_t>{1000, kRows* kWidth, 40'000}};
-  SparseTable table_{1, kWidth, RowSet::all(kRows)};
+  ArenaLayout layout_{std::vector<std::int64_t>{1000, kTableRows* kTableWidth, 40'000}};
+  SparseTable table_{1, kTableWidth, RowSet::all(kTableRows)};
   std::vector<ElementRange> all_{{0, layout_.elements()}};
 };
 
@@ -46,8 +48,8 @@ TEST_F(GradientSquaresTest, OfLiveRowsHaveTheBitsOfAllElements) {
   GradientSquares squares(*device_, layout_, all_);
   SparseRows rows(layout_, table_);
   for (int step = 0; step < 2; ++step) {
-    RowSet live(kRows);
-    for (std::int64_t row = 4 * step; row < kRows; row += 8) live.insert(row);
+    RowSet live(kTableRows);
+    for (std::int64_t row = 4 * step; row < kTableRows; row += 8) live.insert(row);
     rows.learn(live);
     squares.begin_step();
     const std::vector<float> values = gradient(live);
@@ -59,17 +61,17 @@ TEST_F(GradientSquaresTest, OfLiveRowsHaveTheBitsOfAllElements) {
 TEST_F(GradientSquaresTest, ChunksWithoutALiveRowAreNotRead) {
   const GradientSquares squares(*device_, layout_, all_);
   const SparseRows rows(layout_, table_);
-  const std::vector<double> sums = sums_of(squares, gradient(RowSet::all(kRows)), &rows);
+  const std::vector<double> sums = sums_of(squares, gradient(RowSet::all(kTableRows)), &rows);
   EXPECT_EQ(sums[1], 0.0) << "the table has all of this chunk";
   EXPECT_GT(sums.back(), 0.0);
 }
 
 TEST_F(GradientSquaresTest, WhatWasTakenIsNotTakenAgainInThatStep) {
   GradientSquares squares(*device_, layout_, all_);
-  std::vector<float> values = gradient(RowSet::all(kRows));
+  std::vector<float> values = gradient(RowSet::all(kTableRows));
   const std::vector<double> before = naive(values);
   squares.begin_step();
-  squares.take(3, values.data() + 3 * kChunk);
+  squares.take(3, values.data() + 3 * ArenaLayout::kChunk);
   for (float& value : values) value *= 2.0F;
   std::vector<double> expected = naive(values);
   expected[3] = before[3];
@@ -79,8 +81,8 @@ TEST_F(GradientSquaresTest, WhatWasTakenIsNotTakenAgainInThatStep) {
 }
 
 TEST_F(GradientSquaresTest, ChunksOfOthersAreLeftAsTheyAre) {
-  const GradientSquares squares(*device_, layout_, {{kChunk, 2 * kChunk}});
-  const std::vector<double> sums = sums_of(squares, gradient(RowSet::all(kRows)), nullptr);
+  const GradientSquares squares(*device_, layout_, {{ArenaLayout::kChunk, 2 * ArenaLayout::kChunk}});
+  const std::vector<double> sums = sums_of(squares, gradient(RowSet::all(kTableRows)), nullptr);
   for (std::size_t c = 0; c < sums.size(); ++c) EXPECT_EQ(sums[c] == -1.0, c != 1) << c;
 }
 

@@ -22,19 +22,19 @@ constexpr std::int64_t kRows = 300;
 constexpr std::int64_t kWidth = 200;  // no divisor of a chunk, so rows lie across slices
 constexpr std::int64_t kTable = 1;
 
-enum class Way : std::uint8_t { window, message, nodes_of_two, nodes_of_three };
+enum class SparseWay : std::uint8_t { window, message, nodes_of_two, nodes_of_three };
 
-struct Case {
+struct SparseCase {
   int leaves;
-  Way way;
+  SparseWay way;
 };
 
-std::string name_of(const Case& which) {
+std::string name_of(const SparseCase& which) {
   constexpr std::array kWays{"window", "message", "nodes_of_two", "nodes_of_three"};
   return std::to_string(which.leaves) + "_" + kWays.at(static_cast<std::size_t>(which.way));
 }
 
-void PrintTo(const Case& which, std::ostream* out) { *out << name_of(which); }
+void PrintTo(const SparseCase& which, std::ostream* out) { *out << name_of(which); }
 
 float gradient_of(int step, int grain, std::int64_t element) {
   return static_cast<float>((element * 2654435761LL + grain * 40503LL + step * 7LL) % 100'003) * 1e-3F - 50.0F;
@@ -46,11 +46,11 @@ bool has_row(int step, int grain, std::int64_t row) {
   return (row * 40503 + grain * 977 + step * 131) % 9 == 0;
 }
 
-class SparseGradients : public testing::TestWithParam<Case> {
+class SparseGradients : public testing::TestWithParam<SparseCase> {
  protected:
   GradientBuckets make_buckets(bool sparse) {
     BucketOptions options;
-    options.links.share_memory = !sparse || GetParam().way != Way::message;
+    options.links.share_memory = !sparse || GetParam().way != SparseWay::message;
     if (sparse) options.table = table_;
     return {sparse ? *nodes_ : world_, *device_, layout_, plan_, GetParam().leaves, options};
   }
@@ -98,8 +98,8 @@ class SparseGradients : public testing::TestWithParam<Case> {
 
   Communicator& world_ = world_communicator();
   std::unique_ptr<Communicator> nodes_ = testing_support::split_into_nodes([](int rank) {
-    const Way way = GetParam().way;
-    return way == Way::nodes_of_two ? rank / 2 : way == Way::nodes_of_three ? rank / 3 : 0;
+    const SparseWay way = GetParam().way;
+    return way == SparseWay::nodes_of_two ? rank / 2 : way == SparseWay::nodes_of_three ? rank / 3 : 0;
   });
   std::unique_ptr<Device> device_ = make_cpu_device();
   ArenaLayout layout_{std::vector<std::int64_t>{20'000, kRows* kWidth, 30'001}};
@@ -139,7 +139,7 @@ TEST_P(SparseGradients, RowsThatTrainingDoesNotReadAreSharedLater) {
   const auto exchange = make_parameter_exchange(*nodes_, *device_,
                                                 {.layout = layout_,
                                                  .plan = plan_,
-                                                 .links = {.share_memory = GetParam().way != Way::message},
+                                                 .links = {.share_memory = GetParam().way != SparseWay::message},
                                                  .compute_copy = true,
                                                  .table = table_});
   const auto write = [&](float offset) {
@@ -170,10 +170,11 @@ TEST_P(SparseGradients, RowsThatTrainingDoesNotReadAreSharedLater) {
 }
 
 INSTANTIATE_TEST_SUITE_P(GrainsAndWays, SparseGradients,
-                         testing::Values(Case{1, Way::window}, Case{3, Way::window}, Case{8, Way::window},
-                                         Case{1, Way::message}, Case{3, Way::message}, Case{8, Way::message},
-                                         Case{3, Way::nodes_of_two}, Case{8, Way::nodes_of_two},
-                                         Case{8, Way::nodes_of_three}),
+                         testing::Values(SparseCase{1, SparseWay::window}, SparseCase{3, SparseWay::window},
+                                         SparseCase{8, SparseWay::window}, SparseCase{1, SparseWay::message},
+                                         SparseCase{3, SparseWay::message}, SparseCase{8, SparseWay::message},
+                                         SparseCase{3, SparseWay::nodes_of_two}, SparseCase{8, SparseWay::nodes_of_two},
+                                         SparseCase{8, SparseWay::nodes_of_three}),
                          [](const auto& which) { return name_of(which.param); });
 
 }  // namespace

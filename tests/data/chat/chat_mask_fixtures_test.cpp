@@ -3,31 +3,26 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/mapped_file.h"
 #include "tests/data/chat/chat_testing.h"
 #include "tests/shared_data.h"
 
 namespace temper {
 namespace {
 
-using json = nlohmann::ordered_json;
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using OrderedJson = nlohmann::ordered_json;
 
 TEST(ChatMasks, TurnsAreWhatGenerationMarkersEnclose) {
   TEMPER_REQUIRE_SHARED(shared, "fixtures");
-  const json all = json::parse(content_of(shared / "chat_templates/conversations.json"));
+  const OrderedJson all = OrderedJson::parse(read_text_file(shared / "chat_templates/conversations.json"));
   for (const char* name : {"generation-chatml", "generation-tools"}) {
     const testing_support::TemporaryFolder folder;
-    (void)folder.file("tokenizer.json", content_of(shared / "tokenizers/smollm2-byte-level-bpe/tokenizer.json"));
-    json config = all["special_tokens"];
+    (void)folder.file("tokenizer.json", read_text_file(shared / "tokenizers/smollm2-byte-level-bpe/tokenizer.json"));
+    OrderedJson config = all["special_tokens"];
     config["tokenizer_class"] = "PreTrainedTokenizerFast";
-    config["chat_template"] = content_of(shared / "chat_templates" / name / "template.jinja");
+    config["chat_template"] = read_text_file(shared / "chat_templates" / name / "template.jinja");
     (void)folder.file("tokenizer_config.json", config.dump());
     const auto tokenizer = Tokenizer::from_file(read_tokenizer_folder(folder.path()).file);
     ChatSettings settings;
@@ -36,7 +31,7 @@ TEST(ChatMasks, TurnsAreWhatGenerationMarkersEnclose) {
     std::ifstream cases(shared / "chat_templates" / name / "cases.jsonl");
     int compared = 0;
     for (std::string line; std::getline(cases, line);) {
-      const json expected = json::parse(line);
+      const OrderedJson expected = OrderedJson::parse(line);
       const std::string conversation = expected["conversation"];
       // What texts of this one spell is not taken for tokens here.
       if (!expected.contains("ids") || expected["add_generation_prompt"] == true || conversation == "markup-in-texts")

@@ -12,10 +12,10 @@ namespace {
 
 using testing_support::ChatTokenizer;
 using testing_support::kChatMl;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
 
-Json said(const char* role, const char* content) { return {{"role", role}, {"content", content}}; }
+OrderedJson said(const char* role, const char* content) { return {{"role", role}, {"content", content}}; }
 
 ChatSettings of_pairs(std::size_t max_length = 0, LongChats long_chats = LongChats::split) {
   ChatSettings settings;
@@ -38,11 +38,11 @@ const Texts kBoth{"<|im_start|>user\na?<|im_end|>\n<|im_start|>assistant\n[b.<|i
                   "<|im_start|>user\na?<|im_end|>\n<|im_start|>assistant\n[c.<|im_end|>]\n"};
 
 TEST(PreferenceRow, EveryFormGivesTheSameTwoSequences) {
-  const Json user = said("user", "a?");
-  const Json good = said("assistant", "b.");
-  const Json bad = said("assistant", "c.");
+  const OrderedJson user = said("user", "a?");
+  const OrderedJson good = said("assistant", "b.");
+  const OrderedJson bad = said("assistant", "c.");
   const ChatTokenizer chat(kChatMl);
-  for (const Json& row : std::vector<Json>{
+  for (const OrderedJson& row : std::vector<OrderedJson>{
            {{"prompt", "a?"}, {"chosen", "b."}, {"rejected", "c."}},
            {{"prompt", {user}}, {"chosen", {good}}, {"rejected", {bad}}},
            {{"prompt", {user}}, {"chosen", "b."}, {"rejected", "c."}},
@@ -63,21 +63,21 @@ TEST(PreferenceRow, EveryFormGivesTheSameTwoSequences) {
 
 TEST(PreferenceRow, OfLongerConversationsTheLastAnswersAreLearntAlone) {
   const ChatTokenizer chat(kChatMl);
-  const Json before = {said("system", "s"), said("user", "a?"), said("assistant", "b."), said("user", "c?")};
-  Json chosen = before;
+  const OrderedJson before = {said("system", "s"), said("user", "a?"), said("assistant", "b."), said("user", "c?")};
+  OrderedJson chosen = before;
   chosen.push_back(said("assistant", "d."));
-  Json rejected = before;
+  OrderedJson rejected = before;
   rejected.push_back(said("assistant", "e."));
   const std::string prompt =
       "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\na?<|im_end|>\n<|im_start|>assistant\nb.<|im_end|>\n"
       "<|im_start|>user\nc?<|im_end|>\n<|im_start|>assistant\n";
   const Texts both{prompt + "[d.<|im_end|>]\n", prompt + "[e.<|im_end|>]\n"};
-  for (const Json& row : std::vector<Json>{{{"chosen", chosen}, {"rejected", rejected}},
-                                           {{"prompt", before}, {"chosen", "d."}, {"rejected", "e."}},
-                                           {{"system", "s"},
-                                            {"messages", Json(before.begin() + 1, before.end())},
-                                            {"chosen", "d."},
-                                            {"rejected", "e."}}})
+  for (const OrderedJson& row : std::vector<OrderedJson>{{{"chosen", chosen}, {"rejected", rejected}},
+                                                         {{"prompt", before}, {"chosen", "d."}, {"rejected", "e."}},
+                                                         {{"system", "s"},
+                                                          {"messages", OrderedJson(before.begin() + 1, before.end())},
+                                                          {"chosen", "d."},
+                                                          {"rejected", "e."}}})
     EXPECT_EQ(chat.marked(chat.encoder(of_pairs()), row.dump()), both) << row.dump();
 }
 

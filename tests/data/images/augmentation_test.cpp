@@ -10,24 +10,17 @@
 #include <variant>
 #include <vector>
 
-#include "base/counter_random.h"
 #include "base/error.h"
 #include "data/images/colour.h"
 #include "data/images/geometry.h"
+#include "tests/data/images/noise.h"
 
 namespace temper {
 namespace {
 
+using testing_support::noise;
 using Bytes = std::vector<std::uint8_t>;
 using Floats = std::vector<float>;
-
-Picture noise(ImageExtent extent, std::int64_t channels, std::uint64_t seed) {
-  CounterRandom random({seed});
-  Bytes samples;
-  for (std::int64_t i = 0; i < extent.pixels() * channels; ++i)
-    samples.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return {extent, channels, samples, 0.0F, 255.0F};
-}
 
 ImageProcessor processor_of(const std::string& size) {
   return parse_image_processor("", R"({"model_type": "vit", "image_size": )" + size + "}", "model");

@@ -8,27 +8,19 @@
 #include <variant>
 #include <vector>
 
-#include "base/counter_random.h"
 #include "base/error.h"
 #include "data/images/colour.h"
+#include "tests/data/images/noise.h"
 
 namespace temper {
 namespace {
 
+using testing_support::noise;
 using Bytes = std::vector<std::uint8_t>;
-using Words = std::vector<std::uint16_t>;
 using Floats = std::vector<float>;
 
 ImageProcessor from_file(const std::string& text) { return parse_image_processor(text, "", "model"); }
 ImageProcessor from_config(const std::string& text) { return parse_image_processor("", text, "model"); }
-
-Picture noise(ImageExtent extent, std::int64_t channels, std::uint64_t seed) {
-  CounterRandom random({seed});
-  Bytes samples;
-  for (std::int64_t i = 0; i < extent.pixels() * channels; ++i)
-    samples.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return {extent, channels, samples, 0.0F, 255.0F};
-}
 
 Floats pixels_of(const Picture& picture, const ImageProcessor& processor, std::int64_t channels) {
   Floats out(static_cast<std::size_t>(processor.extent().pixels() * channels));
@@ -36,7 +28,7 @@ Floats pixels_of(const Picture& picture, const ImageProcessor& processor, std::i
   return out;
 }
 
-std::string error_of(const std::string& text) {
+std::string processor_error(const std::string& text) {
   try {
     from_file(text);
   } catch (const Error& error) {
@@ -136,7 +128,7 @@ TEST(ImageProcessor, TakesTheModelsSizeWhereThereIsNoFile) {
 
 TEST(ImageProcessor, NamesTheKeyThatIsWrong) {
   const auto says = [](const std::string& text, const std::string& part) {
-    const std::string error = error_of(text);
+    const std::string error = processor_error(text);
     EXPECT_NE(error.find(part), std::string::npos) << text << ": " << error;
     EXPECT_TRUE(error.starts_with("model/preprocessor_config.json: ")) << error;
   };
@@ -281,7 +273,7 @@ TEST(Pixels, OfScannersFollowTheirRange) {
   const Floats found = pixels_of(window, processor, 1);
   const float values[] = {-1.0F, -1.0F, 0.0F, 1.0F};
   for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(found[i], values[i], 1e-6F);
-  const Picture words{{2, 2}, 1, Words{0, 1024, 4095, 2048}, 0.0F, 4095.0F};
+  const Picture words{{2, 2}, 1, std::vector<std::uint16_t>{0, 1024, 4095, 2048}, 0.0F, 4095.0F};
   const Floats of_words = pixels_of(words, processor, 1);
   EXPECT_NEAR(of_words[1], 1024.0F / 2047.5F - 1.0F, 1e-6F);
   EXPECT_NEAR(of_words[2], 1.0F, 1e-6F);
@@ -294,7 +286,7 @@ TEST(Pixels, OfScannersFollowTheirRange) {
 TEST(Pixels, WithoutScalingAreSamplesOfBytes) {
   const ImageProcessor processor =
       from_file(R"({"size": 2, "do_rescale": false, "do_normalize": false, "do_resize": false})");
-  const Picture words{{2, 2}, 1, Words{0, 65535, 257, 514}, 0.0F, 65535.0F};
+  const Picture words{{2, 2}, 1, std::vector<std::uint16_t>{0, 65535, 257, 514}, 0.0F, 65535.0F};
   EXPECT_EQ(pixels_of(words, processor, 1), (Floats{0.0F, 255.0F, 1.0F, 2.0F}));
   EXPECT_THROW(pixels_of(noise({2, 3}, 1, 3), processor, 1), Error);
 }

@@ -10,10 +10,10 @@ namespace {
 
 using testing_support::error_of;
 using testing_support::TemporaryFolder;
-using Rows = std::vector<std::vector<std::string>>;
+using TextRows = std::vector<std::vector<std::string>>;
 
-Rows rows_of(const TableSource& table) {
-  Rows rows;
+TextRows rows_of(const TableSource& table) {
+  TextRows rows;
   table.read(3, [&](Table& chunk, std::int64_t) {
     rows.insert(rows.end(), chunk.rows.begin(), chunk.rows.end());
     return true;
@@ -40,8 +40,9 @@ TEST_F(PictureTable, TakesFoldersForClassesInTheOrderOfTheirPaths) {
   touch("set/a/.hidden.png");
   const auto table = opened(path("set"));
   EXPECT_EQ(table->head().columns, (std::vector<std::string>{"image", "label"}));
-  EXPECT_EQ(rows_of(*table),
-            (Rows{{"a/1.2.840.7", "a"}, {"a/10.tif", "a"}, {"a/9.dcm", "a"}, {"b/2.png", "b"}, {"b/deep/1.JPG", "b"}}));
+  EXPECT_EQ(
+      rows_of(*table),
+      (TextRows{{"a/1.2.840.7", "a"}, {"a/10.tif", "a"}, {"a/9.dcm", "a"}, {"b/2.png", "b"}, {"b/deep/1.JPG", "b"}}));
   const std::string set = path("set");
   EXPECT_EQ(unread_picture_notes(std::span(&set, 1)).size(), 1U);
 }
@@ -60,8 +61,8 @@ TEST_F(PictureTable, OfAFolderWithoutClassesHasNoLabels) {
   touch("loose/1.png");
   const auto table = opened(path("loose"));
   EXPECT_EQ(table->head().columns, std::vector<std::string>{"image"});
-  EXPECT_EQ(rows_of(*table), (Rows{{"1.png"}, {"2.png"}}));
-  EXPECT_EQ(rows_of(*opened(path("loose/1.png"))), (Rows{{path("loose/1.png")}}));
+  EXPECT_EQ(rows_of(*table), (TextRows{{"1.png"}, {"2.png"}}));
+  EXPECT_EQ(rows_of(*opened(path("loose/1.png"))), (TextRows{{path("loose/1.png")}}));
 }
 
 TEST_F(PictureTable, RefusesFoldersThatAreNotWhatTheySeem) {

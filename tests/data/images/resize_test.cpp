@@ -12,27 +12,19 @@
 #include <variant>
 #include <vector>
 
-#include "base/counter_random.h"
 #include "base/error.h"
 #include "data/images/filter_weights.h"
 #include "hwy/highway.h"
 #include "hwy/targets.h"
+#include "tests/data/images/noise.h"
 
 namespace temper {
 namespace {
 
+using testing_support::noise;
 using Bytes = std::vector<std::uint8_t>;
-using Words = std::vector<std::uint16_t>;
+using WideSamples = std::vector<std::uint16_t>;
 using Floats = std::vector<float>;
-
-Picture noise(ImageExtent extent, std::int64_t channels, std::uint64_t seed) {
-  Picture picture{extent, channels, {}, 0.0F, 255.0F};
-  CounterRandom random({seed});
-  Bytes samples(static_cast<std::size_t>(picture.values()));
-  for (std::uint8_t& sample : samples) sample = static_cast<std::uint8_t>(random.below(256));
-  picture.samples = samples;
-  return picture;
-}
 
 template <typename Samples>
 Picture as(const Picture& picture, float scale, float white) {
@@ -197,7 +189,8 @@ TEST(Resize, OfAPartIsThePartOfTheWhole) {
 TEST(Resize, HasTheSameBitsOnEveryInstructionSet) {
   for (const std::int64_t channels : {1, 3}) {
     const Picture bytes = noise({75, 93}, channels, 14);
-    const std::vector<Picture> pictures = {bytes, as<Words>(bytes, 253.0F, 65535.0F), as<Floats>(bytes, 0.37F, 94.0F)};
+    const std::vector<Picture> pictures = {bytes, as<WideSamples>(bytes, 253.0F, 65535.0F),
+                                           as<Floats>(bytes, 0.37F, 94.0F)};
     for (const Picture& picture : pictures) {
       const Picture expected = resize(picture, {31, 45}, ResizeFilter::lanczos);
       for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
@@ -242,14 +235,14 @@ TEST(Resize, OfOtherTypesIsThatOfBytesInTheirRange) {
     const Picture bytes = noise({45, 52}, channels, 10);
     for (const ImageExtent to : {ImageExtent{20, 20}, ImageExtent{45, 20}, ImageExtent{60, 71}}) {
       const Picture expected = resize(bytes, to, ResizeFilter::bilinear);
-      const Picture words = resize(as<Words>(bytes, 256.0F, 65280.0F), to, ResizeFilter::bilinear);
+      const Picture words = resize(as<WideSamples>(bytes, 256.0F, 65280.0F), to, ResizeFilter::bilinear);
       const Picture floats = resize(as<Floats>(bytes, 1.0F, 255.0F), to, ResizeFilter::bilinear);
       EXPECT_EQ(words.white, 65280.0F);
       for (std::size_t i = 0; i < std::get<Bytes>(expected.samples).size(); ++i) {
         // Between the passes bytes are rounded.
         const float byte = std::get<Bytes>(expected.samples)[i];
         EXPECT_NEAR(std::get<Floats>(floats.samples)[i], byte, 1.01F);
-        EXPECT_NEAR(std::get<Words>(words.samples)[i], std::get<Floats>(floats.samples)[i] * 256.0F, 1.0F);
+        EXPECT_NEAR(std::get<WideSamples>(words.samples)[i], std::get<Floats>(floats.samples)[i] * 256.0F, 1.0F);
       }
     }
   }
@@ -277,8 +270,8 @@ TEST(Resize, KeepsFlatPicturesFlat) {
   for (const auto filter : {ResizeFilter::lanczos, ResizeFilter::bicubic, ResizeFilter::bilinear, ResizeFilter::box}) {
     const Picture white = resize({{9, 512}, 1, Bytes(9 * 512, 255), 0.0F, 255.0F}, {512, 9}, filter);
     EXPECT_EQ(std::get<Bytes>(white.samples), Bytes(9 * 512, 255));
-    const Picture most = resize({{9, 512}, 1, Words(9 * 512, 65535), 0.0F, 65535.0F}, {512, 9}, filter);
-    EXPECT_EQ(std::get<Words>(most.samples), Words(9 * 512, 65535));
+    const Picture most = resize({{9, 512}, 1, WideSamples(9 * 512, 65535), 0.0F, 65535.0F}, {512, 9}, filter);
+    EXPECT_EQ(std::get<WideSamples>(most.samples), WideSamples(9 * 512, 65535));
   }
 }
 
@@ -294,10 +287,10 @@ TEST(Resize, SaysWhatIsWrong) {
 }
 
 TEST(Crop, IsBlackOutsideThePicture) {
-  const Picture picture{{2, 2}, 1, Words{1, 2, 3, 4}, 7.0F, 9.0F};
-  EXPECT_EQ(std::get<Words>(crop(picture, {-1, 1, {3, 2}}).samples), (Words{7, 7, 2, 7, 4, 7}));
-  EXPECT_EQ(std::get<Words>(crop(picture, {1, 0, {1, 2}}).samples), (Words{3, 4}));
-  EXPECT_EQ(std::get<Words>(crop(picture, {5, -9, {1, 2}}).samples), (Words{7, 7}));
+  const Picture picture{{2, 2}, 1, WideSamples{1, 2, 3, 4}, 7.0F, 9.0F};
+  EXPECT_EQ(std::get<WideSamples>(crop(picture, {-1, 1, {3, 2}}).samples), (WideSamples{7, 7, 2, 7, 4, 7}));
+  EXPECT_EQ(std::get<WideSamples>(crop(picture, {1, 0, {1, 2}}).samples), (WideSamples{3, 4}));
+  EXPECT_EQ(std::get<WideSamples>(crop(picture, {5, -9, {1, 2}}).samples), (WideSamples{7, 7}));
 }
 
 }  // namespace

@@ -3,11 +3,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "data/chat/conversation.h"
 #include "data/chat/json_value.h"
 #include "data/jinja/template.h"
@@ -16,18 +16,13 @@
 namespace temper::jinja {
 namespace {
 
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 const Dict& dict_of(const Value& value) { return *std::get<DictPointer>(value); }
 std::string text_in(const Dict& dict, const char* key) { return text_of(*dict.find(key)).bytes(); }
 
 class Conversations {
  public:
   explicit Conversations(const std::filesystem::path& folder)
-      : all_(parse_json_value(content_of(folder / "conversations.json"))) {
+      : all_(parse_json_value(read_text_file(folder / "conversations.json"))) {
     strptime(text_in(dict_of(all_), "now").c_str(), "%Y-%m-%dT%H:%M:%S", &now_);
     std::mktime(&now_);
   }
@@ -95,7 +90,7 @@ TEST(ChatFixtures, TemplatesRenderAsTransformersRendersThem) {
   int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (!entry.is_directory()) continue;
-    const Template chat(content_of(entry.path() / "template.jinja"));
+    const Template chat(read_text_file(entry.path() / "template.jinja"));
     cases += for_each_case(entry.path() / "cases.jsonl", [&](const Dict& expected) {
       const std::string name = text_in(expected, "conversation");
       if (name == "no-messages") return;  // refused before there is a template (ConversationReader)

@@ -13,14 +13,14 @@ using testing_support::read_table;
 using testing_support::TemporaryFolder;
 using Row = std::vector<std::string>;
 
-Table parse(std::string_view text) { return parse_table(jsonl_rows, text, "a.jsonl"); }
-std::string parse_error(std::string_view text) {
-  return error_of([&] { parse(text); });
+Table parse_jsonl(std::string_view text) { return parse_table(jsonl_rows, text, "a.jsonl"); }
+std::string jsonl_error(std::string_view text) {
+  return error_of([&] { parse_jsonl(text); });
 }
 
 TEST(JsonlReader, MembersOfTheFirstObjectAreColumns) {
   const Table table =
-      parse("{\"text\": \"a\\nb\", \"label\": \"x\"}\r\n\n{\"label\": \"y\", \"more\": 1, \"text\": \"c\"}");
+      parse_jsonl("{\"text\": \"a\\nb\", \"label\": \"x\"}\r\n\n{\"label\": \"y\", \"more\": 1, \"text\": \"c\"}");
   EXPECT_EQ(table.columns, (Row{"text", "label"}));
   ASSERT_EQ(table.rows.size(), 2U);
   EXPECT_EQ(table.rows[0], (Row{"a\nb", "x"}));
@@ -29,7 +29,7 @@ TEST(JsonlReader, MembersOfTheFirstObjectAreColumns) {
 }
 
 TEST(JsonlReader, ValuesBecomeText) {
-  const Table table = parse(
+  const Table table = parse_jsonl(
       "\xEF\xBB\xBF{\"a\": 3, \"b\": 0.1, \"c\": true, \"d\": [\"x\", 2], \"e\": null, \"f\": \"\\u00e9\", \"g\": "
       "{\"h\": 1}}\n");
   EXPECT_EQ(table.rows[0], (Row{"3", "0.1", "true", "[\"x\",2]", "", "é", "{\"h\":1}"}));
@@ -37,16 +37,17 @@ TEST(JsonlReader, ValuesBecomeText) {
 
 TEST(JsonlReader, RefusesASyntaxErrorWithLineAndColumn) {
   // The column counts characters: é is two bytes.
-  EXPECT_HAS(parse_error("{\"text\": \"a\"}\n{\"é\": ]}\n"), "a.jsonl, line 2, column 7: is not JSON: syntax error");
-  EXPECT_HAS(parse_error("{\"text\": \"a\""), "a.jsonl, line 1, column 13");
+  EXPECT_HAS(jsonl_error("{\"text\": \"a\"}\n{\"é\": ]}\n"), "a.jsonl, line 2, column 7: is not JSON: syntax error");
+  EXPECT_HAS(jsonl_error("{\"text\": \"a\""), "a.jsonl, line 1, column 13");
 }
 
 TEST(JsonlReader, RefusesWhatIsNoObject) {
-  EXPECT_HAS(parse_error("[1, 2]\n"), "a.jsonl, line 1: found a JSON array, expected an object");
+  EXPECT_HAS(jsonl_error("[1, 2]\n"), "a.jsonl, line 1: found a JSON array, expected an object");
 }
 
 TEST(JsonlReader, AMemberThatAnObjectLacksIsRefusedOnlyWhereItIsUsed) {
-  const Table table = parse("{\"text\": \"a\", \"note\": 1}\n{\"text\": \"b\"}\n{\"text\": \"c\", \"note\": 2}\n");
+  const Table table =
+      parse_jsonl("{\"text\": \"a\", \"note\": 1}\n{\"text\": \"b\"}\n{\"text\": \"c\", \"note\": 2}\n");
   EXPECT_EQ(table.rows, (std::vector<Row>{{"a", "1"}, {"b", ""}, {"c", "2"}}));
   EXPECT_EQ(column_index(table, "text"), 0U);
   EXPECT_EQ(error_of([&] { column_index(table, "note"); }),
@@ -54,14 +55,14 @@ TEST(JsonlReader, AMemberThatAnObjectLacksIsRefusedOnlyWhereItIsUsed) {
 }
 
 TEST(JsonlReader, AMemberThatTheFirstObjectLacksIsRefusedWithItsLine) {
-  const Table table = parse("\n{\"label\": \"x\"}\n{\"label\": \"y\", \"text\": \"b\"}\n");
+  const Table table = parse_jsonl("\n{\"label\": \"x\"}\n{\"label\": \"y\", \"text\": \"b\"}\n");
   EXPECT_EQ(table.columns, (Row{"label"}));
   EXPECT_EQ(error_of([&] { column_index(table, "text"); }),
             "a.jsonl, line 2: the object has no member \"text\", which that in line 3 has");
 }
 
 TEST(JsonlReader, NumbersKeepTheirDigits) {
-  const Table table = parse(
+  const Table table = parse_jsonl(
       "{\"a\": 12345678901234567890123, \"b\": -0.12345678901234567890, \"c\": [98765432109876543210987, 1.50], "
       "\"d\": {\"e\": 1E5}, \"f\": 18446744073709551615, \"g\": 1.0, \"h\": -7}\n");
   EXPECT_EQ(table.rows[0], (Row{"12345678901234567890123", "-0.12345678901234567890", "[98765432109876543210987,1.50]",
@@ -69,7 +70,7 @@ TEST(JsonlReader, NumbersKeepTheirDigits) {
 }
 
 TEST(JsonlReader, WhatIsNestedStaysJson) {
-  const Table table = parse(
+  const Table table = parse_jsonl(
       "{\"a\": [[1, [2]], {\"x\": null, \"y\": [true, \"q\\\"\\n\u00e9\"]}, []], \"b\": {}, \"a\": [{\"k\": {\"l\": "
       "1}, "
       "\"m\": 2}]}\n{\"b\": {\"x\": [], \"y\": {}}, \"a\": [[1, [2]], {\"x\": null, \"y\": [true, \"q\\\"\\n\"]}, "
@@ -80,11 +81,11 @@ TEST(JsonlReader, WhatIsNestedStaysJson) {
 }
 
 TEST(JsonlReader, SaysOneObjectALineWhereAFileHoldsAnArray) {
-  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: found a JSON array");
-  EXPECT_HAS(parse_error("[\n {\"text\": \"a\"}\n]\n"), "write one object per line");
-  EXPECT_HAS(parse_error("[{\"text\": \"a\"}]\n"), "write one object per line");
-  EXPECT_HAS(parse_error("{\n \"text\": \"a\"\n}\n"), "one whole object per line");
-  EXPECT_HAS(parse_error("{\"text\": \"a\"}\r{\"text\": \"b\"}\r"), "carriage return (CR) alone");
+  EXPECT_HAS(jsonl_error("[\n {\"text\": \"a\"}\n]\n"), "a.jsonl, line 1: found a JSON array");
+  EXPECT_HAS(jsonl_error("[\n {\"text\": \"a\"}\n]\n"), "write one object per line");
+  EXPECT_HAS(jsonl_error("[{\"text\": \"a\"}]\n"), "write one object per line");
+  EXPECT_HAS(jsonl_error("{\n \"text\": \"a\"\n}\n"), "one whole object per line");
+  EXPECT_HAS(jsonl_error("{\"text\": \"a\"}\r{\"text\": \"b\"}\r"), "carriage return (CR) alone");
 }
 
 TEST(JsonReader, ReadsAnArrayOfObjectsLaidOutInAnyWay) {
@@ -114,14 +115,14 @@ TEST(JsonReader, RefusesWhatIsNoArrayOfObjectsWithLineAndColumn) {
 }
 
 TEST(JsonlReader, RefusesAbysmalNestingAndNumbersOutOfRange) {
-  EXPECT_HAS(parse_error("{\"a\": " + std::string(100000, '[')), "nests more than");
-  EXPECT_EQ(parse_error("{\"a\": \"" + std::string(1000, '[') + "\"}"), "") << "brackets in a string do not nest";
-  EXPECT_HAS(parse_error("{\"a\": 1e999}"), "a.jsonl, line 1: holds a number that is beyond the range");
+  EXPECT_HAS(jsonl_error("{\"a\": " + std::string(100000, '[')), "nests more than");
+  EXPECT_EQ(jsonl_error("{\"a\": \"" + std::string(1000, '[') + "\"}"), "") << "brackets in a string do not nest";
+  EXPECT_HAS(jsonl_error("{\"a\": 1e999}"), "a.jsonl, line 1: holds a number that is beyond the range");
 }
 
 TEST(JsonlReader, RefusesEmptyAndNotUtf8) {
-  EXPECT_HAS(parse_error("\n  \n"), "a.jsonl: the file is empty");
-  EXPECT_HAS(parse_error("{\"a\": \"\xC3\"}"), "byte offset 7");
+  EXPECT_HAS(jsonl_error("\n  \n"), "a.jsonl: the file is empty");
+  EXPECT_HAS(jsonl_error("{\"a\": \"\xC3\"}"), "byte offset 7");
 }
 
 TEST(TableReader, GoesByTheExtension) {

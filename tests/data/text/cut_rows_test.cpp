@@ -9,11 +9,11 @@ namespace temper {
 namespace {
 
 /// Rows of 3, 4 and 5 tokens, special ones included.
-constexpr const char* kRows = "text,label\ncat,O\nthe cat,O O\nthe cat sat,O O O\n";
+constexpr const char* kCutRows = "text,label\ncat,O\nthe cat,O O\nthe cat sat,O O O\n";
 
 std::int64_t cut_at(std::size_t max_length, LabelKind kind, std::int64_t begin = 0) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
-  const Table table = parse_table(csv_rows, kRows, "a.csv");
+  const Table table = parse_table(csv_rows, kCutRows, "a.csv");
   const ColumnChoice columns{"text", "", "label"};
   const TokenizeOptions options{max_length, 1, kind};
   const TokenRows rows = tokenize_rows(table, columns, *tokenizer, LabelSet::from_names({"O", "O O", "O O O"}), options,

@@ -9,13 +9,13 @@
 namespace temper {
 namespace {
 
-struct Case {
+struct DecoderCase {
   std::string_view part;
   std::vector<std::string> tokens;
   std::string text;
 };
 
-const Case kCases[] = {
+const DecoderCase kDecoderCases[] = {
     // clang-format off
     {R"({"type": "BPEDecoder", "suffix": "</w>"})", {"a</w>", "b", "c</w>"}, "a bc"},
     {R"({"type": "ByteFallback"})", {"<0xE5>", "<0x8C>", "<0x97>", "x", "<0xE5>", "<0x8C>", "y", "<0x61>"}, "\xE5\x8C\x97x\xEF\xBF\xBD\xEF\xBF\xBDya"},
@@ -32,7 +32,7 @@ const Case kCases[] = {
 };
 
 TEST(Decoders, GiveTheTextThatTheReferenceGives) {
-  for (const Case& c : kCases) {
+  for (const DecoderCase& c : kDecoderCases) {
     const nlohmann::json document = {{"decoder", nlohmann::json::parse(c.part)}};
     std::string text;
     for (const std::string& piece : make_decoder({document, "tokenizer.json", ""})->decode(c.tokens)) text += piece;

@@ -16,13 +16,13 @@ std::unique_ptr<Expression> expression_of(const std::string& pattern) {
   return make_expression(pattern, {place, "tokenizer.json", "pattern"});
 }
 
-struct Case {
+struct ExpressionCase {
   std::string pattern;
   std::string text;
   std::vector<std::string> matches;  // empty ones left out
 };
 
-const Case kCases[] = {
+const ExpressionCase kExpressionCases[] = {
     // clang-format off
     {"\\h+", "xAf9g", {"Af9"}},
     {"^.", "ab\ncd", {"a", "c"}},
@@ -57,7 +57,7 @@ const Case kCases[] = {
 };
 
 TEST(Expression, MatchesWhatTheReferenceMatches) {
-  for (const Case& c : kCases) {
+  for (const ExpressionCase& c : kExpressionCases) {
     std::vector<TextSpan> spans;
     expression_of(c.pattern)->find_all(c.text, spans);
     std::vector<std::string> found;

@@ -39,13 +39,13 @@ GgmlVocabulary small_sentence_piece() {
   return vocabulary;
 }
 
-std::unique_ptr<Tokenizer> tokenizer_of(const GgmlVocabulary& vocabulary) {
+std::unique_ptr<Tokenizer> tokenizer_of_vocabulary(const GgmlVocabulary& vocabulary) {
   return Tokenizer::from_file(tokenizer_folder_of(vocabulary).file);
 }
 
 std::string refusal_of(const GgmlVocabulary& vocabulary) {
   try {
-    tokenizer_of(vocabulary);
+    tokenizer_of_vocabulary(vocabulary);
   } catch (const Error& error) {
     return error.what();
   }
@@ -53,7 +53,7 @@ std::string refusal_of(const GgmlVocabulary& vocabulary) {
 }
 
 TEST(GgmlVocabulary, ByteLevelCutsDigitsApartWhereThePreTokenizerSaysSo) {
-  const auto tokenizer = tokenizer_of(small_byte_level());
+  const auto tokenizer = tokenizer_of_vocabulary(small_byte_level());
   EXPECT_EQ(tokenizer->encode_plain("the a12<|end|>"), (Ids{11, 9, 6, 7, 0}));
   EXPECT_EQ(tokenizer->encode("the", 10).ids, (Ids{11}));
   EXPECT_EQ(tokenizer->decode(Ids{11, 9, 6, 0}, true), "the a1");
@@ -61,31 +61,31 @@ TEST(GgmlVocabulary, ByteLevelCutsDigitsApartWhereThePreTokenizerSaysSo) {
   merged.tokens.emplace_back("12");
   merged.types.push_back(1);
   merged.merges.emplace_back("1 2");
-  EXPECT_EQ(tokenizer_of(merged)->encode_plain("12"), (Ids{6, 7}));
+  EXPECT_EQ(tokenizer_of_vocabulary(merged)->encode_plain("12"), (Ids{6, 7}));
   merged.pre = "gpt-2";
-  EXPECT_EQ(tokenizer_of(merged)->encode_plain("12"), (Ids{12}));
+  EXPECT_EQ(tokenizer_of_vocabulary(merged)->encode_plain("12"), (Ids{12}));
 }
 
 TEST(GgmlVocabulary, SpecialTokensStandWhereTheFlagsPutThem) {
   GgmlVocabulary vocabulary = small_byte_level();
   vocabulary.add_bos = true;
   vocabulary.add_eos = true;
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode("the", 10).ids, (Ids{1, 11, 0}));
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode("the", 10).ids, (Ids{1, 11, 0}));
   vocabulary.add_bos.reset();
   vocabulary.add_eos.reset();
   vocabulary.pre = "llama-bpe";  // which has one at the beginning unless the file says otherwise
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode("the", 10).ids, (Ids{1, 11}));
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode("the", 10).ids, (Ids{1, 11}));
 }
 
 TEST(GgmlVocabulary, SentencePieceMergesByScoreAndFallsBackToBytes) {
-  const auto tokenizer = tokenizer_of(small_sentence_piece());
+  const auto tokenizer = tokenizer_of_vocabulary(small_sentence_piece());
   EXPECT_EQ(tokenizer->encode("ab", 10).ids, (Ids{1, 9}));
   EXPECT_EQ(tokenizer->encode_plain("ab a!"), (Ids{9, 8, 3}));
   EXPECT_EQ(tokenizer->decode(Ids{1, 9, 8, 3}, true), "ab a!");
   GgmlVocabulary vocabulary = small_sentence_piece();
   vocabulary.add_space_prefix = false;
   vocabulary.add_bos = false;
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode("ab", 10).ids, (Ids{7}));
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode("ab", 10).ids, (Ids{7}));
 }
 
 /// What no merge makes is found in texts as it stands, and nowhere else.
@@ -95,18 +95,18 @@ TEST(GgmlVocabulary, TokensOfTheUserWithoutARankAreNotMadeOfOthers) {
   vocabulary.tokens.emplace_back("ba");
   vocabulary.types.push_back(static_cast<std::int32_t>(GgmlTokenType::user_defined));
   vocabulary.scores.push_back(-102);
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("bba"), (Ids{6, 10})) << "as it stands";
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode_plain("bba"), (Ids{6, 10})) << "as it stands";
   vocabulary.tokens.back() = "\u2581\u2581";
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{4, 4}));
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode_plain("  "), (Ids{4, 4}));
   vocabulary.scores.back() = -50;
-  EXPECT_EQ(tokenizer_of(vocabulary)->encode_plain("  "), (Ids{10})) << "made by a merge";
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->encode_plain("  "), (Ids{10})) << "made by a merge";
 }
 
 TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
   for (GgmlVocabulary vocabulary : {small_byte_level(), small_sentence_piece()}) {
     vocabulary.chat_template = "{{ messages }}";
     const TokenizerFolder folder = tokenizer_folder_of(vocabulary);
-    const auto tokenizer = tokenizer_of(vocabulary);
+    const auto tokenizer = tokenizer_of_vocabulary(vocabulary);
     const auto rows = static_cast<std::int64_t>(vocabulary.tokens.size());
     const GgmlVocabulary exported = ggml_vocabulary_of(folder, *tokenizer, rows + 2);
     EXPECT_EQ(exported.model, vocabulary.model);
@@ -118,7 +118,7 @@ TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
     EXPECT_TRUE(std::equal(vocabulary.tokens.begin(), vocabulary.tokens.end(), exported.tokens.begin()));
     EXPECT_TRUE(std::equal(vocabulary.types.begin(), vocabulary.types.end(), exported.types.begin()));
     EXPECT_EQ(exported.types.back(), 5);
-    const auto again = tokenizer_of(exported);
+    const auto again = tokenizer_of_vocabulary(exported);
     const std::vector<const char*> texts = vocabulary.model == "llama"
                                                ? std::vector<const char*>{"ab a!", "aab abb"}
                                                : std::vector<const char*>{"the a12<|end|>", "2 the"};
@@ -129,15 +129,15 @@ TEST(GgmlVocabulary, ExportGivesTheVocabularyBack) {
 /// Behind each document of running text.
 TEST(GgmlVocabulary, SaysWhatEndsAText) {
   GgmlVocabulary vocabulary = small_byte_level();
-  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "<|end|>");
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->end_token(), "<|end|>");
   vocabulary.eos.reset();
-  EXPECT_EQ(tokenizer_of(vocabulary)->end_token(), "");
+  EXPECT_EQ(tokenizer_of_vocabulary(vocabulary)->end_token(), "");
 }
 
 /// A folder for transformers is made of it as well.
 TEST(GgmlVocabulary, TokenizerJsonTokenisesAlike) {
   const GgmlVocabulary vocabulary = small_byte_level();
-  const auto tokenizer = tokenizer_of(vocabulary);
+  const auto tokenizer = tokenizer_of_vocabulary(vocabulary);
   const auto files = tokenizer_files(tokenizer_folder_of(vocabulary), *tokenizer);
   const auto document = nlohmann::json::parse(files.at("tokenizer.json"));
   EXPECT_EQ(document["model"]["vocab"]["the"], 11);

@@ -20,13 +20,13 @@ std::string normal_form(const nlohmann::json& part, std::string_view text, bool*
   return normalized;
 }
 
-struct Case {
+struct NormalizerCase {
   std::string_view part;
   std::string_view text;
   std::string_view normalized;
 };
 
-const Case kCases[] = {
+const NormalizerCase kNormalizerCases[] = {
     // clang-format off
     {R"({"type": "NFC"})", "e\xCC\x81 \xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8 \xEF\xAC\x81", "\xC3\xA9 \xEA\xB0\x81 \xEF\xAC\x81"},
     {R"({"type": "NFD"})", "\xC3\xA9\xEA\xB0\x80\xCD\x84 q\xCC\x87\xCC\xA3", "e\xCC\x81\xE1\x84\x80\xE1\x85\xA1\xCC\x88\xCC\x81 q\xCC\xA3\xCC\x87"},
@@ -54,7 +54,8 @@ const Case kCases[] = {
 };
 
 TEST(Normalizers, GiveWhatTheReferenceGives) {
-  for (const Case& c : kCases) EXPECT_EQ(normal_form(nlohmann::json::parse(c.part), c.text), c.normalized) << c.part;
+  for (const NormalizerCase& c : kNormalizerCases)
+    EXPECT_EQ(normal_form(nlohmann::json::parse(c.part), c.text), c.normalized) << c.part;
 }
 
 TEST(Normalizers, KnowWhetherTheBeginningOfATextIsKept) {

@@ -26,13 +26,13 @@ std::vector<std::string> words_of(const nlohmann::json& part, const std::string&
   return found;
 }
 
-struct Case {
+struct SplitCase {
   std::string_view part;
   std::string text;
   std::vector<std::string> words;
 };
 
-const Case kCases[] = {
+const SplitCase kSplitCases[] = {
     // clang-format off
     {R"({"type": "Whitespace"})",
      "Hey, you_x2 \xC2\xBD\xC2\xB2! \xC3\xA9\xCC\x81""a  \xE2\x80\x8D\xE5\x8C\x97",
@@ -149,14 +149,14 @@ const Case kCases[] = {
 };
 
 TEST(PreTokenizers, FindTheWordsThatTheReferenceFinds) {
-  for (const Case& c : kCases) EXPECT_EQ(words_of(nlohmann::json::parse(c.part), c.text), c.words) << c.part;
+  for (const SplitCase& c : kSplitCases) EXPECT_EQ(words_of(nlohmann::json::parse(c.part), c.text), c.words) << c.part;
 }
 
 TEST(PreTokenizers, PrependToTheFirstWordOfATextOnly) {
-  using Words = std::vector<std::string>;
+  using Parts = std::vector<std::string>;
   const nlohmann::json first = {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}};
-  EXPECT_EQ(words_of(first, "a b"), (Words{"_a", "_b"}));
-  EXPECT_EQ(words_of(first, "a b", false), (Words{"a", "_b"}));
+  EXPECT_EQ(words_of(first, "a b"), (Parts{"_a", "_b"}));
+  EXPECT_EQ(words_of(first, "a b", false), (Parts{"a", "_b"}));
 }
 
 TEST(PreTokenizers, NameWhatIsWrong) {

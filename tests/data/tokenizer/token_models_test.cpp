@@ -13,13 +13,13 @@ namespace {
 
 using testing_support::tokenizer_of;
 
-struct Case {
+struct TokenModelCase {
   std::string_view model;
   std::string text;
   std::vector<std::int32_t> ids;
 };
 
-const Case kCases[] = {
+const TokenModelCase kTokenModelCases[] = {
     // clang-format off
     {R"({"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": {"a": 0, "b": 1, "ab": 2, "▁": 3}, "merges": [["a", "b"]]})", "ab\xE2\x96\x81xab", {2, 3, 2}},
     {R"({"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": {"<unk>": 0, "a": 1, "b": 2, "ab": 3}, "merges": [["a", "b"]]})", "xyabzz", {0, 0, 3, 0, 0}},
@@ -38,7 +38,7 @@ const Case kCases[] = {
 };
 
 TEST(TokenModels, GiveTheIdsThatTheReferenceGives) {
-  for (const Case& c : kCases) {
+  for (const TokenModelCase& c : kTokenModelCases) {
     const auto tokenizer = tokenizer_of({{"model", nlohmann::json::parse(c.model)}});
     EXPECT_EQ(tokenizer->encode_plain(c.text), c.ids) << c.model;
   }

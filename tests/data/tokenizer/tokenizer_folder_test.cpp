@@ -16,7 +16,7 @@
 namespace temper {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing_support::small_bert;
 using testing_support::small_roberta;
 using Ids = std::vector<std::int32_t>;
@@ -32,10 +32,10 @@ class Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
 
-  void write(const std::string& name, const json& content) const {
+  void write(const std::string& name, const Json& content) const {
     std::ofstream(path_ / name) << (content.is_string() ? content.get<std::string>() : content.dump());
   }
-  void write(const json& files) const {
+  void write(const Json& files) const {
     for (const auto& [name, content] : files.items()) write(name, content);
   }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -60,16 +60,16 @@ class Folder {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-json reference() {
-  return json::parse(read_text_file(testing_support::source_directory() / "tests/data/tokenizer/folder_cases.json"));
+Json reference() {
+  return Json::parse(read_text_file(testing_support::source_directory() / "tests/data/tokenizer/folder_cases.json"));
 }
 
-std::unique_ptr<Tokenizer> tokenizer_of(const TokenizerFolder& folder) {
+std::unique_ptr<Tokenizer> tokenizer_of_folder(const TokenizerFolder& folder) {
   TokenizerFile file = folder.file;
   return Tokenizer::from_file(std::move(file));
 }
 
-void expect_ids(const Tokenizer& tokenizer, const json& reference, const json& expected, const std::string& name) {
+void expect_ids(const Tokenizer& tokenizer, const Json& reference, const Json& expected, const std::string& name) {
   const auto limit = expected["limit"].get<std::size_t>();
   for (std::size_t i = 0; i < expected["ids"].size(); ++i)
     EXPECT_EQ(tokenizer.encode(reference["texts"][i].get<std::string>(), limit).ids, expected["ids"][i].get<Ids>())
@@ -82,31 +82,32 @@ void expect_ids(const Tokenizer& tokenizer, const json& reference, const json& e
 
 // The ids are those of transformers' AutoTokenizer (make_folder_cases.py).
 TEST(TokenizerFolder, GivesTheIdsOfTransformers) {
-  const json cases = reference();
+  const Json cases = reference();
   ASSERT_GT(cases["cases"].size(), 25U);
-  for (const json& expected : cases["cases"]) {
+  for (const Json& expected : cases["cases"]) {
     const Folder folder;
     folder.write(expected["files"]);
     const auto name = expected["name"].get<std::string>();
-    expect_ids(*tokenizer_of(read_tokenizer_folder(folder.path())), cases, expected, name);
+    expect_ids(*tokenizer_of_folder(read_tokenizer_folder(folder.path())), cases, expected, name);
   }
 }
 
 TEST(TokenizerFolder, IsWrittenInAgreementWithItself) {
-  const json cases = reference();
-  for (const json& expected : cases["cases"]) {
+  const Json cases = reference();
+  for (const Json& expected : cases["cases"]) {
     const Folder folder;
     folder.write(expected["files"]);
     const TokenizerFolder read = read_tokenizer_folder(folder.path());
     const Folder exported;
     exported.write("config.json", expected["files"]["config.json"]);
-    for (const auto& [file, content] : tokenizer_files(read, *tokenizer_of(read))) exported.write(file, json(content));
+    for (const auto& [file, content] : tokenizer_files(read, *tokenizer_of_folder(read)))
+      exported.write(file, Json(content));
     const auto name = expected["name"].get<std::string>();
     EXPECT_EQ(exported.notes(), "") << name;
     const TokenizerFolder again = read_tokenizer_folder(exported.path());
     EXPECT_FALSE(again.changed) << name;
     EXPECT_TRUE(again.has_tokenizer_json) << name;
-    const auto tokenizer = tokenizer_of(again);
+    const auto tokenizer = tokenizer_of_folder(again);
     expect_ids(*tokenizer, cases, expected, name);
     // What reads tokenizer.json alone, as the tokenizers library does, gives the same ids; the rest is settings.
     if (!read.file.cuts_left && read.file.token_types)
@@ -116,7 +117,7 @@ TEST(TokenizerFolder, IsWrittenInAgreementWithItself) {
 
 TEST(TokenizerFolder, SaysWhatTheFilesDisagreeAbout) {
   const Folder folder;
-  json file = small_bert();
+  Json file = small_bert();
   file["model"]["max_input_chars_per_word"] = 100;
   folder.write("tokenizer.json", file);
   folder.write("config.json", {{"model_type", "bert"}});
@@ -145,16 +146,16 @@ TEST(TokenizerFolder, UsesTheFileWhereTheClassIsOfAnotherModel) {
   const TokenizerFolder read = read_tokenizer_folder(folder.path());
   EXPECT_FALSE(read.changed);
   EXPECT_TRUE(has(folder.notes(), "holds a BPE model")) << folder.notes();
-  const auto tokenizer = tokenizer_of(read);
+  const auto tokenizer = tokenizer_of_folder(read);
   EXPECT_EQ(tokenizer->encode("the", 100).ids, testing_support::tokenizer_of(small_roberta())->encode("the", 100).ids);
-  const json config = json::parse(tokenizer_files(read, *tokenizer).at("tokenizer_config.json"));
+  const Json config = Json::parse(tokenizer_files(read, *tokenizer).at("tokenizer_config.json"));
   EXPECT_EQ(config["tokenizer_class"], "PreTrainedTokenizerFast");
   for (const char* type : {"xlm-roberta", "camembert", "albert", "deberta-v2"}) {
     folder.write("config.json", {{"model_type", type}});
     const TokenizerFolder other = read_tokenizer_folder(folder.path());
     EXPECT_FALSE(other.changed) << type;
     EXPECT_TRUE(has(folder.notes(), "would make Unigram")) << folder.notes();
-    const json written = json::parse(tokenizer_files(other, *tokenizer_of(other)).at("tokenizer_config.json"));
+    const Json written = Json::parse(tokenizer_files(other, *tokenizer_of_folder(other)).at("tokenizer_config.json"));
     EXPECT_EQ(written["tokenizer_class"], "PreTrainedTokenizerFast") << type;
   }
 }
@@ -164,12 +165,12 @@ TEST(TokenizerFolder, CutsOnTheSideThatIsAskedFor) {
   folder.write("tokenizer.json", small_bert());
   folder.write("tokenizer_config.json", {{"tokenizer_class", "BertTokenizer"}, {"truncation_side", "left"}});
   const auto encode = [&](TruncationSide side) {
-    return tokenizer_of(read_tokenizer_folder(folder.path(), side))->encode("the cat sat", 4).ids;
+    return tokenizer_of_folder(read_tokenizer_folder(folder.path(), side))->encode("the cat sat", 4).ids;
   };
   EXPECT_EQ(encode(TruncationSide::as_tokenizer), (Ids{2, 6, 7, 3}));
   EXPECT_EQ(encode(TruncationSide::left), (Ids{2, 6, 7, 3}));
   EXPECT_EQ(encode(TruncationSide::right), (Ids{2, 5, 6, 3}));
-  const auto tokenizer = tokenizer_of(read_tokenizer_folder(folder.path()));
+  const auto tokenizer = tokenizer_of_folder(read_tokenizer_folder(folder.path()));
   EXPECT_EQ(tokenizer->with_special_tokens(Ids{5, 6, 7}, 4).ids, (Ids{2, 6, 7, 3}));
   EXPECT_EQ(tokenizer->encode_pair("the cat sat", "a the", 6).ids, (Ids{2, 6, 7, 3, 5, 3}));
 }
@@ -193,11 +194,11 @@ TEST(TokenizerFolder, KeepsTheOldFilesThatStillHold) {
   folder.write("special_tokens_map.json", {{"mask_token", "[MASK]"}});
   folder.write("added_tokens.json", {{"extra", 40}});
   const TokenizerFolder read = read_tokenizer_folder(folder.path());
-  const auto files = tokenizer_files(read, *tokenizer_of(read));
+  const auto files = tokenizer_files(read, *tokenizer_of_folder(read));
   std::vector<std::string> names;
   for (const auto& [name, content] : files) names.push_back(name);
   EXPECT_EQ(names, (std::vector<std::string>{"special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"}));
-  const json config = json::parse(files.at("tokenizer_config.json"));
+  const Json config = Json::parse(files.at("tokenizer_config.json"));
   EXPECT_EQ(config["tokenizer_class"], "BertTokenizerFast");
   EXPECT_EQ(config["model_max_length"], 512);
   EXPECT_EQ(config["do_lower_case"], true);
@@ -212,7 +213,7 @@ TEST(TokenizerFolder, ChatTemplatesGoAlong) {
   std::ofstream(folder.path() / "additional_chat_templates/tool_use.jinja") << "{{ tools }}";
   std::ofstream(folder.path() / "additional_chat_templates/notes.txt") << "not a template";
   const TokenizerFolder read = read_tokenizer_folder(folder.path());
-  const auto files = tokenizer_files(read, *tokenizer_of(read));
+  const auto files = tokenizer_files(read, *tokenizer_of_folder(read));
   EXPECT_EQ(files.at("chat_template.jinja"), "{{ messages }}\n");
   EXPECT_EQ(files.at("additional_chat_templates/tool_use.jinja"), "{{ tools }}");
   EXPECT_FALSE(files.contains("additional_chat_templates/notes.txt"));
@@ -221,22 +222,22 @@ TEST(TokenizerFolder, ChatTemplatesGoAlong) {
 TEST(TokenizerFolder, NoticesFilesThatChanged) {
   const Folder folder;
   folder.write("tokenizer.json", small_bert());
-  const auto tokenizer = tokenizer_of(read_tokenizer_folder(folder.path()));
+  const auto tokenizer = tokenizer_of_folder(read_tokenizer_folder(folder.path()));
   folder.write("tokenizer_config.json", {{"tokenizer_class", "BertTokenizer"}, {"do_lower_case", false}});
   EXPECT_THROW(tokenizer_files(read_tokenizer_folder(folder.path()), *tokenizer), Error);
 }
 
 TEST(TokenizerFolder, RefusesWhatItCannotMake) {
-  const auto refusal = [](const json& files) {
+  const auto refusal = [](const Json& files) {
     const Folder folder;
     folder.write(files);
     return folder.refusal();
   };
-  const json bert = {{"model_type", "bert"}};
+  const Json bert = {{"model_type", "bert"}};
   EXPECT_TRUE(has(refusal({{"config.json", bert}}), "vocab.txt"));
   EXPECT_TRUE(has(refusal({{"config.json", bert}}), "save_pretrained"));
   EXPECT_TRUE(
-      has(refusal({{"config.json", {{"model_type", "roberta"}}}, {"vocab.json", json::object()}}), "merges.txt"));
+      has(refusal({{"config.json", {{"model_type", "roberta"}}}, {"vocab.json", Json::object()}}), "merges.txt"));
   EXPECT_TRUE(has(refusal({{"config.json", bert}, {"spiece.model", "x"}}), "spiece.model is not read"));
   EXPECT_TRUE(
       has(refusal({{"vocab.txt", "a\n"}, {"tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"}}}}),
@@ -245,8 +246,8 @@ TEST(TokenizerFolder, RefusesWhatItCannotMake) {
                            {"tokenizer_config.json", {{"tokenizer_class", "BertJapaneseTokenizer"}}}}),
                   "BertJapaneseTokenizer"));
   EXPECT_TRUE(has(refusal({{"config.json", bert}, {"vocab.txt", "{\"version\": 1}\n"}}), "no \"[UNK]\" among its 1"));
-  const auto with_config = [&](const json& config) {
-    json whole = {{"tokenizer_class", "BertTokenizer"}};
+  const auto with_config = [&](const Json& config) {
+    Json whole = {{"tokenizer_class", "BertTokenizer"}};
     whole.update(config);
     return refusal({{"tokenizer.json", small_bert()}, {"tokenizer_config.json", whole}});
   };

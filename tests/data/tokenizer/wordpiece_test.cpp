@@ -15,7 +15,7 @@ using testing_support::tokenizer_of;
 using Ids = std::vector<std::int32_t>;
 
 // Expected ids and texts are what the Hugging Face library gives for the same file.
-struct Case {
+struct WordpieceCase {
   std::string text;
   Ids ids;
   std::string decoded;
@@ -23,7 +23,7 @@ struct Case {
 
 TEST(WordPiece, EncodesAndDecodesAsTheReference) {
   const auto tokenizer = tokenizer_of(small_bert());
-  const std::vector<Case> cases = {
+  const std::vector<WordpieceCase> cases = {
       {"The cats sat.", {5, 6, 8, 7, 16}, "the cats sat."},
       {"Unbelievable!", {1, 18}, "!"},
       {"THE CAFÉ", {5, 22}, "the cafe"},
@@ -41,7 +41,7 @@ TEST(WordPiece, EncodesAndDecodesAsTheReference) {
       {"dog the", {1, 5}, "the"},
       {"the\u0085cat\u2028sat", {1, 7}, "sat"},  // U+0085 is a control character and no space
   };
-  for (const Case& expected : cases) {
+  for (const WordpieceCase& expected : cases) {
     EXPECT_EQ(tokenizer->encode_plain(expected.text), expected.ids) << expected.text;
     EXPECT_EQ(tokenizer->decode(expected.ids, true), expected.decoded) << expected.text;
   }

@@ -8,13 +8,14 @@ class GpuAdafactorStepTest : public GpuTest {
   TwinMatrix random(std::int64_t n, unsigned seed) { return TwinMatrix::random(gpu(), DType::f32, 1, n, seed); }
 };
 
-struct SliceCase {
+struct MatrixSlice {
   std::int64_t columns;
   std::int64_t begin;  ///< in the matrix
   SlicePieces pieces;
 };
-const std::vector<SliceCase> kSlices = {{7, 0, {2100, 640, 640}}, {7, 10, {200, 3, 64}}, {1000, 900, {3000, 40, 640}},
-                                        {1, 5, {130, 64, 64}},    {7, 3, {2, 2, 64}},    {7, 0, {0, 0, 64}}};
+const std::vector<MatrixSlice> kMatrixSlices = {{7, 0, {2100, 640, 640}},     {7, 10, {200, 3, 64}},
+                                                {1000, 900, {3000, 40, 640}}, {1, 5, {130, 64, 64}},
+                                                {7, 3, {2, 2, 64}},           {7, 0, {0, 0, 64}}};
 
 void expect_close(const std::vector<double>& found, const std::vector<double>& expected, double tolerance) {
   ASSERT_EQ(found.size(), expected.size());
@@ -23,7 +24,7 @@ void expect_close(const std::vector<double>& found, const std::vector<double>& e
 }
 
 TEST_F(GpuAdafactorStepTest, FactoredSquareSumsMatchCpu) {
-  for (const SliceCase& slice : kSlices) {
+  for (const MatrixSlice& slice : kMatrixSlices) {
     auto gradients = random(slice.pieces.n, 2);
     const FactoredSums layout(slice.pieces.piece, slice.columns);
     TwinArray<double> sums(gpu(), std::vector<double>(static_cast<std::size_t>(slice.pieces.count() * layout.size())));
@@ -43,7 +44,7 @@ TEST_F(GpuAdafactorStepTest, FactoredSquareSumsMatchCpu) {
 
 TEST_F(GpuAdafactorStepTest, SumsAndStepsMatchCpu) {
   const AdafactorStep step{.gradient_scale = 0.5F, .beta2 = 0.75F, .epsilon = 1e-3F, .step_size = 0.1F, .decay = 0.99F};
-  for (const SliceCase& of : kSlices) {
+  for (const MatrixSlice& of : kMatrixSlices) {
     for (const bool is_matrix : {false, true}) {
       const std::int64_t n = of.pieces.n;
       auto parameters = random(n, 1);

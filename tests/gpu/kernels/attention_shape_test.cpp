@@ -7,13 +7,13 @@
 namespace temper {
 namespace {
 
-const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
+const Dropout kShapeDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 constexpr std::int64_t kAll = AttentionWindow::kUnlimited;
 constexpr std::int64_t kBuckets = testing_support::kTermBuckets;
 constexpr std::int64_t kFirstBucket = testing_support::kFirstTermBucket;
 using testing_support::shaped;
 using testing_support::Terms;
-using Case = testing_support::AttentionCase;
+using ShapeCase = testing_support::AttentionCase;
 
 /// Ends of stretches of so many rows each, the first at 0.
 std::vector<std::int32_t> starts_of(const std::vector<std::int32_t>& lengths, std::int32_t room) {
@@ -37,9 +37,9 @@ std::vector<std::uint32_t> names_of(std::size_t sequences) {
   return names;
 }
 
-class Problem {
+class ShapeProblem {
  public:
-  Problem(Device& gpu, DType type, const Case& which)
+  ShapeProblem(Device& gpu, DType type, const ShapeCase& which)
       : gpu_(gpu),
         the_(which),
         longest_(*std::max_element(which.lengths.begin(), which.lengths.end())),
@@ -155,7 +155,7 @@ class Problem {
   }
 
   Device& gpu_;
-  const Case& the_;
+  const ShapeCase& the_;
   std::int64_t longest_;
   TwinArray<std::int32_t> starts_;
   TwinArray<std::int32_t> lengths_;
@@ -182,10 +182,10 @@ class Problem {
 
 class GpuAttentionShapeTest : public GpuActivationsTest {
  protected:
-  static void expect_match(const Case& which) {
+  static void expect_match(const ShapeCase& which) {
     SCOPED_TRACE(testing::Message() << which.shape.query_heads << " heads on " << which.shape.key_heads << " of "
                                     << which.shape.head_width << ", terms " << static_cast<int>(which.terms));
-    Problem problem(gpu(), type(), which);
+    ShapeProblem problem(gpu(), type(), which);
     problem.run_on_cpu(on_cpu());
     problem.run_on_gpu(on_gpu());
     type() == DType::f32 ? problem.expect_agreement(3e-6, 8e-6) : problem.expect_agreement(8e-3, 1.2e-2);
@@ -194,43 +194,43 @@ class GpuAttentionShapeTest : public GpuActivationsTest {
 TEMPER_FOR_EACH_TYPE(GpuAttentionShapeTest);
 
 TEST_P(GpuAttentionShapeTest, HeadsThatShareKeysMatchCpu) {
-  expect_match({{17, 1, 70}, shaped(4, 2, 32, 32), Terms::none, kDropout});
+  expect_match({{17, 1, 70}, shaped(4, 2, 32, 32), Terms::none, kShapeDropout});
   expect_match({{40}, shaped(3, 1, 12, 12)});
 }
 
 TEST_P(GpuAttentionShapeTest, WindowsMatchCpu) {
   expect_match({{1, 2, 33, 65}, shaped(2, 2, 32, 32, true)});
-  expect_match({{100, 9}, shaped(2, 1, 16, 16, true, {10, kAll}), Terms::none, kDropout});
+  expect_match({{100, 9}, shaped(2, 1, 16, 16, true, {10, kAll}), Terms::none, kShapeDropout});
   expect_match({{100}, shaped(1, 1, 64, 64, false, {40, 3})});
   expect_match({{40, 70}, shaped(1, 1, 16, 16, false, {1, 0})});
 }
 
 TEST_P(GpuAttentionShapeTest, CapsAndValuesOfAnotherWidthMatchCpu) {
-  expect_match({{20, 5}, shaped(2, 2, 16, 16, false, {}, 2.0F), Terms::none, kDropout});
+  expect_match({{20, 5}, shaped(2, 2, 16, 16, false, {}, 2.0F), Terms::none, kShapeDropout});
   expect_match({{20, 5}, shaped(2, 2, 16, 40)});
   expect_match({{20, 5}, shaped(2, 2, 40, 7, true, {}, 4.0F)});
 }
 
 TEST_P(GpuAttentionShapeTest, RoomBehindSequencesIsLeftAlone) {
-  expect_match({{11, 2, 40}, shaped(4, 2, 16, 16, true), Terms::none, kDropout, 3});
+  expect_match({{11, 2, 40}, shaped(4, 2, 16, 16, true), Terms::none, kShapeDropout, 3});
   expect_match({{11, 40}, shaped(2, 2, 32, 32), Terms::none, {}, 5});
-  expect_match({{11, 2, 40}, shaped(4, 2, 16, 16, true), Terms::none, kDropout, 2, {{10}, {1}, {39}}});
+  expect_match({{11, 2, 40}, shaped(4, 2, 16, 16, true), Terms::none, kShapeDropout, 2, {{10}, {1}, {39}}});
 }
 
 TEST_P(GpuAttentionShapeTest, TermsOfDistancesMatchCpu) {
-  expect_match({{40, 0, 7}, shaped(2, 2, 16, 16), Terms::of_both, kDropout});
+  expect_match({{40, 0, 7}, shaped(2, 2, 16, 16), Terms::of_both, kShapeDropout});
   expect_match({{33, 2}, shaped(3, 3, 8, 8), Terms::of_keys});
   expect_match({{40, 7}, shaped(2, 2, 16, 16), Terms::one_row});
-  expect_match({{40, 7}, shaped(3, 3, 7, 5, true, {20, kAll}, 4.0F), Terms::of_both, kDropout, 2});
-  expect_match({{40, 9, 7}, shaped(2, 2, 8, 8), Terms::of_both, kDropout, 0, {{5, 39}, {}, {0}}});
-  expect_match({{40, 9, 7}, shaped(2, 2, 8, 8), Terms::one_row, kDropout, 0, {{5, 39}, {}, {0}}});
+  expect_match({{40, 7}, shaped(3, 3, 7, 5, true, {20, kAll}, 4.0F), Terms::of_both, kShapeDropout, 2});
+  expect_match({{40, 9, 7}, shaped(2, 2, 8, 8), Terms::of_both, kShapeDropout, 0, {{5, 39}, {}, {0}}});
+  expect_match({{40, 9, 7}, shaped(2, 2, 8, 8), Terms::one_row, kShapeDropout, 0, {{5, 39}, {}, {0}}});
 }
 
 TEST_P(GpuAttentionShapeTest, GivesTheSameBitsTwice) {
-  const Case which{{40, 7}, shaped(2, 2, 16, 16), Terms::one_row, kDropout};
+  const ShapeCase which{{40, 7}, shaped(2, 2, 16, 16), Terms::one_row, kShapeDropout};
   std::vector<std::vector<std::vector<float>>> results;
   for (int i = 0; i < 2; ++i) {
-    Problem problem(gpu(), type(), which);
+    ShapeProblem problem(gpu(), type(), which);
     problem.run_on_gpu(on_gpu());
     results.push_back(problem.results());
   }

@@ -5,7 +5,7 @@
 namespace temper {
 namespace {
 
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+const Dropout kSumDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 /// Sums, products, gated units: what is done element by element.
 class GpuElementwiseTest : public GpuActivationsTest {
@@ -23,7 +23,7 @@ TEST_P(GpuElementwiseTest, SumsProductsAndMultiplesMatchCpu) {
     TwinArray<std::uint32_t> names(gpu(), counted);
     for (const Lie lie : kLies) {
       for (const bool flag : {false, true}) {
-        const Dropout dropout = flag ? kDropout : Dropout{};
+        const Dropout dropout = flag ? kSumDropout : Dropout{};
         auto a = random(size, 1, lie);
         auto b = random(size, 2, lie);
         auto sum = random(size, 3, lie);

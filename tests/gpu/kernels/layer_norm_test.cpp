@@ -6,7 +6,7 @@ namespace temper {
 namespace {
 
 constexpr float kEpsilon = 1e-5F;
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+const Dropout kNormDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 /// The sizes of all kernels, and one for each number of packs that a thread of this one may keep, and beyond.
 std::vector<MatrixSize> sizes() {
@@ -14,6 +14,35 @@ std::vector<MatrixSize> sizes() {
   for (const std::int64_t columns : {256, 520, 768, 1032, 2056, 4104}) result.push_back({3, columns});
   return result;
 }
+
+/// Parameters and statistics of a norm, and its call on each device.
+struct Norm {
+  TwinMatrix weight;
+  TwinMatrix bias;
+  TwinMatrix mean;
+  TwinMatrix rstd;
+
+  calls::LayerNormForward cpu(TwinMatrix& x, TwinMatrix& y, TwinMatrix& sum) {
+    return {.x = x.cpu(),
+            .weight = weight.cpu().data,
+            .bias = bias.cpu().data,
+            .epsilon = kEpsilon,
+            .y = y.cpu(),
+            .sum = sum.cpu(),
+            .mean = mean.cpu().data,
+            .rstd = rstd.cpu().data};
+  }
+  calls::LayerNormForward gpu(TwinMatrix& x, TwinMatrix& y, TwinMatrix& sum) {
+    return {.x = x.gpu(),
+            .weight = weight.gpu_floats(),
+            .bias = bias.gpu_floats(),
+            .epsilon = kEpsilon,
+            .y = y.gpu(),
+            .sum = sum.gpu(),
+            .mean = mean.gpu_floats(),
+            .rstd = rstd.gpu_floats()};
+  }
+};
 
 class GpuLayerNormTest : public GpuActivationsTest {
  protected:
@@ -25,6 +54,9 @@ class GpuLayerNormTest : public GpuActivationsTest {
     return TwinMatrix::random(gpu(), DType::f32, 1, columns, seed);
   }
   TwinMatrix statistics(std::int64_t rows) { return {gpu(), DType::f32, 1, rows}; }
+  Norm norm(MatrixSize size) {
+    return {parameters(size.columns, 3), parameters(size.columns, 4), statistics(size.rows), statistics(size.rows)};
+  }
 };
 TEMPER_FOR_EACH_TYPE(GpuLayerNormTest);
 
@@ -48,64 +80,39 @@ struct Names {
 TEST_P(GpuLayerNormTest, ForwardMatchesCpu) {
   for (const MatrixSize size : sizes()) {
     Names names(gpu(), size.rows);
-    auto weight = parameters(size.columns, 3);
-    auto bias = parameters(size.columns, 4);
     for (const Lie lie : kLies) {
-      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+      for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
         for (const bool with_residual : {false, true}) {
           auto x = random(size, 1, lie);
           auto residual = random(size, 2, lie);
           auto y = empty(size, lie);
           auto sum = empty(size, lie);
-          auto mean = statistics(size.rows);
-          auto rstd = statistics(size.rows);
-          on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
-                                               .residual = with_residual ? ConstRows(residual.cpu()) : ConstRows{},
-                                               .names = names.cpu(),
-                                               .dropout = dropout,
-                                               .weight = weight.cpu().data,
-                                               .bias = bias.cpu().data,
-                                               .epsilon = kEpsilon,
-                                               .y = y.cpu(),
-                                               .sum = sum.cpu(),
-                                               .mean = mean.cpu().data,
-                                               .rstd = rstd.cpu().data});
+          Norm of = norm(size);
+          calls::LayerNormForward on_host = of.cpu(x, y, sum);
+          if (with_residual) on_host.residual = residual.cpu();
+          on_host.names = names.cpu();
+          on_host.dropout = dropout;
+          on_cpu().run(on_host);
           // The statistics are those of the sum as it is stored.
           sum.round();
-          on_cpu().run(calls::LayerNormForward{.x = sum.cpu(),
-                                               .weight = weight.cpu().data,
-                                               .bias = bias.cpu().data,
-                                               .epsilon = kEpsilon,
-                                               .y = y.cpu(),
-                                               .sum = sum.cpu(),
-                                               .mean = mean.cpu().data,
-                                               .rstd = rstd.cpu().data});
-          on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
-                                               .residual = with_residual ? ConstRows(residual.gpu()) : ConstRows{},
-                                               .names = names.gpu(),
-                                               .dropout = dropout,
-                                               .weight = weight.gpu_floats(),
-                                               .bias = bias.gpu_floats(),
-                                               .epsilon = kEpsilon,
-                                               .y = y.gpu(),
-                                               .sum = sum.gpu(),
-                                               .mean = mean.gpu_floats(),
-                                               .rstd = rstd.gpu_floats()});
+          on_cpu().run(of.cpu(sum, y, sum));
+          calls::LayerNormForward call = of.gpu(x, y, sum);
+          if (with_residual) call.residual = residual.gpu();
+          call.names = names.gpu();
+          call.dropout = dropout;
+          on_gpu().run(call);
           sum.expect_agreement(gpu(), tolerance(1e-6));
           // One column has no variance: what rounding made of the sum would be all there is.
           if (size.columns > 1) y.expect_agreement(gpu(), tolerance(5e-6));
-          mean.expect_agreement(gpu(), tolerance(5e-6));
-          rstd.expect_agreement(gpu(), tolerance(5e-6));
+          of.mean.expect_agreement(gpu(), tolerance(5e-6));
+          of.rstd.expect_agreement(gpu(), tolerance(5e-6));
 
           auto y_alone = empty(size, lie);
-          on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
-                                               .residual = with_residual ? ConstRows(residual.gpu()) : ConstRows{},
-                                               .names = names.gpu(),
-                                               .dropout = dropout,
-                                               .weight = weight.gpu_floats(),
-                                               .bias = bias.gpu_floats(),
-                                               .epsilon = kEpsilon,
-                                               .y = y_alone.gpu()});
+          call.y = y_alone.gpu();
+          call.sum = {};
+          call.mean = nullptr;
+          call.rstd = nullptr;
+          on_gpu().run(call);
           EXPECT_EQ(y_alone.gpu_block(gpu()), y.gpu_block(gpu()));
         }
       }
@@ -117,34 +124,18 @@ TEST_P(GpuLayerNormTest, StatisticsAreThoseOfTheStoredSum) {
   const MatrixSize size{5, 384};
   auto x = random(size, 1);
   auto residual = random(size, 2);
-  auto weight = parameters(size.columns, 3);
-  auto bias = parameters(size.columns, 4);
   for (const Lie lie : {Lie::packed, Lie::askew}) {
     auto y = empty(size, lie);
     auto sum = empty(size);
-    auto mean = statistics(size.rows);
-    auto rstd = statistics(size.rows);
-    on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
-                                         .residual = residual.gpu(),
-                                         .weight = weight.gpu_floats(),
-                                         .bias = bias.gpu_floats(),
-                                         .epsilon = kEpsilon,
-                                         .y = y.gpu(),
-                                         .sum = sum.gpu(),
-                                         .mean = mean.gpu_floats(),
-                                         .rstd = rstd.gpu_floats()});
+    Norm of = norm(size);
+    calls::LayerNormForward call = of.gpu(x, y, sum);
+    call.residual = residual.gpu();
+    on_gpu().run(call);
     const std::vector<float> stored = sum.gpu_block(gpu());
     std::copy_n(stored.begin(), size.rows * size.columns, &sum(0, 0));
-    on_cpu().run(calls::LayerNormForward{.x = sum.cpu(),
-                                         .weight = weight.cpu().data,
-                                         .bias = bias.cpu().data,
-                                         .epsilon = kEpsilon,
-                                         .y = y.cpu(),
-                                         .sum = sum.cpu(),
-                                         .mean = mean.cpu().data,
-                                         .rstd = rstd.cpu().data});
-    mean.expect_agreement(gpu(), 2e-6);
-    rstd.expect_agreement(gpu(), 2e-6);
+    on_cpu().run(of.cpu(sum, y, sum));
+    of.mean.expect_agreement(gpu(), 2e-6);
+    of.rstd.expect_agreement(gpu(), 2e-6);
   }
 }
 
@@ -152,26 +143,9 @@ TEST_P(GpuLayerNormTest, SumMayBeTheInput) {
   for (const MatrixSize size : {MatrixSize{3, 33}, MatrixSize{3, 48}}) {
     auto x = random(size, 1);
     auto y = empty(size);
-    auto weight = parameters(size.columns, 3);
-    auto bias = parameters(size.columns, 4);
-    auto mean = statistics(size.rows);
-    auto rstd = statistics(size.rows);
-    on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
-                                         .weight = weight.cpu().data,
-                                         .bias = bias.cpu().data,
-                                         .epsilon = kEpsilon,
-                                         .y = y.cpu(),
-                                         .sum = x.cpu(),
-                                         .mean = mean.cpu().data,
-                                         .rstd = rstd.cpu().data});
-    on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
-                                         .weight = weight.gpu_floats(),
-                                         .bias = bias.gpu_floats(),
-                                         .epsilon = kEpsilon,
-                                         .y = y.gpu(),
-                                         .sum = x.gpu(),
-                                         .mean = mean.gpu_floats(),
-                                         .rstd = rstd.gpu_floats()});
+    Norm of = norm(size);
+    on_cpu().run(of.cpu(x, y, x));
+    on_gpu().run(of.gpu(x, y, x));
     x.expect_agreement(gpu(), 0.0);
     y.expect_agreement(gpu(), tolerance(2e-6));
   }
@@ -186,27 +160,10 @@ TEST_P(GpuLayerNormTest, FarFromZeroTheVarianceIsStillExact) {
   }
   x.upload(gpu());
   auto y = empty(size);
-  auto weight = parameters(size.columns, 3);
-  auto bias = parameters(size.columns, 4);
-  auto mean = statistics(size.rows);
-  auto rstd = statistics(size.rows);
-  on_cpu().run(calls::LayerNormForward{.x = x.cpu(),
-                                       .weight = weight.cpu().data,
-                                       .bias = bias.cpu().data,
-                                       .epsilon = kEpsilon,
-                                       .y = y.cpu(),
-                                       .sum = x.cpu(),
-                                       .mean = mean.cpu().data,
-                                       .rstd = rstd.cpu().data});
-  on_gpu().run(calls::LayerNormForward{.x = x.gpu(),
-                                       .weight = weight.gpu_floats(),
-                                       .bias = bias.gpu_floats(),
-                                       .epsilon = kEpsilon,
-                                       .y = y.gpu(),
-                                       .sum = x.gpu(),
-                                       .mean = mean.gpu_floats(),
-                                       .rstd = rstd.gpu_floats()});
-  rstd.expect_agreement(gpu(), 1e-5);
+  Norm of = norm(size);
+  on_cpu().run(of.cpu(x, y, x));
+  on_gpu().run(of.gpu(x, y, x));
+  of.rstd.expect_agreement(gpu(), 1e-5);
 }
 
 TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
@@ -214,7 +171,7 @@ TEST_P(GpuLayerNormTest, BackwardMatchesCpu) {
     Names names(gpu(), size.rows);
     auto weight = parameters(size.columns, 3);
     for (const Lie lie : kLies) {
-      for (const Dropout& dropout : {Dropout{}, kDropout}) {
+      for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
         for (const bool accumulate : {false, true}) {
           auto dy = random(size, 1, lie);
           auto sum = random(size, 2, lie);
@@ -287,7 +244,7 @@ TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
                                             .weight = weight.cpu().data,
                                             .d_sum = d_sum.cpu(),
                                             .names = names.cpu(),
-                                            .dropout = kDropout,
+                                            .dropout = kNormDropout,
                                             .dx = dx.cpu(),
                                             .d_residual = d_residual.cpu(),
                                             .accumulate_residual = true});
@@ -298,7 +255,7 @@ TEST_P(GpuLayerNormTest, WithoutBiasAndWithAGradientFromElsewhereMatchesCpu) {
                                             .weight = weight.gpu_floats(),
                                             .d_sum = d_sum.gpu(),
                                             .names = names.gpu(),
-                                            .dropout = kDropout,
+                                            .dropout = kNormDropout,
                                             .dx = dx.gpu(),
                                             .d_residual = d_residual.gpu(),
                                             .accumulate_residual = true});
@@ -322,7 +279,7 @@ TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
         calls::LayerNormForward forward{.x = x.cpu(),
                                         .residual = residual.cpu(),
                                         .names = names.cpu(),
-                                        .dropout = kDropout,
+                                        .dropout = kNormDropout,
                                         .weight = weight.cpu().data,
                                         .epsilon = kEpsilon,
                                         .kind = NormKind::root_mean_square,
@@ -367,7 +324,7 @@ TEST_P(GpuLayerNormTest, RootMeanSquaresMatchCpu) {
                                           .weight_offset = offset,
                                           .d_sum = d_sum.cpu(),
                                           .names = names.cpu(),
-                                          .dropout = kDropout,
+                                          .dropout = kNormDropout,
                                           .dx = dx.cpu(),
                                           .d_residual = d_residual.cpu(),
                                           .accumulate_residual = true,

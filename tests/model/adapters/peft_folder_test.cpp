@@ -15,16 +15,16 @@ namespace {
 
 using testing_support::TestFolder;
 
-constexpr const char* kBert =
+constexpr const char* kTinyBert =
     R"({"model_type":"bert","vocab_size":20,"hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,)"
     R"("intermediate_size":12,"max_position_embeddings":12})";
-constexpr const char* kLlama =
+constexpr const char* kTinyLlama =
     R"({"model_type":"llama","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
     R"("intermediate_size":12,"max_position_embeddings":12,"tie_word_embeddings":true})";
 constexpr const char* kUntiedLlama =
     R"({"model_type":"llama","vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
     R"("intermediate_size":12,"max_position_embeddings":12,"tie_word_embeddings":false})";
-constexpr const char* kDistilbert =
+constexpr const char* kTinyDistilbert =
     R"({"model_type":"distilbert","vocab_size":20,"dim":8,"n_layers":1,"n_heads":2,"hidden_dim":12,)"
     R"("max_position_embeddings":12})";
 constexpr const char* kRoberta =
@@ -100,7 +100,7 @@ class PeftFolder : public testing::Test {
   std::unique_ptr<Device> device_ = make_cpu_device();
   TestFolder folder_;
   nlohmann::json config_;
-  const char* base_config_ = kBert;
+  const char* base_config_ = kTinyBert;
   HeadKind head_ = HeadKind::token;
   std::map<std::string, std::vector<float>> values_;
   std::map<std::string, std::vector<std::int64_t>> shapes_;
@@ -178,7 +178,7 @@ TEST_F(PeftFolder, TablesOfWordsHaveNamesOfTheirOwn) {
 }
 
 TEST_F(PeftFolder, ATableThatPeftSavedMustBeTheBases) {
-  (void)adapt_table_of(kLlama);
+  (void)adapt_table_of(kTinyLlama);
   EXPECT_EQ(refusal(), "");
   values_.at(kSavedTable).front() += 0.25F;
   expect_refusal("is not what the base model has as model.embed_tokens.weight");
@@ -204,7 +204,7 @@ TEST_F(PeftFolder, OutputsAreThoseOfTheArchitecturesHead) {
   add("base_model.model.pre_classifier.weight", {8, 8});
   add("base_model.model.distilbert.embeddings.word_embeddings.weight", {20, 8});
   write();
-  EXPECT_EQ(outputs(kDistilbert, HeadKind::sequence), 5);
+  EXPECT_EQ(outputs(kTinyDistilbert, HeadKind::sequence), 5);
   values_.clear();
   add("base_model.model.classifier.dense.weight", {8, 8});
   add("base_model.model.classifier.out_proj.weight", {4, 8});
@@ -216,10 +216,10 @@ TEST_F(PeftFolder, OutputsAreThoseOfTheArchitecturesHead) {
   add("base_model.model.score.lora_B.weight", {6, 2});
   add("base_model.model.z.weight", {7, 7});
   write();
-  EXPECT_EQ(outputs(kLlama, HeadKind::sequence), 6) << "of an adapter of the head itself";
+  EXPECT_EQ(outputs(kTinyLlama, HeadKind::sequence), 6) << "of an adapter of the head itself";
   values_.erase("base_model.model.score.lora_B.weight");
   write();
-  EXPECT_EQ(outputs(kLlama, HeadKind::sequence), 0);
+  EXPECT_EQ(outputs(kTinyLlama, HeadKind::sequence), 0);
 }
 
 TEST_F(PeftFolder, HostileFilesAreRefused) {

@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kSizes = R"("num_hidden_layers":4,"hidden_size":32,"intermediate_size":40,"vocab_size":72,)"
                                R"("num_attention_heads":4,"max_position_embeddings":64)";
 
-ModelConfig config_of(const std::string& type, const std::string& more) {
+ModelConfig decoder_config(const std::string& type, const std::string& more) {
   const bool has_key_heads = more.find("num_key_value_heads") != std::string::npos;
   return parse_model_config(
       "{\"model_type\":\"" + type + "\"," + kSizes + (has_key_heads ? "" : R"(,"num_key_value_heads":4)") + more + "}",
@@ -21,10 +21,10 @@ ModelConfig config_of(const std::string& type, const std::string& more) {
 }
 
 std::string definition(const std::string& type, const std::string& more) {
-  return make_model(config_of(type, more), {HeadKind::sequence, 3})->definition();
+  return make_model(decoder_config(type, more), {HeadKind::sequence, 3})->definition();
 }
 
-void expect_refused(const std::string& type, const std::string& more, const std::string& part) {
+void expect_decoder_refused(const std::string& type, const std::string& more, const std::string& part) {
   try {
     (void)definition(type, more);
     ADD_FAILURE() << "took " << more;
@@ -76,35 +76,37 @@ TEST(Decoders, DefinitionsTellWhatIsComputedApart) {
 }
 
 TEST(Decoders, DynamicScalingMakesTheLongestTextLonger) {
-  EXPECT_EQ(config_of("llama", R"(,"rope_scaling":{"type":"dynamic","factor":2.5})").longest_sequence, 160);
-  EXPECT_EQ(config_of("llama", R"(,"rope_scaling":{"type":"linear","factor":2.5})").longest_sequence, 64);
+  EXPECT_EQ(decoder_config("llama", R"(,"rope_scaling":{"type":"dynamic","factor":2.5})").longest_sequence, 160);
+  EXPECT_EQ(decoder_config("llama", R"(,"rope_scaling":{"type":"linear","factor":2.5})").longest_sequence, 64);
 }
 
 TEST(Decoders, WhatCannotBeComputedIsRefused) {
-  expect_refused("llama", R"(,"rope_scaling":{"rope_type":"mrope","factor":2.0})", "\"mrope\"");
-  expect_refused("llama", R"(,"rope_scaling":{"type":"linear"})", "\"factor\"");
-  expect_refused("llama",
-                 R"(,"rope_scaling":{"type":"llama3","factor":2.0,"low_freq_factor":4.0,)"
-                 R"("high_freq_factor":1.0})",
-                 "high_freq_factor");
-  expect_refused("llama", R"(,"rope_scaling":5)", "rope_scaling");
-  expect_refused("llama", R"(,"head_dim":7)", "columns");
-  expect_refused("llama", R"(,"num_key_value_heads":3)", "num_key_value_heads");
-  expect_refused("llama", R"(,"quantization_config":{"quant_method":"gptq"})", "quantization_config");
-  expect_refused("phi3", R"(,"rope_scaling":{"type":"longrope","short_factor":[1,1],"long_factor":[1,1,1,1]})",
-                 "short_factor");
-  expect_refused("gemma2", R"(,"use_bidirectional_attention":true)", "use_bidirectional_attention");
-  expect_refused("qwen3", R"(,"layer_types":["full_attention","chunked_attention","full_attention","full_attention"])",
-                 "layer_types");
-  expect_refused("qwen2", R"(,"layer_types":["full_attention","sliding_attention","full_attention","full_attention"])",
-                 "use_sliding_window");
-  expect_refused("smollm3", R"(,"no_rope_layers":[1,2,1,0])", "no_rope_layers");
-  expect_refused("qwen3_moe", "", "is not supported");
+  expect_decoder_refused("llama", R"(,"rope_scaling":{"rope_type":"mrope","factor":2.0})", "\"mrope\"");
+  expect_decoder_refused("llama", R"(,"rope_scaling":{"type":"linear"})", "\"factor\"");
+  expect_decoder_refused("llama",
+                         R"(,"rope_scaling":{"type":"llama3","factor":2.0,"low_freq_factor":4.0,)"
+                         R"("high_freq_factor":1.0})",
+                         "high_freq_factor");
+  expect_decoder_refused("llama", R"(,"rope_scaling":5)", "rope_scaling");
+  expect_decoder_refused("llama", R"(,"head_dim":7)", "columns");
+  expect_decoder_refused("llama", R"(,"num_key_value_heads":3)", "num_key_value_heads");
+  expect_decoder_refused("llama", R"(,"quantization_config":{"quant_method":"gptq"})", "quantization_config");
+  expect_decoder_refused("phi3", R"(,"rope_scaling":{"type":"longrope","short_factor":[1,1],"long_factor":[1,1,1,1]})",
+                         "short_factor");
+  expect_decoder_refused("gemma2", R"(,"use_bidirectional_attention":true)", "use_bidirectional_attention");
+  expect_decoder_refused("qwen3",
+                         R"(,"layer_types":["full_attention","chunked_attention","full_attention","full_attention"])",
+                         "layer_types");
+  expect_decoder_refused("qwen2",
+                         R"(,"layer_types":["full_attention","sliding_attention","full_attention","full_attention"])",
+                         "use_sliding_window");
+  expect_decoder_refused("smollm3", R"(,"no_rope_layers":[1,2,1,0])", "no_rope_layers");
+  expect_decoder_refused("qwen3_moe", "", "is not supported");
 }
 
 TEST(Decoders, HeadsAreThoseOfTransformers) {
   const auto classes = [](const std::string& type, HeadKind kind) {
-    return make_model(config_of(type, ""), {kind, 3})->class_name();
+    return make_model(decoder_config(type, ""), {kind, 3})->class_name();
   };
   EXPECT_EQ(classes("llama", HeadKind::causal_language_model), "LlamaForCausalLM");
   EXPECT_EQ(classes("gpt_neox", HeadKind::causal_language_model), "GPTNeoXForCausalLM");

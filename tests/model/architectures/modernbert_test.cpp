@@ -19,14 +19,14 @@ ModelConfig small(const std::string& more) {
                             "");
 }
 
-std::string definition(const std::string& more) {
+std::string modernbert_definition(const std::string& more) {
   const ModelConfig config = small(more);
   return make_model(config, {HeadKind::sequence, 3})->definition();
 }
 
-void expect_refused(const std::string& more, const std::string& part) {
+void expect_modernbert_refused(const std::string& more, const std::string& part) {
   try {
-    (void)definition(more);
+    (void)modernbert_definition(more);
     ADD_FAILURE() << "took " << more;
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
@@ -42,7 +42,7 @@ TEST(ModernBert, DefaultsAreThoseOfTransformers) {
   EXPECT_EQ(config.intermediate_width, 1152);
   EXPECT_EQ(config.type_vocabulary_size, 0);
   EXPECT_EQ(config.longest_sequence, 8192);
-  EXPECT_EQ(definition(""),
+  EXPECT_EQ(modernbert_definition(""),
             "modernbert of 4 heads, gelu, epsilon 1e-05, windows of 64, theta 160000 and 10000, layers global local "
             "local global");
 }
@@ -55,17 +55,19 @@ TEST(ModernBert, OlderKeysMeanTheSame) {
       R"(,"rope_parameters":{"full_attention":{"rope_theta":5000.0,"rope_type":"default"},)"
       R"("sliding_attention":{"rope_theta":70.0,"rope_type":"default"}},"local_attention":8,)"
       R"("layer_types":["full_attention","sliding_attention","full_attention","sliding_attention"])";
-  EXPECT_EQ(definition(older), definition(newer));
-  EXPECT_NE(definition(older), definition(""));
+  EXPECT_EQ(modernbert_definition(older), modernbert_definition(newer));
+  EXPECT_NE(modernbert_definition(older), modernbert_definition(""));
 }
 
 TEST(ModernBert, LocalLayersWithoutAThetaTurnAsTheGlobalOnes) {
-  EXPECT_EQ(definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":null)"),
-            definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":5000.0)"));
-  EXPECT_EQ(definition(R"(,"local_rope_theta":null)"), definition(R"(,"local_rope_theta":160000.0)"));
+  EXPECT_EQ(modernbert_definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":null)"),
+            modernbert_definition(R"(,"global_rope_theta":5000.0,"local_rope_theta":5000.0)"));
+  EXPECT_EQ(modernbert_definition(R"(,"local_rope_theta":null)"),
+            modernbert_definition(R"(,"local_rope_theta":160000.0)"));
   const std::string own = R"(,"rope_parameters":{"sliding_attention":{"rope_theta":70.0,"rope_type":"default"}})";
-  EXPECT_EQ(definition(own + R"(,"local_rope_theta":null)"), definition(own)) << "release 5 has it elsewhere";
-  expect_refused(R"(,"global_rope_theta":null)", "\"global_rope_theta\" is null");
+  EXPECT_EQ(modernbert_definition(own + R"(,"local_rope_theta":null)"), modernbert_definition(own))
+      << "release 5 has it elsewhere";
+  expect_modernbert_refused(R"(,"global_rope_theta":null)", "\"global_rope_theta\" is null");
 }
 
 TEST(ModernBert, HasBiasesOnlyWhereItIsTold) {
@@ -95,23 +97,24 @@ TEST(ModernBert, PoolsAsItIsTold) {
   };
   EXPECT_EQ(readout(""), ReadTokens::first);
   EXPECT_EQ(readout(R"(,"classifier_pooling":"mean")"), ReadTokens::mean);
-  expect_refused(R"(,"classifier_pooling":"max")", "\"classifier_pooling\" is \"max\"");
+  expect_modernbert_refused(R"(,"classifier_pooling":"max")", "\"classifier_pooling\" is \"max\"");
 }
 
 TEST(ModernBert, WhatCannotBeComputedIsRefused) {
-  expect_refused(R"(,"layer_types":["full_attention"])", "for each of 4 layers");
-  expect_refused(R"(,"layer_types":["full_attention","full_attention","linear_attention","full_attention"])",
-                 "\"layer_types\"");
-  expect_refused(R"(,"rope_parameters":{"full_attention":{"rope_type":"yarn","factor":2.0}})", "stretched contexts");
-  expect_refused(R"(,"rope_scaling":{"type":"linear","factor":2.0})", "stretched contexts");
-  expect_refused(R"(,"rope_parameters":{"full_attention":{"rope_theta":"much"}})", "\"rope_theta\"");
-  expect_refused(R"(,"rope_parameters":[])", "an object");
-  expect_refused(R"(,"rope_parameters":{"rope_theta":5000.0,"rope_type":"default"})", "\"rope_parameters\"");
-  expect_refused(R"(,"rope_parameters":{"full_attention":7})", "\"rope_parameters\"");
-  expect_refused(R"(,"layer_types":[])", "for each of 4 layers");
-  expect_refused(R"(,"decoder_bias":null)", "\"decoder_bias\" is null, expected true or false");
-  expect_refused(R"(,"num_attention_heads":32)", "heads of an even width");
-  expect_refused(R"(,"num_attention_heads":5)", "heads that divide the width");
+  expect_modernbert_refused(R"(,"layer_types":["full_attention"])", "for each of 4 layers");
+  expect_modernbert_refused(R"(,"layer_types":["full_attention","full_attention","linear_attention","full_attention"])",
+                            "\"layer_types\"");
+  expect_modernbert_refused(R"(,"rope_parameters":{"full_attention":{"rope_type":"yarn","factor":2.0}})",
+                            "stretched contexts");
+  expect_modernbert_refused(R"(,"rope_scaling":{"type":"linear","factor":2.0})", "stretched contexts");
+  expect_modernbert_refused(R"(,"rope_parameters":{"full_attention":{"rope_theta":"much"}})", "\"rope_theta\"");
+  expect_modernbert_refused(R"(,"rope_parameters":[])", "an object");
+  expect_modernbert_refused(R"(,"rope_parameters":{"rope_theta":5000.0,"rope_type":"default"})", "\"rope_parameters\"");
+  expect_modernbert_refused(R"(,"rope_parameters":{"full_attention":7})", "\"rope_parameters\"");
+  expect_modernbert_refused(R"(,"layer_types":[])", "for each of 4 layers");
+  expect_modernbert_refused(R"(,"decoder_bias":null)", "\"decoder_bias\" is null, expected true or false");
+  expect_modernbert_refused(R"(,"num_attention_heads":32)", "heads of an even width");
+  expect_modernbert_refused(R"(,"num_attention_heads":5)", "heads that divide the width");
 }
 
 }  // namespace

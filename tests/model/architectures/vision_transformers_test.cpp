@@ -22,7 +22,7 @@ using testing_support::draw_all;
 using testing_support::expect_refusal;
 using testing_support::ImageBatch;
 
-ModelConfig config_of(const std::string& type, const std::string& more = "") {
+ModelConfig vision_config(const std::string& type, const std::string& more = "") {
   return parse_model_config("{\"model_type\":\"" + type + "\"" + more + "}", "some/folder");
 }
 
@@ -30,7 +30,7 @@ std::unique_ptr<Model> image_model(const ModelConfig& config) { return make_mode
 
 TEST(VisionTransformers, DefaultsAreThoseOfTransformers) {
   for (const char* type : {"vit", "deit", "dinov2", "dinov2_with_registers"}) {
-    const ModelConfig config = config_of(type);
+    const ModelConfig config = vision_config(type);
     EXPECT_EQ(config.width, 768) << type;
     EXPECT_EQ(config.layers, 12) << type;
     EXPECT_EQ(config.heads, 12) << type;
@@ -39,14 +39,14 @@ TEST(VisionTransformers, DefaultsAreThoseOfTransformers) {
     EXPECT_EQ(config.images.extent, (ImageExtent{224, 224})) << type;
     EXPECT_TRUE(config.reads_images());
   }
-  const ModelConfig swin = config_of("swin");
+  const ModelConfig swin = vision_config("swin");
   EXPECT_EQ(swin.width, 768);
   EXPECT_EQ(swin.layers, 12);
   EXPECT_EQ(swin.images.extent, (ImageExtent{224, 224}));
 }
 
 TEST(VisionTransformers, TokensAreThePatchesAndWhatIsBeforeThem) {
-  const auto tokens = [](const char* type, ImageExtent extent) { return config_of(type).images.tokens(extent); };
+  const auto tokens = [](const char* type, ImageExtent extent) { return vision_config(type).images.tokens(extent); };
   EXPECT_EQ(tokens("vit", {224, 224}), 197);
   EXPECT_EQ(tokens("vit", {32, 48}), 7);
   EXPECT_EQ(tokens("deit", {224, 224}), 198);
@@ -63,7 +63,7 @@ TEST(VisionTransformers, TokensAreThePatchesAndWhatIsBeforeThem) {
 }
 
 TEST(VisionTransformers, SizesAreNumbersOrPairs) {
-  const ModelConfig pair = config_of("vit", R"(,"image_size":[64,96],"patch_size":[8,16],"num_channels":1)");
+  const ModelConfig pair = vision_config("vit", R"(,"image_size":[64,96],"patch_size":[8,16],"num_channels":1)");
   EXPECT_EQ(pair.images.extent, (ImageExtent{64, 96}));
   EXPECT_EQ(pair.images.channels, 1);
   EXPECT_EQ(pair.images.tokens({64, 96}), 1 + 8 * 6);
@@ -72,9 +72,9 @@ TEST(VisionTransformers, SizesAreNumbersOrPairs) {
             Shape({768, 1, 8, 16}));
   EXPECT_EQ(model->parameters().find("vit.embeddings.position_embeddings")->shape, Shape({1, 49, 768}));
   for (const char* wrong : {R"("224")", "0", "-1", "[224]", "[224,224,3]", "[224,0]", "2.5", "null", "70000"})
-    expect_refusal([&] { (void)config_of("vit", std::string(",\"image_size\":") + wrong); },
+    expect_refusal([&] { (void)vision_config("vit", std::string(",\"image_size\":") + wrong); },
                    {"config.json", "image_size"});
-  expect_refusal([] { (void)config_of("vit", R"(,"image_size":8)"); }, {"patch_size", "8 x 8"});
+  expect_refusal([] { (void)vision_config("vit", R"(,"image_size":8)"); }, {"patch_size", "8 x 8"});
 }
 
 TEST(VisionTransformers, KeysOutOfRangeAreRefused) {
@@ -82,26 +82,27 @@ TEST(VisionTransformers, KeysOutOfRangeAreRefused) {
        {std::pair{R"(,"hidden_act":"gelu9")", "hidden_act"}, std::pair{R"(,"qkv_bias":1)", "qkv_bias"},
         std::pair{R"(,"num_channels":0)", "num_channels"}, std::pair{R"(,"num_attention_heads":7)", "heads"},
         std::pair{R"(,"layer_norm_eps":-1)", "layer_norm_eps"}})
-    expect_refusal([more = more] { (void)config_of("vit", more); }, {"config.json", key});
+    expect_refusal([more = more] { (void)vision_config("vit", more); }, {"config.json", key});
   for (const auto& [more, key] :
        {std::pair{R"(,"mlp_ratio":0)", "mlp_ratio"}, std::pair{R"(,"drop_path_rate":1.5)", "drop_path_rate"},
         std::pair{R"(,"use_swiglu_ffn":"yes")", "use_swiglu_ffn"}})
-    expect_refusal([more = more] { (void)config_of("dinov2", more); }, {"config.json", key});
+    expect_refusal([more = more] { (void)vision_config("dinov2", more); }, {"config.json", key});
   for (const auto& [more, key] :
        {std::pair{R"(,"depths":[2,2])", "heads"}, std::pair{R"(,"depths":2)", "depths"},
         std::pair{R"(,"num_heads":[5,6,12,24])", "num_heads"}, std::pair{R"(,"window_size":0)", "window_size"},
         std::pair{R"(,"hidden_dropout_prob":0.1)", "hidden_dropout_prob"}})
-    expect_refusal([more = more] { (void)config_of("swin", more); }, {"config.json", key});
+    expect_refusal([more = more] { (void)vision_config("swin", more); }, {"config.json", key});
 }
 
 TEST(VisionTransformers, AHeadOverTextsIsRefused) {
   expect_refusal(
       [] {
-        make_model(config_of("vit"), {HeadKind::sequence, 2});
+        make_model(vision_config("vit"), {HeadKind::sequence, 2});
       },
       {"ViTForSequenceClassification", "ViTForImageClassification"});
-  expect_refusal([] { make_model(config_of("bert"), {HeadKind::image, 2}); }, {"BertForImageClassification"});
-  EXPECT_EQ(image_model(config_of("dinov2_with_registers"))->class_name(), "Dinov2WithRegistersForImageClassification");
+  expect_refusal([] { make_model(vision_config("bert"), {HeadKind::image, 2}); }, {"BertForImageClassification"});
+  EXPECT_EQ(image_model(vision_config("dinov2_with_registers"))->class_name(),
+            "Dinov2WithRegistersForImageClassification");
 }
 
 /// [images, height, width, channels], as transformers was given them beside channels first.
@@ -148,7 +149,7 @@ TEST(VisionTransformers, PositionsAreResizedToTheImagesAsTransformersDoesIt) {
 }
 
 TEST(VisionTransformers, StochasticDepthGoesByTheExample) {
-  const ModelConfig config = config_of(
+  const ModelConfig config = vision_config(
       "dinov2", R"(,"image_size":8,"patch_size":4,"hidden_size":8,"num_attention_heads":2,"num_hidden_layers":3,)"
                 R"("mlp_ratio":2,"drop_path_rate":0.5)");
   const std::unique_ptr<Device> device = make_cpu_device();
@@ -172,7 +173,7 @@ TEST(VisionTransformers, StochasticDepthGoesByTheExample) {
 }
 
 TEST(Swin, TellsTheShapeAboveEachBlock) {
-  const ModelConfig config = config_of(
+  const ModelConfig config = vision_config(
       "swin", R"(,"image_size":32,"patch_size":2,"embed_dim":6,"depths":[1,2,1],"num_heads":[1,2,3],"window_size":3)");
   const std::unique_ptr<Device> device = make_cpu_device();
   const auto model = image_model(config);

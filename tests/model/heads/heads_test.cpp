@@ -18,7 +18,7 @@ using testing_support::draw_all;
 using testing_support::PackedBatch;
 using Values = std::vector<float>;
 
-constexpr std::int64_t kWidth = 6;
+constexpr std::int64_t kHeadWidth = 6;
 constexpr std::int64_t kWords = 5;
 
 class Heads : public testing::Test {
@@ -29,7 +29,7 @@ class Heads : public testing::Test {
   struct Stack {
     ModelParts parts;
     ParameterPlace place;
-    explicit Stack(std::int64_t width = kWidth)
+    explicit Stack(std::int64_t width = kHeadWidth)
         : parts{.width = width},
           place{parts.parameters, 0, ParameterRole::weight, Initialization::normal(0.5F), "net."} {
       parts.input = std::make_unique<TextEmbeddings>(place, TextEmbeddingNames{},
@@ -49,7 +49,7 @@ class Heads : public testing::Test {
 };
 
 TEST_F(Heads, TheMeanOfASequenceIsThatOfItsTokens) {
-  for (const std::int64_t width : {kWidth, std::int64_t{67}, std::int64_t{192}}) {
+  for (const std::int64_t width : {kHeadWidth, std::int64_t{67}, std::int64_t{192}}) {
     Values values(static_cast<std::size_t>(8 * width));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
     const Variable hidden(device_->upload(std::span<const float>(values), {8, width}), true);
@@ -80,12 +80,12 @@ TEST_F(Heads, TheMeanOfASequenceIsThatOfItsTokens) {
 TEST_F(Heads, AMeanIsTakenOfTheWholeHiddenState) {
   Stack stack;
   const SequenceHeadNames names{.dense = "pooler", .classifier = "classifier"};
-  stack.parts.head = std::make_unique<SequenceHead>(stack.head(), names, kWidth, HeadRequest{HeadKind::sequence, 2},
+  stack.parts.head = std::make_unique<SequenceHead>(stack.head(), names, kHeadWidth, HeadRequest{HeadKind::sequence, 2},
                                                     0.0, Readout{ReadTokens::mean});
   const auto model = model_of(std::move(stack), HeadKind::sequence);
   Tape tape(*device_, Tape::Mode::evaluation);
   const Variable hidden = model->hidden_state(tape, batch_.input, batch_.first_tokens, 1);
-  EXPECT_EQ(hidden.shape(), (Shape{8, kWidth})) << "not of the first tokens alone";
+  EXPECT_EQ(hidden.shape(), (Shape{8, kHeadWidth})) << "not of the first tokens alone";
   const Variable outputs = model->forward(tape, batch_.input, batch_.first_tokens);
   EXPECT_EQ(outputs.shape(), (Shape{3, 2}));
   EXPECT_EQ(download(model->forward(tape, batch_.input, batch_.first_tokens, {.stages = 1, .output = hidden}).value()),
@@ -105,7 +105,7 @@ TEST_F(Heads, ACausalHeadPredictsWordsByTheTableOrByAMatrixOfItsOwn) {
     if (tied)
       stack.parts.head = std::make_unique<CausalLmHead>(stack.parts.input->token_table(), LossSettings{});
     else
-      stack.parts.head = std::make_unique<CausalLmHead>(stack.head(), "lm_head", kWords, kWidth, LossSettings{});
+      stack.parts.head = std::make_unique<CausalLmHead>(stack.head(), "lm_head", kWords, kHeadWidth, LossSettings{});
     const auto model = model_of(std::move(stack), HeadKind::causal_language_model);
     EXPECT_EQ(model->readout(), Readout{ReadTokens::labelled});
     EXPECT_EQ(model->parameters().find("lm_head.weight") == nullptr, tied);

@@ -16,7 +16,7 @@ namespace {
 
 using testing_support::expect_refusal;
 using testing_support::TestFolder;
-using Names = std::set<std::string>;
+using FileNames = std::set<std::string>;
 
 /// A base model in "base" beside which models are exported.
 class Export : public testing::Test {
@@ -43,7 +43,7 @@ class Export : public testing::Test {
     return nlohmann::json::parse(read_text_file(request_.target_folder / "config.json"));
   }
   /// Everything beside the target: an export must leave nothing else.
-  void expect_siblings(const Names& names) const { EXPECT_EQ(folder_.names(), names); }
+  void expect_siblings(const FileNames& names) const { EXPECT_EQ(folder_.names(), names); }
 
   TestFolder folder_;
   std::vector<float> weight_ = {1, 2, 3, 4, 5, 6};
@@ -54,7 +54,7 @@ class Export : public testing::Test {
 TEST_F(Export, WritesAWholeModelFolder) {
   export_model(request_);
   EXPECT_EQ(folder_.names("tuned"),
-            (Names{"README.md", "config.json", "merges.txt", "model.safetensors", "tokenizer.json", "vocab.txt"}));
+            (FileNames{"README.md", "config.json", "merges.txt", "model.safetensors", "tokenizer.json", "vocab.txt"}));
   expect_siblings({"base", "tuned"});
   EXPECT_EQ(read_text_file(request_.target_folder / "README.md"), "# A card\n");
   EXPECT_EQ(read_text_file(request_.target_folder / "tokenizer.json"), "{\"tokenizer\": true}");
@@ -102,7 +102,7 @@ TEST_F(Export, CreatesTheFoldersAboveAndUsesAnEmptyTarget) {
   request_.target_folder = folder_.path() / "runs" / "first" / "model" / "";
   std::filesystem::create_directories(request_.target_folder);
   export_model(request_);
-  EXPECT_EQ(folder_.names("runs/first"), Names{"model"});
+  EXPECT_EQ(folder_.names("runs/first"), FileNames{"model"});
   EXPECT_TRUE(std::filesystem::exists(request_.target_folder / "model.safetensors"));
 }
 
@@ -135,7 +135,7 @@ TEST_F(Export, WritesHowToGenerateAndTemplatesOfChats) {
   export_model(request_);  // in place of itself
   EXPECT_EQ(read_text_file(request_.target_folder / "generation_config.json"), request_.generation_config);
   EXPECT_EQ(read_text_file(request_.target_folder / "chat_template.jinja"), "{{ messages }}");
-  EXPECT_EQ(folder_.names("tuned/additional_chat_templates"), Names{"tool_use.jinja"});
+  EXPECT_EQ(folder_.names("tuned/additional_chat_templates"), FileNames{"tool_use.jinja"});
   folder_.write("tuned/additional_chat_templates/mine.txt", "years of work");
   expect_refusal([&] { export_model(request_); }, {"additional_chat_templates", "would be deleted"});
 }
@@ -143,7 +143,7 @@ TEST_F(Export, WritesHowToGenerateAndTemplatesOfChats) {
 TEST_F(Export, NeverDeletesWhatIsNotAnExport) {
   folder_.write("tuned/thesis.tex", "years of work");
   expect_refusal([&] { export_model(request_); }, {"thesis.tex", "would be deleted", "another output folder"});
-  EXPECT_EQ(folder_.names("tuned"), Names{"thesis.tex"});
+  EXPECT_EQ(folder_.names("tuned"), FileNames{"thesis.tex"});
   std::filesystem::remove(folder_.path() / "tuned" / "thesis.tex");
   folder_.write("tuned/vocab.txt/inner", "a folder that has a file's name");
   expect_refusal([&] { export_model(request_); }, {"vocab.txt", "would be deleted"});

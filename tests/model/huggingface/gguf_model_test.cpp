@@ -21,12 +21,12 @@
 namespace temper {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing_support::TestFolder;
 
-json read_json(const std::filesystem::path& path) {
+Json read_json(const std::filesystem::path& path) {
   std::ifstream file(path);
-  return json::parse(file);
+  return Json::parse(file);
 }
 
 std::string digest_of_values(const TensorView& tensor) {
@@ -37,7 +37,7 @@ std::string digest_of_values(const TensorView& tensor) {
 
 TEST(GgufModel, EveryTypeOfTheFixturesHasItsValues) {
   TEMPER_REQUIRE_SHARED(folder, "fixtures/gguf");
-  const json reference = read_json(folder / "reference.json");
+  const Json reference = read_json(folder / "reference.json");
   for (const auto& [type, file] : reference["files"].items()) {
     const std::filesystem::path path = folder / (type + ".gguf");
     const WeightFiles weights = WeightFiles::open(path);
@@ -49,7 +49,7 @@ TEST(GgufModel, EveryTypeOfTheFixturesHasItsValues) {
       EXPECT_EQ(type_name(*view), tensor["type"].get<std::string>());
       EXPECT_EQ(digest_of_values(*view), tensor["sha256_f32"].get<std::string>()) << type << " " << name;
     }
-    const json config = json::parse(model_config_text(path));
+    const Json config = Json::parse(model_config_text(path));
     EXPECT_EQ(config["tie_word_embeddings"], file["tied"]) << type;
     EXPECT_EQ(config["hidden_size"], 256);
     EXPECT_EQ(config["head_dim"], 16);
@@ -60,7 +60,7 @@ TEST(GgufModel, EveryTypeOfTheFixturesHasItsValues) {
 /// What the container, the configuration or the values of a file are refused with; empty where all can be read.
 std::string refusal_of(const std::filesystem::path& path) {
   try {
-    const json config = json::parse(model_config_text(path));
+    const Json config = Json::parse(model_config_text(path));
     const WeightFiles weights = WeightFiles::open(path);
     for (const std::string& name : weights.names()) digest_of_values(*weights.find(name));
   } catch (const Error& error) {
@@ -74,7 +74,7 @@ TEST(GgufModel, HostileFilesAreRefused) {
   // What the tokenizer, or the network that is made of the configuration, must see.
   const std::set<std::string> others = {"wrong-shape",  "missing-tensor",    "tokens-are-numbers",
                                         "fewer-tokens", "token-types-short", "end-token-out-of-range"};
-  const json files = read_json(folder / "expected.json");
+  const Json files = read_json(folder / "expected.json");
   for (const auto& [name, expected] : files.items()) {
     const std::string refusal = refusal_of(folder / (name + ".gguf"));
     if (expected["expect"] == "refuse" && !others.contains(name)) {
@@ -149,9 +149,9 @@ TEST(GgufModel, ConfigurationSaysWhatTheMetadataSays) {
   const std::vector<GgufTensorToWrite> tensors = {counted("token_embd.weight", {3, 8}),
                                                   counted("blk.0.attn_q.bias", {8})};
   write_gguf(path, keys, tensors);
-  const json config = json::parse(model_config_text(path));
+  const Json config = Json::parse(model_config_text(path));
   EXPECT_EQ(config["model_type"], "llama");
-  EXPECT_EQ(config["architectures"], json({"LlamaForCausalLM"}));
+  EXPECT_EQ(config["architectures"], Json({"LlamaForCausalLM"}));
   EXPECT_EQ(config["vocab_size"], 3);
   EXPECT_EQ(config["rope_theta"], 500000.0);
   EXPECT_EQ(config["rms_norm_eps"], 1e-6);
@@ -175,18 +175,18 @@ TEST(GgufModel, PartsAreReadTogetherAndTheFirstIsAskedFor) {
   EXPECT_EQ(refusal_of(first), "");
   EXPECT_EQ(WeightFiles::open(first).names().size(), 2U);
   EXPECT_EQ(model_files(first).weights.size(), 2U);
-  EXPECT_EQ(json::parse(model_config_text(first))["tie_word_embeddings"], false);
+  EXPECT_EQ(Json::parse(model_config_text(first))["tie_word_embeddings"], false);
   const std::string refusal = refusal_of(folder.path() / "m-00002-of-00002.gguf");
   EXPECT_NE(refusal.find("m-00001-of-00002.gguf"), std::string::npos) << refusal;
 }
 
 /// A Hugging Face folder of the config alone.
-std::filesystem::path source_with(const TestFolder& folder, const json& config) {
+std::filesystem::path source_with(const TestFolder& folder, const Json& config) {
   return folder.write("source/config.json", config.dump()).parent_path();
 }
 
 /// Export and reading are the inverse of one another, for each architecture's order of rows and factors.
-void expect_round_trip(const json& config, const std::map<std::string, std::vector<std::int64_t>>& shapes) {
+void expect_round_trip(const Json& config, const std::map<std::string, std::vector<std::int64_t>>& shapes) {
   const TestFolder folder;
   const std::filesystem::path target = folder.path() / "out.gguf";
   std::map<std::string, std::vector<float>> values;
@@ -211,11 +211,11 @@ void expect_round_trip(const json& config, const std::map<std::string, std::vect
     to_f32(*view, read);
     EXPECT_EQ(read, expected) << name;
   }
-  const json read = json::parse(model_config_text(target));
+  const Json read = Json::parse(model_config_text(target));
   for (const auto& [key, value] : config.items()) EXPECT_EQ(read[key], value) << key << " of " << config["model_type"];
 }
 
-json llama_config() {
+Json llama_config() {
   return {{"model_type", "llama"},    {"max_position_embeddings", 131072},
           {"hidden_size", 8},         {"num_hidden_layers", 1},
           {"intermediate_size", 12},  {"num_attention_heads", 2},
@@ -224,7 +224,7 @@ json llama_config() {
 }
 
 TEST(GgufExport, LlamaComesBackWithItsStretchedPositions) {
-  json config = llama_config();
+  Json config = llama_config();
   const std::map<std::string, std::vector<std::int64_t>> shapes = {{"model.embed_tokens.weight", {5, 8}},
                                                                    {"model.norm.weight", {8}},
                                                                    {"lm_head.weight", {5, 8}},
@@ -246,7 +246,7 @@ TEST(GgufExport, LlamaComesBackWithItsStretchedPositions) {
 }
 
 /// The metadata of a Llama that is stretched so.
-GgufRope rope_of(const json& scaling) {
+GgufRope rope_of(const Json& scaling) {
   nlohmann::ordered_json config(llama_config());
   config["rope_scaling"] = scaling;
   return gguf_rope_of(config, 64, "config.json");
@@ -295,11 +295,11 @@ TEST(GgufModel, EverythingThatEndsAnAnswerIsAnEndToken) {
   keys.add_u32("tokenizer.ggml.eot_token_id", 1);
   const std::vector<GgufTensorToWrite> tensors = {counted("token_embd.weight", {3, 8})};
   write_gguf(path, keys, tensors);
-  EXPECT_EQ(json::parse(model_config_text(path))["eos_token_id"], 1);
+  EXPECT_EQ(Json::parse(model_config_text(path))["eos_token_id"], 1);
   keys.add_u32("tokenizer.ggml.eos_token_id", 2);
   keys.add_u32("tokenizer.ggml.eom_token_id", 1);
   write_gguf(path, keys, tensors);
-  EXPECT_EQ(json::parse(model_config_text(path))["eos_token_id"], (json{2, 1}));
+  EXPECT_EQ(Json::parse(model_config_text(path))["eos_token_id"], (Json{2, 1}));
 }
 
 TEST(GgufExport, OtherOrdersOfRowsComeBack) {
@@ -345,7 +345,7 @@ TEST(GgufExport, OtherOrdersOfRowsComeBack) {
 
 TEST(GgufExport, WhatGgufCannotSayIsRefused) {
   const TestFolder folder;
-  json config = llama_config();
+  Json config = llama_config();
   config["hidden_act"] = "relu";
   EXPECT_THROW(require_gguf_export(source_with(folder, config)), Error);
   config = llama_config();

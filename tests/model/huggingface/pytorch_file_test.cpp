@@ -14,7 +14,7 @@ namespace {
 
 using testing_support::expect_refusal;
 using testing_support::TestFolder;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 /// What torch.save wrote (pytorch_files/make_pytorch_files.py).
 std::filesystem::path saved(const std::string& name) {
@@ -34,22 +34,22 @@ TEST_P(PytorchFile, HoldsWhatWasSaved) {
   const TensorFile file = open_pytorch_file(saved(GetParam()));
   ASSERT_EQ(file.tensors.size(), 13U);
   const auto shape = [&](const char* name) { return file.tensors.at(name).shape; };
-  EXPECT_EQ(shape("matrix"), (Shape{2, 3}));
+  EXPECT_EQ(shape("matrix"), (Extents{2, 3}));
   EXPECT_EQ(floats(file, "matrix"), (std::vector<float>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(floats(file, "half"), (std::vector<float>{1.5, -2}));
   EXPECT_EQ(file.tensors.at("bfloat16").type, StoredType::bf16);
   EXPECT_EQ(floats(file, "bfloat16"), (std::vector<float>{1.5, -2, 256}));
   EXPECT_EQ(floats(file, "double"), (std::vector<float>{0.25, -2}));
   EXPECT_EQ(file.tensors.at("truth").type, StoredType::boolean);
-  EXPECT_EQ(shape("transposed"), (Shape{3, 2}));
+  EXPECT_EQ(shape("transposed"), (Extents{3, 2}));
   EXPECT_EQ(floats(file, "transposed"), (std::vector<float>{0, 3, 1, 4, 2, 5}));
   EXPECT_EQ(floats(file, "slice"), (std::vector<float>{3, 4, 5, 6}));
   EXPECT_EQ(floats(file, "column"), (std::vector<float>{1, 4, 7, 10}));
-  EXPECT_EQ(shape("position_ids"), (Shape{1, 5}));
+  EXPECT_EQ(shape("position_ids"), (Extents{1, 5}));
   EXPECT_EQ(file.tensors.at("position_ids").type, StoredType::i64);
-  EXPECT_EQ(shape("scalar"), Shape{});
+  EXPECT_EQ(shape("scalar"), Extents{});
   EXPECT_EQ(floats(file, "scalar"), std::vector<float>{2.5});
-  EXPECT_EQ(shape("empty"), (Shape{0, 3}));
+  EXPECT_EQ(shape("empty"), (Extents{0, 3}));
   EXPECT_TRUE(file.tensors.at("empty").bytes.empty());
   EXPECT_EQ(floats(file, "parameter"), (std::vector<float>{1, 1}));
   // Tied tensors are one, and what lies row by row is not copied.

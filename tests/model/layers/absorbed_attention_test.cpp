@@ -56,14 +56,14 @@ class AttentionOverInputsOfHeads : public AttentionOverInputs, public testing::W
 
 TEST_P(AttentionOverInputsOfHeads, IsAttentionToTheirProjections) {
   const std::int64_t heads = GetParam();
-  constexpr std::size_t kInputs = 6;
-  for (std::size_t frozen = 0; frozen <= kInputs; ++frozen) {
+  constexpr std::size_t kParts = 6;
+  for (std::size_t frozen = 0; frozen <= kParts; ++frozen) {
     std::vector<std::vector<Tensor>> results;
     for (const bool over_inputs : {true, false}) {
       engine_.seed(5);
       const std::vector<Variable> in{leaf(random({4, 32})), leaf(random({12, 32})),       leaf(random({32, 32}, 0.2F)),
                                      leaf(random({32})),    leaf(random({32, 32}, 0.2F)), leaf(random({32}))};
-      if (frozen < kInputs) in[frozen].set_requires_gradient(false);
+      if (frozen < kParts) in[frozen].set_requires_gradient(false);
       Tape t = tape();
       results.emplace_back();
       for (const std::uint32_t place : {7U, 9U}) {

@@ -108,10 +108,10 @@ TEST_P(FrozenCacheTest, GivesExamplesInTheOrderOfTheBatch) {
 }
 
 /// Trains on the fixture's batch, which is one block, so that cached and computed rows have the same shapes.
-class Training {
+class FrozenTraining {
  public:
-  Training(const ModelFixture& fixture, std::int64_t stages, Device& device, Communicator& world,
-           DType activations = DType::f32)
+  FrozenTraining(const ModelFixture& fixture, std::int64_t stages, Device& device, Communicator& world,
+                 DType activations = DType::f32)
       : fixture_(fixture), device_(device), model_(fixture.load(device)) {
     freeze_lowest(*model_, stages);
     TrainingStepSettings settings;
@@ -149,9 +149,9 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
   fixture.dropout = 0.1;
   const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
-    Training computed(fixture, stages, *device_, world_);
+    FrozenTraining computed(fixture, stages, *device_, world_);
     const auto expected = computed.after_three_steps();
-    Training cached(fixture, stages, *device_, world_);
+    FrozenTraining cached(fixture, stages, *device_, world_);
     // Where layers share their weights, more is frozen.
     const std::int64_t frozen = cached.model().frozen_stages();
     EXPECT_GE(frozen, stages);
@@ -161,7 +161,7 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBits) {
 
     // On a device of its own memory, the rows are brought there.
     DistantDevice distant;
-    Training far(fixture, stages, distant, world_);
+    FrozenTraining far(fixture, stages, distant, world_);
     const auto far_cache = filled_cache(data, far.model(), frozen, distant, world_);
     far.step().read_hidden_from(far_cache.get());
     const auto far_values = far.after_three_steps();
@@ -176,9 +176,9 @@ TEST_P(FrozenCacheTest, TrainsToTheSameBitsInBf16) {
   const ModelFixture fixture(GetParam());
   const TokenStore data = rows_of(fixture.batch);
   for (std::int64_t stages = 2; stages <= fixture.config.layers + 1; ++stages) {
-    Training computed(fixture, stages, *device_, world_, DType::bf16);
+    FrozenTraining computed(fixture, stages, *device_, world_, DType::bf16);
     const auto expected = computed.after_three_steps();
-    Training cached(fixture, stages, *device_, world_, DType::bf16);
+    FrozenTraining cached(fixture, stages, *device_, world_, DType::bf16);
     const std::int64_t frozen = cached.model().frozen_stages();
     const auto cache = filled_cache(data, cached.model(), frozen, *device_, world_, DType::bf16);
     cached.step().read_hidden_from(cache.get());

@@ -18,7 +18,7 @@ namespace {
 
 using testing_support::ModelFixture;
 using testing_support::rows_of;
-using Rows = PhaseCaches::Rows;
+using PhaseRows = PhaseCaches::Rows;
 
 class PhaseCachesTest : public testing_support::SharedFolderTest {
  protected:
@@ -40,13 +40,13 @@ class PhaseCachesTest : public testing_support::SharedFolderTest {
   /// Whether training rows are kept.
   bool keeps(PhaseLength length = {10, 10, 2}) {
     PhaseCaches phase = caches(length);
-    EXPECT_TRUE(phase.prepare(Rows::training, data_));
-    return phase.of(Rows::training) != nullptr;
+    EXPECT_TRUE(phase.prepare(PhaseRows::training, data_));
+    return phase.of(PhaseRows::training) != nullptr;
   }
   bool keeps_validation(std::int64_t evaluations) {
     PhaseCaches phase = caches({10, 10, evaluations});
-    EXPECT_TRUE(phase.prepare(Rows::validation, data_));
-    return phase.of(Rows::validation) != nullptr;
+    EXPECT_TRUE(phase.prepare(PhaseRows::validation, data_));
+    return phase.of(PhaseRows::validation) != nullptr;
   }
 
   std::unique_ptr<Device> device_ = make_test_device();
@@ -93,29 +93,30 @@ TEST(CacheSettingsOfARun, KeepNothingThatIsMaskedAnew) {
 
 TEST_F(PhaseCachesTest, FillOnceAndTellHowLongItTook) {
   PhaseCaches phase = caches();
-  EXPECT_EQ(phase.of(Rows::training), nullptr);
-  ASSERT_TRUE(phase.prepare(Rows::training, data_));
-  const FrozenCache* first = phase.of(Rows::training);
+  EXPECT_EQ(phase.of(PhaseRows::training), nullptr);
+  ASSERT_TRUE(phase.prepare(PhaseRows::training, data_));
+  const FrozenCache* first = phase.of(PhaseRows::training);
   const double seconds = phase.training_seconds();
   EXPECT_GT(seconds, 0.0);
-  ASSERT_TRUE(phase.prepare(Rows::training, data_));
-  ASSERT_TRUE(phase.prepare(Rows::validation, data_));
-  EXPECT_EQ(phase.of(Rows::training), first);
+  ASSERT_TRUE(phase.prepare(PhaseRows::training, data_));
+  ASSERT_TRUE(phase.prepare(PhaseRows::validation, data_));
+  EXPECT_EQ(phase.of(PhaseRows::training), first);
   EXPECT_EQ(phase.training_seconds(), seconds) << "only what steps wait for";
   EXPECT_EQ(first->layout().stages, 2);
 }
 
 TEST_F(PhaseCachesTest, WhatMemoryDoesNotHoldGoesIntoAFileOfTheSameBits) {
   PhaseCaches in_memory = caches();
-  ASSERT_TRUE(in_memory.prepare(Rows::training, data_));
+  ASSERT_TRUE(in_memory.prepare(PhaseRows::training, data_));
   settings_.memory_mib = 0;
   PhaseCaches in_file = caches();
-  ASSERT_TRUE(in_file.prepare(Rows::training, data_));
-  ASSERT_NE(in_file.of(Rows::training), nullptr);
+  ASSERT_TRUE(in_file.prepare(PhaseRows::training, data_));
+  ASSERT_NE(in_file.of(PhaseRows::training), nullptr);
   EXPECT_NE(said_.find("in memory"), std::string::npos) << said_;
   EXPECT_NE(said_.find("in " + settings_.folder), std::string::npos) << said_;
   const std::vector<std::uint32_t> examples{3, 0, 500, 7};
-  EXPECT_EQ(hidden_rows(*in_file.of(Rows::training), examples), hidden_rows(*in_memory.of(Rows::training), examples));
+  EXPECT_EQ(hidden_rows(*in_file.of(PhaseRows::training), examples),
+            hidden_rows(*in_memory.of(PhaseRows::training), examples));
   EXPECT_TRUE(std::filesystem::is_empty(settings_.folder));
 }
 
@@ -125,9 +126,9 @@ TEST_F(PhaseCachesTest, MemoryIsForAllRowsOfAPhaseTogether) {
   settings_.memory_mib = (bytes >> 20) + 1;
   ASSERT_GT(2 * bytes, settings_.memory_mib << 20);
   PhaseCaches phase = caches();
-  ASSERT_TRUE(phase.prepare(Rows::training, data_));
+  ASSERT_TRUE(phase.prepare(PhaseRows::training, data_));
   EXPECT_EQ(said_.find(settings_.folder), std::string::npos) << said_;
-  ASSERT_TRUE(phase.prepare(Rows::validation, data_));
+  ASSERT_TRUE(phase.prepare(PhaseRows::validation, data_));
   EXPECT_NE(said_.find(settings_.folder), std::string::npos) << said_;
 }
 
@@ -158,8 +159,8 @@ TEST_F(PhaseCachesTest, WithoutAnyRoomTrainingGoesOnWithoutThem) {
 TEST_F(PhaseCachesTest, ASignalLeavesNone) {
   settings_.stop_requested = [this] { return world_.rank() == 0; };
   PhaseCaches phase = caches();
-  EXPECT_FALSE(phase.prepare(Rows::training, data_));
-  EXPECT_EQ(phase.of(Rows::training), nullptr);
+  EXPECT_FALSE(phase.prepare(PhaseRows::training, data_));
+  EXPECT_EQ(phase.of(PhaseRows::training), nullptr);
 }
 
 TEST_F(PhaseCachesTest, OfAMixtureThatTakesFewOfTheirRowsTheyPayLater) {

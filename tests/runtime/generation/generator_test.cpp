@@ -21,21 +21,21 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-struct Reference {
+struct GeneratedReference {
   Ids prompt;
   double penalty;
   Ids answer;
 };
 
-const std::vector<Reference> kReferences{{{3, 7, 1}, 1.0, {24, 13, 18, 26, 13, 15, 15, 15, 15, 15, 15}},
-                                         {{3, 7, 1}, 1.3, {24, 13, 18, 26, 13, 15, 15, 15, 15, 5, 15}},
-                                         {{5}, 1.0, {24, 24, 24, 24, 24, 24, 6, 6, 27, 27, 15, 24, 24}},
-                                         {{5}, 1.3, {24, 24, 24, 6, 28, 26, 13, 24, 14, 15, 15, 18, 24}},
-                                         {{11, 2, 9, 4, 20}, 1.0, {28, 26, 13, 13, 13, 15, 15, 15, 15}},
-                                         {{11, 2, 9, 4, 20}, 1.3, {28, 26, 13, 15, 15, 15, 15, 24, 24}},
-                                         {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 1.0, {13}},
-                                         {{28, 0}, 1.0, {13, 13, 13, 18, 13, 13, 13, 13, 13, 13, 13, 13}},
-                                         {{28, 0}, 1.3, {13, 15, 15, 15, 15, 15, 7, 14, 3, 9, 18, 18}}};
+const std::vector<GeneratedReference> kReferences{{{3, 7, 1}, 1.0, {24, 13, 18, 26, 13, 15, 15, 15, 15, 15, 15}},
+                                                  {{3, 7, 1}, 1.3, {24, 13, 18, 26, 13, 15, 15, 15, 15, 5, 15}},
+                                                  {{5}, 1.0, {24, 24, 24, 24, 24, 24, 6, 6, 27, 27, 15, 24, 24}},
+                                                  {{5}, 1.3, {24, 24, 24, 6, 28, 26, 13, 24, 14, 15, 15, 18, 24}},
+                                                  {{11, 2, 9, 4, 20}, 1.0, {28, 26, 13, 13, 13, 15, 15, 15, 15}},
+                                                  {{11, 2, 9, 4, 20}, 1.3, {28, 26, 13, 15, 15, 15, 15, 24, 24}},
+                                                  {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 1.0, {13}},
+                                                  {{28, 0}, 1.0, {13, 13, 13, 18, 13, 13, 13, 13, 13, 13, 13, 13}},
+                                                  {{28, 0}, 1.3, {13, 15, 15, 15, 15, 15, 7, 14, 3, 9, 18, 18}}};
 
 class Generation : public testing::Test {
  protected:
@@ -60,7 +60,7 @@ class Generation : public testing::Test {
 
   static std::vector<Ids> prompts() {
     std::vector<Ids> all;
-    for (const Reference& reference : kReferences)
+    for (const GeneratedReference& reference : kReferences)
       if (reference.penalty == 1.0) all.push_back(reference.prompt);
     return all;
   }
@@ -74,7 +74,7 @@ class Generation : public testing::Test {
 };
 
 TEST_F(Generation, GreedyAnswersAreThoseOfTransformers) {
-  for (const Reference& reference : kReferences) {
+  for (const GeneratedReference& reference : kReferences) {
     settings_.sampling.repetition_penalty = reference.penalty;
     const std::vector<Answer> found = answers({reference.prompt});
     EXPECT_EQ(found[0].tokens, reference.answer) << "penalty " << reference.penalty;

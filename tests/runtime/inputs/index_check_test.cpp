@@ -19,7 +19,7 @@ TokenRows rows() {
 
 constexpr IndexLimits kLimits{6, 2, 3, 3};
 
-std::string refusal(const TokenRows& rows, const IndexLimits& limits) {
+std::string index_refusal(const TokenRows& rows, const IndexLimits& limits) {
   try {
     require_indices(TokenStore(rows), limits, "train.csv");
   } catch (const Error& error) {
@@ -29,16 +29,16 @@ std::string refusal(const TokenRows& rows, const IndexLimits& limits) {
 }
 
 void expect_refused(const TokenRows& rows, const IndexLimits& limits, std::initializer_list<std::string_view> parts) {
-  const std::string sentence = refusal(rows, limits);
+  const std::string sentence = index_refusal(rows, limits);
   for (const std::string_view part : parts)
     EXPECT_NE(sentence.find(part), std::string::npos) << "\"" << part << "\" is not in: " << sentence;
 }
 
 TEST(IndexCheck, LetsThroughWhatFits) {
-  EXPECT_EQ(refusal(rows(), kLimits), "");
-  EXPECT_EQ(refusal(TokenRows(), kLimits), "");
+  EXPECT_EQ(index_refusal(rows(), kLimits), "");
+  EXPECT_EQ(index_refusal(TokenRows(), kLimits), "");
   // A model without types reads none.
-  EXPECT_EQ(refusal(rows(), {6, 0, 3, 3}), "");
+  EXPECT_EQ(index_refusal(rows(), {6, 0, 3, 3}), "");
 }
 
 TEST(IndexCheck, RefusesTokensWithoutEmbedding) {
@@ -66,7 +66,7 @@ TEST(IndexCheck, RefusesClassesBeyondTheHead) {
 TEST(IndexCheck, LetsTokensHaveNoClass) {
   TokenRows tokens = rows();
   tokens.classes = {kUnlabelled, 0, kUnlabelled, 2, kUnlabelled};
-  EXPECT_EQ(refusal(tokens, kLimits), "");
+  EXPECT_EQ(index_refusal(tokens, kLimits), "");
   tokens.classes[3] = 3;
   expect_refused(tokens, kLimits, {"row 2", "class 3"});
 }

@@ -31,7 +31,7 @@ TEST(TrainedUseFile, GivesBackWhatWasWritten) {
   use.label = {"tags"};
   use.label_listed = false;
   EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
-  EXPECT_EQ(parse_trained_use(to_json({}), "temper.json"), TrainedUse{});
+  EXPECT_EQ(parse_trained_use(to_json(TrainedUse{}), "temper.json"), TrainedUse{});
 }
 
 TEST(TrainedUseFile, KeepsThresholdsAndTemperatureToTheLastBit) {

@@ -31,7 +31,7 @@ MachineProfile example() {
 }
 
 /// The sentence with which a text is refused.
-std::string refusal(const std::string& json) {
+std::string profile_refusal(const std::string& json) {
   try {
     parse_machine_profile(json, "machine.json");
   } catch (const Error& error) {
@@ -76,14 +76,14 @@ TEST(MachineProfile, OperationsGoWithTheThreads) {
 TEST(MachineProfile, RefusesWhatIsNotWholeAndSaysWhatToDo) {
   const std::string text = to_json(example());
   for (const std::size_t length : {std::size_t{0}, std::size_t{1}, text.size() / 2, text.size() - 3}) {
-    const std::string sentence = refusal(text.substr(0, length));
+    const std::string sentence = profile_refusal(text.substr(0, length));
     EXPECT_NE(sentence.find("machine.json"), std::string::npos) << sentence;
     EXPECT_NE(sentence.find("temper bench machine"), std::string::npos) << sentence;
   }
   const auto replaced = [&](const std::string& from, const std::string& to) {
     std::string other = text;
     other.replace(other.find(from), from.size(), to);
-    return refusal(other);
+    return profile_refusal(other);
   };
   EXPECT_NE(replaced("\"version\": 2", "\"version\": 1").find("version is 1"), std::string::npos);
   EXPECT_NE(replaced("\"start_seconds\": 0.25", "\"start_seconds\": -1").find("start_seconds"), std::string::npos);
@@ -167,7 +167,7 @@ TEST(MachineBench, MeasuresEveryKernelOfAStep) {
   EXPECT_GT(profile.resident_bytes, 0);
   EXPECT_EQ(profile.instruction_set, device->instruction_set());
   for (const RankRates* rates : {&profile.alone, &profile.together}) {
-    EXPECT_GT(rates->operations, 1e9);
+    EXPECT_GT(rates->operations, 1e6) << "a rate, however busy the machine is";
     EXPECT_EQ(rates->bf16_operations > 0.0, device->has_bf16());
   }
   if (world.rank() == 0) {

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include "runtime/probing/rate_advice.h"
 
 namespace temper::testing_support {
+
+inline constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
 
 /// Rates and the losses that they end with; NaN: not finite in the third step. With `validation`, these losses are
 /// those of the validation rows, and the training losses tell something else.

@@ -2,16 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "tests/runtime/probing/probed.h"
 
 namespace temper {
 namespace {
 
+using testing_support::kNotFinite;
 using testing_support::probed;
-
-constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
 
 TEST(RateAdvice, IsTheRateThatLowersTheLossMost) {
   const RateAdvice advice = advise(probed(2.0, {{1e-5, 1.98}, {1e-4, 1.8}, {1e-3, 1.0}, {1e-2, 1.5}}));

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <vector>
 
 #include "tests/runtime/figures/svg_text.h"
@@ -13,9 +12,8 @@ namespace {
 
 using testing_support::count;
 using testing_support::fault_of;
+using testing_support::kNotFinite;
 using testing_support::probed;
-
-constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
 
 std::string drawn(const ProbedCurve& curve) { return rate_curve_svg(curve, advise(curve)); }
 

@@ -7,9 +7,9 @@
 namespace temper {
 namespace {
 
-using Rates = std::vector<double>;
+using GridRates = std::vector<double>;
 
-std::string refusal(const ProbeRequest& request) {
+std::string grid_refusal(const ProbeRequest& request) {
   try {
     (void)rates_to_probe(request, Configuration());
   } catch (const Error& error) {
@@ -20,11 +20,11 @@ std::string refusal(const ProbeRequest& request) {
 }
 
 TEST(RateGrid, TriesHalfDecadesThatCanBeTyped) {
-  EXPECT_EQ(rates_to_probe({}, {}), (Rates{1e-6, 3.2e-6, 1e-5, 3.2e-5, 1e-4, 3.2e-4, 1e-3}));
+  EXPECT_EQ(rates_to_probe({}, {}), (GridRates{1e-6, 3.2e-6, 1e-5, 3.2e-5, 1e-4, 3.2e-4, 1e-3}));
   Configuration lora;
   lora.lora.rank = 8;
-  EXPECT_EQ(rates_to_probe({}, lora), (Rates{1e-5, 3.2e-5, 1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2}));
-  EXPECT_EQ(rates_to_probe({.count = 3}, lora), (Rates{1e-5, 3.2e-4, 1e-2}));
+  EXPECT_EQ(rates_to_probe({}, lora), (GridRates{1e-5, 3.2e-5, 1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2}));
+  EXPECT_EQ(rates_to_probe({.count = 3}, lora), (GridRates{1e-5, 3.2e-4, 1e-2}));
 }
 
 TEST(RateGrid, FollowsWhatIsTrainedAndHow) {
@@ -51,21 +51,21 @@ TEST(RateGrid, FollowsWhatIsTrainedAndHow) {
 }
 
 TEST(RateGrid, TakesListsAndRanges) {
-  EXPECT_EQ(rates_to_probe({.rates = "1e-3, 1e-5,2.5e-4"}, {}), (Rates{1e-5, 2.5e-4, 1e-3})) << "in rising order";
-  EXPECT_EQ(rates_to_probe({.rates = "1e-4..1e-2", .count = 5}, {}), (Rates{1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2}));
-  EXPECT_EQ(rates_to_probe({.rates = "1e-4..1e-2", .count = 2}, {}), (Rates{1e-4, 1e-2}));
+  EXPECT_EQ(rates_to_probe({.rates = "1e-3, 1e-5,2.5e-4"}, {}), (GridRates{1e-5, 2.5e-4, 1e-3})) << "in rising order";
+  EXPECT_EQ(rates_to_probe({.rates = "1e-4..1e-2", .count = 5}, {}), (GridRates{1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2}));
+  EXPECT_EQ(rates_to_probe({.rates = "1e-4..1e-2", .count = 2}, {}), (GridRates{1e-4, 1e-2}));
   EXPECT_EQ(rates_to_probe({.rates = "0.0001234..1"}, {}).front(), 0.0001234) << "ends are as they were given";
 }
 
 TEST(RateGrid, RefusesWhatIsNoListOfRates) {
   for (const char* rates :
        {"0,1e-3", "-1e-3,1e-3", "nan,1e-3", "inf,1", "1e-3,", "fast,slow", "1e-3..", "..1e-3", "1e-5;1e-4"})
-    EXPECT_NE(refusal({.rates = rates}).find("is no learning rate above 0"), std::string::npos) << rates;
-  EXPECT_NE(refusal({.rates = "1e-3"}).find("nothing to compare it with"), std::string::npos);
-  EXPECT_NE(refusal({.rates = "1e-3,0.001"}).find("names a rate twice"), std::string::npos);
-  EXPECT_NE(refusal({.rates = "1e-2..1e-4"}).find("has to rise"), std::string::npos);
-  EXPECT_NE(refusal({.rates = "1e-3,1e-2", .count = 3}).find("--probe-count is for a range"), std::string::npos);
-  EXPECT_NE(refusal({.rates = "1e-3..1.1e-3", .count = 20}).find("too close"), std::string::npos);
+    EXPECT_NE(grid_refusal({.rates = rates}).find("is no learning rate above 0"), std::string::npos) << rates;
+  EXPECT_NE(grid_refusal({.rates = "1e-3"}).find("nothing to compare it with"), std::string::npos);
+  EXPECT_NE(grid_refusal({.rates = "1e-3,0.001"}).find("names a rate twice"), std::string::npos);
+  EXPECT_NE(grid_refusal({.rates = "1e-2..1e-4"}).find("has to rise"), std::string::npos);
+  EXPECT_NE(grid_refusal({.rates = "1e-3,1e-2", .count = 3}).find("--probe-count is for a range"), std::string::npos);
+  EXPECT_NE(grid_refusal({.rates = "1e-3..1.1e-3", .count = 20}).find("too close"), std::string::npos);
 }
 
 TEST(RateGrid, StepsDependOnWhatIsTrained) {

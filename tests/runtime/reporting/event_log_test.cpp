@@ -15,7 +15,7 @@
 namespace temper {
 namespace {
 
-using Values = std::vector<std::pair<std::string, double>>;
+using LogValues = std::vector<std::pair<std::string, double>>;
 
 class EventLogFile : public testing::Test {
  protected:
@@ -37,11 +37,11 @@ class EventLogFile : public testing::Test {
   /// What a run writes in steps first ... last: an evaluation and a checkpoint every second step, a phase after it.
   static void run(EventLog& log, std::int64_t first, std::int64_t last) {
     for (std::int64_t step = first; step <= last; ++step) {
-      log.write(step, "train", Values{{"loss", 1.0 / static_cast<double>(step)}});
+      log.write(step, "train", LogValues{{"loss", 1.0 / static_cast<double>(step)}});
       if (step % 2 != 0) continue;
-      log.write(step, "evaluation", Values{{"accuracy", 0.1}});
-      log.write(step, "checkpoint", Values{});
-      log.write(step, "phase", Values{});
+      log.write(step, "evaluation", LogValues{{"accuracy", 0.1}});
+      log.write(step, "checkpoint", LogValues{});
+      log.write(step, "phase", LogValues{});
     }
   }
 
@@ -51,8 +51,8 @@ class EventLogFile : public testing::Test {
 
 TEST_F(EventLogFile, WritesOneObjectALine) {
   EventLog log(file_);
-  log.write(40, "train", Values{{"loss", 4.875}, {"learning_rate", 0.1}});
-  log.write(40, "end", Values{});
+  log.write(40, "train", LogValues{{"loss", 4.875}, {"learning_rate", 0.1}});
+  log.write(40, "end", LogValues{});
   EXPECT_EQ(text(), R"({"step":40,"kind":"train","loss":4.875,"learning_rate":0.1})"
                     "\n"
                     R"({"step":40,"kind":"end"})"
@@ -61,7 +61,7 @@ TEST_F(EventLogFile, WritesOneObjectALine) {
 
 TEST_F(EventLogFile, NotANumberStaysReadableJson) {
   EventLog log(file_);
-  log.write(1, "train", Values{{"loss", std::numeric_limits<double>::quiet_NaN()}});
+  log.write(1, "train", LogValues{{"loss", std::numeric_limits<double>::quiet_NaN()}});
   EXPECT_TRUE(nlohmann::json::parse(text()).at("loss").is_null());
 }
 
@@ -82,7 +82,7 @@ TEST_F(EventLogFile, AResumedRunWritesTheFileOfTheUninterruptedOne) {
   const std::string uninterrupted = text();
   EventLog resumed(file_, 4);
   EXPECT_LT(text().size(), uninterrupted.size());
-  resumed.write(4, "phase", Values{});
+  resumed.write(4, "phase", LogValues{});
   run(resumed, 5, 7);
   EXPECT_EQ(text(), uninterrupted);
 }
@@ -92,13 +92,13 @@ TEST_F(EventLogFile, ALineTornByACrashIsDropped) {
                        << "\n"
                        << R"({"step":2,"kind":"tr)";
   EventLog resumed(file_, 5);
-  resumed.write(6, "train", Values{});
+  resumed.write(6, "train", LogValues{});
   EXPECT_EQ(text(), "{\"step\":1,\"kind\":\"train\"}\n{\"step\":6,\"kind\":\"train\"}\n");
 }
 
 TEST_F(EventLogFile, AResumedRunWithoutAFileBeginsOne) {
   EventLog resumed(file_, 5);
-  resumed.write(6, "train", Values{});
+  resumed.write(6, "train", LogValues{});
   EXPECT_EQ(text(), "{\"step\":6,\"kind\":\"train\"}\n");
 }
 
@@ -118,7 +118,7 @@ TEST_F(EventLogFile, AFullDiskIsTold) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "skipped: no /dev/full";
   EventLog log("/dev/full");
   try {
-    log.write(1, "train", Values{});
+    log.write(1, "train", LogValues{});
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "/dev/full: cannot be written: No space left on device");

@@ -16,6 +16,7 @@
 #include "model/weights.h"
 #include "runtime/steps/training_step.h"
 #include "tensor/host_copy.h"
+#include "tests/close_values.h"
 #include "tests/model/huggingface/test_folder.h"
 #include "tests/model_fixture.h"
 #include "tests/test_device.h"
@@ -23,6 +24,8 @@
 namespace temper {
 namespace {
 
+using testing_support::expect_within;
+using testing_support::largest;
 using testing_support::ModelFixture;
 using testing_support::values_of;
 using Values = std::vector<float>;
@@ -44,19 +47,6 @@ std::map<std::string, const TensorView*> by_file_name(const SafetensorsFile& fil
   for (const auto& [name, view] : file.tensors())
     if (name.starts_with(prefix)) tensors[name_in_file(name.substr(prefix.size()))] = &view;
   return tensors;
-}
-
-double largest(std::span<const float> values) {
-  double most = 0.0;
-  for (const float value : values) most = std::max(most, static_cast<double>(std::abs(value)));
-  return most;
-}
-
-void expect_close(std::span<const float> actual, std::span<const float> expected, double bound,
-                  const std::string& what) {
-  ASSERT_EQ(actual.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_LE(std::abs(actual[i] - expected[i]), bound) << what << " at " << i;
 }
 
 class AdapterParity : public testing::TestWithParam<std::string> {
@@ -113,8 +103,8 @@ TEST_P(AdapterParity, LossAndGradientsMatchPeft) {
   device_->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   const Variable outputs = model_->forward(tape, batch.input, batch.selection, {.stages = model_->frozen_stages()});
   const Values expected_logits = fixture_->logits(true);
-  expect_close(HostCopy(*device_, outputs.value()).values(), expected_logits, 1e-5 * largest(expected_logits),
-               "logits");
+  expect_within(HostCopy(*device_, outputs.value()).values(), expected_logits, 1e-5 * largest(expected_logits),
+                "logits");
   model_->loss_of(tape, outputs, batch.targets, sum);
   const std::vector<double> loss = device_->download<double>(sum);
   const double weight = loss[1];
@@ -133,7 +123,7 @@ TEST_P(AdapterParity, LossAndGradientsMatchPeft) {
     const Values expected = parameter_values(*gradients.at(trained.form.name), trained.form, parameter.shape);
     Values actual = device_->download_as_f32(parameter.variable.gradient());
     for (float& value : actual) value = static_cast<float>(value / weight);
-    expect_close(actual, expected, std::max(3e-5 * largest(expected), 1e-7), trained.form.name);
+    expect_within(actual, expected, std::max(3e-5 * largest(expected), 1e-7), trained.form.name);
   }
   EXPECT_EQ(compared.size(), gradients.size());
   for (const Parameter& parameter : model_->parameters().all())
@@ -156,7 +146,7 @@ TEST_P(AdapterParity, FiveStepsMatchPeftAndSoDoesWhatIsMerged) {
     const Values gradient = parameter_values(*gradients.at(trained.form.name), trained.form, parameter.shape);
     for (std::size_t i = 0; i < actual.size(); ++i)
       if (fixture_->is_rounding(std::span(gradient).subspan(i, 1))) actual[i] = expected[i];
-    expect_close(actual, expected, bound, trained.form.name);
+    expect_within(actual, expected, bound, trained.form.name);
   }
   const Values unmerged = logits(*model_);
   merge_lora(*model_, *device_, lora_, TiedHead::change);
@@ -164,7 +154,7 @@ TEST_P(AdapterParity, FiveStepsMatchPeftAndSoDoesWhatIsMerged) {
     EXPECT_NE(parameter.role, ParameterRole::adapter);
     EXPECT_FALSE(parameter.is_base);
   }
-  if (!model_->has_tied_head()) expect_close(logits(*model_), unmerged, 1e-5 * largest(unmerged), "merged logits");
+  if (!model_->has_tied_head()) expect_within(logits(*model_), unmerged, 1e-5 * largest(unmerged), "merged logits");
   if (!std::filesystem::exists(fixture_->folder / "merged_after_steps.safetensors")) return;
   const SafetensorsFile merged(fixture_->folder / "merged_after_steps.safetensors");
   std::size_t compared = 0;
@@ -173,7 +163,7 @@ TEST_P(AdapterParity, FiveStepsMatchPeftAndSoDoesWhatIsMerged) {
     const auto found = merged.tensors().find(tensor.name);
     if (found == merged.tensors().end()) continue;
     if (++compared; lora_.settings.bias != LoraBias::none && tensor.name.ends_with(".bias")) continue;  // as above
-    expect_close(tensor.values, values_of<float>(found->second), 1e-4, tensor.name);
+    expect_within(tensor.values, values_of<float>(found->second), 1e-4, tensor.name);
   }
   EXPECT_GE(compared + 1, weights.tensors().size()) << "all but a name of a tied weight";
 }

@@ -8,6 +8,7 @@
 #include "model/weights.h"
 #include "runtime/steps/device_batch.h"
 #include "runtime/steps/training_step.h"
+#include "tests/close_values.h"
 #include "tests/model_fixture.h"
 #include "tests/shared_data.h"
 #include "tests/test_device.h"
@@ -16,18 +17,12 @@
 namespace temper {
 namespace {
 
+using testing_support::expect_close;
 using testing_support::ModelFixture;
 using testing_support::values_of;
 
 /// Fixtures whose norms went by the rows of the batch.
 class LiveBatchNorm : public testing::TestWithParam<std::string> {};
-
-void expect_near(std::span<const float> actual, std::span<const float> expected, double tolerance,
-                 const std::string& what) {
-  ASSERT_EQ(actual.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_LE(std::abs(actual[i] - expected[i]), tolerance * (1.0 + std::abs(expected[i]))) << what << " at " << i;
-}
 
 /// The statistics of the model against those of a file, under `prefix` and their names.
 void expect_statistics(const Model& model, Device& device, const SafetensorsFile& file, const std::string& prefix,
@@ -38,7 +33,7 @@ void expect_statistics(const Model& model, Device& device, const SafetensorsFile
     const StoredForm form = model.names().forms_of(parameter).front();
     const TensorView& stored = file.tensors().at(prefix + form.name);
     const HostCopy value(device, parameter.variable.value());
-    expect_near(value.values(), parameter_values(stored, form, parameter.shape), tolerance, parameter.name);
+    expect_close(value.values(), parameter_values(stored, form, parameter.shape), tolerance, parameter.name);
     ++compared;
   }
   EXPECT_GE(compared, 9);
@@ -66,7 +61,7 @@ TEST_P(LiveBatchNorm, APassMatchesPyTorch) {
   const Tensor sum = Tensor::empty(device->memory(), {2}, DType::f64);
   device->kernels().run(calls::Clear{.data = sum.bytes(), .bytes = sum.size_bytes()});
   const Variable logits = model->forward(tape, batch.input, batch.selection);
-  expect_near(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits");
+  expect_close(HostCopy(*device, logits.value()).values(), fixture.logits(true), 1e-5, "logits");
   model->loss_of(tape, logits, batch.targets, sum);
   const std::vector<double> loss = device->download<double>(sum);
   EXPECT_NEAR(loss[0] / loss[1], values_of<float>(fixture.expected.tensors().at("loss")).front(), 2e-6);

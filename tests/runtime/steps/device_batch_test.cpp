@@ -11,7 +11,7 @@ namespace {
 
 using testing_support::DistantDevice;
 
-constexpr Readout kFirst{ReadTokens::first};
+constexpr Readout kReadFirst{ReadTokens::first};
 constexpr Readout kLabelled{ReadTokens::labelled};
 
 /// Two sequences of three and two tokens, of which the second and the last carry a label.
@@ -35,7 +35,7 @@ class DeviceBatchTest : public testing::Test {
 };
 
 using Numbers = std::vector<std::int32_t>;
-using Names = std::vector<std::uint32_t>;
+using DrawNames = std::vector<std::uint32_t>;
 
 TEST_F(DeviceBatchTest, AReadoutOfLabelsSelectsTheTokensWithLabels) {
   const DeviceBatch batch = to_device(token_batch(), kLabelled, {}, device_);
@@ -43,12 +43,12 @@ TEST_F(DeviceBatchTest, AReadoutOfLabelsSelectsTheTokensWithLabels) {
   EXPECT_EQ(numbers(batch.selection.rows), (Numbers{1, 4}));
   EXPECT_FALSE(batch.selection.one_of_each) << "another batch may have more labels";
   EXPECT_EQ(numbers(batch.selection.starts), (Numbers{0, 1, 2}));
-  EXPECT_EQ(names(batch.selection.examples), (Names{40, 41}));
-  EXPECT_EQ(names(batch.selection.positions), (Names{1, 1}));
+  EXPECT_EQ(names(batch.selection.examples), (DrawNames{40, 41}));
+  EXPECT_EQ(names(batch.selection.positions), (DrawNames{1, 1}));
   EXPECT_EQ(numbers(batch.targets.classes), (Numbers{2, 1}));
   EXPECT_EQ(batch.host_classes, (Numbers{2, 1}));
-  EXPECT_EQ(names(batch.input.token_examples), (Names{40, 40, 40, 41, 41}));
-  EXPECT_EQ(names(batch.input.token_positions), (Names{0, 1, 2, 0, 1}));
+  EXPECT_EQ(names(batch.input.token_examples), (DrawNames{40, 40, 40, 41, 41}));
+  EXPECT_EQ(names(batch.input.token_positions), (DrawNames{0, 1, 2, 0, 1}));
   EXPECT_EQ(batch.input.longest, 3);
 }
 
@@ -65,7 +65,7 @@ TEST_F(DeviceBatchTest, WithoutLabelsThatReadsEveryToken) {
 TEST_F(DeviceBatchTest, OneOfEachSequenceIsTheFirstToken) {
   Batch host = token_batch();
   host.classes = {5, 6};
-  const DeviceBatch batch = to_device(host, kFirst, {}, device_);
+  const DeviceBatch batch = to_device(host, kReadFirst, {}, device_);
   EXPECT_EQ(numbers(batch.selection.rows), (Numbers{0, 3}));
   EXPECT_TRUE(batch.selection.one_of_each);
   EXPECT_EQ(batch.host_classes, (Numbers{5, 6}));
@@ -83,11 +83,11 @@ TEST_F(DeviceBatchTest, OrTheLastThatIsNoPadding) {
     EXPECT_EQ(batch.host_classes, (Numbers{5, 6}));
     return std::pair(numbers(batch.selection.rows), names(batch.selection.positions));
   };
-  EXPECT_EQ(rows_of({ReadTokens::last}), std::pair(Numbers({2, 4}), Names({2, 1})));
-  EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({2, 3}), Names({2, 0})))
+  EXPECT_EQ(rows_of({ReadTokens::last}), std::pair(Numbers({2, 4}), DrawNames({2, 1})));
+  EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({2, 3}), DrawNames({2, 0})))
       << "the 3 at the end of the second is padding, the one inside the first is passed over by nobody";
   host.text().ids = {3, 3, 3, 9, 3};
-  EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({0, 3}), Names({0, 0}))) << "all of it is padding";
+  EXPECT_EQ(rows_of({ReadTokens::last, 3}), std::pair(Numbers({0, 3}), DrawNames({0, 0}))) << "all of it is padding";
 }
 
 TEST_F(DeviceBatchTest, AMeanNamesEachSequenceByItsFirstToken) {
@@ -112,7 +112,7 @@ TEST_F(DeviceBatchTest, TargetsHaveTheirShape) {
   host.classes.clear();
   host.targets = {0.0F, 1.0F, 1.0F, 0.5F, 0.25F, 0.0F};
   host.target_width = 3;
-  const DeviceBatch batch = to_device(host, kFirst, {}, device_);
+  const DeviceBatch batch = to_device(host, kReadFirst, {}, device_);
   EXPECT_EQ(batch.targets.values.shape(), (Shape{2, 3}));
   EXPECT_EQ(device_.download<float>(batch.targets.values), host.targets);
   EXPECT_FALSE(batch.targets.classes.defined());
@@ -145,7 +145,7 @@ TEST_F(DeviceBatchTest, IsBroughtInOneCopy) {
 }
 
 TEST_F(DeviceBatchTest, MayBeEmpty) {
-  const DeviceBatch batch = to_device(Batch{}, kFirst, {.trains_embeddings = true}, device_);
+  const DeviceBatch batch = to_device(Batch{}, kReadFirst, {.trains_embeddings = true}, device_);
   EXPECT_EQ(batch.rows, 0);
   EXPECT_EQ(batch.input.tokens(), 0);
   EXPECT_EQ(batch.input.indices.by_id.groups().groups, 0);

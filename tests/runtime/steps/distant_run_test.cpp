@@ -1,5 +1,5 @@
-// Training, evaluation, checkpoints and export on a device whose memory is not the host's: the same bits as on the CPU,
-// and no copy that takes one for the other. Runs alone and under mpirun.
+// Training, evaluation, checkpoints and export on a device whose memory is not the host's: the same bits as on
+// the CPU, and no copy that takes one for the other. Runs alone and under mpirun.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,9 +28,9 @@ using testing_support::ModelFixture;
 using testing_support::rows_of;
 
 /// A model on a device, and once it begins the step that trains it. Two grains a rank.
-class Training {
+class DistantTraining {
  public:
-  Training(const ModelFixture& fixture, Device& device, std::int64_t updates = 0)
+  DistantTraining(const ModelFixture& fixture, Device& device, std::int64_t updates = 0)
       : fixture_(fixture), device_(device), model_(fixture.load(device)), updates_(updates) {
     apply_freezing(*model_, {});
   }
@@ -79,8 +79,8 @@ class DistantRun : public testing_support::SharedFolderTest {
 
 TEST_F(DistantRun, TrainsToTheSameBits) {
   const ModelFixture fixture("bert-classification");
-  Training near(fixture, *cpu_);
-  Training far(fixture, distant_);
+  DistantTraining near(fixture, *cpu_);
+  DistantTraining far(fixture, distant_);
   for (const Parameter& parameter : far.model().parameters().all())
     EXPECT_TRUE(distant_.distant_memory().holds(parameter.variable.value().bytes(), 4)) << parameter.name;
   near.begin();
@@ -100,7 +100,7 @@ TEST_F(DistantRun, TrainsToTheSameBits) {
 
 TEST_F(DistantRun, GoesOnFromItsCheckpoint) {
   const ModelFixture fixture("bert-classification");
-  Training run(fixture, distant_);
+  DistantTraining run(fixture, distant_);
   run.begin();
   for (std::int64_t number = 0; number < 2; ++number) run.run(number);
   TrainingState state;
@@ -113,7 +113,7 @@ TEST_F(DistantRun, GoesOnFromItsCheckpoint) {
   const Checkpoint checkpoint = Checkpoint::open(file, world_);
   DistantDevice other;
   for (Device* device : {static_cast<Device*>(&other), cpu_.get()}) {
-    Training resumed(fixture, *device, 2);
+    DistantTraining resumed(fixture, *device, 2);
     restore_parameters(checkpoint, resumed.model(), *device);
     EXPECT_EQ(resumed.parameters(), run.parameters());
     resumed.begin();
@@ -131,7 +131,7 @@ TEST_F(DistantRun, GoesOnFromItsCheckpoint) {
     }
   }
   // The third step from the checkpoint is the third step of the run.
-  Training resumed(fixture, other, 2);
+  DistantTraining resumed(fixture, other, 2);
   restore_parameters(checkpoint, resumed.model(), other);
   resumed.begin();
   restore_moments(checkpoint, resumed.model(), resumed.step(), other);

@@ -9,30 +9,19 @@
 #include "model/freezing.h"
 #include "runtime/steps/training_step.h"
 #include "tensor/host_copy.h"
+#include "tests/close_values.h"
 #include "tests/model_fixture.h"
 #include "tests/test_device.h"
 
 namespace temper {
 namespace {
 
+using testing_support::expect_close;
+using testing_support::largest;
 using testing_support::ModelFixture;
 using testing_support::values_of;
 
 class FixtureParity : public testing::TestWithParam<std::string> {};
-
-/// |a - b| within tolerance, absolute plus relative.
-void expect_close(std::span<const float> actual, std::span<const float> expected, double tolerance,
-                  const std::string& what) {
-  ASSERT_EQ(actual.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_LE(std::abs(actual[i] - expected[i]), tolerance * (1.0 + std::abs(expected[i]))) << what << " at " << i;
-}
-
-double largest(std::span<const float> values) {
-  double most = 0.0;
-  for (const float value : values) most = std::max(most, static_cast<double>(std::abs(value)));
-  return most;
-}
 
 /// What a loss adds to, zero so far.
 Tensor no_loss(Device& device) {

@@ -18,12 +18,12 @@ namespace {
 using testing_support::DistantDevice;
 using testing_support::ModelFixture;
 
-using Values = std::map<std::string, std::vector<float>>;
+using NamedValues = std::map<std::string, std::vector<float>>;
 
 class ParameterStoreTest : public testing::Test {
  protected:
-  static Values values_of(const Model& model, Device& device) {
-    Values values;
+  static NamedValues values_of(const Model& model, Device& device) {
+    NamedValues values;
     for (const Parameter& parameter : model.parameters().all())
       values[parameter.name] = device.download<float>(parameter.variable.value());
     return values;
@@ -40,7 +40,7 @@ TEST_F(ParameterStoreTest, KeepsValuesInTheArenaAndGivesThemBack) {
   for (Device* device : {device_.get(), static_cast<Device*>(&distant)}) {
     const auto model = fixture.load(*device);
     apply_freezing(*model, fixture.frozen);
-    const Values before = values_of(*model, *device);
+    const NamedValues before = values_of(*model, *device);
     ParameterStore store(*model, *device, world_, small_buckets());
     EXPECT_EQ(values_of(*model, *device), before);
     const auto slots = store.parameter_of_slot();
@@ -190,7 +190,7 @@ TEST_F(ParameterStoreTest, ObservesTheStagesOfAPass) {
   const ModelFixture fixture("bert-frozen");
   const auto model = fixture.load(*device_);
   apply_freezing(*model, fixture.frozen);
-  const Values before = values_of(*model, *device_);
+  const NamedValues before = values_of(*model, *device_);
   ParameterStore store(*model, *device_, world_, small_buckets());
   const std::int64_t head = model->stages();
   for (std::int64_t stage = 0; stage <= head; ++stage) {

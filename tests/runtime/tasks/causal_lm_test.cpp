@@ -22,11 +22,11 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kWidth = 6;
+constexpr std::int64_t kModelWidth = 6;
 constexpr std::int64_t kWords = 7;
 
 /// Rows of these tokens, each of which predicts the next.
-TokenStore rows_of(const std::vector<std::vector<std::int32_t>>& texts) {
+TokenStore rows_of_texts(const std::vector<std::vector<std::int32_t>>& texts) {
   TokenRows rows;
   for (const std::vector<std::int32_t>& text : texts) {
     rows.ids.insert(rows.ids.end(), text.begin(), text.end());
@@ -41,10 +41,10 @@ TokenStore rows_of(const std::vector<std::vector<std::int32_t>>& texts) {
 class CausalLm : public testing::Test {
  protected:
   void SetUp() override {
-    ModelParts parts{.width = kWidth};
+    ModelParts parts{.width = kModelWidth};
     const ParameterPlace place{parts.parameters, 0, ParameterRole::weight, Initialization::normal(0.5F), "net."};
     parts.input = std::make_unique<TextEmbeddings>(place, TextEmbeddingNames{},
-                                                   TextEmbeddingShape{kWords, 8, 0, 0, kWidth, 1e-5F, 0.0});
+                                                   TextEmbeddingShape{kWords, 8, 0, 0, kModelWidth, 1e-5F, 0.0});
     parts.head = std::make_unique<CausalLmHead>(parts.input->token_table(), LossSettings{task_.loss});
     model_ = std::make_unique<Model>(std::move(parts), HeadRequest{task_.head, 0}, "NetLMHeadModel");
     testing_support::draw_all(*model_, *device_);
@@ -66,7 +66,7 @@ class CausalLm : public testing::Test {
 };
 
 TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
-  const TokenStore rows = rows_of({{1, 2, 3, 4, 5, 6}, {3}, {2, 2}, {6, 0, 1}});
+  const TokenStore rows = rows_of_texts({{1, 2, 3, 4, 5, 6}, {3}, {2, 2}, {6, 0, 1}});
   const Metrics metrics = measure(rows, 2);
   EXPECT_NEAR(metrics.value("perplexity"), std::exp(metrics.value("loss")), 1e-9);
   EXPECT_NEAR(measure(rows, 4).value("loss"), metrics.value("loss"), 1e-6) << "however rows lie in batches";
@@ -75,7 +75,7 @@ TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
   double tokens = 0.0;
   for (const auto& [text, predicted] : std::vector<std::pair<std::vector<std::int32_t>, double>>{
            {{1, 2, 3, 4, 5, 6}, 5}, {{2, 2}, 1}, {{6, 0, 1}, 2}}) {
-    sum += measure(rows_of({text}), 1).value("loss") * predicted;
+    sum += measure(rows_of_texts({text}), 1).value("loss") * predicted;
     tokens += predicted;
   }
   EXPECT_NEAR(metrics.value("loss"), sum / tokens, 1e-6);
@@ -128,7 +128,7 @@ TEST_F(CausalLm, ADocumentHasTheSameLossPackedAndAlone) {
 }
 
 TEST_F(CausalLm, LearnsWhichTokenFollows) {
-  const TokenStore rows = rows_of({{1, 2, 3, 4, 5, 6, 0, 1}});
+  const TokenStore rows = rows_of_texts({{1, 2, 3, 4, 5, 6, 0, 1}});
   const double before = measure(rows, 1).value("loss");
   const auto solo = make_solo_communicator();
   TrainingStepSettings settings;

@@ -57,7 +57,7 @@ TEST(UpdateRules, AreWhatTheConfigurationTakesAndReadKeysThatItHas) {
 
 // ---- values --------------------------------------------------------------------------------------------------------
 
-struct Expected {
+struct RuleCase {
   const char* name;
   UpdateSettings settings;
   std::vector<float> matrix;
@@ -67,7 +67,7 @@ struct Expected {
 };
 
 /// Three steps on a matrix of 3 x 4 and a vector of 3.
-class UpdateRuleValues : public testing::TestWithParam<Expected> {
+class UpdateRuleValues : public testing::TestWithParam<RuleCase> {
  protected:
   static constexpr std::int64_t kRows = 3;
   static constexpr std::int64_t kColumns = 4;
@@ -133,33 +133,33 @@ TEST_P(UpdateRuleValues, AreThoseOfTheReference) {
 INSTANTIATE_TEST_SUITE_P(
     Rules, UpdateRuleValues,
     testing::Values(
-        Expected{"adamw",
+        RuleCase{"adamw",
                  {.rule = "adamw", .weight_decay = 0.1},
                  {-0.660262883F, 0.0161572732F, 0.68013525F, -0.137221619F, 0.468084365F, -0.413994193F, 0.262425989F,
                   -0.797477126F, 0.0502579063F, 0.714353085F, -0.167725459F, 0.508694708F},
                  {0.347118318F, -0.835823596F, 1.8548547F}},
-        Expected{"sgd",
+        RuleCase{"sgd",
                  {.rule = "sgd", .weight_decay = 0.1},
                  {-0.686776817F, -0.0144448746F, 0.707112014F, -0.173671976F, 0.49202469F, -0.443759292F, 0.228572592F,
                   -0.750992835F, 0.0134852501F, 0.735042155F, -0.200741842F, 0.471590042F},
                  {0.438629806F, -0.916209638F, 1.89929938F}},
-        Expected{"lion",
+        RuleCase{"lion",
                  {.rule = "lion", .weight_decay = 0.1, .beta2 = 0.99},
                  {-0.68955493F, 0.0497512519F, 0.689054906F, -0.196517482F, 0.442786187F, -0.44328618F, 0.296020001F,
                   -0.78855747F, 0.0497512519F, 0.689054906F, -0.197017476F, 0.542288661F},
                  {0.343286157F, -0.835823596F, 1.92089868F}},
-        Expected{"adafactor",
+        RuleCase{"adafactor",
                  {.rule = "adafactor", .weight_decay = 0.1, .epsilon = 1e-30},
                  {-0.742575347F, -0.0204254426F, 0.719975591F, -0.129343599F, 0.509334981F, -0.490623742F, 0.230366826F,
                   -0.773651183F, 0.0305782259F, 0.750686526F, -0.244003028F, 0.475317031F},
                  {0.31801191F, -0.83601439F, 1.92574489F},
                  {0.113775864F, 0.0939887241F, 0.0960680023F}},
-        Expected{"adafactor_scaled",
+        RuleCase{"adafactor_scaled",
                  {.rule = "adafactor", .weight_decay = 0.1, .epsilon = 1e-30, .scale_parameter = true},
                  {-0.745256841F, -0.0100817392F, 0.734260082F, -0.188334689F, 0.504224122F, -0.494101405F, 0.240311682F,
                   -0.762606204F, 0.015878845F, 0.749796212F, -0.245830879F, 0.487802237F},
                  {0.271291643F, -0.793160796F, 1.90211499F}},
-        Expected{"adafactor_clipped",
+        RuleCase{"adafactor_clipped",
                  {.rule = "adafactor", .weight_decay = 0.0, .epsilon = 1e-30, .decay_rate = 0.6, .clip_threshold = 0.5},
                  {-0.751135886F, -0.0120134186F, 0.742272258F, -0.192278728F, 0.509396851F, -0.499193966F, 0.241063133F,
                   -0.767119944F, 0.0146125052F, 0.756283879F, -0.248527169F, 0.490626037F},

@@ -102,16 +102,16 @@ TEST_P(AdafactorStepTest, SumsAndStepsAreThoseOfItsUpdate) {
 
 /// A chunk's sums do not depend on where a slice begins: ranks that cut a matrix otherwise have the same ones.
 TEST_P(AdafactorStepTest, APieceHasTheSameSumsInAnySlice) {
-  constexpr std::int64_t kColumns = 30;
+  constexpr std::int64_t kTableColumns = 30;
   constexpr std::int64_t kPiece = 64;
   constexpr std::int64_t kElements = 20 * kPiece;
   const auto gradients = TestMatrix::random(1, kElements, 2);
-  const FactoredSums layout(kPiece, kColumns);
+  const FactoredSums layout(kPiece, kTableColumns);
   std::vector<double> whole(static_cast<std::size_t>(kElements / kPiece * layout.size()));
   kernels_.run(calls::FactoredSquareSums{.gradients = gradients.data(),
                                          .pieces = {kElements, kPiece, kPiece},
                                          .begin = 0,
-                                         .columns = kColumns,
+                                         .columns = kTableColumns,
                                          .sums = whole.data()});
   for (const std::int64_t first : {1, 7, 19}) {
     const std::int64_t begin = first * kPiece;
@@ -119,7 +119,7 @@ TEST_P(AdafactorStepTest, APieceHasTheSameSumsInAnySlice) {
     kernels_.run(calls::FactoredSquareSums{.gradients = gradients.data() + begin,
                                            .pieces = {kElements - begin, kPiece, kPiece},
                                            .begin = begin,
-                                           .columns = kColumns,
+                                           .columns = kTableColumns,
                                            .sums = part.data()});
     EXPECT_EQ(part, std::vector<double>(whole.begin() + first * layout.size(), whole.end()));
   }

@@ -11,12 +11,12 @@
 namespace temper {
 namespace {
 
-const Dropout kDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
+const Dropout kShapeDropout{.rate = 0.2F, .place = 6, .key = random_key(11, 12)};
 constexpr std::int64_t kAll = AttentionWindow::kUnlimited;
 
 using testing_support::shaped;
 using testing_support::Terms;
-using Case = testing_support::AttentionCase;
+using ShapeCase = testing_support::AttentionCase;
 
 std::vector<std::uint32_t> range(std::uint32_t first, std::uint32_t end) {
   std::vector<std::uint32_t> result(end - first);
@@ -24,43 +24,43 @@ std::vector<std::uint32_t> range(std::uint32_t first, std::uint32_t end) {
   return result;
 }
 
-std::vector<Case> cases() {
+std::vector<ShapeCase> shape_cases() {
   return {
       {{11, 1, 70}, shaped(4, 2, 8, 8)},
-      {{11, 0, 70}, shaped(6, 2, 7, 7), Terms::none, kDropout},
-      {{5, 130}, shaped(3, 1, 16, 5), Terms::none, kDropout},
+      {{11, 0, 70}, shaped(6, 2, 7, 7), Terms::none, kShapeDropout},
+      {{5, 130}, shaped(3, 1, 16, 5), Terms::none, kShapeDropout},
       {{5, 70}, shaped(2, 2, 16, 32)},
-      {{5, 70}, shaped(2, 2, 24, 7), Terms::none, kDropout},
+      {{5, 70}, shaped(2, 2, 24, 7), Terms::none, kShapeDropout},
       {{1, 2, 63, 64, 65, 130}, shaped(2, 2, 16, 16, true)},
-      {{3, 200}, shaped(4, 2, 8, 8, true), Terms::none, kDropout},
+      {{3, 200}, shaped(4, 2, 8, 8, true), Terms::none, kShapeDropout},
       {{200, 9}, shaped(2, 2, 8, 8, true, {10, kAll})},
-      {{200, 9}, shaped(2, 1, 8, 8, true, {70, kAll}), Terms::none, kDropout},
+      {{200, 9}, shaped(2, 1, 8, 8, true, {70, kAll}), Terms::none, kShapeDropout},
       {{300}, shaped(1, 1, 16, 16, false, {5, 5})},
-      {{300, 40}, shaped(2, 2, 16, 16, false, {64, 3}), Terms::none, kDropout},
+      {{300, 40}, shaped(2, 2, 16, 16, false, {64, 3}), Terms::none, kShapeDropout},
       {{70, 300}, shaped(1, 1, 16, 16, false, {1, 0})},
       {{300}, shaped(1, 1, 16, 16, false, {kAll, 80})},
       {{70, 5}, shaped(2, 2, 16, 16, false, {}, 2.0F)},
-      {{70, 5}, shaped(4, 2, 16, 16, true, {}, 3.0F), Terms::none, kDropout},
-      {{11, 2, 70}, shaped(4, 2, 8, 8, true), Terms::none, kDropout, 3},
+      {{70, 5}, shaped(4, 2, 16, 16, true, {}, 3.0F), Terms::none, kShapeDropout},
+      {{11, 2, 70}, shaped(4, 2, 8, 8, true), Terms::none, kShapeDropout, 3},
       {{11, 70}, shaped(2, 2, 8, 8), Terms::none, {}, 5},
-      {{11, 2, 130}, shaped(4, 2, 8, 8, true), Terms::none, kDropout, 2, {{10}, {1}, {129}}},
-      {{200, 130}, shaped(4, 1, 8, 8, false, {9, 9}), Terms::none, kDropout, 0, {{199, 3, 70}, {}}},
+      {{11, 2, 130}, shaped(4, 2, 8, 8, true), Terms::none, kShapeDropout, 2, {{10}, {1}, {129}}},
+      {{200, 130}, shaped(4, 1, 8, 8, false, {9, 9}), Terms::none, kShapeDropout, 0, {{199, 3, 70}, {}}},
       {{200}, shaped(2, 2, 16, 16, true), Terms::none, {}, 0, {range(3, 140)}},
       {{11, 1, 70}, shaped(3, 3, 8, 8), Terms::of_queries},
-      {{11, 1, 70}, shaped(3, 3, 8, 8), Terms::of_keys, kDropout},
-      {{130, 0, 7}, shaped(2, 2, 16, 16), Terms::of_both, kDropout},
+      {{11, 1, 70}, shaped(3, 3, 8, 8), Terms::of_keys, kShapeDropout},
+      {{130, 0, 7}, shaped(2, 2, 16, 16), Terms::of_both, kShapeDropout},
       {{130, 7}, shaped(2, 2, 16, 16), Terms::one_row},
-      {{70, 7}, shaped(3, 3, 7, 5, true, {20, kAll}, 4.0F), Terms::of_both, kDropout, 2},
-      {{70, 9, 7}, shaped(2, 2, 8, 8), Terms::of_both, kDropout, 0, {{5, 69}, {}, {0}}},
-      {{70, 9, 7}, shaped(2, 2, 8, 8), Terms::one_row, kDropout, 0, {{5, 69}, {}, {0}}},
+      {{70, 7}, shaped(3, 3, 7, 5, true, {20, kAll}, 4.0F), Terms::of_both, kShapeDropout, 2},
+      {{70, 9, 7}, shaped(2, 2, 8, 8), Terms::of_both, kShapeDropout, 0, {{5, 69}, {}, {0}}},
+      {{70, 9, 7}, shaped(2, 2, 8, 8), Terms::one_row, kShapeDropout, 0, {{5, 69}, {}, {0}}},
   };
 }
 
 /// Arrays that describe a batch, and matrices of the sizes that it needs.
-struct Problem {
+struct ShapeProblem {
   static constexpr std::int64_t kBuckets = testing_support::kTermBuckets;
   static constexpr std::int64_t kFirstBucket = testing_support::kFirstTermBucket;
-  const Case& the;
+  const ShapeCase& the;
   std::vector<std::int32_t> starts{0};
   std::vector<std::int32_t> lengths;
   std::vector<std::int32_t> query_starts{0};
@@ -70,7 +70,7 @@ struct Problem {
   PackedSequences sequences;
   std::int64_t queries = 0;
 
-  explicit Problem(const Case& which) : the(which), lengths(which.lengths), examples(which.lengths.size()) {
+  explicit ShapeProblem(const ShapeCase& which) : the(which), lengths(which.lengths), examples(which.lengths.size()) {
     std::iota(examples.begin(), examples.end(), 1000U);
     for (const std::int32_t length : lengths) {
       starts.push_back(starts.back() + length + which.room);
@@ -142,7 +142,7 @@ struct Results {
   std::vector<double> out, log_sum_exp, dq, dk, dv, d_query_terms, d_key_terms;
 };
 
-Results reference(const Problem& problem, const Inputs& in) {
+Results reference(const ShapeProblem& problem, const Inputs& in) {
   const AttentionShape& shape = problem.the.shape;
   const std::int64_t heads = shape.query_heads;
   const std::int64_t width = shape.head_width;
@@ -237,19 +237,19 @@ Results reference(const Problem& problem, const Inputs& in) {
 
 /// The matrices of a call of f32 and their results.
 struct Trial {
-  const Problem& problem;
+  const ShapeProblem& problem;
   TestMatrix q, k, v, query_terms, key_terms, d_out;
   TestMatrix out, log_sum_exp, dq, dk, dv, d_query_terms, d_key_terms;
 
   /// `gap` elements between rows, a number more with each matrix; none: queries of heads that share keys lie evenly.
-  explicit Trial(const Problem& which, std::int64_t gap = 1)
+  explicit Trial(const ShapeProblem& which, std::int64_t gap = 1)
       : problem(which),
         q(drawn(which.queries, heads() * shape().head_width, 1, gap)),
         k(drawn(which.sequences.tokens, shape().key_heads * shape().head_width, 2, 2 * gap)),
         v(drawn(which.sequences.tokens, shape().key_heads * shape().value_width, 3, 3 * gap)),
         query_terms(
             drawn(which.has_query_terms() ? which.rows_of_query_terms() : 0, which.columns_of_query_terms(), 4, gap)),
-        key_terms(drawn(which.has_key_terms() ? which.sequences.tokens : 0, heads() * Problem::kBuckets, 5, gap)),
+        key_terms(drawn(which.has_key_terms() ? which.sequences.tokens : 0, heads() * ShapeProblem::kBuckets, 5, gap)),
         d_out(drawn(which.queries, heads() * shape().value_width, 6, 4 * gap)),
         out(which.queries, heads() * shape().value_width, heads() * shape().value_width + gap),
         log_sum_exp(heads(), which.queries),
@@ -327,9 +327,9 @@ TEMPER_ON_EACH_INSTRUCTION_SET(AttentionShapeTest);
 
 TEST_P(AttentionShapeTest, ForwardAndBackwardMatchReference) {
   int number = 0;
-  for (const Case& which : cases()) {
+  for (const ShapeCase& which : shape_cases()) {
     SCOPED_TRACE(testing::Message() << "case " << number++);
-    const Problem problem(which);
+    const ShapeProblem problem(which);
     for (const std::int64_t gap : {0, 1}) {
       Trial run(problem, gap);
       const Results expected = reference(problem, run.inputs());
@@ -351,11 +351,11 @@ TEST_P(AttentionShapeTest, ForwardAndBackwardMatchReference) {
 }
 
 TEST(AttentionShapeReference, MatchesCentralDifferences) {
-  const Case which{{5, 3}, shaped(4, 4, 3, 2, true, {3, kAll}, 2.0F), Terms::of_both, kDropout};
-  const Case grouped{{5, 3}, shaped(4, 2, 3, 2, false, {2, 1}, 2.0F)};
-  const Case with_one_row{{5, 3}, shaped(2, 2, 3, 2), Terms::one_row, kDropout};
-  for (const Case& the : {which, grouped, with_one_row}) {
-    const Problem problem(the);
+  const ShapeCase which{{5, 3}, shaped(4, 4, 3, 2, true, {3, kAll}, 2.0F), Terms::of_both, kShapeDropout};
+  const ShapeCase grouped{{5, 3}, shaped(4, 2, 3, 2, false, {2, 1}, 2.0F)};
+  const ShapeCase with_one_row{{5, 3}, shaped(2, 2, 3, 2), Terms::one_row, kShapeDropout};
+  for (const ShapeCase& the : {which, grouped, with_one_row}) {
+    const ShapeProblem problem(the);
     const Inputs in = Trial(problem).inputs();
     const Results result = reference(problem, in);
     const auto expect_gradient = [&](std::vector<double> Inputs::*input, const std::vector<double>& gradient) {
@@ -377,8 +377,8 @@ TEST(AttentionShapeReference, MatchesCentralDifferences) {
 
 TEST_P(AttentionShapeTest, GradientsOfTermsAreAddedWhereAsked) {
   for (const Terms terms : {Terms::of_both, Terms::one_row}) {
-    const Case which{{40, 7}, shaped(2, 2, 8, 8), terms, kDropout};
-    const Problem problem(which);
+    const ShapeCase which{{40, 7}, shaped(2, 2, 8, 8), terms, kShapeDropout};
+    const ShapeProblem problem(which);
     Trial run(problem);
     run.forward(kernels_);
     run.backward(kernels_);
@@ -391,15 +391,15 @@ TEST_P(AttentionShapeTest, GradientsOfTermsAreAddedWhereAsked) {
 }
 
 TEST_P(AttentionShapeTest, ASequenceHasTheBitsThatItHasAmongMany) {
-  for (const Case& which : cases()) {
+  for (const ShapeCase& which : shape_cases()) {
     if (!which.query_tokens.empty() || which.room != 0) continue;
-    const Problem problem(which);
+    const ShapeProblem problem(which);
     Trial all(problem);
     all.forward(kernels_);
     for (std::size_t s = 0; s < which.lengths.size(); ++s) {
-      Case alone = which;
+      ShapeCase alone = which;
       alone.lengths = {which.lengths[s]};
-      Problem problem_alone(alone);
+      ShapeProblem problem_alone(alone);
       problem_alone.examples = {problem.examples[s]};
       problem_alone.sequences.examples = problem_alone.examples.data();
       Trial run(problem_alone);
@@ -430,14 +430,14 @@ TEST_P(AttentionShapeTest, ASequenceHasTheBitsThatItHasAmongMany) {
 TEST_P(AttentionShapeTest, ATokenThatAsksAloneHasTheBitsThatItHasAmongAll) {
   for (const AttentionShape& shape :
        {shaped(4, 2, 16, 16, true), shaped(4, 1, 16, 16, true, {30, kAll}), shaped(2, 2, 16, 16, true, {}, 5.0F)}) {
-    const Case which{{150}, shape};
-    const Problem problem(which);
+    const ShapeCase which{{150}, shape};
+    const ShapeProblem problem(which);
     Trial all(problem);
     all.forward(kernels_);
     for (const std::uint32_t position : {0U, 1U, 63U, 64U, 100U, 149U}) {
       // The cache holds what has come so far, and room.
-      const Case step{{static_cast<std::int32_t>(position) + 1}, shape, Terms::none, {}, 40, {{position}}};
-      const Problem problem_of_step(step);
+      const ShapeCase step{{static_cast<std::int32_t>(position) + 1}, shape, Terms::none, {}, 40, {{position}}};
+      const ShapeProblem problem_of_step(step);
       Trial run(problem_of_step);
       for (std::int64_t i = 0; i <= position; ++i) {
         for (std::int64_t c = 0; c < run.k.columns(); ++c) run.k(i, c) = all.k(i, c);
@@ -457,8 +457,8 @@ TEST_P(AttentionShapeTest, TokensThatAskRowByRowMatchReference) {
        {shaped(4, 2, 8, 8, true), shaped(3, 1, 16, 5, true), shaped(7, 1, 7, 16, true), shaped(2, 2, 24, 24),
         shaped(6, 2, 64, 64, true, {30, kAll}), shaped(4, 2, 16, 16, true, {}, 3.0F)}) {
     SCOPED_TRACE(testing::Message() << "shape " << number++);
-    const Case which{{1, 2, 67, 130, 300}, shape, Terms::none, {}, 3, {{0}, {1}, {66}, {129}, {299}}};
-    const Problem problem(which);
+    const ShapeCase which{{1, 2, 67, 130, 300}, shape, Terms::none, {}, 3, {{0}, {1}, {66}, {129}, {299}}};
+    const ShapeProblem problem(which);
     for (const std::int64_t gap : {0, 1}) {
       Trial run(problem, gap);
       run.forward(kernels_, /*row_by_row=*/true);
@@ -470,10 +470,11 @@ TEST_P(AttentionShapeTest, TokensThatAskRowByRowMatchReference) {
 
 TEST_P(AttentionShapeTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const int before = omp_get_max_threads();
-  for (const Case& which : {Case{{100, 3, 64, 31, 200}, shaped(4, 2, 32, 32, true, {70, kAll}), Terms::none, kDropout},
-                            {{100, 3, 64, 31, 200}, shaped(4, 4, 32, 32), Terms::of_both, kDropout},
-                            {{100, 3, 64, 31, 200}, shaped(4, 4, 32, 32), Terms::one_row, kDropout}}) {
-    const Problem problem(which);
+  for (const ShapeCase& which :
+       {ShapeCase{{100, 3, 64, 31, 200}, shaped(4, 2, 32, 32, true, {70, kAll}), Terms::none, kShapeDropout},
+        {{100, 3, 64, 31, 200}, shaped(4, 4, 32, 32), Terms::of_both, kShapeDropout},
+        {{100, 3, 64, 31, 200}, shaped(4, 4, 32, 32), Terms::one_row, kShapeDropout}}) {
+    const ShapeProblem problem(which);
     std::vector<std::vector<double>> results;
     for (const int threads : {1, 2, 3}) {
       omp_set_num_threads(threads);
@@ -494,8 +495,8 @@ TEST_P(AttentionShapeTest, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST_P(AttentionShapeTest, ScoresThatNobodySeesMayBeAnything) {
-  const Case which{{70}, shaped(1, 1, 8, 8, true)};
-  const Problem problem(which);
+  const ShapeCase which{{70}, shaped(1, 1, 8, 8, true)};
+  const ShapeProblem problem(which);
   Trial plain(problem);
   plain.forward(kernels_);
   Trial run(problem);
@@ -509,8 +510,8 @@ TEST_P(AttentionShapeTest, ScoresThatNobodySeesMayBeAnything) {
 }
 
 TEST_P(AttentionShapeTest, RefusesWhatDoesNotFit) {
-  const auto expect_refusal = [&](const Case& which, const std::string& part) {
-    const Problem problem(which);
+  const auto expect_refusal = [&](const ShapeCase& which, const std::string& part) {
+    const ShapeProblem problem(which);
     Trial run(problem);
     try {
       run.forward(kernels_);
@@ -525,13 +526,13 @@ TEST_P(AttentionShapeTest, RefusesWhatDoesNotFit) {
   expect_refusal({{4}, shaped(2, 2, 8, 8, false, {}, -1.0F)}, "capped");
   expect_refusal({{4}, shaped(4, 2, 8, 8), Terms::of_queries}, "keys for each");
 
-  const Case which{{9}, shaped(2, 2, 8, 8), Terms::one_row};
-  Problem problem(which);
+  const ShapeCase which{{9}, shaped(2, 2, 8, 8), Terms::one_row};
+  ShapeProblem problem(which);
   problem.buckets.resize(5);
   Trial run(problem);
   EXPECT_THROW(run.forward(kernels_), Error) << "buckets that reach 2 places";
-  const Case plain{{4}, shaped(2, 2, 8, 8)};
-  const Problem of_eight(plain);
+  const ShapeCase plain{{4}, shaped(2, 2, 8, 8)};
+  const ShapeProblem of_eight(plain);
   Trial wide(of_eight);
   wide.k = TestMatrix(4, 32);
   EXPECT_THROW(wide.forward(kernels_), Error);

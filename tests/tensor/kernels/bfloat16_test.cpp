@@ -14,7 +14,7 @@
 namespace temper {
 namespace {
 
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+const Dropout kRoundedDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 /// The same numbers in both types; rows have gaps.
 class Twin {
@@ -170,7 +170,7 @@ TEST_P(BFloat16Test, ActivationsAndTheirGradients) {
 
 TEST_P(BFloat16Test, Dropout) {
   for (const std::int64_t columns : kColumns) {
-    for (const Dropout& dropout : {temper::Dropout{}, kDropout}) {
+    for (const Dropout& dropout : {temper::Dropout{}, kRoundedDropout}) {
       Twin x(kRows, columns, 1);
       kernels_.run(calls::ApplyDropout{.x = x.f32(), .names = names(), .dropout = dropout, .y = x.f32()});
       kernels_.run(calls::ApplyDropout{.x = x.bf16(), .names = names(), .dropout = dropout, .y = x.bf16()});
@@ -182,7 +182,7 @@ TEST_P(BFloat16Test, Dropout) {
 TEST_P(BFloat16Test, SumsProductsAndMultiples) {
   for (const std::int64_t columns : kColumns) {
     for (const bool flag : {false, true}) {
-      const Dropout dropout = flag ? kDropout : Dropout{};
+      const Dropout dropout = flag ? kRoundedDropout : Dropout{};
       Twin a(kRows, columns, 1);
       Twin b(kRows, columns, 2);
       Twin sum(kRows, columns, 3);
@@ -252,7 +252,7 @@ TEST_P(BFloat16Test, LayerNorm) {
   for (const std::int64_t columns : kColumns) {
     const std::vector<float> weight(static_cast<std::size_t>(columns), 1.25F);
     const std::vector<float> bias(static_cast<std::size_t>(columns), 0.5F);
-    for (const Dropout& dropout : {temper::Dropout{}, kDropout}) {
+    for (const Dropout& dropout : {temper::Dropout{}, kRoundedDropout}) {
       Twin x(kRows, columns, 1);
       Twin residual(kRows, columns, 2);
       Twin sum(kRows, columns, 3);
@@ -417,7 +417,7 @@ TEST_P(BFloat16Test, AttentionOfShortSequences) {
   const std::vector<std::uint32_t> examples{4, 2, 9, 7};
   const PackedSequences sequences{50, 4, starts.data(), examples.data(), 30};
   for (const std::int64_t width : {5, 32, 64}) {
-    for (const temper::Dropout& dropout : {temper::Dropout{}, kDropout}) {
+    for (const temper::Dropout& dropout : {temper::Dropout{}, kRoundedDropout}) {
       AttentionRun run(kernels_, sequences, 50, width, dropout);
       run.out.expect_rounded("out");
       EXPECT_EQ(run.log_sum_exp, run.log_sum_exp_of_bf16);
@@ -436,7 +436,7 @@ TEST_P(BFloat16Test, AttentionOfLongSequencesRoundsProbabilitiesToo) {
   const std::vector<std::uint32_t> examples{4, 2, 9, 7, 1, 3, 8};
   const PackedSequences sequences{464, 7, starts.data(), examples.data(), 173};
   for (const std::int64_t width : {5, 7, 32, 48, 64, 80, 96, 128, 192, 256}) {
-    for (const temper::Dropout& dropout : {temper::Dropout{}, kDropout}) {
+    for (const temper::Dropout& dropout : {temper::Dropout{}, kRoundedDropout}) {
       AttentionRun run(kernels_, sequences, 464, width, dropout);
       run.backward(kernels_);
       run.out.expect_near(0.01, "out");
@@ -456,7 +456,7 @@ TEST_P(BFloat16Test, AttentionInPairsAlsoWhereItDoesNotPay) {
   const std::vector<std::uint32_t> examples{4, 2, 9, 7};
   const PackedSequences sequences{398, 4, starts.data(), examples.data(), 173};
   for (const std::int64_t width : {7, 32, 64}) {
-    AttentionRun run(kernels_, sequences, 398, width, kDropout);
+    AttentionRun run(kernels_, sequences, 398, width, kRoundedDropout);
     attention_forward_in_pairs(run.forward_of_bf16(), 0, 1);
     run.backward(kernels_);
     attention_backward_in_pairs(run.backward_of_bf16(), {}, 0, 1);
@@ -476,7 +476,7 @@ TEST_P(BFloat16Test, AttentionOfSomeTokens) {
   PackedSequences sequences{240, 3, starts.data(), examples.data(), 100};
   sequences.query_starts = query_starts.data();
   sequences.query_positions = query_positions.data();
-  AttentionRun run(kernels_, sequences, 4, 32, kDropout);
+  AttentionRun run(kernels_, sequences, 4, 32, kRoundedDropout);
   run.backward(kernels_);
   run.out.expect_near(0.01, "out");
   run.dq.expect_near(0.02, "dq");

@@ -5,8 +5,8 @@
 namespace temper {
 namespace {
 
-constexpr std::int64_t kRows = 5;
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+constexpr std::int64_t kSumRows = 5;
+const Dropout kSumDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 class ElementwiseTest : public KernelTest {
  protected:
@@ -22,20 +22,20 @@ class ElementwiseTest : public KernelTest {
 TEMPER_ON_EACH_INSTRUCTION_SET(ElementwiseTest);
 
 TEST_P(ElementwiseTest, AddsWithAndWithoutDropout) {
-  std::vector<std::uint32_t> examples(kRows);
+  std::vector<std::uint32_t> examples(kSumRows);
   std::iota(examples.begin(), examples.end(), 20U);
-  const std::vector<std::uint32_t> positions(kRows, 4);
+  const std::vector<std::uint32_t> positions(kSumRows, 4);
   for (const std::int64_t width : {1, 7, 33, 384}) {
-    const auto a = TestMatrix::random(kRows, width, 1, width + 3);
-    const auto b = TestMatrix::random(kRows, width, 2, width + 1);
-    TestMatrix y(kRows, width, width + 2);
+    const auto a = TestMatrix::random(kSumRows, width, 1, width + 3);
+    const auto b = TestMatrix::random(kSumRows, width, 2, width + 1);
+    TestMatrix y(kSumRows, width, width + 2);
     kernels_.run(calls::AddRows{.a = a, .b = b, .y = y});
     expect(y, [&](std::int64_t i, std::int64_t j) { return a(i, j) + b(i, j); });
     kernels_.run(
-        calls::AddRows{.a = a, .b = b, .names = {examples.data(), positions.data()}, .dropout = kDropout, .y = y});
+        calls::AddRows{.a = a, .b = b, .names = {examples.data(), positions.data()}, .dropout = kSumDropout, .y = y});
     expect(y, [&](std::int64_t i, std::int64_t j) {
       const double factor =
-          dropout_factor(kDropout, static_cast<std::uint32_t>(j), 4, 20 + static_cast<std::uint32_t>(i));
+          dropout_factor(kSumDropout, static_cast<std::uint32_t>(j), 4, 20 + static_cast<std::uint32_t>(i));
       return a(i, j) * static_cast<float>(factor) + b(i, j);
     });
   }
@@ -43,10 +43,10 @@ TEST_P(ElementwiseTest, AddsWithAndWithoutDropout) {
 
 TEST_P(ElementwiseTest, MultipliesAndScalesAndAddsToWhatIsThere) {
   for (const std::int64_t width : {1, 7, 33, 384}) {
-    const auto a = TestMatrix::random(kRows, width, 1, width + 3);
-    const auto b = TestMatrix::random(kRows, width, 2, width + 1);
-    const auto before = TestMatrix::random(kRows, width, 3);
-    TestMatrix y(kRows, width, width + 2);
+    const auto a = TestMatrix::random(kSumRows, width, 1, width + 3);
+    const auto b = TestMatrix::random(kSumRows, width, 2, width + 1);
+    const auto before = TestMatrix::random(kSumRows, width, 3);
+    TestMatrix y(kSumRows, width, width + 2);
     kernels_.run(calls::MultiplyRows{.a = a, .b = b, .y = y});
     expect(y, [&](std::int64_t i, std::int64_t j) { return a(i, j) * b(i, j); });
     kernels_.run(calls::ScaleRows{.x = a, .factor = -0.3F, .y = y});
@@ -62,8 +62,8 @@ TEST_P(ElementwiseTest, MultipliesAndScalesAndAddsToWhatIsThere) {
 }
 
 TEST_P(ElementwiseTest, EachMayWriteOverItsInput) {
-  const auto a = TestMatrix::random(kRows, 33, 1);
-  const auto b = TestMatrix::random(kRows, 33, 2);
+  const auto a = TestMatrix::random(kSumRows, 33, 1);
+  const auto b = TestMatrix::random(kSumRows, 33, 2);
   auto sum = a;
   kernels_.run(calls::AddRows{.a = sum, .b = b, .y = sum});
   auto product = b;

@@ -44,14 +44,14 @@ struct Names {
   }
 };
 
-const Dropout kDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
+const Dropout kNormDropout{.rate = 0.25F, .place = 9, .key = random_key(3, 4)};
 
 class LayerNormTest : public KernelTest {};
 TEMPER_ON_EACH_INSTRUCTION_SET(LayerNormTest);
 
 TEST_P(LayerNormTest, ForwardMatchesReference) {
   for (const std::int64_t width : {1, 7, 33, 384}) {
-    for (const Dropout& dropout : {Dropout{}, kDropout}) {
+    for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
       for (const bool with_residual : {false, true}) {
         const std::int64_t rows = 4;
         const Names names(rows);
@@ -124,7 +124,7 @@ TEST_P(LayerNormTest, SumMayBeTheInput) {
 
 TEST_P(LayerNormTest, BackwardMatchesCentralDifferences) {
   for (const std::int64_t width : {7, 33, 384}) {
-    for (const Dropout& dropout : {Dropout{}, kDropout}) {
+    for (const Dropout& dropout : {Dropout{}, kNormDropout}) {
       for (const bool accumulate : {false, true}) {
         const std::int64_t rows = 3;
         const Names names(rows);
@@ -250,7 +250,7 @@ TEST_P(LayerNormTest, WhatTheSumHasFromElsewhereIsAddedToItsGradient) {
       TestMatrix d_residual = before;
       call.d_sum = d_sum;
       call.names = names.names();
-      call.dropout = kDropout;
+      call.dropout = kNormDropout;
       call.dx = dx;
       call.d_residual = d_residual;
       call.accumulate_residual = accumulate;
@@ -259,7 +259,7 @@ TEST_P(LayerNormTest, WhatTheSumHasFromElsewhereIsAddedToItsGradient) {
         for (std::int64_t j = 0; j < width; ++j) {
           const float change = own(i, j) + d_sum(i, j);
           ASSERT_EQ(d_residual(i, j), accumulate ? before(i, j) + change : change);
-          ASSERT_EQ(dx(i, j), change * static_cast<float>(names.factor(kDropout, i, j)));
+          ASSERT_EQ(dx(i, j), change * static_cast<float>(names.factor(kNormDropout, i, j)));
         }
       }
     }

@@ -3,7 +3,7 @@
 namespace temper {
 namespace {
 
-constexpr double kEpsilon = 1e-4;
+constexpr double kRmsEpsilon = 1e-4;
 
 /// y [rows, columns] of the sums [rows, columns].
 std::vector<double> rms_norm(const std::vector<double>& sum, const std::vector<double>& weight, double offset) {
@@ -13,7 +13,7 @@ std::vector<double> rms_norm(const std::vector<double>& sum, const std::vector<d
     double squares = 0.0;
     for (std::size_t j = 0; j < columns; ++j) squares += sum[row + j] * sum[row + j] / static_cast<double>(columns);
     for (std::size_t j = 0; j < columns; ++j)
-      y[row + j] = sum[row + j] / std::sqrt(squares + kEpsilon) * (weight[j] + offset);
+      y[row + j] = sum[row + j] / std::sqrt(squares + kRmsEpsilon) * (weight[j] + offset);
   }
   return y;
 }
@@ -39,7 +39,7 @@ TEST_P(RmsNormTest, ForwardMatchesReference) {
         calls::LayerNormForward call{.x = x,
                                      .residual = with_residual ? ConstMatrix(residual) : ConstMatrix{},
                                      .weight = weight.data(),
-                                     .epsilon = static_cast<float>(kEpsilon),
+                                     .epsilon = static_cast<float>(kRmsEpsilon),
                                      .kind = NormKind::root_mean_square,
                                      .weight_offset = offset,
                                      .y = y,
@@ -76,7 +76,7 @@ TEST_P(RmsNormTest, BackwardMatchesCentralDifferences) {
         std::vector<float> rstd(3);
         kernels_.run(calls::LayerNormForward{.x = sum,
                                              .weight = weight.data(),
-                                             .epsilon = static_cast<float>(kEpsilon),
+                                             .epsilon = static_cast<float>(kRmsEpsilon),
                                              .kind = NormKind::root_mean_square,
                                              .weight_offset = offset,
                                              .y = y,

@@ -8,7 +8,7 @@
 namespace temper {
 namespace {
 
-struct Case {
+struct LossCase {
   const char* name;
   std::int64_t rows;
   std::int64_t width;
@@ -20,7 +20,7 @@ struct Case {
 };
 
 /// One block and several, of rows and of classes; nothing a multiple of anything.
-const std::vector<Case> kCases = {
+const std::vector<LossCase> kCases = {
     {"one row", 1, 5, 7},
     {"one class", 3, 4, 1},
     {"plain", 37, 24, 211},
@@ -52,7 +52,7 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
     Tensor labels;
     Tensor row_weights;  ///< undefined where rows have none
 
-    [[nodiscard]] CrossEntropyTerms terms_of(const Case& c) const {
+    [[nodiscard]] CrossEntropyTerms terms_of(const LossCase& c) const {
       CrossEntropyTerms terms = c.terms;
       if (row_weights.defined()) terms.row_weights = row_weights.data<float>();
       return terms;
@@ -60,7 +60,7 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
   };
 
   /// A fifth of the rows without a label.
-  Parts parts_of(const Case& c, DType type = DType::f32) {
+  Parts parts_of(const LossCase& c, DType type = DType::f32) {
     Parts parts{leaf(random({c.rows, c.width})), leaf(random({c.classes, c.width}, 0.5F)), Variable(), Tensor(),
                 Tensor()};
     if (c.bias) parts.bias = leaf(random({c.classes}));
@@ -88,7 +88,7 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
     return rounded;
   }
 
-  Losses run(Tape& tape, const Parts& parts, const Case& c) {
+  Losses run(Tape& tape, const Parts& parts, const LossCase& c) {
     const std::int64_t rows = parts.x.value().rows();
     const RowLosses of_rows{Tensor::empty(device_->memory(), {rows}, DType::f64),
                             Tensor::empty(device_->memory(), {rows}, DType::i32)};
@@ -100,7 +100,7 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
   }
 
   /// In double, from what products read.
-  Losses expected(const Parts& parts, const Case& c) {
+  Losses expected(const Parts& parts, const LossCase& c) {
     const std::vector<float> x = device_->download_as_f32(parts.x.value());
     const std::vector<float> weight = device_->download_as_f32(parts.weight.compute_copy());
     Losses losses;
@@ -155,7 +155,7 @@ class LinearCrossEntropy : public testing_support::OpsGradient {
 };
 
 TEST_F(LinearCrossEntropy, IsWhatADoubleLoopGives) {
-  for (const Case& c : kCases) {
+  for (const LossCase& c : kCases) {
     SCOPED_TRACE(c.name);
     for (const DType type : {DType::f32, DType::bf16}) {
       if (type == DType::bf16 && !device_->has_bf16()) continue;
@@ -176,7 +176,7 @@ TEST_F(LinearCrossEntropy, IsWhatADoubleLoopGives) {
 }
 
 TEST_F(LinearCrossEntropy, LeavesTheGradientsOfLayerAndLossOneAfterTheOther) {
-  for (const Case& c : kCases) {
+  for (const LossCase& c : kCases) {
     SCOPED_TRACE(c.name);
     const Parts parts = parts_of(c);
     Tape apart = tape();
@@ -210,7 +210,7 @@ TEST_F(LinearCrossEntropy, LeavesTheGradientsOfLayerAndLossOneAfterTheOther) {
 }
 
 TEST_F(LinearCrossEntropy, WeightsOfOneLeaveTheBitsAsTheyAre) {
-  const Case c{"", 45, 24, 211, {0.7F, 2.5F}, {0.1F, 1e-2F}, true};
+  const LossCase c{"", 45, 24, 211, {0.7F, 2.5F}, {0.1F, 1e-2F}, true};
   const Parts all = parts_of(c);
   std::vector<std::vector<float>> gradients;
   for (const bool weighted : {false, true}) {
@@ -230,7 +230,7 @@ TEST_F(LinearCrossEntropy, WeightsOfOneLeaveTheBitsAsTheyAre) {
 
 TEST_F(LinearCrossEntropy, GradientMatchesCentralDifferences) {
   for (const bool weighted : {false, true}) {
-    const Case c{"", 11, 12, 3083, {0.7F, 2.5F}, {0.1F, 1e-2F}, true, weighted};
+    const LossCase c{"", 11, 12, 3083, {0.7F, 2.5F}, {0.1F, 1e-2F}, true, weighted};
     const Parts parts = parts_of(c);
     Tape t = tape();
     (void)run(t, parts, c);
@@ -245,7 +245,7 @@ TEST_F(LinearCrossEntropy, GradientMatchesCentralDifferences) {
 
 TEST_F(LinearCrossEntropy, RoundsTheGradientOfActivationsInBf16Once) {
   if (!device_->has_bf16()) GTEST_SKIP() << "no bf16 here";
-  const Case c{"", 600, 40, 7000, {}, {0.1F, 1e-3F}, true};
+  const LossCase c{"", 600, 40, 7000, {}, {0.1F, 1e-3F}, true};
   const Parts parts = parts_of(c, DType::bf16);
   Tape t(*device_, Tape::Mode::training, {}, DType::bf16);
   (void)run(t, parts, c);
@@ -270,7 +270,7 @@ TEST_F(LinearCrossEntropy, RoundsTheGradientOfActivationsInBf16Once) {
 }
 
 TEST_F(LinearCrossEntropy, ARowsLossHasTheSameBitsWhateverIsBatchedWithIt) {
-  const Case c{"", 700, 48, 6500, {0.5F, 4.0F}, {}, true};
+  const LossCase c{"", 700, 48, 6500, {0.5F, 4.0F}, {}, true};
   for (const DType type : {DType::f32, DType::bf16}) {
     if (type == DType::bf16 && !device_->has_bf16()) continue;
     const Parts all = parts_of(c, type);
@@ -294,7 +294,7 @@ TEST_F(LinearCrossEntropy, ARowsLossHasTheSameBitsWhateverIsBatchedWithIt) {
 }
 
 TEST_F(LinearCrossEntropy, WritesOnlyTheGradientsThatAreWanted) {
-  const Case c{"", 40, 16, 3500, {}, {}, true};
+  const LossCase c{"", 40, 16, 3500, {}, {}, true};
   const Parts whole = parts_of(c);
   Tape t = tape();
   (void)run(t, whole, c);
@@ -329,7 +329,7 @@ TEST_F(LinearCrossEntropy, OfNoRowsIsNothing) {
 }
 
 TEST_F(LinearCrossEntropy, RefusesALabelThatNoClassHas) {
-  const Case c{"", 3, 4, 5};
+  const LossCase c{"", 3, 4, 5};
   const Parts parts = parts_of(c);
   parts.labels.data<std::int32_t>()[1] = 5;
   Tape t = tape();
@@ -337,7 +337,7 @@ TEST_F(LinearCrossEntropy, RefusesALabelThatNoClassHas) {
 }
 
 TEST_F(LinearCrossEntropy, TellsWhenGradientsAreComplete) {
-  const Case c{"", 9, 4, 50};
+  const LossCase c{"", 9, 4, 50};
   const Parts parts = parts_of(c);
   parts.weight.bind_gradient(Tensor::empty(device_->memory(), parts.weight.shape()), 7);
   Tape t = tape();
