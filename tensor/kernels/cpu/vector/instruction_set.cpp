@@ -79,23 +79,17 @@ bool may_use(InstructionSet set) {
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
 
-InstructionSet best_instruction_set() {
-  auto best = InstructionSet::sse4;
-#if defined(__x86_64__)
-  const std::int64_t targets = hwy::SupportedTargets();
-  if ((targets & HWY_AVX2) != 0) best = InstructionSet::avx2;
-  if ((targets & HWY_AVX3) != 0) {
-    best = InstructionSet::avx512;
-    for (const auto wider : {InstructionSet::avx512_bf16, InstructionSet::amx})
-      if (may_use(wider)) best = wider;
-  }
-#endif
-  return best;
-}
-
 std::string instruction_set_in_use() {
 #if defined(__x86_64__)
-  return entry_of(best_instruction_set()).for_people;
+  const std::int64_t targets = hwy::SupportedTargets();
+  auto set = InstructionSet::sse4;
+  if ((targets & HWY_AVX2) != 0) set = InstructionSet::avx2;
+  if ((targets & HWY_AVX3) != 0) {
+    set = InstructionSet::avx512;
+    for (const auto wider : {InstructionSet::avx512_bf16, InstructionSet::amx})
+      if (may_use(wider)) set = wider;
+  }
+  return entry_of(set).for_people;
 #else
   return hwy::TargetName(HWY_STATIC_TARGET);
 #endif

@@ -27,9 +27,6 @@ void choose_all_allowed_targets();
 /// True where the processor has the set, and oneDNN may use it.
 bool may_use(InstructionSet set);
 
-/// The last that may be used.
-InstructionSet best_instruction_set();
-
 /// What kernels use, for people: "AVX2", "AVX-512 with BF16".
 std::string instruction_set_in_use();
 
