@@ -107,6 +107,18 @@ std::vector<std::int64_t> label_counts(const TokenStore& rows, std::size_t label
   return counts;
 }
 
+std::string_view words_of(RareLabelAdvice advice) {
+  switch (advice) {
+    case RareLabelAdvice::class_weights:
+      return "consider class weights, and judge by macro F1 rather than accuracy";
+    case RareLabelAdvice::judge_classes:
+      return "judge by macro F1 rather than accuracy";
+    case RareLabelAdvice::judge_labels:
+      return "judge by macro F1 rather than micro F1";
+  }
+  return "";
+}
+
 }  // namespace
 
 TextNotes::TextNotes(const Table& head, const ColumnChoice& columns)
@@ -238,11 +250,12 @@ std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind
   return findings;
 }
 
-std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels) {
-  return diagnose_label_counts(label_counts(train, labels.size()), labels);
+std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels, RareLabelAdvice advice) {
+  return diagnose_label_counts(label_counts(train, labels.size()), labels, advice);
 }
 
-std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels) {
+std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels,
+                                           RareLabelAdvice advice) {
   if (labels.size() == 0) return {};
   std::vector<Finding> findings;
   std::vector<std::string> unused;
@@ -266,10 +279,9 @@ std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts,
   if (ratio >= kImbalance)
     findings.push_back(
         {Severity::warning, "class_imbalance",
-         fmt::format("the label {} occurs {} and {} only {} in the training data; consider class weights, "
-                     "and judge by macro F1 rather than accuracy",
+         fmt::format("the label {} occurs {} and {} only {} in the training data; {}",
                      quoted_name(labels.names()[most]), counted(counts[most], "time"),
-                     quoted_name(labels.names()[*rarest]), counted(counts[*rarest], "time")),
+                     quoted_name(labels.names()[*rarest]), counted(counts[*rarest], "time"), words_of(advice)),
          ratio});
   return findings;
 }

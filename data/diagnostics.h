@@ -78,11 +78,19 @@ std::vector<Finding> diagnose_overlap(const TextNotes& train, const TextNotes& h
 /// with another separator than '|' between them; one_label: words of which all have the same label.
 std::vector<Finding> diagnose_label_names(const LabelSet& labels, LabelKind kind);
 
+/// What may be done about rare labels.
+enum class RareLabelAdvice : std::uint8_t {
+  class_weights,  ///< of one class each: weigh them, and judge by a figure that rare ones count in
+  judge_classes,  ///< of one class each that are weighted already
+  judge_labels,   ///< of several labels, whose loss takes no weights
+};
+
 /// class_imbalance: the most frequent class has ten times as many rows as the least frequent, or more; unused_label: a
 /// label that no row has. Of single and multiple labels and of words' classes.
-std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels);
+std::vector<Finding> diagnose_labels(const TokenStore& train, const LabelSet& labels, RareLabelAdvice advice);
 /// The same of counts: how often each label occurs.
-std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels);
+std::vector<Finding> diagnose_label_counts(std::span<const std::int64_t> counts, const LabelSet& labels,
+                                           RareLabelAdvice advice);
 
 /// truncated: rows that fill the length limit, which almost always means that they were cut; unknown_tokens: the share
 /// of tokens that stand for what the vocabulary lacks.

@@ -24,7 +24,9 @@ void add_loss(Tape& tape, const Variable& outputs, const Targets& targets, const
   }
   // A row that is of several classes, each by its share, is several rows.
   const Variable of_classes = targets.rows.defined() ? gather_rows(tape, outputs, targets.rows) : outputs;
-  cross_entropy(tape, of_classes, targets.classes, settings.class_weights, loss_terms(tape, settings, targets), sum);
+  const bool weighted = tape.is_training() || settings.weights_evaluations;
+  cross_entropy(tape, of_classes, targets.classes, weighted ? settings.class_weights : Tensor(),
+                loss_terms(tape, settings, targets), sum);
 }
 
 }  // namespace temper

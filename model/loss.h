@@ -17,7 +17,9 @@ enum class LossKind : std::uint8_t {
 /// Given to a head when it is made.
 struct LossSettings {
   LossKind kind = LossKind::cross_entropy;
-  Tensor class_weights = {};  ///< of cross_entropy: f32 [classes]; undefined: all 1
+  Tensor class_weights = {};  ///< of cross_entropy, in training alone: f32 [classes]; undefined: all 1
+  /// Class weights count in evaluations, too: where these compare what training makes smaller.
+  bool weights_evaluations = false;
   /// Of cross_entropy, in training alone: an evaluation measures the labels.
   float label_smoothing = 0.0F;
   float z_loss = 0.0F;  ///< likewise

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/checkpoints/checkpoint_folder.h"
@@ -16,11 +17,7 @@ namespace temper {
 bool delivery_is_due(PreparedRun& run) {
   // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};
-  if (run.communicator().rank() == 0) {
-    const bool delivered =
-        run.configuration().output.export_model ? run.has_delivered() : run.data().test_rows().rows() == 0;
-    due.front() = delivered ? 0 : 1;
-  }
+  if (run.communicator().rank() == 0) due.front() = run.has_handed_over() ? 0 : 1;
   run.communicator().all_reduce(std::span(due), Reduction::max);
   return due.front() != 0;
 }
@@ -39,12 +36,14 @@ void load_best(PreparedRun& run, const TrainingState& state) {
 std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state, const Metrics& best,
                                    const std::function<bool()>& wants_to_stop, Timeline* timeline) {
   Delivered delivered;
+  std::string intervals;
   {
     const TimelineScope scope(timeline, Timeline::Track::sections, "evaluation");
     std::optional<FinalMeasures> measures = final_measures(run, state, wants_to_stop);
     if (!measures) return std::nullopt;
     delivered.test = std::move(measures->test);
     delivered.calibration = std::move(measures->calibration);
+    intervals = std::move(measures->intervals);
   }
   run.reporter().test(state.step, delivered.test);
   if (const std::string note = idle_note(run.run_model(), run.device()); !note.empty())
@@ -56,9 +55,12 @@ std::optional<Delivered> hand_over(PreparedRun& run, const TrainingState& state,
   for (const auto& [name, value] : best.values) lineage.metrics.emplace_back("validation " + name, value);
   for (const auto& [name, value] : with_bounds(delivered.test.values, delivered.test.intervals))
     lineage.metrics.emplace_back("test " + name, value);
+  tell_reading(lineage, run.task(), delivered.calibration);
+  if (!intervals.empty()) lineage.reading.emplace_back("Intervals", "95 %, over " + intervals);
   delivered.model = run.folder().model();
   TrainedUse use = trained_use(run.configuration(), run.task(), run.max_length());
   use.calibration = delivered.calibration;
+  use.steps = lineage.steps;
   if (run.communicator().rank() == 0 && run.run_model().lora)
     export_trained_adapter(run.run_model(), run.device(), run.task(), run.model_folder().source(), state.labels, use,
                            lineage, run.configuration().model.path, delivered.model);

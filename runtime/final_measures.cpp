@@ -2,37 +2,34 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <filesystem>
 
 #include "base/counted.h"
 #include "base/human_numbers.h"
 #include "base/mapped_file.h"
+#include "base/name_list.h"
 #include "comm/agreement.h"
 #include "data/pictures/png_writer.h"
 #include "runtime/evaluation/measure_settings.h"
 #include "runtime/figures/final_figures.h"
+#include "runtime/figures/mistakes_list.h"
 #include "runtime/figures/mistakes_sheet.h"
 #include "runtime/run_evaluation.h"
 
 namespace temper {
 namespace {
 
-/// What was chosen, for a person.
-std::string calibration_note(const Calibration& calibration, std::int64_t rows) {
-  std::string note = fmt::format("chosen on {}: temperature {}", grouped(rows, "validation row"),
-                                 significant(calibration.temperature, 3));
-  constexpr std::size_t kShown = 4;
-  for (std::size_t i = 0; i < calibration.thresholds.size() && i < kShown; ++i) {
-    const ClassThresholds& thresholds = calibration.thresholds[i];
-    const double threshold = thresholds.by(calibration.rule);
-    note += std::isfinite(threshold)
-                ? fmt::format(", {} from a probability of {}", thresholds.label, significant(threshold, 3))
-                : fmt::format(", {} never", thresholds.label);
-  }
-  if (calibration.thresholds.size() > kShown)
-    note += fmt::format(", and thresholds of {} more", calibration.thresholds.size() - kShown);
-  return note + fmt::format(" ({})", kThresholdRules[static_cast<std::size_t>(calibration.rule)]);
+/// What was chosen, for a person; and of which judged classes nothing could be.
+std::string calibration_note(const Calibration& calibration, const RowOutputs& rows,
+                             const std::vector<std::string>& labels, std::int32_t positive) {
+  std::string note = fmt::format("chosen on {}: {}", grouped(rows.rows(), "validation row"), words_of(calibration));
+  std::vector<std::string> without;
+  for (const std::int64_t column : judged_classes(rows, positive))
+    if (const std::string& label = labels[static_cast<std::size_t>(column)]; calibration.of(label) == nullptr)
+      without.push_back(label);
+  if (!without.empty())
+    note += fmt::format("; none of {}, which all of these rows have, or none", name_list(without));
+  return note;
 }
 
 /// `images`: the rows' pictures; null of texts.
@@ -43,9 +40,13 @@ void write_figures(PreparedRun& run, const FigureRows& rows, const ImageSource* 
                      std::filesystem::create_directories(folder);
                      for (const auto& [name, svg] : final_figures(rows)) write_file_atomically(folder / name, svg);
                      if (images == nullptr) return;
-                     const std::vector<Mistake> mistakes = worst_mistakes(rows.outputs, rows.labels, kMistakesShown);
+                     const std::vector<Mistake> mistakes = all_mistakes(rows.outputs, rows.labels);
+                     write_file_atomically(folder / "mistakes.jsonl",
+                                           mistakes_list(mistakes, rows.outputs, rows.labels, rows.calibration,
+                                                         images->listed().files));
                      if (!mistakes.empty())
-                       write_png(folder / "mistakes.png", mistakes_sheet(mistakes, *images, rows.rows));
+                       write_png(folder / "mistakes.png",
+                                 mistakes_sheet(mistakes, *images, mistakes_title(rows.rows, rows.outputs)));
                    }));
 }
 
@@ -64,7 +65,9 @@ std::optional<FinalMeasures> final_measures(PreparedRun& run, const TrainingStat
     if (!metrics) return std::nullopt;
     validation = *std::move(metrics);
     found.calibration = fit_calibration(outputs, state.labels, run.measures(), run.communicator());
-    run.say()(calibration_note(*found.calibration, outputs.rows()));
+    run.say()(found.calibration
+                  ? calibration_note(*found.calibration, outputs, state.labels, run.measures().positive)
+                  : uncalibrated_note(outputs, state.labels));
   }
   if (data.test_examples().rows() > 0) {
     std::optional<Metrics> metrics = measure_model(run, data.test_examples(), nullptr, wants_to_stop, &outputs);
@@ -75,7 +78,13 @@ std::optional<FinalMeasures> final_measures(PreparedRun& run, const TrainingStat
   const bool of_test = !found.test.values.empty();
   if (const std::string note = resample_note(outputs, run.measures()); !note.empty()) run.say()(note);
   Metrics& metrics = of_test ? found.test : validation;
-  add_row_measures(metrics, outputs, state.labels, run.measures(), found.calibration, run.communicator());
+  const std::string note =
+      add_row_measures(metrics, outputs, state.labels, run.measures(), found.calibration, run.communicator());
+  if (!note.empty()) run.say()(note);
+  if (!metrics.intervals.empty())
+    found.intervals = outputs.groups().empty() ? grouped(outputs.rows(), "row")
+                                               : fmt::format("{} ({})", grouped(outputs.group_count(), "group"),
+                                                             run.configuration().data.group);
   write_figures(run,
                 {.outputs = outputs,
                  .labels = state.labels,

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "runtime/prepared_run.h"
 #include "runtime/steps/training_state.h"
@@ -14,6 +15,7 @@ namespace temper {
 struct FinalMeasures {
   Metrics test;                            ///< none where there are no test rows
   std::optional<Calibration> calibration;  ///< chosen on the validation rows
+  std::string intervals;                   ///< what they are over: "57 groups (patient)"; empty: there are none
 };
 
 /// Collective. Of the run's model, which must be settled and the best one. Nothing if a signal asked any rank to stop.

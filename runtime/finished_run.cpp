@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <span>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "model/adapters/peft_folder.h"
 #include "runtime/checkpoints/resumption.h"
 #include "runtime/environment/input_places.h"
+#include "runtime/inputs/trained_use.h"
 
 namespace temper {
 namespace {
@@ -24,7 +29,41 @@ bool lacks_inputs(const Configuration& configuration) {
          std::any_of(inputs.begin(), inputs.end(), [&](const DataInput& input) { return is_absent(input.path); });
 }
 
+/// The last line of this kind; null where there is none.
+nlohmann::ordered_json last_event(const std::filesystem::path& log, std::string_view kind) {
+  nlohmann::ordered_json last;
+  std::error_code absent;
+  if (!std::filesystem::is_regular_file(log, absent)) return last;
+  std::istringstream lines(read_text_file(log));
+  for (std::string line; std::getline(lines, line);) {
+    auto event = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (event.is_object() && event.contains("kind") && event["kind"] == kind) last = std::move(event);
+  }
+  return last;
+}
+
+/// The other way round as with_bounds.
+Metrics metrics_of(const nlohmann::ordered_json& event) {
+  Metrics metrics;
+  const auto number = [&](const std::string& name) { return event.contains(name) && event[name].is_number(); };
+  for (const auto& [name, value] : event.items()) {
+    if (name == "step" || !value.is_number()) continue;
+    const bool is_bound = (name.ends_with("_low") && number(name.substr(0, name.size() - 4))) ||
+                          (name.ends_with("_high") && number(name.substr(0, name.size() - 5)));
+    if (is_bound) continue;
+    metrics.values.emplace_back(name, value.get<double>());
+    if (number(name + "_low") && number(name + "_high"))
+      metrics.intervals.push_back({name, {event[name + "_low"].get<double>(), event[name + "_high"].get<double>()}});
+  }
+  return metrics;
+}
+
 }  // namespace
+
+void recall_measures(TrainReport& report, const std::filesystem::path& folder) {
+  report.test = metrics_of(last_event(folder / "metrics.jsonl", "test"));
+  if (const std::optional<TrainedUse> use = read_trained_use(folder / "model")) report.calibration = use->calibration;
+}
 
 std::optional<TrainReport> finished_without_inputs(const Configuration& configuration, Communicator& communicator) {
   std::vector<std::int64_t> lacks{lacks_inputs(configuration) ? 1 : 0};
@@ -40,6 +79,7 @@ std::optional<TrainReport> finished_without_inputs(const Configuration& configur
   if (!found || !found->state.finished || found->length_before) return std::nullopt;
   TrainReport report;
   report.already_finished = true;
+  report.of_images = is_of_images(task_named(configuration.model.task).head);
   report.steps = report.total_steps = found->state.step;
   report.ranks = communicator.size();
   report.best_step = found->state.best_step;
@@ -47,6 +87,7 @@ std::optional<TrainReport> finished_without_inputs(const Configuration& configur
   report.last.values = found->state.last_metrics;
   report.checkpoint = found->found.path;
   report.model = model;
+  recall_measures(report, configuration.output.dir);
   return report;
 }
 

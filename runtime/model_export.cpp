@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
+#include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "model/adapters/peft_folder.h"
 #include "model/huggingface/export.h"
@@ -11,6 +13,7 @@
 #include "model/huggingface/model_card.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
+#include "runtime/evaluation/measure_settings.h"
 #include "runtime/generation/generation_defaults.h"
 #include "runtime/inputs/model_tokenizer.h"
 #include "runtime/inputs/run_data.h"
@@ -45,6 +48,27 @@ Lineage lineage_of(const Configuration& configuration, const std::filesystem::pa
   lineage.configuration = to_toml(configuration);
   lineage.ranks = ranks;
   return lineage;
+}
+
+void tell_reading(Lineage& lineage, const TaskSpec& task, const std::optional<Calibration>& calibration) {
+  if (task.head == HeadKind::image && has_row_measures(task))
+    lineage.caution =
+        "This model is no medical device: its figures hold for rows like those that it was measured on, and nobody "
+        "should be diagnosed or treated by it.";
+  if (!calibration) return;
+  const std::vector<ClassThresholds>& all = calibration->thresholds;
+  if (all.size() == 1) lineage.reading.emplace_back("Positive class", all.front().label);
+  const auto rule = kThresholdRules[static_cast<std::size_t>(calibration->rule)];
+  constexpr std::size_t kMostShown = 32;
+  for (std::size_t i = 0; i < all.size() && i < kMostShown; ++i) {
+    const double threshold = all[i].by(calibration->rule);
+    lineage.reading.emplace_back(
+        all.size() == 1 ? std::string("Threshold") : "Threshold of " + all[i].label,
+        std::isfinite(threshold) ? fmt::format("{} ({})", significant(threshold, 6), rule) : fmt::format("none ({})", rule));
+  }
+  if (all.size() > kMostShown)
+    lineage.reading.emplace_back("Further thresholds", fmt::format("{}, in temper.json", all.size() - kMostShown));
+  lineage.reading.emplace_back("Temperature", significant(calibration->temperature, 6));
 }
 
 void export_trained_model(const Model& model, Device& device, const TaskSpec& task, const ExportSource& source,

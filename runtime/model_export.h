@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct RunData;
 /// Where the model of a run comes from; digest of the base model, steps and metrics are left to be filled in.
 Lineage lineage_of(const Configuration& configuration, const std::filesystem::path& base_model, const RunData& data,
                    int ranks);
+
+/// Says in the lineage which class is positive, where thresholds stand and what the temperature is; of a model that
+/// tells images apart also that it is no medical device. `calibration`: nothing where none was chosen.
+void tell_reading(Lineage& lineage, const TaskSpec& task, const std::optional<Calibration>& calibration);
 
 /// One process writes; the model's values must be complete in it. `lineage.title`, `.architecture` and
 /// `.hub_pipeline` are filled in.

@@ -110,6 +110,8 @@ void PreparedRun::prepare_model(const TrainingState& state) {
   head_ = head_request(task_, data_->labels);
   head_.loss.class_weights =
       class_weights(configuration_.train, task_, data_->training(), data_->labels.size(), device_);
+  // Rates are compared by what their steps make smaller.
+  head_.loss.weights_evaluations = purpose_ == RunPurpose::probe;
   head_.loss.label_smoothing = static_cast<float>(configuration_.train.label_smoothing);
   head_.loss.z_loss = static_cast<float>(configuration_.train.z_loss);
   const PreferenceSection& preference = configuration_.preference;
@@ -256,6 +258,8 @@ void PreparedRun::open_folder(const TrainingState& state) {
   if (length_before_ && !state.finished) folder_->set_aside_model(say_);
   folder_->make_checkpoint_folder();
   if (communicator_.rank() == 0) write_file_atomically(folder_->path() / "configuration.toml", to_toml(configuration_));
+  // Of a run that is over nothing is said again, so that nothing may be cut off its logs.
+  if (state.finished && has_handed_over()) return;
   reporter_.open_logs(folder_->path(), resumed_ ? std::optional(state.step) : std::nullopt);
 }
 
@@ -268,6 +272,10 @@ bool PreparedRun::has_delivered() const {
   // Which of the two it is depends on the phase that the best model comes from.
   return std::filesystem::exists(folder_->model() / kPeftConfigFile) ||
          std::filesystem::exists(folder_->model() / "config.json");
+}
+
+bool PreparedRun::has_handed_over() const {
+  return configuration_.output.export_model ? has_delivered() : data_->test_rows().rows() == 0;
 }
 
 const Lineage& PreparedRun::complete_lineage() {
@@ -296,6 +304,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.grains = state.grains;
   summary.local_ranks = communicator_.topology().local_size;
   summary.job = job_;
+  summary.of_images = is_of_images(task_.head);
   return summary;
 }
 

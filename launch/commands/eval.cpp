@@ -1,4 +1,6 @@
 // temper eval: the metrics of a fine-tuned model on labelled rows.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,6 +8,9 @@
 #include <vector>
 
 #include "base/counted.h"
+#include "base/human_numbers.h"
+#include "base/mapped_file.h"
+#include "base/name_list.h"
 #include "data/pictures/png_writer.h"
 #include "data/tables/table_reader.h"
 #include "launch/commands/adapter_option.h"
@@ -18,6 +23,8 @@
 #include "runtime/environment/host_agreement.h"
 #include "runtime/environment/node_cores.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/evaluation/measure_settings.h"
+#include "runtime/figures/mistakes_list.h"
 #include "runtime/figures/mistakes_sheet.h"
 #include "runtime/inputs/chat_data.h"
 
@@ -57,16 +64,51 @@ void require_mistakable(const FittedModel& fitted) {
                       fitted.task().name);
 }
 
+/// "worst.jsonl" of "worst.png".
+std::filesystem::path list_beside(const std::filesystem::path& sheet) {
+  std::filesystem::path list = sheet;
+  return sheet.extension() == ".jsonl" ? list += ".jsonl" : list.replace_extension(".jsonl");
+}
+
 void write_mistakes(const EvalArguments& arguments, const FittedModel& fitted, const TableSource& table,
                     const TableUse& use, const RowOutputs& outputs, int threads, CommandContext& context) {
-  const std::vector<Mistake> mistakes = worst_mistakes(outputs, fitted.labels().names(), kMistakesShown);
+  const std::vector<Mistake> mistakes = all_mistakes(outputs, fitted.labels().names());
   if (mistakes.empty()) {
     print_note(context, fmt::format("{}: not written, since there are no mistakes", arguments.mistakes));
     return;
   }
   const ImageSource images(read_image_rows(table, ColumnChoice{use.text}, nullptr, LabelKind::none, ""),
                            fitted.image_reading(use, threads, PictureView::whole));
-  write_png(arguments.mistakes, mistakes_sheet(mistakes, images, arguments.data));
+  write_png(arguments.mistakes, mistakes_sheet(mistakes, images, mistakes_title(arguments.data, outputs)));
+  write_file_atomically(list_beside(arguments.mistakes),
+                        mistakes_list(mistakes, outputs, fitted.labels().names(), fitted.calibration(),
+                                      images.listed().files));
+}
+
+/// The class that figures of one class are of; empty where there are several, or none.
+std::string positive_class(const FittedModel& fitted) {
+  if (fitted.task().labels != LabelKind::single_class || !has_row_measures(fitted.task())) return "";
+  if (const Calibration* known = fitted.calibration(); known != nullptr && !known->positive.empty())
+    return known->positive;
+  return fitted.labels().size() == 2 ? fitted.labels().names()[1] : "";
+}
+
+/// Of which class, at which threshold and over what the figures are.
+void print_reading(const FittedModel& fitted, const TableUse& use, const Metrics& metrics, const RowOutputs& outputs) {
+  print_thresholds(positive_class(fitted), fitted.calibration());
+  if (metrics.intervals.empty()) return;
+  const std::string over = outputs.groups().empty()
+                               ? grouped(outputs.rows(), "row")
+                               : fmt::format("{} ({})", grouped(outputs.group_count(), "group"), quoted_name(use.group));
+  fmt::print("{:<12} 95 %, over {}\n", "intervals", over);
+}
+
+nlohmann::json reading_json(const FittedModel& fitted, const RowOutputs& outputs) {
+  nlohmann::json json = nlohmann::json::object();
+  if (const std::string positive = positive_class(fitted); !positive.empty()) json["positive"] = positive;
+  if (const Calibration* known = fitted.calibration(); known != nullptr) json["calibration"] = calibration_json(*known);
+  if (!outputs.groups().empty()) json["groups"] = outputs.group_count();
+  return json;
 }
 
 int run(const EvalArguments& parsed, CommandContext& context) {
@@ -112,9 +154,11 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   if (arguments.json) {
     nlohmann::json json = metrics_json(*metrics);
     json["rows"] = table->rows();
+    json.update(reading_json(fitted, outputs));
     print_json(json);
   } else {
     print_metrics(counted(table->rows(), "row"), *metrics);
+    print_reading(fitted, use, *metrics, outputs);
   }
   return kExitDone;
 }
@@ -146,7 +190,8 @@ Command add_eval_command(const CommandLine& program) {
       "default: as in training");
   add_answer_options(command, arguments->answers);
   command.option("--mistakes", arguments->mistakes,
-                 "Of a model of images: PNG file for the pictures that it is most sure of and wrong about");
+                 "Of a model of images: PNG file for the pictures that it is most sure of and wrong about; a .jsonl file "
+                 "beside it lists all mistakes");
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();

@@ -68,8 +68,37 @@ class OverlayNames {
   std::map<std::string, std::int64_t> taken_;
 };
 
-/// A change of a probability, with its sign.
-std::string signed_change(double fall) { return fmt::format("{:+.3f}", fall == 0.0 ? 0.0 : -fall); }
+/// What the probability becomes: "0.973 -> 0.994".
+std::string change(double before, double fall) { return fmt::format("{:.3f} -> {:.3f}", before, before - fall); }
+
+/// Why a map is empty.
+std::string_view words_of_empty(ExplanationMethod method) {
+  return method == ExplanationMethod::grad_cam ? "nothing speaks for this class" : "no place counts more than others";
+}
+
+/// Beneath the map. Words of 320 pixels hold some 28 characters.
+std::vector<std::string> map_words(const Explanation& made) {
+  std::vector<std::string> words{std::string(name_of(made.method))};
+  if (made.map.is_empty()) {
+    words.emplace_back(words_of_empty(made.method));
+    return words;
+  }
+  words.push_back(fmt::format("bright: most, {} x the mean", significant(made.map.largest() / made.map.mean(), 3)));
+  if (made.fidelity.share == 0.0) return words;
+  words.push_back(fmt::format("erased {} %: {}", significant(100.0 * made.fidelity.share, 2),
+                              change(made.probability, made.fidelity.marked)));
+  words.push_back(fmt::format("at random: {}", change(made.probability, made.fidelity.random)));
+  return words;
+}
+
+/// The same as a line.
+std::string map_sentence(const Explanation& made) {
+  if (made.map.is_empty()) return std::string(words_of_empty(made.method));
+  if (made.fidelity.share == 0.0) return "nothing erased";
+  return fmt::format("probability {} without the most marked {} %, {} without as much at random",
+                     change(made.probability, made.fidelity.marked), significant(100.0 * made.fidelity.share, 2),
+                     change(made.probability, made.fidelity.random));
+}
 
 /// One picture: its overlay is written, and a line of text or JSON is what there is to say.
 std::string explain_picture(FittedModel& fitted, Device& device, const ImageSource& images, std::int64_t row,
@@ -80,19 +109,10 @@ std::string explain_picture(FittedModel& fitted, Device& device, const ImageSour
   const Batch batch = images.read(std::vector<std::int64_t>{row}, kEvaluationEpoch);
   const Explanation made = explain_image(fitted, device, batch, label, arguments.share);
   const std::string& name = fitted.labels().name(static_cast<std::int32_t>(made.label));
-  const std::string marked = signed_change(made.fidelity.marked);
-  const std::string random = signed_change(made.fidelity.random);
-  const double percent = 100.0 * made.fidelity.share;
-  const double mean = made.map.mean();
-  // Words of 320 pixels hold some 28 characters.
-  const std::vector<std::string> words{
-      std::string(name_of(made.method)),
-      fmt::format("bright: most, {} x the mean", significant(mean > 0.0 ? made.map.largest() / mean : 0.0, 3)),
-      fmt::format("top {:.0f} % erased: {}", percent, marked), fmt::format("as much at random: {}", random)};
   write_png(overlay, overlay_sheet(*images.picture(row), made.map, processor,
                                    {std::filesystem::path(listed).filename().string(),
                                     fmt::format("{}: {:.3f}", name, made.probability)},
-                                   words));
+                                   map_words(made)));
   if (arguments.json)
     return json_line({{"image", listed},
                       {"label", name},
@@ -102,8 +122,8 @@ std::string explain_picture(FittedModel& fitted, Device& device, const ImageSour
                       {"random_fidelity", rounded_to_six_digits(made.fidelity.random)},
                       {"erased", rounded_to_six_digits(made.fidelity.share)},
                       {"overlay", overlay.string()}});
-  return fmt::format("{}: {} {:.3f} ({}); {} without the most marked {:.0f} %, {} without as much at random; {}\n",
-                     listed, name, made.probability, name_of(made.method), marked, percent, random, overlay.string());
+  return fmt::format("{}: {} {:.3f} ({}); {}; {}\n", listed, name, made.probability, name_of(made.method),
+                     map_sentence(made), overlay.string());
 }
 
 int run(const ExplainArguments& arguments, CommandContext& context) {

@@ -1,4 +1,6 @@
 // temper export: a checkpoint as a Hugging Face folder.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,12 +8,14 @@
 #include "base/error.h"
 #include "launch/commands/command.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "model/adapters/peft_folder.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_export.h"
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/config/config.h"
 #include "runtime/evaluation/fitted_model.h"
+#include "runtime/evaluation/measure_settings.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/data_origin.h"
 #include "runtime/inputs/run_adapter.h"
@@ -54,9 +58,25 @@ void require_checkpoint_file(const std::filesystem::path& path) {
   throw Error("{}: is a folder, expected a checkpoint (.h5); its newest is {}", path.string(), newest.string());
 }
 
-void report(const ExportArguments& arguments, std::int64_t step) {
+/// Thresholds and temperature of the model that the checkpoint's run handed over, where it is of this step; else
+/// nothing, and a line that says so where the run chooses some.
+std::optional<Calibration> calibration_of(const ExportArguments& arguments, const Configuration& configuration,
+                                          const TaskSpec& task, std::int64_t step, const CommandContext& context) {
+  if (!is_judged(configuration.evaluate, task)) return std::nullopt;
+  const std::filesystem::path run = std::filesystem::absolute(arguments.checkpoint).parent_path().parent_path();
+  const std::optional<TrainedUse> delivered = read_trained_use(run / "model");
+  if (delivered && delivered->steps == step && delivered->calibration) return delivered->calibration;
+  print_note(context, delivered && delivered->calibration && delivered->steps
+                          ? fmt::format("without thresholds and temperature: those of {} are of step {}",
+                                        (run / "model").string(), *delivered->steps)
+                          : std::string("without thresholds and temperature: they are chosen when a run ends, and its "
+                                        "model is not beside this checkpoint, or has none"));
+  return std::nullopt;
+}
+
+void report(const ExportArguments& arguments, std::int64_t step, const std::optional<Calibration>& calibration) {
   if (arguments.json) {
-    print_json({{"model", arguments.output}, {"step", step}});
+    print_json({{"model", arguments.output}, {"step", step}, {"calibration", calibration_json(calibration)}});
   } else {
     std::printf("step %ld of %s is in %s\n", step, arguments.checkpoint.c_str(), arguments.output.c_str());
   }
@@ -120,6 +140,7 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
         require_base(known, lineage.base_model_sha256, choice.adapters.back(), choice.model);
       lineage.labels = fitted.labels().names();
       lineage.program_version = kVersion;
+      tell_reading(lineage, fitted.task(), use.calibration);
       export_trained_model(fitted.model(), *device, fitted.task(), fitted.folder().source(), fitted.labels().names(),
                            use, lineage, arguments.output);
     } else {
@@ -169,7 +190,10 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     restore_parameters(checkpoint, *model.model, *device);
     lineage.steps = state.step;
     for (const auto& [name, value] : state.last_metrics) lineage.metrics.emplace_back("validation " + name, value);
-    const TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
+    TrainedUse use = trained_use(configuration, task, folder.max_length(configuration.data.max_length));
+    use.steps = state.step;
+    use.calibration = calibration_of(arguments, configuration, task, state.step, context);
+    tell_reading(lineage, task, use.calibration);
     if (model.lora && !as_adapter) merge_lora(*model.model, *device, *model.lora);
     if (as_adapter) {
       export_trained_adapter(model, *device, task, folder.source(), state.labels, use, lineage, folder.path.string(),
@@ -179,7 +203,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
     } else {
       export_trained_model(*model.model, *device, task, folder.source(), state.labels, use, lineage, arguments.output);
     }
-    report(arguments, state.step);
+    report(arguments, state.step, use.calibration);
   }
   context.world.barrier();
   return kExitDone;

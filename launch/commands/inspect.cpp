@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "data/images/image_processor.h"
 #include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
 #include "data/tokenizer/tokenizer.h"
@@ -93,6 +94,22 @@ Json weights_json(const char* kind, const std::filesystem::path& path, const std
   return json;
 }
 
+Json extent_json(ImageExtent extent) { return Json::array({extent.height, extent.width}); }
+
+/// How a model of images sees pictures.
+void add_pictures(const ModelConfig& config, Json& json) {
+  const ImageProcessor processor = read_image_processor(config.folder);
+  json["picture_size"] = extent_json(processor.extent());
+  json["channels"] = config.images.channels;
+  json["resized_to"] = processor.resize_rule == ResizeRule::shortest_edge ? Json(processor.edge)
+                       : processor.resize_rule == ResizeRule::exact       ? extent_json(processor.size)
+                                                                          : Json();
+  json["crop"] = processor.crop.pixels() > 0 ? extent_json(processor.crop) : Json();
+  json["scale"] = processor.scale;
+  json["mean"] = processor.mean;
+  json["std"] = processor.deviation;
+}
+
 Json inspect_model(const std::filesystem::path& path, bool tensors) {
   const ModelConfig config = read_model_config(path);
   const WeightFiles files = WeightFiles::open(path);
@@ -107,12 +124,17 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
             {"model_type", config.model_type},
             {"architectures", config.architectures},
             {"layers", config.layers},
-            {"width", config.width},
-            {"heads", config.heads},
-            {"intermediate_width", config.intermediate_width},
-            {"vocabulary_size", config.vocabulary_size},
-            {"longest_sequence", config.longest_sequence},
-            {"labels", config.labels}};
+            {"width", config.width}};
+  // Of convolutional nets, blocks have no such numbers.
+  if (!config.reads_images() || config.heads > 0) json["heads"] = config.heads;
+  if (!config.reads_images() || config.intermediate_width > 0) json["intermediate_width"] = config.intermediate_width;
+  if (config.reads_images()) {
+    add_pictures(config, json);
+  } else {
+    json["vocabulary_size"] = config.vocabulary_size;
+    json["longest_sequence"] = config.longest_sequence;
+  }
+  json["labels"] = config.labels;
   std::int64_t parameters = 0;
   const std::vector<std::string> names = files.names();
   for (const std::string& name : names) {

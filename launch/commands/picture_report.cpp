@@ -236,7 +236,7 @@ Json inspect_pictures(const PictureQuestion& question, Communicator& world) {
   if (!names.empty() && question.label.size() == 1) {
     const LabelSet labels = LabelSet::from_names(names);
     tell(diagnose_label_names(labels, LabelKind::single_class));
-    tell(diagnose_label_counts(numbers, labels));
+    tell(diagnose_label_counts(numbers, labels, RareLabelAdvice::class_weights));
   }
   add_findings(findings, json);
   if (!question.sheet.empty()) {

@@ -144,7 +144,7 @@ nlohmann::json to_json(const RunForecast& forecast) {
   return json;
 }
 
-void print(const PhaseForecast& phase) {
+void print(const PhaseForecast& phase, const RunForecast& forecast) {
   const StepPlan& plan = phase.plan;
   fmt::print("\nsteps {} to {}: training {} of {} parameters\n", phase.begin_step + 1, phase.end_step,
              grouped(phase.facts.trainable), grouped(phase.facts.parameters));
@@ -162,9 +162,12 @@ void print(const PhaseForecast& phase) {
   if (plan.reference_seconds > 0.0)
     fmt::print("{:<15} what the model makes of all pairs before it is trained: {}\n", "reference",
                human_duration(plan.reference_seconds));
-  fmt::print("{:<15} {} GFLOP forward, {} backward; {:.0f} tokens\n", "per step",
-             significant(1e-9 * plan.forward_operations, 3), significant(1e-9 * plan.backward_operations, 3),
-             plan.tokens);
+  const std::string read =
+      forecast.of_images && forecast.tokens_a_row > 0.0
+          ? grouped(std::llround(plan.tokens / forecast.tokens_a_row), "picture")
+          : fmt::format("{:.0f} tokens", plan.tokens);
+  fmt::print("{:<15} {} GFLOP forward, {} backward; {}\n", "per step", significant(1e-9 * plan.forward_operations, 3),
+             significant(1e-9 * plan.backward_operations, 3), read);
   if (phase.facts.ranks > 1)
     fmt::print("{:<15} {} MiB per rank and step\n", "communication", mebibytes(plan.communication_bytes));
   if (plan.seconds) {
@@ -177,10 +180,12 @@ void print(const PhaseForecast& phase) {
 }
 
 void print(const RunForecast& forecast) {
-  fmt::print("{} on {}, {}; {} of {:.1f} tokens, {}\n", counted(forecast.ranks, "rank"),
-             counted(forecast.nodes, "node"), forecast.precision, grouped(forecast.train_rows, "row"),
-             forecast.tokens_a_row, grouped(forecast.total_steps, "step"));
-  for (const PhaseForecast& phase : forecast.phases) print(phase);
+  const std::string rows = forecast.of_images ? grouped(forecast.train_rows, "picture")
+                                              : fmt::format("{} of {:.1f} tokens", grouped(forecast.train_rows, "row"),
+                                                            forecast.tokens_a_row);
+  fmt::print("{} on {}, {}; {}, {}\n", counted(forecast.ranks, "rank"), counted(forecast.nodes, "node"),
+             forecast.precision, rows, grouped(forecast.total_steps, "step"));
+  for (const PhaseForecast& phase : forecast.phases) print(phase, forecast);
   const DiskNeed& disk = forecast.disk;
   fmt::print("\n{:<15} up to {} MiB: {} of {} MiB, model {} MiB{}\n", "disk", mebibytes(disk.total()),
              counted(disk.checkpoints, "checkpoint"), mebibytes(disk.checkpoint), mebibytes(disk.model),

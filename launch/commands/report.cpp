@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/name_list.h"
 #include "runtime/inputs/trained_use.h"
 
 namespace temper {
@@ -56,6 +57,12 @@ void print_metrics(const std::string& title, const Metrics& metrics) {
   print_line(title, metrics.values, metrics.intervals);
   if (metrics.classes.size() < 2 || metrics.classes.size() > kMostClassesShown) return;
   for (const ClassMeasures& of_class : metrics.classes) print_line(of_class.label, of_class.values, of_class.intervals);
+}
+
+void print_thresholds(const std::string& positive, const Calibration* calibration) {
+  if (!positive.empty()) fmt::print("{:<12} {}\n", "positive", quoted_name(positive));
+  if (calibration != nullptr)
+    fmt::print("{:<12} {}; chosen on validation rows\n", "thresholds", words_of(*calibration));
 }
 
 void print_notes(const std::vector<std::string>& notes) {

@@ -19,6 +19,9 @@ nlohmann::json calibration_json(const std::optional<Calibration>& calibration);
 /// One line "title  name value  name value", a value that has an interval with that behind it; of several judged
 /// classes one line for each. Nothing where there are no metrics.
 void print_metrics(const std::string& title, const Metrics& metrics);
+/// "positive" with the class that figures of one class are of, where there is such a one, and "thresholds" with those
+/// that figures stand at, and the temperature; `calibration` may be null.
+void print_thresholds(const std::string& positive, const Calibration* calibration);
 /// Notes on a model's folder, one line each on standard error.
 void print_notes(const std::vector<std::string>& notes);
 /// One line on standard output. Throws Error if it cannot be written.

@@ -6,7 +6,7 @@
 
 namespace temper {
 
-/// --text, --text-pair, --max-length, --threshold.
+/// --text, --text-pair, --max-length, --stride, --documents, --views, --threshold.
 void add_table_options(const CommandLine& command, TableRequests& requests);
 
 /// One line on standard error, from one rank.

@@ -89,15 +89,20 @@ void print(const TrainReport& report) {
     fmt::print("Stopped {} at step {} of {}; start it again to resume.\n",
                report.stopped_in_time ? "before its time is up" : "by a signal", grouped(report.steps),
                grouped(report.total_steps));
-  fmt::print("{:<12} {} of {} on {}, {:.1f} s, {} examples/s, {} tokens/s\n", "steps", grouped(report.steps),
-             grouped(report.total_steps), counted(report.ranks, "rank"), report.seconds,
-             significant(report.examples_per_second, 3), significant(report.tokens_per_second, 3));
+  const std::string speed =
+      report.of_images ? fmt::format("{} images/s", significant(report.examples_per_second, 3))
+                       : fmt::format("{} examples/s, {} tokens/s", significant(report.examples_per_second, 3),
+                                     significant(report.tokens_per_second, 3));
+  fmt::print("{:<12} {} of {} on {}, {:.1f} s, {}\n", "steps", grouped(report.steps), grouped(report.total_steps),
+             counted(report.ranks, "rank"), report.seconds, speed);
   if (report.cache_seconds > 0.0)
-    fmt::print("{:<12} frozen layers computed once in {:.1f} s; last epoch {} examples/s\n", "cache",
-               report.cache_seconds, significant(report.last_epoch_examples_per_second, 3));
+    fmt::print("{:<12} frozen layers computed once in {:.1f} s; last epoch {} {}/s\n", "cache", report.cache_seconds,
+               significant(report.last_epoch_examples_per_second, 3), report.of_images ? "images" : "examples");
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);
+  print_thresholds(report.test.classes.size() == 1 ? report.test.classes.front().label : "",
+                   report.calibration ? &*report.calibration : nullptr);
   if (report.peak_memory_bytes > 0) print_memory(report);
   if (!report.checkpoint.empty()) std::printf("%-12s %s\n", "checkpoint", report.checkpoint.c_str());
   if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());

@@ -74,6 +74,14 @@ std::string metrics_table(const Lineage& lineage) {
   return text;
 }
 
+std::string reading_table(const Lineage& lineage) {
+  std::string text;
+  if (!lineage.reading.empty()) text += "\n## How to read it\n\n| | |\n|---|---|\n";
+  for (const auto& [name, value] : lineage.reading) text += fmt::format("| {} | {} |\n", cell(name), cell(value));
+  if (!lineage.caution.empty()) text += "\n" + lineage.caution + "\n";
+  return text;
+}
+
 std::string data_table(const Lineage& lineage) {
   if (lineage.data_files.empty()) return "";
   std::string text = "\n## Data\n\n| role | file | rows | SHA-256 |\n|---|---|---|---|\n";
@@ -96,7 +104,7 @@ std::string label_list(const Lineage& lineage) {
 std::string model_card(const Lineage& lineage) {
   std::string text = front_matter(lineage);
   text += fmt::format("\n# {}\n", lineage.title.empty() ? "Fine-tuned model" : cell(lineage.title));
-  text += origin(lineage) + metrics_table(lineage) + data_table(lineage) + label_list(lineage);
+  text += origin(lineage) + metrics_table(lineage) + reading_table(lineage) + data_table(lineage) + label_list(lineage);
   if (!lineage.configuration.empty()) text += "\n## Configuration\n\n" + fenced(lineage.configuration, "toml");
   return text;
 }

@@ -228,8 +228,10 @@ std::optional<Metrics> FittedModel::measure(const ExampleSource& rows, const std
     refuse_not_finite(model(), device_, fmt::format("{}: the loss is", source));
   if (metrics && said.rows() > 0 && (calibration() != nullptr || measures.resamples > 0)) {
     if (const std::string note = resample_note(said, measures); !note.empty()) say(note);
-    add_row_measures(*metrics, said, labels_.names(), measures,
-                     calibration() == nullptr ? std::nullopt : std::optional(*calibration()), communicator);
+    const std::string note =
+        add_row_measures(*metrics, said, labels_.names(), measures,
+                         calibration() == nullptr ? std::nullopt : std::optional(*calibration()), communicator);
+    if (!note.empty()) say(note);
   }
   return metrics;
 }

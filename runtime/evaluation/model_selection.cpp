@@ -67,12 +67,17 @@ std::string ModelSelection::why_it_ends(const TrainingState& state) const {
 
 void require_rows(const Configuration& configuration, std::int64_t train_rows, std::int64_t validation_rows) {
   const double fraction = configuration.data.validation_fraction;
+  const bool of_images = is_of_images(task_named(configuration.model.task).head);
   const std::int64_t rows = train_rows + validation_rows;
   if (fraction > 0.0 && rows > 0 && (validation_rows == 0 || train_rows == 0))
     throw usage_error(
         "data.validation_fraction = {} keeps {} of the {} back and leaves {} to train on (which ones, "
-        "their texts decide); {} it, or name a file in data.validation",
-        fraction, validation_rows, counted(rows, "training row"), train_rows, validation_rows == 0 ? "raise" : "lower");
+        "{} decide); {} it, or name {} in data.validation",
+        fraction, validation_rows, counted(rows, of_images ? "training picture" : "training row"), train_rows,
+        !configuration.data.group.empty() ? "their groups"
+        : of_images                       ? "their paths"
+                                          : "their texts",
+        validation_rows == 0 ? "raise" : "lower", of_images ? "pictures" : "a file");
   if (validation_rows > 0) return;
   const char* remedy = "set data.validation or data.validation_fraction";
   if (const std::int64_t patience = configuration.train.early_stopping; patience > 0)

@@ -14,6 +14,8 @@ struct RelevanceMap {
   double nothing = 0.0;        ///< the value of a place that is not marked at all: no place has less
 
   [[nodiscard]] double largest() const;
+  /// Nowhere is anything marked.
+  [[nodiscard]] bool is_empty() const { return largest() <= nothing; }
   [[nodiscard]] double mean() const;
   /// At a place of the image, `y` and `x` from 0 at its top left to 1: bilinear between the middles of the grid's
   /// cells, constant beyond the outermost, as torch.nn.functional.interpolate(align_corners=False) has it.

@@ -22,8 +22,7 @@ std::string short_path(const std::string& file) {
 
 }  // namespace
 
-std::vector<Mistake> worst_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels,
-                                    std::size_t most) {
+std::vector<Mistake> all_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels) {
   std::vector<Mistake> mistakes;
   for (std::int64_t row = 0; row < outputs.rows(); ++row) {
     if (!outputs.is_labelled(row)) continue;
@@ -32,7 +31,7 @@ std::vector<Mistake> worst_mistakes(const RowOutputs& outputs, const std::vector
       const auto best = std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
       if (const std::int32_t truth = outputs.class_of(row); truth != best)
         mistakes.push_back({row, labels[static_cast<std::size_t>(truth)], labels[static_cast<std::size_t>(best)],
-                            probabilities[static_cast<std::size_t>(best)]});
+                            probabilities[static_cast<std::size_t>(best)], best});
       continue;
     }
     for (std::size_t label = 0; label < probabilities.size(); ++label) {
@@ -40,20 +39,25 @@ std::vector<Mistake> worst_mistakes(const RowOutputs& outputs, const std::vector
       const double p = probabilities[label];
       if ((p > 0.5) == has_it) continue;
       const std::string without = "no " + labels[label];
-      mistakes.push_back(
-          {row, has_it ? labels[label] : without, has_it ? without : labels[label], has_it ? 1.0 - p : p});
+      mistakes.push_back({row, has_it ? labels[label] : without, has_it ? without : labels[label],
+                          has_it ? 1.0 - p : p, static_cast<std::int64_t>(label)});
     }
   }
   std::stable_sort(mistakes.begin(), mistakes.end(),
                    [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
-  if (mistakes.size() > most) mistakes.resize(most);
   return mistakes;
+}
+
+std::string mistakes_title(const std::string& rows, const RowOutputs& outputs) {
+  return fmt::format("{}, {}", rows,
+                     outputs.several() ? "labels on the wrong side of 0.5" : "wrong by the most probable class");
 }
 
 Picture mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images, const std::string& title) {
   std::vector<ContactSheetCell> cells;
   std::string failure = "there are no mistakes to show";
-  for (const Mistake& mistake : mistakes) {
+  for (std::size_t i = 0; i < std::min(mistakes.size(), kMistakesShown); ++i) {
+    const Mistake& mistake = mistakes[i];
     try {
       cells.push_back({{byte_picture(*images.picture(mistake.row))},
                        {"is " + mistake.truth, fmt::format("said {} {:.3f}", mistake.prediction, mistake.probability),

@@ -20,15 +20,18 @@ struct Mistake {
   std::string truth;         ///< label; of several labels "no edema" where a row does not have it
   std::string prediction;    ///< likewise
   double probability = 0.0;  ///< of what was predicted
+  std::int64_t column = 0;   ///< class that was predicted, or label that is meant
 };
 
 /// Rows whose most probable class is not theirs, and labels on the wrong side of 0.5, those of the highest probability
-/// first, of equals the first rows; at most `most`. `labels` [columns].
-std::vector<Mistake> worst_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels,
-                                    std::size_t most);
+/// first, of equals the first rows. Thresholds that were chosen do not come into it. `labels` [columns].
+std::vector<Mistake> all_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels);
 
-/// Each with truth, prediction, probability and path beneath; those whose picture cannot be read are left out. Throws
-/// Error where none is left.
+/// The rows, and what makes a mistake of one: "test rows, wrong by the most probable class".
+std::string mistakes_title(const std::string& rows, const RowOutputs& outputs);
+
+/// The first kMistakesShown, each with truth, prediction, probability and path beneath; those whose picture cannot be
+/// read are left out. Throws Error where none is left.
 Picture mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images, const std::string& title);
 
 }  // namespace temper

@@ -20,7 +20,7 @@ constexpr double kKeyWidth = kRocPageWidth - kKeyLeft - 16.0;
 
 struct CurveStyle {
   const char* colour;
-  const char* dashes;
+  const char* dashes;  ///< empty: the first of two classes of this colour, whose mark is hollow; the other's is filled
 };
 constexpr std::array<CurveStyle, 8> kCurveStyles{{{kBlue, ""},
                                                   {kVermilion, ""},
@@ -90,6 +90,8 @@ std::string roc_figure(const FigureRows& rows) {
 
   page.text(kRocPlot.left, 30, Anchor::start, 17, "ROC curve");
   std::string subtitle = fmt::format("{} {}", grouped(rows.outputs.rows()), rows.rows);
+  if (const std::int64_t groups = rows.outputs.group_count(); groups > 0)
+    subtitle += fmt::format(" of {}", grouped(groups, "group"));
   if (judged.size() > 1) {
     double mean = std::nan("");
     for (const auto& [name, value] : rows.metrics.values)
@@ -121,7 +123,8 @@ std::string roc_figure(const FigureRows& rows) {
     const double specificity = value_of(*shown.measures, "specificity");
     if (rows.calibration != nullptr && !std::isnan(sensitivity) && !std::isnan(specificity)) {
       const double threshold = rows.calibration->of(shown.measures->label)->by(rows.calibration->rule);
-      const std::string mark = fmt::format(R"(fill="#ffffff" stroke="{}" stroke-width="2.5")", style.colour);
+      const std::string mark = fmt::format(R"(fill="{}" stroke="{}" stroke-width="2.5")",
+                                           *style.dashes == '\0' ? "#ffffff" : style.colour, style.colour);
       page.circle(kRocPlot.x(1.0 - specificity), kRocPlot.y(sensitivity), 5.0, mark);
       page.circle(kKeyLeft + 12, key + 29, 4.0, mark);
       page.text(kKeyLeft + 32, key + 33, Anchor::start, 12,

@@ -10,6 +10,12 @@
 namespace temper {
 namespace {
 
+constexpr const char* kBalanced = "balanced";
+
+bool is_weighted(const TrainSection& train) {
+  return train.class_weights == kBalanced || !train.class_weight_values.empty();
+}
+
 /// rows / (classes * rows of the class); 1 for a class without rows.
 std::vector<double> balanced(const ExampleSource& rows, std::size_t classes) {
   std::vector<double> frequency(classes);
@@ -39,13 +45,18 @@ std::vector<double> balanced(const ExampleSource& rows, std::size_t classes) {
 
 }  // namespace
 
+RareLabelAdvice rare_label_advice(const TrainSection& train, LabelKind kind) {
+  if (kind == LabelKind::multi_label) return RareLabelAdvice::judge_labels;
+  return is_weighted(train) ? RareLabelAdvice::judge_classes : RareLabelAdvice::class_weights;
+}
+
 Tensor class_weights(const TrainSection& train, const TaskSpec& task, const ExampleSource& rows, std::size_t classes,
                      Device& device) {
-  const bool by_frequency = train.class_weights == "balanced";
-  if (!by_frequency && train.class_weight_values.empty()) return {};
+  if (!is_weighted(train)) return {};
   if (task.loss != LossKind::cross_entropy || !has_names(task.labels))
     throw usage_error("train.class_weights applies to classification only, not to {}", task.name);
-  const std::vector<double> weights = by_frequency ? balanced(rows, classes) : train.class_weight_values;
+  const std::vector<double> weights =
+      train.class_weights == kBalanced ? balanced(rows, classes) : train.class_weight_values;
   if (weights.size() != classes)
     throw usage_error("train.class_weight_values has {}, but there {} {}", counted(weights.size(), "weight"),
                       plural(classes, "is", "are"), counted(classes, "class", "classes"));

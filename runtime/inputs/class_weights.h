@@ -1,6 +1,7 @@
 // Class weights of the loss.
 #pragma once
 
+#include "data/diagnostics.h"
 #include "data/example_source.h"
 #include "runtime/config/config.h"
 #include "runtime/tasks/task.h"
@@ -13,5 +14,8 @@ namespace temper {
 /// for tasks without classes and for another number of weights than classes.
 Tensor class_weights(const TrainSection& train, const TaskSpec& task, const ExampleSource& rows, std::size_t classes,
                      Device& device);
+
+/// What a user is told of rare labels: weights where the loss takes some and has none.
+RareLabelAdvice rare_label_advice(const TrainSection& train, LabelKind kind);
 
 }  // namespace temper

@@ -15,11 +15,13 @@
 #include "base/counted.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "base/name_list.h"
 #include "comm/agreement.h"
 #include "data/images/picture_table.h"
 #include "data/tables/row_labels.h"
+#include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/run_tables.h"
 
 namespace temper {
@@ -170,6 +172,15 @@ std::vector<Finding> duplicates(const NamedSet& set) {
            fmt::format("{} of the {} set {} in it before, byte by byte", counted(twice, "picture"), set.name,
                        twice == 1 ? "is" : "are"),
            static_cast<double>(twice)}};
+}
+
+/// How many groups each set has.
+std::string groups_note(const std::vector<NamedSet>& sets, const std::string& column) {
+  std::string counts;
+  for (const NamedSet& set : sets)
+    counts += fmt::format("{}{} in the {} set", counts.empty() ? "" : ", ",
+                          grouped(static_cast<std::int64_t>(set.images->listed().group_names.size())), set.name);
+  return fmt::format("groups by {}: {}; intervals are drawn by them", quoted_name(column), counts);
 }
 
 std::vector<std::int64_t> label_counts(const ImageRows& rows, const LabelSet& labels) {
@@ -395,6 +406,7 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   data.files = lineage_of_files(configuration, tables);
   for (const NamedSet& set : sets) add_content(data.files, set);
   if (!diagnoses || sets.empty()) return data;
+  if (!section.group.empty()) say(groups_note(sets, section.group));
   const auto tell = [&](std::vector<Finding> findings) {
     data.findings.insert(data.findings.end(), findings.begin(), findings.end());
   };
@@ -410,7 +422,8 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   }
   tell(diagnose_label_names(data.labels, task.labels));
   if (has_names(task.labels))
-    tell(diagnose_label_counts(label_counts(sets.front().images->listed(), data.labels), data.labels));
+    tell(diagnose_label_counts(label_counts(sets.front().images->listed(), data.labels), data.labels,
+                               rare_label_advice(configuration.train, task.labels)));
   return data;
 }
 

@@ -18,6 +18,7 @@
 #include "data/text/token_cache.h"
 #include "data/text/token_spool.h"
 #include "runtime/inputs/chat_data.h"
+#include "runtime/inputs/class_weights.h"
 #include "runtime/inputs/shared_rows.h"
 
 namespace temper {
@@ -515,7 +516,8 @@ RunData prepare_run_data(const Configuration& configuration, const TaskSpec& tas
     for (std::size_t i = 0; i < tables.sets.size(); ++i)
       add_overlap(tables.sets[i], configuration.evaluate.sets[i].name);
     add(diagnose_label_names(data.labels, task.labels));
-    if (has_names(task.labels)) add(diagnose_labels(data.train, data.labels));
+    if (has_names(task.labels))
+      add(diagnose_labels(data.train, data.labels, rare_label_advice(configuration.train, task.labels)));
     add(diagnose_idle_rows(data.train, maskable ? &*maskable : nullptr));
     add(diagnose_tokens(data.train, tokenizer,
                         takes_conversations(task.labels) &&

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/name_list.h"
@@ -48,6 +50,11 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
   if (requests.documents && !of_texts)
     throw usage_error("{}: is no .txt file, of which --documents says what a row is; leave the option out",
                       table.path.string());
+  const std::array<std::pair<bool, const char*>, 2> of_texts_alone{
+      {{requests.max_length.has_value(), "--max-length"}, {requests.text_pair.has_value(), "--text-pair"}}};
+  for (const auto& [asked, option] : of_texts_alone)
+    if (asked && is_of_images(task.head))
+      throw usage_error("{} is for models of texts, but this one is for {}; leave the option out", option, task.name);
   if (requests.views != "none" && !is_of_images(task.head))
     throw usage_error("--views is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.stride > 0 && task.labels != LabelKind::next_token)
@@ -165,6 +172,10 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   if (task.labels == LabelKind::multi_label)
     differences.note("threshold", use.threshold, known.threshold, "--threshold");
   if (const std::string line = differences.line(); !line.empty()) say(line);
+  if (use.views.size() > 1 && known.calibration)
+    say(fmt::format("--views {}: thresholds and temperature were chosen on pictures as they are, not on averages of "
+                    "views, and are used as they stand",
+                    requests.views));
   return use;
 }
 

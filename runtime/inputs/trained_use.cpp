@@ -240,6 +240,7 @@ std::string to_json(const TrainedUse& use) {
   put(json, "max_length", use.max_length);
   put(json, "threshold", use.threshold);
   if (!use.labels.empty()) json["labels"] = use.labels;
+  put(json, "steps", use.steps);
   if (use.calibration) json["calibration"] = calibration_json(*use.calibration);
   Json running_text = Json::object();
   put(running_text, "documents", use.documents);
@@ -281,6 +282,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.max_length = members.whole_number("max_length", 1);
   use.threshold = members.part("threshold");
   use.labels = members.texts("labels");
+  use.steps = members.whole_number("steps", 0);
   if (members.has("calibration")) use.calibration = parse_calibration(members.object("calibration"));
   const Members running_text = members.object("running_text");
   use.documents = running_text.text("documents");

@@ -56,6 +56,7 @@ struct TrainedUse {
   std::optional<double> threshold;               ///< of several labels: one whose probability is above it is predicted
   std::optional<std::int64_t> masking_seed;      ///< which tokens an evaluation masks
   std::vector<std::string> labels;               ///< of an adapter, which has no config.json that names them
+  std::optional<std::int64_t> steps;             ///< of the optimiser, after which the model was as it is
   std::optional<Calibration> calibration;        ///< thresholds and temperature, of the validation rows
 
   friend bool operator==(const TrainedUse&, const TrainedUse&) = default;

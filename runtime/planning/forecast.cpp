@@ -103,6 +103,7 @@ class Forecaster {
     require_indices(data_.rows(), index_limits(config_, head_request(task_, data_.labels)),
                     configuration.data.train.text());
     forecast_.train_rows = data_.train_rows;
+    forecast_.of_images = is_of_images(task_.head);
 
     grains_ = configuration.train.grains > 0 ? static_cast<int>(configuration.train.grains) : ranks;
     LoaderOptions loading;

@@ -51,16 +51,19 @@ Field loss_field(const ProgressLine& line) { return {"loss ", significant(line.l
 Field epoch_field(double epoch) { return {"epoch ", fmt::format("{:.2f}", epoch), ""}; }
 Field rate_field(const ProgressLine& line) { return {"lr ", fmt::format("{:.1e}", line.learning_rate), ""}; }
 Field gradient_field(const ProgressLine& line) { return {"grad ", significant(line.gradient_norm, 2), ""}; }
-Field examples_field(const ProgressLine& line) { return {"", significant(line.examples_per_second, 3), " ex/s"}; }
+Field examples_field(const ProgressLine& line, bool of_images) {
+  return {"", significant(line.examples_per_second, 3), of_images ? " images/s" : " ex/s"};
+}
 Field tokens_field(const ProgressLine& line) { return {"", significant(line.tokens_per_second, 3), " tok/s"}; }
 Field eta_field(const ProgressLine& line) { return {"eta ", human_duration(line.seconds_left), ""}; }
 
-std::string plain_line(const ProgressLine& line) {
+std::string plain_line(const ProgressLine& line, bool of_images) {
   std::string text = fmt::format("step {}/{}", grouped(line.step), grouped(line.total_steps));
   std::vector<Field> fields{epoch_field(line.epoch), loss_field(line)};
   for (const auto& [name, value] : line.measures) fields.push_back({name + " ", significant(value, 3), ""});
-  fields.insert(fields.end(),
-                {rate_field(line), gradient_field(line), examples_field(line), tokens_field(line), eta_field(line)});
+  fields.insert(fields.end(), {rate_field(line), gradient_field(line), examples_field(line, of_images)});
+  if (!of_images) fields.push_back(tokens_field(line));
+  fields.push_back(eta_field(line));
   for (const Field& field : fields) text += "  " + field.before + field.value + field.after;
   return text;
 }
@@ -83,7 +86,7 @@ Progress::~Progress() {
 void Progress::update(const ProgressLine& line) {
   last_ = line;
   if (!terminal_) {
-    write(plain_line(line) + "\n");
+    write(plain_line(line, of_images_) + "\n");
     return;
   }
   const bool last_step = line.step == line.total_steps;
@@ -134,16 +137,14 @@ std::string Progress::styled(std::string_view style, std::string_view text) cons
 std::string Progress::bar_line() {
   const ProgressLine& line = *last_;
   const std::string total = grouped(line.total_steps);
-  const std::array<Field, kFields> fields = {
-      {{"", fmt::format("{:>{}}/{}", grouped(line.step), total.size(), total), ""},
-       eta_field(line),
-       loss_field(line),
-       examples_field(line),
-       rate_field(line),
-       tokens_field(line),
-       gradient_field(line),
-       epoch_field(line.epoch)}};
-  for (std::size_t i = 0; i < kFields; ++i) widest_[i] = std::max(widest_[i], fields[i].size());
+  std::vector<Field> fields{{"", fmt::format("{:>{}}/{}", grouped(line.step), total.size(), total), ""},
+                            eta_field(line),
+                            loss_field(line),
+                            examples_field(line, of_images_),
+                            rate_field(line)};
+  if (!of_images_) fields.push_back(tokens_field(line));
+  fields.insert(fields.end(), {gradient_field(line), epoch_field(line.epoch)});
+  for (std::size_t i = 0; i < fields.size(); ++i) widest_[i] = std::max(widest_[i], fields[i].size());
 
   const auto room = static_cast<std::size_t>(width());
   const std::string percentage = fmt::format("{:>3}%", static_cast<int>(100.0 * fraction_done(line)));
@@ -153,7 +154,7 @@ std::string Progress::bar_line() {
   std::size_t shown = 0;
   // The bar gives way to the first two fields only.
   const auto bar_room = [&] { return shown < 2 ? 0 : kFrame + kNarrowestBar; };
-  while (shown < kFields && used + kGap + widest_[shown] + bar_room() <= room) used += kGap + widest_[shown++];
+  while (shown < fields.size() && used + kGap + widest_[shown] + bar_room() <= room) used += kGap + widest_[shown++];
 
   std::string text = styled(kBold, percentage);
   if (used + kFrame + kNarrowestBar <= room) {

@@ -40,6 +40,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Examples are images: told is how many per second, and no tokens.
+  void count_images() { of_images_ = true; }
   /// Terminal: draws the bar, at most ten times per second. Else: prints a line; the caller decides how often.
   void update(const ProgressLine& line);
   /// Prints the metrics of an evaluation above the bar; `best` if it is the best so far. `set`: of which rows, if they
@@ -65,6 +67,7 @@ class Progress {
   bool terminal_;
   bool colours_;
   int columns_;
+  bool of_images_ = false;
   bool drawn_ = false;  ///< the cursor stands behind a bar
   std::optional<ProgressLine> last_;
   Clock::time_point last_drawn_;

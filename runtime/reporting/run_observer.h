@@ -26,6 +26,7 @@ struct RunSummary {
   int grains = 1;
   int local_ranks = 1;  ///< on the node of rank 0
   Job job = {};
+  bool of_images = false;  ///< rows are pictures
 };
 
 struct PhaseSummary {

@@ -13,7 +13,8 @@ ProgressObserver::ProgressObserver(std::FILE* stream, bool terminal, int columns
     : progress_(stream, terminal, columns), terminal_(terminal) {}
 
 void ProgressObserver::start(const RunSummary& summary) {
-  std::string rows = grouped(summary.train_rows, "row") + " to train on";
+  if (summary.of_images) progress_.count_images();
+  std::string rows = grouped(summary.train_rows, summary.of_images ? "picture" : "row") + " to train on";
   if (summary.validation_rows > 0) rows += ", " + grouped(summary.validation_rows) + " to validate";
   if (summary.test_rows > 0) rows += ", " + grouped(summary.test_rows) + " to test";
   if (summary.labels > 0) rows += ", " + counted(summary.labels, "label");

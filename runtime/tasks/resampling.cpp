@@ -45,6 +45,19 @@ void Resampling::draw(std::int64_t number, std::vector<std::uint32_t>& times) co
   for (std::size_t row = 0; row < times.size(); ++row) times[row] = drawn[group_of_row_[row]];
 }
 
+std::int64_t Resampling::groups_among(std::span<const std::uint8_t> rows) const {
+  std::vector<std::uint8_t> known(static_cast<std::size_t>(group_count_), 0);
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    if (rows[row] != 0) known[group_of_row_[row]] = 1;
+  return std::count(known.begin(), known.end(), 1);
+}
+
+Interval interval_at_end(bool all, std::int64_t trials) {
+  if (trials <= 0) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  const double bound = std::pow(0.025, 1.0 / static_cast<double>(trials));
+  return all ? Interval{bound, 1.0} : Interval{0.0, 1.0 - bound};
+}
+
 Interval percentile_interval(std::vector<double> values) {
   std::erase_if(values, [](double value) { return std::isnan(value); });
   if (values.empty()) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};

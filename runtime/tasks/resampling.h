@@ -21,6 +21,8 @@ class Resampling {
   void draw(std::int64_t number, std::vector<std::uint32_t>& times) const;
 
   [[nodiscard]] std::int64_t groups() const { return group_count_; }
+  /// How many groups have one of these rows: `rows` [rows], those that count are not 0.
+  [[nodiscard]] std::int64_t groups_among(std::span<const std::uint8_t> rows) const;
 
  private:
   std::vector<std::uint32_t> group_of_row_;
@@ -31,5 +33,10 @@ class Resampling {
 /// From the 2.5th to the 97.5th percentile of those `values` that are not NaN, between neighbours in proportion, as
 /// numpy has it. NaN where there are none.
 Interval percentile_interval(std::vector<double> values);
+
+/// Of a proportion that was true of all of so many independent trials, or of none: the exact interval (Clopper and
+/// Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934), whose bounds have
+/// this closed form at the ends: (0.025)^(1 / trials) and 1 minus that. NaN without trials.
+Interval interval_at_end(bool all, std::int64_t trials);
 
 }  // namespace temper

@@ -1,6 +1,6 @@
 #include "runtime/tasks/row_measures.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/human_numbers.h"
+#include "base/name_list.h"
 #include "runtime/tasks/calibration.h"
 #include "runtime/tasks/resampling.h"
 
@@ -188,10 +189,39 @@ void add_value(std::vector<std::pair<std::string, double>>& values, const char* 
   if (known == values.end() && !std::isnan(value)) values.emplace_back(name, value);
 }
 
-void add_interval(std::vector<NamedInterval>& intervals, const std::vector<std::pair<std::string, double>>& values,
-                  const char* name, const Interval& interval) {
-  const bool known = std::any_of(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; });
-  if (known && !std::isnan(interval.low)) intervals.push_back({name, interval});
+/// Of a value that there is: its `resampled` interval, or, where that is a point, the exact one of a proportion of so
+/// many `trials` (0: it is none, or one of several classes). False where that leaves none.
+bool add_interval(std::vector<NamedInterval>& intervals, const std::vector<std::pair<std::string, double>>& values,
+                  const char* name, Interval resampled, std::int64_t trials) {
+  const auto known = std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; });
+  if (known == values.end() || std::isnan(resampled.low)) return true;
+  if (resampled.low == resampled.high) {
+    const double value = known->second;
+    if (trials == 0 || (value != 0.0 && value != 1.0)) return false;
+    resampled = interval_at_end(value == 1.0, trials);
+  }
+  intervals.push_back({name, resampled});
+  return true;
+}
+
+/// Independent trials behind each figure of a class: groups that have rows of the kind that it is a proportion of; 0 of
+/// what is no proportion.
+std::array<std::int64_t, kOfClass> trials_of(const RowOutputs& outputs, std::int64_t column,
+                                             const Resampling& resampling) {
+  std::vector<std::uint8_t> with(static_cast<std::size_t>(outputs.rows()), 0);
+  std::vector<std::uint8_t> without = with;
+  for (std::int64_t row = 0; row < outputs.rows(); ++row)
+    if (outputs.is_labelled(row)) (outputs.is_true(row, column) ? with : without)[static_cast<std::size_t>(row)] = 1;
+  std::array<std::int64_t, kOfClass> trials{};
+  trials[kSensitivity] = trials[kSensitivityAtSpecificity] = resampling.groups_among(with);
+  trials[kSpecificity] = trials[kSpecificityAtSensitivity] = resampling.groups_among(without);
+  return trials;
+}
+
+std::int64_t labelled_groups(const RowOutputs& outputs, const Resampling& resampling) {
+  std::vector<std::uint8_t> labelled;
+  for (std::int64_t row = 0; row < outputs.rows(); ++row) labelled.push_back(outputs.is_labelled(row) ? 1 : 0);
+  return resampling.groups_among(labelled);
 }
 
 }  // namespace
@@ -277,8 +307,40 @@ std::vector<std::pair<std::string, double>> row_measures(const RowOutputs& outpu
           {"expected_calibration_error", values[values.size() - 1]}};
 }
 
-Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
-                            const MeasureSettings& settings, Communicator& communicator) {
+std::string uncalibrated_note(const RowOutputs& outputs, const std::vector<std::string>& labels) {
+  constexpr const char* kNothing = "no AUROC, threshold or temperature is taken from them";
+  std::vector<std::uint8_t> with(static_cast<std::size_t>(outputs.columns()), 0);
+  std::vector<std::uint8_t> without = with;
+  for (std::int64_t row = 0; row < outputs.rows(); ++row)
+    for (std::int64_t column = 0; column < outputs.columns() && outputs.is_labelled(row); ++column)
+      (outputs.is_true(row, column) ? with : without)[static_cast<std::size_t>(column)] = 1;
+  for (std::size_t column = 0; column < with.size(); ++column)
+    if (with[column] != 0 && without[column] != 0) return "";
+  if (outputs.several()) return fmt::format("validation rows agree on each label, that all have it or none: {}", kNothing);
+  const auto only = std::find(with.begin(), with.end(), 1) - with.begin();
+  if (only == static_cast<std::ptrdiff_t>(with.size())) return fmt::format("no validation row has a class: {}", kNothing);
+  return fmt::format("validation rows are all {}: {}", quoted_name(labels.at(static_cast<std::size_t>(only))), kNothing);
+}
+
+std::string words_of(const Calibration& calibration) {
+  std::string words = "temperature " + significant(calibration.temperature, 3);
+  constexpr std::size_t kShown = 4;
+  for (std::size_t i = 0; i < calibration.thresholds.size() && i < kShown; ++i) {
+    const ClassThresholds& thresholds = calibration.thresholds[i];
+    const double threshold = thresholds.by(calibration.rule);
+    words += std::isfinite(threshold) ? fmt::format(", {} from a probability of {} on", quoted_name(thresholds.label),
+                                                    significant(threshold, 3))
+                                      : fmt::format(", {} never", quoted_name(thresholds.label));
+  }
+  if (calibration.thresholds.size() > kShown)
+    words += fmt::format(", and thresholds of {} more", calibration.thresholds.size() - kShown);
+  if (calibration.thresholds.empty()) return words + ", no threshold";
+  return words + fmt::format(" ({})", kThresholdRules[static_cast<std::size_t>(calibration.rule)]);
+}
+
+std::optional<Calibration> fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
+                                           const MeasureSettings& settings, Communicator& communicator) {
+  if (!uncalibrated_note(outputs, labels).empty()) return std::nullopt;
   Calibration calibration{.temperature = 1.0,
                           .rule = settings.rule,
                           .specificity = settings.specificity,
@@ -310,9 +372,9 @@ Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::st
   return calibration;
 }
 
-void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
-                      const MeasureSettings& settings, const std::optional<Calibration>& calibration,
-                      Communicator& communicator) {
+std::string add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
+                             const MeasureSettings& settings, const std::optional<Calibration>& calibration,
+                             Communicator& communicator) {
   const Resampling resampling(outputs.groups(), outputs.rows(), settings.seed);
   const ResampleCounts resamples = resample_counts(outputs, settings);
   std::vector<std::uint32_t> times;
@@ -321,6 +383,7 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
   const std::vector<std::int64_t> classes = judged_classes(outputs, settings.positive);
   const Teams teams(classes.size(), communicator);
   std::array<MeanOfDefined, kOfClass> means;
+  std::array<std::int64_t, kOfClass> trials{};  // of the class at hand
   std::vector<std::array<MeanOfDefined, kOfClass>> resampled_means(static_cast<std::size_t>(resamples.of_classes));
   // Of each class its values, then those of each resample.
   const std::size_t numbers_of_class = kOfClass * (1 + static_cast<std::size_t>(resamples.of_classes));
@@ -356,6 +419,7 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
           std::span(numbers).subspan((i - first) * numbers_of_class, numbers_of_class);
       const std::span<const double> resampled = of_this.subspan(kOfClass);
       ClassMeasures measures{labels.at(static_cast<std::size_t>(classes[i])), 0, {}, {}};
+      trials = trials_of(outputs, classes[i], resampling);
       for (std::int64_t row = 0; row < outputs.rows(); ++row)
         measures.positives += outputs.is_true(row, classes[i]) ? 1 : 0;
       for (std::size_t m = 0; m < kOfClass; ++m) {
@@ -363,7 +427,7 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
         for (std::size_t r = 0; r < resampled_means.size(); ++r) resampled_means[r][m].add(resampled[r * kOfClass + m]);
         add_value(measures.values, kClassNames[m], of_this[m]);
         add_interval(measures.intervals, measures.values, kClassNames[m],
-                     ResampledValues::interval_of(resampled, kOfClass, m));
+                     ResampledValues::interval_of(resampled, kOfClass, m), trials[m]);
       }
       metrics.classes.push_back(std::move(measures));
     }
@@ -390,16 +454,26 @@ void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::ve
   }
   resampled_rows.gather(communicator);
 
+  std::vector<std::string> points;  // figures without an interval, since all resamples agree
+  // Of the mean over several classes there is no exact interval.
+  if (classes.size() > 1) trials.fill(0);
   for (std::size_t m = 0; m < kOfClass; ++m) {
     add_value(metrics.values, kClassNames[m], means[m].value());
-    add_interval(metrics.intervals, metrics.values, kClassNames[m], resampled_mean.interval(m));
+    if (!add_interval(metrics.intervals, metrics.values, kClassNames[m], resampled_mean.interval(m), trials[m]))
+      points.emplace_back(kClassNames[m]);
   }
   for (std::size_t m = 0; m < kOfRows; ++m) {
     // Of several labels, the part of them that is right is hamming_loss, the other way round.
     if (m == kAccuracy && outputs.several()) continue;
     add_value(metrics.values, kRowNames[m], of_rows[m]);
-    add_interval(metrics.intervals, metrics.values, kRowNames[m], resampled_rows.interval(m));
+    const std::int64_t trials_of_rows = m == kAccuracy ? labelled_groups(outputs, resampling) : 0;
+    if (!add_interval(metrics.intervals, metrics.values, kRowNames[m], resampled_rows.interval(m), trials_of_rows))
+      points.emplace_back(kRowNames[m]);
   }
+  if (points.empty()) return "";
+  return fmt::format("no interval of {}: all resamples of {} give the same value", fmt::join(points, ", "),
+                     outputs.groups().empty() ? grouped(outputs.rows(), "row")
+                                              : grouped(resampling.groups(), "group"));
 }
 
 }  // namespace temper

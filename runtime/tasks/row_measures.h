@@ -68,17 +68,28 @@ std::vector<std::pair<std::string, double>> row_measures(const RowOutputs& outpu
 /// Their names, in that order.
 std::vector<std::string> row_measure_names();
 
-/// Collective: the ranks share the classes. `labels` [columns] name the classes.
-Calibration fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
-                            const MeasureSettings& settings, Communicator& communicator);
+/// Why no threshold and no temperature can be chosen on these validation rows, as one sentence: they all have the same
+/// class, or of labels, none has rows with and without it. Empty where they can be.
+std::string uncalibrated_note(const RowOutputs& outputs, const std::vector<std::string>& labels);
+
+/// Collective: the ranks share the classes. `labels` [columns] name the classes. Nothing where uncalibrated_note says
+/// why.
+std::optional<Calibration> fit_calibration(const RowOutputs& outputs, const std::vector<std::string>& labels,
+                                           const MeasureSettings& settings, Communicator& communicator);
+
+/// "temperature 1.31, \"ill\" from a probability of 0.412 on (youden)", of the first few classes.
+std::string words_of(const Calibration& calibration);
 
 /// Collective. Adds to `metrics`, which are of these rows: with `calibration`, sensitivity and specificity at the
 /// threshold that decides, sensitivity_at_specificity and specificity_at_sensitivity at the two others (means over the
 /// judged classes), and calibrated_loss, calibrated_brier_score and calibrated_expected_calibration_error; the same of
 /// each judged class; and intervals of all these, of those of row_measures and of accuracy, as far as resample_counts
-/// goes. The ranks share classes and resamples, and the bits are the same on any number of them.
-void add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
-                      const MeasureSettings& settings, const std::optional<Calibration>& calibration,
-                      Communicator& communicator);
+/// goes. Where all resamples give the same value, they tell nothing: rates of one class that are 0 or 1 get
+/// interval_at_end, each group being a trial, and other figures no interval. The ranks share classes and resamples, and
+/// the bits are the same on any number of them. Gives one sentence for the user that names the figures of all rows that
+/// have no interval for this reason; else empty.
+std::string add_row_measures(Metrics& metrics, const RowOutputs& outputs, const std::vector<std::string>& labels,
+                             const MeasureSettings& settings, const std::optional<Calibration>& calibration,
+                             Communicator& communicator);
 
 }  // namespace temper

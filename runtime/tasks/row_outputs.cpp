@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -51,6 +52,10 @@ void RowOutputs::gather(Communicator& communicator) {
   communicator.all_reduce(std::span(numbers), Reduction::sum);
   for (std::size_t row = 0; row < normalisers_.size(); ++row)
     normalisers_[row] = {numbers[2 * row], numbers[2 * row + 1]};
+}
+
+std::int64_t RowOutputs::group_count() const {
+  return static_cast<std::int64_t>(std::set<std::int32_t>(groups_.begin(), groups_.end()).size());
 }
 
 std::vector<double> RowOutputs::probabilities(std::int64_t row, double temperature) const {

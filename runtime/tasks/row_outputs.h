@@ -29,6 +29,8 @@ class RowOutputs {
   [[nodiscard]] bool several() const { return several_; }
   /// [rows], or empty.
   [[nodiscard]] std::span<const std::int32_t> groups() const { return groups_; }
+  /// How many groups its rows belong to; 0 where they are in none.
+  [[nodiscard]] std::int64_t group_count() const;
   [[nodiscard]] std::span<const float> logits(std::int64_t row) const {
     return std::span(logits_).subspan(static_cast<std::size_t>(row * columns_), static_cast<std::size_t>(columns_));
   }

@@ -80,12 +80,15 @@ TEST(Diagnostics, FindRareAndUnusedLabels) {
   TokenRows rows;
   rows.classes.assign(20, 0);
   rows.classes.insert(rows.classes.end(), {1, 1, kUnlabelled});
-  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}));
+  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}),
+                                                     RareLabelAdvice::class_weights);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"unused_label", "class_imbalance"}));
   EXPECT_HAS(findings[0].sentence, "no training row has the label \"z\"");
   EXPECT_DOUBLE_EQ(findings[1].value, 10.0);
+  EXPECT_HAS(findings[1].sentence, "consider class weights");
   rows.classes.insert(rows.classes.end(), {1, 2, 2, 2});
-  EXPECT_TRUE(diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"})).empty());
+  EXPECT_TRUE(diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}), RareLabelAdvice::class_weights)
+                  .empty());
 }
 
 TEST(Diagnostics, NameLabelsThatLookAlike) {
@@ -137,9 +140,11 @@ TEST(Diagnostics, CountLabelsOfRowsThatHaveSeveral) {
   TokenRows rows;
   rows.target_width = 2;
   for (int row = 0; row < 30; ++row) rows.targets.insert(rows.targets.end(), {1.0F, row == 0 ? 1.0F : 0.0F});
-  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y"}));
+  const std::vector<Finding> findings =
+      diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y"}), RareLabelAdvice::judge_labels);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"class_imbalance"}));
   EXPECT_DOUBLE_EQ(findings[0].value, 30.0);
+  EXPECT_EQ(findings[0].sentence.find("class weights"), std::string::npos) << "which this loss does not take";
 }
 
 TEST(Diagnostics, CountRowsAtTheLimitAndUnknownTokens) {

@@ -109,10 +109,18 @@ TEST_F(ImageRun, EvalDrawsIntervalsByTheGroupsOfTheRun) {
   list("validation.csv", "validation", 10, 'b');
   testing_support::write_picture_classes(path("pictures/test"), 10, 3);
   list("test.csv", "test", 10, 'c');
-  const Json tested =
-      Json::parse(run_images("tested", {"data.train=train.csv", "data.validation=validation.csv", "data.test=test.csv",
-                                        "data.group=patient", "evaluate.resamples=60"})
-                      .last_line());
+  const Outcome trained = run_images("tested", {"data.train=train.csv", "data.validation=validation.csv",
+                                                "data.test=test.csv", "data.group=patient", "evaluate.resamples=60"});
+  EXPECT_NE(trained.err.find("groups by \"patient\": 6 in the training set, 3 in the validation set, 3 in the test set"),
+            std::string::npos)
+      << trained.err;
+  EXPECT_NE(trained.err.find(" images/s"), std::string::npos) << trained.err;
+  EXPECT_EQ(trained.err.find(" tok/s"), std::string::npos) << trained.err;
+  const std::string card = read(path("tested/model/README.md"));
+  EXPECT_NE(card.find("3 groups (patient)"), std::string::npos) << card;
+  EXPECT_NE(card.find("This model is no medical device"), std::string::npos) << card;
+  EXPECT_TRUE(std::filesystem::exists(path("tested/figures/mistakes.jsonl")));
+  const Json tested = Json::parse(trained.last_line());
   const auto measured = [&](const std::vector<std::string>& more, int ranks) {
     std::vector<std::string> arguments{"eval", "tested/model", "test.csv", "--resamples", "60", "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -121,9 +129,10 @@ TEST_F(ImageRun, EvalDrawsIntervalsByTheGroupsOfTheRun) {
     return outcome;
   };
   Json by_patient = Json::parse(measured({}, 2).last_line());
-  by_patient.erase("rows");
+  EXPECT_EQ(by_patient["groups"], 3);
+  for (const char* beside : {"rows", "groups", "positive", "calibration"}) by_patient.erase(beside);
   EXPECT_EQ(by_patient, tested["test"]);
-  ASSERT_TRUE(by_patient.contains("auroc_low"));
+  ASSERT_TRUE(by_patient.contains("brier_score_low"));
   EXPECT_EQ(Json::parse(measured({"--group", "patient"}, 0).last_line())["brier_score_low"],
             tested["test"]["brier_score_low"]);
   EXPECT_NE(Json::parse(measured({"--group", ""}, 0).last_line())["brier_score_low"],
@@ -150,6 +159,9 @@ TEST_F(ImageRun, IsPlannedBeforehand) {
   const Outcome planned = run({.arguments = {"plan", "images.toml", "--json"}, .folder = folder_});
   ASSERT_EQ(planned.status, 0) << planned.err;
   EXPECT_GT(Json::parse(planned.last_line())["train_rows"].get<int>(), 0);
+  const Outcome told = run({.arguments = {"plan", "images.toml"}, .folder = folder_});
+  EXPECT_NE(told.out.find("48 pictures"), std::string::npos) << told.out;
+  EXPECT_EQ(told.out.find("tokens"), std::string::npos) << told.out;
 }
 
 TEST_F(ImageRun, RefusesTextsForImagesAndImagesForTexts) {
@@ -201,6 +213,20 @@ TEST_F(ImageRun, InspectKnowsARunAndAModelOfImagesFromData) {
     return run({.arguments = arguments, .folder = folder_});
   };
   EXPECT_NE(inspected({"inspect", "run"}).err.find("run/model"), std::string::npos);
+  const Json model = Json::parse(inspected({"inspect", "run/model", "--json"}).last_line());
+  EXPECT_FALSE(model.contains("vocabulary_size"));
+  EXPECT_FALSE(model.contains("longest_sequence"));
+  EXPECT_EQ(model["picture_size"].size(), 2U);
+  EXPECT_EQ(model["mean"].size(), 3U);
+  EXPECT_TRUE(model.contains("crop"));
+  for (const std::vector<std::string>& needless :
+       {std::vector<std::string>{"--max-length", "8"}, {"--text-pair", "x"}, {"--no-tokens"}}) {
+    std::vector<std::string> arguments{"predict", "run/model", "pictures/validation"};
+    arguments.insert(arguments.end(), needless.begin(), needless.end());
+    const Outcome refused = inspected(arguments);
+    EXPECT_EQ(refused.status, 2) << refused.err;
+    EXPECT_NE(refused.err.find(needless.front()), std::string::npos) << refused.err;
+  }
   write("chat.jsonl", R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
   const Outcome masked = inspected({"inspect", "chat.jsonl", "--mask", "--model", "vit"});
   EXPECT_EQ(masked.status, 2) << masked.err;

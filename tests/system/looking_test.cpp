@@ -1,6 +1,7 @@
 // temper explain, temper inspect of pictures, embeddings and mistakes: what a user sees of them.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -93,6 +94,15 @@ TEST_F(Looking, ExplainsPicturesTheSameOnSeveralRanks) {
       run_program({"explain", "runs/vit/model", "pictures/train", "-o", "all", "--class", "upright"});
   ASSERT_EQ(folder.status, 0) << folder.err;
   EXPECT_NE(folder.out.find("flat/00.png: upright "), std::string::npos) << folder.out;
+  // Text and JSON say the same: fidelity is how much the probability falls.
+  const Outcome text =
+      run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "-o", "one"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  const double before = lines[0]["probability"].get<double>();
+  const double fall = lines[0]["fidelity"].get<double>();
+  char expected[64];
+  std::snprintf(expected, sizeof expected, "probability %.3f -> %.3f without the most marked", before, before - fall);
+  EXPECT_NE(text.out.find(expected), std::string::npos) << text.out << expected;
 }
 
 TEST_F(Looking, RefusesWhatCannotBeExplained) {

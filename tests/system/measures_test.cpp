@@ -44,14 +44,26 @@ TEST_F(MeasuredRun, TellsTheSameOnAnyNumberOfRanks) {
 }
 
 TEST_F(MeasuredRun, EvalAndPredictUseWhatWasChosen) {
-  const Json report = train_measured("measured");
+  // Evaluations measure the loss without the weights, so that those of the run and of eval are the same.
+  const Json report = train_measured("measured", 0, {"train.class_weights=balanced"});
   const Outcome measured = run({.arguments = {"eval", "measured/model", "data/test.csv", "--resamples", "50", "--json"},
                                 .ranks = 2,
                                 .folder = folder_});
   ASSERT_EQ(measured.status, 0) << measured.err;
   Json metrics = Json::parse(measured.last_line());
-  metrics.erase("rows");
+  EXPECT_EQ(metrics["positive"], "positive");
+  EXPECT_EQ(metrics["calibration"], report["calibration"]);
+  for (const char* beside : {"rows", "positive", "calibration"}) metrics.erase(beside);
   EXPECT_EQ(metrics, report["test"]);
+  const Outcome told =
+      run({.arguments = {"eval", "measured/model", "data/test.csv", "--resamples", "50"}, .folder = folder_});
+  EXPECT_NE(told.out.find("\npositive     \"positive\"\nthresholds   temperature "), std::string::npos) << told.out;
+  EXPECT_NE(told.out.find("\"positive\" from a probability of "), std::string::npos) << told.out;
+  EXPECT_NE(told.out.find("\nintervals    95 %, over "), std::string::npos) << told.out;
+  const std::string card = read(path("measured/model/README.md"));
+  EXPECT_NE(card.find("| Positive class | positive |"), std::string::npos) << card;
+  EXPECT_NE(card.find("| Temperature | "), std::string::npos);
+  EXPECT_NE(card.find("| Intervals | 95 %, over "), std::string::npos);
 
   const Outcome predicted =
       run({.arguments = {"predict", "measured/model", "data/test.csv", "--keep", "label"}, .folder = folder_});
@@ -77,6 +89,55 @@ TEST_F(MeasuredRun, EvalAndPredictUseWhatWasChosen) {
   }
   ASSERT_GT(positives, 0);
   EXPECT_DOUBLE_EQ(static_cast<double>(called) / positives, report["test"]["sensitivity"].get<double>());
+}
+
+TEST_F(MeasuredRun, ChoosesNothingOnRowsOfOneClass) {
+  write("data/one.csv", "text,label\na good road,positive\nthe good table,positive\na good day,positive\n");
+  std::vector<std::string> arguments{"train", "run.toml", "--json"};
+  for (const char* override_ : {"output.dir=one", "evaluate.calibrate=yes", "evaluate.resamples=50", "train.epochs=1",
+                                "data.validation=data/one.csv", "train.metric=auroc"}) {
+    arguments.emplace_back("--set");
+    arguments.emplace_back(override_);
+  }
+  const Outcome outcome = run({.arguments = arguments, .folder = folder_});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("validation rows are all \"positive\": no AUROC, threshold or temperature is taken from them"),
+            std::string::npos)
+      << outcome.err;
+  const Json report = Json::parse(outcome.last_line());
+  EXPECT_TRUE(report["calibration"].is_null());
+  EXPECT_FALSE(report["test"].contains("sensitivity"));
+  EXPECT_FALSE(Json::parse(read(path("one/model/temper.json"))).contains("calibration"));
+}
+
+TEST_F(MeasuredRun, AFinishedRunKeepsAndTellsItsTestFigures) {
+  const Json first = train_measured("finished");
+  const std::string log = read(path("finished/metrics.jsonl"));
+  const Json again = train_measured("finished", 2);
+  EXPECT_TRUE(again["already_finished"].get<bool>());
+  EXPECT_EQ(again["calibration"], first["calibration"]);
+  ASSERT_TRUE(again["test"].is_object());
+  for (const char* name : {"loss", "accuracy", "auroc", "auroc_low", "auroc_high", "sensitivity"})
+    EXPECT_EQ(again["test"][name], first["test"][name]) << name;
+  EXPECT_EQ(read(path("finished/metrics.jsonl")), log);
+}
+
+TEST_F(MeasuredRun, AnExportedCheckpointHasTheThresholdsThatWereChosenForIt) {
+  const Json report = train_measured("measured", 0, {"checkpoint.every_steps=3", "checkpoint.keep=9"});
+  const auto exported = [&](const std::string& step) {
+    Outcome outcome = run({.arguments = {"export", "measured/checkpoints/checkpoint-0000000" + step + ".h5", "-o",
+                                         "exported-" + step, "--json"},
+                           .folder = folder_});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome;
+  };
+  const Outcome last = exported("7");
+  EXPECT_EQ(Json::parse(last.last_line())["calibration"], report["calibration"]);
+  EXPECT_EQ(Json::parse(read(path("exported-7/temper.json")))["calibration"], report["calibration"]);
+  const Outcome earlier = exported("3");
+  EXPECT_NE(earlier.err.find("without thresholds and temperature: those of"), std::string::npos) << earlier.err;
+  EXPECT_NE(earlier.err.find("are of step 7"), std::string::npos) << earlier.err;
+  EXPECT_FALSE(Json::parse(read(path("exported-3/temper.json"))).contains("calibration"));
 }
 
 TEST_F(MeasuredRun, RefusesWhatCannotBe) {

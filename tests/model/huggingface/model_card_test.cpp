@@ -50,6 +50,15 @@ TEST(ModelCard, RecordsTheLineage) {
   expect_part(card, "```toml\n[train]\nepochs = 3\n```\n");
 }
 
+TEST(ModelCard, SaysHowItIsRead) {
+  Lineage read = lineage();
+  read.reading = {{"Positive class", "ill"}, {"Threshold", "0.412 (youden)"}};
+  read.caution = "This model is no medical device.";
+  expect_part(model_card(read),
+              "## How to read it\n\n| | |\n|---|---|\n| Positive class | ill |\n| Threshold | 0.412 (youden) |\n\n"
+              "This model is no medical device.\n");
+}
+
 TEST(ModelCard, HubsFindAModelByItsPipeline) {
   Lineage masks = lineage();
   masks.hub_pipeline = "fill-mask";

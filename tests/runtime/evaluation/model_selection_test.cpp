@@ -121,6 +121,13 @@ TEST(RequireRows, RefusesWhatLeavesNothingToMeasure) {
   const std::string nothing = refusal(configuration, 48, 0);
   for (const char* part : {"data.validation_fraction = 0.01", "keeps 0 of the 48", "raise it"})
     EXPECT_NE(nothing.find(part), std::string::npos) << nothing;
+  EXPECT_NE(nothing.find("their texts decide"), std::string::npos) << nothing;
+  Configuration images = configuration;
+  images.model.task = "image-classification";
+  EXPECT_NE(refusal(images, 48, 0).find("48 training pictures"), std::string::npos) << refusal(images, 48, 0);
+  EXPECT_NE(refusal(images, 48, 0).find("their paths decide"), std::string::npos);
+  images.data.group = "patient";
+  EXPECT_NE(refusal(images, 48, 0).find("their groups decide"), std::string::npos);
   const std::string everything = refusal(configuration, 0, 48);
   for (const char* part : {"keeps 48 of the 48", "leaves 0", "lower it"})
     EXPECT_NE(everything.find(part), std::string::npos) << everything;

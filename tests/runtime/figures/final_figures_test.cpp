@@ -123,6 +123,15 @@ TEST(FinalFigures, ShowTheLowestOfManyCurves) {
   EXPECT_EQ(count(roc, "the 8 lowest of 14"), 1U);
 }
 
+TEST(FinalFigures, MarksOfTwoCurvesOfOneColourDiffer) {
+  const FiguresOf figures(400, numbered(8), true);
+  const std::string roc = figures.draw("eight").front().second;
+  for (const char* colour : {kBlue, kVermilion, kGreenLine}) {
+    EXPECT_EQ(count(roc, fmt::format(R"(fill="#ffffff" stroke="{}" stroke-width="2.5")", colour)), 2U) << colour;
+    EXPECT_EQ(count(roc, fmt::format(R"(fill="{0}" stroke="{0}" stroke-width="2.5")", colour)), 2U) << colour;
+  }
+}
+
 TEST(FinalFigures, ThereIsNoConfusionOfLabelsNorOfManyClasses) {
   EXPECT_EQ(FiguresOf(20, {"x", "y"}, true).draw("xy").size(), 2U);
   EXPECT_EQ(FiguresOf(100, numbered(41), false).draw("many").size(), 2U);

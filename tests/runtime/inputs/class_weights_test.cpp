@@ -56,5 +56,12 @@ TEST_F(ClassWeights, GivenOnesMustBeOneAClass) {
   EXPECT_THROW(class_weights(train_, task_named("regression"), rows_of({0, 1}), 2, *device_), Error);
 }
 
+TEST_F(ClassWeights, AreAdvisedWhereALossTakesThemAndHasNone) {
+  EXPECT_EQ(rare_label_advice(train_, LabelKind::single_class), RareLabelAdvice::class_weights);
+  EXPECT_EQ(rare_label_advice(train_, LabelKind::multi_label), RareLabelAdvice::judge_labels);
+  train_.class_weights = "balanced";
+  EXPECT_EQ(rare_label_advice(train_, LabelKind::single_class), RareLabelAdvice::judge_classes);
+}
+
 }  // namespace
 }  // namespace temper

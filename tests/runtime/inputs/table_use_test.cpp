@@ -72,6 +72,32 @@ TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
   EXPECT_HAS(said_[0], "threshold 0.7 instead of 0.2");
 }
 
+TEST_F(TableUseOf, WhatIsOfTextsIsRefusedOfImages) {
+  const TaskSpec& images = task_named("image-classification");
+  TableRequests requests;
+  requests.max_length = 64;
+  EXPECT_THROW(use(requests, std::nullopt, true, images), Error);
+  requests = {};
+  requests.text_pair = "reply";
+  EXPECT_THROW(use(requests, std::nullopt, true, images), Error);
+}
+
+TEST_F(TableUseOf, ViewsAreNotWhatThresholdsWereChosenOn) {
+  const TaskSpec& images = task_named("image-classification");
+  TrainedUse of_images;
+  of_images.calibration = Calibration{};
+  TableRequests requests;
+  requests.views = "flip";
+  use(requests, of_images, true, images);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], "--views flip: thresholds and temperature were chosen on pictures as they are");
+  use({}, of_images, true, images);
+  EXPECT_TRUE(said_.empty());
+  of_images.calibration.reset();
+  use(requests, of_images, true, images);
+  EXPECT_TRUE(said_.empty());
+}
+
 TEST_F(TableUseOf, AColumnThatTheTableLacksIsThatOfTheDefaultName) {
   table_.columns = {"text", "label"};
   const TableUse found = use({}, trained());

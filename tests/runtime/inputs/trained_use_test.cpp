@@ -27,6 +27,7 @@ TEST(TrainedUseFile, GivesBackWhatWasWritten) {
   use.threshold = 0.25;
   use.masking_seed = -7;
   use.group = "patient";
+  use.steps = 42;
   EXPECT_EQ(parse_trained_use(to_json(use), "temper.json"), use);
   use.label = {"tags"};
   use.label_listed = false;

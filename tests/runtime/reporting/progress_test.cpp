@@ -58,6 +58,14 @@ TEST(ProgressOnAFile, PrintsAPlainLine) {
             "step 40/469  epoch 0.09  loss 4.87  lr 1.7e-04  grad 2.3  312 ex/s  4,021 tok/s  eta 1m 20s\n");
 }
 
+TEST(ProgressOnAFile, CountsImages) {
+  const Screen screen;
+  Progress progress(screen.stream(), /*terminal=*/false, 80);
+  progress.count_images();
+  progress.update(kLine);
+  EXPECT_EQ(screen.bytes(), "step 40/469  epoch 0.09  loss 4.87  lr 1.7e-04  grad 2.3  312 images/s  eta 1m 20s\n");
+}
+
 TEST(ProgressOnAFile, PrintsEveryMetricAndMessageOnItsLine) {
   const Screen screen;
   Progress progress(screen.stream(), /*terminal=*/false, 20);

@@ -100,7 +100,7 @@ TEST(RowMeasures, OfADivergedModelAreNotNumbers) {
 
 /// What is measured of these rows in all.
 struct Judged {
-  Calibration calibration;
+  std::optional<Calibration> calibration;
   Metrics metrics;
 };
 
@@ -141,8 +141,9 @@ TEST(RowMeasures, AreTheSameOnAnyRanks) {
 
 TEST(RowMeasures, ThresholdsAreThoseOfScikitLearnsCurve) {
   const Judged judged = judge(two_classes(), kTwo, this_process_alone());
-  ASSERT_EQ(judged.calibration.thresholds.size(), 1U);
-  const ClassThresholds& chosen = judged.calibration.thresholds.front();
+  ASSERT_TRUE(judged.calibration.has_value());
+  ASSERT_EQ(judged.calibration->thresholds.size(), 1U);
+  const ClassThresholds& chosen = judged.calibration->thresholds.front();
   EXPECT_EQ(chosen.label, "ill");
   EXPECT_NEAR(chosen.youden, 0.7772998611746911, 1e-14);
   EXPECT_NEAR(chosen.at_specificity, 0.679178699175393, 1e-14);
@@ -162,7 +163,7 @@ TEST(RowMeasures, OtherRowsAreMeasuredWithTheThresholdsThatWereChosen) {
   test.put(1, std::vector<float>{0.0F, 0.5F}, 1);
   test.put(2, std::vector<float>{0.0F, -1.0F}, 0);
   test.put(3, std::vector<float>{0.0F, -2.0F}, 0);
-  const Calibration chosen = fit_calibration(validation, kTwo, {}, this_process_alone());
+  const Calibration chosen = fit_calibration(validation, kTwo, {}, this_process_alone()).value();
   Metrics metrics;
   add_row_measures(metrics, test, kTwo, {.resamples = 0}, chosen, this_process_alone());
   EXPECT_EQ(metrics.value("auroc"), 1.0);
@@ -178,9 +179,70 @@ TEST(RowMeasures, AClassThatValidationLacksHasNoThreshold) {
   RowOutputs validation(2, 3, false, {});
   validation.put(0, std::vector<float>{1.0F, 0.0F, 0.0F}, 0);
   validation.put(1, std::vector<float>{0.0F, 1.0F, 0.0F}, 1);
-  const Calibration chosen = fit_calibration(validation, {"a", "b", "c"}, {}, this_process_alone());
+  const Calibration chosen = fit_calibration(validation, {"a", "b", "c"}, {}, this_process_alone()).value();
   EXPECT_EQ(chosen.thresholds.size(), 2U);
   EXPECT_EQ(chosen.of("c"), nullptr);
+}
+
+TEST(RowMeasures, RowsOfOneClassGiveNeitherThresholdNorTemperature) {
+  RowOutputs normal(3, 2, false, {});
+  for (int row = 0; row < 3; ++row) normal.put(row, std::vector<float>{1.0F + static_cast<float>(row), 0.0F}, 0);
+  EXPECT_EQ(fit_calibration(normal, {"normal", "ill"}, {}, this_process_alone()), std::nullopt);
+  EXPECT_EQ(uncalibrated_note(normal, {"normal", "ill"}),
+            "validation rows are all \"normal\": no AUROC, threshold or temperature is taken from them");
+  EXPECT_EQ(uncalibrated_note(two_classes(), kTwo), "");
+  EXPECT_EQ(uncalibrated_note(three_labels(), kThree), "");
+  RowOutputs labels(2, 2, true, {});
+  for (int row = 0; row < 2; ++row)
+    labels.put(row, std::vector<float>{-1.0F, 2.0F}, std::vector<float>{0.0F, 1.0F});
+  EXPECT_EQ(fit_calibration(labels, {"x", "y"}, {}, this_process_alone()), std::nullopt);
+  EXPECT_NE(uncalibrated_note(labels, {"x", "y"}).find("agree on each label"), std::string::npos);
+}
+
+/// Five ill and seven healthy rows that any threshold between them tells apart, in groups of two.
+RowOutputs all_right(bool grouped) {
+  std::vector<std::int32_t> groups;
+  for (int row = 0; row < 12; ++row) groups.push_back(row / 2);
+  RowOutputs outputs(12, 2, false, grouped ? std::span<const std::int32_t>(groups) : std::span<const std::int32_t>());
+  for (int row = 0; row < 12; ++row)
+    outputs.put(row, std::vector<float>{0.0F, (row < 5 ? 2.0F : -2.0F) + 0.1F * static_cast<float>(row)},
+                row < 5 ? 1 : 0);
+  return outputs;
+}
+
+TEST(RowMeasures, RatesAtTheirEndsHaveExactIntervals) {
+  const auto measured = [&](bool by_group, std::string& note) {
+    const RowOutputs outputs = all_right(by_group);
+    Metrics metrics;
+    metrics.values.emplace_back("accuracy", 1.0);
+    note = add_row_measures(metrics, outputs, kTwo, {.resamples = 50},
+                            fit_calibration(outputs, kTwo, {}, this_process_alone()), this_process_alone());
+    return metrics;
+  };
+  std::string note;
+  const Metrics rows = measured(false, note);
+  // The lower bound p of 5 of 5, 7 of 7 and 12 of 12 solves p^n = 0.025.
+  ASSERT_NE(rows.interval("sensitivity"), nullptr);
+  EXPECT_NEAR(rows.interval("sensitivity")->low, 0.4781762498950185, 1e-12);
+  EXPECT_EQ(rows.interval("sensitivity")->high, 1.0);
+  EXPECT_NEAR(rows.interval("specificity")->low, 0.5903836027749966, 1e-12);
+  EXPECT_NEAR(rows.interval("accuracy")->low, 0.7353515306029488, 1e-12);
+  EXPECT_EQ(rows.interval("auroc"), nullptr) << "of which no exact one is known";
+  EXPECT_NE(rows.interval("brier_score"), nullptr);
+  EXPECT_EQ(note, "no interval of auroc, average_precision: all resamples of 12 rows give the same value");
+  ASSERT_EQ(rows.classes.size(), 1U);
+  EXPECT_EQ(rows.classes[0].intervals.front().name, "sensitivity");
+  // The ill are of three groups, the healthy of four, one of them of both.
+  const Metrics groups = measured(true, note);
+  EXPECT_NEAR(groups.interval("sensitivity")->low, std::pow(0.025, 1.0 / 3), 1e-15);
+  EXPECT_NEAR(groups.interval("specificity")->low, std::pow(0.025, 1.0 / 4), 1e-15);
+  EXPECT_NEAR(groups.interval("accuracy")->low, std::pow(0.025, 1.0 / 6), 1e-15);
+  EXPECT_NE(note.find("6 groups"), std::string::npos) << note;
+}
+
+TEST(Resampling, TheIntervalOfNothingIsTheOtherEnd) {
+  EXPECT_EQ(interval_at_end(false, 4), (Interval{0.0, 1.0 - std::pow(0.025, 0.25)}));
+  EXPECT_TRUE(std::isnan(interval_at_end(true, 0).low));
 }
 
 /// Logits of any number of classes, by whole-number formulas; `columns` - 1 is no row's class.
