@@ -28,9 +28,8 @@ struct ContactSheetLayout {
   std::string title;
 };
 
-/// An RGB picture of 8 bits. Throws Error without cells, for a cell without a picture, for pictures that keep their size
-/// and are larger than the side, and where it would have more
-/// than 2^28 pixels.
+/// An RGB picture of 8 bits. Throws Error without cells, for a cell without a picture, for pictures that keep their
+/// size and are larger than the side, and where it would have more than 2^28 pixels.
 Picture contact_sheet(std::span<const ContactSheetCell> cells, const ContactSheetLayout& layout);
 
 }  // namespace temper

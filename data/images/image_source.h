@@ -68,8 +68,8 @@ class ImageSource final : public ExampleSource {
   void complete(std::span<const std::int64_t> rows, const BatchReading& reading, Batch& batch) const override;
 
   [[nodiscard]] const ImageRows& listed() const { return rows_; }
-  /// The picture of a row as it is stored. Throws Error as decode_picture does, and where the file cannot be read; where
-  /// a table lists the row, it names the line.
+  /// The picture of a row as it is stored. Throws Error as decode_picture does, and where the file cannot be read;
+  /// where a table lists the row, it names the line.
   [[nodiscard]] std::shared_ptr<const Picture> picture(std::int64_t row) const;
   /// Rows whose picture could not be read and whose place another took, so far.
   [[nodiscard]] std::vector<std::string> unreadable() const;

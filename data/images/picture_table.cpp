@@ -99,8 +99,7 @@ class FolderWalk {
       return enter(path, depth + 1);
     }
     std::error_code failed;
-    if (!fs::exists(status) && fs::is_symlink(path, failed))
-      return pass_over(path, "a link that leads nowhere");
+    if (!fs::exists(status) && fs::is_symlink(path, failed)) return pass_over(path, "a link that leads nowhere");
     if (!fs::is_regular_file(status)) return pass_over(path, "no regular file");
     if (name.starts_with('.')) return pass_over(path, "hidden");
     if (is_picture_name(path)) return take(path);
@@ -304,10 +303,10 @@ std::vector<std::string> unread_picture_notes(std::span<const std::string> names
     if (!is_folder(name)) continue;
     const FolderPictures found = pictures_in(name);
     if (!found.others.empty())
-      notes.push_back(fmt::format("{}: {} of no format that is read, and passed over: {}", name,
-                                  found.others.size() == 1 ? std::string("1 file is")
-                                                           : fmt::format("{} files are", found.others.size()),
-                                  named_others(found)));
+      notes.push_back(fmt::format(
+          "{}: {} of no format that is read, and passed over: {}", name,
+          found.others.size() == 1 ? std::string("1 file is") : fmt::format("{} files are", found.others.size()),
+          named_others(found)));
   }
   return notes;
 }

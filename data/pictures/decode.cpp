@@ -104,8 +104,9 @@ std::int64_t PictureFile::frame(std::int64_t frames, std::string_view called_fra
                   frames == 1 ? std::string("ask for frame 0, or for none (images.frame, --frame)")
                               : fmt::format("name one of 0 to {} by images.frame (--frame)", frames - 1));
   if (frames > 1 && !options.frame.has_value())
-    throw refused(fmt::format("has {} {}, expected one picture in a file", frames, called_frames),
-                  fmt::format("say which by images.frame, 0 to {} (--frame of a command), or split it into files", frames - 1));
+    throw refused(
+        fmt::format("has {} {}, expected one picture in a file", frames, called_frames),
+        fmt::format("say which by images.frame, 0 to {} (--frame of a command), or split it into files", frames - 1));
   return wanted;
 }
 

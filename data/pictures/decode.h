@@ -33,7 +33,8 @@ struct DecodeOptions {
   int axis = 2;
   std::optional<std::int64_t> slice;
   /// Instead of what the file says is black and white, a table (VOI LUT) included. In DICOM it follows the file's VOI
-  /// LUT function (PS3.3, C.11.2.1.2 and C.11.2.1.3), elsewhere black is centre - width / 2 and white is centre + width / 2.
+  /// LUT function (PS3.3, C.11.2.1.2 and C.11.2.1.3), elsewhere black is centre - width / 2 and white is centre + width
+  /// / 2.
   std::optional<PictureWindow> window;
 };
 
@@ -50,8 +51,8 @@ struct DecodedPicture {
 /// - DICOM: the first window of the file, else its first table of grey values (VOI LUT), else the ends of what its
 ///   stored bits, or its table of values (modality LUT), can hold, so that one value is as bright in every picture of a
 ///   set. By the standard's order, slope and intercept or the modality LUT come first, then window or VOI LUT, then
-///   polarity: MONOCHROME1 is reflected in the window. Of the function SIGMOID samples are those between 0 and 1 that it
-///   gives;
+///   polarity: MONOCHROME1 is reflected in the window. Of the function SIGMOID samples are those between 0 and 1 that
+///   it gives;
 /// - NIfTI: cal_min and cal_max where they are set, else the lowest and highest value of the volume.
 /// Throws Error for content that is none of these formats, is cut short or damaged, is larger than the limit, has other
 /// than 1, 3 or 4 channels, or has several frames where none is named.

@@ -274,10 +274,10 @@ class NiftiVolume {
   [[nodiscard]] std::int64_t chosen_slice() const {
     const std::int64_t slice = options_.slice.value_or(slices() / 2);
     if (slice < 0 || slice >= slices())
-      throw file_.refused(
-          fmt::format("has {} along axis {}, and slice {} was asked for", counted(slices(), "slice"), options_.axis, slice),
-          slices() == 1 ? std::string("the only one is slice 0: name it, or none")
-                        : fmt::format("name one of 0 to {} by images.slice (--slice)", slices() - 1));
+      throw file_.refused(fmt::format("has {} along axis {}, and slice {} was asked for", counted(slices(), "slice"),
+                                      options_.axis, slice),
+                          slices() == 1 ? std::string("the only one is slice 0: name it, or none")
+                                        : fmt::format("name one of 0 to {} by images.slice (--slice)", slices() - 1));
     return slice;
   }
 

@@ -72,7 +72,7 @@ std::string place_of(const Table& table, std::size_t row) {
   return fmt::format("{}, line {}", path.string(), table.lines.at(row));
 }
 
-Table without_rows(const Table& table) { 
+Table without_rows(const Table& table) {
   return {table.path, table.columns, {}, {}, table.unusable, table.files, {}, table.of_pictures};
 }
 

@@ -128,9 +128,10 @@ Command add_eval_command(const CommandLine& program) {
       .required();
   add_adapter_option(command, arguments->adapters);
   command
-      .option("data", arguments->data,
-              "CSV, TSV or JSONL file with labels; for language models also a .txt file, or a folder of them; for models "
-              "of images also a folder with a folder of pictures for each class")
+      .option(
+          "data", arguments->data,
+          "CSV, TSV or JSONL file with labels; for language models also a .txt file, or a folder of them; for models "
+          "of images also a folder with a folder of pictures for each class")
       .required();
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,

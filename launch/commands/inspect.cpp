@@ -190,7 +190,8 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   if (std::filesystem::exists(path) && is_of_pictures(arguments)) return inspect_picture_data(arguments, world);
   if (arguments.pictures.any() && std::filesystem::exists(path))
     throw usage_error(
-        "{}: holds no pictures, which --frame, --slice, --window and --most-megapixels are about; leave the option out, "
+        "{}: holds no pictures, which --frame, --slice, --window and --most-megapixels are about; leave the option "
+        "out, "
         "or of a table that lists pictures ask for them with --pictures out.png",
         arguments.path);
   if (!arguments.model.empty()) {

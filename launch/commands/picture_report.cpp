@@ -225,7 +225,8 @@ Picture sheet_of(const Labelled& rows, const std::vector<std::int64_t>& readable
     return cell;
   };
   std::vector<ContactSheetCell> cells;
-  for (std::int64_t i = 0; i < count; ++i) cells.push_back(cell_of(readable[static_cast<std::size_t>(all * i / count)]));
+  for (std::int64_t i = 0; i < count; ++i)
+    cells.push_back(cell_of(readable[static_cast<std::size_t>(all * i / count)]));
   return contact_sheet(cells, layout);
 }
 

@@ -11,7 +11,8 @@ namespace temper {
 void add_picture_options(const CommandLine& command, PictureRequests& requests) {
   command
       .option("--frame", requests.frame,
-              "Images: frame, page or volume of files with several, from 0; below 0: none; default: as the model was trained")
+              "Images: frame, page or volume of files with several, from 0; below 0: none; default: as the model was "
+              "trained")
       .within(-1, 1LL << 31);
   command
       .option("--slice", requests.slice,

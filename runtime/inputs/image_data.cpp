@@ -152,8 +152,7 @@ void require_known_folder(const Table& table, std::size_t row, const LabelSet& l
   if (labels.id_of(name)) return;
   const std::string nearest = nearest_name(name, labels.names());
   throw Error("the folder {} is no class of the training set{}; its classes are {}; rename the folder, or take it out",
-              folder, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
-              name_list(labels.names()));
+              folder, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels.names()));
 }
 
 /// What is kept of a file that has been looked at.
@@ -412,8 +411,7 @@ void require_listed_files(const ImageRows& rows, Communicator& communicator) {
     if (std::filesystem::status(file, failed).type() != std::filesystem::file_type::not_found) continue;
     ++missing.front();
     const bool is_link = std::filesystem::is_symlink(file, failed);
-    if (mine.size() < kNamed)
-      mine.push_back(rows.place(row) + file + (is_link ? ", a link that leads nowhere" : ""));
+    if (mine.size() < kNamed) mine.push_back(rows.place(row) + file + (is_link ? ", a link that leads nowhere" : ""));
   }
   communicator.all_reduce(std::span(missing), Reduction::sum);
   if (missing.front() == 0) return;

@@ -141,8 +141,7 @@ TEST_F(Looking, InspectTellsOfPicturesThatTrainingRefuses) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::string names;
   const Json report = Json::parse(outcome.last_line());
-  for (const Json& finding : report["findings"])
-    names += finding["name"].get<std::string>() + " ";
+  for (const Json& finding : report["findings"]) names += finding["name"].get<std::string>() + " ";
   EXPECT_NE(names.find("conflicting_labels"), std::string::npos) << names;
   EXPECT_NE(names.find("unreadable"), std::string::npos) << names;
 }
@@ -173,8 +172,7 @@ TEST_F(Looking, LeavesOutWhatCannotBeReadWhereItMay) {
     EXPECT_EQ(ended.status, 1);
     EXPECT_NE(ended.err.find("--skip-unreadable"), std::string::npos) << ended.err;
     EXPECT_EQ(lines_of(read(path("before.jsonl"))).size(), 3U) << "rows before it";
-    const Outcome skipped =
-        run_program({"predict", "runs/vit/model", "pictures/train", "--skip-unreadable"}, ranks);
+    const Outcome skipped = run_program({"predict", "runs/vit/model", "pictures/train", "--skip-unreadable"}, ranks);
     ASSERT_EQ(skipped.status, 0) << skipped.err;
     EXPECT_NE(skipped.err.find("1 of 16 pictures could not be read and is left out"), std::string::npos) << skipped.err;
     const std::vector<Json> rows = lines_of(skipped.out);

@@ -56,8 +56,12 @@ TEST(BitmapFont, DrawsABoxForWhatItLacks) {
 }
 
 TEST(BitmapFont, DrawsLettersOfOtherAlphabetsAsThoseThatStandForThem) {
-  EXPECT_EQ(drawable("Z\xC3\xBCrich, \xC5\x81\xC3\xB3" "d\xC5\xBA"), "Zurich, Lodz");
-  EXPECT_EQ(drawable("stra\xC3\x9F" "e"), "strasse");
+  EXPECT_EQ(drawable("Z\xC3\xBCrich, \xC5\x81\xC3\xB3"
+                     "d\xC5\xBA"),
+            "Zurich, Lodz");
+  EXPECT_EQ(drawable("stra\xC3\x9F"
+                     "e"),
+            "strasse");
   EXPECT_EQ(drawable("\xCE\xB1"), "a");
   EXPECT_EQ(drawable("plain"), "plain");
   EXPECT_EQ(drawable("\x80\x01"), "\x80\x01") << "no UTF-8";

@@ -129,9 +129,10 @@ TEST(PictureSurvey, TellsWhatTheProcessorCutsOff) {
   const std::vector<Finding> found = survey.cut_off(processor);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].value, 0.5);
-  EXPECT_NE(found[0].sentence.find("of 2 pictures (50 %) the model does not see 50 % to 75 % of the area (75 % of 400 x "
-                                   "100 pixels)"),
-            std::string::npos)
+  EXPECT_NE(
+      found[0].sentence.find("of 2 pictures (50 %) the model does not see 50 % to 75 % of the area (75 % of 400 x "
+                             "100 pixels)"),
+      std::string::npos)
       << found[0].sentence;
   processor.crop = {};
   processor.resize_rule = ResizeRule::exact;

@@ -63,7 +63,8 @@ TEST(DataOrigin, OtherPicturesAreToldFromAnotherList) {
   EXPECT_NE(refusal({then}, {now}).first.find("another version of list.csv (its SHA-256 was aa11"), std::string::npos);
   now.pictures_sha256 = "22";
   const std::string text = refusal({then}, {now}).first;
-  EXPECT_NE(text.find("another version of list.csv: of its pictures, 3 rows then and 4 now"), std::string::npos) << text;
+  EXPECT_NE(text.find("another version of list.csv: of its pictures, 3 rows then and 4 now"), std::string::npos)
+      << text;
 }
 
 TEST(DataOrigin, TheSameFilesUnderOtherMixedNamesAreRefused) {
