@@ -296,6 +296,7 @@ RunSummary PreparedRun::summary(const TrainingState& state) const {
   summary.threads = state.threads;
   summary.device = device_.name();
   summary.train_rows = data_->training().epoch_rows();
+  summary.unreadable_rows = data_->images.train_unreadable;
   summary.validation_rows = data_->validation_examples().rows();
   summary.test_rows = data_->test_examples().rows();
   summary.labels = static_cast<std::int64_t>(data_->labels.size());

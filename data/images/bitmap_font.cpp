@@ -1,9 +1,17 @@
 #include "data/images/bitmap_font.h"
 
+#include <unicode/translit.h>
+#include <unicode/unistr.h>
+
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <variant>
 #include <vector>
+
+#include "data/tokenizer/utf8.h"
 
 namespace temper {
 namespace {
@@ -122,6 +130,26 @@ std::int64_t characters_of(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i)
     if (i == 0 || !continues(text[i])) ++characters;
   return characters;
+}
+
+std::string drawable(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (plain || first_invalid_utf8(text) != std::string_view::npos) return std::string(text);
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
+  static const std::unique_ptr<icu::Transliterator> transliterator = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    std::unique_ptr<icu::Transliterator> made(
+        icu::Transliterator::createInstance("Any-Latin; Latin-ASCII", UTRANS_FORWARD, status));
+    // Without ICU's data of them letters are boxes.
+    return U_SUCCESS(status) ? std::move(made) : nullptr;
+  }();
+  if (transliterator == nullptr) return std::string(text);
+  icu::UnicodeString letters = icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
+  transliterator->transliterate(letters);
+  std::string drawn;
+  letters.toUTF8String(drawn);
+  return drawn;
 }
 
 void draw_text(Picture& picture, std::int64_t top, std::int64_t left, std::string_view text, std::int64_t scale,

@@ -35,29 +35,55 @@ std::size_t bytes_of_characters(std::string_view text, std::int64_t characters) 
 }
 
 /// Lines of `width` characters at most, broken at blanks where there are any.
-std::vector<std::string> broken_lines(std::span<const std::string> words, std::int64_t width) {
+std::vector<std::string> broken_lines(std::string_view rest, std::int64_t width) {
   std::vector<std::string> lines;
-  for (const std::string& text : words) {
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      std::size_t end = bytes_of_characters(rest, width);
-      std::size_t next = end;
-      if (end < rest.size()) {
-        const std::size_t blank = rest.rfind(' ', end);
-        if (blank != std::string_view::npos && blank > 0) {
-          end = blank;
-          next = blank + 1;
-        }
+  while (!rest.empty()) {
+    std::size_t end = bytes_of_characters(rest, width);
+    std::size_t next = end;
+    if (end < rest.size()) {
+      const std::size_t blank = rest.rfind(' ', end);
+      if (blank != std::string_view::npos && blank > 0) {
+        end = blank;
+        next = blank + 1;
       }
-      lines.emplace_back(rest.substr(0, end));
-      rest.remove_prefix(next);
     }
+    lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(next);
   }
-  if (lines.size() <= kMostLines) return lines;
-  lines.resize(kMostLines);
-  std::string& last = lines.back();
-  last.resize(bytes_of_characters(last, std::max(width - 3, std::int64_t{0})));
-  last += "...";
+  return lines;
+}
+
+/// At most so many lines. The middle is left out where there are more: names of files often differ at their ends alone.
+std::vector<std::string> broken_lines(std::string_view text, std::int64_t width, std::size_t most) {
+  std::vector<std::string> lines = broken_lines(text, width);
+  const std::int64_t all = characters_of(text);
+  for (std::int64_t kept = std::min(all, width * static_cast<std::int64_t>(most)) - 3; lines.size() > most && kept > 0;
+       --kept) {
+    const std::int64_t head = kept / 3;
+    const std::string shortened = std::string(text.substr(0, bytes_of_characters(text, head))) + "..." +
+                                  std::string(text.substr(bytes_of_characters(text, all - (kept - head))));
+    lines = broken_lines(shortened, width);
+  }
+  lines.resize(std::min(lines.size(), most));
+  return lines;
+}
+
+/// Of all texts beneath a cell: the longest ones are shortened.
+std::vector<std::string> lines_of_words(std::span<const std::string> words, std::int64_t width) {
+  std::vector<std::vector<std::string>> of_words;
+  std::size_t all = 0;
+  for (const std::string& text : words) all += of_words.emplace_back(broken_lines(drawable(text), width)).size();
+  while (all > kMostLines) {
+    const auto longest = std::max_element(of_words.begin(), of_words.end(),
+                                          [](const auto& a, const auto& b) { return a.size() < b.size(); });
+    if (longest->size() <= 1) break;
+    --all;
+    const std::string text = drawable(words[static_cast<std::size_t>(longest - of_words.begin())]);
+    *longest = broken_lines(text, width, longest->size() - 1);
+  }
+  std::vector<std::string> lines;
+  for (std::vector<std::string>& text : of_words) lines.insert(lines.end(), text.begin(), text.end());
+  lines.resize(std::min(lines.size(), kMostLines));
   return lines;
 }
 
@@ -111,7 +137,7 @@ SheetPlan plan_of(std::span<const ContactSheetCell> cells, const ContactSheetLay
   for (const ContactSheetCell& cell : cells) {
     if (cell.pictures.empty()) throw Error("a cell of a contact sheet has no picture");
     plan.pictures = std::max(plan.pictures, static_cast<std::int64_t>(cell.pictures.size()));
-    plan.lines.push_back(broken_lines(cell.words, characters));
+    plan.lines.push_back(lines_of_words(cell.words, characters));
   }
   std::int64_t height = plan.top;
   for (std::int64_t row = 0; row < plan.rows; ++row) {
@@ -129,7 +155,10 @@ SheetPlan plan_of(std::span<const ContactSheetCell> cells, const ContactSheetLay
 
 }  // namespace
 
-Picture contact_sheet(std::span<const ContactSheetCell> cells, const ContactSheetLayout& layout) {
+Picture contact_sheet(std::span<const ContactSheetCell> cells, const ContactSheetLayout& given) {
+  ContactSheetLayout layout = given;
+  layout.title = drawable(layout.title);
+  for (std::string& name : layout.row_names) name = drawable(name);
   if (cells.empty()) throw Error("a contact sheet has no cells");
   if (layout.side < 8 || layout.side > 4096)
     throw Error("a contact sheet has pictures of {} pixels, expected 8 to 4096", layout.side);
@@ -153,9 +182,13 @@ Picture contact_sheet(std::span<const ContactSheetCell> cells, const ContactShee
       const std::int64_t left = plan.left + column * (layout.side + kMargin);
       std::int64_t below = top;
       for (const Picture& picture : cells[i].pictures) {
-        const Picture shown = thumbnail(picture, layout.side);
+        const Picture shown = layout.resizes ? thumbnail(picture, layout.side) : rgb_picture(byte_picture(picture));
+        if (shown.extent.height > layout.side || shown.extent.width > layout.side)
+          throw Error("a contact sheet for pictures of {} pixels has one of {} x {}", layout.side, shown.extent.width,
+                      shown.extent.height);
+        // What keeps its size stands above the beginning of its words.
         place(sheet, shown, below + (layout.side - shown.extent.height) / 2,
-              left + (layout.side - shown.extent.width) / 2);
+              left + (layout.resizes ? (layout.side - shown.extent.width) / 2 : 0));
         below += layout.side + kMargin / 2;
       }
       for (const std::string& line : plan.lines[i]) {

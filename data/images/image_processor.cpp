@@ -131,6 +131,13 @@ void check_values(std::size_t values, ImageExtent extent, std::int64_t channels)
 
 }  // namespace
 
+double cut_share(ImageExtent extent, const ImageProcessor& processor) {
+  if (processor.crop.pixels() == 0 || extent.pixels() == 0) return 0.0;
+  const ImageExtent whole = resized_extent(extent, processor);
+  const std::int64_t kept = std::min(whole.height, processor.crop.height) * std::min(whole.width, processor.crop.width);
+  return 1.0 - static_cast<double>(kept) / static_cast<double>(whole.pixels());
+}
+
 ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor) {
   switch (processor.resize_rule) {
     case ResizeRule::exact:

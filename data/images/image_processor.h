@@ -69,6 +69,9 @@ ImageProcessor parse_image_processor(const std::string& preprocessor_config, con
 /// What a picture of this size is resized to, before anything is cut off.
 ImageExtent resized_extent(ImageExtent extent, const ImageProcessor& processor);
 
+/// The share of a picture of this size that is cut off at its edges, 0 to 1.
+double cut_share(ImageExtent extent, const ImageProcessor& processor);
+
 /// The picture resized and cropped: what the model sees. Bytes of black 0 and white 255 stay bytes; all other samples
 /// are in_byte_range first (colour.h).
 Picture fitted(const Picture& picture, const ImageProcessor& processor);

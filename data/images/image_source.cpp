@@ -38,6 +38,12 @@ void for_each_in_threads(std::size_t count, std::size_t threads, const Use& use)
 
 }  // namespace
 
+std::string ImageRows::place(std::int64_t row) const {
+  if (lists.empty()) return {};
+  const auto at = static_cast<std::size_t>(row);
+  return fmt::format("{}, line {}: ", lists[list_of[at]].string(), lines[at]);
+}
+
 ImageSource::ImageSource(ImageRows rows, ImageReading reading) : rows_(std::move(rows)), reading_(std::move(reading)) {}
 
 void ImageSource::append(std::int64_t row, std::uint32_t example, Batch& batch) const {
@@ -144,30 +150,44 @@ std::shared_ptr<const Picture> ImageSource::picture(std::int64_t row) const {
   const std::string& name = rows_.files[static_cast<std::size_t>(row)];
   if (reading_.cache != nullptr)
     if (std::shared_ptr<const Picture> kept = reading_.cache->find(name)) return kept;
-  const MappedFile file(name);
-  auto decoded = std::make_shared<const Picture>(decode_picture(file.bytes(), name, reading_.decode).picture);
-  if (reading_.cache != nullptr) reading_.cache->keep(name, decoded);
-  return decoded;
+  try {
+    const MappedFile file(name);
+    auto decoded = std::make_shared<const Picture>(decode_picture(file.bytes(), name, reading_.decode).picture);
+    if (reading_.cache != nullptr) reading_.cache->keep(name, decoded);
+    return decoded;
+  } catch (const Error& error) {
+    if (rows_.lists.empty()) throw;
+    throw Error("{}{}", rows_.place(row), error.what());
+  }
 }
 
 ImageSource::Readable ImageSource::readable(std::int64_t row) const {
   if (!reading_.skips_unreadable) return {row, picture(row)};
   for (std::int64_t tried = 0;; ++tried) {
+    const std::int64_t other = (row + tried) % rows();
     try {
-      const std::int64_t other = (row + tried) % rows();
       return {other, picture(other)};
     } catch (const Error& error) {
+      {
+        const std::scoped_lock lock(mutex_);
+        unreadable_.emplace(other, error.what());
+      }
       if (tried + 1 >= rows()) throw;
-      const std::scoped_lock lock(mutex_);
-      if (std::find(unreadable_.begin(), unreadable_.end(), error.what()) == unreadable_.end())
-        unreadable_.emplace_back(error.what());
     }
   }
 }
 
 std::vector<std::string> ImageSource::unreadable() const {
   const std::scoped_lock lock(mutex_);
-  return unreadable_;
+  std::vector<std::string> sentences;
+  for (const auto& [row, sentence] : unreadable_)
+    if (std::find(sentences.begin(), sentences.end(), sentence) == sentences.end()) sentences.push_back(sentence);
+  return sentences;
+}
+
+bool ImageSource::is_unreadable(std::int64_t row) const {
+  const std::scoped_lock lock(mutex_);
+  return unreadable_.contains(row);
 }
 
 }  // namespace temper

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -26,8 +28,14 @@ struct ImageRows {
   std::int32_t target_width = 0;
   std::vector<std::int32_t> groups;  ///< [rows]; empty: rows are in no groups
   std::vector<std::string> group_names;
+  /// Of rows that tables list: the tables, and [rows] which of them and the line there. Else empty.
+  std::vector<std::filesystem::path> lists;
+  std::vector<std::uint32_t> list_of;
+  std::vector<std::uint32_t> lines;
 
   [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(files.size()); }
+  /// "list.csv, line 3: ", where a table lists the row, else empty.
+  [[nodiscard]] std::string place(std::int64_t row) const;
 };
 
 struct ImageReading {
@@ -60,10 +68,12 @@ class ImageSource final : public ExampleSource {
   void complete(std::span<const std::int64_t> rows, const BatchReading& reading, Batch& batch) const override;
 
   [[nodiscard]] const ImageRows& listed() const { return rows_; }
-  /// The picture of a row as it is stored. Throws Error as decode_picture does, and where the file cannot be read.
+  /// The picture of a row as it is stored. Throws Error as decode_picture does, and where the file cannot be read;
+  /// where a table lists the row, it names the line.
   [[nodiscard]] std::shared_ptr<const Picture> picture(std::int64_t row) const;
   /// Rows whose picture could not be read and whose place another took, so far.
   [[nodiscard]] std::vector<std::string> unreadable() const;
+  [[nodiscard]] bool is_unreadable(std::int64_t row) const;
 
  private:
   struct Readable {
@@ -82,7 +92,7 @@ class ImageSource final : public ExampleSource {
   ImageRows rows_;
   ImageReading reading_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::string> unreadable_;
+  mutable std::map<std::int64_t, std::string> unreadable_;  ///< by row, why
 };
 
 }  // namespace temper

@@ -22,11 +22,15 @@ struct PictureColumns {
 /// none of these but digits and dots alone, as scanners name theirs.
 bool is_picture_name(const std::filesystem::path& path);
 
-/// Whether a folder, or a folder in it, holds files with such names.
+/// Whether a file is one of pictures: by such a name, or under any other name by how it begins.
+bool is_picture_file(const std::filesystem::path& path);
+
+/// Whether a folder, or a folder in it, holds such files.
 bool holds_pictures(const std::filesystem::path& folder);
 
 /// A table with a row for each picture, its path as the names give it. A name is a folder, a table (CSV, TSV, JSONL;
-/// data/tables/table_reader.h), a pattern of these, or a picture; all are of one kind. Of a folder whose folders hold
+/// data/tables/table_reader.h), a .txt file with a path in each line, a pattern of these, or a picture; all are of one
+/// kind. Links are followed, but not to a folder that they lie in. Of a folder whose folders hold
 /// pictures, each of these is a class, and the rows have its name as their label; of one that holds pictures itself,
 /// rows have no label. Rows of a folder stand in the order of their paths, bytewise. Throws Error for a folder without
 /// pictures, for a class without any, for pictures beside classes, and as open_tables does.
@@ -42,7 +46,7 @@ std::filesystem::path picture_path(const Table& table, std::size_t row, const st
 /// content, which may be terabytes.
 std::string digest_of_pictures(const std::filesystem::path& folder);
 
-/// For each folder among the names what of it is no picture, a sentence each.
+/// For each folder among the names what of it is no picture, the first files by name, a sentence each.
 std::vector<std::string> unread_picture_notes(std::span<const std::string> names);
 
 }  // namespace temper

@@ -182,4 +182,30 @@ std::vector<Finding> PictureSurvey::findings() const {
   return found;
 }
 
+std::vector<Finding> PictureSurvey::cut_off(const ImageProcessor& processor) const {
+  constexpr double kMuch = 1.0 / 3.0;
+  std::int64_t much = 0;
+  double most = 0.0;
+  double least = 1.0;
+  ImageExtent worst;
+  for (const ImageExtent& extent : extents_) {
+    const double share = cut_share(extent, processor);
+    if (share <= kMuch) continue;
+    ++much;
+    least = std::min(least, share);
+    if (share <= most) continue;
+    most = share;
+    worst = extent;
+  }
+  if (much == 0) return {};
+  const double share = static_cast<double>(much) / static_cast<double>(files());
+  return {{Severity::warning, "cut_off",
+           fmt::format("of {} ({}) the model does not see {} to {} of the area ({} of {} pixels), since {} keeps the "
+                       "middle; cut or pad them to squares where their ends matter, or let preprocessor_config.json "
+                       "resize to a height and a width without do_center_crop",
+                       grouped(much, "picture"), percentage(share), percentage(least), percentage(most),
+                       percentage(most), of_extent(worst), processor.source.empty() ? "it" : processor.source),
+           share}};
+}
+
 }  // namespace temper

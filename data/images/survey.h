@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/diagnostics.h"
+#include "data/images/image_processor.h"
 #include "data/pictures/picture.h"
 
 namespace temper {
@@ -29,6 +30,9 @@ class PictureSurvey {
   /// narrow_range: no decoded sample leaves an eighth of the range, the part that they fill; mislabelled: files whose
   /// names say another format than their content has; not_finite: decoded samples that were NaN or infinite.
   [[nodiscard]] std::vector<Finding> findings() const;
+  /// cut_off: pictures of which the processor leaves more than a third of the area out, most often elongated ones whose
+  /// middle it keeps; their share of the set. None: there are no such.
+  [[nodiscard]] std::vector<Finding> cut_off(const ImageProcessor& processor) const;
 
  private:
   /// How many files, and the first of them.

@@ -84,25 +84,29 @@ std::int64_t replace_not_finite(Picture& picture) {
 
 }  // namespace
 
-void PictureFile::check_extent(const ImageExtent& extent, std::int64_t channels, const DecodeOptions& options) const {
+std::string megapixels(std::int64_t pixels) { return fmt::format("{:.6g}", static_cast<double>(pixels) / 1e6); }
+
+void PictureFile::check_extent(const ImageExtent& extent, const DecodeOptions& options) const {
   if (extent.height < 1 || extent.width < 1)
     throw damaged(fmt::format("has {} x {} pixels, expected at least 1 x 1", extent.width, extent.height));
-  // Each factor is below 2^32, so that the products below cannot go beyond what is compared.
-  if (extent.width > options.most_samples / channels || extent.height > options.most_samples / channels / extent.width)
-    throw refused(fmt::format("has {} x {} pixels of {} channel{}, more than the limit of {} samples", extent.width,
-                              extent.height, channels, channels == 1 ? "" : "s", options.most_samples),
-                  "make it smaller, or take it out of the data");
+  if (extent.height > options.most_pixels / extent.width)
+    throw refused(fmt::format("has {} x {} pixels, more than the limit of {} megapixels", extent.width, extent.height,
+                              megapixels(options.most_pixels)),
+                  kSmallerOrOther);
 }
 
 std::int64_t PictureFile::frame(std::int64_t frames, std::string_view called_frames,
                                 const DecodeOptions& options) const {
   const std::int64_t wanted = options.frame.value_or(0);
   if (wanted < 0 || wanted >= frames)
-    throw refused(fmt::format("has {} {}, and frame {} was asked for", frames, called_frames, wanted),
-                  fmt::format("name one of 0 to {}", frames - 1));
+    throw refused(frames == 1 ? fmt::format("holds one picture, and frame {} was asked for", wanted)
+                              : fmt::format("has {} {}, and frame {} was asked for", frames, called_frames, wanted),
+                  frames == 1 ? std::string("ask for frame 0, or for none (images.frame, --frame)")
+                              : fmt::format("name one of 0 to {} by images.frame (--frame)", frames - 1));
   if (frames > 1 && !options.frame.has_value())
-    throw refused(fmt::format("has {} {}, expected one picture in a file", frames, called_frames),
-                  fmt::format("say which by images.frame, 0 to {}, or split it into files", frames - 1));
+    throw refused(
+        fmt::format("has {} {}, expected one picture in a file", frames, called_frames),
+        fmt::format("say which by images.frame, 0 to {} (--frame of a command), or split it into files", frames - 1));
   return wanted;
 }
 

@@ -22,8 +22,8 @@ struct PictureWindow {
 };
 
 struct DecodeOptions {
-  /// Height * width * channels that a picture may have; refused from its header, before memory is taken.
-  std::int64_t most_samples = std::int64_t{1} << 28;
+  /// Height * width that a picture may have, whatever its channels; refused from its header, before memory is taken.
+  std::int64_t most_pixels = 256'000'000;
   /// Which frame of a DICOM file, page of a TIFF file or volume (fourth axis) of a NIfTI file, from 0. Empty: the only
   /// one; a file that has several is then refused.
   std::optional<std::int64_t> frame;
@@ -32,8 +32,9 @@ struct DecodeOptions {
   /// picture's rows, the second down: nibabel's data[:, :, slice].T for axis 2.
   int axis = 2;
   std::optional<std::int64_t> slice;
-  /// Instead of what the file says is black and white. In DICOM it follows the file's VOI LUT function (PS3.3,
-  /// C.11.2.1.2), elsewhere black is centre - width / 2 and white is centre + width / 2.
+  /// Instead of what the file says is black and white, a table (VOI LUT) included. In DICOM it follows the file's VOI
+  /// LUT function (PS3.3, C.11.2.1.2 and C.11.2.1.3), elsewhere black is centre - width / 2 and white is centre + width
+  /// / 2.
   std::optional<PictureWindow> window;
 };
 
@@ -47,9 +48,11 @@ struct DecodedPicture {
 /// - PNG, JPEG and integers in TIFF: the lowest and the highest number that their bits can hold, or TIFF's
 ///   SMinSampleValue and SMaxSampleValue;
 /// - floats in TIFF: these two, else 0 and 1, or of a picture that goes beyond them its lowest and highest value;
-/// - DICOM: the first window of the file, else the ends of what its stored bits can hold, so that one value is as
-///   bright in every picture of a set. By the standard's order, slope and intercept come first, then the window, then
-///   polarity: MONOCHROME1 is reflected in the window;
+/// - DICOM: the first window of the file, else its first table of grey values (VOI LUT), else the ends of what its
+///   stored bits, or its table of values (modality LUT), can hold, so that one value is as bright in every picture of a
+///   set. By the standard's order, slope and intercept or the modality LUT come first, then window or VOI LUT, then
+///   polarity: MONOCHROME1 is reflected in the window. Of the function SIGMOID samples are those between 0 and 1 that
+///   it gives;
 /// - NIfTI: cal_min and cal_max where they are set, else the lowest and highest value of the volume.
 /// Throws Error for content that is none of these formats, is cut short or damaged, is larger than the limit, has other
 /// than 1, 3 or 4 channels, or has several frames where none is named.

@@ -21,6 +21,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "data/pictures/dicom_structure.h"
 #include "data/pictures/readers.h"
@@ -59,13 +60,38 @@ struct DicomPixels {
   [[nodiscard]] double highest() const { return std::ldexp(1.0, is_signed ? bits_stored - 1 : bits_stored) - 1.0; }
 };
 
+/// A table of values (PS3.3, C.11.1.1 and C.11.2.1.1): values below its first have that one's entry, those above its
+/// last the last one's.
+struct DicomTable {
+  std::int64_t first = 0;  ///< the value that the first entry is of
+  int bits = 16;           ///< of an entry
+  std::vector<std::uint16_t> entries;
+
+  [[nodiscard]] double of(double value) const {
+    const double place = std::round(value) - static_cast<double>(first);
+    return entries[static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(entries.size() - 1)))];
+  }
+  [[nodiscard]] double highest() const { return std::ldexp(1.0, bits) - 1.0; }
+};
+
+enum class WindowFunction : std::uint8_t { linear, linear_exact, sigmoid };
+
 /// What turns stored values into the scanner's units, and those into black and white.
 struct DicomScale {
+  std::optional<DicomTable> values;  ///< modality LUT, in place of slope and intercept
   double slope = 1.0;
   double intercept = 0.0;
   std::optional<PictureWindow> window;
-  bool exact = false;  ///< VOI LUT function LINEAR_EXACT, or SIGMOID, whose straight middle it is
+  WindowFunction function = WindowFunction::linear;
+  std::optional<DicomTable> shown;  ///< VOI LUT, in place of a window
+
+  [[nodiscard]] double units(double stored) const { return values ? values->of(stored) : stored * slope + intercept; }
 };
+
+/// PS3.3, C.11.2.1.3.1, between 0 and 1.
+double sigmoid(double value, const PictureWindow& window) {
+  return 1.0 / (1.0 + std::exp(-4.0 * (value - window.centre) / window.width));
+}
 
 class DicomFile {
  public:
@@ -146,7 +172,7 @@ class DicomFile {
     syntax_ = data_->getOriginalXfer();
     check_syntax();
     check_colours();
-    file_.check_extent(pixels_.extent, pixels_.channels, options_);
+    file_.check_extent(pixels_.extent, options_);
     const bool bits_fit = pixels_.bits_stored >= 1 && pixels_.bits_stored <= pixels_.high_bit + 1 &&
                           pixels_.high_bit < pixels_.bits_allocated;
     const bool known = pixels_.bits_allocated == 8 || pixels_.bits_allocated == 16 ||
@@ -223,9 +249,7 @@ class DicomFile {
     DcmItem* values = scope_of(frame, DCM_PixelValueTransformationSequence);
     const std::optional<double> slope = real(values, DCM_RescaleSlope, "RescaleSlope");
     const std::optional<double> intercept = real(values, DCM_RescaleIntercept, "RescaleIntercept");
-    if (!slope && data_->tagExists(DCM_ModalityLUTSequence))
-      throw file_.refused(
-          "has a table for its values (ModalityLUTSequence), expected RescaleSlope and RescaleIntercept", "convert it");
+    if (!slope) scale.values = read_table(data_, DCM_ModalityLUTSequence, "ModalityLUTSequence", pixels_.is_signed);
     scale.slope = slope.value_or(1.0);
     scale.intercept = intercept.value_or(0.0);
     if (scale.slope == 0.0) throw file_.damaged("has a RescaleSlope of 0");
@@ -234,10 +258,63 @@ class DicomFile {
     const std::optional<double> width = real(shown, DCM_WindowWidth, "WindowWidth");
     if (centre && width && *width > 0) scale.window = PictureWindow{*centre, *width};
     if (options_.window) scale.window = options_.window;
+    const bool below_zero =
+        !scale.values && std::min(scale.units(pixels_.lowest()), scale.units(pixels_.highest())) < 0.0;
+    if (!scale.window) scale.shown = read_table(shown, DCM_VOILUTSequence, "VOILUTSequence", below_zero);
     OFString function;
-    if (shown->findAndGetOFString(DCM_VOILUTFunction, function).good())
-      scale.exact = function.find("EXACT") != OFString_npos || function.find("SIGMOID") != OFString_npos;
+    if (scale.window && shown->findAndGetOFString(DCM_VOILUTFunction, function).good())
+      scale.function = function_named(function);
     return scale;
+  }
+
+  [[nodiscard]] WindowFunction function_named(const OFString& padded) const {
+    std::string name(padded.c_str(), padded.length());
+    name.erase(name.find_last_not_of(std::string_view(" \0", 2)) + 1);
+    if (name.empty() || name == "LINEAR") return WindowFunction::linear;
+    if (name == "LINEAR_EXACT") return WindowFunction::linear_exact;
+    if (name == "SIGMOID") return WindowFunction::sigmoid;
+    throw file_.refused(fmt::format("has the window function {} (VOILUTFunction)", name),
+                        "expected LINEAR, LINEAR_EXACT or SIGMOID");
+  }
+
+  /// The first table of a sequence; nothing where there is none. `with_signs`: the values that it is of may be below
+  /// zero, so that its first one is stored with a sign.
+  [[nodiscard]] std::optional<DicomTable> read_table(DcmItem* holder, const DcmTagKey& sequence, const char* name,
+                                                     bool with_signs) const {
+    DcmItem* item = nullptr;
+    if (holder->findAndGetSequenceItem(sequence, item, 0).bad() || item == nullptr) return std::nullopt;
+    const std::vector<std::uint16_t> descriptor = words(item, DCM_LUTDescriptor);
+    std::vector<std::uint16_t> entries = words(item, DCM_LUTData);
+    if (descriptor.size() != 3)
+      throw file_.damaged(fmt::format("has a table ({}) without its size, first value and bits", name));
+    const std::size_t count = descriptor[0] == 0 ? 65536 : descriptor[0];
+    DicomTable table;
+    table.first = with_signs ? static_cast<std::int16_t>(descriptor[1]) : descriptor[1];
+    table.bits = descriptor[2];
+    // Entries of 8 bits may be packed, two in a word.
+    if (table.bits == 8 && entries.size() == (count + 1) / 2 && count > 1) {
+      const std::vector<std::uint16_t> packed = std::exchange(entries, {});
+      for (std::size_t i = 0; i < count; ++i)
+        entries.push_back(static_cast<std::uint16_t>(packed[i / 2] >> (8 * (i % 2)) & 0xFF));
+    }
+    if (table.bits < 8 || table.bits > 16 || entries.size() < count)
+      throw file_.damaged(fmt::format("has a table ({}) of {} entries of {} bits; expected {}, of 8 to 16 bits", name,
+                                      entries.size(), table.bits, count));
+    entries.resize(count);
+    table.entries = std::move(entries);
+    return table;
+  }
+
+  /// Words of 16 bits, whether they are stored as numbers with or without a sign, or as bytes in words.
+  [[nodiscard]] static std::vector<std::uint16_t> words(DcmItem* item, const DcmTagKey& tag) {
+    DcmElement* element = nullptr;
+    if (item->findAndGetElement(tag, element).bad() || element == nullptr) return {};
+    const std::size_t count = element->getLength() / 2;
+    Uint16* plain = nullptr;
+    if (element->getUint16Array(plain).good() && plain != nullptr) return {plain, plain + count};
+    Sint16* with_signs = nullptr;
+    if (element->getSint16Array(with_signs).good() && with_signs != nullptr) return {with_signs, with_signs + count};
+    return {};
   }
 
   /// The samples of a frame, by pixel or by plane as pixels_ says.
@@ -323,24 +400,34 @@ class DicomFile {
   }
 
   Picture grey(const std::vector<std::byte>& raw, const DicomScale& scale) const {
-    const bool as_stored = scale.slope == 1.0 && scale.intercept == 0.0 && !scale.window && !pixels_.is_signed;
+    const bool as_stored = scale.slope == 1.0 && scale.intercept == 0.0 && !scale.window && !pixels_.is_signed &&
+                           !scale.values && !scale.shown;
     if (as_stored && pixels_.bits_allocated == 8) return whole<std::uint8_t>(raw);
     if (as_stored && pixels_.bits_allocated == 16) return whole<std::uint16_t>(raw);
     Picture picture{pixels_.extent, 1, {}, 0.0F, 1.0F};
-    const double ends[] = {pixels_.lowest() * scale.slope + scale.intercept,
-                           pixels_.highest() * scale.slope + scale.intercept};
-    double black = std::min(ends[0], ends[1]);
-    double white = std::max(ends[0], ends[1]);
-    if (scale.window) {
-      const bool exact = scale.exact || scale.window->width <= 1.0;
+    double black = 0.0;
+    double white = 1.0;
+    const bool is_sigmoid = scale.window && scale.function == WindowFunction::sigmoid;
+    if (scale.window && !is_sigmoid) {
+      const bool exact = scale.function == WindowFunction::linear_exact || scale.window->width <= 1.0;
       const double half = (scale.window->width - (exact ? 0.0 : 1.0)) / 2;
       const double centre = scale.window->centre - (exact ? 0.0 : 0.5);
       black = centre - half;
       white = centre + half;
+    } else if (scale.window) {
+      // The values of the function, 0 to 1.
+    } else if (scale.shown || scale.values) {
+      white = (scale.shown ? *scale.shown : *scale.values).highest();
+    } else {
+      const double ends[] = {scale.units(pixels_.lowest()), scale.units(pixels_.highest())};
+      black = std::min(ends[0], ends[1]);
+      white = std::max(ends[0], ends[1]);
     }
     std::vector<float> samples(static_cast<std::size_t>(pixels_.extent.pixels()));
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      const double value = static_cast<double>(stored(raw, i)) * scale.slope + scale.intercept;
+      double value = scale.units(static_cast<double>(stored(raw, i)));
+      if (is_sigmoid) value = sigmoid(value, *scale.window);
+      if (scale.shown) value = scale.shown->of(value);
       samples[i] = static_cast<float>(inverted() ? black + white - value : value);
     }
     picture.black = static_cast<float>(black);

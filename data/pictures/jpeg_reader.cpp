@@ -86,7 +86,7 @@ class JpegFile {
         throw file.refused(fmt::format("has {} channels, expected 1 (grey), 3 (colour) or 4 (CMYK)", channels),
                            "convert it, or take it out of the data");
       extent_ = {state_.info.image_height, state_.info.image_width};
-      file.check_extent(extent_, channels, options);
+      file.check_extent(extent_, options);
     } catch (...) {
       jpeg_destroy_decompress(&state_.info);
       throw;

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/counted.h"
 #include "data/pictures/readers.h"
 
 namespace temper {
@@ -241,7 +242,7 @@ class NiftiVolume {
     }
     // Of the two axes that are not cut, the first runs along the rows.
     extent_ = {header_.sizes[options.axis == 2 ? 2 : 3], header_.sizes[options.axis == 0 ? 2 : 1]};
-    file.check_extent(extent_, channels(), options);
+    file.check_extent(extent_, options);
     check_line();
     check_size();
   }
@@ -273,20 +274,19 @@ class NiftiVolume {
   [[nodiscard]] std::int64_t chosen_slice() const {
     const std::int64_t slice = options_.slice.value_or(slices() / 2);
     if (slice < 0 || slice >= slices())
-      throw file_.refused(
-          fmt::format("has {} slices along axis {}, and slice {} was asked for", slices(), options_.axis, slice),
-          fmt::format("name one of 0 to {}", slices() - 1));
+      throw file_.refused(fmt::format("has {} along axis {}, and slice {} was asked for", counted(slices(), "slice"),
+                                      options_.axis, slice),
+                          slices() == 1 ? std::string("the only one is slice 0: name it, or none")
+                                        : fmt::format("name one of 0 to {} by images.slice (--slice)", slices() - 1));
     return slice;
   }
 
-  [[nodiscard]] std::int64_t channels() const { return header_.coloured() ? 4 : 1; }
-
   /// A line along axis 0 is what memory is taken for also where that axis is cut, so that the picture has none of them.
   void check_line() const {
-    if (header_.sizes[1] <= options_.most_samples / channels()) return;
-    throw file_.refused(fmt::format("has lines of {} voxels along axis 0, more than the limit of {} samples",
-                                    header_.sizes[1], options_.most_samples),
-                        "make it smaller, or take it out of the data");
+    if (header_.sizes[1] <= options_.most_pixels) return;
+    throw file_.refused(fmt::format("has lines of {} voxels along axis 0, more than the limit of {} megapixels",
+                                    header_.sizes[1], megapixels(options_.most_pixels)),
+                        kSmallerOrOther);
   }
 
   /// All voxels must be there: stored as they are, or in what deflate can have made of them.

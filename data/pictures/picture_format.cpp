@@ -41,6 +41,7 @@ constexpr std::array kOthers{
     OtherFile{"\x89HDF"sv, 0, "an HDF5 file"},
     OtherFile{"\x93NUMPY"sv, 0, "a NumPy array"},
     OtherFile{"PK\x03\x04"sv, 0, "a ZIP archive"},
+    OtherFile{"\x1F\x8B"sv, 0, "a gzip archive"},
     OtherFile{"%PDF"sv, 0, "a PDF document"},
     OtherFile{"version https://git-lfs"sv, 0, "what git-lfs leaves in place of a file (git lfs pull fetches it)"},
     OtherFile{"<svg"sv, 0, "an SVG drawing"},
@@ -115,13 +116,22 @@ PictureFormat format_of_name(std::string_view name) {
   return PictureFormat::unknown;
 }
 
+std::string_view other_content(std::span<const std::byte> file) {
+  const std::string_view text = as_text(file);
+  for (const OtherFile& other : kOthers) {
+    // A text may begin with these letters; in a BMP four bytes of zeros follow behind the size.
+    if (other.bytes == "BM"sv && !begins(text, "\0\0\0\0"sv, 6)) continue;
+    if (begins(text, other.bytes, other.at)) return other.name;
+  }
+  return {};
+}
+
 std::string describe_content(std::span<const std::byte> file) {
   const std::string_view text = as_text(file);
   if (text.empty()) return "nothing: it is empty";
   if (text.find_first_not_of('\0') == std::string_view::npos)
     return fmt::format("{} bytes, all of them zero", text.size());
-  for (const OtherFile& other : kOthers)
-    if (begins(text, other.bytes, other.at)) return std::string(other.name);
+  if (const std::string_view other = other_content(file); !other.empty()) return std::string(other);
   std::string hexadecimal;
   for (const char c : text.substr(0, 8)) hexadecimal += fmt::format(" {:02x}", static_cast<unsigned char>(c));
   return fmt::format("{} bytes that begin with{}", text.size(), hexadecimal);

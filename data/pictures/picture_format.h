@@ -20,6 +20,9 @@ PictureFormat format_of_content(std::span<const std::byte> file);
 /// The format that an ending belongs to (".jpeg", ".nii.gz", in any case); unknown: none of these.
 PictureFormat format_of_name(std::string_view name);
 
+/// What a file of none of these formats is by its content: "a BMP picture"; empty: that is not known.
+std::string_view other_content(std::span<const std::byte> file);
+
 /// What a file that is no picture begins with, in words: "a PDF document", "nothing but zeros", "bytes 3f 00 12 a4".
 std::string describe_content(std::span<const std::byte> file);
 

@@ -59,7 +59,7 @@ class PngFile {
       if (info_ == nullptr) throw Error("{}: libpng cannot be started: out of memory", file.called);
       run([this] { read_header(); });
       extent_ = {png_get_image_height(png_, info_), png_get_image_width(png_, info_)};
-      file.check_extent(extent_, std::max(stored_channels(), channels()), options);
+      file.check_extent(extent_, options);
       // Deflate makes at most 1032 bytes of one (RFC 1951): what says more is cut short.
       const std::int64_t row_bytes = (extent_.width * stored_channels() * png_get_bit_depth(png_, info_) + 7) / 8;
       if (extent_.height * row_bytes / 1032 > static_cast<std::int64_t>(file.bytes.size()))

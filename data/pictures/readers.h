@@ -18,6 +18,13 @@
 
 namespace temper {
 
+/// What to do about a picture that is above the limit.
+inline constexpr const char* kSmallerOrOther =
+    "raise images.most_megapixels (--most-megapixels), make it smaller, or take it out of the data";
+
+/// "400", "0.06": in the unit of the limit.
+std::string megapixels(std::int64_t pixels);
+
 /// A file's bytes, and what messages call it.
 struct PictureFile {
   std::span<const std::byte> bytes;
@@ -35,8 +42,8 @@ struct PictureFile {
     return Error("{}: the {} file {}; {}", called, format, found, remedy);
   }
 
-  /// Throws Error for a picture without pixels, or of more samples than the limit.
-  void check_extent(const ImageExtent& extent, std::int64_t channels, const DecodeOptions& options) const;
+  /// Throws Error for a picture without pixels, or of more than the limit.
+  void check_extent(const ImageExtent& extent, const DecodeOptions& options) const;
   /// The frame that is to be read, of `frames` ("pages", "frames"): the one that was asked for, or the only one.
   /// Throws Error where there are several and none was named, and for one that is not there.
   [[nodiscard]] std::int64_t frame(std::int64_t frames, std::string_view called_frames,

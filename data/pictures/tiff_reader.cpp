@@ -130,7 +130,7 @@ class TiffFile {
 
  private:
   [[nodiscard]] tmsize_t most_bytes() const {
-    return static_cast<tmsize_t>(std::max<std::int64_t>(options_.most_samples, 1 << 20) * 8);
+    return static_cast<tmsize_t>(std::max<std::int64_t>(options_.most_pixels, 1 << 18) * 32);
   }
 
   [[nodiscard]] Error damaged(std::string_view what) const {
@@ -175,7 +175,7 @@ class TiffFile {
     read_compression(page);
     read_colour(page);
     read_sample_type(page);
-    file_.check_extent(page.extent, std::max(page.stored_channels, page.channels()), options_);
+    file_.check_extent(page.extent, options_);
     check_size(page);
     return page;
   }

@@ -35,6 +35,15 @@ bool is_of_separated_values(const std::filesystem::path& path) {
 }
 
 Error no_column(const Table& table, std::string_view name) {
+  if (table.of_pictures && table.columns.size() == 1)
+    return Error(
+        "{}: holds pictures without labels; expected one folder per class in it, or a table (CSV, JSONL) with the "
+        "column \"{}\" that lists the pictures",
+        table.path.string(), name);
+  if (table.of_pictures)
+    return Error(
+        "{}: is a folder of classes, which has no column \"{}\"; list its pictures in a table (CSV, JSONL) that has it",
+        table.path.string(), name);
   const std::string nearest = nearest_name(name, table.columns);
   return Error("{}: has no column \"{}\"{}; its columns are {}{}", table.path.string(), name,
                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(table.columns),
@@ -55,11 +64,17 @@ bool has_column(const Table& table, std::string_view name) {
 }
 
 std::string place_of(const Table& table, std::size_t row) {
+  if (table.of_pictures) {
+    const std::filesystem::path& folder = table.files.at(table.file_of.at(row));
+    return (folder == "." ? std::filesystem::path() : folder) / table.rows.at(row).front();
+  }
   const std::filesystem::path& path = table.file_of.empty() ? table.path : table.files.at(table.file_of.at(row));
   return fmt::format("{}, line {}", path.string(), table.lines.at(row));
 }
 
-Table without_rows(const Table& table) { return {table.path, table.columns, {}, {}, table.unusable, table.files, {}}; }
+Table without_rows(const Table& table) {
+  return {table.path, table.columns, {}, {}, table.unusable, table.files, {}, table.of_pictures};
+}
 
 void move_row(Table& from, std::size_t row, Table& to) {
   to.rows.push_back(std::exchange(from.rows[row], {}));

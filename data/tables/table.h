@@ -22,6 +22,8 @@ struct Table {
   /// Of a table from several files: the files, and [rows] which of them each row comes from; else both are empty.
   std::vector<std::filesystem::path> files = {};
   std::vector<std::uint32_t> file_of = {};
+  /// The rows are files of pictures, whose paths stand in the first column: there are no lines that a place could name.
+  bool of_pictures = false;
 };
 
 /// Which columns of a table are used.
@@ -42,7 +44,7 @@ std::size_t column_index(const Table& table, std::string_view name);
 /// Whether there is a column of this name, be it one that must not be used.
 bool has_column(const Table& table, std::string_view name);
 
-/// "train.csv, line 7": where a row stands.
+/// "train.csv, line 7": where a row stands; of pictures, the path of the row's own.
 std::string place_of(const Table& table, std::size_t row);
 
 /// A table of the same columns and files that has no rows.

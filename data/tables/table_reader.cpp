@@ -225,6 +225,13 @@ std::unique_ptr<TableSource> open_table(const std::filesystem::path& path, TextU
   return open_tables(std::span(&path, 1), unit);
 }
 
+bool is_table_name(const std::filesystem::path& path) {
+  std::string extension = lower_case(path.extension().string());
+  if (extension == ".gz") extension = lower_case(path.stem().extension().string());
+  const auto is_of = [&](const auto& format) { return extension == format.extension; };
+  return std::any_of(kFormats.begin(), kFormats.end(), is_of) || std::any_of(kForeign.begin(), kForeign.end(), is_of);
+}
+
 bool is_text_file(const std::filesystem::path& path) {
   std::string extension = lower_case(path.extension().string());
   if (extension == ".gz") extension = lower_case(path.stem().extension().string());

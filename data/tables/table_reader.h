@@ -31,6 +31,9 @@ std::vector<std::filesystem::path> files_named(std::span<const std::string> name
 /// For each folder among the names what of it is not read, a sentence each: files of other types, and blank ones.
 std::vector<std::string> unread_file_notes(std::span<const std::string> names);
 
+/// Whether the extension is one of tables: those that open_tables reads, and those that it tells how to convert.
+bool is_table_name(const std::filesystem::path& path);
+
 /// .txt or .txt.gz.
 bool is_text_file(const std::filesystem::path& path);
 /// Whether there is one in a folder or in its folders.

@@ -135,7 +135,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
                 has_conversations(arguments, fitted) ? TextUnit::conversation
                                                      : text_unit(document_unit(arguments.requests, fitted.trained())));
   hosts.finish();
-  if (context.speaks()) print_notes(unread_row_notes(arguments.data, fitted.task()));
+  if (context.speaks()) print_notes(unread_row_notes(std::span(&arguments.data, 1), fitted.task()));
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
   const auto say = [&](const std::string& line) { print_note(context, line); };
@@ -172,8 +172,10 @@ Command add_eval_command(const CommandLine& program) {
       .required();
   add_adapter_option(command, arguments->adapters);
   command
-      .option("data", arguments->data,
-              "CSV, TSV or JSONL file with labels; for language models also a .txt file, or a folder of them")
+      .option(
+          "data", arguments->data,
+          "CSV, TSV or JSONL file with labels; for language models also a .txt file, or a folder of them; for models "
+          "of images also a folder with a folder of pictures for each class")
       .required();
   add_table_options(command, arguments->requests);
   command.repeated("--label", arguments->requests.label,
@@ -200,7 +202,8 @@ Command add_eval_command(const CommandLine& program) {
       "Columns and lengths default to those used in training, which the model folder records "
       "(temper.json).\n\nExample:\n  temper eval runs/sentiment/model data/test.csv --json\n  temper eval "
       "runs/arithmetic/model "
-      "data/test.jsonl --text question --reference answer --capture '#### (-?[0-9.,]+)'");
+      "data/test.jsonl --text question --reference answer --capture '#### (-?[0-9.,]+)'\n  temper eval "
+      "runs/chest-xray/model scans/test --mistakes mistakes.png");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,20 +53,33 @@ void make_output_folder(const std::filesystem::path& folder) {
   if (failed) throw Error("{}: the folder cannot be made: {}", folder.string(), failed.message());
 }
 
-/// Names that differ where pictures of several folders are called the same: "scan-explained.png",
-/// "scan-2-explained.png".
+/// "scan-explained.png". Where several pictures have a name, each has its folder before it, "ill-scan-explained.png",
+/// and where that does not tell them apart, a number: "ill-scan-2-explained.png".
 class OverlayNames {
  public:
-  explicit OverlayNames(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// `column`: of the paths.
+  OverlayNames(std::filesystem::path folder, const TableSource& table, std::size_t column)
+      : folder_(std::move(folder)) {
+    table.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
+      for (std::size_t row = 0; row < chunk.rows.size(); ++row)
+        ++pictures_[picture_path(chunk, row, chunk.rows[row][column]).stem().string()];
+      return true;
+    });
+  }
+
   std::filesystem::path next(const std::filesystem::path& picture) {
-    const std::string stem = picture.stem().string();
-    const std::int64_t number = ++taken_[stem];
-    return folder_ / (number == 1 ? stem + "-explained.png" : fmt::format("{}-{}-explained.png", stem, number));
+    std::string name = picture.stem().string();
+    const std::string folder = picture.parent_path().filename().string();
+    if (pictures_[name] > 1 && !folder.empty() && folder != "." && folder != "..") name.insert(0, folder + "-");
+    std::string free = name;
+    for (std::int64_t number = 2; !taken_.insert(free).second; ++number) free = fmt::format("{}-{}", name, number);
+    return folder_ / (free + "-explained.png");
   }
 
  private:
   std::filesystem::path folder_;
-  std::map<std::string, std::int64_t> taken_;
+  std::map<std::string, std::int64_t> pictures_;  ///< by their names without endings
+  std::set<std::string> taken_;
 };
 
 /// What the probability becomes: "0.973 -> 0.994".
@@ -126,6 +140,16 @@ std::string explain_picture(FittedModel& fitted, Device& device, const ImageSour
                      map_sentence(made), overlay.string());
 }
 
+/// Nothing where the picture can be read.
+std::optional<std::string> why_unreadable(const ImageSource& images, std::int64_t row) {
+  try {
+    (void)images.picture(row);
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 int run(const ExplainArguments& arguments, CommandContext& context) {
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
@@ -149,9 +173,13 @@ int run(const ExplainArguments& arguments, CommandContext& context) {
 
   constexpr std::int64_t kRowsAtATime = 64;
   LineOutput output("");
-  OverlayNames names(arguments.output);
-  const ImageReading reading = fitted.image_reading(use, threads, PictureView::whole);
+  OverlayNames names(arguments.output, *table, column_index(table->head(), use.text));
+  ImageReading reading = fitted.image_reading(use, threads, PictureView::whole);
+  reading.skips_unreadable = false;
   std::int64_t explained = 0;
+  std::int64_t looked_at = 0;
+  std::vector<std::string> mine_skipped;
+  std::string fault;
   bool stopped = false;
   table->read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
     const auto count = static_cast<std::int64_t>(chunk.rows.size());
@@ -160,24 +188,48 @@ int run(const ExplainArguments& arguments, CommandContext& context) {
     std::vector<std::filesystem::path> overlays;
     for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
       rows.files.push_back(picture_path(chunk, row, chunk.rows[row][column]).string());
+      if (!chunk.of_pictures) {
+        rows.list_of.push_back(chunk.file_of.empty() ? 0 : chunk.file_of[row]);
+        rows.lines.push_back(static_cast<std::uint32_t>(chunk.lines[row]));
+      }
       overlays.push_back(names.next(rows.files.back()));
     }
+    if (!chunk.of_pictures) rows.lists = chunk.files.empty() ? std::vector{chunk.path} : chunk.files;
+    // Each picture is needed twice.
+    reading.cache = std::make_shared<PictureCache>(PictureCacheSettings{std::int64_t{256} << 20});
     const ImageSource images(std::move(rows), reading);
     std::string mine;
+    std::string my_fault;
     const std::int64_t end = count * (world.rank() + 1) / world.size();
-    for (std::int64_t row = count * world.rank() / world.size(); row < end && !stop_signal_received(); ++row)
-      mine += explain_picture(fitted, *device, images, row, chunk.rows[static_cast<std::size_t>(row)][column],
-                              overlays[static_cast<std::size_t>(row)], arguments, reading.processor);
-    for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine)))) {
-      const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
+    for (std::int64_t row = count * world.rank() / world.size();
+         row < end && my_fault.empty() && !stop_signal_received(); ++row) {
+      const std::optional<std::string> unreadable = why_unreadable(images, row);
+      if (!unreadable)
+        mine += explain_picture(fitted, *device, images, row, chunk.rows[static_cast<std::size_t>(row)][column],
+                                overlays[static_cast<std::size_t>(row)], arguments, reading.processor);
+      else if (use.skip_unreadable)
+        mine_skipped.push_back(*unreadable);
+      else
+        my_fault = *unreadable;
+    }
+    looked_at += count;
+    const auto texts = world.all_gather_variable(std::as_bytes(std::span(mine)));
+    const auto faults = world.all_gather_variable(std::as_bytes(std::span(my_fault)));
+    for (std::size_t rank = 0; rank < texts.size() && fault.empty(); ++rank) {
+      const std::string_view text(reinterpret_cast<const char*>(texts[rank].data()), texts[rank].size());
       explained += std::count(text.begin(), text.end(), '\n');
       if (context.speaks()) output.append(text);
+      fault.assign(reinterpret_cast<const char*>(faults[rank].data()), faults[rank].size());
     }
     std::vector<std::int64_t> stop{stop_signal_received() ? 1 : 0};
     world.all_reduce(std::span(stop), Reduction::max);
     stopped = stop.front() != 0;
-    return !stopped;
+    return !stopped && fault.empty();
   });
+  if (!fault.empty()) throw Error("{}; --skip-unreadable leaves such pictures out", fault);
+  std::vector<std::int64_t> skipped{static_cast<std::int64_t>(mine_skipped.size())};
+  world.all_reduce(std::span(skipped), Reduction::sum);
+  print_skipped(context, sentences_of_all(mine_skipped, world), skipped.front(), looked_at);
   if (stopped) {
     if (context.speaks()) print_note(context, output.stop("the explanations", explained, table->rows(), "picture"));
     return kExitStopped;
@@ -205,6 +257,8 @@ Command add_explain_command(const CommandLine& program) {
       .shows_default()
       .between(0.0, 1.0);
   command.option("--text", arguments->requests.text, "Of a table: the column of the path of a picture");
+  add_picture_options(command, arguments->requests.pictures);
+  add_skip_option(command, arguments->requests.pictures);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();
   command.flag("--json", arguments->json, "Print one JSON object per picture");

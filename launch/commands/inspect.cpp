@@ -20,6 +20,7 @@
 #include "launch/commands/mask_report.h"
 #include "launch/commands/picture_report.h"
 #include "launch/commands/report.h"
+#include "launch/commands/table_options.h"
 #include "launch/commands/table_report.h"
 #include "launch/commands/text_report.h"
 #include "model/architectures/model_config.h"
@@ -55,6 +56,7 @@ struct InspectArguments {
   std::optional<std::int64_t> rows;  ///< that --mask or --pictures shows
   std::string sheet;
   std::string augment;
+  PictureRequests pictures = {};
 };
 
 /// What of conversations is learnt.
@@ -179,7 +181,7 @@ void refuse_object(const std::filesystem::path& path) {
 
 /// Data whose rows are pictures: those that are asked for as such, and folders of them.
 bool is_of_pictures(const InspectArguments& arguments) {
-  if (!arguments.sheet.empty() || is_picture_name(arguments.path)) return true;
+  if (!arguments.sheet.empty() || is_picture_file(arguments.path)) return true;
   const std::filesystem::path folder = arguments.path;
   if (!std::filesystem::is_directory(folder)) return false;
   // A model, a run, and texts among which a picture lies are none.
@@ -197,6 +199,7 @@ Json inspect_picture_data(const InspectArguments& arguments, Communicator& world
   question.model = arguments.model;
   question.augment = arguments.augment;
   question.rows = arguments.rows.value_or(question.rows);
+  question.requests = arguments.pictures;
   return inspect_pictures(question, world);
 }
 
@@ -207,6 +210,12 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   if (!arguments.augment.empty() && arguments.sheet.empty())
     throw usage_error("--augment shows pictures before and after; name a file for them with --pictures out.png");
   if (std::filesystem::exists(path) && is_of_pictures(arguments)) return inspect_picture_data(arguments, world);
+  if (arguments.pictures.any() && std::filesystem::exists(path))
+    throw usage_error(
+        "{}: holds no pictures, which --frame, --slice, --window and --most-megapixels are about; leave the option "
+        "out, "
+        "or of a table that lists pictures ask for them with --pictures out.png",
+        arguments.path);
   if (!arguments.model.empty()) {
     TextQuestion question = arguments.running;
     question.model = arguments.model;
@@ -300,7 +309,8 @@ Command add_inspect_command(const CommandLine& program) {
       .shows_default();
   command.option("--model", arguments->model,
                  "Look at data as running text, or with --mask as conversations: the model folder, .gguf or adapter "
-                 "whose tokenizer cuts it; of pictures, the model that sees them");
+                 "whose tokenizer cuts it; of pictures, the model by whose processor, frame, slice and window they are "
+                 "seen");
   add_adapter_option(command, arguments->adapters);
   command
       .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
@@ -323,7 +333,9 @@ Command add_inspect_command(const CommandLine& program) {
       "PNG file for a contact sheet of pictures with their labels; PATH is a folder of them, or a table that "
       "lists them");
   command.option("--augment", arguments->augment,
-                 "With --pictures: a run's configuration, whose [augment] is shown in epochs 0 and 1");
+                 "With --pictures: a run's configuration, or a file of [augment] and [images]; its [augment] is shown "
+                 "in epochs 0 and 1, and files are read as its [images] says");
+  add_picture_options(command, arguments->pictures);
   command.option("--html", arguments->masked.html, "File that --mask writes as a page");
   command.option("--learn", arguments->masked.learn, "As data.learn: assistant, last or all")
       .one_of({"assistant", "last", "all"})

@@ -27,7 +27,9 @@
 #include "launch/commands/table_report.h"
 #include "model/architectures/model_config.h"
 #include "runtime/config/config.h"
+#include "runtime/environment/node_cores.h"
 #include "runtime/inputs/image_data.h"
+#include "runtime/inputs/trained_use.h"
 
 namespace temper {
 namespace {
@@ -55,7 +57,21 @@ struct Views {
   bool distorted = false;
 };
 
-Views views_of(const PictureQuestion& question) {
+/// How files are read: as is asked for, else as the configuration that augments says, else as in the model's training.
+void take_reading(const PictureQuestion& question, const std::string& folder, ImagesSection& section) {
+  ImageUse use{section.frame, section.axis, section.slice, section.window, section.most_megapixels};
+  if (question.augment.empty() && !folder.empty())
+    if (const std::optional<TrainedUse> trained = read_trained_use(folder); trained && trained->images)
+      use = *trained->images;
+  use = with_requests(std::move(use), question.requests);
+  section.frame = use.frame;
+  section.axis = use.axis;
+  section.slice = use.slice;
+  section.window = use.window;
+  section.most_megapixels = use.most_megapixels;
+}
+
+Views views_of(const PictureQuestion& question, int threads) {
   Views views;
   Configuration configuration;
   if (!question.augment.empty()) configuration = augmenting_configuration(question.augment);
@@ -83,11 +99,13 @@ Views views_of(const PictureQuestion& question) {
   }
   views.distorted = !question.augment.empty();
   views.as_seen = !folder.empty();
-  views.reading = image_reading(configuration, model, *processor, /*threads=*/1, views.distorted);
+  take_reading(question, folder, configuration.images);
+  views.reading = image_reading(configuration, model, *processor, threads, views.distorted);
   if (views.distorted && !views.reading.augmentation.changes_pictures() && !views.reading.augmentation.mixes())
     throw usage_error("{}: its [augment] changes nothing, so there is nothing to show; leave --augment out",
                       question.augment);
-  views.reading.skips_unreadable = false;
+  // Those are findings, and none is shown; another picture can be mixed with one.
+  views.reading.skips_unreadable = true;
   return views;
 }
 
@@ -126,30 +144,47 @@ Labelled labelled_rows(const TableSource& table, const PictureQuestion& question
 
 /// Pictures that occur more than once, byte by byte, and those of them that have different labels.
 std::vector<Finding> repeated(const Labelled& rows, const std::vector<std::uint64_t>& digests) {
+  const RepeatedPictures found = repeated_pictures(rows.images.files, digests);
   std::unordered_map<std::uint64_t, std::size_t> first;
-  std::int64_t again = 0;
   std::int64_t differing = 0;
   std::string example;
   for (std::size_t row = 0; row < digests.size(); ++row) {
     const auto [known, is_new] = first.emplace(digests[row], row);
-    if (is_new) continue;
-    ++again;
-    if (rows.labels.empty() || rows.labels[row] == rows.labels[known->second] || differing++ > 0) continue;
+    if (is_new || rows.labels.empty() || rows.labels[row] == rows.labels[known->second] || differing++ > 0) continue;
     example =
         fmt::format("{} is {}, {} is {}", rows.images.files[known->second], quoted_name(rows.labels[known->second]),
                     rows.images.files[row], quoted_name(rows.labels[row]));
   }
   std::vector<Finding> findings;
-  if (again > 0)
-    findings.push_back(
-        {Severity::note, "duplicates",
-         fmt::format("{} {} there before, byte by byte", counted(again, "picture"), again == 1 ? "is" : "are"),
-         static_cast<double>(again)});
+  if (found.again > 0)
+    findings.push_back({Severity::note, "duplicates",
+                        fmt::format("{} {} there before, byte by byte ({})", counted(found.again, "picture"),
+                                    found.again == 1 ? "is" : "are", found.example),
+                        static_cast<double>(found.again)});
   if (differing > 0)
     findings.push_back({Severity::warning, "conflicting_labels",
                         fmt::format("{} there before with another label, which training refuses: {}",
                                     counted(differing, "picture") + (differing == 1 ? " is" : " are"), example),
                         static_cast<double>(differing)});
+  return findings;
+}
+
+/// How many cannot be read, and the first of them by name. Throws Error where there are no others.
+std::vector<Finding> unreadable(const LookedAtImages& looked_at, std::int64_t rows) {
+  constexpr std::size_t kNamed = 5;
+  const auto count = static_cast<std::int64_t>(looked_at.unreadable.size());
+  if (count == 0) return {};
+  if (count == rows)
+    throw Error("{}{}",
+                rows == 1 ? "" : fmt::format("none of {} can be read, and of the first: ", counted(rows, "picture")),
+                looked_at.reasons.front());
+  std::vector<Finding> findings{
+      {Severity::warning, "unreadable",
+       fmt::format("{} of {} cannot be read, which ends a training (images.unreadable = \"skip\" goes on without)",
+                   count, counted(rows, "picture")),
+       static_cast<double>(count)}};
+  for (std::size_t i = 0; i < std::min(looked_at.reasons.size(), kNamed); ++i)
+    findings.push_back({Severity::warning, "unreadable", looked_at.reasons[i], 1.0});
   return findings;
 }
 
@@ -167,12 +202,15 @@ Picture in_epoch(const ImageSource& images, std::int64_t row, std::int64_t epoch
                       reading.processor);
 }
 
-Picture sheet_of(const Labelled& rows, const Views& views, const PictureQuestion& question) {
+Picture sheet_of(const Labelled& rows, const std::vector<std::int64_t>& readable, const Views& views,
+                 const PictureQuestion& question) {
   const ImageSource images(rows.images, views.reading);
-  const std::int64_t count = std::min(question.rows, images.rows());
+  const std::int64_t all = static_cast<std::int64_t>(readable.size());
+  const std::int64_t count = std::min(question.rows, all);
   ContactSheetLayout layout;
   layout.columns = std::min<std::int64_t>(count, views.distorted ? 8 : 6);
   layout.title = fmt::format("{}: {} of {}", question.path, count, counted(images.rows(), "picture"));
+  if (all < images.rows()) layout.title += fmt::format(", {} cannot be read", images.rows() - all);
   if (views.as_seen || views.distorted) {
     layout.row_names.emplace_back("stored");
     if (views.as_seen) layout.row_names.emplace_back("seen");
@@ -187,34 +225,21 @@ Picture sheet_of(const Labelled& rows, const Views& views, const PictureQuestion
     return cell;
   };
   std::vector<ContactSheetCell> cells;
-  std::string failure;
-  for (std::int64_t i = 0; i < count; ++i) {
-    try {
-      cells.push_back(cell_of(images.rows() * i / count));
-    } catch (const Error& error) {
-      failure = error.what();  // the file is a finding already, and the others can be shown
-    }
-  }
-  if (cells.empty()) throw Error("{}", failure);
+  for (std::int64_t i = 0; i < count; ++i)
+    cells.push_back(cell_of(readable[static_cast<std::size_t>(all * i / count)]));
   return contact_sheet(cells, layout);
 }
 
 }  // namespace
 
 Json inspect_pictures(const PictureQuestion& question, Communicator& world) {
-  const Views views = views_of(question);
+  const Views views = views_of(question, default_threads(world));
   const std::unique_ptr<TableSource> table = open_picture_tables(
       std::span(&question.path, 1), {question.image, question.label.empty() ? "label" : question.label.front()});
   const Labelled rows = labelled_rows(*table, question);
   std::vector<Finding> findings;
-  ImageReading looking = views.reading;
-  looking.skips_unreadable = true;
-  std::int64_t unreadable = 0;
-  const LookedAtImages looked_at = look_at_images(rows.images, looking, world, [&](const std::string& sentence) {
-    ++unreadable;
-    findings.push_back({Severity::warning, "unreadable", sentence, 1.0});
-  });
-  if (unreadable > 0 && unreadable == rows.images.rows()) throw Error("{}", findings.front().sentence);
+  const LookedAtImages looked_at = look_at_images(rows.images, views.reading, world, LookAt::pixels);
+  findings = unreadable(looked_at, rows.images.rows());
   Json json{{"kind", "pictures"}, {"path", question.path}, {"rows", rows.images.rows()}};
   if (world.rank() != 0) return json;
   if (!rows.counts.empty()) json["distinct_labels"] = rows.counts.size();
@@ -226,12 +251,16 @@ Json inspect_pictures(const PictureQuestion& question, Communicator& world) {
     numbers.push_back(number);
   }
   for (const std::string& sentence : looked_at.survey.sentences()) json["facts"].push_back({{"sentence", sentence}});
+  const std::size_t decoded = looked_at.digests.size() - looked_at.unreadable.size();
+  json["facts"].push_back({{"sentence", fmt::format("Every file was decoded; {} of {} can be read.", decoded,
+                                                    counted(looked_at.digests.size(), "picture"))}});
   for (const std::string& note : unread_picture_notes(std::span(&question.path, 1)))
     findings.push_back({Severity::note, "other_files", note, 1.0});
   const auto tell = [&](const std::vector<Finding>& more) {
     findings.insert(findings.end(), more.begin(), more.end());
   };
   tell(looked_at.survey.findings());
+  if (views.as_seen) tell(looked_at.survey.cut_off(views.reading.processor));
   tell(repeated(rows, looked_at.digests));
   if (!names.empty() && question.label.size() == 1) {
     const LabelSet labels = LabelSet::from_names(names);
@@ -240,7 +269,10 @@ Json inspect_pictures(const PictureQuestion& question, Communicator& world) {
   }
   add_findings(findings, json);
   if (!question.sheet.empty()) {
-    write_png(question.sheet, sheet_of(rows, views, question));
+    std::vector<std::int64_t> readable;
+    for (std::int64_t row = 0; row < rows.images.rows(); ++row)
+      if (!std::binary_search(looked_at.unreadable.begin(), looked_at.unreadable.end(), row)) readable.push_back(row);
+    write_png(question.sheet, sheet_of(rows, readable, views, question));
     json["sheet"] = question.sheet;
   }
   return json;

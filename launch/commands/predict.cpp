@@ -29,7 +29,7 @@ namespace {
 struct PredictArguments {
   std::string model;
   std::vector<std::string> adapters;
-  std::string input;
+  std::vector<std::string> inputs;
   std::string output;
   TableRequests requests;
   PredictionOptions options;
@@ -70,13 +70,41 @@ void report_cut_rows(const PredictedLines& mine, const TableUse& use, const Fitt
 /// Predictions would take the place of the rows.
 void require_output_apart(const PredictArguments& arguments) {
   std::error_code absent;
-  if (arguments.input == "-" || arguments.output.empty()) return;
-  if (std::filesystem::equivalent(arguments.input, arguments.output, absent))
-    throw usage_error("{}: is the input as well; the predictions would replace it, so choose another file with -o",
-                      arguments.output);
+  if (arguments.output.empty()) return;
+  for (const std::string& input : arguments.inputs)
+    if (std::filesystem::equivalent(input, arguments.output, absent))
+      throw usage_error("{}: is the input as well; the predictions would replace it, so choose another file with -o",
+                        arguments.output);
+}
+
+/// Whether standard input is read. Throws a usage Error where files are named beside it.
+bool reads_standard_input(const PredictArguments& arguments) {
+  const auto is_it = [](const std::string& input) { return input == "-"; };
+  if (std::none_of(arguments.inputs.begin(), arguments.inputs.end(), is_it)) return false;
+  if (arguments.inputs.size() > 1)
+    throw usage_error("- stands for standard input, but files are named beside it; name one or the other");
+  return true;
+}
+
+/// What every rank wrote, without the lines behind the first picture that cannot be read, and why it cannot.
+struct GatheredLines {
+  std::string lines;
+  std::string fault;
+};
+
+GatheredLines gather(const PredictedLines& mine, Communicator& world) {
+  const auto lines = world.all_gather_variable(std::as_bytes(std::span(mine.lines)));
+  const auto faults = world.all_gather_variable(std::as_bytes(std::span(mine.fault)));
+  GatheredLines found;
+  for (std::size_t rank = 0; rank < lines.size() && found.fault.empty(); ++rank) {
+    found.lines.append(reinterpret_cast<const char*>(lines[rank].data()), lines[rank].size());
+    found.fault.assign(reinterpret_cast<const char*>(faults[rank].data()), faults[rank].size());
+  }
+  return found;
 }
 
 int run(const PredictArguments& arguments, CommandContext& context) {
+  const bool of_standard_input = reads_standard_input(arguments);
   require_output_apart(arguments);
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
@@ -88,8 +116,8 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   set_cpu_threads(options.threads);
   const ModelChoice choice = choose_model(arguments.model, arguments.adapters);
   std::vector<std::filesystem::path> read = adapter_files(choice);
-  std::vector<std::filesystem::path> files{arguments.input};
-  if (arguments.input != "-") files = files_of_rows(arguments.input);
+  std::vector<std::filesystem::path> files;
+  if (!of_standard_input) files = files_of_rows(arguments.inputs);
   read.insert(read.end(), files.begin(), files.end());
   HostAgreement hosts(world, input_files(choice.model, read), device->arithmetic());
   FittedModel fitted(choice, *device, &world,
@@ -99,13 +127,13 @@ int run(const PredictArguments& arguments, CommandContext& context) {
                       fitted.task().name);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
-      arguments.input == "-" ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
-                             : open_rows(std::span(&arguments.input, 1), arguments.requests, fitted.trained(),
-                                         fitted.task(), text_unit(document_unit(arguments.requests, fitted.trained())));
+      of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
+                        : open_rows(arguments.inputs, arguments.requests, fitted.trained(), fitted.task(),
+                                    text_unit(document_unit(arguments.requests, fitted.trained())));
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
   require_fitting_stride(use, fitted.max_length(use.max_length));
-  if (context.speaks() && arguments.input != "-") print_notes(unread_row_notes(arguments.input, fitted.task()));
+  if (context.speaks() && !of_standard_input) print_notes(unread_row_notes(arguments.inputs, fitted.task()));
 
   hosts.finish();
   // A few thousand rows at a time, so that a large file neither waits for its last row nor is held in memory.
@@ -129,19 +157,27 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     const PredictedLines mine = predict_lines(fitted, chunk, use, options, *device, begin, end);
     all.cut_rows += mine.cut_rows;
     all.cut_words += mine.cut_words;
-    for (const std::vector<std::byte>& part : world.all_gather_variable(std::as_bytes(std::span(mine.lines)))) {
-      if (!context.speaks()) continue;
-      const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
-      written += std::count(text.begin(), text.end(), '\n');
-      output.append(text);
-    }
+    all.unreadable_rows += mine.unreadable_rows;
+    all.unreadable.insert(all.unreadable.end(), mine.unreadable.begin(), mine.unreadable.end());
+    const GatheredLines gathered = gather(mine, world);
+    all.fault = gathered.fault;
+    written += std::count(gathered.lines.begin(), gathered.lines.end(), '\n');
+    if (context.speaks()) output.append(gathered.lines);
   };
   if (!stopped)
     table->read(rows_at_a_time, [&](Table& chunk, std::int64_t) {
       predict_rows(chunk);
       stopped = must_stop();
-      return !stopped;
+      return !stopped && all.fault.empty();
     });
+  if (!all.fault.empty()) {
+    if (context.speaks() && written > 0)
+      print_note(context, output.stop("the predictions", written, table->rows(), "row"));
+    throw Error("{}; --skip-unreadable leaves such pictures out", all.fault);
+  }
+  std::vector<std::int64_t> skipped{all.unreadable_rows};
+  world.all_reduce(std::span(skipped), Reduction::sum);
+  print_skipped(context, sentences_of_all(all.unreadable, world), skipped.front(), predicted);
   report_cut_rows(all, use, fitted, predicted, context);
   if (stopped) {
     if (context.speaks()) print_note(context, output.stop("the predictions", written, table->rows(), "row"));
@@ -149,7 +185,11 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   }
   if (!context.speaks()) return kExitDone;
   output.finish("the predictions");
-  if (arguments.json) print_json({{"rows", table->rows()}, {"output", arguments.output}});
+  if (arguments.json) {
+    nlohmann::json told{{"rows", table->rows()}, {"output", arguments.output}};
+    if (arguments.requests.pictures.skip_unreadable) told["unreadable"] = skipped.front();
+    print_json(told);
+  }
   return kExitDone;
 }
 
@@ -162,11 +202,13 @@ Command add_predict_command(const CommandLine& program) {
       .required();
   add_adapter_option(command, arguments->adapters);
   command
-      .option("input", arguments->input,
-              "CSV, TSV, JSONL or .txt file, or a folder of .txt files; - for standard input, one text per line")
+      .words("input", arguments->inputs,
+             "CSV, TSV, JSONL or .txt files, or folders of .txt files; - for standard input, one text per line. Of "
+             "images: pictures, folders of them, or lists: tables with a column of paths, .txt files of paths")
       .required();
   command.option("-o,--output", arguments->output, "File for the predictions; default: standard output");
   add_table_options(command, arguments->requests);
+  add_skip_option(command, arguments->requests.pictures);
   command.repeated("--keep", arguments->options.kept_columns, "Input columns to copy to each prediction: id,source")
       .separated_by(',');
   command.flag("--keep-all", arguments->options.all_columns, "Copy all input columns to each prediction");
@@ -187,7 +229,7 @@ Command add_predict_command(const CommandLine& program) {
       "(temper.json).\n\nExample:\n  echo 'What a day' | temper predict runs/sentiment/model -\n  "
       "temper "
       "predict runs/sentiment/model "
-      "data/new.csv -o labels.jsonl");
+      "data/new.csv -o labels.jsonl\n  temper predict runs/chest-xray/model scans/*.png --skip-unreadable");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
 }
 

@@ -105,7 +105,11 @@ void print(const TrainReport& report) {
                    report.calibration ? &*report.calibration : nullptr);
   if (report.peak_memory_bytes > 0) print_memory(report);
   if (!report.checkpoint.empty()) std::printf("%-12s %s\n", "checkpoint", report.checkpoint.c_str());
-  if (!report.model.empty()) std::printf("%-12s %s\n", "model", report.model.c_str());
+  if (report.model.empty()) return;
+  std::printf("%-12s %s\n", "model", report.model.c_str());
+  const std::filesystem::path figures = report.model.parent_path() / "figures";
+  std::error_code absent;
+  if (std::filesystem::is_directory(figures, absent)) std::printf("%-12s %s\n", "figures", figures.c_str());
 }
 
 /// The machine's profile, if it was measured on this kind of device.

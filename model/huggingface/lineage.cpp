@@ -9,6 +9,7 @@ namespace temper {
 void to_json(nlohmann::json& json, const DataFileLineage& file) {
   json = {{"role", file.role}, {"file", file.file}, {"sha256", file.sha256}, {"rows", file.rows}};
   if (file.mixed_as >= 0) json["mixed_as"] = file.mixed_as;
+  if (!file.pictures_sha256.empty()) json["pictures_sha256"] = file.pictures_sha256;
 }
 
 void from_json(const nlohmann::json& json, DataFileLineage& file) {
@@ -17,6 +18,7 @@ void from_json(const nlohmann::json& json, DataFileLineage& file) {
   json.at("sha256").get_to(file.sha256);
   json.at("rows").get_to(file.rows);
   file.mixed_as = json.value("mixed_as", std::int64_t{-1});
+  file.pictures_sha256 = json.value("pictures_sha256", std::string());
 }
 
 // Checkpoints of older versions have fewer members.

@@ -19,6 +19,9 @@ struct DataFileLineage {
   /// Which of the names in data.train stands for it, counted from 0, where data.train_weights mixes them by weight; -1:
   /// nothing is mixed, or older versions did not tell.
   std::int64_t mixed_as = -1;
+  /// Of the pictures that a folder holds or a table lists, which are part of sha256 as well; empty: there are none, or
+  /// older versions did not tell.
+  std::string pictures_sha256 = {};
 };
 
 /// Everything that it takes to make the model again. What is empty is left out of the card.

@@ -305,9 +305,9 @@ std::vector<ConfigurationKey> make_keys() {
       "Pixels of a side of what the model sees; 0: as its preprocessor_config.json says.")
       ->range = between(0, 8192);
   add("images", "unreadable", at(&C::images, &I::unreadable),
-      "What becomes of a picture that cannot be read once training has begun: stop the run, or skip it: the next one "
-      "in "
-      "the list takes its place, and they are counted.")
+      "What becomes of a picture that cannot be read, before the first step or later: stop the run, or skip it: the "
+      "next one in the list takes its place, and they are counted. With skip every picture is decoded before the first "
+      "step.")
       ->choices = {"stop", "skip"};
   add("images", "cache_mib", at(&C::images, &I::cache_mib),
       "Memory, in MiB per rank, for decoded pictures, which are then decoded once.")
@@ -320,7 +320,7 @@ std::vector<ConfigurationKey> make_keys() {
       ->range = at_least(0);
   no_weights();
   add("images", "most_megapixels", at(&C::images, &I::most_megapixels),
-      "Pictures of more million pixels are refused before memory is taken for them.")
+      "Pictures of more million pixels (width times height) are refused before memory is taken for them.")
       ->range = between(1, 4096);
   no_weights();
   add("images", "frame", at(&C::images, &I::frame),
@@ -332,8 +332,8 @@ std::vector<ConfigurationKey> make_keys() {
   add("images", "slice", at(&C::images, &I::slice), "NIfTI: which slice, from 0; below 0: the middle one.")->range =
       at_least(-1);
   add("images", "window", at(&C::images, &I::window),
-      "DICOM: centre and width, in the units of the file, of what lies between black and white; empty: as the file "
-      "says.");
+      "Centre and width, in the units of the file's values, of what lies between black and white, in every format; "
+      "empty: as the file says.");
 
   using A = AugmentSection;
   add("augment", "horizontal_flip", at(&C::augment, &A::horizontal_flip),

@@ -142,7 +142,9 @@ std::optional<Metrics> FittedModel::evaluate_table(const TableSource& table, con
     ColumnChoice columns{use.text};
     if (use.label_listed) columns.indicators = use.label;
     if (!use.label_listed && !use.label.empty()) columns.label = use.label.front();
-    const auto views = image_views(read_image_rows(table, columns, &labels_, task().labels, use.group), use, threads);
+    const ImageRows rows = read_image_rows(table, columns, &labels_, task().labels, use.group);
+    require_listed_files(rows, communicator);
+    const auto views = image_views(rows, use, threads);
     return measure(*views.front(), table.head().path.string(), use, batch_size, communicator, stop_requested, say,
                    outputs, behind_first(views));
   }
@@ -202,6 +204,7 @@ ImageReading FittedModel::image_reading(const TableUse& use, int threads, Pictur
   ImageReading reading =
       temper::image_reading(configuration, folder_.config, *folder_.processor, threads, /*trains=*/false);
   reading.view = view;
+  reading.skips_unreadable = use.skip_unreadable;
   return reading;
 }
 

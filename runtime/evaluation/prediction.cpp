@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/name_list.h"
@@ -118,6 +120,19 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
   return result;
 }
 
+/// The first row of [begin, end) whose picture cannot be read, and why.
+std::optional<std::pair<std::int64_t, std::string>> first_unreadable(const ImageSource& images, std::int64_t begin,
+                                                                     std::int64_t end) {
+  for (std::int64_t row = begin; row < end; ++row) {
+    try {
+      (void)images.picture(row);
+    } catch (const Error& error) {
+      return std::pair(row, std::string(error.what()));
+    }
+  }
+  return std::nullopt;
+}
+
 /// One line for each picture.
 PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const TableUse& use,
                                 const PredictionOptions& options, Device& device, std::int64_t begin,
@@ -131,7 +146,11 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
   for (std::int64_t row = begin; row < end; ++row) {
     const auto place = static_cast<std::size_t>(row);
     rows.files.push_back(picture_path(table, place, table.rows[place][image_column]).string());
+    if (table.of_pictures) continue;
+    rows.list_of.push_back(table.file_of.empty() ? 0 : table.file_of[place]);
+    rows.lines.push_back(static_cast<std::uint32_t>(table.lines[place]));
   }
+  if (!table.of_pictures) rows.lists = table.files.empty() ? std::vector{table.path} : table.files;
   const auto views = fitted.image_views(rows, use, options.threads);
   const ImageSource& images = *views.front();
   const std::vector<const ExampleSource*> others = behind_first(views);
@@ -140,6 +159,7 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
   PredictedLines result;
   const auto write_row = [&](std::int64_t row, std::span<const float> outputs, std::span<const float> embedding) {
+    if (use.skip_unreadable && images.is_unreadable(row)) return;
     const auto place = static_cast<std::size_t>(begin + row);
     if (!all_finite(outputs))
       refuse_not_finite(fitted.model(), device, fmt::format("{}: what the model says is", place_of(table, place)));
@@ -150,10 +170,29 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
     write_embedding(json, embedding);
     result.lines += json_line(json);
   };
-  for (std::int64_t first = 0; first < images.rows() && !options.stop_requested(); first += options.batch_size)
-    predict_embedded(fitted.model(), device, images, DType::f32, first,
-                     std::min(images.rows(), first + options.batch_size), options.batch_size, options.embeddings,
-                     write_row, others);
+  const auto predict = [&](std::int64_t first, std::int64_t last) {
+    if (first < last)
+      predict_embedded(fitted.model(), device, images, DType::f32, first, last, options.batch_size, options.embeddings,
+                       write_row, others);
+  };
+  for (std::int64_t first = 0; first < images.rows() && !options.stop_requested() && result.fault.empty();
+       first += options.batch_size) {
+    const std::int64_t last = std::min(images.rows(), first + options.batch_size);
+    try {
+      predict(first, last);
+    } catch (const Error&) {
+      const auto found = first_unreadable(images, first, last);
+      if (!found) throw;
+      // Where such are skipped, none of the rows can be read.
+      if (use.skip_unreadable) break;
+      predict(first, found->first);
+      result.fault = found->second;
+    }
+  }
+  if (use.skip_unreadable) {
+    result.unreadable = images.unreadable();
+    for (std::int64_t row = 0; row < images.rows(); ++row) result.unreadable_rows += images.is_unreadable(row) ? 1 : 0;
+  }
   return result;
 }
 

@@ -24,6 +24,9 @@ struct PredictionOptions {
 
 struct PredictedLines {
   std::string lines;
+  std::int64_t unreadable_rows = 0;     ///< rows of pictures that are skipped
+  std::vector<std::string> unreadable;  ///< why, a sentence each
+  std::string fault;                    ///< of the picture that cannot be read and behind which lines end; else empty
   std::int64_t cut_rows = 0;   ///< rows that are longer than the largest length; of words: which therefore lack labels
   std::int64_t cut_words = 0;  ///< words that therefore have no label
 };
@@ -41,6 +44,7 @@ struct PredictedLines {
 /// Of a model that has a calibration, the first two also have what write_calibrated writes.
 /// With embeddings, "embedding": [width] stands last (runtime/evaluation/embeddings.h); of a model without a head there
 /// is nothing else.
+/// Of pictures that cannot be read there are no lines where TableUse skips them; else lines end before the first one.
 /// Kept columns stand behind "text", as text; one whose name is among the members above is called "input_" + name.
 /// Throws Error for a column that is missing, and a usage Error for embeddings of running text, and of a first token
 /// where the model reads images and has none. Where it was asked to stop, the last rows are missing.

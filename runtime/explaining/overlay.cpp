@@ -108,8 +108,7 @@ Picture overlay_sheet(const Picture& picture, const RelevanceMap& map, const Ima
                       const std::vector<std::string>& picture_words, const std::vector<std::string>& map_words) {
   Picture plain = shown(picture);
   const ImageExtent extent = plain.extent;
-  const Picture beside = widened(plain);
-  Picture covered = beside;
+  Picture covered = widened(plain);
   const SeenPart seen = seen_part(picture.extent, processor);
   const double range = map.largest() - map.nothing;
   for (std::int64_t row = 0; row < extent.height; ++row)
@@ -130,10 +129,11 @@ Picture overlay_sheet(const Picture& picture, const RelevanceMap& map, const Ima
       std::fill(pixel.begin(), pixel.end(), kBarGround);
       cover(pixel, 1.0 - (static_cast<double>(row) + 0.5) / static_cast<double>(extent.height));
     }
-  const std::array<ContactSheetCell, 2> cells{{{{beside}, picture_words}, {{covered}, map_words}}};
+  const std::array<ContactSheetCell, 2> cells{{{{plain}, picture_words}, {{covered}, map_words}}};
   ContactSheetLayout layout;
   layout.columns = 2;
-  layout.side = std::max(beside.extent.height, beside.extent.width);
+  layout.side = std::max(covered.extent.height, covered.extent.width);
+  layout.resizes = false;
   return contact_sheet(cells, layout);
 }
 

@@ -96,6 +96,13 @@ void require_same(const std::filesystem::path& checkpoint, const Role& role, std
         "another output.dir, or start anew with --fresh",
         checkpoint.string(), role.deed, listed(then), role.key, listed(current));
   const auto [changed, its_new] = std::mismatch(then.begin(), then.end(), current.begin(), same_digest);
+  if (!changed->pictures_sha256.empty() && !its_new->pictures_sha256.empty() &&
+      changed->pictures_sha256 != its_new->pictures_sha256)
+    throw Error(
+        "{}: was {} another version of {}: of its pictures, {} rows then and {} now, at least one has changed, was "
+        "added or was taken out; put them back (no digest of each is kept), choose another output.dir, or start anew "
+        "with --fresh",
+        checkpoint.string(), role.deed, changed->file, changed->rows, its_new->rows);
   throw Error(
       "{}: was {} another version of {} (its SHA-256 was {}, now it is {}); put that file back, choose another "
       "output.dir, or start anew with --fresh",

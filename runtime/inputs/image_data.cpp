@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <numeric>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -18,6 +20,7 @@
 #include "base/human_numbers.h"
 #include "base/mapped_file.h"
 #include "base/name_list.h"
+#include "base/nearest_name.h"
 #include "comm/agreement.h"
 #include "data/images/picture_table.h"
 #include "data/tables/row_labels.h"
@@ -28,6 +31,7 @@ namespace temper {
 namespace {
 
 constexpr std::int64_t kDecodedOfSet = 64;  ///< pictures of a set whose samples are looked at
+constexpr std::size_t kNamed = 5;           ///< files of a kind that a message names
 
 /// What the header of a file says, as ranks send it.
 struct SentFacts {
@@ -137,6 +141,74 @@ void require_one_class_each(const NamedSet& set, const LabelSet& labels) {
   }
 }
 
+/// Throws Error where the folder of a class does not stand for a label of the task.
+void require_known_folder(const Table& table, std::size_t row, const LabelSet& labels, LabelKind kind) {
+  if (table.columns.size() < 2) return;
+  const std::string& name = table.rows[row][1];
+  const std::string folder = (table.files[table.file_of[row]] / name).string();
+  if (kind == LabelKind::regression)
+    throw Error(
+        "{}: a folder gives its pictures the name of a class, but this task needs numbers; list the pictures in a "
+        "table (CSV, JSONL) with the columns \"{}\" and \"{}\"",
+        folder, table.columns[0], table.columns[1]);
+  if (labels.id_of(name)) return;
+  const std::string nearest = nearest_name(name, labels.names());
+  throw Error("the folder {} is no class of the training set{}; its classes are {}; rename the folder, or take it out",
+              folder, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), name_list(labels.names()));
+}
+
+/// What is kept of a file that has been looked at.
+struct LookedAtFile {
+  SentFacts facts;
+  std::string fault;  ///< why it cannot be read; empty: it can
+};
+
+LookedAtFile look_at_file(const ImageRows& rows, std::size_t row, const ImageReading& reading, LookAt depth) {
+  const std::string& name = rows.files[row];
+  try {
+    const MappedFile file(name);
+    if (depth == LookAt::headers)
+      return {sent(picture_facts(file.bytes(), name, reading.decode), xxh3(file.bytes())), {}};
+    DecodedPicture decoded = decode_picture(file.bytes(), name, reading.decode);
+    if (reading.cache != nullptr)
+      reading.cache->keep(name, std::make_shared<const Picture>(std::move(decoded.picture)));
+    return {sent(decoded.facts, xxh3(file.bytes())), {}};
+  } catch (const Error& error) {
+    return {{.digest = xxh3(std::as_bytes(std::span(name))), .flags = 2},
+            rows.place(static_cast<std::int64_t>(row)) + error.what()};
+  }
+}
+
+/// Names the first pictures that a set is read without.
+void tell_skipped(const std::string& set, const LookedAtImages& looked_at, std::int64_t rows,
+                  const std::function<void(const std::string&)>& say) {
+  for (std::size_t i = 0; i < std::min(looked_at.reasons.size(), kNamed); ++i)
+    say(looked_at.reasons[i] + "; skipped (images.unreadable)");
+  if (!looked_at.unreadable.empty())
+    say(fmt::format("{} of the {} of the {} set cannot be read; the next that can be takes the place of each",
+                    looked_at.unreadable.size(), counted(rows, "picture"), set));
+}
+
+/// Rows [begin, end), in several threads. Where none are skipped, those behind the first fault may be left out.
+std::vector<LookedAtFile> look_at_share(const ImageRows& rows, std::size_t begin, std::size_t end,
+                                        const ImageReading& reading, LookAt depth) {
+  std::vector<LookedAtFile> found(end - begin);
+  std::atomic<std::size_t> next = begin;
+  std::atomic<bool> ends = false;
+  const auto work = [&] {
+    for (std::size_t row = next++; row < end && !ends; row = next++) {
+      found[row - begin] = look_at_file(rows, row, reading, depth);
+      if (!found[row - begin].fault.empty() && !reading.skips_unreadable) ends = true;
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    for (int i = 1; i < reading.threads; ++i) helpers.emplace_back(work);
+    work();
+  }
+  return found;
+}
+
 /// Pictures that lie beside a list, or in a folder, belong to what a run was trained on.
 void add_content(std::vector<DataFileLineage>& files, const NamedSet& set) {
   const std::string role = set.name == "training"                           ? "train"
@@ -144,34 +216,40 @@ void add_content(std::vector<DataFileLineage>& files, const NamedSet& set) {
                                                                             : "evaluation/" + set.name;
   const std::string content = sha256_hex(std::as_bytes(std::span(set.looked_at.digests)));
   for (DataFileLineage& file : files)
-    if (file.role == role) file.sha256 = sha256_hex(file.sha256 + content);
+    if (file.role == role) {
+      file.sha256 = sha256_hex(file.sha256 + content);
+      file.pictures_sha256 = content;
+    }
 }
 
 /// How many pictures of `other` are in `train` as well.
 Finding overlap(const NamedSet& train, const NamedSet& other) {
-  std::vector<std::uint64_t> seen = train.looked_at.digests;
-  std::sort(seen.begin(), seen.end());
-  const std::vector<std::uint64_t>& digests = other.looked_at.digests;
-  const auto both = std::count_if(digests.begin(), digests.end(), [&](std::uint64_t digest) {
-    return std::binary_search(seen.begin(), seen.end(), digest);
-  });
+  std::unordered_map<std::uint64_t, std::size_t> first;
+  for (std::size_t row = 0; row < train.looked_at.digests.size(); ++row)
+    first.emplace(train.looked_at.digests[row], row);
+  std::int64_t both = 0;
+  std::string example;
+  for (std::size_t row = 0; row < other.looked_at.digests.size(); ++row) {
+    const auto known = first.find(other.looked_at.digests[row]);
+    if (known == first.end()) continue;
+    if (both++ == 0)
+      example = fmt::format("{} is {}", other.images->listed().files[row], train.images->listed().files[known->second]);
+  }
   return {Severity::warning, "overlap",
-          fmt::format("{} of the {} set {} in the training set as well, byte by byte, so metrics of it are too good; "
-                      "take {} out of one of them",
-                      counted(both, "picture"), other.name, both == 1 ? "is" : "are", both == 1 ? "it" : "them"),
+          fmt::format("{} of the {} set {} in the training set as well, byte by byte ({}{}), so metrics of it are too "
+                      "good; take {} out of one of them",
+                      counted(both, "picture"), other.name, both == 1 ? "is" : "are", both == 1 ? "" : "first ",
+                      example, both == 1 ? "it" : "them"),
           static_cast<double>(both)};
 }
 
 std::vector<Finding> duplicates(const NamedSet& set) {
-  std::vector<std::uint64_t> digests = set.looked_at.digests;
-  std::sort(digests.begin(), digests.end());
-  const auto different = std::unique(digests.begin(), digests.end()) - digests.begin();
-  const std::int64_t twice = static_cast<std::int64_t>(digests.size()) - different;
-  if (twice == 0) return {};
+  const RepeatedPictures found = repeated_pictures(set.images->listed().files, set.looked_at.digests);
+  if (found.again == 0) return {};
   return {{Severity::note, "duplicates",
-           fmt::format("{} of the {} set {} in it before, byte by byte", counted(twice, "picture"), set.name,
-                       twice == 1 ? "is" : "are"),
-           static_cast<double>(twice)}};
+           fmt::format("{} of the {} set {} in it before, byte by byte ({})", counted(found.again, "picture"), set.name,
+                       found.again == 1 ? "is" : "are", found.example),
+           static_cast<double>(found.again)}};
 }
 
 /// How many groups each set has.
@@ -262,7 +340,7 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
   reading.processor = processor;
   reading.channels = model.images.channels;
   reading.tokens = model.images.tokens(processor.extent());
-  reading.decode.most_samples = section.most_megapixels * 1'000'000 * 4;
+  reading.decode.most_pixels = section.most_megapixels * 1'000'000;
   if (section.frame >= 0) reading.decode.frame = section.frame;
   reading.decode.axis = static_cast<int>(section.axis);
   if (section.slice >= 0) reading.decode.slice = section.slice;
@@ -291,15 +369,21 @@ ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns,
     of_rows.emplace(head, columns, *reader, *labels, kind);
   }
   ImageRows rows;
+  if (!head.of_pictures) rows.lists = head.files.empty() ? std::vector{head.path} : head.files;
   if (of_rows) rows.target_width = of_rows->target_width();
   GroupNumbers groups;
   table.read(kRowsInChunk, [&](Table& chunk, std::int64_t) {
     for (std::size_t row = 0; row < chunk.rows.size(); ++row) {
       const std::vector<std::string>& fields = chunk.rows[row];
+      if (of_rows && chunk.of_pictures) require_known_folder(chunk, row, *labels, kind);
       try {
         if (fields[image].empty())
           throw Error("the column \"{}\" is empty, expected the path of a picture", columns.text);
         rows.files.push_back(picture_path(chunk, row, fields[image]).string());
+        if (!rows.lists.empty()) {
+          rows.list_of.push_back(chunk.file_of.empty() ? 0 : chunk.file_of[row]);
+          rows.lines.push_back(static_cast<std::uint32_t>(chunk.lines[row]));
+        }
         if (of_rows) of_rows->append(fields, rows.classes, rows.targets);
         if (group_column) {
           if (fields[*group_column].empty())
@@ -315,50 +399,84 @@ ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns,
   return rows;
 }
 
+RepeatedPictures repeated_pictures(std::span<const std::string> files, std::span<const std::uint64_t> digests) {
+  RepeatedPictures found;
+  std::unordered_map<std::uint64_t, std::size_t> first;
+  for (std::size_t row = 0; row < digests.size(); ++row) {
+    const auto [known, is_new] = first.emplace(digests[row], row);
+    if (!is_new && found.again++ == 0) found.example = fmt::format("{} is {}", files[row], files[known->second]);
+  }
+  if (found.again > 1) found.example.insert(0, "first ");
+  return found;
+}
+
+void require_listed_files(const ImageRows& rows, Communicator& communicator) {
+  if (rows.lists.empty()) return;
+  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
+  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
+  std::vector<std::int64_t> missing{0};
+  std::vector<std::string> mine;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::string& file = rows.files[static_cast<std::size_t>(row)];
+    std::error_code failed;
+    if (std::filesystem::status(file, failed).type() != std::filesystem::file_type::not_found) continue;
+    ++missing.front();
+    const bool is_link = std::filesystem::is_symlink(file, failed);
+    if (mine.size() < kNamed) mine.push_back(rows.place(row) + file + (is_link ? ", a link that leads nowhere" : ""));
+  }
+  communicator.all_reduce(std::span(missing), Reduction::sum);
+  if (missing.front() == 0) return;
+  const std::vector<std::string> named = sentences_of_all(mine, communicator);
+  std::string others;
+  for (std::size_t i = 1; i < std::min(named.size(), kNamed); ++i) others += (i == 1 ? "" : "; ") + named[i];
+  throw Error("{}: no such file; {} of {} {} missing{}{}; correct the paths, or take the rows out", named.front(),
+              missing.front(), counted(rows.rows(), "listed picture"), missing.front() == 1 ? "is" : "are",
+              others.empty() ? "" : ", also ", others);
+}
+
 LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading, Communicator& communicator,
-                              const std::function<void(const std::string&)>& say) {
+                              LookAt depth) {
   require_same_rows(rows, communicator);
+  if (!reading.skips_unreadable) require_listed_files(rows, communicator);
   const auto count = static_cast<std::size_t>(rows.rows());
   const auto size = static_cast<std::size_t>(communicator.size());
   const auto rank = static_cast<std::size_t>(communicator.rank());
-  const std::size_t begin = count * rank / size;
-  const std::size_t end = count * (rank + 1) / size;
   std::vector<SentFacts> mine;
-  std::vector<std::string> unreadable;
+  std::vector<std::string> faults;
   agree_on_success(communicator, failure_of([&] {
-                     for (std::size_t row = begin; row < end; ++row) {
-                       const std::string& name = rows.files[row];
-                       try {
-                         const MappedFile file(name);
-                         mine.push_back(sent(picture_facts(file.bytes(), name, reading.decode), xxh3(file.bytes())));
-                       } catch (const Error& error) {
-                         if (!reading.skips_unreadable) throw;
-                         unreadable.emplace_back(error.what());
-                         mine.push_back({.digest = xxh3(std::as_bytes(std::span(name))), .flags = 2});
-                       }
+                     for (const LookedAtFile& file :
+                          look_at_share(rows, count * rank / size, count * (rank + 1) / size, reading, depth)) {
+                       mine.push_back(file.facts);
+                       if (file.fault.empty()) continue;
+                       if (!reading.skips_unreadable) throw Error("{}", file.fault);
+                       faults.push_back(file.fault);
                      }
                    }));
-  for (const std::string& sentence : sentences_of_all(unreadable, communicator))
-    say(sentence + "; skipped (images.unreadable)");
   LookedAtImages found;
+  found.reasons = sentences_of_all(faults, communicator);
   found.digests.reserve(count);
   for (const std::vector<std::byte>& part : communicator.all_gather_variable(std::as_bytes(std::span(mine))))
     for (std::size_t offset = 0; offset < part.size(); offset += sizeof(SentFacts)) {
       SentFacts facts;
       std::memcpy(&facts, part.data() + offset, sizeof facts);
-      if (rank == 0 && (facts.flags & 2) == 0) found.survey.add(rows.files[found.digests.size()], received(facts));
+      if ((facts.flags & 2) != 0)
+        found.unreadable.push_back(static_cast<std::int64_t>(found.digests.size()));
+      else if (rank == 0)
+        found.survey.add(rows.files[found.digests.size()], received(facts));
       found.digests.push_back(facts.digest);
     }
   agree_on_success(communicator, failure_of([&] {
                      if (rank != 0) return;
                      const std::size_t decoded = std::min<std::size_t>(count, kDecodedOfSet);
                      for (std::size_t i = 0; i < decoded; ++i) {
-                       const std::string& name = rows.files[count * i / decoded];
+                       const std::size_t row = count * i / decoded;
+                       const std::string& name = rows.files[row];
                        try {
                          const DecodedPicture one = decode_picture(MappedFile(name).bytes(), name, reading.decode);
                          found.survey.add_samples(one.picture, one.facts.not_finite);
-                       } catch (const Error&) {
-                         if (!reading.skips_unreadable) throw;
+                       } catch (const Error& error) {
+                         if (!reading.skips_unreadable)
+                           throw Error("{}{}", rows.place(static_cast<std::int64_t>(row)), error.what());
                        }
                      }
                    }));
@@ -381,7 +499,10 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
     ImageRows rows = read_image_rows(*table.source, columns, &data.labels, task.labels, configuration.data.group);
     ImageReading reading = image_reading(configuration, model, processor, threads, trains);
     reading.cache = cache;
-    LookedAtImages looked_at = look_at_images(rows, reading, communicator, say);
+    // What is skipped is known beforehand then.
+    LookedAtImages looked_at =
+        look_at_images(rows, reading, communicator, reading.skips_unreadable ? LookAt::pixels : LookAt::headers);
+    tell_skipped(name, looked_at, rows.rows(), say);
     sets.push_back({std::move(name), std::move(source),
                     std::make_shared<const ImageSource>(std::move(rows), std::move(reading)), std::move(looked_at)});
   };
@@ -389,6 +510,7 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
   const DataSection& section = configuration.data;
   add(tables.train, "training", section.train.text(), true);
   data.images.train = newest(tables.train);
+  if (!sets.empty()) data.images.train_unreadable = static_cast<std::int64_t>(sets.back().looked_at.unreadable.size());
   add(tables.validation, "validation", (section.validation.empty() ? section.train : section.validation).text(), false);
   data.images.validation = newest(tables.validation);
   add(tables.test, "test", section.test.text(), false);
@@ -416,6 +538,10 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
     for (const std::string& sentence : set.looked_at.survey.sentences())
       say(fmt::format("{} set: {}", set.name, sentence));
     tell(set.looked_at.survey.findings());
+    for (Finding& finding : set.looked_at.survey.cut_off(processor)) {
+      finding.sentence.insert(0, set.name + " set: ");
+      data.findings.push_back(std::move(finding));
+    }
     tell(duplicates(set));
     if (&set == &sets.front()) continue;
     if (Finding both = overlap(sets.front(), set); both.value > 0.0) data.findings.push_back(std::move(both));

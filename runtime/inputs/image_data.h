@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "data/images/image_source.h"
@@ -33,23 +35,43 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
 ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns, const LabelSet* labels, LabelKind kind,
                           const std::string& group);
 
+/// Collective. Looks for the files that tables list, each rank for its share. Throws Error on all ranks where some are
+/// missing, with the first ones' lines and how many they are.
+void require_listed_files(const ImageRows& rows, Communicator& communicator);
+
 /// Where decoded pictures of all sets of a run are kept.
 std::shared_ptr<PictureCache> picture_cache(const Configuration& configuration);
 
 /// Collective. What ranks have to say, each sentence once, in the order of the ranks.
 std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, Communicator& communicator);
 
-/// What is known of the files of a set once they have been looked at.
-struct LookedAtImages {
-  PictureSurvey survey;                ///< on rank 0
-  std::vector<std::uint64_t> digests;  ///< [rows] of the files' bytes, on every rank
+/// Pictures that occur before in a list, byte by byte.
+struct RepeatedPictures {
+  std::int64_t again = 0;
+  std::string example;  ///< "b.png is a.png"; of several "first b.png is a.png"
+};
+RepeatedPictures repeated_pictures(std::span<const std::string> files, std::span<const std::uint64_t> digests);
+
+/// How much of each file is looked at.
+enum class LookAt : std::uint8_t {
+  headers,  ///< what is damaged behind it shows once it is read
+  pixels,   ///< everything is decoded
 };
 
-/// Collective. Looks at every file, each rank at its share: its header, and its bytes for the digest. On rank 0 some
-/// are decoded as well. Throws Error on all ranks for the first that is no picture or that cannot be read; where such
-/// are skipped, they are told through `say`.
+/// What is known of the files of a set once they have been looked at.
+struct LookedAtImages {
+  PictureSurvey survey;                  ///< on rank 0
+  std::vector<std::uint64_t> digests;    ///< [rows] of the files' bytes, on every rank
+  std::vector<std::int64_t> unreadable;  ///< rows that are skipped, on every rank
+  std::vector<std::string> reasons;      ///< why, a sentence each, on every rank
+};
+
+/// Collective. Looks at every file, each rank at its share, in as many threads as `reading` says: its header or its
+/// pixels, and its bytes for the digest. On rank 0 samples of some are counted as well. Throws Error on all ranks for
+/// the first that is no picture or that cannot be read, unless `reading` skips such. What is decoded is kept in the
+/// cache of `reading`.
 LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading, Communicator& communicator,
-                              const std::function<void(const std::string&)>& say);
+                              LookAt depth = LookAt::headers);
 
 /// Collective; as prepare_run_data for texts. Throws Error as well for the same group in two sets, and for the same
 /// picture under two classes.

@@ -64,6 +64,7 @@ struct RunImages {
   std::shared_ptr<const ImageSource> train;
   std::shared_ptr<const ImageSource> validation;
   std::shared_ptr<const ImageSource> test;
+  std::int64_t train_unreadable = 0;  ///< pictures of `train` that are skipped
 };
 
 struct RunData {

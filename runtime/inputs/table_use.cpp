@@ -57,6 +57,11 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
       throw usage_error("{} is for models of texts, but this one is for {}; leave the option out", option, task.name);
   if (requests.views != "none" && !is_of_images(task.head))
     throw usage_error("--views is for models of images, but this one is for {}; leave the option out", task.name);
+  if (requests.pictures.any() && !is_of_images(task.head))
+    throw usage_error(
+        "--frame, --slice, --window, --most-megapixels and --skip-unreadable are for models of images, but this one is "
+        "for {}; leave the option out",
+        task.name);
   if (requests.stride > 0 && task.labels != LabelKind::next_token)
     throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
   if (requests.resamples && task.labels != LabelKind::single_class && task.labels != LabelKind::multi_label)
@@ -99,12 +104,21 @@ std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const
 std::vector<std::filesystem::path> files_of_rows(const std::string& name) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(name, ignored);
-  if (is_picture_name(name) || (is_folder && !holds_text_files(name))) return {name};
+  if (is_picture_file(name) || (is_folder && !holds_text_files(name))) return {name};
   return files_named(std::span(&name, 1));
 }
 
-std::vector<std::string> unread_row_notes(const std::string& name, const TaskSpec& task) {
-  return is_of_images(task.head) ? unread_picture_notes(std::span(&name, 1)) : unread_file_notes(std::span(&name, 1));
+std::vector<std::filesystem::path> files_of_rows(std::span<const std::string> names) {
+  std::vector<std::filesystem::path> files;
+  for (const std::string& name : names) {
+    const std::vector<std::filesystem::path> named = files_of_rows(name);
+    files.insert(files.end(), named.begin(), named.end());
+  }
+  return files;
+}
+
+std::vector<std::string> unread_row_notes(std::span<const std::string> names, const TaskSpec& task) {
+  return is_of_images(task.head) ? unread_picture_notes(names) : unread_file_notes(names);
 }
 
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained) {
@@ -119,6 +133,8 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   const char* other = is_of_images(task.head) ? kDefaultImage : kDefaultText;
   if (!requests.text && !has_column(table, use.text) && has_column(table, other)) use.text = other;
   use.images = known.images;
+  if (requests.pictures.reading()) use.images = with_requests(known.images.value_or(ImageUse{}), requests.pictures);
+  use.skip_unreadable = requests.pictures.skip_unreadable;
   use.views = test_time_views(requests.views);
 
   use.text_pair = requests.text_pair.value_or(known.text_pair.value_or(""));
@@ -171,6 +187,8 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   if (requests.documents) differences.note("rows of .txt files", *requests.documents, known.documents, "--documents");
   if (task.labels == LabelKind::multi_label)
     differences.note("threshold", use.threshold, known.threshold, "--threshold");
+  if (known.images && use.images)
+    for (const std::string& difference : temper::differences(*known.images, *use.images)) differences.add(difference);
   if (const std::string line = differences.line(); !line.empty()) say(line);
   if (use.views.size() > 1 && known.calibration)
     say(fmt::format("--views {}: thresholds and temperature were chosen on pictures as they are, not on averages of "

@@ -13,6 +13,7 @@
 #include "data/images/augmentation.h"
 #include "data/tables/table.h"
 #include "data/tables/table_reader.h"
+#include "runtime/inputs/picture_requests.h"
 #include "runtime/inputs/trained_use.h"
 
 namespace temper {
@@ -30,6 +31,7 @@ struct TableRequests {
   std::optional<std::int64_t> resamples;  ///< from which intervals of the measures are computed; 0: no intervals
   std::int64_t resample_seed = 0;
   std::optional<std::string> group;  ///< column of what pictures belong to, over which intervals are; empty: none
+  PictureRequests pictures = {};
 };
 
 /// Which columns of a table are read, and how.
@@ -47,6 +49,7 @@ struct TableUse {
   std::string end_token = "tokenizer";
   std::optional<ConversationUse> conversations;
   std::optional<ImageUse> images;
+  bool skip_unreadable = false;  ///< of pictures; what is read has a row less for each
   std::vector<PictureView> views{PictureView::whole};
   std::int64_t masking_seed = 0;
   std::int64_t resamples = 0;
@@ -62,8 +65,9 @@ std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const
 
 /// The files that hold the rows of a name, before it is known what model reads them.
 std::vector<std::filesystem::path> files_of_rows(const std::string& name);
+std::vector<std::filesystem::path> files_of_rows(std::span<const std::string> names);
 /// What of a folder is not read, a sentence each.
-std::vector<std::string> unread_row_notes(const std::string& name, const TaskSpec& task);
+std::vector<std::string> unread_row_notes(std::span<const std::string> names, const TaskSpec& task);
 
 /// What a document is in a .txt file, as data.documents has it.
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);

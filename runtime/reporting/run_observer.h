@@ -18,6 +18,7 @@ struct RunSummary {
   int threads = 1;
   std::string device;
   std::int64_t train_rows = 0;
+  std::int64_t unreadable_rows = 0;  ///< of them, pictures that are skipped: the next one takes the place of each
   std::int64_t validation_rows = 0;
   std::int64_t test_rows = 0;
   std::int64_t labels = 0;

@@ -40,7 +40,7 @@ std::vector<Sample> samples_of(const std::filesystem::path& path, const std::set
       sample.options.frame = one.at("options").value("frame", 0);
       sample.options.slice = one.at("options").value("slice", 0);
       sample.options.axis = one.at("options").value("axis", 2);
-      sample.options.most_samples = 1 << 20;
+      sample.options.most_pixels = 1 << 18;
       samples.push_back(std::move(sample));
     }
   return samples;

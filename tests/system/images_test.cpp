@@ -204,7 +204,9 @@ TEST_F(ImageRun, IsNotGoneOnWithOverOtherPictures) {
                                              "train.epochs=2", "--set", steady[0], "--set", steady[1]},
                                .folder = folder_});
   EXPECT_NE(resumed.status, 0);
-  EXPECT_NE(resumed.err.find("was trained on another version of train"), std::string::npos) << resumed.err;
+  EXPECT_NE(resumed.err.find("was trained on another version of train: of its pictures, 48 rows then"),
+            std::string::npos)
+      << resumed.err;
 }
 
 TEST_F(ImageRun, InspectKnowsARunAndAModelOfImagesFromData) {
@@ -243,6 +245,7 @@ TEST_F(ImageRun, TellsWhatItSkipped) {
   write("pictures/train/flat/03.png", damaged);
   const Outcome outcome = run_images("skipped", {"images.unreadable=skip", "train.epochs=1"}, 2);
   EXPECT_NE(outcome.err.find("flat/03.png"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("48 rows to train on (1 of them cannot be read"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("1 picture could not be read"), std::string::npos) << outcome.err;
 }
 

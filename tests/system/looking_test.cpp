@@ -82,7 +82,8 @@ TEST_F(Looking, ExplainsPicturesTheSameOnSeveralRanks) {
     EXPECT_NEAR(line["erased"].get<double>(), 0.2, 0.01);
     EXPECT_GT(picture(line["overlay"].get<std::string>()).extent.width, 600);
   }
-  EXPECT_EQ(lines[2]["overlay"], "maps/00-2-explained.png");
+  EXPECT_EQ(lines[0]["overlay"], "maps/flat-00-explained.png");
+  EXPECT_EQ(lines[2]["overlay"], "maps/upright-00-explained.png");
   const std::string kept = read(path("maps/01-explained.png"));
   const Outcome together =
       run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "pictures/train/flat/01.png",
@@ -150,10 +151,75 @@ TEST_F(Looking, InspectTellsOfPicturesThatTrainingRefuses) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::string names;
   const Json report = Json::parse(outcome.last_line());
-  for (const Json& finding : report["findings"])
-    names += finding["name"].get<std::string>() + " ";
+  for (const Json& finding : report["findings"]) names += finding["name"].get<std::string>() + " ";
   EXPECT_NE(names.find("conflicting_labels"), std::string::npos) << names;
   EXPECT_NE(names.find("unreadable"), std::string::npos) << names;
+}
+
+TEST_F(Looking, InspectDecodesEveryFile) {
+  std::string damaged = read(path("pictures/train/flat/03.png"));
+  damaged.resize(damaged.size() / 2);
+  write("pictures/train/flat/03.png", damaged);
+  const Outcome outcome = run_program({"inspect", "pictures/train", "--pictures", "sheet.png", "--json"}, 2);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("1 of 16 pictures cannot be read"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("flat/03.png"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.out.find("skipped (images.unreadable)"), std::string::npos) << outcome.out;
+  for (const char* name : {"alone/1.png", "alone/2.png"}) {
+    fs::create_directories(path("alone"));
+    write(name, damaged);
+  }
+  EXPECT_NE(refusal({"inspect", "alone"}).find("none of 2 pictures can be read"), std::string::npos);
+}
+
+TEST_F(Looking, LeavesOutWhatCannotBeReadWhereItMay) {
+  train();
+  std::string damaged = read(path("pictures/train/flat/03.png"));
+  damaged.resize(damaged.size() / 2);
+  write("pictures/train/flat/03.png", damaged);
+  for (const int ranks : {0, 2}) {
+    const Outcome ended = run_program({"predict", "runs/vit/model", "pictures/train", "-o", "before.jsonl"}, ranks);
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_NE(ended.err.find("--skip-unreadable"), std::string::npos) << ended.err;
+    EXPECT_EQ(lines_of(read(path("before.jsonl"))).size(), 3U) << "rows before it";
+    const Outcome skipped = run_program({"predict", "runs/vit/model", "pictures/train", "--skip-unreadable"}, ranks);
+    ASSERT_EQ(skipped.status, 0) << skipped.err;
+    EXPECT_NE(skipped.err.find("1 of 16 pictures could not be read and is left out"), std::string::npos) << skipped.err;
+    const std::vector<Json> rows = lines_of(skipped.out);
+    ASSERT_EQ(rows.size(), 15U);
+    EXPECT_EQ(rows[2]["image"], "flat/02.png");
+    EXPECT_EQ(rows[3]["image"], "flat/04.png");
+    const Outcome explained =
+        run_program({"explain", "runs/vit/model", "pictures/train/flat", "-o", "maps", "--skip-unreadable"}, ranks);
+    ASSERT_EQ(explained.status, 0) << explained.err;
+    EXPECT_NE(explained.err.find("flat/03.png"), std::string::npos) << explained.err;
+    EXPECT_TRUE(fs::exists(path("maps/04-explained.png")));
+  }
+  EXPECT_EQ(refusal({"explain", "runs/vit/model", "pictures/train/flat", "-o", "maps"}).find("unexpected"),
+            std::string::npos);
+}
+
+TEST_F(Looking, PredictsPicturesByAnyName) {
+  train();
+  fs::copy_file(path("pictures/train/flat/00.png"), path("IM0001"));
+  const Outcome named = run_program({"predict", "runs/vit/model", "IM0001", "pictures/train/upright/01.png"});
+  ASSERT_EQ(named.status, 0) << named.err;
+  ASSERT_EQ(lines_of(named.out).size(), 2U);
+  EXPECT_EQ(lines_of(named.out)[1]["image"], "pictures/train/upright/01.png");
+  write("paths.txt", "IM0001\npictures/train/upright/01.png\n");
+  const Outcome listed = run_program({"predict", "runs/vit/model", "paths.txt"});
+  EXPECT_EQ(listed.out, named.out) << listed.err;
+  write("old.bmp", std::string("BM\x10\0\0\0\0\0\0\0", 10));
+  EXPECT_NE(refusal({"predict", "runs/vit/model", "old.bmp"}).find("found a BMP picture; expected a picture (PNG"),
+            std::string::npos);
+  EXPECT_NE(refusal({"predict", "runs/vit/model", "IM0001", "--frame", "3"}).find("frame 3 was asked for"),
+            std::string::npos);
+  const Outcome dark = run_program({"predict", "runs/vit/model", "IM0001", "--window", "-600,100"});
+  EXPECT_EQ(dark.status, 0) << dark.err;
+  EXPECT_NE(dark.err.find("window -600,100 instead of that of the file (--window)"), std::string::npos) << dark.err;
+  EXPECT_NE(dark.out, lines_of(named.out)[0].dump() + "\n");
+  EXPECT_EQ(run_program({"predict", "runs/vit/model", "IM0001", "--slice", "7:1"}).status, 2);
+  EXPECT_EQ(run_program({"eval", "runs/vit/model", "pictures/train", "--most-megapixels", "1"}).status, 0);
 }
 
 TEST_F(Looking, PredictsEmbeddings) {

@@ -55,6 +55,18 @@ TEST(BitmapFont, DrawsABoxForWhatItLacks) {
   EXPECT_EQ(drawn("\x80\x01").front(), "#####.#####.");
 }
 
+TEST(BitmapFont, DrawsLettersOfOtherAlphabetsAsThoseThatStandForThem) {
+  EXPECT_EQ(drawable("Z\xC3\xBCrich, \xC5\x81\xC3\xB3"
+                     "d\xC5\xBA"),
+            "Zurich, Lodz");
+  EXPECT_EQ(drawable("stra\xC3\x9F"
+                     "e"),
+            "strasse");
+  EXPECT_EQ(drawable("\xCE\xB1"), "a");
+  EXPECT_EQ(drawable("plain"), "plain");
+  EXPECT_EQ(drawable("\x80\x01"), "\x80\x01") << "no UTF-8";
+}
+
 TEST(ContactSheet, PlacesPicturesAndWords) {
   const std::vector<ContactSheetCell> cells = {{{flat({10, 20}, 40), flat({20, 10}, 60)}, {"a"}},
                                                {{flat({10, 10}, 80)}, {}},
@@ -97,6 +109,30 @@ TEST(ContactSheet, BreaksAndCutsLongWords) {
   EXPECT_EQ(sheet.extent.height, 12 + 126 + 6 * 22 + 12);
   layout.title = "a title that is wider than the picture";
   EXPECT_EQ(contact_sheet(cells, layout).extent.width, 24 + 38 * 18);
+}
+
+TEST(ContactSheet, KeepsTheEndOfALongName) {
+  const auto sheet_of = [](const std::string& name) {
+    const std::vector<ContactSheetCell> cells = {{{flat({8, 8}, 1)}, {"is flat", "said upright 0.9", name}}};
+    ContactSheetLayout layout;
+    layout.side = 120;
+    return std::get<Bytes>(contact_sheet(cells, layout).samples);
+  };
+  const std::string long_name = "study-" + std::string(200, 'x');
+  EXPECT_NE(sheet_of(long_name + "1.png"), sheet_of(long_name + "2.png"));
+  EXPECT_NE(sheet_of("a" + long_name), sheet_of("b" + long_name));
+}
+
+TEST(ContactSheet, LeavesPicturesTheirSizeWhereTheyAreToKeepIt) {
+  const std::vector<ContactSheetCell> cells = {{{flat({10, 20}, 40)}, {"a"}}};
+  ContactSheetLayout layout;
+  layout.side = 40;
+  layout.resizes = false;
+  const Picture sheet = contact_sheet(cells, layout);
+  const Bytes& samples = std::get<Bytes>(sheet.samples);
+  EXPECT_EQ(std::count(samples.begin(), samples.end(), 40), 10 * 20 * 3);
+  layout.side = 15;
+  EXPECT_THROW(contact_sheet(cells, layout), Error);
 }
 
 TEST(ContactSheet, SaysWhatIsWrong) {

@@ -44,7 +44,63 @@ TEST_F(PictureTable, TakesFoldersForClassesInTheOrderOfTheirPaths) {
       rows_of(*table),
       (TextRows{{"a/1.2.840.7", "a"}, {"a/10.tif", "a"}, {"a/9.dcm", "a"}, {"b/2.png", "b"}, {"b/deep/1.JPG", "b"}}));
   const std::string set = path("set");
-  EXPECT_EQ(unread_picture_notes(std::span(&set, 1)).size(), 1U);
+  const std::vector<std::string> notes = unread_picture_notes(std::span(&set, 1));
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_HAS(notes[0], "2 files are of no format that is read, and passed over: a/.hidden.png (hidden), a/notes.txt");
+}
+
+TEST_F(PictureTable, KnowsFilesByHowTheyBegin) {
+  const std::string png = "\x89PNG\r\n\x1A\n and what follows";
+  touch("set/a/1.png");
+  (void)folder_.file("set/a/IM0001", png);
+  (void)folder_.file("set/a/scan.dat", png);
+  (void)folder_.file("set/a/old.bmp", std::string("BM\x10\0\0\0\0\0\0\0", 10));
+  (void)folder_.file("set/a/BMI.txt", "BMI,age");
+  std::filesystem::create_symlink("nowhere.png", path("set/a/lost.png"));
+  const auto table = opened(path("set"));
+  EXPECT_EQ(rows_of(*table), (Rows{{"a/1.png", "a"}, {"a/IM0001", "a"}, {"a/scan.dat", "a"}}));
+  const std::string set = path("set");
+  const std::string note = unread_picture_notes(std::span(&set, 1)).at(0);
+  EXPECT_HAS(note, "3 files");
+  EXPECT_HAS(note, "a/old.bmp (a BMP picture)");
+  EXPECT_HAS(note, "a/lost.png (a link that leads nowhere)");
+  EXPECT_EQ(note.find("BMI.txt ("), std::string::npos) << note;
+  EXPECT_EQ(rows_of(*opened(path("set/a/IM0001"))), (Rows{{path("set/a/IM0001")}}));
+  EXPECT_HAS(error_of([&] { (void)opened(path("set/a/old.bmp")); }), "found a BMP picture; expected a picture (PNG");
+  EXPECT_HAS(error_of([&] { (void)opened(path("set/lost")); }), "no such file or folder");
+  std::filesystem::create_symlink("nowhere", path("set/a/astray"));
+  EXPECT_HAS(error_of([&] { (void)opened(path("set/a/astray")); }), "is a link that leads nowhere, to nowhere");
+}
+
+TEST_F(PictureTable, DoesNotFollowLinksInCircles) {
+  touch("set/a/1.png");
+  std::filesystem::create_directory_symlink("..", path("set/a/up"));
+  touch("elsewhere/2.png");
+  std::filesystem::create_directory_symlink("../../elsewhere", path("set/a/other"));
+  EXPECT_EQ(rows_of(*opened(path("set"))), (Rows{{"a/1.png", "a"}, {"a/other/2.png", "a"}}));
+  const std::string set = path("set");
+  EXPECT_HAS(unread_picture_notes(std::span(&set, 1)).at(0), "a/up (a link to a folder that it lies in)");
+}
+
+TEST_F(PictureTable, ReadsListsOfPaths) {
+  (void)folder_.file("paths.txt", "scans/7.png\n\n/far/away.png\n");
+  const auto table = opened(path("paths.txt"));
+  EXPECT_EQ(table->head().columns, std::vector<std::string>{"image"});
+  EXPECT_EQ(rows_of(*table), (Rows{{"scans/7.png"}, {"/far/away.png"}}));
+  EXPECT_EQ(picture_path(table->head(), 0, "scans/7.png").string(), path("scans/7.png"));
+}
+
+TEST_F(PictureTable, SaysOfFoldersWhatTheyLack) {
+  touch("loose/1.png");
+  EXPECT_HAS(error_of([&] { (void)column_index(opened(path("loose"))->head(), "label"); }),
+             "expected one folder per class in it");
+  touch("set/a/1.png");
+  const auto table = opened(path("set"));
+  EXPECT_HAS(error_of([&] { (void)column_index(table->head(), "patient"); }), "has no column \"patient\"");
+  table->read(1, [&](Table& chunk, std::int64_t) {
+    EXPECT_EQ(place_of(chunk, 0), path("set/a/1.png"));
+    return true;
+  });
 }
 
 TEST_F(PictureTable, FindsPicturesWhereTheirListSays) {

@@ -115,5 +115,29 @@ TEST(PictureSurvey, WarnsOfSaturationAndNarrowRanges) {
   EXPECT_EQ(PictureSurvey().sentences(), std::vector<std::string>{"no pictures"});
 }
 
+TEST(PictureSurvey, TellsWhatTheProcessorCutsOff) {
+  ImageProcessor processor;
+  processor.resize_rule = ResizeRule::shortest_edge;
+  processor.edge = 100;
+  processor.crop = {100, 100};
+  PictureSurvey survey;
+  survey.add("square.png", facts({50, 50}));
+  survey.add("wide.png", facts({100, 140}));
+  EXPECT_TRUE(survey.cut_off(processor).empty()) << "less than a third";
+  survey.add("strip.png", facts({100, 400}));
+  survey.add("upright.png", facts({200, 100}));
+  const std::vector<Finding> found = survey.cut_off(processor);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].value, 0.5);
+  EXPECT_NE(
+      found[0].sentence.find("of 2 pictures (50 %) the model does not see 50 % to 75 % of the area (75 % of 400 x "
+                             "100 pixels)"),
+      std::string::npos)
+      << found[0].sentence;
+  processor.crop = {};
+  processor.resize_rule = ResizeRule::exact;
+  EXPECT_TRUE(survey.cut_off(processor).empty());
+}
+
 }  // namespace
 }  // namespace temper

@@ -144,15 +144,16 @@ TEST(DecodePicture, GoesByTheContentAndSaysWhatTheNameSaid) {
       << fault;
 }
 
-TEST(DecodePicture, TakesAsManySamplesAsItMay) {
+TEST(DecodePicture, TakesAsManyPixelsAsItMay) {
   DecodeOptions options;
   for (const std::string name :
        {"colour.png", "quality75-2.jpg", "raw.tif", "colour.dcm", "palette.png", "palette.tif"}) {
     const std::vector<std::byte> file = file_named(name);
-    options.most_samples = decode_picture(file, name).picture.values();
+    options.most_pixels = decode_picture(file, name).picture.extent.pixels();
     EXPECT_EQ(fault_of(file, name, options), "");
-    --options.most_samples;
-    EXPECT_NE(fault_of(file, name, options).find("more than the limit of"), std::string::npos) << name;
+    --options.most_pixels;
+    const std::string fault = fault_of(file, name, options);
+    EXPECT_NE(fault.find(" megapixels; raise images.most_megapixels"), std::string::npos) << fault;
     EXPECT_THROW(picture_facts(file, name, options), Error) << name;
   }
 }
@@ -165,9 +166,9 @@ TEST(DecodePicture, TakesAsLongALineOfAVolumeAsItMay) {
   std::memcpy(file.data() + kSizes, sizes, sizeof(sizes));
   DecodeOptions options;
   options.axis = 0;
-  options.most_samples = 60;
+  options.most_pixels = 60;
   EXPECT_EQ(fault_of(file, "long.nii", options), "");
-  --options.most_samples;
+  --options.most_pixels;
   EXPECT_NE(fault_of(file, "long.nii", options).find("has lines of 60 voxels along axis 0"), std::string::npos);
   EXPECT_THROW(picture_facts(file, "long.nii", options), Error);
 }

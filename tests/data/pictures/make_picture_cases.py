@@ -397,7 +397,7 @@ def dicom_cases():
     enhanced.PerFrameFunctionalGroupsSequence = groups
     case("enhanced.dcm", file_of(enhanced), single(odd[2] * 2.0 - 3), 76.5, 126.5, dict(frame=2))
     refused("frames.dcm", file_of(dicom(odd, frames=3)), "has 3 frames, expected one picture", "frame, 0 to 2")
-    refused("no-frame.dcm", file_of(dicom(odd, frames=3)), "frame 3 was asked for", options=dict(frame=3))
+    refused("no-frame.dcm", file_of(dicom(odd, frames=3)), "frame 3 was asked for", "name one of 0 to 2 by images.frame", options=dict(frame=3))
     small = dict(pixels=encapsulate([saved(Image.fromarray(GREY), "JPEG")]))
     refused("other-size.dcm", file_of(dicom(byte, JPEGBaseline8Bit, **small)), "says 6 x 5 pixels", "9 x 7")
     refused("jpeg2000.dcm", file_of(dicom(byte, JPEG2000Lossless, **small)), "JPEG 2000", "expected uncompressed")
@@ -545,7 +545,48 @@ def later_cases():
     refused("long-line.nii", line, "has lines of 300000000 voxels along axis 0", "limit", options=dict(axis=0, slice=1))
 
 
+def table(first, entries, bits=16, with_sign=False):
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS" if with_sign else "US", [len(entries), first, bits])
+    item.add_new("LUTData", "OW", np.asarray(entries, "<u2").tobytes())
+    return [item]
+
+
+def grey_value_cases():
+    """What is neither slope nor straight window: the function SIGMOID, and tables of values."""
+    units = (GREY.astype(np.int16) - 90) * 9
+    curve = dict(WindowCenter="40", WindowWidth="350", VOILUTFunction="SIGMOID")
+    hounsfield = dict(signed=1, RescaleSlope="1", RescaleIntercept="-24")
+    sigmoid = dicom(units, **hounsfield, **curve)
+    values = 1 / (1 + np.exp(-4 * (units - 24.0 - 40) / 350))
+    shown = pydicom.pixels.apply_windowing(pydicom.pixels.apply_modality_lut(units, sigmoid), sigmoid)
+    np.testing.assert_allclose((shown + 32768 + 24) / 65535, values, atol=1e-12)
+    case("sigmoid.dcm", file_of(sigmoid), single(values), 0, 1)
+    turned = dicom(units, colours="MONOCHROME1", **hounsfield, **curve)
+    case("sigmoid-monochrome1.dcm", file_of(turned), single(1 - values), 0, 1, inverted=True)
+    bent = np.minimum(np.arange(300) ** 2 // 30, 4095)
+    voi = dicom(units, **hounsfield, VOILUTSequence=table(-120, bent, 12, True))
+    shown = pydicom.pixels.apply_voi(pydicom.pixels.apply_modality_lut(units, voi), voi)
+    case("voi-table.dcm", file_of(voi), single(shown), 0, 4095)
+    both = dicom(units, **hounsfield, VOILUTSequence=table(-120, bent, 12, True), WindowCenter="40", WindowWidth="400")
+    case("voi-table-and-window.dcm", file_of(both), single(units - 24.0), -160, 239)
+    modality = dicom(GREY.astype(np.uint16), stored=8, ModalityLUTSequence=table(10, 5 * np.arange(200) + 7))
+    case("modality-table.dcm", file_of(modality), single(pydicom.pixels.apply_modality_lut(GREY, modality)), 0, 65535)
+    case("modality-and-voi-table.dcm", file_of(dicom(GREY, ModalityLUTSequence=table(10, 5 * np.arange(200) + 7),
+                                                     VOILUTSequence=table(0, 1023 - np.arange(1024), 10))),
+         single(1023.0 - pydicom.pixels.apply_modality_lut(GREY, modality)), 0, 1023)
+    refused("short-table.dcm", file_of(dicom(GREY, ModalityLUTSequence=[short_table()])), "has a table", "of 3 entries")
+    refused("function.dcm", file_of(dicom(GREY, WindowCenter="9", WindowWidth="9", VOILUTFunction="CUBIC")), "CUBIC")
+
+
+def short_table():
+    item = table(0, [1, 2, 3])[0]
+    item.LUTDescriptor = [9, 0, 16]
+    return item
+
+
 png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files(), later_cases()
+grey_value_cases()
 with open(sys.argv[1], "w") as file:
     body = [json.dumps(one, separators=(",", ":")) for one in CASES], [json.dumps(one) for one in REFUSED]
     file.write('{"cases":[\n' + ",\n".join(body[0]) + '\n],\n"refused":[\n' + ",\n".join(body[1]) + "\n]}\n")

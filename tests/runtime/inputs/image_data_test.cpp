@@ -159,5 +159,55 @@ TEST_F(ImageDataTest, ReadsSeveralLabelsAndNumbers) {
   EXPECT_EQ(prepare().images.train->listed().targets, (std::vector<float>{61, 47.5}));
 }
 
+TEST_F(ImageDataTest, NamesTheLinesOfMissingFiles) {
+  draw("1.png", 1);
+  std::string rows = "image,label\n1.png,ill\n";
+  for (int i = 0; i < 7; ++i) rows += "lost-" + std::to_string(i) + ".png,well\n";
+  list("train.csv", rows);
+  configuration_.data.train = path("train.csv");
+  const std::string refused = refusal();
+  EXPECT_SAYS(refused,
+              "train.csv, line 3: " + path("lost-0.png") + ": no such file; 7 of 8 listed pictures are missing");
+  EXPECT_SAYS(refused, "train.csv, line 4: " + path("lost-1.png"));
+}
+
+TEST_F(ImageDataTest, SaysWhichFolderIsNoClass) {
+  testing_support::write_picture_classes(folder_ / "test", 2, 2);
+  fs::rename(folder_ / "test/upright", folder_ / "test/Upright");
+  configuration_.data.test = path("test");
+  EXPECT_SAYS(refusal(), "the folder " + path("test/Upright") + " is no class of the training set");
+  configuration_.data.test = OneOrMore();
+  configuration_.model.task = "image-regression";
+  EXPECT_SAYS(refusal(), "this task needs numbers");
+  configuration_.model.task = "image-classification";
+  configuration_.data.train = path("train/flat");
+  EXPECT_SAYS(refusal(), "expected one folder per class");
+}
+
+TEST_F(ImageDataTest, DecodesEverythingWhereItSkips) {
+  std::string damaged = read_text_file(folder_ / "train/flat/03.png");
+  damaged.resize(damaged.size() / 2);
+  list("train/flat/03.png", damaged);
+  configuration_.images.unreadable = "skip";
+  EXPECT_EQ(prepare().images.train_unreadable, 1);
+  if (world_communicator().rank() == 0) {
+    EXPECT_SAYS(said_, "flat/03.png");
+    EXPECT_SAYS(said_, "1 of the 12 pictures of the training set cannot be read");
+  }
+}
+
+TEST_F(ImageDataTest, NamesThePairOfEqualPictures) {
+  testing_support::write_picture_classes(folder_ / "test", 3, 2);
+  configuration_.data.test = path("test");
+  fs::copy_file(folder_ / "train/flat/00.png", folder_ / "test/flat/99.png");
+  fs::copy_file(folder_ / "train/flat/01.png", folder_ / "train/flat/98.png");
+  const RunData data = prepare();
+  if (world_communicator().rank() != 0) return;
+  std::string told;
+  for (const Finding& finding : data.findings) told += finding.sentence + "\n";
+  EXPECT_SAYS(told, path("test/flat/99.png") + " is " + path("train/flat/00.png"));
+  EXPECT_SAYS(told, path("train/flat/98.png") + " is " + path("train/flat/01.png"));
+}
+
 }  // namespace
 }  // namespace temper
