@@ -11,7 +11,7 @@ build_unit gguf model/gguf/gguf_file.cpp model/gguf/gguf_metadata.cpp model/gguf
   model/huggingface/gguf_form.cpp model/huggingface/gguf_architecture.cpp model/huggingface/weight_files.cpp \
   data/tokenizer/ggml_vocabulary.cpp runtime/inputs/model_tokenizer.cpp base/mapped_file.cpp
 c++ -fsanitize=address,undefined "$build/fuzz/gguf_fuzz.o" "$build/fuzz/gguf_unit.o" "$build/libtemper_data.a" \
-  "$build/libtemper_model.a" "$build/libtemper_base.a" -o "$build/fuzz/gguf_fuzz" -licuuc -licui18n -licudata -lhwy -lfmt \
-  -lcrypto -lxxhash -lz
+  "$build/libtemper_model.a" "$build/libtemper_tensor.a" "$build/libtemper_base.a" -o "$build/fuzz/gguf_fuzz" -ldnnl -lhwy \
+  -lgomp -licuuc -licui18n -licudata -lfmt -lcrypto -lxxhash -lz
 cd "$build/fuzz"
 exec ./gguf_fuzz "$@"
