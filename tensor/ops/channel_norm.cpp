@@ -59,7 +59,9 @@ Variable record_norm(Tape& tape, const Variable& x, const MeasuredStatistics& st
     const Tensor dy = out.gradient();
     const GradientTarget d_weight = wanted_gradient(tape, weight);
     const GradientTarget d_bias = wanted_gradient(tape, bias);
-    const GradientTarget dx = wanted_gradient(tape, x);
+    // Nobody else reads dy, so what has no use for the gradient of the sum gives its memory away.
+    const bool gives_dy = x.requires_gradient() && !residual.requires_gradient();
+    const GradientTarget dx = gives_dy ? GradientTarget{dy} : wanted_gradient(tape, x);
     tape.kernels().run(calls::ChannelNormBackward{.dy = dy.as_rows(),
                                                   .x = x.value().as_rows(),
                                                   .y = activation != Activation::none ? out.value().as_rows() : Rows(),
@@ -74,6 +76,7 @@ Variable record_norm(Tape& tape, const Variable& x, const MeasuredStatistics& st
                                                   .accumulate_weight = d_weight.accumulate,
                                                   .d_bias = d_bias.parameter(),
                                                   .accumulate_bias = d_bias.accumulate});
+    if (gives_dy) tape.give_gradient(x, dy);
     if (residual.requires_gradient()) tape.give_gradient(residual, dy);
   });
   return out;

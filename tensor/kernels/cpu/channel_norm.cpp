@@ -122,24 +122,43 @@ void channel_norm_freed_of(const calls::ChannelNormBackward& call, ConstRows fro
   }
 }
 
+/// Rows that are added up before their sum is written: a sum in memory is read and written for each.
+constexpr std::int64_t kRowsOfMoments = 4;
+
+/// sums += term(x, i) of rows [begin, end), by kRowsOfMoments.
+template <typename T, typename Term>
+HWY_INLINE void add_up_rows(MatrixOf<const T> x, float* sums, std::int64_t begin, std::int64_t end, const Term& term) {
+  const Floats d;
+  std::int64_t row = begin;
+  for (; row + kRowsOfMoments <= end; row += kRowsOfMoments) {
+    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      const auto first = hn::Add(term(access, x.row(row) + i, i), term(access, x.row(row + 1) + i, i));
+      const auto second = hn::Add(term(access, x.row(row + 2) + i, i), term(access, x.row(row + 3) + i, i));
+      access.store(hn::Add(access.load(d, sums + i), hn::Add(first, second)), d, sums + i);
+    };
+    for_each_vector(d, x.columns, step);
+  }
+  for (; row < end; ++row) {
+    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+      access.store(hn::Add(access.load(d, sums + i), term(access, x.row(row) + i, i)), d, sums + i);
+    };
+    for_each_vector(d, x.columns, step);
+  }
+}
+
 /// The sums of rows [begin, end), and then of the squares of their distances from the mean of these rows.
 template <typename T>
 void column_moments_of(MatrixOf<const T> x, float* sums, float* squares, std::int64_t begin, std::int64_t end) {
   const Floats d;
   const auto each = hn::Set(d, 1.0F / static_cast<float>(end - begin));
-  for (std::int64_t row = begin; row < end; ++row) {
-    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      access.store(hn::Add(access.load(d, sums + i), access.load(d, x.row(row) + i)), d, sums + i);
-    };
-    for_each_vector(d, x.columns, step);
-  }
-  for (std::int64_t row = begin; row < end; ++row) {
-    const auto step = [&](auto access, std::int64_t i) TEMPER_VECTOR_LAMBDA {
-      const auto away = hn::NegMulAdd(access.load(d, sums + i), each, access.load(d, x.row(row) + i));
-      access.store(hn::MulAdd(away, away, access.load(d, squares + i)), d, squares + i);
-    };
-    for_each_vector(d, x.columns, step);
-  }
+  const auto value = [&](auto access, const T* at, std::int64_t /*i*/)
+                         TEMPER_VECTOR_LAMBDA { return access.load(d, at); };
+  add_up_rows(x, sums, begin, end, value);
+  const auto square = [&](auto access, const T* at, std::int64_t i) TEMPER_VECTOR_LAMBDA {
+    const auto away = hn::NegMulAdd(access.load(d, sums + i), each, access.load(d, at));
+    return hn::Mul(away, away);
+  };
+  add_up_rows(x, squares, begin, end, square);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
-// Convolutions by products: windows are copied side by side, which the product then reads from the cache.
+// Convolutions by products: windows are copied side by side, which the product then reads from the cache, or, where
+// that is less work, pixels are transformed (winograd.h).
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
+#include "tensor/kernels/cpu/winograd.h"
 
 namespace temper {
 namespace {
@@ -96,8 +98,20 @@ void CpuKernels::run(const calls::ScatterPlaces& call) {
   }
 }
 
-void CpuKernels::run(const calls::WindowProduct& call) { call.run_parts(whole()); }
+void CpuKernels::run(const calls::WindowProduct& call) {
+  if (call.weight.type == call.x.type && winograd_pays(call.grid, call.x.columns, call.y.columns, call.x.type)) {
+    run_by_winograd(call, *this);
+  } else {
+    call.run_parts(whole());
+  }
+}
 
-void CpuKernels::run(const calls::WindowWeightGradient& call) { call.run_parts(whole()); }
+void CpuKernels::run(const calls::WindowWeightGradient& call) {
+  if (winograd_pays(call.grid, call.x.columns, call.dz.columns, call.x.type)) {
+    run_by_winograd(call, *this);
+  } else {
+    call.run_parts(whole());
+  }
+}
 
 }  // namespace temper

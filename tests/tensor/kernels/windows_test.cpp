@@ -1,3 +1,5 @@
+#include <omp.h>
+
 #include <cstring>
 
 #include "tensor/device.h"
@@ -111,6 +113,80 @@ TEST_P(WindowsTest, ProductsAreThoseOfWindowsInMemory) {
         expect_close(d_weight.values(), sum, 1e-5);
         expect_close(to_double(d_bias), bias_sum, 1e-5);
       }
+    }
+  }
+}
+
+// Maps and channels of which CPUs transform pixels instead of copying windows (winograd.h): tiles that end at an edge,
+// vectors that are not full, more tiles than a block has.
+TEST_P(WindowsTest, TransformedProductsAreThoseOfWindowsInMemory) {
+  constexpr std::int64_t kIn = 67;
+  constexpr std::int64_t kOut = 70;
+  const std::vector<float> bias(static_cast<std::size_t>(kOut), 0.25F);
+  const int threads = omp_get_max_threads();
+  // The last one has more tiles than a block, once.
+  const WindowShape small{2, 8, 11, 3, 3, 1, 1};
+  const WindowShape bare{1, 11, 10, 3, 3, 1, 0};
+  const WindowShape large{1, 46, 45, 3, 3, 1, 1};
+  for (const WindowGrid& grid :
+       {small.grid(), mirrored(small.grid()), bare.grid(), mirrored(bare.grid()), large.grid()}) {
+    const auto x = TestMatrix::random(grid.pixels(), kIn, 1, kIn + 2);
+    const TestMatrix windows = windows_of(x, grid);
+    const auto weight = TestMatrix::random(kOut, 9 * kIn, 2, 9 * kIn + 1);
+    const auto turned = TestMatrix::random(9 * kIn, kOut, 3);
+    TestMatrix room(300, 9 * kIn);
+    const auto multiply = [&](bool accumulate) {
+      auto y = TestMatrix::random(grid.places(), kOut, 4, kOut + 3);
+      kernels_.run(calls::WindowProduct{.x = x,
+                                        .grid = grid,
+                                        .weight = accumulate ? turned : weight,
+                                        .weight_is_transposed = accumulate,
+                                        .bias = accumulate ? ConstRows() : row_of(bias),
+                                        .room = room,
+                                        .y = y,
+                                        .accumulate = accumulate});
+      EXPECT_TRUE(y.gaps_untouched());
+      return y;
+    };
+    const auto differentiate = [&](bool accumulate, std::vector<float>& d_bias) {
+      const auto dz = TestMatrix::random(grid.places(), kOut, 5, kOut + 1);
+      auto d_weight = TestMatrix::random(kOut, 9 * kIn, 6, 9 * kIn + 4);
+      kernels_.run(calls::WindowWeightGradient{.dz = dz,
+                                               .x = x,
+                                               .grid = grid,
+                                               .room = room,
+                                               .d_weight = Rows(d_weight).as<float>(),
+                                               .accumulate_weight = accumulate,
+                                               .d_bias = d_bias.data(),
+                                               .accumulate_bias = accumulate});
+      EXPECT_TRUE(d_weight.gaps_untouched());
+      return d_weight;
+    };
+    for (const bool accumulate : {false, true}) {
+      if (accumulate && grid.places() > 1000) continue;
+      const auto before = TestMatrix::random(grid.places(), kOut, 4);
+      std::vector<double> expected =
+          product(windows, false, accumulate ? turned : weight, !accumulate, before, accumulate);
+      if (!accumulate)
+        for (double& value : expected) value += 0.25;
+      omp_set_num_threads(1);
+      const TestMatrix y = multiply(accumulate);
+      expect_close(y.values(), expected, 1e-5);
+
+      const auto dz = TestMatrix::random(grid.places(), kOut, 5);
+      const auto weight_before = TestMatrix::random(kOut, 9 * kIn, 6);
+      std::vector<double> bias_sum(static_cast<std::size_t>(kOut), accumulate ? 2.0 : 0.0);
+      for (std::int64_t i = 0; i < dz.rows(); ++i)
+        for (std::int64_t j = 0; j < kOut; ++j) bias_sum[static_cast<std::size_t>(j)] += static_cast<double>(dz(i, j));
+      std::vector<float> d_bias(static_cast<std::size_t>(kOut), 2.0F);
+      const TestMatrix d_weight = differentiate(accumulate, d_bias);
+      expect_close(d_weight.values(), product(dz, true, windows, false, weight_before, accumulate), 1e-5);
+      expect_close(to_double(d_bias), bias_sum, 1e-5);
+
+      omp_set_num_threads(3);
+      EXPECT_EQ(multiply(accumulate).values(), y.values());
+      EXPECT_EQ(differentiate(accumulate, d_bias).values(), d_weight.values());
+      omp_set_num_threads(threads);
     }
   }
 }
