@@ -2,11 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "base/image_extent.h"
 #include "model/packed_input.h"
 #include "tensor/tape.h"
 
 namespace temper {
+
+/// A parameter, and the value that takes its place.
+struct ResizedTable {
+  Variable table;
+  Tensor value;
+};
 
 class InputLayer {
  public:
@@ -21,6 +29,11 @@ class InputLayer {
   /// The parameter [vocabulary, width] of which forward reads only the rows that are ids of tokens; undefined where
   /// there is none.
   [[nodiscard]] virtual Variable token_table() const { return {}; }
+  /// Of a layer whose files are for images of one size: what they have for images of `extent`, where that is another
+  /// size than its parameters are of. Computed with by the layer in place of those, it gives the same of such images.
+  [[nodiscard]] virtual std::optional<ResizedTable> resized_table(Device& /*device*/, ImageExtent /*extent*/) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace temper

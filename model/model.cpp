@@ -50,7 +50,8 @@ Variable Model::through_blocks(Tape& tape, const PackedInput& input, const Token
 
 void Model::enter(Tape& on, std::int64_t stage, const PackedInput& input, const TokenSelection& selection) const {
   const RowNames read = selection.defined() ? RowNames{selection.rows.size(), selection.names()} : RowNames();
-  on.enter_stage(stage, {input.tokens(), input.token_names()}, read);
+  on.enter_stage(stage, {input.tokens(), input.token_names()}, read,
+                 input.pixels.height > 0 ? input.examples : Tensor());
 }
 
 void Model::for_each_value(const std::function<bool(const Parameter&)>& use) const {

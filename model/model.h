@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,11 @@ class Model final {
   /// The parameter of which forward reads only the rows that are ids of tokens, [vocabulary, width]; undefined where
   /// there is none, or where the head reads all of it.
   [[nodiscard]] Variable token_table() const;
+
+  /// InputLayer::resized_table.
+  [[nodiscard]] std::optional<ResizedTable> resized_table(Device& device, ImageExtent extent) const {
+    return parts_.input->resized_table(device, extent);
+  }
 
   /// The head multiplies with the table of words.
   [[nodiscard]] bool has_tied_head() const;

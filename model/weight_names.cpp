@@ -26,13 +26,15 @@ Shape StoredForm::shape_of_tensor(const Shape& parameter) const {
 
 std::vector<StoredForm> WeightNames::forms_of(const Parameter& parameter) const {
   StoredForm usual{parameter.name};
+  KernelExtent kernel = parameter.kernel;
   for (const WeightRule& rule : rules) {
     if (std::optional<std::string> stored = renamed(parameter.name, rule)) {
       usual = {*std::move(stored), rule.transposed, rule.rows, rule.first_row, rule.block, rule.block_step};
+      if (rule.of_pixels) kernel = {1, 1};
       break;
     }
   }
-  usual.kernel = parameter.kernel;
+  usual.kernel = kernel;
   usual.transposed = usual.transposed || parameter.kernel.is_depthwise;
   usual.is_count = parameter.is_count;
   std::vector<StoredForm> forms;

@@ -43,6 +43,7 @@ struct WeightRule {
   std::int64_t first_row = 0;
   std::int64_t block = 0;
   std::int64_t block_step = 0;
+  bool of_pixels = false;  ///< a matrix that is stored as the weight of a convolution of one pixel
 };
 
 struct WeightNames {
@@ -50,7 +51,8 @@ struct WeightNames {
   std::string prefix = {};
   /// How files have parameters: the first rule that fits, else under their own names. What is written has these forms.
   std::vector<WeightRule> rules = {};
-  /// Other names of tensors that are read where those are missing; of a rule only the two names count.
+  /// Other names of tensors that are read where those are missing, or of another shape; of a rule only the two names
+  /// count.
   std::vector<WeightRule> alternatives = {};
   /// Ends of names of tensors that files may have and no model reads: counters, copies of tied weights.
   std::vector<std::string> unread = {};

@@ -42,12 +42,20 @@ Shape shape_of(const TensorView& stored) {
                                                             : std::span<const std::int64_t>());
 }
 
-/// The tensor that holds a parameter, and how; null where no file has it.
+/// The tensor that holds a parameter, and how; null where no file has it. The first name that a file has, unless a
+/// later one has the shape that is expected and it has not: layouts of different age may use one name for two things.
 std::pair<const TensorView*, StoredForm> find_stored(const Model& model, const Parameter& parameter,
                                                      const WeightFiles& files) {
-  for (StoredForm& candidate : model.names().forms_of(parameter))
-    if (const TensorView* stored = files.find(candidate.name)) return {stored, std::move(candidate)};
-  return {nullptr, {}};
+  std::pair<const TensorView*, StoredForm> found{nullptr, {}};
+  for (StoredForm& candidate : model.names().forms_of(parameter)) {
+    const TensorView* stored = files.find(candidate.name);
+    if (stored == nullptr) continue;
+    const bool fits = shape_of(*stored) == candidate.shape_of_tensor(parameter.shape);
+    if (found.first != nullptr && !fits) continue;
+    found = {stored, std::move(candidate)};
+    if (fits) break;
+  }
+  return found;
 }
 
 [[noreturn]] void refuse_shape(const TensorView& stored, const Shape& expected, const WeightFiles& files) {
@@ -200,9 +208,23 @@ StoredType stored_type(DType narrow) { return narrow == DType::f16 ? StoredType:
 
 }  // namespace
 
-StoredWeights::StoredWeights(const Model& model, Device& device) : StoredWeights(weights_of(model), device) {}
+StoredWeights::StoredWeights(const Model& model, Device& device, ImageExtent images) {
+  std::vector<ParameterToStore> weights = weights_of(model);
+  if (const auto table = images.pixels() > 0 ? model.resized_table(device, images) : std::nullopt) {
+    for (ParameterToStore& weight : weights) {
+      if (!(weight.parameter->variable == table->table)) continue;
+      resized_ = *weight.parameter;
+      resized_->shape = table->value.shape();
+      resized_->variable = Variable(table->value);
+      weight.parameter = &*resized_;
+    }
+  }
+  add(weights, device);
+}
 
-StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Device& device) {
+StoredWeights::StoredWeights(std::span<const ParameterToStore> parameters, Device& device) { add(parameters, device); }
+
+void StoredWeights::add(std::span<const ParameterToStore> parameters, Device& device) {
   const auto extents_of = [](const Shape& shape) {
     return std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end());
   };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,17 +59,22 @@ struct ParameterToStore {
 /// still has such values has that type here, the rest is f32.
 class StoredWeights {
  public:
-  /// All but adapters, which lie in files of their own.
-  StoredWeights(const Model& model, Device& device);
+  /// All but adapters, which lie in files of their own. Of a model of images, for images of this size
+  /// (Model::resized_table); 0: as its parameters are.
+  StoredWeights(const Model& model, Device& device, ImageExtent images = {});
   StoredWeights(std::span<const ParameterToStore> parameters, Device& device);
 
   /// In the order in which the model meets them.
   [[nodiscard]] const std::vector<TensorToWrite>& tensors() const { return tensors_; }
+  /// They are for images of another size than the model was made for.
+  [[nodiscard]] bool is_resized() const { return resized_.has_value(); }
 
  private:
+  void add(std::span<const ParameterToStore> parameters, Device& device);
   void add_plain(TensorToWrite& tensor, const Parameter& parameter, Device& device);
   void compose(TensorToWrite& tensor, const std::vector<ParameterToStore>& parts, Device& device);
 
+  std::optional<Parameter> resized_;  ///< in place of the model's
   std::deque<HostCopy> copies_;
   std::vector<Tensor> viewed_;
   std::deque<std::int64_t> counts_;

@@ -11,6 +11,7 @@
 #include "model/huggingface/export.h"
 #include "model/huggingface/gguf_export.h"
 #include "model/huggingface/model_card.h"
+#include "model/huggingface/model_files.h"
 #include "model/weights.h"
 #include "runtime/config/config.h"
 #include "runtime/evaluation/measure_settings.h"
@@ -87,8 +88,14 @@ void export_trained_model(const Model& model, Device& device, const TaskSpec& ta
   request.labels = labels;
   request.problem_type = problem_type_of(task, labels.size());
   request.trained_use = to_json(use);
-  const StoredWeights weights(model, device);
+  const StoredWeights weights(model, device, source.images);
   request.tensors = weights.tensors();
+  if (weights.is_resized()) request.image_size = source.images;
+  request.pretrained_cfg = source.pretrained_cfg;
+  if (!source.pretrained_cfg.empty()) {
+    request.tokenizer_files.erase(std::string(kProcessorFile));
+    lineage.library = "timm";
+  }
   request.model_card = model_card(lineage);
   export_model(request);
 }

@@ -56,11 +56,20 @@ struct Dropout {
   [[nodiscard]] float scale() const { return 65536.0F / static_cast<float>(65536 - threshold()); }
 };
 
-/// Which token each row stands for: its example (a row of the data set) and its position there; one entry per row. Only
-/// dropout reads them.
+/// Which token each row stands for: its example (a row of the data set) and its position there; one entry per row. Or,
+/// of rows that are no tokens (places of an image inside a network), as many rows of each example one after the other:
+/// then there is an entry per example, and a row's position is its number among those. Only dropout reads them.
 struct TokenKeys {
   const std::uint32_t* example = nullptr;
-  const std::uint32_t* position = nullptr;
+  const std::uint32_t* position = nullptr;  ///< null where rows are counted
+  std::int64_t rows_of_each = 0;            ///< of each example; 0: each row has an entry
+
+  [[nodiscard]] constexpr std::uint32_t example_of(std::int64_t row) const {
+    return example[rows_of_each == 0 ? row : row / rows_of_each];
+  }
+  [[nodiscard]] constexpr std::uint32_t position_of(std::int64_t row) const {
+    return rows_of_each == 0 ? position[row] : static_cast<std::uint32_t>(row % rows_of_each);
+  }
 };
 
 }  // namespace temper

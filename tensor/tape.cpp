@@ -52,16 +52,19 @@ Dropout Tape::dropout(double rate, std::uint32_t place) const {
   return {mode_ == Mode::training ? static_cast<float>(rate) : 0.0F, place, key_, device_key_};
 }
 
-void Tape::enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read) {
+void Tape::enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read, const Tensor& images) {
   stage_ = stage;
   all_rows_ = all;
   read_rows_ = read;
+  images_ = images;
 }
 
 TokenKeys Tape::names_of_rows(std::int64_t rows) const {
   // Where as many are read as there are, they are the same.
   if (rows == all_rows_.rows) return all_rows_.names;
   if (rows == read_rows_.rows) return read_rows_.names;
+  if (images_.defined() && rows % images_.size() == 0)
+    return {images_.data<std::uint32_t>(), nullptr, rows / images_.size()};
   throw Error("a matrix of {} rows in stage {} of a model is not of its {} tokens, nor of the {} that are read", rows,
               stage_, all_rows_.rows, read_rows_.rows);
 }

@@ -163,11 +163,13 @@ class Tape {
   [[nodiscard]] Dropout dropout(double rate, std::uint32_t place) const;
 
   /// Says which stage of a model runs on this tape now, and which tokens its matrices' rows are: all of the batch, or
-  /// those that are read (none: no rows). For ops deep inside a stage that draw random numbers of rows and are told
-  /// nothing of them.
-  void enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read);
+  /// those that are read (none: no rows). `images` u32 [images]: examples that have equally many rows one after the
+  /// other in any matrix of another size; undefined: there is no such matrix. For ops deep inside a stage that draw
+  /// random numbers of rows and are told nothing of them.
+  void enter_stage(std::int64_t stage, const RowNames& all, const RowNames& read, const Tensor& images = {});
   [[nodiscard]] std::int64_t current_stage() const { return stage_; }
-  /// Which tokens the rows of a matrix of so many rows are. Throws Error where the stage has no such matrix.
+  /// Which tokens, or which places of images, the rows of a matrix of so many rows are. Throws Error where the stage
+  /// has no such matrix.
   [[nodiscard]] TokenKeys names_of_rows(std::int64_t rows) const;
 
   /// True if an op over these inputs has a backward.
@@ -253,6 +255,7 @@ class Tape {
   std::int64_t stage_ = 0;
   RowNames all_rows_;
   RowNames read_rows_;
+  Tensor images_;
   StagePass forward_pass_;
   std::vector<StageObserver*> observers_;
   AttentionObserver* attention_observer_ = nullptr;

@@ -143,6 +143,11 @@ std::vector<std::string> own_image_fixtures() {
           "swin-image"};
 }
 
+std::vector<std::string> timm_fixtures() {
+  return {"timm-vit",          "timm-deit-distilled", "timm-dinov2-registers",  "timm-swin",         "timm-swin-old",
+          "timm-resnet-basic", "timm-convnext",       "timm-resnet-bottleneck", "timm-convnext-atto"};
+}
+
 std::vector<std::string> parity_fixtures() {
   std::vector<std::string> names = bfloat16_fixtures();
   for (const char* name : {"xlm-roberta-classification",

@@ -107,6 +107,9 @@ std::vector<std::string> own_fixtures();
 /// Those of images, without the shared folder's.
 std::vector<std::string> own_image_fixtures();
 
+/// Those of models that timm saved, which tell less than the others.
+std::vector<std::string> timm_fixtures();
+
 /// Those of adapters, whose model is the base and whose adapter/ is what PEFT saves.
 std::vector<std::string> adapter_fixtures();
 /// The same without the shared folder's.

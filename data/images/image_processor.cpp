@@ -19,8 +19,13 @@ namespace {
 /// Rounded down, also below zero.
 std::int64_t half_of(std::int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); }
 
-PixelRectangle kept_middle(ImageExtent whole, ImageExtent kept) {
-  return {half_of(whole.height - kept.height), half_of(whole.width - kept.width), kept};
+PixelRectangle kept_middle(ImageExtent whole, ImageExtent kept, const ImageProcessor& processor) {
+  const auto before = [&](std::int64_t left_over) {
+    const std::int64_t half = half_of(left_over);
+    const bool is_between = left_over % 2 != 0;
+    return half + (processor.timm_share > 0.0 && is_between && half % 2 != 0 ? 1 : 0);
+  };
+  return {before(whole.height - kept.height), before(whole.width - kept.width), kept};
 }
 
 /// Bytes from black to white, as in_byte_range leaves them.
@@ -37,7 +42,7 @@ Picture fitted_in_range(const Picture& picture, const ImageProcessor& processor)
                   whole.width, whole.height, processor.size.width, processor.size.height, processor.source);
     return resize(picture, whole, processor.filter);
   }
-  return resized_part(picture, whole, processor.filter, kept_middle(whole, processor.crop));
+  return resized_part(picture, whole, processor.filter, kept_middle(whole, processor.crop, processor));
 }
 
 /// The value of a channel's mean or deviation.
@@ -184,7 +189,7 @@ void to_pixels(const Picture& picture, const ImageProcessor& processor, std::int
   if (channels < picture.channels) return to_pixels(grey_picture(picture), processor, channels, out);
   const ImageExtent whole = resized_extent(picture.extent, processor);
   const ImageExtent extent = processor.extent();
-  const PixelRectangle kept = kept_middle(whole, extent);
+  const PixelRectangle kept = kept_middle(whole, extent, processor);
   const bool is_whole =
       is_byte_range(picture) && kept.top >= 0 && kept.left >= 0 && (processor.crop.pixels() > 0 || whole == extent);
   if (!is_whole) return normalize_pixels(fitted(picture, processor), processor, channels, out);

@@ -39,8 +39,11 @@ struct ImageProcessor {
   /// ConvNeXt's rule, which only has `edge`: below 384 pixels the shorter edge gets edge / crop_share and the middle is
   /// kept, from 384 on nothing is cut off; size, crop and rule say what follows from it. 0: not this rule.
   double crop_share = 0.0;
+  /// timm's rule: before the middle is kept, an edge has floor(what is kept / crop_pct), and where the middle lies
+  /// between two pixels the even one counts. This is crop_pct; 0: not this rule.
+  double timm_share = 0.0;
   std::string source;    ///< what all this comes from, for the user: a file, or the defaults that were taken and why
-  std::string document;  ///< the JSON that it was read from; empty: none
+  std::string document;  ///< the JSON that it was read from; empty: none. Of timm's rule: pretrained_cfg
 
   /// Of what the model sees.
   [[nodiscard]] ImageExtent extent() const { return crop.pixels() > 0 ? crop : size; }
@@ -50,6 +53,8 @@ struct ImageProcessor {
   void set_extent(ImageExtent extent);
   /// preprocessor_config.json: what was read, with the keys that are not known here, and the sizes that are used.
   [[nodiscard]] std::string to_json() const;
+  /// Of timm's rule: "pretrained_cfg" with the size that is used, and all that decides what the model sees.
+  [[nodiscard]] std::string to_pretrained_cfg() const;
 };
 
 /// Of a model folder. Keys that preprocessor_config.json leaves out have the values of the class that it names. Without

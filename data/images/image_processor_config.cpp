@@ -233,11 +233,14 @@ ImageProcessor processor_of_file(const json& object, const std::string& text, co
   return processor;
 }
 
+constexpr std::string_view kFilterNames[] = {"nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"};
+
 /// timm's evaluation: the shorter edge becomes size / crop_pct, and the middle is kept; "squash" gives up proportions.
 ImageProcessor processor_of_timm(const json& object, const std::string& place) {
   const Keys keys(object, place + ", pretrained_cfg");
   ImageProcessor processor;
   processor.source = keys.place();
+  processor.document = object.dump();
   const json* input = keys.find("input_size");
   if (input == nullptr || !input->is_array() || input->size() != 3)
     keys.refuse("input_size", input == nullptr ? json(nullptr) : *input, "channels, height and width");
@@ -245,6 +248,7 @@ ImageProcessor processor_of_timm(const json& object, const std::string& place) {
   const double share = std::min(keys.number("crop_pct", 0.875), 1.0);
   const std::string mode = keys.text("crop_mode", "center");
   if (mode != "center" && mode != "squash") keys.refuse("crop_mode", mode, "\"center\" or \"squash\"");
+  processor.timm_share = share;
   processor.crop = extent;
   processor.size = {keys.enlarged(extent.height, share), keys.enlarged(extent.width, share)};
   if (mode == "center" && extent.height == extent.width) {
@@ -255,11 +259,10 @@ ImageProcessor processor_of_timm(const json& object, const std::string& place) {
     keys.refuse("input_size", *input, "a square where crop_mode is \"center\"");
   }
   const std::string filter = keys.text("interpolation", "bicubic");
-  constexpr std::string_view kNames[] = {"nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"};
-  const auto* const found = std::find(std::begin(kNames), std::end(kNames), filter);
-  if (found == std::end(kNames))
+  const auto* const found = std::find(std::begin(kFilterNames), std::end(kFilterNames), filter);
+  if (found == std::end(kFilterNames))
     keys.refuse("interpolation", filter, "nearest, lanczos, bilinear, bicubic, box or hamming");
-  processor.filter = static_cast<ResizeFilter>(found - std::begin(kNames));
+  processor.filter = static_cast<ResizeFilter>(found - std::begin(kFilterNames));
   processor.mean = keys.channel_values("mean", kImageNetMean, false);
   processor.deviation = keys.channel_values("std", kImageNetDeviation, true);
   return processor;
@@ -326,6 +329,23 @@ void ImageProcessor::set_extent(ImageExtent wanted) {
                         source);
     return apply_crop_share(*this, wanted.height, crop_share);
   }
+  if (timm_share > 0.0) {
+    const auto before_cut = [this](std::int64_t side) {
+      return static_cast<std::int64_t>(std::floor(static_cast<double>(side) / timm_share));
+    };
+    if (before_cut(std::max(wanted.height, wanted.width)) > kLargestSide)
+      throw usage_error("images of {} x {} pixels were asked for, which {} cuts out of larger ones than {} pixels",
+                        wanted.width, wanted.height, source, kLargestSide);
+    if (resize_rule == ResizeRule::shortest_edge && wanted.height != wanted.width)
+      throw usage_error("images of {} x {} pixels were asked for, but {} makes squares", wanted.width, wanted.height,
+                        source);
+    crop = wanted;
+    if (resize_rule == ResizeRule::shortest_edge)
+      edge = before_cut(wanted.height);
+    else
+      size = {before_cut(wanted.height), before_cut(wanted.width)};
+    return;
+  }
   if (crop.pixels() == 0 || resize_rule == ResizeRule::none) {
     size = crop.pixels() == 0 ? wanted : size;
     crop = crop.pixels() == 0 ? crop : wanted;
@@ -345,9 +365,21 @@ void ImageProcessor::set_extent(ImageExtent wanted) {
   crop = wanted;
 }
 
+std::string ImageProcessor::to_pretrained_cfg() const {
+  json object = json::parse(document);
+  object["input_size"] = {object.at("input_size").at(0), crop.height, crop.width};
+  object["crop_pct"] = timm_share;
+  object["crop_mode"] = resize_rule == ResizeRule::shortest_edge ? "center" : "squash";
+  object["interpolation"] = kFilterNames[static_cast<std::size_t>(filter)];
+  object["mean"] = mean;
+  object["std"] = deviation;
+  return object.dump(2) + "\n";
+}
+
 std::string ImageProcessor::to_json() const {
-  json object = document.empty() ? json::object() : json::parse(document);
-  if (document.empty()) {
+  const bool is_new = document.empty() || timm_share > 0.0;
+  json object = is_new ? json::object() : json::parse(document);
+  if (is_new) {
     object["image_processor_type"] =
         resize_rule == ResizeRule::shortest_edge ? "BitImageProcessor" : "ViTImageProcessor";
     object["do_convert_rgb"] = mean.size() != 1;
@@ -390,7 +422,10 @@ ImageProcessor parse_image_processor(const std::string& preprocessor_config, con
 }
 
 ImageProcessor read_image_processor(const std::filesystem::path& folder) {
-  return parse_image_processor(text_of(folder / "preprocessor_config.json"), text_of(folder / "config.json"),
+  const std::string config = text_of(folder / "config.json");
+  const json object = config.empty() ? json::object() : parsed_object(config, (folder / "config.json").string());
+  const bool is_timm = object.contains("pretrained_cfg") && !object.contains("model_type");
+  return parse_image_processor(is_timm ? std::string() : text_of(folder / "preprocessor_config.json"), config,
                                folder.string());
 }
 

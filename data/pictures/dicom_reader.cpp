@@ -23,11 +23,15 @@
 #include <optional>
 #include <utility>
 
+#include "data/pictures/dicom_palette.h"
 #include "data/pictures/dicom_structure.h"
 #include "data/pictures/readers.h"
 
 namespace temper {
 namespace {
+
+/// PhotometricInterpretation of samples that are numbers of colours.
+constexpr std::string_view kPalette = "PALETTE COLOR";
 
 void start_dcmtk() {
   static std::once_flag once;
@@ -115,7 +119,7 @@ class DicomFile {
     PictureFacts facts;
     facts.extent = pixels_.extent;
     facts.channels = pixels_.channels;
-    facts.bits = pixels_.bits_stored;
+    facts.bits = palette_ ? palette_->bits : pixels_.bits_stored;
     facts.is_signed = pixels_.is_signed;
     facts.inverted = inverted();
     facts.frames = pixels_.frames;
@@ -126,6 +130,7 @@ class DicomFile {
     const std::int64_t frame = file_.frame(pixels_.frames, "frames", options_);
     const DicomScale scale = read_scale(frame);
     const std::vector<std::byte> raw = read_frame(frame);
+    if (palette_) return palette_->picture(pixels_.extent, [&](std::size_t pixel) { return stored(raw, pixel); });
     return pixels_.channels == 1 ? grey(raw, scale) : coloured(raw);
   }
 
@@ -172,6 +177,7 @@ class DicomFile {
     syntax_ = data_->getOriginalXfer();
     check_syntax();
     check_colours();
+    const bool has_palette = pixels_.colours == kPalette;
     file_.check_extent(pixels_.extent, options_);
     const bool bits_fit = pixels_.bits_stored >= 1 && pixels_.bits_stored <= pixels_.high_bit + 1 &&
                           pixels_.high_bit < pixels_.bits_allocated;
@@ -185,6 +191,7 @@ class DicomFile {
                                       pixels_.bits_stored, pixels_.bits_allocated, pixels_.high_bit, pixels_.channels,
                                       pixels_.channels == 1 ? "" : "s"),
                           "convert it, or take it out of the data");
+    if (has_palette) palette_ = read_dicom_palette(*data_, file_);
   }
 
   void check_syntax() const {
@@ -211,9 +218,11 @@ class DicomFile {
     const std::string& colours = pixels_.colours;
     const bool grey = colours == "MONOCHROME1" || colours == "MONOCHROME2";
     const bool ybr = colours == "YBR_FULL" || (colours == "YBR_FULL_422" && DcmXfer(syntax_).isEncapsulated());
-    if ((grey && pixels_.channels == 1) || ((ybr || colours == "RGB") && pixels_.channels == 3)) return;
-    throw file_.refused(fmt::format("has {} channels of {}, expected 1 of MONOCHROME1 or MONOCHROME2, or 3 of RGB or "
-                                    "YBR_FULL",
+    if (((grey || colours == kPalette) && pixels_.channels == 1) ||
+        ((ybr || colours == "RGB") && pixels_.channels == 3))
+      return;
+    throw file_.refused(fmt::format("has {} channels of {}, expected 1 of MONOCHROME1, MONOCHROME2 or PALETTE COLOR, "
+                                    "or 3 of RGB or YBR_FULL",
                                     pixels_.channels, colours.empty() ? "no PhotometricInterpretation" : colours),
                         "convert it to RGB or grey");
   }
@@ -245,7 +254,7 @@ class DicomFile {
 
   [[nodiscard]] DicomScale read_scale(std::int64_t frame) const {
     DicomScale scale;
-    if (pixels_.channels != 1) return scale;
+    if (pixels_.channels != 1 || palette_) return scale;
     DcmItem* values = scope_of(frame, DCM_PixelValueTransformationSequence);
     const std::optional<double> slope = real(values, DCM_RescaleSlope, "RescaleSlope");
     const std::optional<double> intercept = real(values, DCM_RescaleIntercept, "RescaleIntercept");
@@ -494,6 +503,7 @@ class DicomFile {
   DcmDataset* data_ = nullptr;
   E_TransferSyntax syntax_ = EXS_Unknown;
   DicomPixels pixels_;
+  std::optional<DicomPalette> palette_;
 };
 
 }  // namespace

@@ -195,6 +195,13 @@ void add_trained_heads(LoraSettings& settings, const Model& model, std::span<con
   if (!is_over_vocabulary(model.head_request().kind)) {
     add("classifier");
     add("score");
+    // PEFT asks whoever has a model with other names of its own to name them.
+    const auto is_saved = [&](const std::string& name) { return is_saved_whole(settings, name); };
+    std::vector<std::string> of_head;
+    for (const Parameter& parameter : model.parameters().all())
+      if (parameter.role == ParameterRole::head) of_head.push_back(model.names().forms_of(parameter).front().name);
+    if (std::none_of(of_head.begin(), of_head.end(), is_saved))
+      for (const std::string& name : of_head) add(module_of(name));
   }
   for (const std::string& name : drawn) {
     const std::string stored = model.names().forms_of(*model.parameters().find(name)).front().name;

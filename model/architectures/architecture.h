@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/image_extent.h"
 #include "model/huggingface/config_keys.h"
@@ -67,6 +68,8 @@ struct Architecture {
   ModelParts (*make)(const ConfigKeys& keys, const HeadRequest& request);
   std::span<const HeadClass> own_classes = {};
   std::span<const HeadKind> heads = kEncoderHeads;  ///< that make() knows
+  /// Of models that timm saved: its names of them, which config.json calls "architecture". Null: transformers'.
+  std::vector<std::string_view> (*timm_names)() = nullptr;
 
   [[nodiscard]] bool offers(HeadKind kind) const;
 };

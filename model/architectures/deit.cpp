@@ -13,6 +13,7 @@ VisionTransformer read_deit(const ConfigKeys& keys) {
   deit.names = {"layernorm_before", "layernorm_after", "intermediate.dense", "output.dense"};
   deit.intermediate_width = keys.size("intermediate_size", 3072);
   deit.block_dropout = deit.embeddings.dropout;
+  deit.embeddings.one_size = true;
   deit.embeddings.distillation_token = true;
   return deit;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "model/architectures/registry.h"
+#include "model/architectures/timm_keys.h"
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/json_object.h"
 #include "model/huggingface/model_files.h"
@@ -37,7 +38,19 @@ constexpr std::array<std::string_view, 68> kOtherFamilies = {
     "smollm3",     "squeezebert", "stablelm",      "starcoder2", "t5",         "xlm",
     "xlm-roberta", "xlnet"};
 
+/// Of a folder that timm saved.
+const Architecture& read_timm_architecture(const ConfigKeys& keys) {
+  const std::string name = timm_name(keys);
+  if (const Architecture* architecture = find_timm_architecture(name)) return *architecture;
+  const std::vector<std::string> supported = supported_timm_names();
+  const std::string near = nearest_name(name, supported);
+  throw Error("{}: {} is a model of timm that is not supported, expected one of {}{}; choose one of these", keys.path(),
+              in_quotes(name), fmt::join(supported, ", "),
+              near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+}
+
 const Architecture& read_architecture(const ConfigKeys& keys) {
+  if (!timm_name(keys).empty()) return read_timm_architecture(keys);
   const std::string model_type = keys.text("model_type", "");
   if (const Architecture* architecture = find_architecture(model_type)) return *architecture;
   const std::vector<std::string> supported = supported_model_types();
@@ -96,8 +109,14 @@ ModelConfig parse_model_config(std::string json, const std::filesystem::path& fo
   refuse_quantized(keys);
   ModelConfig config{architecture.sizes(keys)};
   config.model_type = architecture.model_type;
-  config.architectures = keys.texts("architectures");
-  config.labels = read_labels(keys);
+  if (architecture.timm_names == nullptr) {
+    config.architectures = keys.texts("architectures");
+    config.labels = read_labels(keys);
+  } else {
+    config.labels = timm_labels(keys);
+    // No classes are no head.
+    if (!config.labels.empty()) config.architectures = {class_name(architecture, architecture.heads.front())};
+  }
   if (!keys.is_null("problem_type")) config.problem_type = keys.text("problem_type", "");
   config.json = std::move(json);
   config.folder = folder;

@@ -1,5 +1,6 @@
 #include "model/architectures/registry.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/ranges.h>
@@ -38,6 +39,10 @@ Architecture resnet_architecture();
 Architecture roberta_architecture();
 Architecture smollm3_architecture();
 Architecture swin_architecture();
+Architecture timm_convnext_architecture();
+Architecture timm_resnet_architecture();
+Architecture timm_swin_architecture();
+Architecture timm_vision_transformer_architecture();
 Architecture vit_architecture();
 Architecture xlm_roberta_architecture();
 
@@ -81,16 +86,46 @@ const std::vector<Architecture>& architectures() {
   return kArchitectures;
 }
 
+/// Those of timm's folders.
+const std::vector<Architecture>& timm_architectures() {
+  static const std::vector<Architecture> kArchitectures{
+      timm_convnext_architecture(),
+      timm_resnet_architecture(),
+      timm_swin_architecture(),
+      timm_vision_transformer_architecture(),
+  };
+  return kArchitectures;
+}
+
+const Architecture* find_in(const std::vector<Architecture>& list, std::string_view model_type) {
+  const auto found = std::find_if(list.begin(), list.end(), [&](const Architecture& architecture) {
+    return architecture.model_type == model_type;
+  });
+  return found == list.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
-const Architecture* find_architecture(std::string_view model_type) {
-  for (const Architecture& architecture : architectures())
-    if (architecture.model_type == model_type) return &architecture;
+const Architecture* find_architecture(std::string_view model_type) { return find_in(architectures(), model_type); }
+
+const Architecture* find_timm_architecture(std::string_view name) {
+  for (const Architecture& architecture : timm_architectures())
+    for (const std::string_view known : architecture.timm_names())
+      if (known == name) return &architecture;
   return nullptr;
+}
+
+std::vector<std::string> supported_timm_names() {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : timm_architectures())
+    for (const std::string_view name : architecture.timm_names()) names.emplace_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 const Architecture& architecture_of(const ModelConfig& config) {
   const Architecture* architecture = find_architecture(config.model_type);
+  if (architecture == nullptr) architecture = find_in(timm_architectures(), config.model_type);
   if (architecture == nullptr) throw Error("'{}' is no architecture of this program", config.model_type);
   return *architecture;
 }

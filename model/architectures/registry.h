@@ -15,6 +15,10 @@ namespace temper {
 
 /// Null where there is none of this model_type.
 const Architecture* find_architecture(std::string_view model_type);
+/// Of a model that timm saved, by timm's name without a tag ("resnet50"); null where there is none.
+const Architecture* find_timm_architecture(std::string_view name);
+/// Names of models of timm that can be read, sorted.
+std::vector<std::string> supported_timm_names();
 /// That of a configuration that has been read.
 const Architecture& architecture_of(const ModelConfig& config);
 

@@ -1,5 +1,6 @@
 #include "model/architectures/vision_transformer.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -15,7 +16,8 @@
 namespace temper {
 namespace {
 
-std::shared_ptr<const Block> vision_block(const VisionTransformer& model, const ParameterPlace& place) {
+std::shared_ptr<const Block> vision_block(const VisionTransformer& model, std::int64_t layer,
+                                          const ParameterPlace& place) {
   const std::int64_t width = model.embeddings.width;
   const auto scale = [&](std::optional<LayerScale>& to, const char* name) {
     if (model.layer_scale) to.emplace(place, name, width, model.layer_scale_value);
@@ -43,11 +45,14 @@ std::shared_ptr<const Block> vision_block(const VisionTransformer& model, const 
         FeedForwardShape{width, model.intermediate_width, parse_activation(model.activation)});
   }
   scale(parts.feed_forward_scale, "layer_scale2.lambda1");
+  const auto others = static_cast<double>(std::max<std::int64_t>(model.layers - 1, 1));
+  const double drop_path = model.drop_path * (model.drop_path_grows ? static_cast<double>(layer) / others : 1.0);
   return std::make_shared<PreNormBlock>(std::move(parts),
-                                        PreNormRates{model.block_dropout, model.block_dropout, model.drop_path});
+                                        PreNormRates{model.block_dropout, model.block_dropout, drop_path});
 }
 
 const char* pooling_text(ImagePooling pooling) {
+  if (pooling == ImagePooling::first_two) return "the class token and the one for distillation";
   return pooling == ImagePooling::first ? "the class token" : "the class token and the mean of the patches";
 }
 
@@ -98,8 +103,9 @@ ModelParts make_vision_transformer(const VisionTransformer& model, const HeadReq
   // Of models for other purposes: a pooler, and what pre-training fills gaps with.
   parts.names.unread = {"pooler.dense.weight", "pooler.dense.bias", "embeddings.mask_token"};
   parts.definition =
-      fmt::format("{} of patches of {} x {}, positions of {} x {}{}, {} heads, {}{}, epsilon {}", model.model_type,
+      fmt::format("{} of patches of {} x {}, positions of {} x {}{}{}, {} heads, {}{}, epsilon {}", model.model_type,
                   embeddings.patch.height, embeddings.patch.width, embeddings.grid.height, embeddings.grid.width,
+                  embeddings.class_position ? "" : " of patches alone",
                   embeddings.resampling == Resampling::bicubic ? "" : " resized with antialiasing", model.heads,
                   model.activation, model.gated ? ", gated" : "", model.epsilon);
   const auto place_of = [&](std::int64_t stage) {
@@ -107,7 +113,8 @@ ModelParts make_vision_transformer(const VisionTransformer& model, const HeadReq
   };
   parts.input = std::make_unique<ImageEmbeddings>(place_of(0).within("embeddings"), embeddings);
   for (std::int64_t layer = 0; layer < model.layers; ++layer)
-    parts.blocks.push_back(vision_block(model, place_of(layer + 1).within(fmt::format("encoder.layer.{}", layer))));
+    parts.blocks.push_back(
+        vision_block(model, layer, place_of(layer + 1).within(fmt::format("encoder.layer.{}", layer))));
 
   // The hidden state above the blocks is what comes before the norm, which reads no more than the head does.
   LayerNorm norm(place_of(model.layers + 1), "layernorm", embeddings.width, model.epsilon);

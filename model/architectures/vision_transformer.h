@@ -38,6 +38,7 @@ struct VisionTransformer {
   double attention_dropout = 0.0;
   double block_dropout = 0.0;  ///< on what layers give
   double drop_path = 0.0;
+  bool drop_path_grows = false;  ///< from nothing in the first block; else all have it
   ImagePooling pooling = ImagePooling::first;
 };
 

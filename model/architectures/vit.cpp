@@ -11,6 +11,7 @@ VisionTransformer read_vit(const ConfigKeys& keys) {
   vit.names = {"layernorm_before", "layernorm_after", "intermediate.dense", "output.dense"};
   vit.intermediate_width = keys.size("intermediate_size", 3072);
   vit.block_dropout = vit.embeddings.dropout;
+  vit.embeddings.one_size = true;
   return vit;
 }
 

@@ -1,6 +1,7 @@
 #include "model/huggingface/config_keys.h"
 
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "model/huggingface/json_object.h"
@@ -16,6 +17,14 @@ constexpr std::int64_t kLargestSize = std::numeric_limits<std::int32_t>::max();
 
 ConfigKeys::ConfigKeys(std::string_view json, const std::filesystem::path& path, double dropout)
     : object_(std::make_shared<const Json>(parse_json_object(json, path))), path_(path.string()), dropout_(dropout) {}
+
+ConfigKeys::ConfigKeys(std::shared_ptr<const Json> object, std::string path, double dropout)
+    : object_(std::move(object)), path_(std::move(path)), dropout_(dropout) {}
+
+ConfigKeys ConfigKeys::within(std::string_view key, Json object) const {
+  return {std::make_shared<const Json>(std::move(object)), key.empty() ? path_ : fmt::format("{}, {}", path_, key),
+          dropout_};
+}
 
 const Json* ConfigKeys::find(const ConfigKey& key) const {
   for (const std::string_view name : {key.name, key.other}) {

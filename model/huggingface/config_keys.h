@@ -25,6 +25,10 @@ class ConfigKeys {
   /// is asked for.
   ConfigKeys(std::string_view json, const std::filesystem::path& path, double dropout = -1.0);
 
+  /// Of an object that lies in the file under `key`, or, with no key, of one that says what the file says in other
+  /// words.
+  [[nodiscard]] ConfigKeys within(std::string_view key, nlohmann::ordered_json object) const;
+
   /// Null where there is no such key.
   [[nodiscard]] const nlohmann::ordered_json* find(const ConfigKey& key) const;
   [[nodiscard]] bool is_null(const ConfigKey& key) const;
@@ -53,6 +57,8 @@ class ConfigKeys {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
+  ConfigKeys(std::shared_ptr<const nlohmann::ordered_json> object, std::string path, double dropout);
+
   std::shared_ptr<const nlohmann::ordered_json> object_;
   std::string path_;
   double dropout_;

@@ -17,6 +17,7 @@
 #include "base/mapped_file.h"
 #include "model/huggingface/json_object.h"
 #include "model/huggingface/model_files.h"
+#include "model/huggingface/timm_config.h"
 
 namespace temper {
 namespace {
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 8> kOwnFiles = {
     "config.json",         "model.safetensors",         "README.md",     "temper.json",
-    "adapter_config.json", "adapter_model.safetensors", kGenerationFile, "preprocessor_config.json"};
+    "adapter_config.json", "adapter_model.safetensors", kGenerationFile, kProcessorFile};
 
 /// A folder that is gone at the end of the scope unless it is released.
 class TemporaryFolder {
@@ -108,6 +109,35 @@ std::vector<std::string> labels_of(const ExportRequest& request) {
   return labels;
 }
 
+void set_transformers_keys(nlohmann::ordered_json& config, const ExportRequest& request,
+                           const std::vector<std::string>& labels) {
+  config["architectures"] = nlohmann::ordered_json::array({request.architecture});
+  // Older names of keys that are set here: two values for one thing would contradict each other.
+  for (const char* replaced : {"torch_dtype", "num_labels", "id2label", "label2id"}) config.erase(replaced);
+  config["dtype"] = "float32";
+  if (request.image_size) {
+    const auto& [height, width] = *request.image_size;
+    config["image_size"] = height;
+    if (height != width) config["image_size"] = {height, width};
+  }
+  if (labels.empty()) return;
+  auto id2label = nlohmann::ordered_json::object();
+  auto label2id = nlohmann::ordered_json::object();
+  for (std::size_t id = 0; id < labels.size(); ++id) {
+    id2label[std::to_string(id)] = labels[id];
+    label2id[labels[id]] = id;
+  }
+  config["id2label"] = std::move(id2label);
+  config["label2id"] = std::move(label2id);
+}
+
+void set_timm_keys(nlohmann::ordered_json& config, const ExportRequest& request,
+                   const std::vector<std::string>& labels) {
+  set_timm_classes(config, labels);
+  if (!request.pretrained_cfg.empty())
+    set_timm_pictures(config, parse_json_object(request.pretrained_cfg, "pretrained_cfg"), request.image_size);
+}
+
 std::string config_text(const ExportRequest& request) {
   const fs::path source = config_place(request.source_folder);
   std::error_code ignored;
@@ -115,22 +145,12 @@ std::string config_text(const ExportRequest& request) {
     throw Error("{}: no such file, expected the configuration of the base model; check the path of the model folder",
                 source.string());
   nlohmann::ordered_json config = parse_json_object(model_config_text(request.source_folder), source);
-  config["architectures"] = nlohmann::ordered_json::array({request.architecture});
-  // Older names of keys that are set here: two values for one thing would contradict each other.
-  for (const char* replaced : {"torch_dtype", "num_labels", "id2label", "label2id", "problem_type"})
-    config.erase(replaced);
-  config["dtype"] = "float32";
   const std::vector<std::string> labels = labels_of(request);
-  if (!labels.empty()) {
-    auto id2label = nlohmann::ordered_json::object();
-    auto label2id = nlohmann::ordered_json::object();
-    for (std::size_t id = 0; id < labels.size(); ++id) {
-      id2label[std::to_string(id)] = labels[id];
-      label2id[labels[id]] = id;
-    }
-    config["id2label"] = std::move(id2label);
-    config["label2id"] = std::move(label2id);
-  }
+  config.erase("problem_type");
+  if (is_timm_config(config))
+    set_timm_keys(config, request, labels);
+  else
+    set_transformers_keys(config, request, labels);
   if (!request.problem_type.empty()) config["problem_type"] = request.problem_type;
   try {
     return config.dump(2) + "\n";

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/image_extent.h"
 #include "model/huggingface/safetensors.h"
 
 namespace temper {
@@ -26,9 +27,13 @@ struct ExportRequest {
   std::map<std::string, std::string> tokenizer_files;  ///< name, such as tokenizer.json, and content of each
   std::string generation_config = {};                  ///< text of generation_config.json; empty: none is written
   std::string trained_use = {};                        ///< text of temper.json; empty: none is written
+  /// Of a model whose tensors are for images of another size than the source's: that size.
+  std::optional<ImageExtent> image_size = {};
+  std::string pretrained_cfg = {};  ///< JSON of a model of timm: which pictures it reads
 };
 
-/// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced), the
+/// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced, of timm's
+/// num_classes, label_names, problem_type and what is in pretrained_cfg), the
 /// tokenizer's files, generation_config.json, model.safetensors, README.md and temper.json. All is built in a hidden
 /// folder beside the target and put in its place in one step: a reader sees the old folder or the new. After a failure
 /// the old one is untouched and nothing of the new one is left. An existing target is replaced only if it holds nothing

@@ -40,6 +40,7 @@ struct Lineage {
   std::vector<std::pair<std::string, double>> metrics;  ///< name and value, in the order to show
   std::string configuration;                            ///< the run's TOML
   bool is_adapter = false;                              ///< the folder holds an adapter (PEFT); not kept in JSON
+  std::string library = "transformers";                 ///< that loads the folder; not kept in JSON
   std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
   /// How what the model says is read, name and text, in the order to show, and a sentence of caution; neither is kept in
   /// JSON.

@@ -42,7 +42,7 @@ std::string fenced(std::string_view text, std::string_view language) {
 }
 
 std::string front_matter(const Lineage& lineage) {
-  std::string text = fmt::format("---\nlibrary_name: {}\n", lineage.is_adapter ? "peft" : "transformers");
+  std::string text = fmt::format("---\nlibrary_name: {}\n", lineage.is_adapter ? "peft" : lineage.library);
   if (!lineage.hub_pipeline.empty()) text += fmt::format("pipeline_tag: {}\n", lineage.hub_pipeline);
   if (!lineage.base_model.empty()) text += fmt::format("base_model: {}\n", yaml(lineage.base_model));
   text += "tags:\n- temper\n- fine-tuned\n";

@@ -23,6 +23,8 @@ inline constexpr std::array<std::string_view, 9> kTokenizerFiles = {"tokenizer.j
 inline constexpr std::string_view kChatTemplates = "additional_chat_templates";
 /// How to generate text.
 inline constexpr std::string_view kGenerationFile = "generation_config.json";
+/// How pictures become pixels.
+inline constexpr std::string_view kProcessorFile = "preprocessor_config.json";
 /// A folder's weights in one file, in the order in which they are preferred; the index of their shards has the same
 /// name and ".index.json" behind it.
 inline constexpr std::array<std::string_view, 2> kWeightFiles = {"model.safetensors", "pytorch_model.bin"};

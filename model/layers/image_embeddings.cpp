@@ -1,5 +1,7 @@
 #include "model/layers/image_embeddings.h"
 
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace temper {
@@ -34,20 +36,38 @@ ImageEmbeddings::ImageEmbeddings(const ParameterPlace& place, const ImageEmbeddi
       positions_(
           token_if(true, place, "position_embeddings", shape.positioned_tokens() + shape.grid.pixels(), shape.width)) {}
 
+std::vector<MixedRow> ImageEmbeddings::positions_of(ImageExtent grid) const {
+  const std::int64_t positioned = shape_.positioned_tokens();
+  std::vector<MixedRow> positions(static_cast<std::size_t>(positioned));
+  for (std::int64_t token = 0; token < positioned; ++token) positions[static_cast<std::size_t>(token)].add(token);
+  for (MixedRow& row : resized_grid(shape_.grid, grid, shape_.resampling)) {
+    for (std::int32_t& source : row.sources) source += static_cast<std::int32_t>(positioned);
+    positions.push_back(std::move(row));
+  }
+  return positions;
+}
+
+std::optional<ResizedTable> ImageEmbeddings::resized_table(Device& device, ImageExtent extent) const {
+  const ImageExtent grid{extent.height / shape_.patch.height, extent.width / shape_.patch.width};
+  if (!shape_.one_size || grid.pixels() == 0 || grid == shape_.grid) return std::nullopt;
+  Tape tape(device, Tape::Mode::evaluation);
+  const RowMap map(shape_.positioned_tokens() + shape_.grid.pixels(), positions_of(grid));
+  const Tensor rows = mix_rows(tape, positions_, map, 1).value();
+  return ResizedTable{positions_, rows.part(0, {1, map.rows_out(), shape_.width}, rows.type())};
+}
+
 const ImageEmbeddings::Maps& ImageEmbeddings::maps_of(ImageExtent grid) const {
   std::unique_ptr<Maps>& known = maps_[{grid.height, grid.width}];
   if (known != nullptr) return *known;
   const std::int64_t positioned = shape_.positioned_tokens();
   const std::int64_t first = shape_.first_patch();
   const std::int64_t tokens = first + grid.pixels();
-  std::vector<MixedRow> positions(static_cast<std::size_t>(first));
-  for (std::int64_t token = 0; token < positioned; ++token) positions[static_cast<std::size_t>(token)].add(token);
-  for (MixedRow& row : resized_grid(shape_.grid, grid, shape_.resampling)) {
-    for (std::int32_t& source : row.sources) source += static_cast<std::int32_t>(positioned);
-    positions.push_back(std::move(row));
-  }
+  std::vector<MixedRow> positions = positions_of(grid);
+  // Registers have none.
+  positions.insert(positions.begin() + static_cast<std::ptrdiff_t>(positioned),
+                   static_cast<std::size_t>(first - positioned), MixedRow());
   known = std::make_unique<Maps>(Maps{RowMap(positioned + shape_.grid.pixels(), positions), placed(tokens, 0, 1),
-                                      placed(tokens, 1, 1), placed(tokens, positioned, shape_.registers),
+                                      placed(tokens, 1, 1), placed(tokens, shape_.class_tokens(), shape_.registers),
                                       placed(tokens, first, grid.pixels())});
   return *known;
 }

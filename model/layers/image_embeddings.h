@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "model/input_layer.h"
 #include "model/layers/patch_projection.h"
@@ -21,13 +23,16 @@ struct ImageEmbeddingShape {
   std::int64_t width;
   bool distillation_token = false;  ///< behind the class token; has a position as that does
   std::int64_t registers = 0;       ///< tokens behind these, without positions
+  bool class_position = true;       ///< the class token and the one for distillation have positions
   bool mask_token = false;          ///< of pre-training; kept, and never read
+  bool one_size = false;            ///< who reads files takes images of the size alone that the positions are of
   Resampling resampling = Resampling::bicubic;
   double dropout = 0.0;
 
   /// Tokens before the patches.
-  [[nodiscard]] std::int64_t first_patch() const { return positioned_tokens() + registers; }
-  [[nodiscard]] std::int64_t positioned_tokens() const { return distillation_token ? 2 : 1; }
+  [[nodiscard]] std::int64_t first_patch() const { return class_tokens() + registers; }
+  [[nodiscard]] std::int64_t class_tokens() const { return distillation_token ? 2 : 1; }
+  [[nodiscard]] std::int64_t positioned_tokens() const { return class_position ? class_tokens() : 0; }
 };
 
 class ImageEmbeddings final : public InputLayer {
@@ -40,6 +45,7 @@ class ImageEmbeddings final : public InputLayer {
   /// the batch.
   Variable forward(Tape& tape, const PackedInput& input) const override;
   [[nodiscard]] std::uint32_t dropout_places() const override { return 1; }
+  [[nodiscard]] std::optional<ResizedTable> resized_table(Device& device, ImageExtent extent) const override;
 
  private:
   /// Where rows of tokens come from, for images of one size.
@@ -51,6 +57,8 @@ class ImageEmbeddings final : public InputLayer {
     RowMap patches;  ///< of the patches
   };
   const Maps& maps_of(ImageExtent grid) const;
+  /// What the positions of a grid of this size are made of, those of class tokens first.
+  [[nodiscard]] std::vector<MixedRow> positions_of(ImageExtent grid) const;
   /// What is added to the patches and stands before them: [tokens, width].
   Variable table(Tape& tape, const Maps& maps) const;
 

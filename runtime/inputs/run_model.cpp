@@ -104,9 +104,14 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide tru
     // An adapter is used in the size in which it was trained.
     std::error_code absent;
     processor = read_image_processor(folder);
-    if (!adapter.empty() && std::filesystem::exists(adapter / "preprocessor_config.json", absent))
-      processor = parse_image_processor(read_text_file(adapter / "preprocessor_config.json"), config.json,
-                                        (adapter / "preprocessor_config.json").string());
+    if (adapter.empty() || !std::filesystem::exists(adapter / kProcessorFile, absent)) return;
+    ImageProcessor of_adapter = parse_image_processor(read_text_file(adapter / kProcessorFile), config.json,
+                                                      (adapter / kProcessorFile).string());
+    // timm's rule has no such file, which says the rest of it in other words.
+    if (processor->timm_share > 0.0)
+      processor->set_extent(of_adapter.extent());
+    else
+      processor = std::move(of_adapter);
     return;
   }
   read_tokenizer(read_model_tokenizer(tokenizer_home(folder, adapter), truncation), template_of_adapter(adapter));
@@ -143,7 +148,12 @@ void ModelFolder::read_tokenizer(TokenizerFolder tokenizer_folder, const std::fi
 }
 
 ExportSource ModelFolder::source() const {
-  if (processor) return {path, {{"preprocessor_config.json", processor->to_json()}}, {}};
+  if (processor)
+    return {path,
+            {{std::string(kProcessorFile), processor->to_json()}},
+            {},
+            processor->extent(),
+            processor->timm_share > 0.0 ? processor->to_pretrained_cfg() : std::string()};
   const std::filesystem::path generation = path / kGenerationFile;
   std::error_code absent;
   ExportSource source{path, tokenizer_files(read_model_tokenizer(tokenizer_path, side), *tokenizer),

@@ -28,6 +28,8 @@ struct ExportSource {
   std::filesystem::path folder;
   std::map<std::string, std::string> tokenizer_files;  ///< name and content: they tokenise as was done in training
   std::string generation_config = {};                  ///< text of generation_config.json; empty: there is none
+  ImageExtent images = {};                             ///< what a model of images reads
+  std::string pretrained_cfg = {};  ///< of a model of timm; a folder with it has no preprocessor_config.json
 };
 
 /// The newest checkpoint of a run's folder, or of its folder of checkpoints; empty where there is none.

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "model/huggingface/safetensors.h"
+#include "tests/places.h"
 #include "tests/system/tiny_run.h"
 #include "tests/tiny_pictures.h"
 
@@ -192,6 +194,82 @@ TEST_F(ImageRun, IsExportedInTheSizeThatItWasTrainedIn) {
     EXPECT_EQ(exported.status, 0) << exported.err;
   }
   EXPECT_EQ(size_in("exported"), 24);
+}
+
+// transformers takes no other size than that of the table of positions, unless it is asked to.
+TEST_F(ImageRun, PositionsAreExportedInTheSizeThatWasTrained) {
+  const Json report = Json::parse(run_images("sized", {"images.size=24", "train.epochs=2"}).last_line());
+  const Json config = Json::parse(read(path("sized/model/config.json")));
+  EXPECT_EQ(config["image_size"], 24);
+  const SafetensorsFile weights(path("sized/model/model.safetensors"));
+  EXPECT_EQ(weights.tensors().at("vit.embeddings.position_embeddings").shape, (std::vector<std::int64_t>{1, 37, 16}));
+  const Outcome measured =
+      run({.arguments = {"eval", "sized/model", "pictures/validation", "--json"}, .folder = folder_});
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  EXPECT_NEAR(Json::parse(measured.last_line())["loss"].get<double>(), report["test"]["loss"].get<double>(), 1e-5);
+  run_images("usual", {"train.epochs=1"});
+  EXPECT_EQ(Json::parse(read(path("usual/model/config.json")))["image_size"], 16);
+}
+
+/// A model that timm saved is exported as one that timm reads (tests/fixtures/make_timm_fixtures.py --check).
+TEST_F(ImageRun, OfTimmIsTrainedMeasuredAndExported) {
+  const auto fixture = [](const char* name) {
+    return "model.path=" + (testing_support::source_directory() / "tests/fixtures" / name).string();
+  };
+  for (const char* name : {"timm-deit-distilled", "timm-swin"}) {
+    const std::vector<std::string> settings{fixture(name), "model.initialize=false", "model.replace_head=true",
+                                            "train.epochs=2"};
+    const Json report = Json::parse(run_images(name, settings).last_line());
+    run_images(std::string(name) + "-2", settings, 2);
+    EXPECT_TRUE(weights(name) == weights(std::string(name) + "-2"));
+    const std::filesystem::path model = path(std::string(name) + "/model");
+    EXPECT_FALSE(std::filesystem::exists(model / "preprocessor_config.json"));
+    const Json config = Json::parse(read(model / "config.json"));
+    EXPECT_FALSE(config.contains("model_type") || config.contains("architectures") || config.contains("id2label"));
+    EXPECT_EQ(config["num_classes"], 2);
+    EXPECT_EQ(config["pretrained_cfg"]["num_classes"], 2);
+    EXPECT_EQ(config["label_names"], (Json{"flat", "upright"}));
+    EXPECT_EQ(config["pretrained_cfg"]["crop_pct"], 0.9);
+    EXPECT_NE(read(model / "README.md").find("library_name: timm"), std::string::npos);
+    const Outcome measured =
+        run({.arguments = {"eval", model.string(), "pictures/validation", "--json"}, .folder = folder_});
+    ASSERT_EQ(measured.status, 0) << measured.err;
+    EXPECT_NEAR(Json::parse(measured.last_line())["loss"].get<double>(), report["test"]["loss"].get<double>(), 1e-6);
+  }
+  run_images("larger", {fixture("timm-deit-distilled"), "model.initialize=false", "model.replace_head=true",
+                        "train.epochs=1", "images.size=16"});
+  const Json larger = Json::parse(read(path("larger/model/config.json")));
+  EXPECT_EQ(larger["pretrained_cfg"]["input_size"], (Json{3, 16, 16}));
+  EXPECT_EQ(larger["model_args"]["img_size"], (Json{16, 16}));
+  const SafetensorsFile tensors(path("larger/model/model.safetensors"));
+  EXPECT_EQ(tensors.tensors().at("pos_embed").shape, (std::vector<std::int64_t>{1, 18, 12}));
+  EXPECT_TRUE(tensors.tensors().contains("blocks.0.attn.qkv.weight"));
+}
+
+TEST_F(ImageRun, AdaptersInsideSwinAndConvNextHaveDropout) {
+  const std::string fixtures = (testing_support::source_directory() / "tests/fixtures/").string();
+  for (const auto& [name, size] :
+       {std::pair{"timm-swin", 24}, std::pair{"swin-image", 16}, std::pair{"timm-convnext-atto", 32}}) {
+    const std::vector<std::string> settings{std::string("model.path=") + fixtures + name,
+                                            "model.initialize=false",
+                                            "model.replace_head=true",
+                                            "lora.rank=2",
+                                            "lora.dropout=0.3",
+                                            "lora.targets=all-linear",
+                                            "train.epochs=2",
+                                            "images.size=" + std::to_string(size)};
+    const auto adapter = [&](const std::string& output) {
+      return read(path(output) / "model/adapter_model.safetensors");
+    };
+    const std::string first = std::string("lora-") + name;
+    run_images(first, settings);
+    run_images(first + "-2", settings, 2);
+    EXPECT_TRUE(adapter(first) == adapter(first + "-2")) << name;
+    std::vector<std::string> without = settings;
+    without.emplace_back("lora.dropout=0");
+    run_images(first + "-0", without);
+    EXPECT_FALSE(adapter(first) == adapter(first + "-0")) << name;
+  }
 }
 
 TEST_F(ImageRun, IsNotGoneOnWithOverOtherPictures) {

@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads)
   if (place.count == 0) return;
   float values[kWidth];
   load(row_of(x, place.row) + place.column, place.count, values);
-  drop_columns(mask, names.example[place.row], names.position[place.row], place.column, values);
+  drop_columns(mask, names.example_of(place.row), names.position_of(place.row), place.column, values);
   store(values, place.count, row_of(y, place.row) + place.column);
 }
 

@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kThreads)
   load(row_of(a, place.row) + place.column, place.count, values);
   load(row_of(b, place.row) + place.column, place.count, others);
   if (mask.threshold != 0)
-    drop_columns(mask, names.example[place.row], names.position[place.row], place.column, values);
+    drop_columns(mask, names.example_of(place.row), names.position_of(place.row), place.column, values);
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) values[i] += others[i];
   store(values, place.count, row_of(y, place.row) + place.column);

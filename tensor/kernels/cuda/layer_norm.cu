@@ -77,7 +77,7 @@ template <typename T, int kWidth>
 __device__ void load_sum(const Forward<T>& of, std::int64_t row, std::int64_t column, float (&values)[kWidth]) {
   load(row_of(of.x, row) + column, kWidth, values);
   if (of.mask.threshold != 0) {
-    drop_columns(of.mask, of.names.example[row], of.names.position[row], column, values);
+    drop_columns(of.mask, of.names.example_of(row), of.names.position_of(row), column, values);
   }
   if (of.residual.data != nullptr) {
     float residuals[kWidth];
@@ -114,7 +114,7 @@ __device__ void store_gradients(const Backward<T>& of, std::int64_t row, std::in
   }
   if (of.dx.data != nullptr) {
     if (of.mask.threshold != 0) {
-      drop_columns(of.mask, of.names.example[row], of.names.position[row], column, change);
+      drop_columns(of.mask, of.names.example_of(row), of.names.position_of(row), column, change);
     }
     store(change, kWidth, row_of(of.dx, row) + column);
   }

@@ -113,6 +113,42 @@ TEST(ImageProcessor, ReadsWhatTimmSays) {
   EXPECT_THROW(from_config(R"({"pretrained_cfg": {"input_size": [3, 224, 224], "crop_mode": "border"}})"), Error);
 }
 
+TEST(ImageProcessor, WritesTimmsRuleBack) {
+  const std::string config =
+      R"({"pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.95, "interpolation": "bilinear", "first_conv":
+      "conv1", "mean": [0.1, 0.2, 0.3], "std": [0.5, 0.6, 0.7]}})";
+  ImageProcessor timm = from_config(config);
+  EXPECT_EQ(timm.edge, 235);
+  timm.set_extent({96, 96});
+  EXPECT_EQ(timm.edge, 101) << "floor(96 / 0.95)";
+  const std::string written = timm.to_pretrained_cfg();
+  const ImageProcessor again = from_config("{\"pretrained_cfg\": " + written + "}");
+  EXPECT_EQ(again.edge, 101);
+  EXPECT_EQ(again.extent(), (ImageExtent{96, 96}));
+  EXPECT_EQ(again.filter, ResizeFilter::bilinear);
+  EXPECT_EQ(again.mean, (std::vector<double>{0.1, 0.2, 0.3}));
+  EXPECT_EQ(again.deviation, (std::vector<double>{0.5, 0.6, 0.7}));
+  EXPECT_NE(written.find("\"first_conv\": \"conv1\""), std::string::npos) << written;
+  EXPECT_NE(written.find("\"crop_pct\": 0.95"), std::string::npos) << written;
+  EXPECT_NE(written.find("\"crop_mode\": \"center\""), std::string::npos) << written;
+  EXPECT_THROW(timm.set_extent({96, 64}), Error);
+  // As a file of transformers, for an adapter.
+  EXPECT_EQ(parse_image_processor(timm.to_json(), "", "model").edge, 101);
+}
+
+TEST(ImageProcessor, TimmKeepsTheMiddleThatTorchvisionKeeps) {
+  // 16 of 19 pixels: 1.5 before them is 2 in Python's rounding, and 0.5 of 17 is 0.
+  for (const auto& [edge, before] : {std::pair{19, 2}, std::pair{17, 0}, std::pair{18, 1}, std::pair{21, 2}}) {
+    Picture picture{{edge, edge}, 1, std::vector<std::uint8_t>(static_cast<std::size_t>(edge * edge), 0)};
+    auto& samples = std::get<std::vector<std::uint8_t>>(picture.samples);
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      samples[i] = static_cast<std::uint8_t>(i % static_cast<std::size_t>(edge));
+    ImageProcessor timm = from_config(R"({"pretrained_cfg": {"input_size": [1, 16, 16], "crop_pct": 1.0}})");
+    timm.edge = edge;
+    EXPECT_EQ(std::get<std::vector<std::uint8_t>>(fitted(picture, timm).samples).front(), before) << edge;
+  }
+}
+
 TEST(ImageProcessor, TakesTheModelsSizeWhereThereIsNoFile) {
   const ImageProcessor vit = from_config(R"({"model_type": "vit", "image_size": 32})");
   EXPECT_EQ(vit.extent(), (ImageExtent{32, 32}));

@@ -410,7 +410,7 @@ def dicom_cases():
     refused("no-rows.dcm", file_of(report), "has no Rows (0028,0010)")
     refused("short.dcm", file_of(dicom(byte, Rows=9)), "its pixels take 30 bytes, expected 1 frame of 54")
     refused("size.dcm", file_of(dicom(byte, Rows=60000, Columns=60000)), "60000 x 60000", "limit")
-    refused("palette.dcm", file_of(dicom(byte, colours="PALETTE COLOR")), "1 channels of PALETTE COLOR")
+    refused("palette.dcm", file_of(dicom(byte, colours="PALETTE COLOR")), "has no whole RedPalette", "convert it")
     refused("two-channels.dcm", file_of(dicom(byte, SamplesPerPixel=2)), "has 2 channels of MONOCHROME2")
     nested = Dataset()
     for _ in range(80):
@@ -585,8 +585,51 @@ def short_table():
     return item
 
 
+def palette(colours, first=0, bits=16, packed=False):
+    """Of colours [n, 3]: one in a word, or two of 8 bits."""
+    elements = {}
+    for channel, name in enumerate(("Red", "Green", "Blue")):
+        values = colours[:, channel].astype(np.uint8 if packed else "<u2").tobytes()
+        elements[f"{name}PaletteColorLookupTableDescriptor"] = [len(colours) % 65536, first, bits]
+        elements[f"{name}PaletteColorLookupTableData"] = values + b"\0" * (len(values) % 2)
+    return elements
+
+
+def palette_cases():
+    random = numbers()
+    byte = random.integers(0, 256, (5, 6), dtype=np.uint8)
+    twelve = random.integers(0, 4096, (5, 6)).astype(np.uint16)
+    deep = random.integers(0, 65536, (300, 3))
+    bytes_ = random.integers(0, 256, (254, 3))
+    signed = random.integers(-200, 200, (5, 6)).astype(np.int16)
+    for name, picture, more in (("palette.dcm", byte, palette(deep)),
+                                ("palette-first.dcm", twelve, palette(deep, 1900) | dict(stored=12)),
+                                ("palette-bytes.dcm", byte, palette(bytes_, bits=8, packed=True)),
+                                ("palette-signed.dcm", signed, palette(deep, -150) | dict(signed=1))):
+        data = dicom(picture, colours="PALETTE COLOR", **more)
+        seen = pydicom.pixels.apply_color_lut(picture, data)
+        depth = more["RedPaletteColorLookupTableDescriptor"][2]
+        case(name, file_of(data), seen, 0, 2**depth - 1, bits=depth, channels=1)
+    case("palette-words.dcm", file_of(dicom(byte, colours="PALETTE COLOR", **palette(bytes_, bits=8))),
+         bytes_[np.minimum(byte, 253)].astype(np.uint8))
+    case("palette-runs.dcm", run_length(dicom(byte, colours="PALETTE COLOR", **palette(deep))),
+         deep[byte].astype(np.uint16), 0, 65535)
+    cut = palette(deep)
+    cut["GreenPaletteColorLookupTableData"] = cut["GreenPaletteColorLookupTableData"][:-2]
+    refused("short-palette.dcm", file_of(dicom(byte, colours="PALETTE COLOR", **cut)), "299 words of GreenPalette")
+    other = palette(deep)
+    other["BluePaletteColorLookupTableDescriptor"] = [300, 1, 16]
+    refused("two-palettes.dcm", file_of(dicom(byte, colours="PALETTE COLOR", **other)), "red and Blue that differ")
+    segments = palette(deep)
+    for name in ("Red", "Green", "Blue"):
+        segments[f"Segmented{name}PaletteColorLookupTableData"] = segments.pop(f"{name}PaletteColorLookupTableData")
+    refused("segments.dcm", file_of(dicom(byte, colours="PALETTE COLOR", **segments)), "in segments")
+    refused("three-palettes.dcm", file_of(dicom(np.stack([byte] * 3, -1), colours="PALETTE COLOR", **palette(deep))),
+            "3 channels of PALETTE COLOR")
+
+
 png_cases(), jpeg_cases(), tiff_cases(), dicom_cases(), nifti_cases(), other_files(), later_cases()
-grey_value_cases()
+grey_value_cases(), palette_cases()
 with open(sys.argv[1], "w") as file:
     body = [json.dumps(one, separators=(",", ":")) for one in CASES], [json.dumps(one) for one in REFUSED]
     file.write('{"cases":[\n' + ",\n".join(body[0]) + '\n],\n"refused":[\n' + ",\n".join(body[1]) + "\n]}\n")

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
+#include "model/huggingface/export.h"
 #include "model/weights.h"
 #include "tensor/host_copy.h"
 #include "tests/model/huggingface/test_folder.h"
@@ -113,9 +114,12 @@ std::vector<float> waves(std::int64_t count) {
   return values;
 }
 
-/// Of two images of a size that the model was not made for.
-std::vector<float> logits_at(const std::string& fixture, ImageExtent extent) {
-  const std::filesystem::path folder = testing_support::source_directory() / "tests/fixtures" / fixture;
+std::filesystem::path folder_of(const std::string& fixture) {
+  return testing_support::source_directory() / "tests/fixtures" / fixture;
+}
+
+/// Of two images of this size.
+std::vector<float> logits_at(const std::filesystem::path& folder, ImageExtent extent) {
   const ModelConfig config = read_model_config(folder);
   const WeightFiles files = WeightFiles::open(folder);
   const std::unique_ptr<Device> device = make_cpu_device();
@@ -137,15 +141,46 @@ void expect_near(const std::vector<float>& actual, const std::vector<float>& exp
 
 // What transformers 5.24 gives in double precision; for DeiT with interpolate_pos_encoding.
 TEST(VisionTransformers, PositionsAreResizedToTheImagesAsTransformersDoesIt) {
-  expect_near(logits_at("deit-regression-image", {16, 12}), {1.398769F, 1.472333F});
-  expect_near(logits_at("dinov2-resized-image", {12, 12}),
+  expect_near(logits_at(folder_of("deit-regression-image"), {16, 12}), {1.398769F, 1.472333F});
+  expect_near(logits_at(folder_of("dinov2-resized-image"), {12, 12}),
               {-0.7382951F, 0.2858777F, 0.4251362F, -0.7744419F, 0.2914388F, 0.3382394F});
-  expect_near(logits_at("dinov2-resized-image", {20, 8}),
+  expect_near(logits_at(folder_of("dinov2-resized-image"), {20, 8}),
               {-0.9949295F, 0.2310627F, 0.3126923F, -1.082436F, 0.1620122F, 0.3415359F});
-  expect_near(logits_at("dinov2-registers-image", {20, 20}),
+  expect_near(logits_at(folder_of("dinov2-registers-image"), {20, 20}),
               {0.484361F, 0.7348719F, 0.8200841F, 0.527815F, 0.5323944F, 0.8686192F});
-  expect_near(logits_at("dinov2-registers-image", {24, 28}),
+  expect_near(logits_at(folder_of("dinov2-registers-image"), {24, 28}),
               {0.8686043F, 0.4294181F, 0.8240388F, 0.8750671F, 0.6011923F, 0.8135494F});
+}
+
+// What transformers reads without being told to interpolate.
+TEST(VisionTransformers, AnExportForAnotherSizeHasPositionsOfThatSize) {
+  const std::filesystem::path source = folder_of("deit-regression-image");
+  const ModelConfig config = read_model_config(source);
+  const WeightFiles files = WeightFiles::open(source);
+  const std::unique_ptr<Device> device = make_cpu_device();
+  const auto model = make_model(config, {HeadKind::image, 1});
+  load_weights(*model, files, *device, {});
+  EXPECT_FALSE(StoredWeights(*model, *device, {8, 8}).is_resized());
+  EXPECT_FALSE(StoredWeights(*model, *device).is_resized());
+  const StoredWeights weights(*model, *device, {16, 12});
+  EXPECT_TRUE(weights.is_resized());
+  testing_support::TestFolder folder;
+  ExportRequest request;
+  request.source_folder = source;
+  request.target_folder = folder.path() / "exported";
+  request.architecture = model->class_name();
+  request.outputs = 1;
+  request.tensors = weights.tensors();
+  request.image_size = {16, 12};
+  export_model(request);
+  EXPECT_EQ(read_model_config(request.target_folder).images.extent, (ImageExtent{16, 12}));
+  expect_near(logits_at(request.target_folder, {16, 12}), {1.398769F, 1.472333F});
+  // Positions that the model has for any size stay as they are.
+  const ModelConfig any = read_model_config(folder_of("dinov2-resized-image"));
+  const WeightFiles any_files = WeightFiles::open(folder_of("dinov2-resized-image"));
+  const auto dino = make_model(any, {HeadKind::image, 3});
+  load_weights(*dino, any_files, *device, {});
+  EXPECT_FALSE(StoredWeights(*dino, *device, {8, 8}).is_resized());
 }
 
 TEST(VisionTransformers, StochasticDepthGoesByTheExample) {

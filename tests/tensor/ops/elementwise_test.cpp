@@ -1,5 +1,8 @@
 #include "tensor/ops/elementwise.h"
 
+#include <cmath>
+#include <vector>
+
 #include "base/error.h"
 #include "tests/tensor/ops_gradient.h"
 
@@ -66,6 +69,35 @@ TEST_F(ElementwiseOps, WhoNeedsNoGradientGetsNone) {
 TEST_F(ElementwiseOps, DropoutMatchesCentralDifferences) {
   const Variable x = leaf(random({3, 19}));
   check([&](Tape& t) { return dropout(t, x, names_, t.dropout(0.4, 2)); }, {x});
+}
+
+// Rows that are counted within their examples have the masks of rows that are named one by one, and what is kept of a
+// row is scaled so that its expectation stays.
+TEST_F(ElementwiseOps, CountedRowsDropAsNamedOnesDo) {
+  constexpr std::int64_t kEach = 300;
+  std::vector<std::uint32_t> examples;
+  std::vector<std::uint32_t> positions;
+  for (const std::uint32_t example : {7U, 2U, 9U})
+    for (std::uint32_t position = 0; position < kEach; ++position) {
+      examples.push_back(example);
+      positions.push_back(position);
+    }
+  const Tensor of_rows = indices<std::uint32_t>(examples);
+  const Tensor in_example = indices<std::uint32_t>(positions);
+  const Tensor counted = indices<std::uint32_t>({7, 2, 9});
+  const Variable ones(random({3 * kEach, 19}, 0.0F, 1.0F));
+  Tape t = tape();
+  const auto dropped = [&](TokenKeys names) {
+    return device_->download_as_f32(dropout(t, ones, names, t.dropout(0.25, 2)).value());
+  };
+  const std::vector<float> named = dropped({of_rows.data<std::uint32_t>(), in_example.data<std::uint32_t>()});
+  EXPECT_EQ(dropped({counted.data<std::uint32_t>(), nullptr, kEach}), named);
+  double sum = 0.0;
+  for (const float value : named) {
+    EXPECT_TRUE(value == 0.0F || std::abs(value - 4.0F / 3.0F) < 1e-6F) << value;
+    sum += value;
+  }
+  EXPECT_NEAR(sum / static_cast<double>(named.size()), 1.0, 0.02);
 }
 
 TEST_F(ElementwiseOps, TwoShapesAreRefused) {

@@ -43,8 +43,8 @@ class RowDropout {
   /// Draws the mask of row `row`.
   void draw(std::int64_t row) {
     if (active_) {
-      std::fill(positions_.begin(), positions_.end(), names_.position[row]);
-      philox_half_words(blocks_.data(), positions_.data(), names_.example[row], last_word_, key_,
+      std::fill(positions_.begin(), positions_.end(), names_.position_of(row));
+      philox_half_words(blocks_.data(), positions_.data(), names_.example_of(row), last_word_, key_,
                         static_cast<std::int64_t>(blocks_.size()), half_words_.data());
     }
   }
