@@ -27,8 +27,7 @@ std::string calibration_note(const Calibration& calibration, const RowOutputs& r
   for (const std::int64_t column : judged_classes(rows, positive))
     if (const std::string& label = labels[static_cast<std::size_t>(column)]; calibration.of(label) == nullptr)
       without.push_back(label);
-  if (!without.empty())
-    note += fmt::format("; none of {}, which all of these rows have, or none", name_list(without));
+  if (!without.empty()) note += fmt::format("; none of {}, which all of these rows have, or none", name_list(without));
   return note;
 }
 
@@ -41,9 +40,9 @@ void write_figures(PreparedRun& run, const FigureRows& rows, const ImageSource* 
                      for (const auto& [name, svg] : final_figures(rows)) write_file_atomically(folder / name, svg);
                      if (images == nullptr) return;
                      const std::vector<Mistake> mistakes = all_mistakes(rows.outputs, rows.labels);
-                     write_file_atomically(folder / "mistakes.jsonl",
-                                           mistakes_list(mistakes, rows.outputs, rows.labels, rows.calibration,
-                                                         images->listed().files));
+                     write_file_atomically(
+                         folder / "mistakes.jsonl",
+                         mistakes_list(mistakes, rows.outputs, rows.labels, rows.calibration, images->listed().files));
                      if (!mistakes.empty())
                        write_png(folder / "mistakes.png",
                                  mistakes_sheet(mistakes, *images, mistakes_title(rows.rows, rows.outputs)));
@@ -65,9 +64,8 @@ std::optional<FinalMeasures> final_measures(PreparedRun& run, const TrainingStat
     if (!metrics) return std::nullopt;
     validation = *std::move(metrics);
     found.calibration = fit_calibration(outputs, state.labels, run.measures(), run.communicator());
-    run.say()(found.calibration
-                  ? calibration_note(*found.calibration, outputs, state.labels, run.measures().positive)
-                  : uncalibrated_note(outputs, state.labels));
+    run.say()(found.calibration ? calibration_note(*found.calibration, outputs, state.labels, run.measures().positive)
+                                : uncalibrated_note(outputs, state.labels));
   }
   if (data.test_examples().rows() > 0) {
     std::optional<Metrics> metrics = measure_model(run, data.test_examples(), nullptr, wants_to_stop, &outputs);

@@ -63,9 +63,9 @@ void tell_reading(Lineage& lineage, const TaskSpec& task, const std::optional<Ca
   constexpr std::size_t kMostShown = 32;
   for (std::size_t i = 0; i < all.size() && i < kMostShown; ++i) {
     const double threshold = all[i].by(calibration->rule);
-    lineage.reading.emplace_back(
-        all.size() == 1 ? std::string("Threshold") : "Threshold of " + all[i].label,
-        std::isfinite(threshold) ? fmt::format("{} ({})", significant(threshold, 6), rule) : fmt::format("none ({})", rule));
+    lineage.reading.emplace_back(all.size() == 1 ? std::string("Threshold") : "Threshold of " + all[i].label,
+                                 std::isfinite(threshold) ? fmt::format("{} ({})", significant(threshold, 6), rule)
+                                                          : fmt::format("none ({})", rule));
   }
   if (all.size() > kMostShown)
     lineage.reading.emplace_back("Further thresholds", fmt::format("{}, in temper.json", all.size() - kMostShown));

@@ -76,7 +76,8 @@ class PreparedRun {
   void merge_adapters();
   /// Whether the folder of a model holds what this run delivers.
   [[nodiscard]] bool has_delivered() const;
-  /// Whether a finished run has nothing left to hand over, as this rank sees its folder: neither model nor test metrics.
+  /// Whether a finished run has nothing left to hand over, as this rank sees its folder: neither model nor test
+  /// metrics.
   [[nodiscard]] bool has_handed_over() const;
   /// Files that the model was loaded from; its frozen weights may still lie there.
   [[nodiscard]] WeightFiles& weight_files() { return model_->files; }

@@ -80,9 +80,8 @@ void write_mistakes(const EvalArguments& arguments, const FittedModel& fitted, c
   const ImageSource images(read_image_rows(table, ColumnChoice{use.text}, nullptr, LabelKind::none, ""),
                            fitted.image_reading(use, threads, PictureView::whole));
   write_png(arguments.mistakes, mistakes_sheet(mistakes, images, mistakes_title(arguments.data, outputs)));
-  write_file_atomically(list_beside(arguments.mistakes),
-                        mistakes_list(mistakes, outputs, fitted.labels().names(), fitted.calibration(),
-                                      images.listed().files));
+  write_file_atomically(list_beside(arguments.mistakes), mistakes_list(mistakes, outputs, fitted.labels().names(),
+                                                                       fitted.calibration(), images.listed().files));
 }
 
 /// The class that figures of one class are of; empty where there are several, or none.
@@ -97,9 +96,9 @@ std::string positive_class(const FittedModel& fitted) {
 void print_reading(const FittedModel& fitted, const TableUse& use, const Metrics& metrics, const RowOutputs& outputs) {
   print_thresholds(positive_class(fitted), fitted.calibration());
   if (metrics.intervals.empty()) return;
-  const std::string over = outputs.groups().empty()
-                               ? grouped(outputs.rows(), "row")
-                               : fmt::format("{} ({})", grouped(outputs.group_count(), "group"), quoted_name(use.group));
+  const std::string over = outputs.groups().empty() ? grouped(outputs.rows(), "row")
+                                                    : fmt::format("{} ({})", grouped(outputs.group_count(), "group"),
+                                                                  quoted_name(use.group));
   fmt::print("{:<12} 95 %, over {}\n", "intervals", over);
 }
 
@@ -191,9 +190,10 @@ Command add_eval_command(const CommandLine& program) {
       "Images: column of what rows belong to (a patient), by which intervals are drawn; \"\": each row alone; "
       "default: as in training");
   add_answer_options(command, arguments->answers);
-  command.option("--mistakes", arguments->mistakes,
-                 "Of a model of images: PNG file for the pictures that it is most sure of and wrong about; a .jsonl file "
-                 "beside it lists all mistakes");
+  command.option(
+      "--mistakes", arguments->mistakes,
+      "Of a model of images: PNG file for the pictures that it is most sure of and wrong about; a .jsonl file "
+      "beside it lists all mistakes");
   command.option("--batch-size", arguments->batch_size, "Rows per batch").shows_default().within(1, 1 << 20);
   command.option("--threads", arguments->threads, "Threads per rank; 0: the cores it may use");
   command.option("--device", arguments->device, "auto, cpu or cuda").one_of({"auto", "cpu", "cuda"}).shows_default();

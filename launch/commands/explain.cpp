@@ -83,7 +83,10 @@ class OverlayNames {
 };
 
 /// What the probability becomes: "0.973 -> 0.994".
-std::string change(double before, double fall) { return fmt::format("{:.3f} -> {:.3f}", before, before - fall); }
+std::string change(double before, double fall) {
+  // Never "-0.000".
+  return fmt::format("{:.3f} -> {:.3f}", before, std::max(0.0, before - fall));
+}
 
 /// Why a map is empty.
 std::string_view words_of_empty(ExplanationMethod method) {

@@ -121,12 +121,9 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
     Tokenizer::from_file(read_model_tokenizer(path).file);
     check_weights(*make_model(config, head_request(task_of(config), LabelSet())), files);
   }
-  Json json{{"kind", is_gguf_file(path) ? "gguf" : "model"},
-            {"path", path.string()},
-            {"model_type", config.model_type},
-            {"architectures", config.architectures},
-            {"layers", config.layers},
-            {"width", config.width}};
+  Json json{
+      {"kind", is_gguf_file(path) ? "gguf" : "model"}, {"path", path.string()},   {"model_type", config.model_type},
+      {"architectures", config.architectures},         {"layers", config.layers}, {"width", config.width}};
   // Of convolutional nets, blocks have no such numbers.
   if (!config.reads_images() || config.heads > 0) json["heads"] = config.heads;
   if (!config.reads_images() || config.intermediate_width > 0) json["intermediate_width"] = config.intermediate_width;

@@ -162,10 +162,9 @@ void print(const PhaseForecast& phase, const RunForecast& forecast) {
   if (plan.reference_seconds > 0.0)
     fmt::print("{:<15} what the model makes of all pairs before it is trained: {}\n", "reference",
                human_duration(plan.reference_seconds));
-  const std::string read =
-      forecast.of_images && forecast.tokens_a_row > 0.0
-          ? grouped(std::llround(plan.tokens / forecast.tokens_a_row), "picture")
-          : fmt::format("{:.0f} tokens", plan.tokens);
+  const std::string read = forecast.of_images && forecast.tokens_a_row > 0.0
+                               ? grouped(std::llround(plan.tokens / forecast.tokens_a_row), "picture")
+                               : fmt::format("{:.0f} tokens", plan.tokens);
   fmt::print("{:<15} {} GFLOP forward, {} backward; {}\n", "per step", significant(1e-9 * plan.forward_operations, 3),
              significant(1e-9 * plan.backward_operations, 3), read);
   if (phase.facts.ranks > 1)

@@ -123,8 +123,9 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   FittedModel fitted(choice, *device, &world,
                      options.embeddings == EmbeddingPooling::none ? HeadNeed::required : HeadNeed::none);
   if (arguments.without_tokens && fitted.task().labels != LabelKind::token_class)
-    throw usage_error("--no-tokens is for models for token-classification, but this one is for {}; leave the option out",
-                      fitted.task().name);
+    throw usage_error(
+        "--no-tokens is for models for token-classification, but this one is for {}; leave the option out",
+        fitted.task().name);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
@@ -214,7 +215,8 @@ Command add_predict_command(const CommandLine& program) {
   command.flag("--keep-all", arguments->options.all_columns, "Copy all input columns to each prediction");
   command.option("--top", arguments->options.top, "Only this many classes, or candidates for a mask, best first")
       .within(1, 1 << 20);
-  command.flag("--no-tokens", arguments->without_tokens, "Token classification: words without the list of their tokens");
+  command.flag("--no-tokens", arguments->without_tokens,
+               "Token classification: words without the list of their tokens");
   command
       .option("--embeddings", arguments->embeddings,
               "Add a vector of length 1 to each prediction: the last hidden state, the mean of all tokens or that of "

@@ -46,7 +46,8 @@ void print_skipped(const CommandContext& context, const std::vector<std::string>
 void add_table_options(const CommandLine& command, TableRequests& requests) {
   command.option("--text", requests.text, "Column of the text, or of the path of a picture");
   command.option("--text-pair", requests.text_pair, "Texts: column of a second one; \"\" if rows have a single text");
-  command.option("--max-length", requests.max_length, "Texts: maximum tokens per row; default: as in training, else 128")
+  command
+      .option("--max-length", requests.max_length, "Texts: maximum tokens per row; default: as in training, else 128")
       .within(1, 1 << 20);
   command
       .option("--stride", requests.stride,

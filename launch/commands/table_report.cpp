@@ -142,7 +142,8 @@ Json inspect_table(const std::filesystem::path& path, const ColumnChoice& wished
     add(diagnose_label_names(labels, LabelKind::single_class));
     // The values of a regression are no classes.
     constexpr std::size_t kMostClasses = 1000;
-    if (names.size() <= std::min(kMostClasses, rows / 2)) add(diagnose_label_counts(numbers, labels, RareLabelAdvice::class_weights));
+    if (names.size() <= std::min(kMostClasses, rows / 2))
+      add(diagnose_label_counts(numbers, labels, RareLabelAdvice::class_weights));
   }
   add_findings(findings, json);
   return json;

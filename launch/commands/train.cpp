@@ -89,10 +89,10 @@ void print(const TrainReport& report) {
     fmt::print("Stopped {} at step {} of {}; start it again to resume.\n",
                report.stopped_in_time ? "before its time is up" : "by a signal", grouped(report.steps),
                grouped(report.total_steps));
-  const std::string speed =
-      report.of_images ? fmt::format("{} images/s", significant(report.examples_per_second, 3))
-                       : fmt::format("{} examples/s, {} tokens/s", significant(report.examples_per_second, 3),
-                                     significant(report.tokens_per_second, 3));
+  const std::string speed = report.of_images
+                                ? fmt::format("{} images/s", significant(report.examples_per_second, 3))
+                                : fmt::format("{} examples/s, {} tokens/s", significant(report.examples_per_second, 3),
+                                              significant(report.tokens_per_second, 3));
   fmt::print("{:<12} {} of {} on {}, {:.1f} s, {}\n", "steps", grouped(report.steps), grouped(report.total_steps),
              counted(report.ranks, "rank"), report.seconds, speed);
   if (report.cache_seconds > 0.0)

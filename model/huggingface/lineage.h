@@ -42,11 +42,11 @@ struct Lineage {
   bool is_adapter = false;                              ///< the folder holds an adapter (PEFT); not kept in JSON
   std::string library = "transformers";                 ///< that loads the folder; not kept in JSON
   std::string job = {};                                 ///< of a scheduler: "Slurm job 25 on n[1-4]"; empty: none
-  /// How what the model says is read, name and text, in the order to show, and a sentence of caution; neither is kept in
-  /// JSON.
+  /// How what the model says is read, name and text, in the order to show, and a sentence of caution; neither is kept
+  /// in JSON.
   std::vector<std::pair<std::string, std::string>> reading = {};
   std::string caution = {};
-  std::string chat_template = {};                       ///< text of the file data.chat_template; empty: it names none
+  std::string chat_template = {};  ///< text of the file data.chat_template; empty: it names none
 };
 
 /// As JSON, for a checkpoint, and back.

@@ -39,8 +39,8 @@ std::vector<Mistake> all_mistakes(const RowOutputs& outputs, const std::vector<s
       const double p = probabilities[label];
       if ((p > 0.5) == has_it) continue;
       const std::string without = "no " + labels[label];
-      mistakes.push_back({row, has_it ? labels[label] : without, has_it ? without : labels[label],
-                          has_it ? 1.0 - p : p, static_cast<std::int64_t>(label)});
+      mistakes.push_back({row, has_it ? labels[label] : without, has_it ? without : labels[label], has_it ? 1.0 - p : p,
+                          static_cast<std::int64_t>(label)});
     }
   }
   std::stable_sort(mistakes.begin(), mistakes.end(),

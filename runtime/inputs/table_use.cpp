@@ -191,7 +191,8 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
     for (const std::string& difference : temper::differences(*known.images, *use.images)) differences.add(difference);
   if (const std::string line = differences.line(); !line.empty()) say(line);
   if (use.views.size() > 1 && known.calibration)
-    say(fmt::format("--views {}: thresholds and temperature were chosen on pictures as they are, not on averages of "
+    say(
+        fmt::format("--views {}: thresholds and temperature were chosen on pictures as they are, not on averages of "
                     "views, and are used as they stand",
                     requests.views));
   return use;

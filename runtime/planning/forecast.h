@@ -30,7 +30,7 @@ struct RunForecast {
   std::int64_t rows_looked_at = 0;
   std::int64_t total_steps = 0;
   double tokens_a_row = 0.0;
-  bool of_images = false;  ///< rows are pictures, whose tokens say nothing to a person
+  bool of_images = false;                ///< rows are pictures, whose tokens say nothing to a person
   std::int64_t longest_micro_batch = 0;  ///< tokens
   std::vector<PhaseForecast> phases;
   double seconds = 0.0;             ///< of all steps and evaluations; 0 where times are not known

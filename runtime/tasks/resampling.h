@@ -35,8 +35,8 @@ class Resampling {
 Interval percentile_interval(std::vector<double> values);
 
 /// Of a proportion that was true of all of so many independent trials, or of none: the exact interval (Clopper and
-/// Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934), whose bounds have
-/// this closed form at the ends: (0.025)^(1 / trials) and 1 minus that. NaN without trials.
+/// Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934), whose bounds
+/// have this closed form at the ends: (0.025)^(1 / trials) and 1 minus that. NaN without trials.
 Interval interval_at_end(bool all, std::int64_t trials);
 
 }  // namespace temper

@@ -316,10 +316,13 @@ std::string uncalibrated_note(const RowOutputs& outputs, const std::vector<std::
       (outputs.is_true(row, column) ? with : without)[static_cast<std::size_t>(column)] = 1;
   for (std::size_t column = 0; column < with.size(); ++column)
     if (with[column] != 0 && without[column] != 0) return "";
-  if (outputs.several()) return fmt::format("validation rows agree on each label, that all have it or none: {}", kNothing);
+  if (outputs.several())
+    return fmt::format("validation rows agree on each label, that all have it or none: {}", kNothing);
   const auto only = std::find(with.begin(), with.end(), 1) - with.begin();
-  if (only == static_cast<std::ptrdiff_t>(with.size())) return fmt::format("no validation row has a class: {}", kNothing);
-  return fmt::format("validation rows are all {}: {}", quoted_name(labels.at(static_cast<std::size_t>(only))), kNothing);
+  if (only == static_cast<std::ptrdiff_t>(with.size()))
+    return fmt::format("no validation row has a class: {}", kNothing);
+  return fmt::format("validation rows are all {}: {}", quoted_name(labels.at(static_cast<std::size_t>(only))),
+                     kNothing);
 }
 
 std::string words_of(const Calibration& calibration) {
@@ -472,8 +475,7 @@ std::string add_row_measures(Metrics& metrics, const RowOutputs& outputs, const 
   }
   if (points.empty()) return "";
   return fmt::format("no interval of {}: all resamples of {} give the same value", fmt::join(points, ", "),
-                     outputs.groups().empty() ? grouped(outputs.rows(), "row")
-                                              : grouped(resampling.groups(), "group"));
+                     outputs.groups().empty() ? grouped(outputs.rows(), "row") : grouped(resampling.groups(), "group"));
 }
 
 }  // namespace temper

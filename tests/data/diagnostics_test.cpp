@@ -80,15 +80,15 @@ TEST(Diagnostics, FindRareAndUnusedLabels) {
   TokenRows rows;
   rows.classes.assign(20, 0);
   rows.classes.insert(rows.classes.end(), {1, 1, kUnlabelled});
-  const std::vector<Finding> findings = diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}),
-                                                     RareLabelAdvice::class_weights);
+  const std::vector<Finding> findings =
+      diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}), RareLabelAdvice::class_weights);
   ASSERT_EQ(names(findings), (std::vector<std::string>{"unused_label", "class_imbalance"}));
   EXPECT_HAS(findings[0].sentence, "no training row has the label \"z\"");
   EXPECT_DOUBLE_EQ(findings[1].value, 10.0);
   EXPECT_HAS(findings[1].sentence, "consider class weights");
   rows.classes.insert(rows.classes.end(), {1, 2, 2, 2});
-  EXPECT_TRUE(diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}), RareLabelAdvice::class_weights)
-                  .empty());
+  EXPECT_TRUE(
+      diagnose_labels(TokenStore(rows), LabelSet::from_names({"x", "y", "z"}), RareLabelAdvice::class_weights).empty());
 }
 
 TEST(Diagnostics, NameLabelsThatLookAlike) {

@@ -113,8 +113,9 @@ TEST_F(ImageRun, EvalDrawsIntervalsByTheGroupsOfTheRun) {
   list("test.csv", "test", 10, 'c');
   const Outcome trained = run_images("tested", {"data.train=train.csv", "data.validation=validation.csv",
                                                 "data.test=test.csv", "data.group=patient", "evaluate.resamples=60"});
-  EXPECT_NE(trained.err.find("groups by \"patient\": 6 in the training set, 3 in the validation set, 3 in the test set"),
-            std::string::npos)
+  EXPECT_NE(
+      trained.err.find("groups by \"patient\": 6 in the training set, 3 in the validation set, 3 in the test set"),
+      std::string::npos)
       << trained.err;
   EXPECT_NE(trained.err.find(" images/s"), std::string::npos) << trained.err;
   EXPECT_EQ(trained.err.find(" tok/s"), std::string::npos) << trained.err;

@@ -96,8 +96,7 @@ TEST_F(Looking, ExplainsPicturesTheSameOnSeveralRanks) {
   ASSERT_EQ(folder.status, 0) << folder.err;
   EXPECT_NE(folder.out.find("flat/00.png: upright "), std::string::npos) << folder.out;
   // Text and JSON say the same: fidelity is how much the probability falls.
-  const Outcome text =
-      run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "-o", "one"});
+  const Outcome text = run_program({"explain", "runs/vit/model", "pictures/train/flat/00.png", "-o", "one"});
   ASSERT_EQ(text.status, 0) << text.err;
   const double before = lines[0]["probability"].get<double>();
   const double fall = lines[0]["fidelity"].get<double>();

@@ -101,8 +101,9 @@ TEST_F(MeasuredRun, ChoosesNothingOnRowsOfOneClass) {
   }
   const Outcome outcome = run({.arguments = arguments, .folder = folder_});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_NE(outcome.err.find("validation rows are all \"positive\": no AUROC, threshold or temperature is taken from them"),
-            std::string::npos)
+  EXPECT_NE(
+      outcome.err.find("validation rows are all \"positive\": no AUROC, threshold or temperature is taken from them"),
+      std::string::npos)
       << outcome.err;
   const Json report = Json::parse(outcome.last_line());
   EXPECT_TRUE(report["calibration"].is_null());

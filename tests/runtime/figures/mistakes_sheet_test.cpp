@@ -44,11 +44,12 @@ TEST(WorstMistakes, OfSeveralLabelsAreSingleLabels) {
   calibration.thresholds = {{"edema", 0.04, 0.0, 0.0}, {"mass", 0.8, 0.0, 0.0}};
   const std::vector<std::string> files{"a.png", "b.png"};
   // 0.047 reaches 0.04, and 0.731 does not reach 0.8: by the thresholds neither is a mistake.
-  EXPECT_EQ(mistakes_list(mistakes, outputs, {"edema", "mass"}, &calibration, files),
-            R"({"image":"a.png","label":"edema","prediction":"no edema","probability":0.952574,"decisions":{"edema":true}})"
-            "\n"
-            R"({"image":"b.png","label":"no mass","prediction":"mass","probability":0.731059,"decisions":{"mass":false}})"
-            "\n");
+  EXPECT_EQ(
+      mistakes_list(mistakes, outputs, {"edema", "mass"}, &calibration, files),
+      R"({"image":"a.png","label":"edema","prediction":"no edema","probability":0.952574,"decisions":{"edema":true}})"
+      "\n"
+      R"({"image":"b.png","label":"no mass","prediction":"mass","probability":0.731059,"decisions":{"mass":false}})"
+      "\n");
 }
 
 TEST(MistakesList, TellsTheDecisionsOfTheThresholds) {

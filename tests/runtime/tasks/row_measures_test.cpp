@@ -193,8 +193,7 @@ TEST(RowMeasures, RowsOfOneClassGiveNeitherThresholdNorTemperature) {
   EXPECT_EQ(uncalibrated_note(two_classes(), kTwo), "");
   EXPECT_EQ(uncalibrated_note(three_labels(), kThree), "");
   RowOutputs labels(2, 2, true, {});
-  for (int row = 0; row < 2; ++row)
-    labels.put(row, std::vector<float>{-1.0F, 2.0F}, std::vector<float>{0.0F, 1.0F});
+  for (int row = 0; row < 2; ++row) labels.put(row, std::vector<float>{-1.0F, 2.0F}, std::vector<float>{0.0F, 1.0F});
   EXPECT_EQ(fit_calibration(labels, {"x", "y"}, {}, this_process_alone()), std::nullopt);
   EXPECT_NE(uncalibrated_note(labels, {"x", "y"}).find("agree on each label"), std::string::npos);
 }
