@@ -200,10 +200,11 @@ std::vector<Finding> PictureSurvey::cut_off(const ImageProcessor& processor) con
   if (much == 0) return {};
   const double share = static_cast<double>(much) / static_cast<double>(files());
   return {{Severity::warning, "cut_off",
-           fmt::format("of {} ({}) the model does not see {} to {} of the area ({} of {} pixels), since {} keeps the "
+           fmt::format("of {} ({}) the model does not see {}{} of the area ({} of {} pixels), since {} keeps the "
                        "middle; cut or pad them to squares where their ends matter, or let preprocessor_config.json "
                        "resize to a height and a width without do_center_crop",
-                       grouped(much, "picture"), percentage(share), percentage(least), percentage(most),
+                       grouped(much, "picture"), percentage(share),
+                       percentage(least) == percentage(most) ? "" : percentage(least) + " to ", percentage(most),
                        percentage(most), of_extent(worst), processor.source.empty() ? "it" : processor.source),
            share}};
 }

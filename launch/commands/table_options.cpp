@@ -16,8 +16,8 @@ void add_picture_options(const CommandLine& command, PictureRequests& requests) 
       .within(-1, 1LL << 31);
   command
       .option("--slice", requests.slice,
-              "Images, NIfTI: axis (0 to 2) and slice, such as 2:40, or 2:middle; default: as in training")
-      .value_name("AXIS:INDEX");
+              "Images, NIfTI: AXIS:INDEX, axis (0 to 2) and slice, such as 2:40, or 2:middle; default: as in training")
+      .value_name("SLICE");
   command
       .option("--window", requests.window,
               "Images: what lies between black and white, in the file's units, such as -600,1500; file: as the file "

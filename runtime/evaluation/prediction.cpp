@@ -133,6 +133,13 @@ std::optional<std::pair<std::int64_t, std::string>> first_unreadable(const Image
   return std::nullopt;
 }
 
+/// Of those that were read so far.
+std::int64_t unreadable_rows(const ImageSource& images) {
+  std::int64_t count = 0;
+  for (std::int64_t row = 0; row < images.rows(); ++row) count += images.is_unreadable(row) ? 1 : 0;
+  return count;
+}
+
 /// One line for each picture.
 PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const TableUse& use,
                                 const PredictionOptions& options, Device& device, std::int64_t begin,
@@ -181,17 +188,18 @@ PredictedLines predict_pictures(FittedModel& fitted, const Table& table, const T
     try {
       predict(first, last);
     } catch (const Error&) {
+      // Where such are skipped, none of the rows can be read, or something else is wrong.
+      if (use.skip_unreadable && unreadable_rows(images) == images.rows()) break;
+      if (use.skip_unreadable) throw;
       const auto found = first_unreadable(images, first, last);
       if (!found) throw;
-      // Where such are skipped, none of the rows can be read.
-      if (use.skip_unreadable) break;
       predict(first, found->first);
       result.fault = found->second;
     }
   }
   if (use.skip_unreadable) {
     result.unreadable = images.unreadable();
-    for (std::int64_t row = 0; row < images.rows(); ++row) result.unreadable_rows += images.is_unreadable(row) ? 1 : 0;
+    result.unreadable_rows = unreadable_rows(images);
   }
   return result;
 }

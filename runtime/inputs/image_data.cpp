@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -176,6 +177,9 @@ LookedAtFile look_at_file(const ImageRows& rows, std::size_t row, const ImageRea
   } catch (const Error& error) {
     return {{.digest = xxh3(std::as_bytes(std::span(name))), .flags = 2},
             rows.place(static_cast<std::int64_t>(row)) + error.what()};
+  } catch (const std::exception& error) {
+    // Nothing may leave a thread; memory may be short.
+    return {{.flags = 2}, fmt::format("{}: {}", name, error.what())};
   }
 }
 

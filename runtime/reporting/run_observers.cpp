@@ -16,8 +16,8 @@ void ProgressObserver::start(const RunSummary& summary) {
   if (summary.of_images) progress_.count_images();
   std::string rows = grouped(summary.train_rows, summary.of_images ? "picture" : "row") + " to train on";
   if (summary.unreadable_rows > 0)
-    rows +=
-        fmt::format(" ({} of them cannot be read, and the next ones take the place)", grouped(summary.unreadable_rows));
+    rows += fmt::format(" ({} of them cannot be read; the next in the list takes the place of each)",
+                        grouped(summary.unreadable_rows));
   if (summary.validation_rows > 0) rows += ", " + grouped(summary.validation_rows) + " to validate";
   if (summary.test_rows > 0) rows += ", " + grouped(summary.test_rows) + " to test";
   if (summary.labels > 0) rows += ", " + counted(summary.labels, "label");

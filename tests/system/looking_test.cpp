@@ -211,8 +211,6 @@ TEST_F(Looking, PredictsPicturesByAnyName) {
   write("old.bmp", std::string("BM\x10\0\0\0\0\0\0\0", 10));
   EXPECT_NE(refusal({"predict", "runs/vit/model", "old.bmp"}).find("found a BMP picture; expected a picture (PNG"),
             std::string::npos);
-  EXPECT_NE(refusal({"predict", "runs/vit/model", "IM0001", "--frame", "3"}).find("frame 3 was asked for"),
-            std::string::npos);
   const Outcome dark = run_program({"predict", "runs/vit/model", "IM0001", "--window", "-600,100"});
   EXPECT_EQ(dark.status, 0) << dark.err;
   EXPECT_NE(dark.err.find("window -600,100 instead of that of the file (--window)"), std::string::npos) << dark.err;
