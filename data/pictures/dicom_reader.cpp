@@ -177,7 +177,6 @@ class DicomFile {
     syntax_ = data_->getOriginalXfer();
     check_syntax();
     check_colours();
-    const bool has_palette = pixels_.colours == kPalette;
     file_.check_extent(pixels_.extent, options_);
     const bool bits_fit = pixels_.bits_stored >= 1 && pixels_.bits_stored <= pixels_.high_bit + 1 &&
                           pixels_.high_bit < pixels_.bits_allocated;
@@ -191,7 +190,7 @@ class DicomFile {
                                       pixels_.bits_stored, pixels_.bits_allocated, pixels_.high_bit, pixels_.channels,
                                       pixels_.channels == 1 ? "" : "s"),
                           "convert it, or take it out of the data");
-    if (has_palette) palette_ = read_dicom_palette(*data_, file_);
+    if (pixels_.colours == kPalette) palette_ = read_dicom_palette(*data_, file_);
   }
 
   void check_syntax() const {

@@ -58,14 +58,14 @@ TEST_F(PictureTable, KnowsFilesByHowTheyBegin) {
   (void)folder_.file("set/a/BMI.txt", "BMI,age");
   std::filesystem::create_symlink("nowhere.png", path("set/a/lost.png"));
   const auto table = opened(path("set"));
-  EXPECT_EQ(rows_of(*table), (Rows{{"a/1.png", "a"}, {"a/IM0001", "a"}, {"a/scan.dat", "a"}}));
+  EXPECT_EQ(rows_of(*table), (TextRows{{"a/1.png", "a"}, {"a/IM0001", "a"}, {"a/scan.dat", "a"}}));
   const std::string set = path("set");
   const std::string note = unread_picture_notes(std::span(&set, 1)).at(0);
   EXPECT_HAS(note, "3 files");
   EXPECT_HAS(note, "a/old.bmp (a BMP picture)");
   EXPECT_HAS(note, "a/lost.png (a link that leads nowhere)");
   EXPECT_EQ(note.find("BMI.txt ("), std::string::npos) << note;
-  EXPECT_EQ(rows_of(*opened(path("set/a/IM0001"))), (Rows{{path("set/a/IM0001")}}));
+  EXPECT_EQ(rows_of(*opened(path("set/a/IM0001"))), (TextRows{{path("set/a/IM0001")}}));
   EXPECT_HAS(error_of([&] { (void)opened(path("set/a/old.bmp")); }), "found a BMP picture; expected a picture (PNG");
   EXPECT_HAS(error_of([&] { (void)opened(path("set/lost")); }), "no such file or folder");
   std::filesystem::create_symlink("nowhere", path("set/a/astray"));
@@ -77,7 +77,7 @@ TEST_F(PictureTable, DoesNotFollowLinksInCircles) {
   std::filesystem::create_directory_symlink("..", path("set/a/up"));
   touch("elsewhere/2.png");
   std::filesystem::create_directory_symlink("../../elsewhere", path("set/a/other"));
-  EXPECT_EQ(rows_of(*opened(path("set"))), (Rows{{"a/1.png", "a"}, {"a/other/2.png", "a"}}));
+  EXPECT_EQ(rows_of(*opened(path("set"))), (TextRows{{"a/1.png", "a"}, {"a/other/2.png", "a"}}));
   const std::string set = path("set");
   EXPECT_HAS(unread_picture_notes(std::span(&set, 1)).at(0), "a/up (a link to a folder that it lies in)");
 }
@@ -86,7 +86,7 @@ TEST_F(PictureTable, ReadsListsOfPaths) {
   (void)folder_.file("paths.txt", "scans/7.png\n\n/far/away.png\n");
   const auto table = opened(path("paths.txt"));
   EXPECT_EQ(table->head().columns, std::vector<std::string>{"image"});
-  EXPECT_EQ(rows_of(*table), (Rows{{"scans/7.png"}, {"/far/away.png"}}));
+  EXPECT_EQ(rows_of(*table), (TextRows{{"scans/7.png"}, {"/far/away.png"}}));
   EXPECT_EQ(picture_path(table->head(), 0, "scans/7.png").string(), path("scans/7.png"));
 }
 
