@@ -60,9 +60,9 @@ TEST(DataOrigin, OtherPicturesAreToldFromAnotherList) {
   then.pictures_sha256 = "11";
   DataFileLineage now{"train", "list.csv", "aa22", 4};
   now.pictures_sha256 = "11";
-  EXPECT_NE(refusal({then}, {now}).first.find("another version of list.csv (its SHA-256 was aa11"), std::string::npos);
+  EXPECT_NE(origin_refusal({then}, {now}).first.find("another version of list.csv (its SHA-256 was aa11"), std::string::npos);
   now.pictures_sha256 = "22";
-  const std::string text = refusal({then}, {now}).first;
+  const std::string text = origin_refusal({then}, {now}).first;
   EXPECT_NE(text.find("another version of list.csv: of its pictures, 3 rows then and 4 now"), std::string::npos)
       << text;
 }
