@@ -16,6 +16,7 @@ namespace {
 constexpr double kTimmNormEpsilon = 1e-6;
 
 constexpr std::size_t kConvNextStages = 4;
+constexpr std::int64_t kConvNextPatch = 4;
 
 struct ConvNextRow {
   std::string_view name;
@@ -40,6 +41,9 @@ ConfigKeys convnext_arguments(const ConfigKeys& keys) {
 ConfigKeys convnext_of_transformers(const ConfigKeys& keys) {
   const ConvNextRow& row = timm_row(kConvNextRows, keys);
   const ConfigKeys arguments = convnext_arguments(keys);
+  // Of patches of 2 the first stage halves the map, too.
+  if (arguments.size("patch_size", kConvNextPatch) != kConvNextPatch)
+    arguments.refuse("patch_size", fmt::format("{}: with other patches timm has other stages", kConvNextPatch));
   const std::vector<std::int64_t> depths =
       read_counts(arguments, "depths", {std::begin(row.depths), std::end(row.depths)}, kConvNextStages);
   std::vector<std::int64_t> widths;
@@ -47,7 +51,7 @@ ConfigKeys convnext_of_transformers(const ConfigKeys& keys) {
   const float scale = arguments.is_null("ls_init_value") ? 0.0F : arguments.real("ls_init_value", 1e-6F, 0.0F, 1e6F);
   return keys.within("", {{"num_channels", timm_channels(keys, arguments)},
                           {"image_size", timm_extent(keys, arguments)},
-                          {"patch_size", arguments.size("patch_size", 4)},
+                          {"patch_size", kConvNextPatch},
                           {"num_stages", depths.size()},
                           {"depths", depths},
                           {"hidden_sizes", read_counts(arguments, "dims", widths, depths.size())},

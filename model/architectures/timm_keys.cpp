@@ -91,9 +91,9 @@ ConfigKeys timm_arguments(const ConfigKeys& keys, std::initializer_list<std::str
           arguments.refuse(ConfigKey(name.c_str()), "0: dropout of elements is not supported in models of timm");
       } else if (!is_in(known, name) && !is_in(kOfEveryModel, name)) {
         throw Error(
-            "{}: of \"{}\", {} is {}, an argument that is not supported here, expected some of {}; choose a model that "
-            "is made without it",
-            keys.path(), kArguments, in_quotes(name), shown(*argument), fmt::join(known, ", "));
+            "{}: {} is {}, an argument that is not supported here, expected some of {}; choose a model that is made "
+            "without it",
+            arguments.path(), in_quotes(name), shown(*argument), fmt::join(known, ", "));
       }
     }
   }

@@ -55,7 +55,7 @@ class ImageLora : public testing::TestWithParam<const char*> {
         pixels.push_back(std::sin((0.2F + 0.1F * static_cast<float>(image)) * static_cast<float>(i)));
     const ImageBatch batch(*device_, config_.images, kExtent, pixels, first);
     Tape tape(*device_, mode, random_key(3, step));
-    return device_->download_as_f32(model_->forward(tape, batch.input, TokenSelection()).value());
+    return device_->download_as_f32(model_->forward(tape, batch.input, batch.first_tokens).value());
   }
 
   ModelConfig config_ = parse_model_config(GetParam(), "");
@@ -82,11 +82,14 @@ TEST_P(ImageLora, LayersAndImagesDropTheirOwn) {
   for (std::int64_t i = 0; i < kExtent.pixels() * 3; ++i) pixels.push_back(std::sin(0.2F * static_cast<float>(i)));
   const ImageBatch batch(*device_, config_.images, kExtent, pixels, 9);
   Tape tape(*device_, Tape::Mode::training, random_key(3, 5));
-  EXPECT_NE(device_->download_as_f32(model_->forward(tape, batch.input, TokenSelection()).value()), first);
+  EXPECT_NE(device_->download_as_f32(model_->forward(tape, batch.input, batch.first_tokens).value()), first);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, ImageLora, testing::Values(kSwin, kConvNext),
-                         [](const auto& info) { return std::string(info.index == 0 ? "swin" : "convnext"); });
+std::string network_name(const testing::TestParamInfo<const char*>& network) {
+  return network.index == 0 ? "swin" : "convnext";
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, ImageLora, testing::Values(kSwin, kConvNext), network_name);
 
 }  // namespace
 }  // namespace temper

@@ -107,6 +107,7 @@ TEST(TimmModels, ArgumentsThatChangeTheMathematicsAreRefused) {
         std::tuple{"resnet50", R"("layers":[3,4,6])", "layers"},
         std::tuple{"resnet50", R"("drop_rate":0.1)", "drop_rate"},
         std::tuple{"convnext_tiny", R"("use_grn":true)", "use_grn"},
+        std::tuple{"convnext_tiny", R"("patch_size":2)", "patch_size"},
         std::tuple{"swin_tiny_patch4_window7_224", R"("window_size":[7,7])", "window_size"}})
     expect_refusal([&] { (void)config_of(name, arguments(argument)); }, {"config.json, model_args", said});
   expect_refusal([] { (void)config_of("vit_tiny_patch16_224", R"(,"global_pool":"avg")"); }, {"global_pool", "token"});
