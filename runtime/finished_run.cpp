@@ -79,7 +79,6 @@ std::optional<TrainReport> finished_without_inputs(const Configuration& configur
   if (!found || !found->state.finished || found->length_before) return std::nullopt;
   TrainReport report;
   report.already_finished = true;
-  report.of_images = is_of_images(task_named(configuration.model.task).head);
   report.steps = report.total_steps = found->state.step;
   report.ranks = communicator.size();
   report.best_step = found->state.best_step;

@@ -76,11 +76,7 @@ TrainReport Trainer::run() {
   if (stop_) return report();
   if (state_.finished) {
     report_.already_finished = true;
-    if (delivery_is_due(run_)) {
-      deliver();
-    } else {
-      recall_measures(report_, run_.folder().path());
-    }
+    delivery_is_due(run_) ? deliver() : recall_measures(report_, run_.folder().path());
     return report();
   }
   reporter_.start(run_.summary(state_));
@@ -176,7 +172,6 @@ void Trainer::deliver() {
 
 TrainReport Trainer::report() {
   report_.stopped = stop_;
-  report_.of_images = is_of_images(run_.task().head);
   report_.steps = state_.step;
   report_.total_steps = total_steps_;
   report_.best_step = state_.best_step;

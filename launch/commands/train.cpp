@@ -22,6 +22,7 @@
 #include "runtime/config/config.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/rate_probe.h"
+#include "runtime/tasks/task.h"
 #include "runtime/trainer.h"
 
 namespace temper {
@@ -83,13 +84,14 @@ void print_memory(const TrainReport& report) {
   std::printf("\n");
 }
 
-void print(const TrainReport& report) {
+/// `of_images`: examples are these, and tokens say nothing to a person.
+void print(const TrainReport& report, bool of_images) {
   if (report.already_finished) std::printf("This run was finished before; nothing was trained.\n");
   if (report.stopped)
     fmt::print("Stopped {} at step {} of {}; start it again to resume.\n",
                report.stopped_in_time ? "before its time is up" : "by a signal", grouped(report.steps),
                grouped(report.total_steps));
-  const std::string speed = report.of_images
+  const std::string speed = of_images
                                 ? fmt::format("{} images/s", significant(report.examples_per_second, 3))
                                 : fmt::format("{} examples/s, {} tokens/s", significant(report.examples_per_second, 3),
                                               significant(report.tokens_per_second, 3));
@@ -97,7 +99,7 @@ void print(const TrainReport& report) {
              counted(report.ranks, "rank"), report.seconds, speed);
   if (report.cache_seconds > 0.0)
     fmt::print("{:<12} frozen layers computed once in {:.1f} s; last epoch {} {}/s\n", "cache", report.cache_seconds,
-               significant(report.last_epoch_examples_per_second, 3), report.of_images ? "images" : "examples");
+               significant(report.last_epoch_examples_per_second, 3), of_images ? "images" : "examples");
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
   print_metrics("test", report.test);
@@ -221,7 +223,7 @@ int run(const TrainArguments& arguments, CommandContext& context) {
       }
       print_json(json);
     } else {
-      print(report);
+      print(report, is_of_images(task_named(configuration.model.task).head));
       if (profiles) {
         if (!report.trace.file.empty())
           std::printf("%-12s %s, steps %ld to %ld of all ranks, for ui.perfetto.dev or chrome://tracing\n", "trace",

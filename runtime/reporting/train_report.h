@@ -17,7 +17,6 @@ struct TrainReport {
   bool stopped = false;          ///< by a signal or the clock, after saving
   bool stopped_in_time = false;  ///< by the clock, and no rank by a signal
   bool already_finished = false;
-  bool of_images = false;  ///< examples are these, and tokens say nothing to a person
   std::int64_t steps = 0;
   std::int64_t total_steps = 0;
   std::int64_t best_step = -1;
