@@ -324,7 +324,7 @@ TEST_F(ImageRun, TellsWhatItSkipped) {
   write("pictures/train/flat/03.png", damaged);
   const Outcome outcome = run_images("skipped", {"images.unreadable=skip", "train.epochs=1"}, 2);
   EXPECT_NE(outcome.err.find("flat/03.png"), std::string::npos) << outcome.err;
-  EXPECT_NE(outcome.err.find("48 rows to train on (1 of them cannot be read"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("48 pictures to train on (1 of them cannot be read"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("1 picture could not be read"), std::string::npos) << outcome.err;
 }
 
