@@ -10,6 +10,7 @@
 #include "model/gguf/quantize.h"
 #include "model/huggingface/weight_files.h"
 #include "tests/shared_data.h"
+#include "tests/system/precisions.h"
 #include "tests/system/tiny_run.h"
 
 namespace temper::system_tests {
@@ -169,7 +170,7 @@ TEST_F(Gguf, QuantisedWeightsAreReadAsTheyLie) {
   std::filesystem::rename(path("any") / "model", path("wide"));
   write_wide(path("base.gguf"), path("wide"));
 
-  for (const char* precision : {"f32", "bf16"}) {
+  for (const std::string& precision : precisions_here()) {
     const auto answers = [&](const std::string& model, int ranks) {
       Invocation invocation;
       invocation.arguments = {"generate",         model, "the text",    "a",      "so it", "--json",

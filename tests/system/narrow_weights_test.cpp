@@ -7,6 +7,7 @@
 
 #include "base/half_float.h"
 #include "model/huggingface/weight_files.h"
+#include "tests/system/precisions.h"
 #include "tests/system/tiny_run.h"
 #include "tests/tiny_text_model.h"
 
@@ -146,7 +147,7 @@ TEST_F(NarrowWeights, GoOutAsTheyCame) {
 }
 
 TEST_F(NarrowWeights, PredictAndGenerateAsTheirTwin) {
-  for (const char* precision : {"f32", "bf16"}) {
+  for (const std::string& precision : precisions_here()) {
     const auto answers = [&](const std::string& twin, int ranks) {
       const Outcome outcome =
           temper({"generate", "text-" + twin, "dhb", "f", "acgg. a", "--json", "--precision", precision}, ranks);
