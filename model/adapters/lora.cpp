@@ -65,7 +65,13 @@ class Attachment {
     const std::int64_t in = first.shape[1];
     Parameter a = new_parameter(module.name + ".lora_A.weight", {rank, in}, first, as_linear_layers(), device_, seed_);
     parts.a = a.variable;
-    note(a.name, StoredForm{file_name(module, "lora_A.weight")});
+    // Of a layer that files have as a convolution of one pixel, PEFT has both thin matrices as such.
+    const KernelExtent kernel = module.layers.front().form.kernel;
+    if (kernel.taps() > 0 && lora_.settings.dora)
+      throw usage_error(
+          "{}: {} is a convolution in its file, for which there is no DoRA; take it out, or set lora.dora = false",
+          place_, module.name);
+    note(a.name, StoredForm{.name = file_name(module, "lora_A.weight"), .kernel = kernel});
     std::vector<Parameter> added{std::move(a)};
     for (const ModuleLayer& layer : module.layers) {
       const Parameter& base = base_of(layer);

@@ -271,6 +271,11 @@ TEST_F(ImageRun, AdaptersInsideSwinAndConvNextHaveDropout) {
     run_images(first + "-0", without);
     EXPECT_FALSE(adapter(first) == adapter(first + "-0")) << name;
   }
+  // As PEFT has the layers that timm has as convolutions of one pixel.
+  const SafetensorsFile tensors(path("lora-timm-convnext-atto/model/adapter_model.safetensors"));
+  const std::string layer = "base_model.model.stages.0.blocks.0.mlp.fc1.";
+  EXPECT_EQ(tensors.tensors().at(layer + "lora_A.weight").shape, (std::vector<std::int64_t>{2, 4, 1, 1}));
+  EXPECT_EQ(tensors.tensors().at(layer + "lora_B.weight").shape, (std::vector<std::int64_t>{16, 2, 1, 1}));
 }
 
 TEST_F(ImageRun, IsNotGoneOnWithOverOtherPictures) {
