@@ -27,6 +27,7 @@ def parse_options():
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a decoder in Hugging Face layout")
     parser.add("--text", shared_folder() / "data/wikitext2/validation.txt", "prompts are cut from it", type=Path, metavar="FILE")
     parser.add("--tokens", 130, "of each answer", type=int, metavar="N")
+    parser.add("--precisions", ("f32", "bf16"), "of products and activations; bf16 where the processor multiplies it", nargs="+", choices=("f32", "bf16"))
     parser.add("--repeats", 3, "runs of each, in turns", type=int, metavar="N")
     return parser.parse_args()
 
@@ -91,7 +92,7 @@ def compare(options):
         prompts = write_prompts(options, folder)
         for count in (1, 8):
             for threads in (1, 2):
-                for precision in ("f32", "bf16"):
+                for precision in options.precisions:
                     ours, theirs = [], []
                     for _ in range(options.repeats):
                         ours.append(temper_rate(options, prompts[count], count, threads, precision, folder))

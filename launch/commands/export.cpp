@@ -1,4 +1,4 @@
-// temper export: a checkpoint as a Hugging Face folder.
+// temper export: a checkpoint, or a model, as a Hugging Face folder, an adapter or a GGUF file.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,6 +10,7 @@
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
 #include "model/adapters/peft_folder.h"
+#include "model/gguf/gguf_file.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_export.h"
 #include "runtime/checkpoints/saved_parameters.h"
@@ -47,6 +48,12 @@ std::string base_of(const ExportArguments& arguments, const Configuration& confi
         "where it is",
         arguments.checkpoint, configuration.model.path);
   return configuration.model.path;
+}
+
+/// Whether the path is of a model that needs no checkpoint: a folder in Hugging Face layout, or a GGUF file.
+bool is_model(const std::filesystem::path& path) {
+  std::error_code absent;
+  return std::filesystem::exists(path / "config.json", absent) || is_gguf_file(path);
 }
 
 /// The folder of a run in place of one of its checkpoints is told which one to give.
@@ -113,19 +120,41 @@ void take_reading_of_run(const ExportArguments& arguments, const Configuration& 
   if (!own.empty()) folder.own_chat_template = own;
 }
 
-/// The folder of an adapter, merged into its base.
-int merge_folder(const ExportArguments& arguments, CommandContext& context) {
-  if (!arguments.merge && arguments.gguf.empty())
+/// GGUF files are of language models.
+void require_causal(const ExportArguments& arguments, const TaskSpec& task) {
+  if (task.head != HeadKind::causal_language_model)
+    throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
+                arguments.checkpoint, task.name);
+}
+
+/// What of a model that is there already cannot be asked for.
+void require_conversion(const ExportArguments& arguments, bool is_adapter) {
+  const bool gguf = !arguments.gguf.empty();
+  if (!is_adapter && (arguments.merge || arguments.adapter || !arguments.base.empty()))
+    throw usage_error("{}: is a model without adapters; leave {} out", arguments.checkpoint,
+                      arguments.merge ? "--merge" : arguments.adapter ? "--adapter" : "--base");
+  if (!is_adapter && !gguf)
+    throw usage_error("{}: is a model, which needs no export; --gguf TYPE writes it as a GGUF file",
+                      arguments.checkpoint);
+  if (is_adapter && !arguments.merge && !gguf)
     throw usage_error("{}: is an adapter, which needs no export; --merge writes its base with the adapter merged in",
                       arguments.checkpoint);
+}
+
+/// A model's folder, a GGUF file, or the folder of an adapter, which is merged into its base.
+int convert_model(const ExportArguments& arguments, bool is_adapter, CommandContext& context) {
+  require_conversion(arguments, is_adapter);
   const GgmlType type = arguments.gguf.empty() ? GgmlType::f32 : type_to_write(arguments.gguf);
   ModelChoice choice = arguments.base.empty() ? choose_model(arguments.checkpoint, {})
                                               : ModelChoice{arguments.base, {arguments.checkpoint}};
   const std::unique_ptr<Device> device = make_cpu_device();
   FittedModel fitted(choice, *device);
-  if (!arguments.gguf.empty()) require_gguf_export(fitted.folder().path);
+  if (!arguments.gguf.empty()) {
+    if (!is_adapter) require_causal(arguments, fitted.task());
+    require_gguf_export(fitted.folder().path);
+  }
   if (context.speaks()) {
-    merge_lora(fitted.model(), *device, *fitted.run_model().lora);
+    if (is_adapter) merge_lora(fitted.model(), *device, *fitted.run_model().lora);
     TrainedUse use = fitted.trained().value_or(TrainedUse{});
     use.program_version = kVersion;
     use.task = fitted.task().name;
@@ -148,9 +177,11 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
     }
     if (arguments.json) {
       print_json({{"model", arguments.output}});
-    } else {
+    } else if (is_adapter) {
       std::printf("%s merged into %s is in %s\n", arguments.checkpoint.c_str(), choice.model.c_str(),
                   arguments.output.c_str());
+    } else {
+      std::printf("%s is in %s\n", arguments.checkpoint.c_str(), arguments.output.c_str());
     }
   }
   context.world.barrier();
@@ -158,7 +189,8 @@ int merge_folder(const ExportArguments& arguments, CommandContext& context) {
 }
 
 int run(const ExportArguments& arguments, CommandContext& context) {
-  if (is_adapter_folder(arguments.checkpoint)) return merge_folder(arguments, context);
+  if (const bool is_adapter = is_adapter_folder(arguments.checkpoint); is_adapter || is_model(arguments.checkpoint))
+    return convert_model(arguments, is_adapter, context);
   const bool gguf = !arguments.gguf.empty();
   const GgmlType type = gguf ? type_to_write(arguments.gguf) : GgmlType::f32;
   require_checkpoint_file(arguments.checkpoint);
@@ -173,10 +205,10 @@ int run(const ExportArguments& arguments, CommandContext& context) {
                      configuration.model.adapter);
   folder.set_image_size(configuration.images.size);
   take_reading_of_run(arguments, configuration, lineage, folder);
-  if (gguf && task.head != HeadKind::causal_language_model)
-    throw Error("{}: is of the task {}, and GGUF files are written of causal language models alone; leave --gguf out",
-                arguments.checkpoint, configuration.model.task);
-  if (gguf) require_gguf_export(folder.path);
+  if (gguf) {
+    require_causal(arguments, task);
+    require_gguf_export(folder.path);
+  }
   const HeadRequest request = head_request(task, LabelSet::from_names(state.labels));
   RunModel model(folder, request, -1.0, LoadOptions{.replace_head = true, .initialize = configuration.model.initialize},
                  *device);
@@ -218,7 +250,7 @@ Command add_export_command(const CommandLine& program) {
   command
       .option("checkpoint", arguments->checkpoint,
               "Checkpoint file (.h5); of a run with adapters, what it becomes is an adapter's folder (PEFT) unless "
-              "--merge or --gguf is given. With these, also the folder of an adapter")
+              "--merge or --gguf is given. With these, also the folder of an adapter; with --gguf, any model")
       .required();
   command.option("-o,--output", arguments->output, "Folder to write, or file with --gguf").required();
   command.option("--base", arguments->base, "Folder or .gguf file of the base model, if it is no longer at model.path");
@@ -230,7 +262,8 @@ Command add_export_command(const CommandLine& program) {
   command.flag("--json", arguments->json, "Print one JSON object as the last line");
   command.footer(
       "Example:\n  temper export runs/sentiment/checkpoints/checkpoint-00000642.h5 -o models/sentiment-642\n"
-      "  temper export runs/intents/model --merge -o models/intents");
+      "  temper export runs/intents/model --merge -o models/intents\n"
+      "  temper export runs/domain/model --gguf Q8_0 -o domain.gguf");
   return {command, [arguments](CommandContext& context) { return run(*arguments, context); }};
 }
 

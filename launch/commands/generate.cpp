@@ -151,6 +151,13 @@ bool answer_standard_input(AnswerRun& conversation, Communicator& world) {
   return stop.front() == 0 && conversation.answer(as_prompts(std::move(lines)));
 }
 
+/// A lone dash among the words is standard input, as it is elsewhere.
+void take_dash(GenerateArguments& arguments) {
+  if (arguments.prompts != std::vector<std::string>{"-"} || arguments.input) return;
+  arguments.prompts.clear();
+  arguments.input = "-";
+}
+
 void require_one_source(const GenerateArguments& arguments) {
   if (!arguments.prompts.empty() && arguments.input)
     throw usage_error("prompts are given as words and with --input; choose one");
@@ -236,7 +243,7 @@ Command add_generate_command(const CommandLine& program) {
       .required();
   add_adapter_option(command, arguments->adapters);
   command.words("prompts", arguments->prompts,
-                "Texts to continue; none: standard input, one per line. Blank lines are skipped");
+                "Texts to continue; none, or -: standard input, one per line. Blank lines are skipped");
   command.option(
       "--input", arguments->input,
       "CSV, TSV, JSONL or text file of prompts, or - for standard input; of lines, those that are blank are skipped");
@@ -259,7 +266,11 @@ Command add_generate_command(const CommandLine& program) {
       "An answer depends on the model, its prompt and the seed: not on the other prompts, --batch-size, threads or "
       "ranks.\n\nExamples:\n  temper generate runs/domain/model 'The patient was admitted with'\n  mpirun -n 2 temper "
       "generate runs/domain/model --input prompts.jsonl --top-p 0.9 --temperature 0.7 -o answers.jsonl");
-  return {command, [arguments](CommandContext& context) { return run(*arguments, context); }, /*stops_cleanly=*/true};
+  const auto start = [arguments](CommandContext& context) {
+    take_dash(*arguments);
+    return run(*arguments, context);
+  };
+  return {command, start, /*stops_cleanly=*/true};
 }
 
 }  // namespace temper

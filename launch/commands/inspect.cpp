@@ -1,4 +1,5 @@
 // temper inspect: what a model folder, a weights file, a checkpoint or a data file holds.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -243,12 +244,19 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
   return inspect_table(path, columns);
 }
 
+/// A value as a person reads it: numbers with six digits, of which a program gets all (--json).
+std::string text_of_value(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump();
+}
+
 /// A line of a list of objects, where `key` is empty, or of an object.
 std::string text_of_item(const std::string& list, const std::string& key, const Json& item) {
   if (list == "findings" || list == "facts") return item["sentence"].get<std::string>();
   if (key.empty()) return item.dump();
   // Labels in quotes, so that blanks at their ends show.
-  return (list == "label_counts" ? Json(key).dump() : key) + ": " + item.dump();
+  return (list == "label_counts" ? Json(key).dump() : key) + ": " +
+         (item.is_number_float() ? text_of_value(item) : item.dump());
 }
 
 /// Whether there is nothing to show of it.
@@ -269,8 +277,7 @@ void print_text(const Json& json) {
   for (const auto& [name, value] : json.items()) {
     const bool rows = value.is_array() && !value.empty() && value.front().is_object();
     if (!rows && !value.is_object()) {
-      std::printf("%-20s %s\n", name.c_str(),
-                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      std::printf("%-20s %s\n", name.c_str(), text_of_value(value).c_str());
       continue;
     }
     std::printf("%s\n", name.c_str());

@@ -23,10 +23,10 @@ Keys size_keys() {
           {"attention.head_count", "num_attention_heads"}};
 }
 
-Keys rms_keys() {
+Keys rms_keys(double epsilon = 1e-6) {
   return joined(size_keys(), Keys{{"attention.head_count_kv", "num_key_value_heads", GgufKeyKind::size, false},
                                   {"attention.key_length", "head_dim", GgufKeyKind::size, false},
-                                  {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKeyKind::real}});
+                                  {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKeyKind::real, true, epsilon}});
 }
 
 Keys window_key() { return {{"attention.sliding_window", "sliding_window", GgufKeyKind::size, false}}; }
@@ -122,18 +122,18 @@ Keys gpt2_keys() {
   return {
       {"context_length", "n_positions"},  {"embedding_length", "n_embd"},
       {"block_count", "n_layer"},         {"feed_forward_length", "n_inner", GgufKeyKind::size, false},
-      {"attention.head_count", "n_head"}, {"attention.layer_norm_epsilon", "layer_norm_epsilon", GgufKeyKind::real}};
+      {"attention.head_count", "n_head"}, {"attention.layer_norm_epsilon", "layer_norm_epsilon", GgufKeyKind::real, true, 1e-5}};
 }
 
 Keys neox_keys() {
-  return joined(size_keys(), Keys{{"attention.layer_norm_epsilon", "layer_norm_eps", GgufKeyKind::real},
+  return joined(size_keys(), Keys{{"attention.layer_norm_epsilon", "layer_norm_eps", GgufKeyKind::real, true, 1e-5},
                                   {"use_parallel_residual", "use_parallel_residual", GgufKeyKind::flag, false}});
 }
 
 Keys cohere_keys() {
   return joined(size_keys(), Keys{{"attention.head_count_kv", "num_key_value_heads", GgufKeyKind::size, false},
-                                  {"attention.layer_norm_epsilon", "layer_norm_eps", GgufKeyKind::real},
-                                  {"logit_scale", "logit_scale", GgufKeyKind::real}});
+                                  {"attention.layer_norm_epsilon", "layer_norm_eps", GgufKeyKind::real, true, 1e-5},
+                                  {"logit_scale", "logit_scale", GgufKeyKind::real, true, 0.0625}});
 }
 
 /// The queries and keys of Llama's kind are turned in neighbouring pairs by llama.cpp, those of Qwen's in halves, as
@@ -147,9 +147,9 @@ const std::vector<GgufArchitecture>& gguf_architectures() {
       {"qwen3", "qwen3", "Qwen3ForCausalLM", rms_keys(), joined(kPlain, query_key_norms())},
       {"gemma2", "gemma2", "Gemma2ForCausalLM", gemma_keys(), gemma(false), GgufRotary::whole_head, false},
       {"gemma3", "gemma3_text", "Gemma3ForCausalLM", gemma_keys(), gemma(true), GgufRotary::whole_head, false},
-      {"phi3", "phi3", "Phi3ForCausalLM", joined(rms_keys(), window_key()), phi3_names(), GgufRotary::part_of_head},
+      {"phi3", "phi3", "Phi3ForCausalLM", joined(rms_keys(1e-5), window_key()), phi3_names(), GgufRotary::part_of_head},
       {"gptneox", "gpt_neox", "GPTNeoXForCausalLM", neox_keys(), neox_names(), GgufRotary::part_of_head, false},
-      {"olmo2", "olmo2", "Olmo2ForCausalLM", rms_keys(), olmo2_names()},
+      {"olmo2", "olmo2", "Olmo2ForCausalLM", rms_keys(1e-5), olmo2_names()},
       {"command-r", "cohere", "CohereForCausalLM", cohere_keys(), joined(kPlain, query_key_norms())},
       {"smollm3", "smollm3", "SmolLM3ForCausalLM", rms_keys(), kPaired},
       {"gpt2", "gpt2", "GPT2LMHeadModel", gpt2_keys(), gpt2_names(), GgufRotary::none, false},

@@ -35,7 +35,8 @@ struct GgufKey {
   std::string_view gguf;
   std::string_view huggingface;
   GgufKeyKind kind = GgufKeyKind::size;
-  bool required = true;  ///< in a GGUF file
+  bool required = true;    ///< in a GGUF file
+  double otherwise = 0.0;  ///< what transformers takes where config.json lacks it; 0: config.json must have it
 };
 
 /// Where an architecture's rotary positions are described, and what part of a head they turn.

@@ -92,6 +92,7 @@ TEST_F(Generate, ReadsStandardInputToItsEnd) {
   EXPECT_EQ(found[0]["prompt"], "dhb");
   EXPECT_EQ(found[2]["prompt"], "ac");
   EXPECT_EQ(temper({"generate", "model", "--json", "--max-new-tokens", "2"}, 2, "dhb\r\nf\nac").out, outcome.out);
+  EXPECT_EQ(temper({"generate", "model", "-", "--json", "--max-new-tokens", "2"}, 0, "dhb\r\nf\nac").out, outcome.out);
   EXPECT_EQ(temper({"generate", "model"}, 0, "").status, 0);
 }
 

@@ -140,6 +140,34 @@ TEST_F(Gguf, RunsBeginFromOneAndEndInOne) {
   EXPECT_EQ(config["chat_template"], "{{ messages[0].content }}");
 }
 
+TEST_F(Gguf, AModelThatIsThereIsWrittenAsOneToo) {
+  const std::string task = "model.task=\"causal-lm\"";
+  const Outcome trained = train("out", {"model.path=\"base.gguf\"", task, "train.epochs=1"});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  // What transformers takes for granted is written: the norms' 1e-5.
+  Json config = Json::parse(read(path("out/model/config.json")));
+  ASSERT_EQ(config.erase("layer_norm_epsilon"), 1U);
+  write("out/model/config.json", config.dump());
+  ASSERT_EQ(temper({"export", "out/model", "--gguf", "F32", "-o", "folder.gguf"}).status, 0);
+  EXPECT_EQ(loss_of("folder.gguf"), loss_of("out/model"));
+  // Of a quantised file, the values that it stands for.
+  ASSERT_EQ(temper({"export", "base.gguf", "--gguf", "F32", "-o", "wide.gguf"}).status, 0);
+  EXPECT_EQ(loss_of("wide.gguf"), loss_of("base.gguf"));
+
+  const auto refusal = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "export");
+    const Outcome outcome = temper(arguments);
+    EXPECT_NE(outcome.status, 0);
+    return outcome.err;
+  };
+  EXPECT_NE(refusal({"out/model", "-o", "again"}).find("is a model, which needs no export"), std::string::npos);
+  EXPECT_NE(refusal({"out/model", "--merge", "--gguf", "F32", "-o", "x.gguf"}).find("leave --merge out"),
+            std::string::npos);
+  ASSERT_EQ(train("classes", {"train.epochs=1"}).status, 0);
+  EXPECT_NE(refusal({"classes/model", "--gguf", "F32", "-o", "x.gguf"}).find("causal language models alone"),
+            std::string::npos);
+}
+
 TEST_F(Gguf, TwoRanksHaveTheSameBits) {
   const std::vector<std::string> settings{"model.path=\"base.gguf\"", "model.task=\"causal-lm\"", "train.epochs=1",
                                           "train.grains=2"};

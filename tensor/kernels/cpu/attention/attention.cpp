@@ -45,11 +45,11 @@ void score_rows(const HeadRows& queries, std::int64_t first, std::int64_t count,
     const float* x = queries.row(first);
     std::int64_t key = 0;
     for (; key + kKeys <= key_count; key += kKeys) {
-      row_sums<kRows, kKeys>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
+      row_sums<kRows, kKeys, true>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
       put(key, kKeys);
     }
     for (; key < key_count; ++key) {
-      row_sums<kRows, 1>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
+      row_sums<kRows, 1, true>(x, queries.stride, keys + key * key_stride, key_stride, width, sums);
       put(key, 1);
     }
   }

@@ -24,15 +24,19 @@ namespace {
 /// Rows of the left operand that share what is loaded of the weights.
 constexpr int kMostRows = 4;
 
-/// Rows of weights that are read side by side. For few rows on the left memory is the limit, and it is read fastest as
-/// one stream, from beginning to end, as long as the one chain of sums keeps up with it (docs/performance.md); for more
-/// rows, as many sums as registers hold.
-template <int kRows, typename T>
-constexpr int weights_beside() {
-  constexpr bool is_wide = HWY_TARGET == HWY_AVX3;
-  if constexpr (kRows <= 2 && (is_wide || sizeof(T) == sizeof(float))) return 1;
-  if constexpr (is_wide) return kRows == 4 ? 6 : 8;
-  return 8 / kRows;
+/// Rows of weights that are multiplied side by side. For few rows on the left memory is the limit, and what is read from
+/// beginning to end comes fastest (docs/performance.md): with AVX-512 one row after the other, as long as the one chain of
+/// sums keeps up; with shorter vectors it does not, so a range is cut into parts, and a row of each is multiplied. For
+/// more rows AVX-512 has registers for as many sums as hide what memory takes for rows that lie beside each other.
+struct Beside {
+  int count;
+  bool in_parts;
+};
+template <int kRows>
+constexpr Beside weights_beside() {
+  if constexpr (HWY_TARGET != HWY_AVX3) return {.count = kRows == 4 ? 2 : 4, .in_parts = true};
+  if constexpr (kRows <= 2) return {.count = 1, .in_parts = false};
+  return {.count = 6, .in_parts = false};
 }
 
 /// Elements (i, j) of a result, j counting from `first`.
@@ -53,47 +57,47 @@ struct Result {
   static void assign(float v, BFloat16& to) { to = to_bfloat16(v); }
 };
 
-/// kOutputs outputs from `first` on of all rows, so many at a time, and then fewer. w: the weights of these outputs.
+/// kOutputs outputs from `first` on, `apart` from each other, of all rows, so many at a time, and then fewer. w: the
+/// weights of these outputs.
 template <int kRows, int kOutputs, typename T, typename Bias, typename Out>
 void multiply_rows(const float* x, std::int64_t rows, std::int64_t i, const MatrixOf<const T>& w, std::int64_t first,
-                   const Result<Bias, Out>& result) {
+                   std::int64_t apart, const Result<Bias, Out>& result) {
   float sums[kRows * kOutputs];
   for (; i + kRows <= rows; i += kRows) {
-    row_sums<kRows, kOutputs>(x + i * w.columns, w.columns, w.data, w.stride, w.columns, sums);
+    row_sums<kRows, kOutputs, !weights_beside<kRows>().in_parts>(x + i * w.columns, w.columns, w.data, w.stride,
+                                                                 w.columns, sums);
     for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < kOutputs; ++j) {
-        result.put(i + r, first + j, sums[r * kOutputs + j]);
+        result.put(i + r, first + j * apart, sums[r * kOutputs + j]);
       }
     }
   }
   if constexpr (kRows > 1) {
-    if (i < rows) multiply_rows<kRows / 2, kOutputs>(x, rows, i, w, first, result);
+    if (i < rows) multiply_rows<kRows / 2, kOutputs>(x, rows, i, w, first, apart, result);
   }
 }
 
 /// Weights as they lie.
 template <typename T>
 struct WeightsInPlace {
-  using Element = T;
   MatrixOf<const T> all;
 
-  [[nodiscard]] MatrixOf<const T> rows(std::int64_t first, std::int64_t count) const {
-    return {all.row(first), count, all.columns, all.stride};
+  [[nodiscard]] MatrixOf<const T> rows(std::int64_t first, std::int64_t count, std::int64_t apart) const {
+    return {all.row(first), count, all.columns, apart * all.stride};
   }
 };
 
 /// Weights that are quantised, as the f32 that they stand for, in memory of the calling thread.
 struct DecodedWeights {
-  using Element = float;
   ConstRows all;
 
-  [[nodiscard]] ConstMatrix rows(std::int64_t first, std::int64_t count) const {
+  [[nodiscard]] ConstMatrix rows(std::int64_t first, std::int64_t count, std::int64_t apart) const {
     // Apart, lest they share sets of the cache.
     constexpr std::int64_t kLineFloats = 16;
     const std::int64_t stride = all.columns + kLineFloats;
     thread_local std::vector<float> room;
     room.resize(static_cast<std::size_t>(count * stride));
-    decode_rows(all.part(first, count), room.data(), stride);
+    for (std::int64_t j = 0; j < count; ++j) decode_rows(all.part(first + j * apart, 1), room.data() + j * stride, stride);
     return {room.data(), count, all.columns, stride};
   }
 };
@@ -102,13 +106,16 @@ struct DecodedWeights {
 template <int kRows, typename Weights, typename Bias, typename Out>
 void multiply_outputs(const float* x, std::int64_t rows, const Weights& w, const Result<Bias, Out>& result,
                       std::int64_t begin, std::int64_t end) {
-  constexpr int kOutputs = weights_beside<kRows, typename Weights::Element>();
-  std::int64_t first = begin;
-  for (; first + kOutputs <= end; first += kOutputs) {
-    multiply_rows<kRows, kOutputs>(x, rows, 0, w.rows(first, kOutputs), first, result);
+  constexpr Beside beside = weights_beside<kRows>();
+  const std::int64_t blocks = (end - begin) / beside.count;
+  const std::int64_t apart = beside.in_parts ? blocks : 1;
+  const std::int64_t step = beside.in_parts ? 1 : beside.count;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t first = begin + block * step;
+    multiply_rows<kRows, beside.count>(x, rows, 0, w.rows(first, beside.count, apart), first, apart, result);
   }
-  for (; first < end; ++first) {
-    multiply_rows<kRows, 1>(x, rows, 0, w.rows(first, 1), first, result);
+  for (std::int64_t first = begin + blocks * beside.count; first < end; ++first) {
+    multiply_rows<kRows, 1>(x, rows, 0, w.rows(first, 1, 1), first, 1, result);
   }
 }
 

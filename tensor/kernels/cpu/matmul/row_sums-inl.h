@@ -18,8 +18,8 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::HWY_NAMESPACE {
 
 /// sums [kRows, kOutputs] = x [kRows, k] w^T [k, kOutputs]: each in f32, as so many sums as a vector has lanes, which
-/// are then added. The rows that come next are fetched meanwhile.
-template <int kRows, int kOutputs, typename T>
+/// are then added. Meanwhile the rows that come next are fetched, if they are those behind the last one.
+template <int kRows, int kOutputs, bool kNextIsBehind, typename T>
 HWY_NOINLINE void row_sums(const float* x, std::int64_t x_stride, const T* w, std::int64_t w_stride, std::int64_t k,
                            float* sums) {
   const Floats d;
@@ -41,7 +41,8 @@ HWY_NOINLINE void row_sums(const float* x, std::int64_t x_stride, const T* w, st
     for (int j = 0; j < kOutputs; ++j) {
       const T* from = w + j * w_stride + p;
       const auto right = load_weights(access, d, from);
-      if constexpr (kOutputs > 1) hwy::Prefetch(from + kOutputs * w_stride);  // the processor fetches one stream itself
+      // What is read from beginning to end the processor fetches itself.
+      if constexpr (kOutputs > 1 && kNextIsBehind) hwy::Prefetch(from + kOutputs * w_stride);
       HWY_UNROLL(4)
       for (int i = 0; i < kRows; ++i) {
         parts[i][j] = hn::MulAdd(left[i], right, parts[i][j]);
