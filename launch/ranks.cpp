@@ -1,9 +1,11 @@
 #include "launch/ranks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <thread>
 
 #include "base/error.h"
 #include "launch/signals.h"
@@ -55,13 +57,19 @@ void Ranks::end_waits_on_sigterm() {
 }
 
 void Ranks::fail(const std::string& sentence, int status) {
-  if (session_ == nullptr || session_->watch().claim_end(status)) {
+  const bool speaks = session_ == nullptr || session_->watch().claim_end(status);
+  if (speaks) {
     // Without a world there is no number to tell yet.
     const std::string name = world_ == nullptr ? "" : world_->rank_name(world_->rank());
     const bool named = world_ == nullptr || world_->rank() == 0 || sentence.starts_with(name);
     std::fprintf(stderr, "temper: %s%s\n", named ? "" : (name + ": ").c_str(), sentence.c_str());
   }
   std::fflush(nullptr);
+  // The one that speaks ends all of them, and may be about to: an end from here could come before its sentence.
+  constexpr auto kPatience = std::chrono::seconds(2);
+  const auto asked = std::chrono::steady_clock::now();
+  while (!speaks && seconds_since_sigterm() == 0.0 && std::chrono::steady_clock::now() - asked < kPatience)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   if (session_ != nullptr) MpiSession::abort(status);
   // Threads may still hold what static destructors would take away.
   std::_Exit(status);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/name_list.h"
 #include "base/nearest_name.h"
+#include "data/tables/table_reader.h"
 #include "data/tokenizer/utf8.h"
 
 namespace temper {
@@ -43,6 +44,11 @@ Error no_column(const Table& table, std::string_view name) {
   if (table.of_pictures)
     return Error(
         "{}: is a folder of classes, which has no column \"{}\"; list its pictures in a table (CSV, JSONL) that has it",
+        table.path.string(), name);
+  if (is_text_file(table.path) && table.columns.size() == 1)
+    return Error(
+        "{}: is a text file, which has no column \"{}\" beside its text; give a table (CSV, JSONL) that has it, or train on "
+        "running text (model.task = \"causal-lm\")",
         table.path.string(), name);
   const std::string nearest = nearest_name(name, table.columns);
   return Error("{}: has no column \"{}\"{}; its columns are {}{}", table.path.string(), name,

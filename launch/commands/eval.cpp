@@ -16,6 +16,7 @@
 #include "launch/commands/adapter_option.h"
 #include "launch/commands/answer_evaluation.h"
 #include "launch/commands/command.h"
+#include "launch/commands/line_output.h"
 #include "launch/commands/report.h"
 #include "launch/commands/table_options.h"
 #include "launch/device_choice.h"
@@ -113,8 +114,16 @@ nlohmann::json reading_json(const FittedModel& fitted, const RowOutputs& outputs
 int run(const EvalArguments& parsed, CommandContext& context) {
   EvalArguments arguments = parsed;
   arguments.answers.text = arguments.requests.text;
+  const std::span data(&arguments.data, 1);
+  require_output_apart(arguments.answers.output, data, "the answers", "--answers");
+  if (!arguments.mistakes.empty()) {
+    require_output_apart(arguments.mistakes, data, "the sheet", "--mistakes");
+    require_output_apart(list_beside(arguments.mistakes).string(), data, "the list", "--mistakes");
+  }
   if (arguments.answers.reference) {
     require_possible(arguments.answers.options);
+    if (arguments.requests.stride)
+      throw usage_error("--stride is about losses of texts, and --reference compares answers; leave one out");
   } else {
     arguments.answers.require_none();
   }
@@ -139,8 +148,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
   const auto say = [&](const std::string& line) { print_note(context, line); };
   const TableUse use =
-      resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/true, say);
-  require_fitting_stride(use, fitted.max_length(use.max_length));
+      resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(), /*labelled=*/true, say);
   RowOutputs outputs;
   const std::optional<Metrics> metrics = fitted.evaluate_table(*table, use, arguments.batch_size, threads,
                                                                context.world, stop_signal_received, say, &outputs);

@@ -120,6 +120,16 @@ void take_reading_of_run(const ExportArguments& arguments, const Configuration& 
   if (!own.empty()) folder.own_chat_template = own;
 }
 
+/// An adapter takes the place of an older one, and a model that of an older model.
+void require_same_kind(const std::string& output, bool is_adapter) {
+  std::error_code absent;
+  const std::filesystem::path folder(output);
+  if (!std::filesystem::is_directory(folder, absent) || std::filesystem::is_empty(folder, absent)) return;
+  if (is_adapter_folder(folder) == is_adapter) return;
+  throw Error("{}: holds {}, which {} would replace; choose another output folder, or move it away", output,
+              is_adapter ? "what is no adapter" : "an adapter", is_adapter ? "an adapter" : "a model");
+}
+
 /// GGUF files are of language models.
 void require_causal(const ExportArguments& arguments, const TaskSpec& task) {
   if (task.head != HeadKind::causal_language_model)
@@ -149,6 +159,7 @@ int convert_model(const ExportArguments& arguments, bool is_adapter, CommandCont
                                               : ModelChoice{arguments.base, {arguments.checkpoint}};
   const std::unique_ptr<Device> device = make_cpu_device();
   FittedModel fitted(choice, *device);
+  if (arguments.gguf.empty()) require_same_kind(arguments.output, /*is_adapter=*/false);
   if (!arguments.gguf.empty()) {
     if (!is_adapter) require_causal(arguments, fitted.task());
     require_gguf_export(fitted.folder().path);
@@ -201,6 +212,7 @@ int run(const ExportArguments& arguments, CommandContext& context) {
   Lineage lineage = parse_lineage(checkpoint.lineage_json());
   const TaskSpec& task = task_named(configuration.model.task);
   const bool as_adapter = exports_adapter(arguments, configuration, state);
+  if (!gguf) require_same_kind(arguments.output, as_adapter);
   ModelFolder folder(base_of(arguments, configuration), truncation_side(configuration.data.truncate),
                      configuration.model.adapter);
   folder.set_image_size(configuration.images.size);

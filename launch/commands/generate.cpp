@@ -60,7 +60,10 @@ class AnswerRun {
     const PromptAnswers all = answer_prompts(fitted_, defaults_, generator_, prompts, context_.world, listener);
     if (context_.world.size() > 1 && context_.speaks())
       for (std::size_t i = 0; i < prompts.size(); ++i)
-        if (!all.answers[i].tokens.empty()) printer_.end(i, all.answers[i]);
+        if (!all.answers[i].tokens.empty()) {
+          printer_.add_text(i, all.answers[i].text);
+          printer_.end(i, all.answers[i]);
+        }
     if (context_.speaks()) printer_.finish();
     finished_ += std::count_if(all.answers.begin(), all.answers.end(),
                                [](const Answer& answer) { return answer.finish != Finish::interrupted; });
@@ -165,11 +168,8 @@ void require_one_source(const GenerateArguments& arguments) {
     throw usage_error("--chat gives questions, and prompts are given as words or with --input, too; choose one");
   if (!arguments.system.empty() && arguments.chat.empty())
     throw usage_error("--system goes with --chat; conversations of a file have their own system text");
-  std::error_code absent;
-  if (!arguments.input || *arguments.input == "-" || arguments.output.empty()) return;
-  if (std::filesystem::equivalent(*arguments.input, arguments.output, absent))
-    throw usage_error("{}: is the input as well; the answers would replace it, so choose another file with -o",
-                      arguments.output);
+  if (arguments.input && *arguments.input != "-")
+    require_output_apart(arguments.output, std::span(&*arguments.input, 1), "the answers", "-o");
 }
 
 /// Nothing of standard input, of which only its end tells.
@@ -219,15 +219,25 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   AnswerPrinter printer(arguments.json || !arguments.output.empty(),
                         [&](std::string_view text) { output.append(text); });
   AnswerRun conversation(fitted, defaults, generator, printer, context);
-  const bool finished = !arguments.chat.empty()      ? answer_questions(arguments, *chats, conversation)
-                        : of_conversations           ? answer_conversations(*chats, *table, conversation)
-                        : !arguments.prompts.empty() ? answer_words(arguments, conversation)
-                        : from_file                  ? answer_file(arguments, fitted, *table, conversation)
-                                                     : answer_standard_input(conversation, world);
+  const auto answer_all = [&] {
+    if (!arguments.chat.empty()) return answer_questions(arguments, *chats, conversation);
+    if (of_conversations) return answer_conversations(*chats, *table, conversation);
+    if (!arguments.prompts.empty()) return answer_words(arguments, conversation);
+    return from_file ? answer_file(arguments, fitted, *table, conversation) : answer_standard_input(conversation, world);
+  };
+  const auto stop_output = [&] {
+    return output.stop("the answers", conversation.finished(), prompt_count(arguments, table.get()), "prompt");
+  };
+  bool finished = false;
+  try {
+    finished = answer_all();
+  } catch (const Error&) {
+    // A prompt that cannot be answered does not cost the answers before it.
+    if (context.speaks() && conversation.finished() > 0) print_note(context, stop_output());
+    throw;
+  }
   if (!finished) {
-    if (context.speaks())
-      print_note(context,
-                 output.stop("the answers", conversation.finished(), prompt_count(arguments, table.get()), "prompt"));
+    if (context.speaks()) print_note(context, stop_output());
     return kExitStopped;
   }
   if (context.speaks()) output.finish("the answers");

@@ -11,6 +11,16 @@
 
 namespace temper {
 
+void require_output_apart(const std::string& output, std::span<const std::string> inputs, std::string_view what,
+                          std::string_view option) {
+  std::error_code absent;
+  if (output.empty()) return;
+  for (const std::string& input : inputs)
+    if (std::filesystem::equivalent(input, output, absent))
+      throw usage_error("{}: is the input as well; {} would replace it, so choose another file with {}", output, what,
+                        option);
+}
+
 void LineOutput::append(std::string_view lines) {
   if (file_.empty()) {
     std::fwrite(lines.data(), 1, lines.size(), stdout);

@@ -3,12 +3,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/spool.h"
 
 namespace temper {
+
+/// Throws a usage Error where `output` is one of the files that are read. `what`: "the answers"; `option`: "-o".
+void require_output_apart(const std::string& output, std::span<const std::string> inputs, std::string_view what,
+                          std::string_view option);
 
 class LineOutput {
  public:

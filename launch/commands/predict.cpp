@@ -67,16 +67,6 @@ void report_cut_rows(const PredictedLines& mine, const TableUse& use, const Fitt
                                                 counted(cut[0], "row"), counted(length, "token"), remedy));
 }
 
-/// Predictions would take the place of the rows.
-void require_output_apart(const PredictArguments& arguments) {
-  std::error_code absent;
-  if (arguments.output.empty()) return;
-  for (const std::string& input : arguments.inputs)
-    if (std::filesystem::equivalent(input, arguments.output, absent))
-      throw usage_error("{}: is the input as well; the predictions would replace it, so choose another file with -o",
-                        arguments.output);
-}
-
 /// Whether standard input is read. Throws a usage Error where files are named beside it.
 bool reads_standard_input(const PredictArguments& arguments) {
   const auto is_it = [](const std::string& input) { return input == "-"; };
@@ -105,7 +95,7 @@ GatheredLines gather(const PredictedLines& mine, Communicator& world) {
 
 int run(const PredictArguments& arguments, CommandContext& context) {
   const bool of_standard_input = reads_standard_input(arguments);
-  require_output_apart(arguments);
+  require_output_apart(arguments.output, arguments.inputs, "the predictions", "-o");
   Communicator& world = context.world;
   const std::unique_ptr<Device> device = make_device(arguments.device, world);
   PredictionOptions options = arguments.options;
@@ -131,9 +121,8 @@ int run(const PredictArguments& arguments, CommandContext& context) {
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
                         : open_rows(arguments.inputs, arguments.requests, fitted.trained(), fitted.task(),
                                     text_unit(document_unit(arguments.requests, fitted.trained())));
-  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), table->head(), /*labelled=*/false,
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(), /*labelled=*/false,
                                [&](const std::string& line) { print_note(context, line); });
-  require_fitting_stride(use, fitted.max_length(use.max_length));
   if (context.speaks() && !of_standard_input) print_notes(unread_row_notes(arguments.inputs, fitted.task()));
 
   hosts.finish();

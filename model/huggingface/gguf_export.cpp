@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/half_float.h"
+#include "model/gguf/gguf_file.h"
 #include "model/gguf/quantize.h"
 #include "model/huggingface/gguf_architecture.h"
 #include "model/huggingface/gguf_rope.h"
@@ -258,6 +259,9 @@ void check_gguf_target(const GgufExportRequest& request) {
     throw Error("{}: is a folder, expected the name of the file to write, as model.gguf", request.target.string());
   if (fs::equivalent(request.target, request.source, ignored))
     throw Error("{}: is the base model itself, which an export would replace; choose another file",
+                request.target.string());
+  if (fs::exists(request.target, ignored) && !is_gguf_file(request.target))
+    throw Error("{}: is there and no GGUF file, and would be replaced; choose another file, or move it away",
                 request.target.string());
   const fs::path folder = request.target.parent_path();
   if (!folder.empty()) fs::create_directories(folder, ignored);

@@ -55,6 +55,8 @@ class FittedModel {
   [[nodiscard]] const std::vector<std::string>& notes() const { return folder_.notes; }
   /// Maximum tokens per row here: the request, limited to the model's positions.
   [[nodiscard]] std::int64_t max_length(std::int64_t requested) const { return folder_.max_length(requested); }
+  /// Tokens that the model takes at most; of images there is no limit.
+  [[nodiscard]] std::int64_t positions() const { return max_length(INT64_MAX); }
 
   /// Of a model of images: how it reads pictures.
   [[nodiscard]] ImageReading image_reading(const TableUse& use, int threads, PictureView view) const;

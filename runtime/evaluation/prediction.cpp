@@ -101,6 +101,8 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
   for (std::int64_t row = 0; row < documents.rows(); ++row) lengths.push_back(documents.length(row));
   if (cuts) result.cut_rows = count_cut_rows(lengths, table, begin, columns, fitted.tokenizer(), tokenizing);
   const std::size_t text_column = column_index(table, use.text);
+  std::optional<std::size_t> pair_column;
+  if (!use.text_pair.empty()) pair_column = column_index(table, use.text_pair);
   const std::vector<KeptColumn> kept = kept_columns(table, use, options);
   const PredictionContext context{fitted.labels(), &fitted.tokenizer(), fitted.config().vocabulary_size, length};
   const std::unique_ptr<PredictionWriter> writer = fitted.task().make_prediction_writer(context);
@@ -110,8 +112,9 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
     const std::vector<std::string>& fields = table.rows[static_cast<std::size_t>(begin + row)];
     TextLoss& loss = losses[static_cast<std::size_t>(row)];
     const std::span<const std::int32_t> ids = documents.ids().subspan(first, size);
-    loss.bytes = document_bytes(ids, cuts ? -1 : static_cast<std::int64_t>(fields[text_column].size()), length, stride,
-                                fitted.tokenizer());
+    const std::size_t bytes = fields[text_column].size() + (pair_column ? fields[*pair_column].size() : 0);
+    loss.bytes =
+        document_bytes(ids, cuts ? -1 : static_cast<std::int64_t>(bytes), length, stride, fitted.tokenizer());
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[text_column], {ids, {}, {}}, loss});

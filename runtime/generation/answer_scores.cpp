@@ -132,9 +132,17 @@ AnswerScore score_answer(std::string_view answer, std::string_view reference, co
   const std::string expected = squad_normalised(reference);
   AnswerScore score;
   score.exact = trimmed(answer) == trimmed(reference);
-  score.normalised = normalised == expected;
-  score.contained = (" " + normalised + " ").find(" " + expected + " ") != std::string::npos || expected.empty();
-  score.f1 = f1_of_words(words_of(normalised), words_of(expected));
+  if (expected.empty()) {
+    // Nothing is left of it to compare with: it is taken as it stands.
+    const std::string_view wanted = trimmed(reference);
+    score.normalised = score.exact;
+    score.contained = wanted.empty() ? score.exact : answer.find(wanted) != std::string_view::npos;
+    score.f1 = score.exact ? 1.0 : 0.0;
+  } else {
+    score.normalised = normalised == expected;
+    score.contained = (" " + normalised + " ").find(" " + expected + " ") != std::string::npos;
+    score.f1 = f1_of_words(words_of(normalised), words_of(expected));
+  }
   if (pattern == nullptr) return score;
   // A column of references may hold just what is to be captured.
   const std::string wanted = pattern->find(reference).value_or(without_commas_in_numbers(trimmed(reference)));

@@ -138,7 +138,7 @@ void ModelFolder::read_tokenizer(TokenizerFolder tokenizer_folder, const std::fi
   if (tokenizer->model_vocabulary_size() > rows || rows - tokens > padding)
     throw Error(
         "{}: the tokenizer knows {} tokens, but config.json says vocab_size {}; the tokenizer belongs to another "
-        "model",
+        "model, or a configuration that you wrote says too much (128 or 1 % more are taken)",
         place.string(), tokens, rows);
   if (tokens > rows)
     notes.push_back(fmt::format(

@@ -62,7 +62,7 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
         "--frame, --slice, --window, --most-megapixels and --skip-unreadable are for models of images, but this one is "
         "for {}; leave the option out",
         task.name);
-  if (requests.stride > 0 && task.labels != LabelKind::next_token)
+  if (requests.stride && task.labels != LabelKind::next_token)
     throw usage_error("--stride is for models for causal-lm, but this one is for {}; leave the option out", task.name);
   if (requests.resamples && task.labels != LabelKind::single_class && task.labels != LabelKind::multi_label)
     throw usage_error(
@@ -76,13 +76,26 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
                       task.name);
 }
 
-}  // namespace
-
-void require_fitting_stride(const TableUse& use, std::int64_t max_length) {
-  if (use.stride > max_length)
-    throw usage_error("--stride is {}, more than the {} tokens of a window (--max-length); lower it", use.stride,
-                      max_length);
+/// Tokens of a row, and between windows of running text. Says what of them the user would not expect.
+void choose_lengths(const TableRequests& requests, const TrainedUse& known, const TaskSpec& task,
+                    std::int64_t positions, const std::function<void(const std::string&)>& say, TableUse& use) {
+  const bool is_running_text = task.labels == LabelKind::next_token && !known.conversations;
+  const std::int64_t wanted = requests.max_length.value_or(known.max_length.value_or(use.max_length));
+  use.max_length = std::min(wanted, positions);
+  if (requests.max_length && wanted > positions)
+    say(fmt::format("--max-length is {}, but the model has positions for {}: longer rows are {}", wanted, positions,
+                    is_running_text ? "measured in pieces of so many" : "cut off there"));
+  if (is_running_text && !requests.max_length && !known.max_length && use.max_length < positions)
+    say(fmt::format("texts are measured in pieces of {} tokens at most, and the model takes {}; --max-length changes it",
+                    use.max_length, positions));
+  if (requests.stride && *requests.stride > use.max_length)
+    throw usage_error("--stride is {}, more than the {} tokens of a window ({}); lower it", *requests.stride,
+                      use.max_length, wanted > positions ? "the model's positions" : "--max-length");
+  const std::int64_t trained_stride = known.stride.value_or(0);
+  use.stride = requests.stride.value_or(trained_stride > use.max_length ? 0 : trained_stride);
 }
+
+}  // namespace
 
 std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task) {
   if (requests.text) return *requests.text;
@@ -126,7 +139,8 @@ std::string document_unit(const TableRequests& requests, const std::optional<Tra
 }
 
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
-                 const Table& table, bool labelled, const std::function<void(const std::string&)>& say) {
+                 std::int64_t positions, const Table& table, bool labelled,
+                 const std::function<void(const std::string&)>& say) {
   const TrainedUse known = trained.value_or(TrainedUse{});
   TableUse use;
   use.text = text_column(requests, trained, task);
@@ -153,9 +167,8 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
       use.label = {kDefaultLabel};
   }
   refuse_needless_requests(requests, task, table);
-  use.max_length = requests.max_length.value_or(known.max_length.value_or(use.max_length));
+  choose_lengths(requests, known, task, positions, say, use);
   use.threshold = requests.threshold.value_or(known.threshold.value_or(use.threshold));
-  use.stride = requests.stride;
   use.pack = known.pack.value_or(use.pack);
   use.long_documents = known.long_documents.value_or(use.long_documents);
   use.end_token = known.end_token.value_or(use.end_token);
@@ -184,6 +197,7 @@ TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>&
   else if (has_intervals)
     differences.note("column of groups", use.group, known.group, "--group");
   if (known.max_length) differences.note("tokens per row", use.max_length, known.max_length, "--max-length");
+  if (known.stride) differences.note("tokens between windows", use.stride, known.stride, "--stride");
   if (requests.documents) differences.note("rows of .txt files", *requests.documents, known.documents, "--documents");
   if (task.labels == LabelKind::multi_label)
     differences.note("threshold", use.threshold, known.threshold, "--threshold");

@@ -25,7 +25,7 @@ struct TableRequests {
   std::vector<std::string> label;
   std::optional<std::int64_t> max_length;
   std::optional<double> threshold;
-  std::int64_t stride = 0;                ///< between windows of running text; 0: pieces side by side
+  std::optional<std::int64_t> stride;     ///< between windows of running text; 0: pieces side by side
   std::string views = "none";             ///< of each picture, whose outputs are averaged: none, flip, five-crops
   std::optional<std::string> documents;   ///< what is a document in a .txt file
   std::optional<std::int64_t> resamples;  ///< from which intervals of the measures are computed; 0: no intervals
@@ -72,14 +72,13 @@ std::vector<std::string> unread_row_notes(std::span<const std::string> names, co
 /// What a document is in a .txt file, as data.documents has it.
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);
 
-/// `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
+/// `positions`: of the model, the most tokens that it takes. `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
 /// has one of the default name, that is taken. Where it
 /// lacks the column of groups, there are none. One line through `say` tells what differs from the training. Throws
 /// Error where a second text is missing that the model was trained with, and a usage Error for an option that has no
-/// effect on such a file or model.
+/// effect on such a file or model, and for windows that would leave tokens between them.
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
-                 const Table& table, bool labelled, const std::function<void(const std::string&)>& say);
-/// Throws a usage Error for windows that would leave tokens between them; `max_length`: tokens of a window.
-void require_fitting_stride(const TableUse& use, std::int64_t max_length);
+                 std::int64_t positions, const Table& table, bool labelled,
+                 const std::function<void(const std::string&)>& say);
 
 }  // namespace temper

@@ -212,7 +212,10 @@ TrainedUse trained_use(const Configuration& configuration, const TaskSpec& task,
     use.max_length = max_length;
   }
   if (task.labels == LabelKind::multi_label) use.threshold = configuration.evaluate.threshold;
-  if (task.labels == LabelKind::next_token) use.pack = configuration.data.pack;
+  if (task.labels == LabelKind::next_token) {
+    use.pack = configuration.data.pack;
+    use.stride = configuration.evaluate.stride;
+  }
   if (takes_conversations(task.labels)) {
     use.long_documents = configuration.data.long_documents;
     use.end_token = configuration.data.end_token;
@@ -247,6 +250,7 @@ std::string to_json(const TrainedUse& use) {
   put(running_text, "pack", use.pack);
   put(running_text, "long_documents", use.long_documents);
   put(running_text, "end_token", use.end_token);
+  put(running_text, "stride", use.stride);
   if (!running_text.empty()) json["running_text"] = std::move(running_text);
   if (const auto& chats = use.conversations)
     json["conversations"] = {{"learn", chats->learn},
@@ -289,6 +293,7 @@ TrainedUse parse_trained_use(const std::string& json, const std::string& name) {
   use.pack = running_text.text("pack");
   use.long_documents = running_text.text("long_documents");
   use.end_token = running_text.text("end_token");
+  use.stride = running_text.whole_number("stride", 0);
   if (members.has("conversations")) {
     const Members chats = members.object("conversations");
     ConversationUse conversations;

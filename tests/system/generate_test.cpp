@@ -94,6 +94,9 @@ TEST_F(Generate, ReadsStandardInputToItsEnd) {
   EXPECT_EQ(temper({"generate", "model", "--json", "--max-new-tokens", "2"}, 2, "dhb\r\nf\nac").out, outcome.out);
   EXPECT_EQ(temper({"generate", "model", "-", "--json", "--max-new-tokens", "2"}, 0, "dhb\r\nf\nac").out, outcome.out);
   EXPECT_EQ(temper({"generate", "model"}, 0, "").status, 0);
+  const Outcome text = temper({"generate", "model", "--max-new-tokens", "2"}, 0, "dhb\r\nf\nac");
+  EXPECT_NE(text.out.find_first_not_of('\n'), std::string::npos);
+  EXPECT_EQ(temper({"generate", "model", "--max-new-tokens", "2"}, 2, "dhb\r\nf\nac").out, text.out);
 }
 
 TEST_F(Generate, RefusesPromptsThatTheModelCannotGoOnWith) {
@@ -211,6 +214,10 @@ TEST_F(Generate, AnswersAreComparedWithReferences) {
                    2)
                 .last_line(),
             outcome.last_line());
+  const Outcome over = temper({"eval", "model", "questions.csv", "--text", "question", "--reference", "answer", "--answers",
+                               "questions.csv"});
+  EXPECT_EQ(over.status, 2);
+  EXPECT_HAS(over.err, "questions.csv: is the input as well");
   const Outcome refused = temper({"eval", "model", "questions.csv", "--text", "question", "--capture", "x"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_HAS(refused.err, "by --reference");

@@ -33,6 +33,11 @@ TEST(AnswerScores, TellExactFromNormalisedAndContained) {
   EXPECT_TRUE(score_answer("It is Paris, I think", "Paris", nullptr).contained);
   EXPECT_FALSE(score_answer("parisian", "paris", nullptr).contained);
   EXPECT_DOUBLE_EQ(score_answer("", "", nullptr).f1, 1.0);
+  // A reference of which normalising leaves nothing is taken as it stands.
+  EXPECT_FALSE(score_answer(", , ,", "the the", nullptr).normalised);
+  EXPECT_FALSE(score_answer("word", "!", nullptr).contained);
+  EXPECT_TRUE(score_answer("the the", "the the", nullptr).normalised);
+  EXPECT_TRUE(score_answer("word!", "!", nullptr).contained);
   EXPECT_DOUBLE_EQ(score_answer("word", "", nullptr).f1, 0.0);
 }
 

@@ -10,9 +10,10 @@ namespace {
 class TableUseOf : public testing::Test {
  protected:
   TableUse use(const TableRequests& requests, const std::optional<TrainedUse>& trained, bool labelled = true,
-               const TaskSpec& task = task_named("sequence-classification")) {
+               const TaskSpec& task = task_named("sequence-classification"), std::int64_t positions = 512) {
     said_.clear();
-    return resolve(requests, trained, task, table_, labelled, [&](const std::string& line) { said_.push_back(line); });
+    return resolve(requests, trained, task, positions, table_, labelled,
+                   [&](const std::string& line) { said_.push_back(line); });
   }
 
   static TrainedUse trained() {
@@ -49,6 +50,40 @@ TEST_F(TableUseOf, ATrainedModelIsThatOfTheTraining) {
   EXPECT_EQ(found.masking_seed, 5);
   EXPECT_TRUE(said_.empty());
   EXPECT_TRUE(use({}, trained(), /*labelled=*/false).label.empty());
+}
+
+TEST_F(TableUseOf, LengthsAreThoseThatTheModelHas) {
+  TableRequests requests;
+  requests.max_length = 1000;
+  EXPECT_EQ(use(requests, std::nullopt).max_length, 512);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], "--max-length is 1000, but the model has positions for 512");
+  requests.stride = 600;
+  const TaskSpec& texts = task_named("causal-lm");
+  EXPECT_THROW(use(requests, std::nullopt, true, texts), Error);
+  // Nobody said how long pieces of running text are to be.
+  EXPECT_EQ(use({}, std::nullopt, true, texts).max_length, 128);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], "pieces of 128 tokens at most, and the model takes 512");
+  use({}, std::nullopt, true, texts, /*positions=*/64);
+  EXPECT_TRUE(said_.empty());
+}
+
+TEST_F(TableUseOf, WindowsOfRunningTextAreThoseOfTheRun) {
+  TrainedUse known = trained();
+  known.stride = 16;
+  const TaskSpec& texts = task_named("causal-lm");
+  EXPECT_EQ(use({}, known, true, texts).stride, 16);
+  EXPECT_TRUE(said_.empty());
+  TableRequests requests;
+  requests.stride = 0;
+  EXPECT_EQ(use(requests, known, true, texts).stride, 0);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_HAS(said_[0], "tokens between windows 0 instead of 16 (--stride)");
+  // Shorter windows than those of the run cannot lie so far apart.
+  requests = {};
+  requests.max_length = 8;
+  EXPECT_EQ(use(requests, known, true, texts).stride, 0);
 }
 
 TEST_F(TableUseOf, AnOptionWinsAndOneLineSaysWhatDiffers) {
