@@ -161,10 +161,10 @@ TEST_F(Gguf, AModelThatIsThereIsWrittenAsOneToo) {
     return outcome.err;
   };
   // Nothing that is no GGUF file gives way to one.
-  write("notes.gguf", "mine");
-  EXPECT_NE(refusal({"out/model", "--gguf", "F32", "-o", "notes.gguf"}).find("is there and no GGUF file"),
+  write("notes.txt", "mine");
+  EXPECT_NE(refusal({"out/model", "--gguf", "F32", "-o", "notes.txt"}).find("is there and no GGUF file"),
             std::string::npos);
-  EXPECT_EQ(read(path("notes.gguf")), "mine");
+  EXPECT_EQ(read(path("notes.txt")), "mine");
   EXPECT_EQ(temper({"export", "out/model", "--gguf", "F32", "-o", "folder.gguf"}).status, 0) << "again";
   EXPECT_NE(refusal({"out/model", "-o", "again"}).find("is a model, which needs no export"), std::string::npos);
   EXPECT_NE(refusal({"out/model", "--merge", "--gguf", "F32", "-o", "x.gguf"}).find("leave --merge out"),

@@ -49,6 +49,8 @@ struct Pipe {
   // Tests that run inside a scheduler's job are not part of it.
   for (const char* name : {"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_STEP_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"})
     unsetenv(name);
+  // Nor do they know what was measured on this machine.
+  if (!invocation.folder.empty()) setenv("XDG_CONFIG_HOME", (invocation.folder / "no-configuration").c_str(), 1);
   // As tests/CMakeLists.txt says of runs under mpirun; what a test asks for comes behind it.
   if (std::find(command.begin(), command.end(), TEMPER_MPIEXEC) != command.end())
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
