@@ -14,6 +14,12 @@
 
 namespace temper {
 
+void Delivered::tell(TrainReport& report) const {
+  report.test = test;
+  report.calibration = calibration;
+  report.model = model;
+}
+
 bool delivery_is_due(PreparedRun& run) {
   // Rank 0 looks, so that the ranks cannot disagree.
   std::vector<std::int64_t> due{0};

@@ -8,6 +8,7 @@
 
 #include "base/timeline.h"
 #include "runtime/prepared_run.h"
+#include "runtime/reporting/train_report.h"
 #include "runtime/steps/training_state.h"
 #include "runtime/tasks/metrics.h"
 #include "runtime/tasks/row_measures.h"
@@ -18,6 +19,8 @@ struct Delivered {
   Metrics test;                            ///< none where there are no test rows
   std::optional<Calibration> calibration;  ///< as FinalMeasures has it
   std::filesystem::path model;             ///< empty where none is exported
+
+  void tell(TrainReport& report) const;
 };
 
 /// Collective. Whether a finished run still has to deliver its model or its test metrics, because it was ended between

@@ -144,6 +144,7 @@ void Trainer::evaluate() {
   stop_ = !found;
   if (stop_) return;
   meter_.add_evaluation();
+  for (const auto& [name, metrics] : found->sets) report_.sets.insert_or_assign(name, metrics);
   for (const auto& [name, metrics] : found->sets) reporter_.evaluation(state_.step, epochs(), metrics, false, name);
   state_.last_evaluated_step = state_.step;
   if (!found->validation) return;
@@ -165,9 +166,7 @@ void Trainer::deliver() {
   const auto delivered = hand_over(run_, state_, selection_.best(), wants_to_stop_, trace_.timeline());
   stop_ = !delivered;
   if (stop_) return;
-  report_.test = delivered->test;
-  report_.calibration = delivered->calibration;
-  report_.model = delivered->model;
+  delivered->tell(report_);
 }
 
 TrainReport Trainer::report() {

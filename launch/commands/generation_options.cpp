@@ -115,7 +115,7 @@ GenerationSettings generation_settings(const GenerationOptions& options, const G
   if (options.precision == "bf16") {
     if (!device.has_bf16())
       throw usage_error(
-          "--precision bf16 needs a processor or GPU with products of bf16, which {} is not; leave it out",
+          "--precision bf16 needs products of bf16, which {} has not; leave it out",
           device.name());
     settings.activations = DType::bf16;
   }

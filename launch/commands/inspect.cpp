@@ -24,6 +24,7 @@
 #include "launch/commands/table_options.h"
 #include "launch/commands/table_report.h"
 #include "launch/commands/text_report.h"
+#include "model/adapters/peft_config.h"
 #include "model/architectures/model_config.h"
 #include "model/architectures/registry.h"
 #include "model/gguf/gguf_file.h"
@@ -148,6 +149,22 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
   return json;
 }
 
+/// What an adapter's folder says of itself, whatever its base is.
+Json inspect_adapter(const std::filesystem::path& folder, bool tensors) {
+  const PeftConfig known = read_peft_config(folder);
+  const std::filesystem::path place = folder / kPeftConfigFile;
+  const Json config = Json::parse(MappedFile(place).text());
+  Json json{{"kind", "adapter"}, {"path", folder.string()}, {"base_model", known.base_model}, {"task_type", known.task_type}};
+  for (const char* key : {"r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save", "use_rslora", "use_dora"})
+    if (const auto found = config.find(key); found != config.end() && !found->is_null()) json[key] = *found;
+  const SafetensorsFile file(folder / kPeftWeightsFile);
+  const Json weights = weights_json("adapter", folder, file.tensors(), tensors);
+  for (const auto& [key, value] : weights.items())
+    if (!json.contains(key)) json[key] = value;
+  if (const auto use = read_trained_use(folder)) json["training"] = Json::parse(to_json(*use));
+  return json;
+}
+
 Json inspect_checkpoint(const std::filesystem::path& path, bool tensors, Communicator& world) {
   const Checkpoint checkpoint = Checkpoint::open(path, world);
   const TrainingState state = parse_training_state(checkpoint.state_json());
@@ -224,6 +241,7 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
     return inspect_running_text(question, world);
   }
   if (!std::filesystem::exists(path)) throw Error("{}: no such file or folder; check the path", path.string());
+  if (is_adapter_folder(path)) return inspect_adapter(path, arguments.tensors);
   if (std::filesystem::is_directory(path) && !std::filesystem::exists(as_model_folder(path) / "config.json") &&
       holds_text_files(path))
     throw Error("{}: is a folder of texts; name a model with --model, whose tokenizer cuts them", path.string());

@@ -52,6 +52,8 @@ int terminal_columns(int descriptor) {
 }
 
 nlohmann::json to_json(const TrainReport& report) {
+  nlohmann::json sets = nlohmann::json::object();
+  for (const auto& [name, metrics] : report.sets) sets[name] = metrics_json(metrics);
   return {{"stopped", report.stopped},
           {"stopped_in_time", report.stopped_in_time},
           {"already_finished", report.already_finished},
@@ -62,6 +64,7 @@ nlohmann::json to_json(const TrainReport& report) {
           {"best", metrics_json(report.best)},
           {"last", metrics_json(report.last)},
           {"test", metrics_json(report.test)},
+          {"sets", sets},
           {"calibration", calibration_json(report.calibration)},
           {"examples_per_second", report.examples_per_second},
           {"last_epoch_examples_per_second", report.last_epoch_examples_per_second},
@@ -102,6 +105,7 @@ void print(const TrainReport& report, bool of_images) {
                significant(report.last_epoch_examples_per_second, 3), of_images ? "images" : "examples");
   print_metrics("last", report.last);
   if (report.best_step >= 0) print_metrics("best (step " + std::to_string(report.best_step) + ")", report.best);
+  for (const auto& [name, metrics] : report.sets) print_metrics(name, metrics);
   print_metrics("test", report.test);
   print_thresholds(report.test.classes.size() == 1 ? report.test.classes.front().label : "",
                    report.calibration ? &*report.calibration : nullptr);

@@ -115,6 +115,12 @@ TEST_F(LoraRun, LeavesAnAdapterThatServesAndIsMerged) {
   EXPECT_EQ(config.at("base_model_name_or_path"), "model");
   EXPECT_FALSE(std::filesystem::exists(path("out/model/config.json")));
 
+  const Json shown = Json::parse(temper({"inspect", "out/model", "--json"}).last_line());
+  EXPECT_EQ(shown.at("kind"), "adapter");
+  EXPECT_EQ(shown.at("base_model"), "model");
+  EXPECT_EQ(shown.at("r"), 4);
+  EXPECT_EQ(shown.at("training").at("task"), "sequence-classification");
+
   // The run's own measure, and what serves it: the adapter's folder, or the base with the adapter on it.
   const Json test = Json::parse(trained.last_line()).at("test");
   for (const std::vector<std::string>& what :

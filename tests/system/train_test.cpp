@@ -347,6 +347,9 @@ TEST_F(Train, IsMeasuredOnNamedSetsAsOftenAsEachSays) {
     }
   }
   EXPECT_EQ(losses["evaluation/with"].size(), losses["evaluation"].size());
+  const auto report = nlohmann::json::parse(measured.last_line());
+  EXPECT_EQ(report.at("sets").at("often").at("loss"), losses["evaluation/often"][last]);
+  EXPECT_EQ(report.at("sets").size(), 2U);
 
   const Outcome absent = train("none", {"evaluate.sets=[{name=\"a\",data=\"absent.csv\"}]"});
   EXPECT_EQ(absent.status, 1);
