@@ -141,11 +141,12 @@ bool Trainer::phase_is_over() {
 
 void Trainer::evaluate() {
   const std::optional<PhaseRun::Evaluated> found = phase_->evaluate();
-  stop_ = !found;
-  if (stop_) return;
+  if (stop_ = !found; stop_) return;
   meter_.add_evaluation();
-  for (const auto& [name, metrics] : found->sets) report_.sets.insert_or_assign(name, metrics);
-  for (const auto& [name, metrics] : found->sets) reporter_.evaluation(state_.step, epochs(), metrics, false, name);
+  for (const auto& [name, metrics] : found->sets) {
+    report_.sets.insert_or_assign(name, metrics);
+    reporter_.evaluation(state_.step, epochs(), metrics, false, name);
+  }
   state_.last_evaluated_step = state_.step;
   if (!found->validation) return;
   const bool better = selection_.judge(*found->validation, state_);

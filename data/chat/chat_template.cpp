@@ -42,8 +42,8 @@ ChatTemplate::ChatTemplate(const Tokenizer& tokenizer, const std::filesystem::pa
   if (sources.empty())
     throw Error(
         "{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), which "
-        "conversations need; name a file with one (data.chat_template of a run, --chat-template of a command), or take a model that was taught to "
-        "talk",
+        "conversations need; name a file with one (data.chat_template of a run, --chat-template of a command), or take "
+        "a model that was taught to talk",
         place_.empty() ? "the tokenizer" : place_);
   for (const auto& [name, source] : sources) {
     templates_.push_back({name, parsed_template(source, place_)});

@@ -47,8 +47,8 @@ Error no_column(const Table& table, std::string_view name) {
         table.path.string(), name);
   if (is_text_file(table.path) && table.columns.size() == 1)
     return Error(
-        "{}: is a text file, which has no column \"{}\" beside its text; give a table (CSV, JSONL) that has it, or train on "
-        "running text (model.task = \"causal-lm\")",
+        "{}: is a text file, which has no column \"{}\" beside its text; give a table (CSV, JSONL) that has it, or "
+        "train on running text (model.task = \"causal-lm\")",
         table.path.string(), name);
   const std::string nearest = nearest_name(name, table.columns);
   return Error("{}: has no column \"{}\"{}; its columns are {}{}", table.path.string(), name,

@@ -147,8 +147,8 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);
   const auto say = [&](const std::string& line) { print_note(context, line); };
-  const TableUse use =
-      resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(), /*labelled=*/true, say);
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(),
+                               /*labelled=*/true, say);
   RowOutputs outputs;
   const std::optional<Metrics> metrics = fitted.evaluate_table(*table, use, arguments.batch_size, threads,
                                                                context.world, stop_signal_received, say, &outputs);

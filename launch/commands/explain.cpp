@@ -169,8 +169,8 @@ int run(const ExplainArguments& arguments, CommandContext& context) {
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       open_rows(arguments.pictures, arguments.requests, fitted.trained(), fitted.task(), TextUnit::line);
-  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(), /*labelled=*/false,
-                               [&](const std::string& line) { print_note(context, line); });
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(),
+                               /*labelled=*/false, [&](const std::string& line) { print_note(context, line); });
   hosts.finish();
   make_output_folder(arguments.output);
 

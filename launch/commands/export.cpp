@@ -142,7 +142,9 @@ void require_conversion(const ExportArguments& arguments, bool is_adapter) {
   const bool gguf = !arguments.gguf.empty();
   if (!is_adapter && (arguments.merge || arguments.adapter || !arguments.base.empty()))
     throw usage_error("{}: is a model without adapters; leave {} out", arguments.checkpoint,
-                      arguments.merge ? "--merge" : arguments.adapter ? "--adapter" : "--base");
+                      arguments.merge     ? "--merge"
+                      : arguments.adapter ? "--adapter"
+                                          : "--base");
   if (!is_adapter && !gguf)
     throw usage_error("{}: is a model, which needs no export; --gguf TYPE writes it as a GGUF file",
                       arguments.checkpoint);

@@ -223,7 +223,8 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
     if (!arguments.chat.empty()) return answer_questions(arguments, *chats, conversation);
     if (of_conversations) return answer_conversations(*chats, *table, conversation);
     if (!arguments.prompts.empty()) return answer_words(arguments, conversation);
-    return from_file ? answer_file(arguments, fitted, *table, conversation) : answer_standard_input(conversation, world);
+    return from_file ? answer_file(arguments, fitted, *table, conversation)
+                     : answer_standard_input(conversation, world);
   };
   const auto stop_output = [&] {
     return output.stop("the answers", conversation.finished(), prompt_count(arguments, table.get()), "prompt");

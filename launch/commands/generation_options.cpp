@@ -114,9 +114,7 @@ GenerationSettings generation_settings(const GenerationOptions& options, const G
   settings.renewed_beyond = config.renewed_beyond;
   if (options.precision == "bf16") {
     if (!device.has_bf16())
-      throw usage_error(
-          "--precision bf16 needs products of bf16, which {} has not; leave it out",
-          device.name());
+      throw usage_error("--precision bf16 needs products of bf16, which {} has not; leave it out", device.name());
     settings.activations = DType::bf16;
   }
   return settings;

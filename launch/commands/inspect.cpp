@@ -151,16 +151,16 @@ Json inspect_model(const std::filesystem::path& path, bool tensors) {
 
 /// What an adapter's folder says of itself, whatever its base is.
 Json inspect_adapter(const std::filesystem::path& folder, bool tensors) {
-  const PeftConfig known = read_peft_config(folder);
   const std::filesystem::path place = folder / kPeftConfigFile;
-  const Json config = Json::parse(MappedFile(place).text());
-  Json json{{"kind", "adapter"}, {"path", folder.string()}, {"base_model", known.base_model}, {"task_type", known.task_type}};
-  for (const char* key : {"r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save", "use_rslora", "use_dora"})
+  const std::string text(MappedFile(place).text());
+  const PeftConfig known = parse_peft_config(text, place);
+  const Json config = Json::parse(text);
+  Json json{
+      {"kind", "adapter"}, {"path", folder.string()}, {"base_model", known.base_model}, {"task_type", known.task_type}};
+  for (const char* key :
+       {"r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save", "use_rslora", "use_dora"})
     if (const auto found = config.find(key); found != config.end() && !found->is_null()) json[key] = *found;
-  const SafetensorsFile file(folder / kPeftWeightsFile);
-  const Json weights = weights_json("adapter", folder, file.tensors(), tensors);
-  for (const auto& [key, value] : weights.items())
-    if (!json.contains(key)) json[key] = value;
+  json.update(weights_json("adapter", folder, SafetensorsFile(folder / kPeftWeightsFile).tensors(), tensors));
   if (const auto use = read_trained_use(folder)) json["training"] = Json::parse(to_json(*use));
   return json;
 }

@@ -121,8 +121,8 @@ int run(const PredictArguments& arguments, CommandContext& context) {
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
                         : open_rows(arguments.inputs, arguments.requests, fitted.trained(), fitted.task(),
                                     text_unit(document_unit(arguments.requests, fitted.trained())));
-  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(), /*labelled=*/false,
-                               [&](const std::string& line) { print_note(context, line); });
+  const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(),
+                               /*labelled=*/false, [&](const std::string& line) { print_note(context, line); });
   if (context.speaks() && !of_standard_input) print_notes(unread_row_notes(arguments.inputs, fitted.task()));
 
   hosts.finish();

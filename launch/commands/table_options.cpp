@@ -50,9 +50,10 @@ void add_table_options(const CommandLine& command, TableRequests& requests) {
       .option("--max-length", requests.max_length, "Texts: maximum tokens per row; default: as in training, else 128")
       .within(2, 1 << 20);
   command
-      .option("--stride", requests.stride,
-              "causal-lm: windows of the maximum length that begin so many tokens behind one another; 0: pieces; default: "
-              "as the run measured, else pieces")
+      .option(
+          "--stride", requests.stride,
+          "causal-lm: windows of the maximum length that begin so many tokens behind one another; 0: pieces; default: "
+          "as the run measured, else pieces")
       .within(0, 1 << 20);
   command
       .option("--documents", requests.documents,

@@ -24,9 +24,10 @@ Keys size_keys() {
 }
 
 Keys rms_keys(double epsilon = 1e-6) {
-  return joined(size_keys(), Keys{{"attention.head_count_kv", "num_key_value_heads", GgufKeyKind::size, false},
-                                  {"attention.key_length", "head_dim", GgufKeyKind::size, false},
-                                  {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKeyKind::real, true, epsilon}});
+  return joined(size_keys(),
+                Keys{{"attention.head_count_kv", "num_key_value_heads", GgufKeyKind::size, false},
+                     {"attention.key_length", "head_dim", GgufKeyKind::size, false},
+                     {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKeyKind::real, true, epsilon}});
 }
 
 Keys window_key() { return {{"attention.sliding_window", "sliding_window", GgufKeyKind::size, false}}; }
@@ -119,10 +120,12 @@ Names gpt2_names() {
 }
 
 Keys gpt2_keys() {
-  return {
-      {"context_length", "n_positions"},  {"embedding_length", "n_embd"},
-      {"block_count", "n_layer"},         {"feed_forward_length", "n_inner", GgufKeyKind::size, false},
-      {"attention.head_count", "n_head"}, {"attention.layer_norm_epsilon", "layer_norm_epsilon", GgufKeyKind::real, true, 1e-5}};
+  return {{"context_length", "n_positions"},
+          {"embedding_length", "n_embd"},
+          {"block_count", "n_layer"},
+          {"feed_forward_length", "n_inner", GgufKeyKind::size, false},
+          {"attention.head_count", "n_head"},
+          {"attention.layer_norm_epsilon", "layer_norm_epsilon", GgufKeyKind::real, true, 1e-5}};
 }
 
 Keys neox_keys() {

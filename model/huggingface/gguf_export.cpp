@@ -136,9 +136,9 @@ void add_architecture_keys(const SourceConfig& config, GgufKeys& keys) {
     } else if (known.kind == GgufKeyKind::size) {
       keys.add_u32(key, static_cast<std::uint32_t>(config.size(known.huggingface)));
     } else if (known.kind == GgufKeyKind::real) {
-      const double value = config.number(known.huggingface).value_or(known.otherwise);
-      if (value == 0.0 && config.find(known.huggingface) == nullptr) config.refuse(known.huggingface, "is missing");
-      keys.add_f32(key, static_cast<float>(value));
+      const std::optional<double> value = config.number(known.huggingface);
+      if (!value && known.otherwise == 0.0) config.refuse(known.huggingface, "is missing");
+      keys.add_f32(key, static_cast<float>(value.value_or(known.otherwise)));
     } else {
       keys.add_flag(key, *config.find(known.huggingface) != false);
     }

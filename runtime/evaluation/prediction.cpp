@@ -113,8 +113,7 @@ PredictedLines predict_documents(FittedModel& fitted, const Table& table, const 
     TextLoss& loss = losses[static_cast<std::size_t>(row)];
     const std::span<const std::int32_t> ids = documents.ids().subspan(first, size);
     const std::size_t bytes = fields[text_column].size() + (pair_column ? fields[*pair_column].size() : 0);
-    loss.bytes =
-        document_bytes(ids, cuts ? -1 : static_cast<std::int64_t>(bytes), length, stride, fitted.tokenizer());
+    loss.bytes = document_bytes(ids, cuts ? -1 : static_cast<std::int64_t>(bytes), length, stride, fitted.tokenizer());
     PredictionJson json{{"text", fields[text_column]}};
     for (const KeptColumn& column : kept) json[column.member] = fields[column.index];
     writer->write(json, {fields[text_column], {ids, {}, {}}, loss});

@@ -86,8 +86,9 @@ void choose_lengths(const TableRequests& requests, const TrainedUse& known, cons
     say(fmt::format("--max-length is {}, but the model has positions for {}: longer rows are {}", wanted, positions,
                     is_running_text ? "measured in pieces of so many" : "cut off there"));
   if (is_running_text && !requests.max_length && !known.max_length && use.max_length < positions)
-    say(fmt::format("texts are measured in pieces of {} tokens at most, and the model takes {}; --max-length changes it",
-                    use.max_length, positions));
+    say(fmt::format(
+        "texts are measured in pieces of {} tokens at most, and the model takes {}; --max-length changes it",
+        use.max_length, positions));
   if (requests.stride && *requests.stride > use.max_length)
     throw usage_error("--stride is {}, more than the {} tokens of a window ({}); lower it", *requests.stride,
                       use.max_length, wanted > positions ? "the model's positions" : "--max-length");

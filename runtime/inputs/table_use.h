@@ -72,11 +72,11 @@ std::vector<std::string> unread_row_notes(std::span<const std::string> names, co
 /// What a document is in a .txt file, as data.documents has it.
 std::string document_unit(const TableRequests& requests, const std::optional<TrainedUse>& trained);
 
-/// `positions`: of the model, the most tokens that it takes. `labelled`: the rows' labels are read (eval). Where the table lacks the column by which the model was trained but
-/// has one of the default name, that is taken. Where it
-/// lacks the column of groups, there are none. One line through `say` tells what differs from the training. Throws
-/// Error where a second text is missing that the model was trained with, and a usage Error for an option that has no
-/// effect on such a file or model, and for windows that would leave tokens between them.
+/// `positions`: of the model, the most tokens that it takes. `labelled`: the rows' labels are read (eval). Where the
+/// table lacks the column by which the model was trained but has one of the default name, that is taken. Where it lacks
+/// the column of groups, there are none. One line through `say` tells what differs from the training. Throws Error
+/// where a second text is missing that the model was trained with, and a usage Error for an option that has no effect
+/// on such a file or model, and for windows that would leave tokens between them.
 TableUse resolve(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task,
                  std::int64_t positions, const Table& table, bool labelled,
                  const std::function<void(const std::string&)>& say);

@@ -51,7 +51,7 @@ struct TrainedUse {
   std::optional<std::string> long_documents;
   std::optional<std::string> end_token;
   std::optional<std::string> documents;
-  std::optional<std::int64_t> stride;  ///< between the windows in which running text was measured; 0: pieces
+  std::optional<std::int64_t> stride;            ///< between the windows in which running text was measured; 0: pieces
   std::optional<ConversationUse> conversations;  ///< nothing where rows were no conversations
   std::optional<ImageUse> images;                ///< of a model of images
   std::optional<double> threshold;               ///< of several labels: one whose probability is above it is predicted

@@ -25,7 +25,7 @@ struct TrainReport {
   Metrics best;
   Metrics last;
   Metrics test;
-  std::map<std::string, Metrics> sets;  ///< of evaluate.sets, by name, as they were measured last in this start
+  std::map<std::string, Metrics> sets;          ///< of evaluate.sets, by name, as they were measured last in this start
   std::optional<Calibration> calibration;       ///< chosen on the validation rows
   double examples_per_second = 0.0;             ///< of the steps, and of filling caches for them, this start
   double last_epoch_examples_per_second = 0.0;  ///< of the last epoch that has ended

@@ -365,6 +365,7 @@ Metrics language_model_metrics(const LanguageModelCounts& counts) {
 }
 
 double bits_per_byte(double loss_sum, std::int64_t bytes) {
+  if (bytes == 0) return std::numeric_limits<double>::quiet_NaN();
   return ratio(loss_sum / std::numbers::ln2, static_cast<double>(bytes));
 }
 

@@ -133,7 +133,7 @@ Metrics multi_label_metrics(const MultiLabelCounts& counts);
 Metrics language_model_metrics(const LanguageModelCounts& counts);
 
 /// The bits that a text costs per byte of its UTF-8: `loss_sum` in nats over all its predicted tokens, divided by ln 2
-/// and by the bytes that these stand for; 0 where the bytes are not known.
+/// and by the bytes that these stand for; NaN where they stand for none, or the bytes are not known.
 double bits_per_byte(double loss_sum, std::int64_t bytes);
 
 /// A value that has an interval is followed by name_low and name_high: for logs, which know numbers alone.

@@ -75,9 +75,7 @@ class LanguageModelScores final : public Scores {
     counts.loss_sum = loss_sum;
     counts.loss_weight = loss_weight;
     Metrics metrics = language_model_metrics(counts);
-    // Tokens that stand for no bytes, such as an end token alone, have no figure for a byte.
-    if (text_bytes_ && (*text_bytes_ > 0 || counts.tokens == 0))
-      metrics.values.emplace_back("bits_per_byte", bits_per_byte(loss_sum, *text_bytes_));
+    if (text_bytes_) metrics.values.emplace_back("bits_per_byte", bits_per_byte(loss_sum, *text_bytes_));
     return metrics;
   }
 

@@ -214,8 +214,8 @@ TEST_F(Generate, AnswersAreComparedWithReferences) {
                    2)
                 .last_line(),
             outcome.last_line());
-  const Outcome over = temper({"eval", "model", "questions.csv", "--text", "question", "--reference", "answer", "--answers",
-                               "questions.csv"});
+  const Outcome over = temper(
+      {"eval", "model", "questions.csv", "--text", "question", "--reference", "answer", "--answers", "questions.csv"});
   EXPECT_EQ(over.status, 2);
   EXPECT_HAS(over.err, "questions.csv: is the input as well");
   const Outcome refused = temper({"eval", "model", "questions.csv", "--text", "question", "--capture", "x"});

@@ -150,7 +150,8 @@ TEST_F(LoraRun, LeavesAnAdapterThatServesAndIsMerged) {
   EXPECT_TRUE(std::filesystem::exists(path("merged-again/model.safetensors")));
   EXPECT_NE(temper({"export", checkpoint, "--merge", "--adapter", "-o", "both"}).status, 0);
   // Neither takes the other's place, nor that of what it is made of.
-  EXPECT_NE(temper({"export", checkpoint, "-o", "merged"}).err.find("which an adapter would replace"), std::string::npos);
+  EXPECT_NE(temper({"export", checkpoint, "-o", "merged"}).err.find("which an adapter would replace"),
+            std::string::npos);
   EXPECT_NE(temper({"export", "out/model", "--merge", "-o", "out/model"}).err.find("which a model would replace"),
             std::string::npos);
   EXPECT_EQ(temper({"export", checkpoint, "--merge", "-o", "merged-again"}).status, 0);

@@ -81,6 +81,10 @@ TEST_F(CausalLm, EveryPredictedTokenCountsTheSame) {
   EXPECT_NEAR(metrics.value("loss"), sum / tokens, 1e-6);
 }
 
+TEST_F(CausalLm, TextOfNoBytesHasNoFigureForAByte) {
+  EXPECT_TRUE(std::isnan(measure(rows_of_texts({{1, 2, 3}}), 1).value("bits_per_byte")));
+}
+
 TEST_F(CausalLm, WritesTheLossOfEachText) {
   const std::unique_ptr<Tokenizer> tokenizer = testing_support::tokenizer_of(testing_support::small_bert());
   const LabelSet labels;

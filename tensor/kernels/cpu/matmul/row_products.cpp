@@ -24,10 +24,11 @@ namespace {
 /// Rows of the left operand that share what is loaded of the weights.
 constexpr int kMostRows = 4;
 
-/// Rows of weights that are multiplied side by side. For few rows on the left memory is the limit, and what is read from
-/// beginning to end comes fastest (docs/performance.md): with AVX-512 one row after the other, as long as the one chain of
-/// sums keeps up; with shorter vectors it does not, so a range is cut into parts, and a row of each is multiplied. For
-/// more rows AVX-512 has registers for as many sums as hide what memory takes for rows that lie beside each other.
+/// Rows of weights that are multiplied side by side. For few rows on the left memory is the limit, and what is read
+/// from beginning to end comes fastest (docs/performance.md): with AVX-512 one row after the other, as long as the one
+/// chain of sums keeps up; with shorter vectors it does not, so a range is cut into parts, and a row of each is
+/// multiplied. For more rows AVX-512 has registers for as many sums as hide what memory takes for rows that lie beside
+/// each other.
 struct Beside {
   int count;
   bool in_parts;
@@ -97,7 +98,8 @@ struct DecodedWeights {
     const std::int64_t stride = all.columns + kLineFloats;
     thread_local std::vector<float> room;
     room.resize(static_cast<std::size_t>(count * stride));
-    for (std::int64_t j = 0; j < count; ++j) decode_rows(all.part(first + j * apart, 1), room.data() + j * stride, stride);
+    for (std::int64_t j = 0; j < count; ++j)
+      decode_rows(all.part(first + j * apart, 1), room.data() + j * stride, stride);
     return {room.data(), count, all.columns, stride};
   }
 };
