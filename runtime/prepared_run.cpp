@@ -88,6 +88,8 @@ void PreparedRun::prepare_data(TrainingState& state) {
     model_folder_->own_chat_template = own;
   require_head(model_folder_->config, task_.head);
   model_folder_->set_image_size(configuration_.images.size);
+  // Damaged weights are told before rows are read and tokenised, which may take long.
+  if (!configuration_.model.initialize) (void)WeightFiles::open(model_folder_->path);
   data_ = is_of_images(task_.head)
               ? prepare_image_data(configuration_, task_, model_folder_->config, *model_folder_->processor,
                                    state.threads, communicator_, say_)

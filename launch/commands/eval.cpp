@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/counted.h"
@@ -56,6 +57,20 @@ bool has_conversations(const EvalArguments& arguments, const FittedModel& fitted
   if (!arguments.requests.text && fitted.trained() && fitted.trained()->conversations) configuration.data.text.clear();
   if (!arguments.answers.reference) resolve_data_format(configuration);
   return reads_conversations(configuration.data);
+}
+
+/// Throws a usage Error for an option of losses and labels, which answers that are compared have none of.
+void require_answers_alone(const TableRequests& requests) {
+  const std::pair<const char*, bool> given[] = {{"--label", !requests.label.empty()},
+                                                {"--max-length", requests.max_length.has_value()},
+                                                {"--stride", requests.stride.has_value()},
+                                                {"--text-pair", requests.text_pair.has_value()},
+                                                {"--threshold", requests.threshold.has_value()},
+                                                {"--group", requests.group.has_value()},
+                                                {"--resamples", requests.resamples.has_value()}};
+  for (const auto& [option, is_given] : given)
+    if (is_given)
+      throw usage_error("{} is about losses and labels, and --reference compares answers; leave one out", option);
 }
 
 /// Throws a usage Error where there are no pictures, or nothing that can be mistaken.
@@ -122,8 +137,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   }
   if (arguments.answers.reference) {
     require_possible(arguments.answers.options);
-    if (arguments.requests.stride)
-      throw usage_error("--stride is about losses of texts, and --reference compares answers; leave one out");
+    require_answers_alone(arguments.requests);
   } else {
     arguments.answers.require_none();
   }

@@ -116,6 +116,9 @@ int run(const PredictArguments& arguments, CommandContext& context) {
     throw usage_error(
         "--no-tokens is for models for token-classification, but this one is for {}; leave the option out",
         fitted.task().name);
+  if (const LabelKind labels = fitted.task().labels; options.top > 0 && !has_names(labels) && labels != LabelKind::none)
+    throw usage_error("--top is about classes and candidates for masks, but this model is for {}; leave the option out",
+                      fitted.task().name);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)

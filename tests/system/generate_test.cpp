@@ -221,6 +221,15 @@ TEST_F(Generate, AnswersAreComparedWithReferences) {
   const Outcome refused = temper({"eval", "model", "questions.csv", "--text", "question", "--capture", "x"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_HAS(refused.err, "by --reference");
+  for (const char* option : {"--label", "--max-length"}) {
+    const Outcome useless =
+        temper({"eval", "model", "questions.csv", "--text", "question", "--reference", "answer", option, "9"});
+    EXPECT_EQ(useless.status, 2);
+    EXPECT_HAS(useless.err, std::string(option) + " is about losses and labels");
+  }
+  const Outcome ranked = temper({"predict", "model", "questions.csv", "--text", "question", "--top", "2"});
+  EXPECT_EQ(ranked.status, 2);
+  EXPECT_HAS(ranked.err, "--top is about classes");
 }
 
 }  // namespace
