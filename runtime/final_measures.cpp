@@ -39,13 +39,14 @@ void write_figures(PreparedRun& run, const FigureRows& rows, const ImageSource* 
                      std::filesystem::create_directories(folder);
                      for (const auto& [name, svg] : final_figures(rows)) write_file_atomically(folder / name, svg);
                      if (images == nullptr) return;
-                     const std::vector<Mistake> mistakes = all_mistakes(rows.outputs, rows.labels);
+                     const std::vector<Mistake> mistakes =
+                         mistakes_of_own_pictures(all_mistakes(rows.outputs, rows.labels), *images);
                      write_file_atomically(
                          folder / "mistakes.jsonl",
                          mistakes_list(mistakes, rows.outputs, rows.labels, rows.calibration, images->listed().files));
-                     if (!mistakes.empty())
-                       write_png(folder / "mistakes.png",
-                                 mistakes_sheet(mistakes, *images, mistakes_title(rows.rows, rows.outputs)));
+                     if (const std::optional<Picture> sheet =
+                             mistakes_sheet(mistakes, *images, mistakes_title(rows.rows, rows.outputs)))
+                       write_png(folder / "mistakes.png", *sheet);
                    }));
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/checkpoints/saved_parameters.h"
 #include "runtime/evaluation/model_selection.h"
 #include "runtime/inputs/image_data.h"
+#include "runtime/inputs/picture_agreement.h"
 #include "runtime/run_evaluation.h"
 #include "runtime/steps/parameter_updates.h"
 #include "runtime/steps/step_settings.h"

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <string_view>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -44,7 +46,10 @@ std::string ImageRows::place(std::int64_t row) const {
   return fmt::format("{}, line {}: ", lists[list_of[at]].string(), lines[at]);
 }
 
-ImageSource::ImageSource(ImageRows rows, ImageReading reading) : rows_(std::move(rows)), reading_(std::move(reading)) {}
+ImageSource::ImageSource(ImageRows rows, ImageReading reading, std::span<const std::int64_t> unreadable)
+    : rows_(std::move(rows)), reading_(std::move(reading)) {
+  for (const std::int64_t row : unreadable) unreadable_.emplace(row, std::string());
+}
 
 void ImageSource::append(std::int64_t row, std::uint32_t example, Batch& batch) const {
   const BatchReading reading;
@@ -163,26 +168,31 @@ std::shared_ptr<const Picture> ImageSource::picture(std::int64_t row) const {
 
 ImageSource::Readable ImageSource::readable(std::int64_t row) const {
   if (!reading_.skips_unreadable) return {row, picture(row)};
-  for (std::int64_t tried = 0;; ++tried) {
+  for (std::int64_t tried = 0; tried < rows(); ++tried) {
     const std::int64_t other = (row + tried) % rows();
+    // Opened once: of a long run of such files, each row would open all that follow.
+    if (is_unreadable(other)) continue;
     try {
       return {other, picture(other)};
     } catch (const Error& error) {
-      {
-        const std::scoped_lock lock(mutex_);
-        unreadable_.emplace(other, error.what());
-      }
-      if (tried + 1 >= rows()) throw;
+      const std::scoped_lock lock(mutex_);
+      unreadable_.emplace(other, error.what());
     }
   }
+  return {row, picture(row)};  // which tells why not
 }
 
 std::vector<std::string> ImageSource::unreadable() const {
   const std::scoped_lock lock(mutex_);
   std::vector<std::string> sentences;
+  std::unordered_set<std::string_view> known;
   for (const auto& [row, sentence] : unreadable_)
-    if (std::find(sentences.begin(), sentences.end(), sentence) == sentences.end()) sentences.push_back(sentence);
+    if (!sentence.empty() && known.insert(sentence).second) sentences.push_back(sentence);
   return sentences;
+}
+
+bool ImageSource::stands_for_itself(std::int64_t row) const {
+  return !reading_.skips_unreadable || readable(row).row == row;
 }
 
 bool ImageSource::is_unreadable(std::int64_t row) const {

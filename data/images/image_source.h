@@ -53,7 +53,8 @@ struct ImageReading {
 
 class ImageSource final : public ExampleSource {
  public:
-  ImageSource(ImageRows rows, ImageReading reading);
+  /// `unreadable`: rows whose picture is known not to be readable, if such are skipped.
+  ImageSource(ImageRows rows, ImageReading reading, std::span<const std::int64_t> unreadable = {});
 
   [[nodiscard]] std::int64_t rows() const override { return rows_.rows(); }
   [[nodiscard]] std::int64_t cost(std::int64_t /*row*/) const override { return reading_.tokens; }
@@ -71,9 +72,11 @@ class ImageSource final : public ExampleSource {
   /// The picture of a row as it is stored. Throws Error as decode_picture does, and where the file cannot be read;
   /// where a table lists the row, it names the line.
   [[nodiscard]] std::shared_ptr<const Picture> picture(std::int64_t row) const;
-  /// Rows whose picture could not be read and whose place another took, so far.
+  /// Why pictures could not be read whose place another took, so far, a sentence each; not of those known beforehand.
   [[nodiscard]] std::vector<std::string> unreadable() const;
   [[nodiscard]] bool is_unreadable(std::int64_t row) const;
+  /// Whether the row is shown as it stands: false where another takes its place. Looks, where that is not known.
+  [[nodiscard]] bool stands_for_itself(std::int64_t row) const;
 
  private:
   struct Readable {
@@ -92,7 +95,7 @@ class ImageSource final : public ExampleSource {
   ImageRows rows_;
   ImageReading reading_;
   mutable std::mutex mutex_;
-  mutable std::map<std::int64_t, std::string> unreadable_;  ///< by row, why
+  mutable std::map<std::int64_t, std::string> unreadable_;  ///< by row, why; empty: it is known
 };
 
 }  // namespace temper

@@ -87,8 +87,10 @@ class FolderWalk {
     std::error_code absent;
     const fs::file_status status = fs::status(path, absent);
     if (fs::is_directory(status)) {
-      // What tools keep beside pictures: .ipynb_checkpoints, __MACOSX.
-      if (name.starts_with('.') || name.starts_with("__")) return;
+      // What tools keep beside pictures.
+      if (name == ".ipynb_checkpoints" || name == "__MACOSX") return;
+      if (name.starts_with('.') || name.starts_with("__"))
+        return pass_over(path, "a folder whose name begins as hidden ones do");
       std::error_code failed;
       if (fs::is_symlink(path, failed)) {
         const fs::path real = fs::canonical(path, failed);
@@ -181,10 +183,11 @@ void require_pictures_or_list(const std::string& name) {
     throw Error("{}: is a link that leads nowhere, to {}", name, fs::read_symlink(name, failed).string());
   if (!fs::exists(status)) throw Error("{}: no such file or folder; check the path", name);
   if (is_table_name(name)) return;
+  const std::uintmax_t bytes = fs::file_size(name, failed);
   throw Error(
       "{}: found {}; expected a picture (PNG, JPEG, TIFF, DICOM or NIfTI), a folder of pictures, or a list of them "
       "(.csv, .tsv, .jsonl, or .txt with a path in each line)",
-      name, describe_content(beginning_of(name)));
+      name, describe_content(beginning_of(name), failed ? 0 : bytes));
 }
 
 /// The table of files with a path in each line.
@@ -199,12 +202,12 @@ std::unique_ptr<TableSource> open_path_lists(const std::vector<fs::path>& files,
   return std::make_unique<HeldTable>(std::move(table));
 }
 
-/// Names, with what fits it in the place of each pattern of pictures.
+/// Names, with what fits it in the place of each pattern.
 std::vector<std::string> without_patterns(std::span<const std::string> names) {
   std::vector<std::string> all;
   std::error_code ignored;
   for (const std::string& name : names) {
-    if (!is_picture_name(name) || name.find_first_of("*?[") == std::string::npos || fs::exists(name, ignored)) {
+    if (name.find_first_of("*?[") == std::string::npos || fs::exists(name, ignored)) {
       all.push_back(name);
       continue;
     }

@@ -126,15 +126,18 @@ std::string_view other_content(std::span<const std::byte> file) {
   return {};
 }
 
-std::string describe_content(std::span<const std::byte> file) {
-  const std::string_view text = as_text(file);
+std::string describe_content(std::span<const std::byte> file) { return describe_content(file, file.size()); }
+
+std::string describe_content(std::span<const std::byte> beginning, std::uint64_t bytes) {
+  const std::string_view text = as_text(beginning);
   if (text.empty()) return "nothing: it is empty";
   if (text.find_first_not_of('\0') == std::string_view::npos)
-    return fmt::format("{} bytes, all of them zero", text.size());
-  if (const std::string_view other = other_content(file); !other.empty()) return std::string(other);
+    return fmt::format("{} bytes, {} zero", bytes,
+                       text.size() < bytes ? fmt::format("the first {} of them", text.size()) : "all of them");
+  if (const std::string_view other = other_content(beginning); !other.empty()) return std::string(other);
   std::string hexadecimal;
   for (const char c : text.substr(0, 8)) hexadecimal += fmt::format(" {:02x}", static_cast<unsigned char>(c));
-  return fmt::format("{} bytes that begin with{}", text.size(), hexadecimal);
+  return fmt::format("{} bytes that begin with{}", bytes, hexadecimal);
 }
 
 }  // namespace temper

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,5 +26,7 @@ std::string_view other_content(std::span<const std::byte> file);
 
 /// What a file that is no picture begins with, in words: "a PDF document", "nothing but zeros", "bytes 3f 00 12 a4".
 std::string describe_content(std::span<const std::byte> file);
+/// The same of a file of which only the beginning is at hand.
+std::string describe_content(std::span<const std::byte> beginning, std::uint64_t bytes);
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,14 +89,16 @@ std::filesystem::path list_beside(const std::filesystem::path& sheet) {
 
 void write_mistakes(const EvalArguments& arguments, const FittedModel& fitted, const TableSource& table,
                     const TableUse& use, const RowOutputs& outputs, int threads, CommandContext& context) {
-  const std::vector<Mistake> mistakes = all_mistakes(outputs, fitted.labels().names());
-  if (mistakes.empty()) {
+  const ImageSource images(read_image_rows(table, ColumnChoice{use.text}, nullptr, LabelKind::none, ""),
+                           fitted.image_reading(use, threads, PictureView::whole));
+  const std::vector<Mistake> mistakes =
+      mistakes_of_own_pictures(all_mistakes(outputs, fitted.labels().names()), images);
+  const std::optional<Picture> sheet = mistakes_sheet(mistakes, images, mistakes_title(arguments.data, outputs));
+  if (!sheet) {
     print_note(context, fmt::format("{}: not written, since there are no mistakes", arguments.mistakes));
     return;
   }
-  const ImageSource images(read_image_rows(table, ColumnChoice{use.text}, nullptr, LabelKind::none, ""),
-                           fitted.image_reading(use, threads, PictureView::whole));
-  write_png(arguments.mistakes, mistakes_sheet(mistakes, images, mistakes_title(arguments.data, outputs)));
+  write_png(arguments.mistakes, *sheet);
   write_file_atomically(list_beside(arguments.mistakes), mistakes_list(mistakes, outputs, fitted.labels().names(),
                                                                        fitted.calibration(), images.listed().files));
 }
@@ -155,7 +158,8 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   const std::unique_ptr<TableSource> table =
       open_rows(std::span(&arguments.data, 1), arguments.requests, fitted.trained(), fitted.task(),
                 has_conversations(arguments, fitted) ? TextUnit::conversation
-                                                     : text_unit(document_unit(arguments.requests, fitted.trained())));
+                                                     : text_unit(document_unit(arguments.requests, fitted.trained())),
+                context.world);
   hosts.finish();
   if (context.speaks()) print_notes(unread_row_notes(std::span(&arguments.data, 1), fitted.task()));
   if (arguments.answers.reference)

@@ -168,7 +168,7 @@ int run(const ExplainArguments& arguments, CommandContext& context) {
   if (!arguments.label.empty()) (void)explained_label(fitted.labels(), arguments.label);
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
-      open_rows(arguments.pictures, arguments.requests, fitted.trained(), fitted.task(), TextUnit::line);
+      open_rows(arguments.pictures, arguments.requests, fitted.trained(), fitted.task(), TextUnit::line, world);
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(),
                                /*labelled=*/false, [&](const std::string& line) { print_note(context, line); });
   hosts.finish();

@@ -123,7 +123,7 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   const std::unique_ptr<TableSource> table =
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)
                         : open_rows(arguments.inputs, arguments.requests, fitted.trained(), fitted.task(),
-                                    text_unit(document_unit(arguments.requests, fitted.trained())));
+                                    text_unit(document_unit(arguments.requests, fitted.trained())), world);
   const TableUse use = resolve(arguments.requests, fitted.trained(), fitted.task(), fitted.positions(), table->head(),
                                /*labelled=*/false, [&](const std::string& line) { print_note(context, line); });
   if (context.speaks() && !of_standard_input) print_notes(unread_row_notes(arguments.inputs, fitted.task()));

@@ -11,6 +11,7 @@
 #include "runtime/evaluation/evaluator.h"
 #include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/index_check.h"
+#include "runtime/inputs/picture_agreement.h"
 #include "runtime/steps/finite_weights.h"
 
 namespace temper {

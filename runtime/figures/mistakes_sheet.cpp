@@ -48,25 +48,30 @@ std::vector<Mistake> all_mistakes(const RowOutputs& outputs, const std::vector<s
   return mistakes;
 }
 
+std::vector<Mistake> mistakes_of_own_pictures(std::vector<Mistake> mistakes, const ImageSource& images) {
+  std::erase_if(mistakes, [&](const Mistake& mistake) { return !images.stands_for_itself(mistake.row); });
+  return mistakes;
+}
+
 std::string mistakes_title(const std::string& rows, const RowOutputs& outputs) {
   return fmt::format("{}, {}", rows,
                      outputs.several() ? "labels on the wrong side of 0.5" : "wrong by the most probable class");
 }
 
-Picture mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images, const std::string& title) {
+std::optional<Picture> mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images,
+                                      const std::string& title) {
   std::vector<ContactSheetCell> cells;
-  std::string failure = "there are no mistakes to show";
-  for (std::size_t i = 0; i < std::min(mistakes.size(), kMistakesShown); ++i) {
-    const Mistake& mistake = mistakes[i];
+  for (const Mistake& mistake : mistakes) {
+    if (cells.size() == kMistakesShown) break;
     try {
       cells.push_back({{byte_picture(*images.picture(mistake.row))},
                        {"is " + mistake.truth, fmt::format("said {} {:.3f}", mistake.prediction, mistake.probability),
                         short_path(images.listed().files[static_cast<std::size_t>(mistake.row)])}});
-    } catch (const Error& error) {
-      failure = error.what();  // skipped in the evaluation, too, or it would have ended there
+    } catch (const Error&) {
+      // It could be read when it was measured; that it no longer can be must not end a run that has been trained.
     }
   }
-  if (cells.empty()) throw Error("{}", failure);
+  if (cells.empty()) return std::nullopt;
   ContactSheetLayout layout;
   layout.columns = std::min(kColumnsOfSheet, static_cast<std::int64_t>(cells.size()));
   layout.title = title;

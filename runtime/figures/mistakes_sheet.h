@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,11 +28,15 @@ struct Mistake {
 /// first, of equals the first rows. Thresholds that were chosen do not come into it. `labels` [columns].
 std::vector<Mistake> all_mistakes(const RowOutputs& outputs, const std::vector<std::string>& labels);
 
+/// The same without rows in whose place another picture was looked at, since their own cannot be read.
+std::vector<Mistake> mistakes_of_own_pictures(std::vector<Mistake> mistakes, const ImageSource& images);
+
 /// The rows, and what makes a mistake of one: "test rows, wrong by the most probable class".
 std::string mistakes_title(const std::string& rows, const RowOutputs& outputs);
 
-/// The first kMistakesShown, each with truth, prediction, probability and path beneath; those whose picture cannot be
-/// read are left out. Throws Error where none is left.
-Picture mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images, const std::string& title);
+/// The first kMistakesShown whose picture can be read, each with truth, prediction, probability and path beneath;
+/// nothing where there are none.
+std::optional<Picture> mistakes_sheet(const std::vector<Mistake>& mistakes, const ImageSource& images,
+                                      const std::string& title);
 
 }  // namespace temper

@@ -26,13 +26,13 @@
 #include "data/images/picture_table.h"
 #include "data/tables/row_labels.h"
 #include "runtime/inputs/class_weights.h"
+#include "runtime/inputs/picture_agreement.h"
 #include "runtime/inputs/run_tables.h"
 
 namespace temper {
 namespace {
 
 constexpr std::int64_t kDecodedOfSet = 64;  ///< pictures of a set whose samples are looked at
-constexpr std::size_t kNamed = 5;           ///< files of a kind that a message names
 
 /// What the header of a file says, as ranks send it.
 struct SentFacts {
@@ -90,30 +90,6 @@ struct NamedSet {
   LookedAtImages looked_at = {};
 };
 
-/// Throws Error on all ranks where they found other pictures, or labels, under the same names.
-void require_same_rows(const ImageRows& rows, Communicator& communicator) {
-  Xxh3 digest;
-  // By their names alone: hosts may have their copies in folders of their own.
-  for (const std::string& file : rows.files) {
-    const std::string name = std::filesystem::path(file).filename().string();
-    digest.add(std::as_bytes(std::span(name)));
-  }
-  digest.add(std::as_bytes(std::span(rows.classes)));
-  digest.add(std::as_bytes(std::span(rows.targets)));
-  digest.add(std::as_bytes(std::span(rows.groups)));
-  const auto known = static_cast<std::int64_t>(digest.value() >> 1);
-  std::vector<std::int64_t> least{rows.rows(), known};
-  std::vector<std::int64_t> most = least;
-  communicator.all_reduce(std::span(least), Reduction::min);
-  communicator.all_reduce(std::span(most), Reduction::max);
-  if (least == most) return;
-  const std::string first = rows.files.empty() ? "the data" : rows.files.front();
-  throw Error(
-      "{}: ranks find other pictures or labels there, between {} and {}; all hosts must read the same: copy the folder "
-      "anew, or use one that they share",
-      first, counted(least[0], "picture"), counted(most[0], "picture"));
-}
-
 void require_groups_apart(const std::vector<NamedSet>& sets) {
   std::unordered_map<std::string, std::size_t> first;
   for (std::size_t set = 0; set < sets.size(); ++set)
@@ -132,6 +108,7 @@ void require_one_class_each(const NamedSet& set, const LabelSet& labels) {
   if (rows.classes.empty()) return;
   std::unordered_map<std::uint64_t, std::size_t> first;
   for (std::size_t row = 0; row < rows.files.size(); ++row) {
+    if (set.looked_at.digests[row] == kNoDigest) continue;
     const auto [known, is_new] = first.emplace(set.looked_at.digests[row], row);
     if (is_new || rows.classes[known->second] == rows.classes[row]) continue;
     throw Error(
@@ -175,8 +152,7 @@ LookedAtFile look_at_file(const ImageRows& rows, std::size_t row, const ImageRea
       reading.cache->keep(name, std::make_shared<const Picture>(std::move(decoded.picture)));
     return {sent(decoded.facts, xxh3(file.bytes())), {}};
   } catch (const Error& error) {
-    return {{.digest = xxh3(std::as_bytes(std::span(name))), .flags = 2},
-            rows.place(static_cast<std::int64_t>(row)) + error.what()};
+    return {{.flags = 2}, rows.place(static_cast<std::int64_t>(row)) + error.what()};
   } catch (const std::exception& error) {
     // Nothing may leave a thread; memory may be short.
     return {{.flags = 2}, fmt::format("{}: {}", name, error.what())};
@@ -186,7 +162,7 @@ LookedAtFile look_at_file(const ImageRows& rows, std::size_t row, const ImageRea
 /// Names the first pictures that a set is read without.
 void tell_skipped(const std::string& set, const LookedAtImages& looked_at, std::int64_t rows,
                   const std::function<void(const std::string&)>& say) {
-  for (std::size_t i = 0; i < std::min(looked_at.reasons.size(), kNamed); ++i)
+  for (std::size_t i = 0; i < std::min(looked_at.reasons.size(), kPicturesNamed); ++i)
     say(looked_at.reasons[i] + "; skipped (images.unreadable)");
   if (!looked_at.unreadable.empty())
     say(fmt::format("{} of the {} of the {} set cannot be read; the next that can be takes the place of each",
@@ -235,7 +211,7 @@ Finding overlap(const NamedSet& train, const NamedSet& other) {
   std::string example;
   for (std::size_t row = 0; row < other.looked_at.digests.size(); ++row) {
     const auto known = first.find(other.looked_at.digests[row]);
-    if (known == first.end()) continue;
+    if (known == first.end() || known->first == kNoDigest) continue;
     if (both++ == 0)
       example = fmt::format("{} is {}", other.images->listed().files[row], train.images->listed().files[known->second]);
   }
@@ -299,20 +275,6 @@ AugmentationSettings augmentation_of(const AugmentSection& section) {
 }
 
 }  // namespace
-
-std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, Communicator& communicator) {
-  std::string joined;
-  for (const std::string& sentence : mine) joined += sentence + "\n";
-  std::vector<std::string> all;
-  for (const std::vector<std::byte>& part : communicator.all_gather_variable(std::as_bytes(std::span(joined)))) {
-    std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
-    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-      if (std::find(all.begin(), all.end(), text.substr(0, end)) == all.end()) all.emplace_back(text.substr(0, end));
-      text.remove_prefix(end + 1);
-    }
-  }
-  return all;
-}
 
 ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
   return sized(model, read_image_processor(model.folder), size);
@@ -407,35 +369,12 @@ RepeatedPictures repeated_pictures(std::span<const std::string> files, std::span
   RepeatedPictures found;
   std::unordered_map<std::uint64_t, std::size_t> first;
   for (std::size_t row = 0; row < digests.size(); ++row) {
+    if (digests[row] == kNoDigest) continue;
     const auto [known, is_new] = first.emplace(digests[row], row);
     if (!is_new && found.again++ == 0) found.example = fmt::format("{} is {}", files[row], files[known->second]);
   }
   if (found.again > 1) found.example.insert(0, "first ");
   return found;
-}
-
-void require_listed_files(const ImageRows& rows, Communicator& communicator) {
-  if (rows.lists.empty()) return;
-  const std::int64_t begin = rows.rows() * communicator.rank() / communicator.size();
-  const std::int64_t end = rows.rows() * (communicator.rank() + 1) / communicator.size();
-  std::vector<std::int64_t> missing{0};
-  std::vector<std::string> mine;
-  for (std::int64_t row = begin; row < end; ++row) {
-    const std::string& file = rows.files[static_cast<std::size_t>(row)];
-    std::error_code failed;
-    if (std::filesystem::status(file, failed).type() != std::filesystem::file_type::not_found) continue;
-    ++missing.front();
-    const bool is_link = std::filesystem::is_symlink(file, failed);
-    if (mine.size() < kNamed) mine.push_back(rows.place(row) + file + (is_link ? ", a link that leads nowhere" : ""));
-  }
-  communicator.all_reduce(std::span(missing), Reduction::sum);
-  if (missing.front() == 0) return;
-  const std::vector<std::string> named = sentences_of_all(mine, communicator);
-  std::string others;
-  for (std::size_t i = 1; i < std::min(named.size(), kNamed); ++i) others += (i == 1 ? "" : "; ") + named[i];
-  throw Error("{}: no such file; {} of {} {} missing{}{}; correct the paths, or take the rows out", named.front(),
-              missing.front(), counted(rows.rows(), "listed picture"), missing.front() == 1 ? "is" : "are",
-              others.empty() ? "" : ", also ", others);
 }
 
 LookedAtImages look_at_images(const ImageRows& rows, const ImageReading& reading, Communicator& communicator,
@@ -507,8 +446,8 @@ RunData prepare_image_data(const Configuration& configuration, const TaskSpec& t
     LookedAtImages looked_at =
         look_at_images(rows, reading, communicator, reading.skips_unreadable ? LookAt::pixels : LookAt::headers);
     tell_skipped(name, looked_at, rows.rows(), say);
-    sets.push_back({std::move(name), std::move(source),
-                    std::make_shared<const ImageSource>(std::move(rows), std::move(reading)), std::move(looked_at)});
+    auto images = std::make_shared<const ImageSource>(std::move(rows), std::move(reading), looked_at.unreadable);
+    sets.push_back({std::move(name), std::move(source), std::move(images), std::move(looked_at)});
   };
   const auto newest = [&](const RunTable& table) { return table.rows() == 0 ? nullptr : sets.back().images; };
   const DataSection& section = configuration.data;

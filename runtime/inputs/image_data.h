@@ -35,15 +35,11 @@ ImageReading image_reading(const Configuration& configuration, const ModelConfig
 ImageRows read_image_rows(const TableSource& table, const ColumnChoice& columns, const LabelSet* labels, LabelKind kind,
                           const std::string& group);
 
-/// Collective. Looks for the files that tables list, each rank for its share. Throws Error on all ranks where some are
-/// missing, with the first ones' lines and how many they are.
-void require_listed_files(const ImageRows& rows, Communicator& communicator);
-
 /// Where decoded pictures of all sets of a run are kept.
 std::shared_ptr<PictureCache> picture_cache(const Configuration& configuration);
 
-/// Collective. What ranks have to say, each sentence once, in the order of the ranks.
-std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, Communicator& communicator);
+/// In the place of the digest of a picture that cannot be read.
+inline constexpr std::uint64_t kNoDigest = 0;
 
 /// Pictures that occur before in a list, byte by byte.
 struct RepeatedPictures {
@@ -61,7 +57,7 @@ enum class LookAt : std::uint8_t {
 /// What is known of the files of a set once they have been looked at.
 struct LookedAtImages {
   PictureSurvey survey;                  ///< on rank 0
-  std::vector<std::uint64_t> digests;    ///< [rows] of the files' bytes, on every rank
+  std::vector<std::uint64_t> digests;    ///< [rows] of the files' bytes, or kNoDigest, on every rank
   std::vector<std::int64_t> unreadable;  ///< rows that are skipped, on every rank
   std::vector<std::string> reasons;      ///< why, a sentence each, on every rank
 };

@@ -11,6 +11,7 @@
 #include "base/name_list.h"
 #include "data/images/picture_table.h"
 #include "data/tables/table_reader.h"
+#include "runtime/inputs/picture_agreement.h"
 
 namespace temper {
 namespace {
@@ -104,7 +105,8 @@ std::string text_column(const TableRequests& requests, const std::optional<Train
 }
 
 std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const TableRequests& requests,
-                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit) {
+                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit,
+                                       Communicator& communicator) {
   if (!is_of_images(task.head)) return open_tables(files_named(names), unit);
   PictureColumns columns{text_column(requests, trained, task), kDefaultLabel};
   if (!requests.label.empty()) {
@@ -112,7 +114,9 @@ std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const
   } else if (trained && !trained->label.empty()) {
     columns.label = trained->label.front();
   }
-  return open_picture_tables(names, columns);
+  std::unique_ptr<TableSource> table = open_picture_tables(names, columns);
+  require_same_pictures(*table, communicator);
+  return table;
 }
 
 std::vector<std::filesystem::path> files_of_rows(const std::string& name) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "data/images/augmentation.h"
 #include "data/tables/table.h"
 #include "data/tables/table_reader.h"
@@ -60,8 +61,10 @@ struct TableUse {
 std::string text_column(const TableRequests& requests, const std::optional<TrainedUse>& trained, const TaskSpec& task);
 
 /// The rows that names stand for (data/tables/table_reader.h, data/images/picture_table.h), for a model of this task.
+/// Of images it is collective, and throws Error on all ranks where these see other pictures.
 std::unique_ptr<TableSource> open_rows(std::span<const std::string> names, const TableRequests& requests,
-                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit);
+                                       const std::optional<TrainedUse>& trained, const TaskSpec& task, TextUnit unit,
+                                       Communicator& communicator);
 
 /// The files that hold the rows of a name, before it is known what model reads them.
 std::vector<std::filesystem::path> files_of_rows(const std::string& name);

@@ -100,7 +100,7 @@ PassDemand DryRun::run(const Batch& batch, bool cached) {
     tape.backward();
   }
   pass_.tokens = batch.tokens();
-  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  pass_.activation_bytes = device_.peak_memory_bytes() - before + device_.kept_by_kernels_bytes();
   return std::move(pass_);
 }
 
@@ -115,7 +115,7 @@ PassDemand DryRun::run_frozen(const Batch& batch) {
   }
   std::swap(pass_.forward_operations, pass_.backward_operations);
   pass_.tokens = batch.tokens();
-  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  pass_.activation_bytes = device_.peak_memory_bytes() - before + device_.kept_by_kernels_bytes();
   return std::move(pass_);
 }
 
@@ -132,7 +132,7 @@ PassDemand DryRun::run_reference(const Batch& batch) {
   }
   std::swap(pass_.forward_operations, pass_.backward_operations);
   pass_.tokens = batch.tokens();
-  pass_.activation_bytes = device_.peak_memory_bytes() - before;
+  pass_.activation_bytes = device_.peak_memory_bytes() - before + device_.kept_by_kernels_bytes();
   return std::move(pass_);
 }
 

@@ -31,7 +31,7 @@ struct PassDemand {
   double forward_operations = 0.0;
   double backward_operations = 0.0;  ///< what is computed again included
   std::int64_t tokens = 0;
-  std::int64_t activation_bytes = 0;  ///< the most at once, beside parameters and their gradients
+  std::int64_t activation_bytes = 0;  ///< the most at once, beside parameters and gradients; and what kernels keep
 
   /// The kernels' calls add up; of the memory, the larger counts.
   PassDemand& operator+=(const PassDemand& other);

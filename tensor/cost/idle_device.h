@@ -30,14 +30,18 @@ class IdleDevice final : public Device {
   void synchronize() override {}
 
   [[nodiscard]] std::int64_t memory_in_use_bytes() const;
-  /// Resets the peak to the current use.
-  void reset_peak() { memory_.reset_peak(); }
+  /// Resets the peak to the current use, and what kernels keep to nothing.
+  void reset_peak();
+  /// Of memory of their own that a CPU's kernels keep from one call to the next, what those since then ask for.
+  [[nodiscard]] std::int64_t kept_by_kernels_bytes() const;
 
  private:
+  class IdleKernels;
+
   [[nodiscard]] Kernels& plain_kernels() override { return seen_.kernels(); }
 
   HostMemory memory_;
-  std::unique_ptr<Kernels> kernels_;
+  std::unique_ptr<IdleKernels> kernels_;
   TimedKernels seen_;
 };
 

@@ -99,7 +99,7 @@ void CpuKernels::run(const calls::ScatterPlaces& call) {
 }
 
 void CpuKernels::run(const calls::WindowProduct& call) {
-  if (call.weight.type == call.x.type && winograd_pays(call.grid, call.x.columns, call.y.columns, call.x.type)) {
+  if (winograd_pays(call)) {
     run_by_winograd(call, *this);
   } else {
     call.run_parts(whole());
@@ -107,7 +107,7 @@ void CpuKernels::run(const calls::WindowProduct& call) {
 }
 
 void CpuKernels::run(const calls::WindowWeightGradient& call) {
-  if (winograd_pays(call.grid, call.x.columns, call.dz.columns, call.x.type)) {
+  if (winograd_pays(call)) {
     run_by_winograd(call, *this);
   } else {
     call.run_parts(whole());

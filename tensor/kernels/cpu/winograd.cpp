@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "hwy/aligned_allocator.h"
 #include "tensor/kernels.h"
+#include "tensor/kernels/cpu/vector/aligned_floats.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -295,23 +295,72 @@ constexpr std::int64_t kLeastWinogradSide = 7;
 constexpr std::int64_t kFloatsOfBlock = std::int64_t{1} << 20;
 constexpr std::int64_t kLeastTilesOfBlock = 128;
 
+bool is_transformed(const WindowGrid& grid, std::int64_t in, std::int64_t out, DType type) {
+  return type == DType::f32 && grid.taps_high == 3 && grid.taps_wide == 3 && grid.stride == 1 &&
+         std::min(grid.high, grid.wide) >= kLeastWinogradSide && std::min(in, out) >= kLeastWinogradChannels;
+}
+
+/// Sizes of the 16 matrices of one purpose.
+struct WinogradSize {
+  std::int64_t rows;
+  std::int64_t columns;
+
+  /// Floats from a point to the next: a multiple of 4 KiB apart, they would share a set of the first-level cache.
+  [[nodiscard]] std::int64_t spacing() const {
+    constexpr std::int64_t kWay = 1024;
+    constexpr std::int64_t kLine = 16;
+    return (rows * columns + kWay - 1) / kWay * kWay + kLine;
+  }
+  [[nodiscard]] std::int64_t floats() const { return kWinogradPoints * spacing(); }
+};
+
+/// Of a call: what is multiplied, and `block` tiles at a time.
+struct WinogradSizes {
+  WinogradSize left;
+  WinogradSize right;
+  WinogradSize product;
+  std::int64_t block;
+
+  [[nodiscard]] WinogradRooms rooms() const {
+    constexpr std::int64_t kFloat = sizeof(float);
+    return {left.floats() * kFloat, right.floats() * kFloat, product.floats() * kFloat};
+  }
+};
+
+std::int64_t tiles_of_block(const WindowGrid& grid, std::int64_t in, std::int64_t out) {
+  const std::int64_t most = std::max(kFloatsOfBlock / (kWinogradPoints * (in + out)), kLeastTilesOfBlock);
+  return std::min(most, WinogradTiles{grid}.count());
+}
+
+WinogradSizes sizes_of(const calls::WindowProduct& call) {
+  const std::int64_t in = call.x.columns;
+  const std::int64_t out = call.y.columns;
+  const std::int64_t block = tiles_of_block(call.grid, in, out);
+  const bool turned = call.weight_is_transposed;
+  return {{block, in}, {turned ? in : out, turned ? out : in}, {block, out}, block};
+}
+
+WinogradSizes sizes_of(const calls::WindowWeightGradient& call) {
+  const std::int64_t in = call.x.columns;
+  const std::int64_t out = call.dz.columns;
+  const std::int64_t block = tiles_of_block(call.grid, in, out);
+  return {{block, out}, {block, in}, {out, in}, block};
+}
+
 /// Memory of the calling thread for one purpose, until more is asked for it.
 enum class WinogradRoom { left, right, product };
 
 template <WinogradRoom kPurpose>
-WinogradMatrices winograd_room(std::int64_t rows, std::int64_t columns) {
-  // Points that lie a multiple of 4 KiB apart would share a set of the first-level cache.
-  constexpr std::int64_t kWay = 1024;
-  constexpr std::int64_t kLine = 16;
-  const std::int64_t spacing = (rows * columns + kWay - 1) / kWay * kWay + kLine;
+WinogradMatrices winograd_room(const WinogradSize& asked) {
   thread_local hwy::AlignedFreeUniquePtr<float[]> room;
   thread_local std::int64_t size = 0;
-  if (size < kWinogradPoints * spacing) {
+  if (size < asked.floats()) {
     room.reset();
-    size = kWinogradPoints * spacing;
-    room = hwy::AllocateAligned<float>(static_cast<std::size_t>(size));
+    size = 0;
+    room = aligned_floats(asked.floats());
+    size = asked.floats();
   }
-  return {room.get(), columns, spacing};
+  return {room.get(), asked.columns, asked.spacing()};
 }
 
 /// Calls body(first, end) for blocks of tiles, one after the other. Where they end depends on the channels alone.
@@ -321,18 +370,32 @@ void for_each_block(const WinogradTiles& tiles, std::int64_t block, const Body& 
     body(first, std::min(first + block, tiles.count()));
 }
 
-std::int64_t tiles_of_block(std::int64_t in, std::int64_t out) {
-  return std::max(kFloatsOfBlock / (kWinogradPoints * (in + out)), kLeastTilesOfBlock);
-}
-
 /// Elements that are read and written for a row of these columns.
 std::int64_t work_of_row(std::int64_t columns) { return 2 * kWinogradPoints * columns; }
 
 }  // namespace
 
-bool winograd_pays(const WindowGrid& grid, std::int64_t in, std::int64_t out, DType type) {
-  return type == DType::f32 && grid.taps_high == 3 && grid.taps_wide == 3 && grid.stride == 1 &&
-         std::min(grid.high, grid.wide) >= kLeastWinogradSide && std::min(in, out) >= kLeastWinogradChannels;
+bool winograd_pays(const calls::WindowProduct& call) {
+  return call.weight.type == call.x.type && is_transformed(call.grid, call.x.columns, call.y.columns, call.x.type);
+}
+
+bool winograd_pays(const calls::WindowWeightGradient& call) {
+  return is_transformed(call.grid, call.x.columns, call.dz.columns, call.x.type);
+}
+
+WinogradRooms& WinogradRooms::operator|=(const WinogradRooms& other) {
+  left = std::max(left, other.left);
+  right = std::max(right, other.right);
+  product = std::max(product, other.product);
+  return *this;
+}
+
+WinogradRooms winograd_rooms(const calls::WindowProduct& call) {
+  return winograd_pays(call) ? sizes_of(call).rooms() : WinogradRooms{};
+}
+
+WinogradRooms winograd_rooms(const calls::WindowWeightGradient& call) {
+  return winograd_pays(call) ? sizes_of(call).rooms() : WinogradRooms{};
 }
 
 void run_by_winograd(const calls::WindowProduct& call, Kernels& kernels) {
@@ -341,18 +404,17 @@ void run_by_winograd(const calls::WindowProduct& call, Kernels& kernels) {
   const std::int64_t out = call.y.columns;
   const ConstMatrix x = call.x.as<float>();
   const Matrix y = call.y.as<float>();
-  const WinogradWeight<const float> weight{call.weight.as<float>(), call.weight_is_transposed ? in : out,
-                                           call.weight_is_transposed ? out : in, call.weight_is_transposed,
-                                           call.grid.step < 0};
-  const WinogradMatrices right = winograd_room<WinogradRoom::right>(weight.lines, weight.length);
+  const WinogradSizes sizes = sizes_of(call);
+  const WinogradWeight<const float> weight{call.weight.as<float>(), sizes.right.rows, sizes.right.columns,
+                                           call.weight_is_transposed, call.grid.step < 0};
+  const WinogradMatrices right = winograd_room<WinogradRoom::right>(sizes.right);
   parallel_ranges(weight.lines, work_of_row(weight.length), [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(winograd_weights)(weight, begin, end, right);
   });
   const std::vector<float> zeros(static_cast<std::size_t>(in));
-  const std::int64_t block = std::min(tiles_of_block(in, out), tiles.count());
-  const WinogradMatrices left = winograd_room<WinogradRoom::left>(block, in);
-  const WinogradMatrices product = winograd_room<WinogradRoom::product>(block, out);
-  for_each_block(tiles, block, [&](std::int64_t first, std::int64_t last) {
+  const WinogradMatrices left = winograd_room<WinogradRoom::left>(sizes.left);
+  const WinogradMatrices product = winograd_room<WinogradRoom::product>(sizes.product);
+  for_each_block(tiles, sizes.block, [&](std::int64_t first, std::int64_t last) {
     parallel_ranges(last - first, work_of_row(in), [&](std::int64_t begin, std::int64_t end) {
       HWY_DYNAMIC_DISPATCH(winograd_pixels)(tiles, x, zeros.data(), first + begin, first + end, first, left);
     });
@@ -375,11 +437,11 @@ void run_by_winograd(const calls::WindowWeightGradient& call, Kernels& kernels) 
   const ConstMatrix x = call.x.as<float>();
   const ConstMatrix dz = call.dz.as<float>();
   const std::vector<float> zeros(static_cast<std::size_t>(std::max(in, out)));
-  const std::int64_t block = std::min(tiles_of_block(in, out), tiles.count());
-  const WinogradMatrices left = winograd_room<WinogradRoom::left>(block, out);
-  const WinogradMatrices right = winograd_room<WinogradRoom::right>(block, in);
-  const WinogradMatrices product = winograd_room<WinogradRoom::product>(out, in);
-  for_each_block(tiles, block, [&](std::int64_t first, std::int64_t last) {
+  const WinogradSizes sizes = sizes_of(call);
+  const WinogradMatrices left = winograd_room<WinogradRoom::left>(sizes.left);
+  const WinogradMatrices right = winograd_room<WinogradRoom::right>(sizes.right);
+  const WinogradMatrices product = winograd_room<WinogradRoom::product>(sizes.product);
+  for_each_block(tiles, sizes.block, [&](std::int64_t first, std::int64_t last) {
     parallel_ranges(last - first, work_of_row(in + out), [&](std::int64_t begin, std::int64_t end) {
       HWY_DYNAMIC_DISPATCH(winograd_pixels)(tiles, x, zeros.data(), first + begin, first + end, first, right);
       HWY_DYNAMIC_DISPATCH(winograd_gradients)(tiles, dz, zeros.data(), first + begin, first + end, first, left);

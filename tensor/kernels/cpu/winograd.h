@@ -7,12 +7,27 @@
 #include <cstdint>
 
 #include "tensor/calls/windows.h"
-#include "tensor/dtype.h"
 
 namespace temper {
 
 /// True where it pays off. The same for any number of images, since bits differ from those of windows in memory.
-bool winograd_pays(const WindowGrid& grid, std::int64_t in, std::int64_t out, DType type);
+bool winograd_pays(const calls::WindowProduct& call);
+bool winograd_pays(const calls::WindowWeightGradient& call);
+
+/// Bytes that the calling thread keeps for what calls are transformed to, from one to the next.
+struct WinogradRooms {
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+  std::int64_t product = 0;
+
+  [[nodiscard]] std::int64_t bytes() const { return left + right + product; }
+  /// What both need, one after the other.
+  WinogradRooms& operator|=(const WinogradRooms& other);
+};
+
+/// Nothing for a call that is not transformed.
+WinogradRooms winograd_rooms(const calls::WindowProduct& call);
+WinogradRooms winograd_rooms(const calls::WindowWeightGradient& call);
 
 /// As the calls say; `kernels` multiplies.
 void run_by_winograd(const calls::WindowProduct& call, Kernels& kernels);

@@ -109,6 +109,21 @@ TEST_F(ImageSourceTest, StopsAtAFileThatCannotBeReadOrTakesTheNextOne) {
   EXPECT_HAS(images.unreadable().front(), "2.png");
 }
 
+TEST_F(ImageSourceTest, OpensWhatCannotBeReadOnce) {
+  (void)folder_.file("2.png", "no picture at all");
+  reading_.skips_unreadable = true;
+  const ImageSource images = source();
+  EXPECT_FALSE(images.stands_for_itself(2));
+  EXPECT_TRUE(images.stands_for_itself(3));
+  const std::vector<std::int64_t> known{2};
+  const ImageSource told(rows_, reading_, known);
+  EXPECT_TRUE(told.is_unreadable(2));
+  EXPECT_TRUE(told.unreadable().empty()) << "that was said before";
+  std::filesystem::copy_file(rows_.files[3], rows_.files[2], std::filesystem::copy_options::overwrite_existing);
+  EXPECT_FALSE(images.stands_for_itself(2)) << "or ranks would not agree on which rows it is";
+  EXPECT_FALSE(told.stands_for_itself(2));
+}
+
 TEST_F(ImageSourceTest, MixesPicturesAndSharesTheirLabels) {
   reading_.augmentation.mixup = 1.0;
   const ImageSource images = source();

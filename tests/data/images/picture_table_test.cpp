@@ -72,6 +72,27 @@ TEST_F(PictureTable, KnowsFilesByHowTheyBegin) {
   EXPECT_HAS(error_of([&] { (void)opened(path("set/a/astray")); }), "is a link that leads nowhere, to nowhere");
 }
 
+TEST_F(PictureTable, ExpandsPatternsOfAnyFiles) {
+  const std::string png = "\x89PNG\r\n\x1A\n and what follows";
+  (void)folder_.file("scans-1", png);
+  (void)folder_.file("scans-2.png", png);
+  EXPECT_EQ(rows_of(*opened(path("scans*"))), (TextRows{{path("scans-1")}, {path("scans-2.png")}}));
+  (void)folder_.file("other", std::string(600, 'x'));
+  EXPECT_HAS(error_of([&] { (void)opened(path("oth*")); }), "found 600 bytes that begin with 78");
+  (void)folder_.file("blank", std::string(600, '\0'));
+  EXPECT_HAS(error_of([&] { (void)opened(path("blank")); }), "found 600 bytes, the first 512 of them zero");
+}
+
+TEST_F(PictureTable, SaysThatItPassesHiddenFoldersOver) {
+  touch("set/ill/1.png");
+  touch("set/__other/2.png");
+  touch("set/.ipynb_checkpoints/3.png");
+  EXPECT_EQ(rows_of(*opened(path("set"))), (TextRows{{"ill/1.png", "ill"}}));
+  const std::string set = path("set");
+  const std::string note = unread_picture_notes(std::span(&set, 1)).at(0);
+  EXPECT_HAS(note, "1 file is of no format that is read, and passed over: __other (a folder whose name");
+}
+
 TEST_F(PictureTable, DoesNotFollowLinksInCircles) {
   touch("set/a/1.png");
   std::filesystem::create_directory_symlink("..", path("set/a/up"));

@@ -71,9 +71,27 @@ TEST(MistakesSheet, LeavesOutWhatCannotBeRead) {
   ImageRows rows;
   rows.files = {(folder.path() / "there.png").string(), (folder.path() / "absent.png").string()};
   const ImageSource images(rows, {});
-  const Picture sheet = mistakes_sheet({{0, "a", "b", 0.9, 1}, {1, "a", "b", 0.8, 1}}, images, "test rows");
-  EXPECT_EQ(sheet.channels, 3);
-  EXPECT_THROW((void)mistakes_sheet({{1, "a", "b", 0.8, 1}}, images, "test rows"), Error);
+  // More of them than a sheet shows come first.
+  std::vector<Mistake> mistakes(kMistakesShown + 1, {1, "a", "b", 0.9, 1});
+  EXPECT_FALSE(mistakes_sheet(mistakes, images, "test rows").has_value());
+  mistakes.push_back({0, "a", "b", 0.8, 1});
+  const std::optional<Picture> sheet = mistakes_sheet(mistakes, images, "test rows");
+  ASSERT_TRUE(sheet.has_value());
+  EXPECT_EQ(sheet->channels, 3);
+}
+
+TEST(MistakesSheet, IsOfPicturesThatStandForThemselves) {
+  const testing_support::TemporaryFolder folder;
+  write_png(folder.path() / "there.png", testing_support::striped_picture(20, 16, 1, true));
+  ImageRows rows;
+  rows.files = {(folder.path() / "absent.png").string(), (folder.path() / "there.png").string()};
+  ImageReading reading;
+  const std::vector<Mistake> mistakes{{0, "a", "b", 0.9, 1}, {1, "a", "b", 0.8, 1}};
+  EXPECT_EQ(mistakes_of_own_pictures(mistakes, ImageSource(rows, reading)).size(), 2U) << "the run would have ended";
+  reading.skips_unreadable = true;
+  const std::vector<Mistake> own = mistakes_of_own_pictures(mistakes, ImageSource(rows, reading));
+  ASSERT_EQ(own.size(), 1U);
+  EXPECT_EQ(own[0].row, 1);
 }
 
 }  // namespace

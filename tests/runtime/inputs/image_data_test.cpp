@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "data/pictures/png_writer.h"
+#include "data/tables/table_source.h"
+#include "runtime/inputs/picture_agreement.h"
 #include "runtime/inputs/run_model.h"
 #include "tests/tiny_pictures.h"
 #include "tests/world.h"
@@ -196,6 +198,34 @@ TEST_F(ImageDataTest, DecodesEverythingWhereItSkips) {
     EXPECT_SAYS(said_, "flat/03.png");
     EXPECT_SAYS(said_, "1 of the 12 pictures of the training set cannot be read");
   }
+}
+
+TEST_F(ImageDataTest, KnowsWhatItSkipsByNothing) {
+  for (const char* name : {"train/flat/03.png", "train/upright/03.png"}) list(name, "no picture at all");
+  configuration_.images.unreadable = "skip";
+  const RunData data = prepare();
+  EXPECT_EQ(data.images.train_unreadable, 2) << "the same bytes in two classes, but no picture";
+  EXPECT_TRUE(data.images.train->is_unreadable(3)) << "on every rank";
+  EXPECT_TRUE(std::none_of(data.findings.begin(), data.findings.end(),
+                           [](const Finding& finding) { return finding.name == "duplicates"; }));
+  fs::rename(folder_ / "train", folder_ / "moved");
+  configuration_.data.train = path("moved");
+  EXPECT_EQ(prepare().files[0].pictures_sha256, data.files[0].pictures_sha256);
+}
+
+TEST(PictureAgreement, IsAskedForBeforeRowsAreShared) {
+  Communicator& world = world_communicator();
+  const HeldTable same(Table{"scans", {"image"}, {{"a.png"}, {"b.png"}}, {1, 2}});
+  require_same_pictures(same, world);
+  Table others{"scans", {"image"}, {{"a.png"}, {"b.png"}}, {1, 2}};
+  if (world.rank() == 0) others.rows[1][0] = "c.png";
+  std::string told;
+  try {
+    require_same_pictures(HeldTable(others), world);
+  } catch (const Error& error) {
+    told = error.what();
+  }
+  EXPECT_EQ(told.find("scans: ranks find other pictures") == 0, world.size() > 1) << told;
 }
 
 TEST_F(ImageDataTest, NamesThePairOfEqualPictures) {

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "hwy/aligned_allocator.h"
 #include "tensor/kernels.h"
+#include "tensor/kernels/cpu/vector/aligned_floats.h"
 #include "tensor/kernels/cpu/vector/transpose-inl.h"
 #include "tensor/kernels/cpu/vector/vector_math-inl.h"
 
@@ -32,8 +32,7 @@ HWY_INLINE std::int64_t padded(std::int64_t n) {
 /// Zeroed scratch, allocated once per thread and call and used for every pair of sequence and head.
 class Scratch {
  public:
-  explicit Scratch(std::int64_t floats)
-      : data_(hwy::AllocateAligned<float>(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)))) {
+  explicit Scratch(std::int64_t floats) : data_(aligned_floats(std::max<std::int64_t>(floats, 1))) {
     std::fill_n(data_.get(), floats, 0.0F);
   }
   [[nodiscard]] float* data() const { return data_.get(); }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
+#include "tensor/kernels/cpu/vector/aligned_floats.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 #include "tensor/kernels/cpu/vector/prefetch.h"
 
@@ -14,7 +15,6 @@
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/few_rows.cpp"
 #include "hwy/foreach_target.h"
 //
-#include "hwy/aligned_allocator.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/matmul/small_matmul-inl.h"
@@ -110,7 +110,7 @@ void forward_rows_of_block(std::int64_t rows, const float* w, std::int64_t w_str
 constexpr std::int64_t kWidenedStride = kPanelDepth + kLineFloats;
 constexpr std::int64_t kWeightRowsTogether = 32;
 float* room_for_widened() {
-  thread_local const auto room = hwy::AllocateAligned<float>(kWeightRowsTogether * kWidenedStride);
+  thread_local const auto room = aligned_floats(kWeightRowsTogether * kWidenedStride);
   return room.get();
 }
 

@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "hwy/aligned_allocator.h"
 #include "tensor/kernels/cpu/cpu_kernels.h"
 #include "tensor/kernels/cpu/matmul/few_rows.h"
 #include "tensor/kernels/cpu/matmul/panel_matmul.h"
 #include "tensor/kernels/cpu/matmul/row_products.h"
 #include "tensor/kernels/cpu/matmul/widened_weights.h"
+#include "tensor/kernels/cpu/vector/aligned_floats.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 namespace temper {
@@ -75,7 +75,8 @@ float* widening_room(std::int64_t floats) {
   thread_local std::int64_t size = 0;
   if (size < floats) {
     room.reset();
-    room = hwy::AllocateAligned<float>(static_cast<std::size_t>(floats));
+    size = 0;
+    room = aligned_floats(floats);
     size = floats;
   }
   return room.get();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tensor/kernels/cpu/vector/aligned_floats.h"
 #include "tensor/kernels/cpu/vector/instruction_set.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
@@ -13,7 +14,6 @@
 #define HWY_TARGET_INCLUDE "tensor/kernels/cpu/matmul/panel_matmul.cpp"
 #include "hwy/foreach_target.h"
 //
-#include "hwy/aligned_allocator.h"
 #include "hwy/highway.h"
 #include "tensor/kernels/cpu/matmul/panel_tile-inl.h"
 #include "tensor/kernels/cpu/matmul/widening-inl.h"
@@ -81,7 +81,7 @@ enum class Room { right_panel, right_block, left_panel, left_block, widened };
 /// Memory of a thread for one purpose.
 template <Room kPurpose, std::int64_t kFloats>
 float* thread_room() {
-  thread_local const auto room = hwy::AllocateAligned<float>(kFloats);
+  thread_local const auto room = aligned_floats(kFloats);
   return room.get();
 }
 
