@@ -233,6 +233,8 @@ std::string ProgramLine::unknown_option() const {
   for (const std::string& word : app_->remaining(/*recurse=*/true)) {
     const std::string name = word.substr(0, word.find('='));
     if (!name.starts_with("--") || name == "--" || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (name == "--version")
+      return fmt::format("unknown option --version; the command {} version tells", app_->get_name());
     const std::string nearest = nearest_name(name, known);
     return fmt::format("unknown option {} of {}; {} {} --help", name, path,
                        nearest.empty() ? "see" : fmt::format("did you mean {}? See", nearest), path);

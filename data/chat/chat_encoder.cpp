@@ -13,6 +13,8 @@ namespace temper {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
+using jinja::Dict;
+using jinja::Value;
 
 std::size_t common_beginning(const Ids& a, const Ids& b) {
   return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
@@ -169,6 +171,7 @@ ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::
     found.begin = tokens_before(whole, prompt_bytes, ids, tokenizer_, effort.pieces, found.merged);
   }
   std::erase_if(said, [&](const auto& span) { return span.second <= prompt_bytes; });
+  found.silent = said.empty();
   const std::size_t first_said = said.empty() ? bytes.size() : std::max(said.front().first, prompt_bytes);
   const std::size_t block = empty_block(std::string_view(bytes).substr(prompt_bytes, first_said - prompt_bytes));
   if (block > 0) found.begin = tokens_before(whole, prompt_bytes + block, ids, tokenizer_, effort.pieces, found.merged);
@@ -194,6 +197,34 @@ ChatEncoder::Turn ChatEncoder::find_turn(const Conversation& conversation, std::
   return found;
 }
 
+bool ChatEncoder::leaves_out(const Conversation& conversation, const RenderedChat& whole, Effort& effort) const {
+  const auto is_same_without = [&](const Conversation& less) {
+    try {
+      return render(less, less.messages.size(), false, effort).text.bytes() == whole.text.bytes();
+    } catch (const Error&) {
+      return false;  // the template needs it
+    }
+  };
+  Conversation less = conversation;
+  bool has_calls = false;
+  for (Value& message : less.messages) {
+    const Dict& members = *std::get<jinja::DictPointer>(message);
+    if (members.find("tool_calls") == nullptr) continue;
+    has_calls = true;
+    std::vector<std::pair<Value, Value>> others = members.entries;
+    std::erase_if(others, [](const auto& entry) { return jinja::text_of(entry.first).bytes() == "tool_calls"; });
+    message = jinja::make_dict(std::move(others));
+  }
+  if (has_calls && is_same_without(less)) return true;
+  for (Value Conversation::*member : {&Conversation::tools, &Conversation::documents}) {
+    if (jinja::is_none(conversation.*member)) continue;
+    less = conversation;
+    less.*member = jinja::None{};
+    if (is_same_without(less)) return true;
+  }
+  return false;
+}
+
 ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const std::vector<std::size_t>& turns) const {
   const Conversation& conversation = row.conversation;
   if (chat_ == nullptr)
@@ -202,6 +233,7 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
   Effort effort;
   const RenderedChat whole = render(conversation, conversation.messages.size(), false, effort);
   const Ids ids = token_ids(whole, tokenizer_, effort.pieces);
+  encoded.not_written = leaves_out(conversation, whole, effort);
   LearntSequence all{ids, std::vector<bool>(ids.size(), settings_.turns == LearntTurns::all), {}};
   if (settings_.turns == LearntTurns::all) {
     weigh_turns(row, all, effort);
@@ -221,6 +253,7 @@ ChatEncoder::Encoded ChatEncoder::encode_conversation(const ChatRow& row, const 
     ++encoded.turns;
     encoded.ended += found.end_token >= 0 ? 1 : 0;
     encoded.merged += found.merged ? 1 : 0;
+    encoded.silent += found.silent ? 1 : 0;
     if (found.end_token >= 0) end_token = end_token && *end_token != found.end_token ? -1 : found.end_token;
     if (found.end > shared) encoded.rewritten = true;
     if (!encoded.rewritten) learn(all, found.begin, found.end, row.weights[turn]);
@@ -290,6 +323,7 @@ ChatEncoder::Encoded ChatEncoder::encode_pair(const ChatRow& row) const {
   Encoded encoded;
   encoded.turns = 1;
   encoded.merged = across ? 1 : 0;
+  encoded.silent = content(1).empty() ? 1 : 0;
   const bool ends = settings_.end_token >= 0 && sequence.ids.back() == settings_.end_token;
   encoded.ended = ends ? 1 : 0;
   if (ends) encoded.end_token = settings_.end_token;
@@ -348,6 +382,8 @@ void ChatEncoder::add_turns(const Encoded& encoded) const {
   add(ChatCount::ended_turns, encoded.ended);
   add(ChatCount::merged_turns, encoded.merged);
   add(ChatCount::rewritten, encoded.rewritten ? 1 : 0);
+  add(ChatCount::silent_turns, encoded.silent);
+  add(ChatCount::not_written, encoded.not_written ? 1 : 0);
   if (encoded.end_token >= 0) add(ChatCount::end_token_of_turns, 1 + encoded.end_token);
 }
 

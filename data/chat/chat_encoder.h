@@ -65,8 +65,10 @@ enum class ChatCount : std::uint8_t {
   equal_pairs,         ///< of pairs: left out, since both answers have the same tokens
   empty_answers,       ///< of pairs: left out, since an answer says nothing
   chosen_tokens,       ///< of the learnt tokens of pairs, those of preferred answers
+  silent_turns,        ///< to be learnt, of which the template writes nothing but their end
+  not_written,         ///< conversations with tools, calls or documents that the template does not write
 };
-inline constexpr std::size_t kChatCounts = 20;
+inline constexpr std::size_t kChatCounts = 22;
 using ChatCounts = std::array<std::int64_t, kChatCounts>;
 inline std::int64_t count_of(const ChatCounts& counts, ChatCount which) {
   return counts[static_cast<std::size_t>(which)];
@@ -110,14 +112,17 @@ class ChatEncoder {
     std::size_t end = 0;
     bool merged = false;
     std::int32_t end_token = -1;  ///< -1: it has none
+    bool silent = false;
   };
   struct Encoded {
     std::vector<LearntSequence> sequences;
     std::int64_t turns = 0;
     std::int64_t ended = 0;
     std::int64_t merged = 0;
+    std::int64_t silent = 0;
     std::int32_t end_token = -1;
     bool rewritten = false;
+    bool not_written = false;
   };
 
   struct Effort;
@@ -125,6 +130,8 @@ class ChatEncoder {
   /// Throws Error where the conversation has taken too much.
   [[nodiscard]] RenderedChat render(const Conversation& conversation, std::size_t messages, bool prompts,
                                     Effort& effort) const;
+  /// Whether a conversation has tools, calls of tools or documents that leave no trace in what is written of it.
+  [[nodiscard]] bool leaves_out(const Conversation& conversation, const RenderedChat& whole, Effort& effort) const;
   [[nodiscard]] Encoded encode_row(const ChatRow& row) const;
   /// encode() and encode_whole() of pairs (preference_encoding.cpp).
   [[nodiscard]] std::vector<LearntSequence> encode_preference(std::string_view json) const;

@@ -110,7 +110,8 @@ float weight_of(const Dict& message, std::size_t number) {
   // Weights are f32.
   if (value >= 0.0 && value <= std::numeric_limits<float>::max()) return static_cast<float>(value);
   throw Error(
-      "message {} has {} as its weight, expected a number of at least 0, such as 0 (it is not learnt) or 0.5 (its "
+      "message {} has {} as its weight, expected a number of at least 0 that f32 holds, such as 0 (it is not learnt) "
+      "or 0.5 (its "
       "tokens count half)",
       number, is_number ? jinja::string_of(*weight).bytes() : kind_of(*weight));
 }
@@ -248,9 +249,10 @@ ChatRow parse_chat_row(const Value& value) {
         "or \"instruction\" and \"output\"",
         names.empty() ? "an object without members" : name_list(names));
   ChatRow row;
-  if (const Value* system = member(object, "system");
-      system != nullptr && jinja::is_text(*system) && !jinja::text_of(*system).empty())
-    add_messages(row, {make_message("system", *system)});
+  if (const Value* system = member(object, "system")) {
+    require_text(*system, "system");
+    if (!jinja::text_of(*system).empty()) add_messages(row, {make_message("system", *system)});
+  }
   const bool has_system = !row.conversation.messages.empty();
   if (form == "prompt") {
     read_prompt(row, *member(object, "prompt"), *member(object, "completion"));

@@ -34,7 +34,11 @@ Value json_filter(Machine& machine, const Value& value, const Arguments& argumen
     if (is_text(indent)) {
       style.indent = text_of(indent).bytes();
     } else {
-      style.indent = std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(bound.integer(1, 0), 0, 1000)), ' ');
+      constexpr std::int64_t kWidestIndent = 1000;
+      const std::int64_t width = std::max<std::int64_t>(bound.integer(1, 0), 0);
+      if (width > kWidestIndent)
+        throw value_error(fmt::format("an indent of {} is wider than {}", width, kWidestIndent));
+      style.indent = std::string(static_cast<std::size_t>(width), ' ');
     }
     style.item_separator = ",";
   }

@@ -1,6 +1,7 @@
 #include "launch/commands/answer_evaluation.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/counted.h"
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "launch/commands/table_options.h"
 #include "launch/signals.h"
 #include "runtime/generation/answer_scores.h"
+#include "runtime/generation/chat_prompts.h"
 #include "runtime/generation/shared_prompts.h"
 #include "runtime/inputs/table_use.h"
 
@@ -31,6 +33,7 @@ void AnswerRequests::require_none() const {
   std::string given = options.given();
   if (capture) given = "--capture";
   if (!output.empty()) given = "--answers";
+  if (raw) given = "--raw";
   if (!given.empty())
     throw usage_error("{} is about generated answers; name the column that they are compared with by --reference",
                       given);
@@ -42,6 +45,9 @@ void add_answer_options(const CommandLine& command, AnswerRequests& requests) {
   command.option("--capture", requests.capture,
                  "Regular expression whose first group is compared as well: '#### (-?[0-9.,]+)'");
   command.option("--answers", requests.output, "File for the answers and their scores, as JSON lines");
+  command.flag("--raw", requests.raw,
+               "With --reference: prompts as they stand; else those of a model that was trained on conversations are "
+               "questions, which its chat template makes prompts");
   add_generation_options(command, requests.options);
 }
 
@@ -63,6 +69,20 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
   GenerationSettings settings = generation_settings(requests.options, defaults, fitted.config(), device);
   settings.processes = context.world.topology().local_size;
   settings.stop_requested = stop_signal_received;
+  std::optional<ChatPrompts> chats;
+  if (!requests.raw && fitted.trained() && fitted.trained()->conversations) {
+    chats.emplace(fitted.tokenizer(), "");
+    take_stop_tokens(*chats, requests.options, settings);
+    print_note(context,
+               "the model was trained on conversations, so each prompt is a user's question in its chat "
+               "template (--raw: as it stands)");
+  }
+  const auto prompt_of = [&](const std::string& asked, std::string place) -> TextPrompt {
+    if (!chats) return {asked, std::move(place)};
+    Conversation conversation;
+    conversation.messages.push_back(typed_message("user", asked));
+    return chats->prompt(conversation, place);
+  };
   Generator generator(fitted.model(), fitted.tokenizer(), device, settings);
 
   std::vector<AnswerScore> scores;
@@ -72,7 +92,7 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
   table.read(kRowsAtATime, [&](Table& chunk, std::int64_t) {
     std::vector<TextPrompt> prompts;
     for (std::size_t row = 0; row < chunk.rows.size(); ++row)
-      prompts.push_back({chunk.rows[row][text], place_of(chunk, row)});
+      prompts.push_back(prompt_of(chunk.rows[row][text], place_of(chunk, row)));
     const PromptAnswers all = answer_prompts(fitted, defaults, generator, prompts, context.world, {});
     stopped = all.stopped;
     if (!context.speaks()) return !stopped;

@@ -17,6 +17,7 @@ struct AnswerRequests {
   std::optional<std::string> text;       ///< column of the prompts
   std::optional<std::string> capture;    ///< a pattern
   std::string output;                    ///< file for the answers
+  bool raw = false;                      ///< prompts as they stand, where the model was trained on conversations, too
   GenerationOptions options;
 
   /// Throws a usage Error where something is asked of answers, but no reference.

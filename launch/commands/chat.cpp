@@ -1,9 +1,12 @@
 // temper chat: a conversation with a model, typed or from a file.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -34,7 +37,14 @@ struct ChatArguments {
   int threads = 0;
 };
 
-constexpr const char* kHelp = "/reset forgets the conversation, /save FILE writes it, /quit ends";
+constexpr const char* kHelp = "/reset forgets the conversation, /save FILE adds it to a file, /quit ends";
+
+/// Where in a file a conversation stands that was written to it.
+struct SavedRow {
+  std::string file;
+  std::size_t begin;  ///< in bytes
+  std::size_t end;
+};
 
 /// What was said so far, and who answers.
 class Talk {
@@ -47,17 +57,28 @@ class Talk {
 
   /// Takes a line; false where the conversation ends.
   bool take(const std::string& line) {
-    if (line == "/quit" || line == "/exit") return false;
-    if (line == "/reset") {
-      reset();
-      say("forgotten");
-    } else if (line == "/help") {
-      say(kHelp);
-    } else if (line.starts_with("/save")) {
-      save(line.size() > 6 ? line.substr(6) : std::string());
-    } else if (line.starts_with("/") && line.find(' ') == std::string::npos) {
+    constexpr const char* kBlanks = " \t";
+    const std::size_t end = std::min(line.find_first_of(kBlanks), line.size());
+    const std::string command = line.substr(0, end);
+    const std::size_t begin = line.find_first_not_of(kBlanks, end);
+    const std::string rest =
+        begin == std::string::npos ? "" : line.substr(begin, line.find_last_not_of(kBlanks) + 1 - begin);
+    if (command == "/save") {
+      save(rest);
+    } else if (command == "/quit" || command == "/exit" || command == "/reset" || command == "/help") {
+      if (!rest.empty()) {
+        say(fmt::format("nothing stands behind {}; {}", command, kHelp));
+      } else if (command == "/reset") {
+        reset();
+        say("forgotten");
+      } else if (command == "/help") {
+        say(kHelp);
+      } else {
+        return false;
+      }
+    } else if (command.starts_with('/') && rest.empty()) {
       say(fmt::format("no such command; {}", kHelp));
-    } else if (line.find_first_not_of(" \t") != std::string::npos) {
+    } else if (!command.empty() || !rest.empty()) {
       answer(line);
     }
     return !stop_signal_received();
@@ -71,14 +92,24 @@ class Talk {
 
   void reset() {
     messages_.clear();
+    saved_.reset();
     if (!system_.empty()) messages_.push_back(typed_message("system", system_));
   }
 
-  void save(const std::string& file) const {
+  /// Adds a row to the file; one that this conversation wrote last becomes longer.
+  void save(const std::string& file) {
     if (file.empty()) return say("name a file: /save talk.jsonl");
     try {
-      write_file_atomically(file, conversation_json(messages_) + "\n");
-      say(fmt::format("written to {}", file));
+      std::error_code absent;
+      std::string rows = std::filesystem::exists(file, absent) ? read_text_file(file) : "";
+      if (!rows.empty() && (rows.front() != '{' || rows.back() != '\n'))
+        return say(fmt::format("{} is there, and no file of conversations (JSONL); choose another", file));
+      if (saved_ && saved_->file == file && saved_->end == rows.size()) rows.resize(saved_->begin);
+      const std::size_t begin = rows.size();
+      rows += conversation_json(messages_) + "\n";
+      write_file_atomically(file, rows);
+      saved_ = SavedRow{file, begin, rows.size()};
+      say(fmt::format("{} {}", begin == 0 ? "written to" : "added to", file));
     } catch (const Error& error) {
       say(error.what());
     }
@@ -114,11 +145,11 @@ class Talk {
   const ChatPrompts& prompts_;
   std::string system_;
   std::vector<jinja::Value> messages_;
+  std::optional<SavedRow> saved_;
 };
 
 void talk_by_script(Talk& talk, const std::string& file) {
-  std::ifstream lines(file);
-  if (!lines) throw Error("{}: cannot be read; check the path", file);
+  std::istringstream lines(read_text_file(file));
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with('\r')) line.pop_back();
     std::printf("> %s\n", line.c_str());
@@ -159,8 +190,7 @@ int run(const ChatArguments& arguments, CommandContext& context) {
   settings.slots = 1;
   settings.processes = context.world.topology().local_size;
   settings.stop_requested = stop_signal_received;
-  if (!arguments.options.ignore_stop_tokens)
-    for (const std::int32_t id : prompts.more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);
+  take_stop_tokens(prompts, arguments.options, settings);
   Generator generator(fitted.model(), fitted.tokenizer(), *device, settings);
   Talk talk(fitted, defaults, generator, prompts, arguments.system);
   if (arguments.script.empty()) {

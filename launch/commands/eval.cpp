@@ -135,7 +135,7 @@ int run(const EvalArguments& parsed, CommandContext& context) {
   const std::span data(&arguments.data, 1);
   require_output_apart(arguments.answers.output, data, "the answers", "--answers");
   if (!arguments.mistakes.empty()) {
-    require_output_apart(arguments.mistakes, data, "the sheet", "--mistakes");
+    require_output_apart(arguments.mistakes, data, "the sheet", "--mistakes", kPngBeginning);
     require_output_apart(list_beside(arguments.mistakes).string(), data, "the list", "--mistakes");
   }
   if (arguments.answers.reference) {
@@ -161,6 +161,11 @@ int run(const EvalArguments& parsed, CommandContext& context) {
                                                      : text_unit(document_unit(arguments.requests, fitted.trained())),
                 context.world);
   hosts.finish();
+  if (takes_conversations(fitted.task().labels) && !arguments.answers.reference && holds_pairs(arguments.data))
+    throw usage_error(
+        "{}: its rows are pairs of answers, which a run of dpo measures as its data.test or evaluate.sets; "
+        "give conversations or texts",
+        arguments.data);
   if (context.speaks()) print_notes(unread_row_notes(std::span(&arguments.data, 1), fitted.task()));
   if (arguments.answers.reference)
     return evaluate_answers(arguments.answers, arguments.model, fitted, *table, *device, arguments.json, context);

@@ -26,6 +26,7 @@
 #include "runtime/environment/node_cores.h"
 #include "runtime/explaining/explanation.h"
 #include "runtime/explaining/overlay.h"
+#include "runtime/inputs/picture_agreement.h"
 #include "runtime/tasks/prediction_json.h"
 
 namespace temper {

@@ -148,6 +148,9 @@ void require_conversion(const ExportArguments& arguments, bool is_adapter) {
   if (!is_adapter && !gguf)
     throw usage_error("{}: is a model, which needs no export; --gguf TYPE writes it as a GGUF file",
                       arguments.checkpoint);
+  if (arguments.merge && arguments.adapter)
+    throw usage_error(
+        "--adapter writes the adapters by themselves, and --merge a model that has them merged in; choose one");
   if (is_adapter && !arguments.merge && !gguf)
     throw usage_error("{}: is an adapter, which needs no export; --merge writes its base with the adapter merged in",
                       arguments.checkpoint);
@@ -157,7 +160,7 @@ void require_conversion(const ExportArguments& arguments, bool is_adapter) {
 int convert_model(const ExportArguments& arguments, bool is_adapter, CommandContext& context) {
   require_conversion(arguments, is_adapter);
   const GgmlType type = arguments.gguf.empty() ? GgmlType::f32 : type_to_write(arguments.gguf);
-  ModelChoice choice = arguments.base.empty() ? choose_model(arguments.checkpoint, {})
+  ModelChoice choice = arguments.base.empty() ? choose_model(arguments.checkpoint, {}, "say with --base where that is")
                                               : ModelChoice{arguments.base, {arguments.checkpoint}};
   const std::unique_ptr<Device> device = make_cpu_device();
   FittedModel fitted(choice, *device);

@@ -168,8 +168,14 @@ void require_one_source(const GenerateArguments& arguments) {
     throw usage_error("--chat gives questions, and prompts are given as words or with --input, too; choose one");
   if (!arguments.system.empty() && arguments.chat.empty())
     throw usage_error("--system goes with --chat; conversations of a file have their own system text");
-  if (arguments.input && *arguments.input != "-")
-    require_output_apart(arguments.output, std::span(&*arguments.input, 1), "the answers", "-o");
+  const bool from_file = arguments.input && *arguments.input != "-";
+  if (arguments.text && !from_file)
+    throw usage_error("--text names a column of the file of --input, but there is none; leave it out");
+  if (!arguments.chat_template.empty() && arguments.chat.empty() && !from_file)
+    throw usage_error("--chat-template is for questions (--chat) and files of conversations; leave it out");
+  std::span<const std::string> read;
+  if (from_file) read = std::span(&*arguments.input, 1);
+  require_output_apart(arguments.output, read, "the answers", "-o");
 }
 
 /// Nothing of standard input, of which only its end tells.
@@ -209,8 +215,7 @@ int run(const GenerateArguments& arguments, CommandContext& context) {
   std::optional<ChatPrompts> chats;
   if (of_conversations || !arguments.chat.empty()) {
     chats.emplace(fitted.tokenizer(), arguments.chat_template);
-    if (!arguments.options.ignore_stop_tokens)
-      for (const std::int32_t id : chats->more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);
+    take_stop_tokens(*chats, arguments.options, settings);
   }
   hosts.finish();
 

@@ -120,4 +120,9 @@ GenerationSettings generation_settings(const GenerationOptions& options, const G
   return settings;
 }
 
+void take_stop_tokens(const ChatPrompts& chats, const GenerationOptions& options, GenerationSettings& settings) {
+  if (options.ignore_stop_tokens) return;
+  for (const std::int32_t id : chats.more_stop_tokens(settings.stop_tokens)) settings.stop_tokens.push_back(id);
+}
+
 }  // namespace temper

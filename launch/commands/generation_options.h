@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launch/command_line.h"
+#include "runtime/generation/chat_prompts.h"
 #include "runtime/generation/generation_defaults.h"
 #include "runtime/generation/generator.h"
 
@@ -40,5 +41,8 @@ void require_possible(const GenerationOptions& options);
 /// Throws a usage Error for a value that is out of range. Not set are stop_requested and slots.
 GenerationSettings generation_settings(const GenerationOptions& options, const GenerationDefaults& defaults,
                                        const ModelConfig& config, const Device& device);
+
+/// What ends an answer by a chat template ends it here, too.
+void take_stop_tokens(const ChatPrompts& chats, const GenerationOptions& options, GenerationSettings& settings);
 
 }  // namespace temper

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <sstream>
 
 #include "base/error.h"
@@ -18,6 +19,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands/adapter_option.h"
 #include "launch/commands/command.h"
+#include "launch/commands/line_output.h"
 #include "launch/commands/mask_report.h"
 #include "launch/commands/picture_report.h"
 #include "launch/commands/report.h"
@@ -32,6 +34,8 @@
 #include "model/huggingface/weight_files.h"
 #include "model/weights.h"
 #include "runtime/checkpoints/checkpoint.h"
+#include "runtime/config/config.h"
+#include "runtime/inputs/chat_data.h"
 #include "runtime/inputs/model_tokenizer.h"
 #include "runtime/inputs/run_data.h"
 #include "runtime/inputs/run_model.h"
@@ -51,7 +55,7 @@ struct InspectArguments {
   bool json = false;
   std::string model;  ///< whose tokenizer cuts the data; empty: they are rows of a table
   std::vector<std::string> adapters;
-  std::int64_t max_length = 0;  ///< 0: the model's positions
+  std::optional<std::int64_t> max_length;  ///< 0: the model's positions
   TextQuestion running = {};
   bool mask = false;
   MaskArguments masked;
@@ -61,15 +65,47 @@ struct InspectArguments {
   PictureRequests pictures = {};
 };
 
+/// Throws a usage Error for an option that says nothing about what is asked for.
+void require_needed(const InspectArguments& arguments) {
+  const InspectArguments defaults;
+  const auto refuse = [](bool given, const char* option, const char* why) {
+    if (given) throw usage_error("{} {}; leave it out", option, why);
+  };
+  if (arguments.mask) {
+    constexpr const char* kWhy = "is not about what of conversations is learnt (--mask)";
+    refuse(arguments.text != defaults.text, "--text", kWhy);
+    refuse(arguments.label != defaults.label, "--label", kWhy);
+    refuse(arguments.tensors, "--tensors", kWhy);
+    refuse(arguments.running.pack != defaults.running.pack, "--pack", kWhy);
+    refuse(arguments.running.documents != defaults.running.documents, "--documents", kWhy);
+    refuse(!arguments.sheet.empty(), "--pictures", kWhy);
+    return;
+  }
+  constexpr const char* kWhy = "goes with --mask, which shows what of conversations is learnt";
+  refuse(!arguments.masked.html.empty(), "--html", kWhy);
+  refuse(arguments.masked.learn != defaults.masked.learn, "--learn", kWhy);
+  refuse(arguments.masked.learn_roles != defaults.masked.learn_roles, "--learn-role", kWhy);
+  refuse(arguments.masked.chat_template != defaults.masked.chat_template, "--chat-template", kWhy);
+  refuse(arguments.masked.long_documents != defaults.masked.long_documents, "--long-documents", kWhy);
+  refuse(arguments.rows.has_value() && arguments.sheet.empty(), "--rows", "goes with --mask or --pictures");
+  constexpr const char* kNeedsModel = "is about how a model's tokenizer cuts texts, and goes with --model";
+  if (!arguments.model.empty()) return;
+  refuse(arguments.running.pack != defaults.running.pack, "--pack", kNeedsModel);
+  refuse(arguments.running.documents != defaults.running.documents, "--documents", kNeedsModel);
+  refuse(arguments.max_length.has_value(), "--max-length", kNeedsModel);
+}
+
 /// What of conversations is learnt.
 void show_mask(const InspectArguments& arguments) {
   MaskArguments masked = arguments.masked;
   masked.model = arguments.model;
   masked.adapters = arguments.adapters;
-  masked.max_length = arguments.max_length;
+  masked.max_length = arguments.max_length.value_or(DataSection{}.max_length);
   masked.rows = arguments.rows.value_or(masked.rows);
   const nlohmann::ordered_json report = mask_report(arguments.path, masked);
   if (!arguments.masked.html.empty()) {
+    const std::string& page = arguments.masked.html;
+    require_output_apart(page, std::span(&arguments.path, 1), "the page", "--html", kPageBeginning);
     write_file_atomically(arguments.masked.html,
                           mask_page(report, std::filesystem::path(arguments.path).filename().string()));
     std::fprintf(stderr, "%s: written\n", arguments.masked.html.c_str());
@@ -210,6 +246,7 @@ Json inspect_picture_data(const InspectArguments& arguments, Communicator& world
   question.path = arguments.path;
   if (arguments.text != "text") question.image = arguments.text;
   question.label = arguments.label;
+  require_output_apart(arguments.sheet, std::span(&arguments.path, 1), "the sheet", "--pictures", kPngBeginning);
   question.sheet = arguments.sheet;
   question.model = arguments.model;
   question.augment = arguments.augment;
@@ -232,10 +269,12 @@ Json inspect_path(const InspectArguments& arguments, Communicator& world) {
         "or of a table that lists pictures ask for them with --pictures out.png",
         arguments.path);
   if (!arguments.model.empty()) {
+    if (holds_conversations(path, arguments.text))
+      throw usage_error("{}: its rows are conversations; --mask shows what is learnt of them", arguments.path);
     TextQuestion question = arguments.running;
     question.model = arguments.model;
     question.adapters = arguments.adapters;
-    question.max_length = arguments.max_length;
+    question.max_length = arguments.max_length.value_or(0);
     question.path = arguments.path;
     question.text = arguments.text;
     return inspect_running_text(question, world);
@@ -335,8 +374,10 @@ Command add_inspect_command(const CommandLine& program) {
                  "seen");
   add_adapter_option(command, arguments->adapters);
   command
-      .option("--max-length", arguments->max_length, "With --model: tokens per row, as data.max_length; 0: the model's")
-      .shows_default();
+      .option("--max-length", arguments->max_length,
+              "With --model: tokens per row, as data.max_length; 0: the model's. Default: with --mask as a run has it, "
+              "else the model's")
+      .within(0, 1 << 20);
   command
       .option("--documents", arguments->running.documents,
               "With --model: what a document of a .txt file is: line, paragraph or file")
@@ -374,6 +415,7 @@ Command add_inspect_command(const CommandLine& program) {
       "  temper inspect data/train.jsonl --model models/SmolLM2-135M-Instruct --mask\n"
       "  temper inspect data/train --pictures sheet.png --augment examples/chest-xray.toml");
   return {command, [arguments](CommandContext& context) {
+            require_needed(*arguments);
             if (arguments->mask) {
               if (context.speaks()) show_mask(*arguments);
               return kExitDone;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <span>
 
 #include "base/counted.h"
@@ -12,13 +14,22 @@
 namespace temper {
 
 void require_output_apart(const std::string& output, std::span<const std::string> inputs, std::string_view what,
-                          std::string_view option) {
+                          std::string_view option, std::string_view beginning) {
   std::error_code absent;
   if (output.empty()) return;
   for (const std::string& input : inputs)
     if (std::filesystem::equivalent(input, output, absent))
       throw usage_error("{}: is the input as well; {} would replace it, so choose another file with {}", output, what,
                         option);
+  if (!std::filesystem::is_regular_file(output, absent)) return;
+  std::string found(beginning.size(), '\0');
+  std::ifstream file(output, std::ios::binary);
+  file.read(found.data(), static_cast<std::streamsize>(found.size()));
+  if (file.gcount() > 0 && std::string_view(found).substr(0, static_cast<std::size_t>(file.gcount())) != beginning)
+    throw usage_error(
+        "{}: is there, and something else than {} of an older call, which {} would replace; choose another "
+        "file with {}",
+        output, what, what, option);
 }
 
 void LineOutput::append(std::string_view lines) {

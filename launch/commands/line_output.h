@@ -11,9 +11,14 @@
 
 namespace temper {
 
-/// Throws a usage Error where `output` is one of the files that are read. `what`: "the answers"; `option`: "-o".
+/// What files of results begin with.
+inline constexpr std::string_view kLinesBeginning = "{\"";
+inline constexpr std::string_view kPngBeginning = "\x89PNG";
+
+/// Throws a usage Error where `output` is one of the files that are read, or is there and neither empty nor a file that
+/// begins with `beginning`, as an older one of its kind would. `what`: "the answers"; `option`: "-o".
 void require_output_apart(const std::string& output, std::span<const std::string> inputs, std::string_view what,
-                          std::string_view option);
+                          std::string_view option, std::string_view beginning = kLinesBeginning);
 
 class LineOutput {
  public:

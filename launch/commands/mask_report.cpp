@@ -141,7 +141,7 @@ void print_mask_report(const Json& report, bool in_colour) {
 
 std::string mask_page(const Json& report, const std::string& title) {
   std::string page =
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + html_text(title) +
+      std::string(kPageBeginning) + "\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + html_text(title) +
       "</title>\n<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
       "pre{white-space:pre-wrap;background:#f6f6f6;padding:1em;border-radius:4px}"
       "mark{background:#b7e4c7;color:inherit}.warning{color:#9c2a00}</style></head><body>\n<h1>" +

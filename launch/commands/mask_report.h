@@ -32,6 +32,7 @@ nlohmann::ordered_json mask_report(const std::string& data, const MaskArguments&
 void print_mask_report(const nlohmann::ordered_json& report, bool in_colour);
 
 /// The same as a page of its own.
+inline constexpr std::string_view kPageBeginning = "<!DOCTYPE html>";
 std::string mask_page(const nlohmann::ordered_json& report, const std::string& title);
 
 }  // namespace temper

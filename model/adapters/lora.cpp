@@ -167,6 +167,7 @@ void mark_base(Model& model, Lora& lora) {
 }
 
 void require_modules_to_save(const Model& model, const LoraSettings& settings, const std::string& place) {
+  const auto& unread = model.names().unread;
   for (const std::string& saved : settings.modules_to_save) {
     // PEFT names both, of which a model has one.
     if (saved == "classifier" || saved == "score") continue;
@@ -176,17 +177,18 @@ void require_modules_to_save(const Model& model, const LoraSettings& settings, c
     if (std::none_of(parameters.begin(), parameters.end(), [&](const Parameter& parameter) {
           return is_saved_whole(alone, model.names().forms_of(parameter).front().name);
         }))
-      throw usage_error("{}: of modules_to_save, '{}' fits no module of this model; correct or remove it", place,
-                        saved);
+      throw usage_error("{}: '{}' {}", place, saved,
+                        std::find(unread.begin(), unread.end(), saved + ".weight") != unread.end()
+                            ? "is tied to the embeddings in this model, which PEFT would leave behind; take it out"
+                            : "fits no module of this model; correct or remove it");
   }
   if (!model.has_tied_head()) return;
   for (const std::shared_ptr<AdaptableModule>& module : model.parameters().modules()) {
     if (module->kind != AdaptableModule::Kind::embedding) continue;
     const Parameter& table = *model.parameters().find(module->name + ".weight");
     if (is_saved_whole(settings, model.names().forms_of(table).front().name))
-      throw usage_error(
-          "{}: of modules_to_save, {} is the head of this model as well, which PEFT would leave behind; take it out",
-          place, module->name);
+      throw usage_error("{}: {} is the head of this model as well, which PEFT would leave behind; take it out", place,
+                        module->name);
   }
 }
 
@@ -216,7 +218,7 @@ void add_trained_heads(LoraSettings& settings, const Model& model, std::span<con
 }
 
 Lora attach_lora(Model& model, Device& device, LoraSettings settings, std::uint64_t seed, const std::string& place) {
-  require_modules_to_save(model, settings, place);
+  require_modules_to_save(model, settings, settings.peft_config.empty() ? "lora.modules_to_save" : place);
   Lora lora{std::move(settings), {}, {}};
   lora.modules = target_modules(model, lora.settings, place);
   Attachment attachment(model, device, lora, seed, place);

@@ -163,6 +163,12 @@ void require_used_settings(const LoraSettings& settings, const std::vector<std::
                     nearest.empty() ? "" : ": did you mean '" + nearest + "'?", name_list(known));
 }
 
+/// "an empty list", "the expression 'q_.*'" or names.
+std::string in_words(const ModuleNames& names) {
+  if (names.empty()) return "an empty list";
+  return names.is_pattern ? fmt::format("the expression '{}'", names.names.front()) : name_list(names.names);
+}
+
 }  // namespace
 
 double LoraSettings::scale(double alpha_of_module, std::int64_t rank_of_module) const {
@@ -216,7 +222,9 @@ std::vector<FileModule> target_modules(const Model& model, const LoraSettings& s
         "{}: the expression '{}' matches the whole path of no module; to name modules by the end of their path, write "
         "a list: [\"{}\"]",
         place, settings.targets.names.front(), settings.targets.names.front());
-  throw usage_error("{}: fits no module of this model with these layers and exceptions; adapters go to {}", place,
+  const std::string named = settings.preset == TargetPreset::none ? fmt::format("{} ", in_words(settings.targets)) : "";
+  throw usage_error("{}: {}fits no module of this model{}; adapters go to {}", place, named,
+                    settings.layers.empty() && settings.excluded.empty() ? "" : " with these layers and exceptions",
                     name_list(short_names(file_modules(model))));
 }
 

@@ -91,6 +91,11 @@ void check_target(const fs::path& named, const fs::path& source, const fs::path&
           target.string(), in_quotes(entry.path().filename().string()));
   }
   if (error) throw Error("{}: cannot be read: {}; check its permissions", target.string(), error.message());
+  if (!fs::is_empty(target, ignored) && !fs::exists(target / "temper.json", ignored))
+    throw Error(
+        "{}: holds a model that no export left there (it has no temper.json), which this one would replace; choose "
+        "another output folder, or move it away",
+        target.string());
 }
 
 std::vector<std::string> labels_of(const ExportRequest& request) {

@@ -462,6 +462,15 @@ void check_adapters(const Configuration& configuration, const std::string& name)
       throw usage_error("{}: a phase of tuning.phases has merge_adapters, but there are none; set lora.rank", name);
   for (const double layer : configuration.lora.layers)
     if (layer != std::floor(layer)) throw usage_error("{}: lora.layers has {}, expected whole numbers", name, layer);
+  for (const auto& [pattern, alpha] : configuration.lora.alpha_pattern)
+    if (!(alpha > 0.0))
+      throw usage_error("{}: lora.alpha_pattern has {} for {}, expected a number above 0, with which the module learns",
+                        name, alpha, pattern);
+  if (!configuration.lora.layers_pattern.empty() && configuration.lora.layers.empty())
+    throw usage_error(
+        "{}: lora.layers_pattern says where the numbers of lora.layers stand, but there are none; set "
+        "lora.layers, or remove it",
+        name);
   if (!configuration.lora.layers.empty() && !configuration.lora.targets.listed)
     throw usage_error("{}: lora.layers counts for an array of lora.targets alone; name modules in an array", name);
 }

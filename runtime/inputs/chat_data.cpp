@@ -33,7 +33,7 @@ std::vector<std::string> first_members(const std::filesystem::path& path) {
   return members;
 }
 
-constexpr const char* kTallyTitle = "temper chat counts 2";
+constexpr const char* kTallyTitle = "temper chat counts 3";
 
 std::int64_t of(const ChatCounts& counts, ChatCount which) { return count_of(counts, which); }
 
@@ -42,6 +42,12 @@ Finding note(const char* name, std::string sentence, double value) {
 }
 Finding warning(const char* name, std::string sentence, double value) {
   return {Severity::warning, name, std::move(sentence), value};
+}
+
+/// Of the first row of a file. Throws Error where it has none.
+bool has_member(const std::filesystem::path& file, std::string_view name) {
+  const std::vector<std::string> members = first_members(file);
+  return std::find(members.begin(), members.end(), name) != members.end();
 }
 
 }  // namespace
@@ -59,19 +65,23 @@ void resolve_data_format(Configuration& configuration) {
   }
   if (data.format != "auto") return;
   if (task_named(configuration.model.task).labels != LabelKind::next_token) return;
+  bool of_pairs = false;
   try {
     const std::vector<std::filesystem::path> files = files_named(data.train.values);
     if (files.empty()) return;
     if (holds_conversations(files.front(), data.text)) data.format = "conversations";
+    of_pairs = holds_pairs(files.front()) && !has_member(files.front(), data.text);
   } catch (const Error&) {
     // Who reads the file tells what is wrong with it.
   }
+  if (of_pairs)
+    throw usage_error("{}: its rows are pairs of answers, which model.task = \"dpo\" learns, but it is {}",
+                      data.train.text(), configuration.model.task);
 }
 
 bool holds_conversations(const std::filesystem::path& file, std::string_view text_column) {
   try {
-    const std::vector<std::string> members = first_members(file);
-    return std::find(members.begin(), members.end(), text_column) == members.end() && !chat_form(members).empty();
+    return !has_member(file, text_column) && !chat_form(first_members(file)).empty();
   } catch (const Error&) {
     return false;
   }
@@ -193,6 +203,20 @@ std::vector<Finding> diagnose_chats(const ChatCounts& counts, const ChatSettings
           number(turns - ended) / number(turns)));
     }
   }
+  if (const std::int64_t silent = of(counts, ChatCount::silent_turns); silent > 0)
+    findings.push_back(warning(
+        "empty_turns",
+        fmt::format("{} of {} say nothing, as the chat template writes them, so that the model learns to end at "
+                    "once; take them out, or take a template that writes what they hold",
+                    silent, counted(turns, "turn")),
+        number(silent) / number(turns)));
+  if (const std::int64_t left_out = std::min(of(counts, ChatCount::not_written), rows); left_out > 0)
+    findings.push_back(
+        warning("tools_not_written",
+                fmt::format("{} of {} {} tools, calls of tools or documents that the chat template does not write, so "
+                            "the model never sees them; take a template that knows them (data.chat_template)",
+                            left_out, counted(rows, fmt::format("{} {}", role, noun)), plural(left_out, "has", "have")),
+                number(left_out) / number(rows)));
   if (const std::int64_t weighted = of(counts, ChatCount::weighted_tokens); weighted > 0)
     findings.push_back(
         note("turns_weighted",

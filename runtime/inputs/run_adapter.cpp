@@ -89,7 +89,8 @@ std::string adapters_note(const Lora& lora) {
                      counted(lora.modules.size(), "module"), name_list(list));
 }
 
-ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters) {
+ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters,
+                         const std::string& remedy) {
   ModelChoice choice{folder, {adapters.begin(), adapters.end()}};
   for (const std::filesystem::path& adapter : choice.adapters) {
     (void)read_peft_config(adapter);
@@ -101,11 +102,12 @@ ModelChoice choose_model(const std::filesystem::path& folder, std::span<const st
   choice.adapters.insert(choice.adapters.begin(), folder);
   std::error_code absent;
   if (choice.model.empty() || !std::filesystem::exists(choice.model, absent))
-    throw Error("{}: is an adapter {}; name the folder of its base model, and the adapter with --adapter {}",
-                folder.string(),
+    throw Error("{}: is an adapter {}; {}", folder.string(),
                 choice.model.empty() ? "that does not say of which model"
                                      : fmt::format("of {}, which is not to be found from here", choice.model.string()),
-                folder.string());
+                remedy.empty() ? fmt::format("name the folder of its base model, and the adapter with --adapter {}",
+                                             folder.string())
+                               : remedy);
   return choice;
 }
 

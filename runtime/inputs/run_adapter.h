@@ -41,8 +41,10 @@ struct ModelChoice {
 };
 
 /// An adapter's folder stands for the model that its adapter_config.json names, with the adapter on it. Throws Error
-/// where it names none, and where one of the adapters is no adapter.
-ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters);
+/// where it names none, and where one of the adapters is no adapter. `remedy`: what to do where the model is not to be
+/// found; empty: name both.
+ModelChoice choose_model(const std::filesystem::path& folder, std::span<const std::string> adapters,
+                         const std::string& remedy = {});
 /// The files of the adapters, which all hosts must have alike.
 std::vector<std::filesystem::path> adapter_files(const ModelChoice& choice);
 

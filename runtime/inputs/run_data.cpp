@@ -220,16 +220,25 @@ void refuse_needless_keys(const Configuration& configuration, const TaskSpec& ta
     if (is_set) throw usage_error("{} is for causal-lm and has no effect for {}; take the key out", key, task.name);
   };
   if (task.labels != LabelKind::next_token) {
-    const bool reads_chats = takes_conversations(task.labels);
+    const bool may_be_chats = takes_conversations(task.labels);
     refuse(data.pack != defaults.pack, "data.pack");
-    refuse(!reads_chats && data.long_documents != defaults.long_documents, "data.long_documents");
-    refuse(!reads_chats && data.end_token != defaults.end_token, "data.end_token");
+    refuse(!may_be_chats && data.long_documents != defaults.long_documents, "data.long_documents");
+    refuse(!may_be_chats && data.end_token != defaults.end_token, "data.end_token");
     refuse(configuration.evaluate.stride != 0, "evaluate.stride");
   }
   if (task.loss == LossKind::preference && !data.train_weights.empty())
     throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
+  const bool reads_chats = reads_conversations(data) || task.labels == LabelKind::preference;
   const auto differing = differing_keys(Configuration(), configuration);
   for (const std::string& key : differing) {
+    if ((key == "data.label" && !has_label_column(task.labels)) ||
+        (key == "evaluate.threshold" && task.labels != LabelKind::multi_label) ||
+        (key == "train.batch_norm" && !is_of_images(task.head)))
+      throw usage_error("{} has no effect for {}; take the key out", key, task.name);
+    if (reads_chats && (key == "data.text" || key == "data.text_pair" || key == "data.documents"))
+      throw usage_error("{} is about texts, but the rows are conversations; take the key out", key);
+    if (key == "data.learn_roles" && data.learn == "all")
+      throw usage_error("data.learn is all, and data.learn_roles says whose turns alone are learnt; keep one");
     if (task.loss != LossKind::preference && key.starts_with("preference."))
       throw usage_error("{} is for dpo and has no effect for {}; take the key out", key, task.name);
     if (task.loss == LossKind::preference && (key == "train.label_smoothing" || key == "train.z_loss"))

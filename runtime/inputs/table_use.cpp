@@ -70,6 +70,9 @@ void refuse_needless_requests(const TableRequests& requests, const TaskSpec& tas
         "--resamples is for models that give rows classes or labels, but this one is for {}; leave the "
         "option out",
         task.name);
+  if (!requests.label.empty() && !has_label_column(task.labels))
+    throw usage_error("--label is for models that were trained on labels, but this one is for {}; leave the option out",
+                      task.name);
   if (requests.group && !is_of_images(task.head))
     throw usage_error("--group is for models of images, but this one is for {}; leave the option out", task.name);
   if (requests.threshold && task.labels != LabelKind::multi_label)

@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/data/temporary_folder.h"
 #include "tests/system/program.h"
@@ -225,6 +226,30 @@ TEST_F(Chat, MaskIsShownWithPlainMarksAndAsAPage) {
   EXPECT_NE(read("page.html").find("1ab&lt;|endoftext|&gt;2<mark>cd&lt;|endoftext|&gt;</mark>"), std::string::npos);
   const Outcome json = temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--json"});
   EXPECT_EQ(OrderedJson::parse(json.last_line())["rows"][0]["learnt"], OrderedJson({0, 0, 0, 0, 0, 1, 1, 1}));
+  // A page takes the place of a page, and of nothing else.
+  EXPECT_EQ(temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--html", "page.html"}).status, 0);
+  const std::string talk = read("talk.jsonl");
+  write("notes.txt", "mine");
+  for (const char* file : {"talk.jsonl", "notes.txt"}) {
+    const Outcome refused = temper({"inspect", "talk.jsonl", "--model", "model", "--mask", "--html", file});
+    EXPECT_EQ(refused.status, 2) << refused.err;
+  }
+  EXPECT_EQ(read("talk.jsonl"), talk);
+  EXPECT_EQ(read("notes.txt"), "mine");
+  const std::vector<std::vector<std::string>> needless{
+      {"--mask", "--pack", "blocks"}, {"--mask", "--tensors"}, {"--learn", "last"}, {"--rows", "2"}};
+  for (std::vector<std::string> options : needless) {
+    options.insert(options.begin(), {"inspect", "talk.jsonl", "--model", "model"});
+    const Outcome refused = temper(options);
+    EXPECT_EQ(refused.status, 2) << refused.err;
+    EXPECT_NE(refused.err.find("leave it out"), std::string::npos) << refused.err;
+  }
+  const Outcome plain = temper({"inspect", "talk.jsonl", "--model", "model"});
+  EXPECT_EQ(plain.status, 2);
+  EXPECT_NE(plain.err.find("its rows are conversations; --mask shows"), std::string::npos) << plain.err;
+  const Outcome predicted = temper({"predict", "model", "talk.jsonl"});
+  EXPECT_EQ(predicted.status, 2);
+  EXPECT_NE(predicted.err.find("temper eval measures them"), std::string::npos) << predicted.err;
 }
 
 TEST_F(Chat, QuestionsAndConversationsGoThroughTheTemplate) {
@@ -255,6 +280,46 @@ TEST_F(Chat, ScriptedConversationKeepsItsHistory) {
   const Outcome typed = temper({"chat", "model", "--max-new-tokens", "1"}, 0, "a\n/save typed.jsonl\n");
   EXPECT_EQ(typed.status, 0) << typed.err;
   EXPECT_EQ(OrderedJson::parse(read("typed.jsonl"))["messages"], one);
+}
+
+TEST_F(Chat, ReferencesAreComparedWithAnswersToQuestions) {
+  write("train.jsonl", rows_of([](const std::string& question, const std::string& answer) {
+          return OrderedJson{{"messages", {message("user", question), message("assistant", answer)}}};
+        }));
+  ASSERT_EQ(temper({"train", "run.toml"}).status, 0);
+  write("questions.jsonl", OrderedJson{{"question", "ab"}, {"answer", "cd"}}.dump() + "\n");
+  const auto prompt_of = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"eval",     "out/model",   "questions.jsonl", "--text",
+                                       "question", "--reference", "answer",          "--max-new-tokens",
+                                       "1",        "--answers",   "answers.jsonl"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = temper(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.err.find("was trained on conversations") == std::string::npos, !more.empty()) << outcome.err;
+    return OrderedJson::parse(read("answers.jsonl"))["prompt"].get<std::string>();
+  };
+  EXPECT_EQ(prompt_of({}), "1ab<|endoftext|>2");
+  EXPECT_EQ(prompt_of({"--raw"}), "ab");
+}
+
+TEST_F(Chat, SavedConversationsAreAddedToAFile) {
+  write("talks.jsonl", R"({"messages": []})"
+                       "\n");
+  write("notes.txt", "mine");
+  write("script.txt",
+        "a\n/save   talks.jsonl \nb\n/save talks.jsonl\n/reset\nc\n/save talks.jsonl\n/save notes.txt\n/savex\n/quit "
+        "now\n");
+  const Outcome outcome = temper({"chat", "model", "--script", "script.txt", "--max-new-tokens", "1"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  std::istringstream lines(read("talks.jsonl"));
+  std::vector<std::size_t> sizes;
+  for (std::string line; std::getline(lines, line);) sizes.push_back(OrderedJson::parse(line)["messages"].size());
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{0, 4, 2})) << "a row that was saved before became longer";
+  EXPECT_EQ(read("notes.txt"), "mine");
+  EXPECT_NE(outcome.out.find("no file of conversations"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("(no such command"), std::string::npos);
+  EXPECT_NE(outcome.out.find("(nothing stands behind /quit"), std::string::npos);
+  EXPECT_EQ(temper({"chat", "model", "--script", "."}).status, 1);
 }
 
 }  // namespace

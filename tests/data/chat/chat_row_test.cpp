@@ -95,6 +95,8 @@ TEST(ChatRow, WhatIsNoConversationIsRefused) {
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": 7}]})"),
             "message 1 has a number as its content, expected a text, a list of parts, or null");
   EXPECT_NE(refusal(R"({"text": "a"})").find("is no conversation: found \"text\""), std::string::npos);
+  EXPECT_EQ(refusal(R"({"system": 5, "messages": [{"role": "user", "content": "a"}]})"),
+            "found a number in \"system\", expected a text");
   EXPECT_NE(refusal(R"([1)"), "");
 }
 

@@ -122,6 +122,34 @@ TEST(SilentErrors, RowsWithNothingToLearnAreLeftOutAndCounted) {
   EXPECT_EQ(count(encoder, ChatCount::rows), 2);
 }
 
+TEST(SilentErrors, TurnsOfWhichNothingIsWrittenAreCounted) {
+  const ChatTokenizer chat(kChatMl);
+  const ChatEncoder encoder = chat.encoder();
+  EXPECT_EQ(chat.marked(encoder, talk({{"user", "a"}, {"assistant", ""}})).front(),
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n[<|im_end|>]\n");
+  EXPECT_EQ(count(encoder, ChatCount::silent_turns), 1);
+  (void)encoder.encode(kFourTurns);
+  EXPECT_EQ(count(encoder, ChatCount::silent_turns), 1);
+  EXPECT_EQ(count(encoder, ChatCount::turns), 3);
+  EXPECT_EQ(count(encoder, ChatCount::not_written), 0);
+}
+
+TEST(SilentErrors, ToolsThatTheTemplateLeavesOutAreCounted) {
+  const std::string called = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b",
+      "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}]})";
+  const std::string offered =
+      R"({"tools": [{"name": "f"}], "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})";
+  const ChatTokenizer plain(kChatMl);
+  const ChatEncoder without = plain.encoder();
+  for (const std::string& row : {called, offered, kFourTurns}) (void)without.encode(row);
+  EXPECT_EQ(count(without, ChatCount::not_written), 2);
+  const ChatTokenizer knowing("{{ tools | tojson if tools }}" + std::string(kChatMl) +
+                              "{% for m in messages %}{{ m.tool_calls | tojson if m.tool_calls }}{% endfor %}");
+  const ChatEncoder with = knowing.encoder();
+  for (const std::string& row : {called, offered, kFourTurns}) (void)with.encode(row);
+  EXPECT_EQ(count(with, ChatCount::not_written), 0);
+}
+
 TEST(SilentErrors, CutAnswersAreCountedUnderEveryPolicy) {
   const ChatTokenizer chat(kChatMl);
   const std::string row = talk({{"user", "aaaaaaaa"}, {"assistant", "bcdefgh"}});

@@ -108,6 +108,7 @@ TEST(JinjaTemplate, WritesValuesAsPythonDoes) {
   EXPECT_EQ(text_of_template("{{ [1, 'a', none, true, 1.5] }} {{ {'a': 'b', 1: [none]} }} {{ (1,) }}"),
             "[1, 'a', None, True, 1.5] {'a': 'b', 1: [None]} (1,)");
   EXPECT_EQ(text_of_template("{{ [\"a'b\", 'a\"b', 'é\\n'] }}"), "[\"a'b\", 'a\"b', 'é\\n']");
+  EXPECT_THROW((void)text_of_template("{{ [1] | tojson(indent=1001) }}"), Error);
   EXPECT_EQ(text_of_template("{{ {'a': [1, {}], 'b': []} | tojson(indent=2) }}"),
             "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}");
   EXPECT_EQ(text_of_template("{{ {'ü': '<é>', 'n': 1e21} | tojson }} {{ 'é' | tojson(ensure_ascii=true) }}"),

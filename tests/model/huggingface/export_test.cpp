@@ -37,6 +37,7 @@ class Export : public testing::Test {
     request_.problem_type = "single_label_classification";
     request_.tensors = {{"classifier.weight", {2, 3}, weight_}, {"classifier.bias", {2}, bias_}};
     request_.model_card = "# A card\n";
+    request_.trained_use = "{}";
   }
 
   [[nodiscard]] nlohmann::json exported_config() const {
@@ -53,8 +54,8 @@ class Export : public testing::Test {
 
 TEST_F(Export, WritesAWholeModelFolder) {
   export_model(request_);
-  EXPECT_EQ(folder_.names("tuned"),
-            (FileNames{"README.md", "config.json", "merges.txt", "model.safetensors", "tokenizer.json", "vocab.txt"}));
+  EXPECT_EQ(folder_.names("tuned"), (FileNames{"README.md", "config.json", "merges.txt", "model.safetensors",
+                                               "temper.json", "tokenizer.json", "vocab.txt"}));
   expect_siblings({"base", "tuned"});
   EXPECT_EQ(read_text_file(request_.target_folder / "README.md"), "# A card\n");
   EXPECT_EQ(read_text_file(request_.target_folder / "tokenizer.json"), "{\"tokenizer\": true}");
@@ -96,6 +97,13 @@ TEST_F(Export, ReplacesAnOlderExportWhole) {
   EXPECT_EQ(read_text_file(request_.target_folder / "README.md"), "# Another card\n");
   EXPECT_FALSE(std::filesystem::exists(request_.target_folder / "vocab.txt"));
   expect_siblings({"base", "tuned"});
+}
+
+TEST_F(Export, LeavesModelsThatNoExportLeftThere) {
+  folder_.write("tuned/config.json", "{}");
+  folder_.write("tuned/model.safetensors", "somebody's");
+  expect_refusal([&] { export_model(request_); }, {"tuned", "holds a model that no export left there"});
+  EXPECT_EQ(read_text_file(request_.target_folder / "model.safetensors"), "somebody's");
 }
 
 TEST_F(Export, CreatesTheFoldersAboveAndUsesAnEmptyTarget) {

@@ -299,6 +299,12 @@ gpu_communication = "mpi"
     EXPECT_EQ(parse(kSmallest, {std::string("run.device=") + device}).run.device, device);
 }
 
+TEST(Configuration, RefusesAdapterKeysThatWouldDoNothing) {
+  EXPECT_REFUSED("[lora]\nrank = 2\nalpha_pattern = { q_proj = 0.0 }\n", "lora.alpha_pattern has 0 for q_proj");
+  EXPECT_REFUSED("[lora]\nrank = 2\ntargets = [\"q_proj\"]\nlayers_pattern = [\"h\"]\n",
+                 "lora.layers_pattern says where the numbers of lora.layers stand");
+}
+
 TEST(Configuration, ReadsALayerIntervalAsAWordOrANumber) {
   const auto interval = [](const std::string& value) {
     const Configuration read = parse(kSmallest, {"train.checkpoint_activations=" + value});
