@@ -109,8 +109,10 @@ float weight_of(const Dict& message, std::size_t number) {
   const double value = is_number ? jinja::real_of(*weight) : -1.0;
   // Weights are f32.
   if (value >= 0.0 && value <= std::numeric_limits<float>::max()) return static_cast<float>(value);
+  if (value > 0.0)
+    throw Error("message {} has {} as its weight, more than f32 holds", number, jinja::string_of(*weight).bytes());
   throw Error(
-      "message {} has {} as its weight, expected a number of at least 0 that f32 holds, such as 0 (it is not learnt) "
+      "message {} has {} as its weight, expected a number of at least 0, such as 0 (it is not learnt) "
       "or 0.5 (its "
       "tokens count half)",
       number, is_number ? jinja::string_of(*weight).bytes() : kind_of(*weight));

@@ -166,7 +166,7 @@ TEST_P(EveryTask, HasScoresAndPredictionsOfTheOutputs) {
   std::vector<std::int32_t> classes;
   for (const std::int32_t c : batch_.classes)
     if (c != kUnlabelled) classes.push_back(c);
-  const auto scores = task_.make_scores({.outputs = request_.labels, .rows = 1});
+  const auto scores = task_.make_scores({.outputs = request_.labels, .rows = 1, .text_bytes = 3});
   scores->add({batch_, 0, classes, outputs, columns});
   scores->reduce(world_communicator());
   const Metrics metrics = scores->metrics(3.0, 2.0);
