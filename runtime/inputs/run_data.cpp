@@ -228,6 +228,9 @@ void refuse_needless_keys(const Configuration& configuration, const TaskSpec& ta
   }
   if (task.loss == LossKind::preference && !data.train_weights.empty())
     throw usage_error("data.train_weights: pairs of answers are not mixed by weight; take the key out");
+  if (!data.labels.empty() && !has_names(task.labels))
+    throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
+                      task.name);
   const bool reads_chats = reads_conversations(data) || task.labels == LabelKind::preference;
   const auto differing = differing_keys(Configuration(), configuration);
   for (const std::string& key : differing) {
@@ -248,9 +251,6 @@ void refuse_needless_keys(const Configuration& configuration, const TaskSpec& ta
   if (configuration.preference.loss != "sigmoid" && configuration.preference.label_smoothing > 0.0)
     throw usage_error("preference.label_smoothing is {}, but preference.loss = \"{}\" has none; take the key out",
                       configuration.preference.label_smoothing, configuration.preference.loss);
-  if (!data.labels.empty() && !has_names(task.labels))
-    throw usage_error("data.labels names {}, but {} has none; take the key out", counted(data.labels.size(), "label"),
-                      task.name);
 }
 
 TokenizeOptions tokenize_options(const RowReading& reading) {

@@ -277,8 +277,11 @@ TEST_F(Preference, RefusesWhatItCannotUse) {
     EXPECT_NE(outcome.status, 0) << key;
     EXPECT_NE(outcome.err.find(told), std::string::npos) << key << "\n" << outcome.err;
   }
-  outcome = train("out", {"model.task=causal-lm", "preference.beta=0.2"});
+  outcome = train("out", {"model.task=causal-lm", "data.text=prompt", "preference.beta=0.2"});
   EXPECT_NE(outcome.err.find("preference.beta is for dpo"), std::string::npos) << outcome.err;
+  outcome = train("out", {"model.task=causal-lm"});
+  EXPECT_NE(outcome.err.find("its rows are pairs of answers, which model.task = \"dpo\" learns"), std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(Preference, InspectionShowsBothAnswers) {

@@ -22,6 +22,7 @@
 #include "tensor/kernels/cpu/matmul/row_products.h"
 #include "tensor/kernels/cpu/matmul/widened_weights.h"
 #include "tensor/kernels/cpu/vector/aligned_floats.h"
+#include "tensor/kernels/cpu/vector/instruction_set.h"
 #include "tensor/kernels/cpu/vector/parallel.h"
 
 namespace temper {
@@ -34,6 +35,12 @@ constexpr std::int64_t kPartRows = 256;
 constexpr std::int64_t kLeastRows = 2;
 // Rows of a part for gradients of weights in bf16, where a part takes little time.
 constexpr std::int64_t kPartRowsOfBFloat16Gradient = 384;
+// Rows of a part where oneDNN multiplies bf16 in tiles: each part has just so many, the last with others beneath. With
+// other numbers of rows, and with weights in another order, oneDNN (2.6) takes other kernels, or cuts sums elsewhere,
+// and a tile adds up its part of a sum by itself, so that a row's bits would depend on how many others come with it.
+constexpr std::int64_t kTileRows = 64;
+// Up to so many, oneDNN adds up packed weights in the order of others, of which a single part has no need.
+constexpr std::int64_t kLongestUnpacked = 1024;
 // Columns of a part where a result is wider than high.
 constexpr std::int64_t kPartColumns = 384;
 // oneDNN brings operands into another order first, and what it takes of a long inner dimension at a time falls out of
@@ -115,14 +122,24 @@ std::int64_t piece_length(const Operands& o) {
   return !o.transpose_b && o.a.type == DType::f32 ? kPieceOfF32InputGradient : o.k();
 }
 
+/// Whether rows come in parts of kTileRows: those of a forward pass in bf16, on a processor with tiles. Gradients of
+/// inputs need not: the rows of a grain are the same wherever it is computed.
+bool multiplies_in_tiles(const Operands& o) {
+  static const bool has_tiles = may_use(InstructionSet::amx);
+  return has_tiles && o.a.type == DType::bf16 && !o.transpose_a && o.transpose_b;
+}
+
 /// A product cut into parts, of whole rows or whole columns of the result, and each part into pieces, which are summed
 /// one after another along the inner dimension.
 class CutProduct {
  public:
   CutProduct(const Operands& operands, bool by_rows, ProductPrimitives& primitives)
       : o_(operands),
-        by_rows_(by_rows),
-        parts_(by_rows ? Cut{o_.c.rows, part_rows(o_), kLeastRows} : Cut{o_.c.columns, kPartColumns}),
+        in_tiles_(multiplies_in_tiles(o_)),
+        by_rows_(by_rows || in_tiles_),
+        parts_(in_tiles_  ? Cut{o_.c.rows, kTileRows}
+               : by_rows_ ? Cut{o_.c.rows, part_rows(o_), kLeastRows}
+                          : Cut{o_.c.columns, kPartColumns}),
         pieces_{.side = o_.k(), .length = piece_length(o_)},
         packed_(packs()) {
     find_primitives(primitives);
@@ -155,11 +172,12 @@ class CutProduct {
   /// Whether b is packed into oneDNN's layout once for all parts. In f32 it does not pay off: what oneDNN would do
   /// otherwise (2.6: another kernel, which reorders parts as it goes) is as fast.
   [[nodiscard]] bool packs() const {
+    if (in_tiles_) return parts_.parts() > 1 || o_.k() > kLongestUnpacked;
     return by_rows_ && !o_.transpose_a && o_.a.type == DType::bf16 && parts_.parts() > 1;
   }
 
   [[nodiscard]] ProductShape shape(std::int64_t part, std::int64_t piece) const {
-    const std::int64_t side = parts_.part(part).count;
+    const std::int64_t side = in_tiles_ ? kTileRows : parts_.part(part).count;
     ProductShape s;
     s.m = by_rows_ ? side : o_.c.rows;
     s.n = by_rows_ ? o_.c.columns : side;
@@ -192,7 +210,8 @@ class CutProduct {
   }
 
   void run_part(std::int64_t i, const void* packed_b) {
-    const std::int64_t begin = parts_.part(i).begin;
+    const auto [begin, count] = parts_.part(i);
+    if (in_tiles_ && count < kTileRows) return run_with_rows_beneath(i, packed_b);
     const std::int64_t row = by_rows_ ? begin : 0;
     const std::int64_t column = by_rows_ ? 0 : begin;
     for (std::int64_t j = 0; j < pieces_.parts(); ++j) {
@@ -202,6 +221,27 @@ class CutProduct {
                                           : o_.of_b(inner, column);
       primitive(i, j)->run(o_.of_a(row, inner), b, o_.bias.data, o_.c.at(row, column));
     }
+  }
+
+  /// The last part where it has fewer rows than others: rows of zeros lie beneath them.
+  void run_with_rows_beneath(std::int64_t i, const void* packed_b) {
+    thread_local std::vector<std::byte> left;
+    thread_local std::vector<std::byte> result;
+    const auto [begin, count] = parts_.part(i);
+    const auto bytes_of = [](const auto& rows, std::int64_t columns) {
+      return static_cast<std::size_t>(columns) * size_of(rows.type);
+    };
+    const std::size_t left_bytes = bytes_of(o_.a, o_.a.columns);
+    const std::size_t result_bytes = bytes_of(o_.c, o_.c.columns);
+    const std::size_t result_stride = bytes_of(o_.c, o_.c.stride);
+    left.assign(kTileRows * left_bytes, std::byte{0});
+    result.resize(kTileRows * result_stride);
+    std::memcpy(left.data(), o_.of_a(begin, 0), static_cast<std::size_t>(count) * left_bytes);
+    for (std::int64_t row = 0; row < count && o_.accumulate; ++row)
+      std::memcpy(result.data() + static_cast<std::size_t>(row) * result_stride, o_.c.at(begin + row, 0), result_bytes);
+    primitive(i, 0)->run(left.data(), packed_ ? packed_b : o_.b.data, o_.bias.data, result.data());
+    for (std::int64_t row = 0; row < count; ++row)
+      std::memcpy(o_.c.at(begin + row, 0), result.data() + static_cast<std::size_t>(row) * result_stride, result_bytes);
   }
 
   /// The part of b for these columns of the result, with the stride that b has. By rows it is widened for each part of
@@ -214,6 +254,7 @@ class CutProduct {
   }
 
   Operands o_;
+  bool in_tiles_;
   bool by_rows_;
   Cut parts_;
   Cut pieces_;
@@ -240,7 +281,9 @@ ConstRows without_gaps(ConstRows a) {
   return {room.data(), a.rows, a.columns, a.columns, a.type};
 }
 
-bool is_lone_row(const Operands& o) { return o.c.rows == 1 && o.a.type == DType::bf16 && !o.transpose_a; }
+bool is_lone_row(const Operands& o) {
+  return o.c.rows == 1 && o.a.type == DType::bf16 && !o.transpose_a && !multiplies_in_tiles(o);
+}
 
 /// The product of a lone row (kLeastRows), computed as two.
 void multiply_lone_row(const Operands& o, bool by_rows, ProductPrimitives& primitives) {
