@@ -315,7 +315,7 @@ std::vector<std::string> sentences_of_all(const std::vector<std::string>& mine, 
 }
 
 ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
-  return sized(model, read_image_processor(model.folder), size);
+  return sized(model, read_image_processor(model.folder, model.json), size);
 }
 
 ImageProcessor sized(const ModelConfig& model, ImageProcessor processor, std::int64_t size) {

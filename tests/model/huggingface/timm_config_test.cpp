@@ -1,0 +1,53 @@
+// config.json of timm's folders: what older ones say, and what an export says of the pictures.
+#include "model/huggingface/timm_config.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/architectures/model_config.h"
+#include "tests/model/huggingface/test_folder.h"
+
+namespace temper {
+namespace {
+
+using testing_support::expect_refusal;
+using testing_support::TestFolder;
+using Json = nlohmann::ordered_json;
+
+/// As timm wrote it before there was "pretrained_cfg".
+const std::string kOlderConfig =
+    R"({"architecture":"vit_tiny_patch16_384","num_classes":2,"num_features":192,"input_size":[3,384,384],)"
+    R"("mean":[0.5,0.5,0.5],"crop_pct":1.0,"first_conv":"patch_embed.proj","labels":["flat","upright"]})";
+
+TEST(TimmConfig, OfAnOlderFolderBecomesAsTimmReadsIt) {
+  EXPECT_EQ(Json::parse(with_pretrained_cfg(kOlderConfig, "config.json")), Json::parse(R"({
+      "architecture":"vit_tiny_patch16_384","num_features":192,"pretrained_cfg":{"num_classes":2,
+      "input_size":[3,384,384],"mean":[0.5,0.5,0.5],"crop_pct":1.0,"first_conv":"patch_embed.proj",
+      "label_names":["flat","upright"]}})"));
+  // null is as good as nothing, and what a model is made with stays where it is read.
+  EXPECT_EQ(
+      Json::parse(with_pretrained_cfg(
+          R"({"architecture":"resnet18","pretrained_cfg":null,"model_args":{"in_chans":1},"crop_pct":0.9})", "")),
+      Json::parse(R"({"architecture":"resnet18","model_args":{"in_chans":1},"pretrained_cfg":{"crop_pct":0.9}})"));
+}
+
+TEST(TimmConfig, EveryOtherTextStaysAsItIs) {
+  for (const std::string text : {R"({"architecture": "resnet18","num_classes":2, "pretrained_cfg":{}})",
+                                 R"({"architecture": "resnet18","model_type": "timm_wrapper"})",
+                                 R"({"model_type": "bert",  "hidden_size":24})", "{}"})
+    EXPECT_EQ(with_pretrained_cfg(text, "config.json"), text);
+  expect_refusal([] { (void)with_pretrained_cfg("[1]", "some/config.json"); }, {"some/config.json"});
+}
+
+TEST(TimmConfig, AnOlderFolderIsReadInItsSizeAndWithItsNames) {
+  const TestFolder folder;
+  folder.write("config.json", kOlderConfig);
+  const ModelConfig config = read_model_config(folder.path());
+  EXPECT_EQ(config.images.extent, (ImageExtent{384, 384}));
+  EXPECT_EQ(config.labels, (std::vector<std::string>{"flat", "upright"}));
+  EXPECT_EQ(Json::parse(config.json)["pretrained_cfg"]["crop_pct"], 1.0);
+}
+
+}  // namespace
+}  // namespace temper
