@@ -58,11 +58,12 @@ void set_timm_classes(Json& config, const std::vector<std::string>& labels) {
   for (const char* key : {"label_names", "label_descriptions"}) config[kPretrainedCfg].erase(key);
 }
 
-void set_timm_pictures(Json& config, const Json& pretrained_cfg, const std::optional<ImageExtent>& made_for) {
+void set_timm_pictures(Json& config, const Json& pretrained_cfg, bool is_resized) {
   for (const auto& [key, value] : pretrained_cfg.items()) config[kPretrainedCfg][key] = value;
-  if (!made_for) return;
-  config[kPretrainedCfg]["fixed_input_size"] = true;
-  if (has_key(config, kModelArgs, "img_size")) config[kModelArgs]["img_size"] = {made_for->height, made_for->width};
+  if (is_resized) config[kPretrainedCfg]["fixed_input_size"] = true;
+  // Where both are given, timm takes this one for the pictures too.
+  const Json& size = pretrained_cfg.at("input_size");
+  if (has_key(config, kModelArgs, "img_size")) config[kModelArgs]["img_size"] = {size.at(1), size.at(2)};
 }
 
 }  // namespace temper

@@ -3,11 +3,8 @@
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
-
-#include "base/image_extent.h"
 
 namespace temper {
 
@@ -22,9 +19,8 @@ std::string with_pretrained_cfg(std::string text, const std::filesystem::path& p
 /// The classes, one per output: "num_classes" wherever timm reads it, and "label_names".
 void set_timm_classes(nlohmann::ordered_json& config, const std::vector<std::string>& labels);
 
-/// What the pictures are that the model reads, in place of what "pretrained_cfg" says of them. `made_for`: the size
-/// that timm is to make the model for; none: that stays as it is.
-void set_timm_pictures(nlohmann::ordered_json& config, const nlohmann::ordered_json& pretrained_cfg,
-                       const std::optional<ImageExtent>& made_for);
+/// What the pictures are that the model reads, in place of what "pretrained_cfg" says of them; "input_size" is among
+/// it. `is_resized`: tensors are of that size, so timm is to make the model for it, whatever its code says.
+void set_timm_pictures(nlohmann::ordered_json& config, const nlohmann::ordered_json& pretrained_cfg, bool is_resized);
 
 }  // namespace temper

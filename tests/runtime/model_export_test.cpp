@@ -71,5 +71,18 @@ TEST(ExportOfTimm, OfAnOlderFolderIsReadWithTheSamePictures) {
   }
 }
 
+TEST(ExportOfTimm, HasTheSizeThatSwinWasTrainedWithInItsArguments) {
+  const TestFolder folder;
+  ModelFolder base(fixture_folder("timm-swin"));
+  base.set_image_size(12);
+  export_untrained(base, folder.path() / "tuned");
+  const Json written = config_of_folder(folder.path() / "tuned");
+  EXPECT_EQ(written["pretrained_cfg"]["input_size"], (Json{3, 12, 12}));
+  EXPECT_EQ(written["model_args"]["img_size"], (Json{12, 12}));
+  const ModelFolder again(folder.path() / "tuned");
+  EXPECT_EQ(again.config.images.extent, (ImageExtent{12, 12}));
+  EXPECT_EQ(again.processor->extent(), (ImageExtent{12, 12}));
+}
+
 }  // namespace
 }  // namespace temper

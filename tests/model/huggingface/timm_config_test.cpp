@@ -49,5 +49,19 @@ TEST(TimmConfig, AnOlderFolderIsReadInItsSizeAndWithItsNames) {
   EXPECT_EQ(Json::parse(config.json)["pretrained_cfg"]["crop_pct"], 1.0);
 }
 
+// With "fixed_input_size", as Swin has it, timm takes the size of the pictures from the arguments.
+TEST(TimmConfig, ArgumentsHaveTheSizeOfThePictures) {
+  const Json pictures = {{"input_size", {3, 32, 48}}, {"crop_pct", 0.8}};
+  Json config = {{"model_args", {{"img_size", 24}, {"depth", 1}}},
+                 {"pretrained_cfg", {{"input_size", {3, 24, 24}}, {"pool_size", nullptr}}}};
+  set_timm_pictures(config, pictures, false);
+  EXPECT_EQ(config["model_args"], (Json{{"img_size", {32, 48}}, {"depth", 1}}));
+  EXPECT_EQ(config["pretrained_cfg"], (Json{{"input_size", {3, 32, 48}}, {"pool_size", nullptr}, {"crop_pct", 0.8}}));
+  Json without = {{"model_args", {{"depth", 1}}}};
+  set_timm_pictures(without, pictures, true);
+  EXPECT_EQ(without["model_args"], (Json{{"depth", 1}}));
+  EXPECT_EQ(without["pretrained_cfg"]["fixed_input_size"], true);
+}
+
 }  // namespace
 }  // namespace temper
