@@ -57,15 +57,15 @@ struct ImageProcessor {
   [[nodiscard]] std::string to_pretrained_cfg() const;
 };
 
-/// Of a model folder. Keys that preprocessor_config.json leaves out have the values of the class that it names. Without
-/// the file: what config.json's `pretrained_cfg` says (timm), else the size that the model has in config.json
-/// (`image_size`, else 224) with nothing cut off, since nobody said that edges do not matter, and the filter, mean and
-/// deviation with which published models of its type were trained: bilinear and 0.5 of ViT, bicubic and those of
-/// ImageNet of all others; 0.5 where the model sees one channel. Where a file has pictures keep their proportions and
-/// cuts nothing off, their middle is kept: all pictures of a batch have one size. Throws Error, with file and key, for
-/// values of the wrong kind, sizes below 1 or above 16,384, deviations of 0, unknown filters, and what is not done here
-/// (padding, a longest edge).
-ImageProcessor read_image_processor(const std::filesystem::path& folder);
+/// Of a model folder. `config`: the text of config.json that the model was read from. Keys that
+/// preprocessor_config.json leaves out have the values of the class that it names. Without the file: what config.json's
+/// `pretrained_cfg` says (timm), else the size that the model has in config.json (`image_size`, else 224) with nothing
+/// cut off, since nobody said that edges do not matter, and the filter, mean and deviation with which published models
+/// of its type were trained: bilinear and 0.5 of ViT, bicubic and those of ImageNet of all others; 0.5 where the model
+/// sees one channel. Where a file has pictures keep their proportions and cuts nothing off, their middle is kept: all
+/// pictures of a batch have one size. Throws Error, with file and key, for values of the wrong kind, sizes below 1 or
+/// above 16,384, deviations of 0, unknown filters, and what is not done here (padding, a longest edge).
+ImageProcessor read_image_processor(const std::filesystem::path& folder, const std::string& config);
 
 /// The same of the texts of the two files; an empty one is absent. `place` begins what errors say.
 ImageProcessor parse_image_processor(const std::string& preprocessor_config, const std::string& config,

@@ -237,13 +237,14 @@ constexpr std::string_view kFilterNames[] = {"nearest", "lanczos", "bilinear", "
 
 /// timm's evaluation: the shorter edge becomes size / crop_pct, and the middle is kept; "squash" gives up proportions.
 ImageProcessor processor_of_timm(const json& object, const std::string& place) {
-  const Keys keys(object, place + ", pretrained_cfg");
+  json whole = object;
+  if (json& size = whole["input_size"]; size.is_null()) size = {3, kUsualSide, kUsualSide};
+  const Keys keys(whole, place + ", pretrained_cfg");
   ImageProcessor processor;
   processor.source = keys.place();
-  processor.document = object.dump();
+  processor.document = whole.dump();
   const json* input = keys.find("input_size");
-  if (input == nullptr || !input->is_array() || input->size() != 3)
-    keys.refuse("input_size", input == nullptr ? json(nullptr) : *input, "channels, height and width");
+  if (!input->is_array() || input->size() != 3) keys.refuse("input_size", *input, "channels, height and width");
   const ImageExtent extent{keys.side("input_size", (*input)[1]), keys.side("input_size", (*input)[2])};
   const double share = std::min(keys.number("crop_pct", 0.875), 1.0);
   const std::string mode = keys.text("crop_mode", "center");
@@ -421,8 +422,7 @@ ImageProcessor parse_image_processor(const std::string& preprocessor_config, con
   return processor_of_model(object, file);
 }
 
-ImageProcessor read_image_processor(const std::filesystem::path& folder) {
-  const std::string config = text_of(folder / "config.json");
+ImageProcessor read_image_processor(const std::filesystem::path& folder, const std::string& config) {
   const json object = config.empty() ? json::object() : parsed_object(config, (folder / "config.json").string());
   const bool is_timm = object.contains("pretrained_cfg") && !object.contains("model_type");
   return parse_image_processor(is_timm ? std::string() : text_of(folder / "preprocessor_config.json"), config,

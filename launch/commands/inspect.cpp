@@ -138,7 +138,7 @@ Json extent_json(ImageExtent extent) { return Json::array({extent.height, extent
 
 /// How a model of images sees pictures.
 void add_pictures(const ModelConfig& config, Json& json) {
-  const ImageProcessor processor = read_image_processor(config.folder);
+  const ImageProcessor processor = read_image_processor(config.folder, config.json);
   json["picture_size"] = extent_json(processor.extent());
   json["channels"] = config.images.channels;
   json["resized_to"] = processor.resize_rule == ResizeRule::shortest_edge ? Json(processor.edge)

@@ -28,6 +28,9 @@ struct ImageSizes {
   std::int64_t first_patch = 0;
   /// Which places of an image of this size the tokens behind them are, line after line. Throws as `tokens` does.
   std::function<ImageExtent(ImageExtent extent)> grid = {};
+  /// Where tokens stand before the patches: how many of them, from the first one on, have a classifier each, whose mean
+  /// is the model's answer.
+  std::int64_t classified_tokens = 1;
 };
 
 struct ModelSizes {

@@ -1,8 +1,12 @@
 #include "model/architectures/timm_keys.h"
 
 #include <array>
+#include <charconv>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include <fmt/ranges.h>
 
@@ -47,10 +51,35 @@ std::int64_t input_size(const ConfigKeys& keys, std::size_t which, std::int64_t 
   return size->at(which).get<std::int64_t>();
 }
 
+/// As transformers calls a class without a name.
+std::string generic_label(std::int64_t id) { return fmt::format("LABEL_{}", id); }
+
 /// What the classifier reads stands wherever somebody chose it, and once more for whoever reads the file.
 void require_pooling(const ConfigKeys& keys, std::string_view pooling) {
   if (!is_given(keys, "global_pool") || keys.text("global_pool", pooling) == pooling) return;
   keys.refuse("global_pool", fmt::format("\"{}\": models of this architecture are read in this way alone", pooling));
+}
+
+/// "label_names" that is an object: {"0": "cat", "7": "dog"}, of `count` classes, or as many as the largest id asks
+/// for.
+std::vector<std::string> labels_of_ids(const ConfigKeys& keys, std::optional<std::int64_t> count) {
+  std::map<std::int64_t, std::string> names;
+  const std::int64_t most = count.value_or(kMostClasses);
+  for (const auto& [text, name] : keys.find("label_names")->items()) {
+    std::int64_t id = -1;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), id);
+    const bool is_number = failure == std::errc() && end == text.data() + text.size();
+    if (!is_number || id < 0 || id >= most || !name.is_string() || !names.emplace(id, name.get<std::string>()).second)
+      throw Error(
+          "{}: \"label_names\" has {} under the id {}, expected a text under each id, and of ids whole numbers from 0 "
+          "on, each once, below {}{}; correct the file, or download it again",
+          keys.path(), shown(name), in_quotes(text), most, count ? " (num_classes)" : "");
+  }
+  std::vector<std::string> labels;
+  const std::int64_t all = count.value_or(names.empty() ? 0 : names.rbegin()->first + 1);
+  for (std::int64_t id = 0; id < all; ++id)
+    labels.push_back(names.contains(id) ? std::move(names[id]) : generic_label(id));
+  return labels;
 }
 
 }  // namespace
@@ -62,17 +91,20 @@ std::string timm_name(const ConfigKeys& keys) {
 }
 
 std::vector<std::string> timm_labels(const ConfigKeys& keys) {
+  const ConfigKeys pictures = object_of(keys, kPictures);
+  const ConfigKeys& of_count = is_given(keys, "num_classes") ? keys : pictures;
+  const ConfigKeys& of_names = is_given(keys, "label_names") ? keys : pictures;
+  std::optional<std::int64_t> count;
+  if (is_given(of_count, "num_classes")) count = of_count.integer("num_classes", 0, 0, kMostClasses);
   std::vector<std::string> labels;
-  if (is_given(keys, "label_names")) {
-    labels = keys.texts("label_names");
-    if (const std::int64_t count = keys.integer("num_classes", std::ssize(labels), 0, kMostClasses);
-        count != std::ssize(labels))
-      keys.refuse("num_classes", fmt::format("{}, as many as \"label_names\" lists", labels.size()));
+  if (!is_given(of_names, "label_names")) {
+    for (std::int64_t id = 0; id < count.value_or(0); ++id) labels.push_back(generic_label(id));
     return labels;
   }
-  const std::int64_t of_pictures = object_of(keys, kPictures).integer("num_classes", 0, 0, kMostClasses);
-  const std::int64_t count = keys.integer("num_classes", of_pictures, 0, kMostClasses);
-  for (std::int64_t i = 0; i < count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
+  if (of_names.find("label_names")->is_object()) return labels_of_ids(of_names, count);
+  labels = of_names.texts("label_names");
+  if (count.value_or(std::ssize(labels)) != std::ssize(labels))
+    of_count.refuse("num_classes", fmt::format("{}, as many as \"label_names\" lists", labels.size()));
   return labels;
 }
 

@@ -19,7 +19,9 @@ namespace temper {
 /// The name without a tag, which says what weights a model has: "resnet50", of "resnet50.a1_in1k". Empty where
 /// config.json is not timm's.
 std::string timm_name(const ConfigKeys& keys);
-/// "label_names"; where there are none, LABEL_0, LABEL_1, ... of "num_classes".
+/// One of each class, of which there are "num_classes": "label_names", a list, or an object of ids where these have
+/// gaps; LABEL_0, LABEL_1, ... where a class has no name there. Both keys stand beside "architecture" or in
+/// "pretrained_cfg".
 std::vector<std::string> timm_labels(const ConfigKeys& keys);
 
 /// "model_args". Throws Error for arguments that are neither `known` nor of those that every model has, for rates of

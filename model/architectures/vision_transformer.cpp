@@ -91,7 +91,8 @@ ModelSizes sizes_of_vision_transformer(const VisionTransformer& model) {
           .heads = model.heads,
           .intermediate_width = model.intermediate_width,
           .images = {model.embeddings.channels, model.image, tokens, model.embeddings.first_patch(),
-                     [patch = model.embeddings.patch](ImageExtent image) { return patches_of(image, patch); }}};
+                     [patch = model.embeddings.patch](ImageExtent image) { return patches_of(image, patch); },
+                     model.pooling == ImagePooling::first_two ? 2 : 1}};
 }
 
 ModelParts make_vision_transformer(const VisionTransformer& model, const HeadRequest& request) {

@@ -140,7 +140,8 @@ void set_timm_keys(nlohmann::ordered_json& config, const ExportRequest& request,
                    const std::vector<std::string>& labels) {
   // Classes last: what says how pictures are read also says how many classes the source has.
   if (!request.pretrained_cfg.empty())
-    set_timm_pictures(config, parse_json_object(request.pretrained_cfg, "pretrained_cfg"), request.image_size);
+    set_timm_pictures(config, parse_json_object(request.pretrained_cfg, "pretrained_cfg"),
+                      request.image_size.has_value());
   set_timm_classes(config, labels);
 }
 

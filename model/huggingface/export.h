@@ -29,7 +29,8 @@ struct ExportRequest {
   std::string trained_use = {};                        ///< text of temper.json; empty: none is written
   /// Of a model whose tensors are for images of another size than the source's: that size.
   std::optional<ImageExtent> image_size = {};
-  std::string pretrained_cfg = {};  ///< JSON of a model of timm: which pictures it reads
+  /// JSON of a model of timm: which pictures it reads, "input_size" among it.
+  std::string pretrained_cfg = {};
 };
 
 /// Writes config.json (the source's, with architectures, id2label, label2id, problem_type and dtype replaced, of timm's

@@ -9,6 +9,7 @@
 #include "model/gguf/gguf_file.h"
 #include "model/huggingface/gguf_model.h"
 #include "model/huggingface/json_object.h"
+#include "model/huggingface/timm_config.h"
 
 namespace temper {
 namespace {
@@ -78,7 +79,8 @@ std::vector<fs::path> files_of_adapter(const fs::path& folder) {
 fs::path config_place(const fs::path& model) { return is_gguf_file(model) ? model : model / "config.json"; }
 
 std::string model_config_text(const fs::path& model) {
-  return is_gguf_file(model) ? GgufModel(model).config_json() : read_text_file(model / "config.json");
+  if (is_gguf_file(model)) return GgufModel(model).config_json();
+  return with_pretrained_cfg(read_text_file(model / "config.json"), model / "config.json");
 }
 
 }  // namespace temper

@@ -46,7 +46,8 @@ std::vector<std::filesystem::path> files_of_adapter(const std::filesystem::path&
 
 /// Where the configuration of a model comes from, for messages: config.json of its folder, or its GGUF file.
 std::filesystem::path config_place(const std::filesystem::path& model);
-/// The text of config.json; of a GGUF file, what says the same. Throws Error where there is none.
+/// The text of config.json (with_pretrained_cfg, timm_config.h); of a GGUF file, what says the same. Throws Error where
+/// there is none, and where it is no JSON object.
 std::string model_config_text(const std::filesystem::path& model);
 
 }  // namespace temper

@@ -78,10 +78,11 @@ std::vector<double> through(const BlockAttention& block, const std::vector<doubl
 
 }  // namespace
 
-RelevanceMap attention_rollout(const Model& model, Device& device, const DeviceBatch& image, std::int64_t first_patch,
+RelevanceMap attention_rollout(const Model& model, Device& device, const DeviceBatch& image, const ImageSizes& images,
                                ImageExtent grid) {
   const std::int64_t tokens = image.input.tokens();
-  if (tokens != first_patch + grid.pixels() || first_patch < 1)
+  const std::int64_t first_patch = images.first_patch;
+  if (tokens != first_patch + grid.pixels() || first_patch < images.classified_tokens)
     throw Error("attention rollout: an image has {} tokens, expected {} before {} x {} patches", tokens, first_patch,
                 grid.height, grid.width);
   KeptAttention kept(device, tokens);
@@ -91,7 +92,7 @@ RelevanceMap attention_rollout(const Model& model, Device& device, const DeviceB
   if (kept.blocks().empty()) throw Error("attention rollout: no block of the model attends");
   // From the top down, so that a row goes along and no product of matrices is needed.
   std::vector<double> row(static_cast<std::size_t>(tokens));
-  row.front() = 1.0;
+  std::fill_n(row.begin(), images.classified_tokens, 1.0 / static_cast<double>(images.classified_tokens));
   for (std::size_t block = kept.blocks().size(); block-- > 0;) row = through(kept.blocks()[block], row);
   RelevanceMap map{grid, std::vector<double>(row.begin() + first_patch, row.end())};
   map.nothing = *std::min_element(map.values.begin(), map.values.end());

@@ -64,9 +64,8 @@ Explanation explain_image(FittedModel& fitted, Device& device, const Batch& imag
   made.probability = probabilities[static_cast<std::size_t>(made.label)];
   const ImageExtent grid = images.grid({pixels.height, pixels.width});
   const DeviceBatch batch = to_device(image, model.readout(), BatchUse{.labelled = false}, device);
-  made.map = made.method == ExplanationMethod::grad_cam
-                 ? grad_cam(model, device, batch, made.label, grid)
-                 : attention_rollout(model, device, batch, images.first_patch, grid);
+  made.map = made.method == ExplanationMethod::grad_cam ? grad_cam(model, device, batch, made.label, grid)
+                                                        : attention_rollout(model, device, batch, images, grid);
   made.fidelity = measure_fidelity(model, device, loss, image, made.map, made.label, share);
   return made;
 }

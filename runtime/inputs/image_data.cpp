@@ -277,7 +277,7 @@ AugmentationSettings augmentation_of(const AugmentSection& section) {
 }  // namespace
 
 ImageProcessor image_processor_of(const ModelConfig& model, std::int64_t size) {
-  return sized(model, read_image_processor(model.folder), size);
+  return sized(model, read_image_processor(model.folder, model.json), size);
 }
 
 ImageProcessor sized(const ModelConfig& model, ImageProcessor processor, std::int64_t size) {

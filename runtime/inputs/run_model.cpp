@@ -103,7 +103,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, TruncationSide tru
     tokenizer_path = path;
     // An adapter is used in the size in which it was trained.
     std::error_code absent;
-    processor = read_image_processor(folder);
+    processor = read_image_processor(folder, config.json);
     if (adapter.empty() || !std::filesystem::exists(adapter / kProcessorFile, absent)) return;
     ImageProcessor of_adapter = parse_image_processor(read_text_file(adapter / kProcessorFile), config.json,
                                                       (adapter / kProcessorFile).string());

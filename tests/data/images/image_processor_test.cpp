@@ -111,6 +111,19 @@ TEST(ImageProcessor, ReadsWhatTimmSays) {
   EXPECT_EQ(squashed.resize_rule, ResizeRule::exact);
   EXPECT_EQ(squashed.extent(), (ImageExtent{64, 96}));
   EXPECT_THROW(from_config(R"({"pretrained_cfg": {"input_size": [3, 224, 224], "crop_mode": "border"}})"), Error);
+  EXPECT_THROW(from_config(R"({"pretrained_cfg": {"input_size": 224}})"), Error);
+}
+
+TEST(ImageProcessor, TakesWhatTimmTakesWhereItsRuleSaysNothing) {
+  for (const char* rule : {"{}", R"({"input_size": null, "num_classes": 2})"}) {
+    const ImageProcessor timm = from_config(std::string(R"({"pretrained_cfg": )") + rule + "}");
+    EXPECT_EQ(timm.extent(), (ImageExtent{224, 224}));
+    EXPECT_EQ(timm.edge, 256) << "floor(224 / 0.875)";
+    EXPECT_EQ(timm.mean, (std::vector<double>{0.485, 0.456, 0.406}));
+    const std::string written = timm.to_pretrained_cfg();
+    EXPECT_EQ(nlohmann::json::parse(written)["input_size"], (nlohmann::json{3, 224, 224}));
+    EXPECT_EQ(from_config("{\"pretrained_cfg\": " + written + "}").to_pretrained_cfg(), written);
+  }
 }
 
 TEST(ImageProcessor, WritesTimmsRuleBack) {

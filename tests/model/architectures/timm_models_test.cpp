@@ -88,6 +88,29 @@ TEST(TimmModels, ClassesAreNamedByTheFile) {
   const ModelConfig none = parse_model_config(R"({"architecture":"resnet18","num_classes":0})", "some/folder");
   EXPECT_TRUE(none.labels.empty());
   EXPECT_EQ(head_of(none), std::nullopt);
+  EXPECT_EQ(config_of("resnet18", "", R"(,"label_names":["a","b","c"])").labels,
+            (std::vector<std::string>{"a", "b", "c"}));
+}
+
+// timm writes an object where ids have gaps.
+TEST(TimmModels, ClassesAreNamedByTheirIds) {
+  const auto labels = [](const std::string& names) {
+    return config_of("resnet18", ",\"label_names\":" + names).labels;
+  };
+  EXPECT_EQ(labels(R"({"0":"a","1":"b","2":"c"})"), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(labels(R"({"2":"c","0":"a"})"), (std::vector<std::string>{"a", "LABEL_1", "c"}));
+  EXPECT_EQ(labels("{}"), (std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"}));
+  const std::string uncounted = R"({"architecture":"resnet18","label_names":{"3":"d","0":"a"}})";
+  EXPECT_EQ(parse_model_config(uncounted, "some/folder").labels,
+            (std::vector<std::string>{"a", "LABEL_1", "LABEL_2", "d"}));
+  for (const auto& [names, said] :
+       {std::pair{R"({"3":"d"})", "the id \"3\""}, std::pair{R"({"-1":"d"})", "the id \"-1\""},
+        std::pair{R"({"cat":"0"})", "the id \"cat\""}, std::pair{R"({"0":"a","00":"b"})", "the id \"00\""},
+        std::pair{R"({"1":7})", "has 7 under the id \"1\""}})
+    expect_refusal([&] { (void)labels(names); }, {"config.json", "label_names", said, "below 3 (num_classes)"});
+  expect_refusal(
+      [] { (void)parse_model_config(R"({"architecture":"resnet18","label_names":{"1000000":"a"}})", "some/folder"); },
+      {"label_names", "below 1000000"});
 }
 
 TEST(TimmModels, OtherNamesAreRefusedByName) {

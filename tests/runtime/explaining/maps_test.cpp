@@ -36,8 +36,9 @@ class MapOfFixture {
     return temper::grad_cam(*model_, *device_, image(number), output, grid()).values;
   }
   [[nodiscard]] std::vector<double> rollout(std::size_t number) const {
-    return attention_rollout(*model_, *device_, image(number), fixture_.config.images.first_patch, grid()).values;
+    return attention_rollout(*model_, *device_, image(number), images(), grid()).values;
   }
+  [[nodiscard]] const ImageSizes& images() const { return fixture_.config.images; }
   [[nodiscard]] Model& model() const { return *model_; }
   [[nodiscard]] Device& device() const { return *device_; }
   /// Weights of files are mapped and cannot be written to.
@@ -69,6 +70,14 @@ TEST(AttentionRollout, MatchesReferenceOfOddSizes) {
   expect_near(fixture.rollout(1), {0.0921307, 0.1466541, 0.1378109, 0.1055664, 0.09336636, 0.08967959}, 1e-6);
 }
 
+// Both tokens are read, each by a classifier of its own: the mean of their rows, of timm's model.
+TEST(AttentionRollout, OfADistilledModelBeginsAtBothTokens) {
+  const MapOfFixture fixture("timm-deit-distilled");
+  EXPECT_EQ(fixture.images().classified_tokens, 2);
+  expect_near(fixture.rollout(0), {0.09577604, 0.07027125, 0.1074171, 0.07909235}, 1e-6);
+  expect_near(fixture.rollout(1), {0.09010496, 0.06333997, 0.09948418, 0.09762047}, 1e-6);
+}
+
 TEST(AttentionRollout, MatchesReferenceOfPublishedShapes) {
   TEMPER_REQUIRE_FIXTURE("shared/vit-image");
   expect_near(MapOfFixture("shared/vit-image").rollout(0),
@@ -92,7 +101,8 @@ TEST(AttentionRollout, OfUniformAttentionIsUniform) {
 TEST(AttentionRollout, IsTheSameEachTimeAndRefusesAnotherGrid) {
   const MapOfFixture fixture("vit-multilabel-image");
   EXPECT_EQ(fixture.rollout(0), fixture.rollout(0));
-  EXPECT_THROW((void)attention_rollout(fixture.model(), fixture.device(), fixture.image(0), 1, {2, 2}), Error);
+  EXPECT_THROW((void)attention_rollout(fixture.model(), fixture.device(), fixture.image(0), fixture.images(), {2, 2}),
+               Error);
 }
 
 TEST(GradCam, MatchesReferenceOfResNetOfOddSizes) {
