@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/mapped_file.h"
 #include "data/images/augmentation.h"
 #include "data/pictures/decode.h"
 
@@ -41,7 +42,7 @@ void measure(std::string_view what, std::span<const char* const> files,
 }
 
 void measure_all(const char* folder, std::span<const char* const> files) {
-  const ImageProcessor processor = read_image_processor(folder);
+  const ImageProcessor processor = read_image_processor(folder, read_text_file(std::filesystem::path(folder) / "config.json"));
   std::vector<float> pixels(static_cast<std::size_t>(processor.extent().pixels() * kChannels));
   AugmentationSettings settings;
   settings.resized_crop = true;
