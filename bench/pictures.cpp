@@ -9,12 +9,12 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "base/mapped_file.h"
 #include "base/mapped_file.h"
 #include "data/images/augmentation.h"
 #include "data/pictures/decode.h"
