@@ -18,12 +18,12 @@ namespace {
 
 using testing_support::fixture_folder;
 using testing_support::TestFolder;
-using Json = nlohmann::ordered_json;
+using OrderedConfig = nlohmann::ordered_json;
 
 const std::vector<std::string> kThreeClasses = {"flat", "slanted", "upright"};
 
-Json config_of_folder(const std::filesystem::path& folder) {
-  return Json::parse(read_text_file(folder / "config.json"));
+OrderedConfig config_of_folder(const std::filesystem::path& folder) {
+  return OrderedConfig::parse(read_text_file(folder / "config.json"));
 }
 
 /// Writes the model of `base` into `target`, without training.
@@ -37,7 +37,7 @@ void export_untrained(const ModelFolder& base, const std::filesystem::path& targ
 TEST(ExportOfTimm, OfAnOlderFolderIsReadWithTheSamePictures) {
   const TestFolder folder;
   const std::filesystem::path fixture = fixture_folder("timm-deit-distilled");
-  Json older = config_of_folder(fixture);
+  OrderedConfig older = config_of_folder(fixture);
   older.erase("pretrained_cfg");
   older.update({{"input_size", {3, 8, 8}},
                 {"interpolation", "bilinear"},
@@ -57,17 +57,17 @@ TEST(ExportOfTimm, OfAnOlderFolderIsReadWithTheSamePictures) {
   EXPECT_EQ(base.processor->timm_share, 1.0);
   export_untrained(base, folder.path() / "tuned");
 
-  const Json written = config_of_folder(folder.path() / "tuned");
+  const OrderedConfig written = config_of_folder(folder.path() / "tuned");
   for (const char* moved : {"input_size", "mean", "crop_pct", "labels"}) EXPECT_FALSE(written.contains(moved)) << moved;
-  EXPECT_EQ(written["label_names"], Json(kThreeClasses));
+  EXPECT_EQ(written["label_names"], OrderedConfig(kThreeClasses));
   EXPECT_EQ(written["pretrained_cfg"]["first_conv"], "patch_embed.proj");
   EXPECT_EQ(written["pretrained_cfg"]["num_classes"], 3);
   const ModelFolder again(folder.path() / "tuned");
   EXPECT_EQ(again.config.labels, kThreeClasses);
   for (const ImageProcessor& processor : {*base.processor, *again.processor}) {
-    Json pictures = Json::parse(processor.to_pretrained_cfg());
+    OrderedConfig pictures = OrderedConfig::parse(processor.to_pretrained_cfg());
     pictures.erase("label_names");
-    EXPECT_EQ(pictures, Json::parse(again.processor->to_pretrained_cfg()));
+    EXPECT_EQ(pictures, OrderedConfig::parse(again.processor->to_pretrained_cfg()));
   }
 }
 
@@ -76,9 +76,9 @@ TEST(ExportOfTimm, HasTheSizeThatSwinWasTrainedWithInItsArguments) {
   ModelFolder base(fixture_folder("timm-swin"));
   base.set_image_size(12);
   export_untrained(base, folder.path() / "tuned");
-  const Json written = config_of_folder(folder.path() / "tuned");
-  EXPECT_EQ(written["pretrained_cfg"]["input_size"], (Json{3, 12, 12}));
-  EXPECT_EQ(written["model_args"]["img_size"], (Json{12, 12}));
+  const OrderedConfig written = config_of_folder(folder.path() / "tuned");
+  EXPECT_EQ(written["pretrained_cfg"]["input_size"], (OrderedConfig{3, 12, 12}));
+  EXPECT_EQ(written["model_args"]["img_size"], (OrderedConfig{12, 12}));
   const ModelFolder again(folder.path() / "tuned");
   EXPECT_EQ(again.config.images.extent, (ImageExtent{12, 12}));
   EXPECT_EQ(again.processor->extent(), (ImageExtent{12, 12}));
