@@ -18,6 +18,7 @@
 #include "base/mapped_file.h"
 #include "data/images/augmentation.h"
 #include "data/pictures/decode.h"
+#include "model/huggingface/model_files.h"
 
 namespace temper {
 namespace {
@@ -42,7 +43,7 @@ void measure(std::string_view what, std::span<const char* const> files,
 }
 
 void measure_all(const char* folder, std::span<const char* const> files) {
-  const ImageProcessor processor = read_image_processor(folder, read_text_file(std::filesystem::path(folder) / "config.json"));
+  const ImageProcessor processor = read_image_processor(folder, model_config_text(folder));
   std::vector<float> pixels(static_cast<std::size_t>(processor.extent().pixels() * kChannels));
   AugmentationSettings settings;
   settings.resized_crop = true;
