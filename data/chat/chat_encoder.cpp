@@ -13,7 +13,6 @@ namespace temper {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-using jinja::Dict;
 using jinja::Value;
 
 std::size_t common_beginning(const Ids& a, const Ids& b) {
@@ -205,20 +204,22 @@ bool ChatEncoder::leaves_out(const Conversation& conversation, const RenderedCha
       return false;  // the template needs it
     }
   };
-  Conversation less = conversation;
-  bool has_calls = false;
-  for (Value& message : less.messages) {
-    const Dict& members = *std::get<jinja::DictPointer>(message);
-    if (members.find("tool_calls") == nullptr) continue;
-    has_calls = true;
-    std::vector<std::pair<Value, Value>> others = members.entries;
-    std::erase_if(others, [](const auto& entry) { return jinja::text_of(entry.first).bytes() == "tool_calls"; });
-    message = jinja::make_dict(std::move(others));
+  const auto has_calls = [](const Value& message) {
+    return std::get<jinja::DictPointer>(message)->find("tool_calls") != nullptr;
+  };
+  if (std::any_of(conversation.messages.begin(), conversation.messages.end(), has_calls)) {
+    Conversation less = conversation;
+    for (Value& message : less.messages) {
+      if (!has_calls(message)) continue;
+      std::vector<std::pair<Value, Value>> others = std::get<jinja::DictPointer>(message)->entries;
+      std::erase_if(others, [](const auto& entry) { return jinja::text_of(entry.first).bytes() == "tool_calls"; });
+      message = jinja::make_dict(std::move(others));
+    }
+    if (is_same_without(less)) return true;
   }
-  if (has_calls && is_same_without(less)) return true;
   for (Value Conversation::*member : {&Conversation::tools, &Conversation::documents}) {
     if (jinja::is_none(conversation.*member)) continue;
-    less = conversation;
+    Conversation less = conversation;
     less.*member = jinja::None{};
     if (is_same_without(less)) return true;
   }

@@ -112,8 +112,7 @@ float weight_of(const Dict& message, std::size_t number) {
   if (value > 0.0)
     throw Error("message {} has {} as its weight, more than f32 holds", number, jinja::string_of(*weight).bytes());
   throw Error(
-      "message {} has {} as its weight, expected a number of at least 0, such as 0 (it is not learnt) "
-      "or 0.5 (its "
+      "message {} has {} as its weight, expected a number of at least 0, such as 0 (it is not learnt) or 0.5 (its "
       "tokens count half)",
       number, is_number ? jinja::string_of(*weight).bytes() : kind_of(*weight));
 }

@@ -1,7 +1,6 @@
 #include "launch/commands/answer_evaluation.h"
 
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "base/counted.h"
 #include "base/error.h"
@@ -77,11 +76,8 @@ int evaluate_answers(const AnswerRequests& requests, const std::string& model, F
                "the model was trained on conversations, so each prompt is a user's question in its chat "
                "template (--raw: as it stands)");
   }
-  const auto prompt_of = [&](const std::string& asked, std::string place) -> TextPrompt {
-    if (!chats) return {asked, std::move(place)};
-    Conversation conversation;
-    conversation.messages.push_back(typed_message("user", asked));
-    return chats->prompt(conversation, place);
+  const auto prompt_of = [&](const std::string& asked, const std::string& place) {
+    return chats ? chats->question(asked, place) : TextPrompt{asked, place};
   };
   Generator generator(fitted.model(), fitted.tokenizer(), device, settings);
 

@@ -102,9 +102,10 @@ class Talk {
     try {
       std::error_code absent;
       std::string rows = std::filesystem::exists(file, absent) ? read_text_file(file) : "";
-      if (!rows.empty() && (rows.front() != '{' || rows.back() != '\n'))
+      if (!rows.empty() && rows.front() != '{')
         return say(fmt::format("{} is there, and no file of conversations (JSONL); choose another", file));
       if (saved_ && saved_->file == file && saved_->end == rows.size()) rows.resize(saved_->begin);
+      if (!rows.empty() && rows.back() != '\n') rows += '\n';
       const std::size_t begin = rows.size();
       rows += conversation_json(messages_) + "\n";
       write_file_atomically(file, rows);

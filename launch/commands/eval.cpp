@@ -95,7 +95,8 @@ void write_mistakes(const EvalArguments& arguments, const FittedModel& fitted, c
       mistakes_of_own_pictures(all_mistakes(outputs, fitted.labels().names()), images);
   const std::optional<Picture> sheet = mistakes_sheet(mistakes, images, mistakes_title(arguments.data, outputs));
   if (!sheet) {
-    print_note(context, fmt::format("{}: not written, since there are no mistakes", arguments.mistakes));
+    print_note(context, fmt::format("{}: not written, since there are no mistakes{}", arguments.mistakes,
+                                    mistakes.empty() ? "" : " whose picture can be read"));
     return;
   }
   write_png(arguments.mistakes, *sheet);
@@ -161,7 +162,8 @@ int run(const EvalArguments& parsed, CommandContext& context) {
                                                      : text_unit(document_unit(arguments.requests, fitted.trained())),
                 context.world);
   hosts.finish();
-  if (takes_conversations(fitted.task().labels) && !arguments.answers.reference && holds_pairs(arguments.data))
+  if (takes_conversations(fitted.task().labels) && !arguments.answers.reference &&
+      holds_pairs(arguments.data, text_column(arguments.requests, fitted.trained(), fitted.task())))
     throw usage_error(
         "{}: its rows are pairs of answers, which a run of dpo measures as its data.test or evaluate.sets; "
         "give conversations or texts",

@@ -106,12 +106,8 @@ bool answer_file(const GenerateArguments& arguments, const FittedModel& fitted, 
 /// Questions of the command line, each a conversation of its own.
 bool answer_questions(const GenerateArguments& arguments, const ChatPrompts& chats, AnswerRun& run) {
   std::vector<TextPrompt> prompts;
-  for (std::size_t i = 0; i < arguments.chat.size(); ++i) {
-    Conversation conversation;
-    if (!arguments.system.empty()) conversation.messages.push_back(typed_message("system", arguments.system));
-    conversation.messages.push_back(typed_message("user", arguments.chat[i]));
-    prompts.push_back(chats.prompt(conversation, fmt::format("question {}", i + 1)));
-  }
+  for (std::size_t i = 0; i < arguments.chat.size(); ++i)
+    prompts.push_back(chats.question(arguments.chat[i], fmt::format("question {}", i + 1), arguments.system));
   return run.answer(prompts);
 }
 

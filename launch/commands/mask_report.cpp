@@ -91,7 +91,7 @@ Json mask_report(const std::string& data, const MaskArguments& arguments) {
   std::int32_t end_token = -1;
   if (const std::string& end = folder.tokenizer->end_token(); !end.empty())
     end_token = folder.tokenizer->id_of(end).value_or(-1);
-  const auto encoder = chat_encoder_of(section, *folder.tokenizer, most, end_token, holds_pairs(data));
+  const auto encoder = chat_encoder_of(section, *folder.tokenizer, most, end_token, holds_pairs(data, ""));
   const auto table = open_table(data, TextUnit::conversation);
   Json report{{"path", data}, {"model", arguments.model}, {"rows", Json::array()}};
   std::int64_t shown = 0;

@@ -31,8 +31,9 @@ nlohmann::ordered_json mask_report(const std::string& data, const MaskArguments&
 /// Shows it: what is learnt in colour on a terminal, else between marks.
 void print_mask_report(const nlohmann::ordered_json& report, bool in_colour);
 
-/// The same as a page of its own.
+/// What a page begins with.
 inline constexpr std::string_view kPageBeginning = "<!DOCTYPE html>";
+/// The same as a page of its own.
 std::string mask_page(const nlohmann::ordered_json& report, const std::string& title);
 
 }  // namespace temper

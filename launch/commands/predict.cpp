@@ -121,14 +121,15 @@ int run(const PredictArguments& arguments, CommandContext& context) {
   if (const LabelKind labels = fitted.task().labels; options.top > 0 && !has_names(labels) && labels != LabelKind::none)
     throw usage_error("--top is about classes and candidates for masks, but this model is for {}; leave the option out",
                       fitted.task().name);
-  for (const std::filesystem::path& file : files)
-    if (takes_conversations(fitted.task().labels) && !arguments.requests.text &&
-        (holds_conversations(file, text_column(arguments.requests, fitted.trained(), fitted.task())) ||
-         holds_pairs(file)))
-      throw usage_error(
-          "{}: its rows are conversations, which predict does not take: temper eval measures them, and "
-          "temper generate --input answers them",
-          file.string());
+  if (takes_conversations(fitted.task().labels) && !arguments.requests.text) {
+    const std::string texts = text_column(arguments.requests, fitted.trained(), fitted.task());
+    for (const std::filesystem::path& file : files)
+      if (holds_conversations(file, texts) || holds_pairs(file, texts))
+        throw usage_error(
+            "{}: its rows are conversations, which predict does not take: temper eval measures them, and "
+            "temper generate --input answers them",
+            file.string());
+  }
   if (context.speaks()) print_notes(fitted.notes());
   const std::unique_ptr<TableSource> table =
       of_standard_input ? read_lines(text_column(arguments.requests, fitted.trained(), fitted.task()), world)

@@ -24,6 +24,13 @@ TextPrompt ChatPrompts::prompt(const Conversation& conversation, const std::stri
   }
 }
 
+TextPrompt ChatPrompts::question(const std::string& asked, const std::string& place, const std::string& system) const {
+  Conversation conversation;
+  if (!system.empty()) conversation.messages.push_back(typed_message("system", system));
+  conversation.messages.push_back(typed_message("user", asked));
+  return prompt(conversation, place);
+}
+
 TextPrompt ChatPrompts::prompt(std::string_view json, const std::string& place) const {
   ChatRow row;
   try {

@@ -20,6 +20,9 @@ class ChatPrompts {
   /// The prompt of a conversation; answers at its end are what is asked for, and left out. Throws Error, naming the
   /// place, where the template refuses it.
   [[nodiscard]] TextPrompt prompt(const Conversation& conversation, const std::string& place) const;
+  /// The same of what a user asks; `system`: what the model is told before, empty for nothing.
+  [[nodiscard]] TextPrompt question(const std::string& asked, const std::string& place,
+                                    const std::string& system = {}) const;
   /// The same of a row of JSON.
   [[nodiscard]] TextPrompt prompt(std::string_view json, const std::string& place) const;
 

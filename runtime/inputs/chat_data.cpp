@@ -44,10 +44,19 @@ Finding warning(const char* name, std::string sentence, double value) {
   return {Severity::warning, name, std::move(sentence), value};
 }
 
-/// Of the first row of a file. Throws Error where it has none.
-bool has_member(const std::filesystem::path& file, std::string_view name) {
-  const std::vector<std::string> members = first_members(file);
-  return std::find(members.begin(), members.end(), name) != members.end();
+enum class RowForm : std::uint8_t { other, conversation, pair };
+
+/// Of the first row of a file.
+RowForm row_form(const std::filesystem::path& file, std::string_view text_column) {
+  std::vector<std::string> members;
+  try {
+    members = first_members(file);
+  } catch (const Error&) {
+    return RowForm::other;  // who reads the file tells what is wrong with it
+  }
+  if (std::find(members.begin(), members.end(), text_column) != members.end()) return RowForm::other;
+  if (!chat_form(members).empty()) return RowForm::conversation;
+  return is_preference_form(members) ? RowForm::pair : RowForm::other;
 }
 
 }  // namespace
@@ -65,34 +74,26 @@ void resolve_data_format(Configuration& configuration) {
   }
   if (data.format != "auto") return;
   if (task_named(configuration.model.task).labels != LabelKind::next_token) return;
-  bool of_pairs = false;
+  std::vector<std::filesystem::path> files;
   try {
-    const std::vector<std::filesystem::path> files = files_named(data.train.values);
-    if (files.empty()) return;
-    if (holds_conversations(files.front(), data.text)) data.format = "conversations";
-    of_pairs = holds_pairs(files.front()) && !has_member(files.front(), data.text);
+    files = files_named(data.train.values);
   } catch (const Error&) {
-    // Who reads the file tells what is wrong with it.
+    // Who reads the files tells what is wrong with them.
   }
-  if (of_pairs)
+  if (files.empty()) return;
+  const RowForm form = row_form(files.front(), data.text);
+  if (form == RowForm::pair)
     throw usage_error("{}: its rows are pairs of answers, which model.task = \"dpo\" learns, but it is {}",
                       data.train.text(), configuration.model.task);
+  if (form == RowForm::conversation) data.format = "conversations";
 }
 
 bool holds_conversations(const std::filesystem::path& file, std::string_view text_column) {
-  try {
-    return !has_member(file, text_column) && !chat_form(first_members(file)).empty();
-  } catch (const Error&) {
-    return false;
-  }
+  return row_form(file, text_column) == RowForm::conversation;
 }
 
-bool holds_pairs(const std::filesystem::path& file) {
-  try {
-    return is_preference_form(first_members(file));
-  } catch (const Error&) {
-    return false;
-  }
+bool holds_pairs(const std::filesystem::path& file, std::string_view text_column) {
+  return row_form(file, text_column) == RowForm::pair;
 }
 
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer) {

@@ -30,8 +30,8 @@ void resolve_data_format(Configuration& configuration);
 /// member of the name of the column of texts. False of other files and where the row cannot be read.
 bool holds_conversations(const std::filesystem::path& file, std::string_view text_column);
 
-/// Whether it is a pair of answers (data/chat/preference_row.h); false where it cannot be read.
-bool holds_pairs(const std::filesystem::path& file);
+/// Whether it is a pair of answers (data/chat/preference_row.h) and no conversation, likewise.
+bool holds_pairs(const std::filesystem::path& file, std::string_view text_column);
 
 /// The template of a run; null where there is none and none is needed. Throws Error as ChatTemplate does.
 std::shared_ptr<const ChatTemplate> chat_template_of(const DataSection& data, const Tokenizer& tokenizer);

@@ -16,7 +16,8 @@ inline constexpr std::size_t kPicturesNamed = 5;
 
 /// Collective. Throws Error on all ranks where they found other pictures, labels or groups under the same names.
 void require_same_rows(const ImageRows& rows, Communicator& communicator);
-/// Collective; the same of a table of pictures before its rows are read.
+/// Collective; the same of folders of pictures before they are read. Lists of them are compared as files are
+/// (runtime/environment/host_agreement.h).
 void require_same_pictures(const TableSource& table, Communicator& communicator);
 
 /// Collective. Looks for the files that tables list, each rank for its share. Throws Error on all ranks where some are

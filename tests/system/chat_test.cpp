@@ -303,8 +303,7 @@ TEST_F(Chat, ReferencesAreComparedWithAnswersToQuestions) {
 }
 
 TEST_F(Chat, SavedConversationsAreAddedToAFile) {
-  write("talks.jsonl", R"({"messages": []})"
-                       "\n");
+  write("talks.jsonl", R"({"messages": []})");  // without an end of its line
   write("notes.txt", "mine");
   write("script.txt",
         "a\n/save   talks.jsonl \nb\n/save talks.jsonl\n/reset\nc\n/save talks.jsonl\n/save notes.txt\n/savex\n/quit "
